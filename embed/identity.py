@@ -1,0 +1,34 @@
+"""Content-derived names: the same input and spec give the same 16-byte ids for ever, on any machine, in any order."""
+
+import hashlib
+from typing import Any
+
+from embed.spec import canonical_json
+
+ID_BYTES = 16
+
+
+def digest(*parts: Any) -> bytes:
+    """blake2b-128 of the parts as canonical JSON; bytes enter as hexadecimal."""
+    plain = [part.hex() if isinstance(part, bytes) else part for part in parts]
+    return hashlib.blake2b(canonical_json(plain), digest_size=ID_BYTES).digest()
+
+
+def asset_id(uri: str) -> bytes:
+    """Of the uri relative to the archive's root, so that an archive may move."""
+    return digest("asset", uri)
+
+
+def content_version(etag: str | None, size: int, mtime: str | None) -> str:
+    """The etag where the store gives one, else size and modification time."""
+    return f"etag:{etag}" if etag else f"size:{size};mtime:{mtime}"
+
+
+def unit_id(asset: bytes, version: str, cutting: str, start: int, end: int | None) -> bytes:
+    """`start` and `end` in milliseconds (speech) or bytes (text); None runs to the end of the stream."""
+    return digest("unit", asset, version, cutting, start, end)
+
+
+def segment_id(asset: bytes, version: str, cutting: str, start: int, end: int, item: str | None = None) -> bytes:
+    """`start` and `end` in milliseconds (speech) or characters (text); `item` names a document inside the asset."""
+    return digest("segment", asset, version, cutting, start, end, item)

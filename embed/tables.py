@@ -1,0 +1,132 @@
+"""The tables that the rooms hand to each other, as Arrow schemas; every other module obeys these.
+
+MANIFEST  one row per asset, listed once: the fixed denominator of progress and of accounting
+UNITS     one row per unit of work, derived from the manifest and the result-defining spec
+CUTS      one row per unit after decoding and cutting: its segments, ready to be encoded
+rows(D)   one row per segment with its vector: what a staged unit and a vectors dataset hold
+FAILURES  one row per thing that could not be embedded: the dead letters
+LEDGER    one row per committed unit, with its accounting
+"""
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+ID = pa.binary(16)
+METADATA = pa.map_(pa.string(), pa.string())
+
+SPEECH, TEXT = "speech", "text"
+
+MANIFEST = pa.schema(
+    [
+        pa.field("asset_id", ID, nullable=False),
+        pa.field("uri", pa.string(), nullable=False),  # <input name>/<path below the input's root>
+        pa.field("url", pa.string(), nullable=False),  # where it is opened
+        pa.field("modality", pa.string(), nullable=False),  # speech | text
+        pa.field("size_bytes", pa.int64(), nullable=False),
+        pa.field("content_version", pa.string(), nullable=False),
+        pa.field("duration_s", pa.float64()),  # as the header says; null where it does not
+        pa.field("lang", pa.string()),
+        pa.field("metadata", METADATA),
+        pa.field("problem", pa.string()),  # why probing failed, "ErrorClass: message"; null when it went well
+    ]
+)
+
+UNITS = pa.schema(
+    [
+        pa.field("unit_id", ID, nullable=False),
+        pa.field("asset_id", ID, nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("url", pa.string(), nullable=False),
+        pa.field("modality", pa.string(), nullable=False),
+        pa.field("content_version", pa.string(), nullable=False),
+        pa.field("start", pa.int64(), nullable=False),  # milliseconds (speech) or bytes (text)
+        pa.field("end", pa.int64()),  # null: to the end of the stream
+        pa.field("lang", pa.string()),
+        pa.field("metadata", METADATA),
+    ]
+)
+
+FAILURES = pa.schema(
+    [
+        pa.field("unit_id", ID, nullable=False),
+        pa.field("asset_id", ID, nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("stage", pa.string(), nullable=False),  # probe | decode | segment | encode
+        pa.field("error_class", pa.string(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
+        pa.field("start", pa.int64()),  # milliseconds or bytes of the span that is lost
+        pa.field("end", pa.int64()),
+        pa.field("lost_s", pa.float64(), nullable=False),
+        pa.field("attempts", pa.int32(), nullable=False),
+    ]
+)
+
+LEDGER = pa.schema(
+    [
+        pa.field("unit_id", ID, nullable=False),
+        pa.field("asset_id", ID, nullable=False),
+        pa.field("content_version", pa.string(), nullable=False),
+        pa.field("outcome", pa.string(), nullable=False),  # embedded | failed | skipped
+        pa.field("rows", pa.int64(), nullable=False),
+        pa.field("decoded_s", pa.float64(), nullable=False),
+        pa.field("embedded_s", pa.float64(), nullable=False),
+        pa.field("not_speech_s", pa.float64(), nullable=False),
+        pa.field("lost_s", pa.float64(), nullable=False),
+    ]
+)
+
+SEGMENT = pa.struct(
+    [
+        pa.field("segment_id", ID, nullable=False),
+        pa.field("start", pa.int64(), nullable=False),  # milliseconds of the recording, or characters of the document
+        pa.field("end", pa.int64(), nullable=False),
+        pa.field("item", pa.string()),  # the document inside the asset, for jsonl
+        pa.field("text", pa.string()),  # the passage; null for speech
+        pa.field("offset", pa.int64()),  # speech: where the segment begins in `signal`, in samples
+        pa.field("length", pa.int64()),  # speech: how many samples
+    ]
+)
+
+CUTS = pa.schema(
+    [
+        *UNITS,
+        pa.field("signal", pa.large_binary()),  # speech: float32 mono 16 kHz, the unit with its halo; null for text
+        pa.field("segments", pa.large_list(SEGMENT), nullable=False),
+        pa.field("failures", pa.list_(pa.struct(list(FAILURES))), nullable=False),
+        pa.field("decoded_s", pa.float64(), nullable=False),
+        pa.field("not_speech_s", pa.float64(), nullable=False),
+        pa.field("lost_s", pa.float64(), nullable=False),
+    ]
+)
+
+PROVENANCE = pa.schema(
+    [
+        pa.field("segment_id", ID, nullable=False),
+        pa.field("asset_id", ID, nullable=False),
+        pa.field("unit_id", ID, nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("content_version", pa.string(), nullable=False),
+        pa.field("modality", pa.string(), nullable=False),
+        pa.field("start_s", pa.float64()),  # speech
+        pa.field("end_s", pa.float64()),
+        pa.field("start", pa.int64()),  # text, characters
+        pa.field("end", pa.int64()),
+        pa.field("item", pa.string()),
+        pa.field("lang", pa.string()),
+        pa.field("text", pa.string()),
+        pa.field("metadata", METADATA),
+        pa.field("space", pa.string(), nullable=False),
+        pa.field("encoder", pa.string(), nullable=False),
+    ]
+)
+
+
+def rows(dim: int) -> pa.Schema:
+    """The vectors dataset's rows: provenance, then `vector` [dim] float16, unit length at full `dim`."""
+    return PROVENANCE.append(pa.field("vector", pa.list_(pa.float16(), dim), nullable=False))
+
+
+def with_metadata(schema: pa.Schema, values: Mapping[str, str]) -> pa.Schema:
+    """The schema with `deglu.<key>` entries in its file metadata (space, encoder, dims, metric...)."""
+    return schema.with_metadata({f"deglu.{key}": value for key, value in values.items()})
