@@ -1,15 +1,15 @@
 """Every error that Deglu raises on purpose: one clear line with the cure, and the exit code it ends a command with.
 
-    DegluError                1
-    ├── SpecError             2   the spec or the command line is wrong
-    ├── InputError            1   something to be read is missing, empty, damaged or unsupported
-    │   └── UnsupportedFormat     no reader knows this container
-    ├── StorageError          1   a bucket or folder cannot be read or written
-    │   └── AlreadyPublished      another writer published this version first
-    ├── FingerprintMismatch   1   vectors, index and query were not made by the same encoder
-    ├── DataUnavailable       1   installable data or weights cannot be had here
-    ├── WorkLeftUndone        1   a job ended with units neither embedded, failed nor skipped
-    └── GateMissed            4   a quality gate was missed
+DegluError                1
+├── SpecError             2   the spec or the command line is wrong
+├── InputError            1   something to be read is missing, empty, damaged or unsupported
+│   └── UnsupportedFormat     no reader knows this container
+├── StorageError          1   a bucket or folder cannot be read or written
+│   └── AlreadyPublished      another writer published this version first
+├── FingerprintMismatch   1   vectors, index and query were not made by the same encoder
+├── DataUnavailable       1   installable data or weights cannot be had here
+├── WorkLeftUndone        1   a job ended with units neither embedded, failed nor skipped
+└── GateMissed            4   a quality gate was missed
 """
 
 

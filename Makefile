@@ -1,0 +1,33 @@
+# The tasks of the house. Each makes .venv when it is missing or when pyproject.toml changed.
+PYTHON ?= python3
+PY := .venv/bin/python
+
+.PHONY: demo test check fix bench campaign install
+
+.venv/.installed: pyproject.toml
+	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet -e '.[cpu,demo,test]'
+	touch $@
+
+install: .venv/.installed
+
+demo: .venv/.installed ## the whole walk on this machine: fetch, embed, index, ask, score
+	.venv/bin/deglu demo
+
+test: .venv/.installed ## every test but the long campaigns
+	$(PY) -m pytest -m 'not campaign'
+
+campaign: .venv/.installed ## the long variants
+	$(PY) -m pytest -m campaign
+
+bench: .venv/.installed ## speed beside peers
+	$(PY) -m evaluate.bench
+
+check: .venv/.installed ## what must stay green
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+fix: .venv/.installed
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
