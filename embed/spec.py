@@ -1,4 +1,4 @@
-"""The base of every spec: a frozen pydantic model, read from YAML once, that knows which of its fields define the result."""
+"""The base of every spec: a frozen pydantic model, read from YAML once, that knows which fields define the result."""
 
 import hashlib
 import json
