@@ -44,4 +44,5 @@ def truncate(vectors: FloatArray, dim: int) -> FloatArray:
     """The first `dim` values of each row, back at unit length; zero rows stay zero."""
     cut = vectors[..., :dim]
     norms = np.linalg.norm(cut, axis=-1, keepdims=True)
-    return (cut / np.maximum(norms, np.finfo(np.float32).tiny)).astype(np.float32)
+    unit: FloatArray = (cut / np.maximum(norms, np.finfo(np.float32).tiny)).astype(np.float32)
+    return unit
