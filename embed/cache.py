@@ -1,0 +1,70 @@
+"""Where what was fetched or converted once is kept, and how a folder appears there whole or not at all."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from embed.errors import StorageError
+
+
+def cache_folder() -> Path:
+    """`$DEGLU_CACHE`, else `$XDG_CACHE_HOME/deglu`, else `~/.cache/deglu`; made when missing.
+
+    Raises StorageError where it cannot be made.
+    """
+    chosen = os.environ.get("DEGLU_CACHE")
+    folder = Path(chosen).expanduser() if chosen else _user_cache() / "deglu"
+    return _made(folder.absolute())
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold `folder` against every other process and thread that asks for it; the folder is made when missing."""
+    with (_made(folder) / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # Released by closing the file, thus also when the process is killed.
+        yield
+
+
+def make_folder(target: Path, fill: Callable[[Path], None]) -> Path:
+    """`target`, filled by `fill(empty_folder)` when it is missing; readers see the whole folder or none.
+
+    Of several writers the first wins, and the others' work is thrown away.
+    """
+    if target.is_dir():
+        return target
+    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=_made(target.parent)))
+    try:
+        fill(draft)
+        draft.chmod(0o755)  # mkdtemp gives 0o700, but a cache may be shared by several users.
+        _rename(draft, target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return target
+
+
+def _rename(draft: Path, target: Path) -> None:
+    try:
+        draft.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{folder}: cannot be made ({error.strerror}); set DEGLU_CACHE to a writable folder"
+        ) from None
+    return folder
+
+
+def _user_cache() -> Path:
+    # The XDG convention: a relative path there is to be ignored.
+    chosen = os.environ.get("XDG_CACHE_HOME", "")
+    return Path(chosen) if os.path.isabs(chosen) else Path.home() / ".cache"

@@ -1,0 +1,1 @@
+"""Recordings and texts that a package manager can install: each module fetches one source and names its licence."""
