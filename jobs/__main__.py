@@ -1,0 +1,84 @@
+"""The command `deglu`, also `python -m jobs`: the one place where errors become a line on stderr and an exit code."""
+
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+
+import typer
+
+from embed.errors import DegluError
+from jobs.cli import app
+
+INTERNAL, USAGE, INTERRUPTED = 1, 2, 130
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    arguments = sys.argv[1:]
+    _settle_noise(_wants_debug(arguments))
+    code = run(arguments)
+    _flush_stdout()
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of one command line; what went wrong is one line on stderr, with `--debug` after its traceback."""
+    try:
+        code = app(args=list(arguments) or ["--help"], prog_name="deglu", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; what was committed stays, and the same command goes on from there", INTERRUPTED)
+    except Exception as error:
+        if _wants_debug(arguments):
+            traceback.print_exc()
+        return _failed(error)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    if isinstance(error, DegluError):
+        return _fail(str(error), error.exit_code)
+    if isinstance(error, typer.TyperException):
+        return _fail(_usage(error), USAGE)
+    if isinstance(error, BrokenPipeError):  # the reader (head, less) has seen enough
+        return 0
+    return _fail(f"internal error: {type(error).__name__}: {error}; run again with --debug for the traceback", INTERNAL)
+
+
+def _usage(error: typer.TyperException) -> str:
+    message = error.format_message().rstrip(".") or "what should be done is missing"
+    path = getattr(getattr(error, "ctx", None), "command_path", "deglu")
+    return f"{message}; see {path} --help"
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"deglu: {' '.join(message.split())}\n")
+    return code
+
+
+def _wants_debug(arguments: Sequence[str]) -> bool:
+    return "--debug" in arguments
+
+
+def _settle_noise(debug: bool) -> None:
+    """Our own lines are for the user; other libraries' chatter is for --debug."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO if debug else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+    )
+    if not debug and not sys.warnoptions:
+        warnings.simplefilter("ignore")
+
+
+def _flush_stdout() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads on: keep the interpreter from flushing, and complaining, again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,251 @@
+"""The verbs of `deglu`: each reads its options, opens its door, shows the result.  Heavy imports wait behind doors."""
+
+from importlib.metadata import version
+from typing import Annotated, Literal
+
+import typer
+
+from embed.errors import SpecError
+from jobs.doors import load_spec, named, walk_through
+from jobs.options import EXIT_CODES, AsJson, Dataset, Debug, DryRun, Modality, Overrides, SpecPath
+from jobs.output import resolved, show
+from jobs.progress import progress_on_stderr
+
+app = typer.Typer(
+    name="deglu",
+    rich_markup_mode=None,  # plain text: quick to start, the same in a pipe and on a terminal
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=EXIT_CODES,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"deglu {version('deglu')}")
+        raise typer.Exit
+
+
+@app.callback()
+def deglu(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """Make speech and text searchable by meaning, together, in one vector space.
+
+    \b
+    The walk:
+      deglu demo                                 all of it, on this machine, in minutes
+      deglu embed deploy/specs/embed-demo.yaml   an archive becomes vectors
+      deglu index deploy/specs/index-demo.yaml   vectors become an index
+      deglu query INDEX --text "..."             a question becomes answers
+
+    Every verb has a --help with an example. Progress goes to stderr, results to stdout.
+    """
+
+
+@app.command(epilog=EXIT_CODES)
+def demo(
+    folder: Annotated[
+        str | None, typer.Option("--folder", help="Where the demo works and caches; a default fits.")
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Do the whole walk on this machine, in minutes.
+
+    Fetches recordings, embeds, indexes, asks and scores.
+    Typed English finds the moment in French speech; spoken French finds text. A second run is quicker.
+
+    \b
+    Example:
+      deglu demo --json
+    """
+    with progress_on_stderr() as progress:
+        result = named("jobs.demo_walk:demo_walk")(folder, progress)
+    return show(result, as_json)
+
+
+@app.command(epilog=EXIT_CODES)
+def train(
+    spec: SpecPath,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> int:
+    """Train a model, data-parallel.
+
+    Writes its checkpoint, with its card: sources, licences, metrics.
+
+    \b
+    Example:
+      deglu train deploy/specs/train-demo.yaml --set seed=1
+    """
+    return _job("train", spec, overrides, as_json, dry_run)
+
+
+@app.command(epilog=EXIT_CODES)
+def embed(
+    spec: SpecPath,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> int:
+    """Turn an archive into a vectors dataset.
+
+    Speech and text land in one space. The same command goes on after a stop. Prints the accounting: every
+    asset is embedded, failed or skipped, and every failure is kept by name.
+
+    \b
+    Example:
+      deglu embed deploy/specs/embed-demo.yaml --set output=s3://bucket/vectors
+    """
+    return _job("embed", spec, overrides, as_json, dry_run)
+
+
+@app.command(epilog=EXIT_CODES)
+def index(
+    spec: SpecPath,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> int:
+    """Build the index of a vectors dataset.
+
+    Two stages: a shortlist by a prefix of each vector, then all dimensions.
+
+    \b
+    Example:
+      deglu index deploy/specs/index-demo.yaml
+    """
+    return _job("index", spec, overrides, as_json, dry_run)
+
+
+@app.command(epilog=EXIT_CODES)
+def evaluate(
+    spec: SpecPath,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> int:
+    """Measure a model beside its baselines.
+
+    Quality per dimension, with intervals; gates decide the exit code.
+
+    \b
+    Example:
+      deglu evaluate deploy/specs/evaluate-demo.yaml --json
+    """
+    return _job("evaluate", spec, overrides, as_json, dry_run)
+
+
+@app.command(epilog=EXIT_CODES)
+def query(
+    index: Annotated[str, typer.Argument(metavar="INDEX", help="An index folder, as deglu index made it.")],
+    text: Annotated[str | None, typer.Option("--text", help="A typed question.")] = None,
+    audio: Annotated[str | None, typer.Option("--audio", metavar="FILE", help="A spoken question.")] = None,
+    batch: Annotated[str | None, typer.Option("--batch", metavar="FILE", help="Many: one JSON object a line.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many answers.")] = 10,
+    modality: Annotated[Modality, typer.Option("--modality", help="What may answer.")] = "any",
+    dim: Annotated[int | None, typer.Option("--dim", min=1, help="Use this declared width only.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="The encoder; the index's own by default.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what each stage did and cost.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Ask an index, typing or speaking.
+
+    The answers carry score, asset, start and end, and the text where it is known.
+
+    \b
+    Examples:
+      deglu query build/index --text "press the hash key" --modality speech
+      deglu query build/index --audio question.wav -k 5 --json
+      deglu query build/index --batch questions.jsonl --json
+
+    A batch line is {"text": "..."} or {"audio": "FILE"}.
+    """
+    if sum(given is not None for given in (text, audio, batch)) != 1:
+        raise SpecError("a question is one of --text, --audio and --batch: give exactly one")
+    result = named("jobs.ask_index:ask_index")(
+        index, text=text, audio=audio, batch=batch, k=k, modality=modality, dim=dim, model=model, explain=explain
+    )
+    return show(result, as_json)
+
+
+@app.command(epilog=EXIT_CODES)
+def submit(
+    verb: Annotated[
+        Literal["train", "embed", "index", "evaluate"], typer.Argument(metavar="VERB", help="What to run.")
+    ],
+    spec: SpecPath,
+    address: Annotated[
+        str, typer.Option("--address", metavar="URL", envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard.")
+    ],
+    overrides: Overrides = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME", help="Hand this AWS_* or DEGLU_* variable on to the job; repeatable."),
+    ] = None,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> int:
+    """Run a verb on a Ray cluster.
+
+    Follows the job's log on stderr and ends with the job's own exit code.
+
+    The cluster's machines have Deglu installed (deploy/Dockerfile); the spec travels, paths in it are the
+    cluster's. A cluster with token authentication wants RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH here. Whoever may
+    see the cluster's dashboard sees what --env hands on: give lasting secrets to the cluster itself.
+    An interrupt here leaves the job running.
+
+    \b
+    Example:
+      deglu submit embed deploy/specs/embed-demo.yaml --address http://head:8265 --env AWS_ENDPOINT_URL
+    """
+    checked = load_spec(verb, spec, overrides or ())
+    if dry_run:
+        return show(resolved(verb, checked), as_json)
+    return show(named("jobs.submit_job:submit_job")(verb, spec, address, overrides or (), env or ()), as_json)
+
+
+@app.command(epilog=EXIT_CODES)
+def failures(dataset: Dataset, as_json: AsJson = False, debug: Debug = False) -> int:
+    """List what could not be embedded, and why.
+
+    File, stage, span and reason of each; reads storage only, so no cluster is needed.
+
+    \b
+    Example:
+      deglu failures s3://bucket/vectors --json
+    """
+    return show(named("jobs.read_dataset:failures")(dataset), as_json)
+
+
+@app.command(epilog=EXIT_CODES)
+def status(dataset: Dataset, as_json: AsJson = False, debug: Debug = False) -> int:
+    """Say how far a vectors dataset is.
+
+    Versions, units, rows, hours, failures; reads storage only, so no cluster is needed.
+
+    \b
+    Example:
+      deglu status s3://bucket/vectors
+    """
+    return show(named("jobs.read_dataset:status")(dataset), as_json)
+
+
+def _job(verb: str, path: str, overrides: list[str] | None, as_json: bool, dry_run: bool) -> int:
+    spec = load_spec(verb, path, overrides or ())
+    if dry_run:
+        return show(resolved(verb, spec), as_json)
+    with progress_on_stderr() as progress:
+        result = walk_through(verb, spec, progress)
+    return show(result, as_json)

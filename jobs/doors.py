@@ -1,0 +1,51 @@
+"""The verbs that run by a spec: where spec and function live.  Opened by name, so `deglu --help` loads no torch."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from embed.spec import Spec
+from jobs.output import Result
+from jobs.progress import Progress
+
+
+@dataclass(frozen=True)
+class Door:
+    """`module:name` of a verb's spec class and of its function."""
+
+    spec: str
+    run: str
+    reports: bool = False  # the function is called with (spec, progress), not (spec) alone
+
+
+DOORS = {
+    "train": Door("jobs.train_model:TrainSpec", "jobs.train_model:train_model"),
+    "embed": Door("jobs.embed_archive:EmbedSpec", "jobs.embed_archive:embed_archive", reports=True),
+    "index": Door("jobs.build_index:IndexSpec", "jobs.build_index:build_index"),
+    "evaluate": Door("jobs.evaluate_model:EvaluateSpec", "jobs.evaluate_model:evaluate_model"),
+}
+
+
+def spec_class(verb: str) -> type[Spec]:
+    """The spec class of a verb in DOORS."""
+    found: type[Spec] = named(DOORS[verb].spec)
+    return found
+
+
+def load_spec(verb: str, path: str, overrides: Iterable[str] = ()) -> Spec:
+    """The verb's spec from a YAML file.  Raises SpecError naming field, value and cure."""
+    return spec_class(verb).load(path, overrides)
+
+
+def walk_through(verb: str, spec: Spec, progress: Progress) -> Result:
+    """Run the verb's function on its spec."""
+    door = DOORS[verb]
+    function: Callable[..., Result] = named(door.run)
+    return function(spec, progress) if door.reports else function(spec)
+
+
+def named(address: str) -> Any:
+    """The object at `module:name`."""
+    module, _, name = address.partition(":")
+    return getattr(import_module(module), name)

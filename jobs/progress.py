@@ -1,0 +1,186 @@
+"""Progress on stderr: a bar on a terminal, plain lines elsewhere, never running backwards."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol, TextIO
+
+LINE_EVERY_S = 5.0
+
+
+class Progress(Protocol):
+    """Where a job tells how far it is."""
+
+    def begin(self, task: str, total: float, unit: str = "units") -> None:
+        """A new task of `total` units; what came before is closed."""
+
+    def advance(self, units: float, sound_s: float = 0.0, failures: int = 0) -> None:
+        """So much more is done: units of the task, seconds of sound in them, failures among them."""
+
+    def note(self, text: str) -> None:
+        """One line worth keeping."""
+
+    def end(self) -> None:
+        """The task is over, done or not."""
+
+
+@dataclass
+class Meter:
+    """The arithmetic of progress; every number it tells only grows, but for the time left."""
+
+    task: str
+    total: float
+    unit: str
+    clock: Callable[[], float] = time.monotonic
+    done: float = 0.0
+    sound_s: float = 0.0
+    failures: int = 0
+    started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
+
+    def add(self, units: float, sound_s: float, failures: int) -> None:
+        self.done += max(units, 0.0)
+        self.sound_s += max(sound_s, 0.0)
+        self.failures += max(failures, 0)
+
+    @property
+    def fraction(self) -> float:
+        """0 to 1; the total came from headers, which may lie, so more than all is all."""
+        return min(self.done / self.total, 1.0) if self.total > 0 else 1.0
+
+    @property
+    def elapsed_s(self) -> float:
+        return self.clock() - self.started
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds still to go at the pace so far; None before the first unit."""
+        return self.elapsed_s * (self.total - self.done) / self.done if 0 < self.done <= self.total else None
+
+    @property
+    def times_real(self) -> float | None:
+        """Seconds of sound per second of work; None for work without sound."""
+        return self.sound_s / self.elapsed_s if self.sound_s and self.elapsed_s > 0 else None
+
+    def words(self) -> str:
+        """`12/40 units · 30 % · 4 min left · 8.1x real time · 2 failures`"""
+        parts = [f"{_count(self.done)}/{_count(self.total)} {self.unit}", f"{100 * self.fraction:.0f} %"]
+        if self.left_s:
+            parts.append(f"{span(self.left_s)} left")
+        if self.times_real is not None:
+            parts.append(f"{self.times_real:.1f}x real time")
+        if self.failures:
+            parts.append(f"{self.failures} failure{'s' * (self.failures > 1)}")
+        return " · ".join(parts)
+
+
+class Lines:
+    """Plain lines for logs and pipes: the first, one every few seconds, the last."""
+
+    def __init__(
+        self, stream: TextIO, every_s: float = LINE_EVERY_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stream, self._every_s, self._clock = stream, every_s, clock
+        self._meter: Meter | None = None
+        self._written = -1.0  # `done` at the last line
+        self._next_s = 0.0
+
+    def begin(self, task: str, total: float, unit: str = "units") -> None:
+        self.end()
+        self._meter = Meter(task, total, unit, self._clock)
+        self._write(self._meter)
+
+    def advance(self, units: float, sound_s: float = 0.0, failures: int = 0) -> None:
+        if self._meter is None:
+            return
+        self._meter.add(units, sound_s, failures)
+        if self._clock() >= self._next_s:
+            self._write(self._meter)
+
+    def note(self, text: str) -> None:
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+    def end(self) -> None:
+        meter, self._meter = self._meter, None
+        if meter is not None and meter.done != self._written:
+            self.note(f"{meter.task}: {meter.words()} · {span(meter.elapsed_s)}")
+
+    def _write(self, meter: Meter) -> None:
+        self.note(f"{meter.task}: {meter.words()}")
+        self._written, self._next_s = meter.done, self._clock() + self._every_s
+
+
+class Bar:
+    """A bar for terminals."""
+
+    def __init__(self, stream: TextIO) -> None:
+        # Heavier than everything else here, and wanted on terminals alone.
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as RichProgress
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"))
+        self._rich = RichProgress(*columns, console=Console(file=stream), redirect_stdout=False)
+        self._meter: Meter | None = None
+
+    def begin(self, task: str, total: float, unit: str = "units") -> None:
+        self.end()
+        self._meter = Meter(task, total, unit)
+        self._task = self._rich.add_task(task, total=1.0, words=self._meter.words())
+        self._rich.start()
+
+    def advance(self, units: float, sound_s: float = 0.0, failures: int = 0) -> None:
+        if self._meter is not None:
+            self._meter.add(units, sound_s, failures)
+            self._rich.update(self._task, completed=self._meter.fraction, words=self._meter.words())
+
+    def note(self, text: str) -> None:
+        self._rich.console.print(text, markup=False, highlight=False)
+
+    def end(self) -> None:
+        if self._meter is not None:
+            self._meter = None
+            self._rich.stop()
+
+
+class Silent:
+    """For notebooks and tests that want none."""
+
+    def begin(self, task: str, total: float, unit: str = "units") -> None:
+        pass
+
+    def advance(self, units: float, sound_s: float = 0.0, failures: int = 0) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+
+@contextmanager
+def progress_on_stderr() -> Iterator[Progress]:
+    """A bar where stderr is a terminal, lines elsewhere; closed whatever happens."""
+    progress: Progress = Bar(sys.stderr) if sys.stderr.isatty() else Lines(sys.stderr)
+    try:
+        yield progress
+    finally:
+        progress.end()
+
+
+def span(seconds: float) -> str:
+    """`42 s`, `7 min`, `3 h 05 min`: as exact as anybody wants to read."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
