@@ -1,0 +1,54 @@
+from typing import Any
+
+import pytest
+
+from embed.errors import SpecError
+from evaluate.spec import EvaluateSpec, TaskSpec
+
+FR_EN = {"source": "asterisk", "speech_lang": "fr", "text_lang": "en", "part": "test"}
+GATE = {"task": "asterisk test fr->en", "at_least": 0.5}
+
+
+def parse(**changes: Any) -> EvaluateSpec:
+    return EvaluateSpec.parse({"model": "demo", "tasks": [FR_EN], "output": "out", **changes})
+
+
+def test_names_say_who_asks_whom() -> None:
+    spoken = TaskSpec.model_validate(FR_EN)
+    assert spoken.name == "asterisk test fr->en"
+    assert spoken.model_copy(update={"direction": "text-to-speech"}).name == "asterisk test typed en->fr"
+
+
+def test_choices_are_made_on_dev_unless_said() -> None:
+    assert TaskSpec(source="tuxpaint", speech_lang="en", text_lang="en").part == "dev"
+
+
+def test_a_gate_is_read() -> None:
+    (gate,) = parse(gates=[GATE]).gates
+    assert (gate.system, gate.measure, gate.dim, gate.at_least) == ("late-fusion", "recall@10", None, 0.5)
+
+
+def test_where_it_is_written_does_not_change_what_it_is() -> None:
+    assert parse(output="here").identity() == parse(output="there").identity()
+    assert parse(seed=1).identity() != parse(seed=2).identity()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"gates": [{**GATE, "task": "asterisk fr->en"}]}, "these are: asterisk test fr->en"),
+        ({"gates": [GATE], "systems": ["ridge"]}, "wants it among the systems"),
+        ({"gates": [{**GATE, "dim": 100}], "dims": [384, 64]}, "wants it among the dims"),
+        ({"gates": [{**GATE, "at_least": 50}]}, "less than or equal to 1"),
+        ({"gates": [{**GATE, "measure": "recall@5"}]}, "measure"),
+        ({"tasks": [FR_EN, FR_EN]}, "is there twice"),
+        ({"tasks": []}, "at least 1 item"),
+        ({"systems": ["late-fusion"], "baseline": "ridge"}, "not among the systems"),
+        ({"taks": []}, "unknown field 'taks'"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_mistakes_are_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message) as caught:
+        parse(**changes)
+    assert "\n" not in str(caught.value)
