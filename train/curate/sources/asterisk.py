@@ -1,0 +1,54 @@
+"""Recorded telephone prompts of the Asterisk exchange: one speaker per language, about half an hour each."""
+
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+
+from embed.errors import DataUnavailable
+from train.curate.sources.clips import Clip, usable_length, words
+from train.curate.sources.debian import fetch
+
+SOURCE = "ast"
+LICENCE = "CC-BY-SA-3.0"
+TEXT_LANGS = ("en", "fr")
+PACKAGES = tuple(f"asterisk-core-sounds-{lang}{kind}" for lang in TEXT_LANGS for kind in ("", "-g722"))
+FEWEST_WORDS = 2
+
+
+def clips(cache: Path, langs: Sequence[str] = ("fr", "en")) -> list[Clip]:
+    """Prompts of at least two words and 0.3 to 12 seconds, by language and key.
+
+    Translations cover English and French whatever `langs`.  Raises DataUnavailable where the packages cannot be had.
+    """
+    texts = {lang: transcripts(cache, lang) for lang in dict.fromkeys((*TEXT_LANGS, *langs))}
+    return [clip for lang in langs for clip in _spoken(cache, lang, texts)]
+
+
+def transcripts(cache: Path, lang: str) -> dict[str, str]:
+    """Prompt name -> what is said; noises, silences and names without text are left out."""
+    package = f"asterisk-core-sounds-{lang}"
+    file = fetch(package, cache) / f"usr/share/doc/{package}/core-sounds-{lang}.txt.gz"
+    if not file.is_file():
+        raise DataUnavailable(
+            f"{file}: {package} holds no transcripts where they were; remove its folder to fetch it again"
+        )
+    lines = gzip.decompress(file.read_bytes()).decode("utf-8").splitlines()
+    pairs = (line.partition(":") for line in lines if not line.startswith(";"))
+    return {name.strip(): text.strip() for name, _, text in pairs if _is_speech(text.strip())}
+
+
+def _is_speech(text: str) -> bool:
+    # "[ascending tones]", "(2 seconds of silence)" and "<beep ascending>" describe what is no speech.
+    return bool(words(text)) and not text.startswith(("[", "(", "<"))
+
+
+def _spoken(cache: Path, lang: str, texts: dict[str, dict[str, str]]) -> list[Clip]:
+    sounds = fetch(f"asterisk-core-sounds-{lang}-g722", cache) / "usr/share/asterisk/sounds"
+    found = []
+    for path in sorted(sounds.glob("*/**/*.g722")):
+        name = path.relative_to(sounds).with_suffix("").as_posix().partition("/")[2]  # behind the speaker's folder
+        text = texts[lang].get(name, "")
+        if len(words(text)) >= FEWEST_WORDS and usable_length(path):
+            translations = {other: known[name] for other, known in texts.items() if name in known}
+            found.append(Clip(SOURCE, f"{SOURCE}:{name}", lang, text, path, translations))
+    return found

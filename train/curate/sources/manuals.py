@@ -1,0 +1,80 @@
+"""Paragraphs of the Debian developer's reference, in English and in French: running text for a demo corpus."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+
+from train.curate.sources.clips import words
+from train.curate.sources.debian import fetch
+
+LICENCE = "GPL-2+"
+FOLDERS = {
+    "en": ("developers-reference", "usr/share/developers-reference"),
+    "fr": ("developers-reference-fr", "usr/share/developers-reference/fr"),
+}
+PACKAGES = tuple(package for package, _ in FOLDERS.values())
+SHORTEST, LONGEST = 40, 700  # characters
+NOT_CHAPTERS = {"developers-reference.html", "index.html", "search.html", "genindex.html"}
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    lang: str
+    text: str
+    origin: str  # package, page and section
+
+
+def paragraphs(cache: Path, langs: Sequence[str] = ("en", "fr")) -> list[Paragraph]:
+    """Distinct paragraphs of 40 to 700 characters, in reading order of each language.
+
+    A paragraph left untranslated counts as English.  Raises DataUnavailable where the packages cannot be had.
+    """
+    seen = {_key(text) for text, _ in _texts(cache, "en")} if langs and "en" not in langs else set()
+    found = []
+    for lang in sorted(langs):  # English first: it marks what the others left untranslated.
+        for text, origin in _texts(cache, lang):
+            if SHORTEST <= len(text) <= LONGEST and _key(text) not in seen:
+                seen.add(_key(text))
+                found.append(Paragraph(lang, text, origin))
+    return found
+
+
+def _key(text: str) -> str:
+    return " ".join(words(text))
+
+
+def _texts(cache: Path, lang: str) -> Iterator[tuple[str, str]]:
+    package, folder = FOLDERS[lang]
+    for page in sorted((fetch(package, cache) / folder).glob("*.html")):
+        if page.name not in NOT_CHAPTERS:
+            reader = _Paragraphs()
+            reader.feed(page.read_text(encoding="utf-8"))
+            yield from ((text, f"{package}/{page.name}#{section}") for text, section in reader.found)
+
+
+class _Paragraphs(HTMLParser):
+    """Collects the text of each `<p>` with the id of the section it stands in."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[tuple[str, str]] = []
+        self._sections = [""]
+        self._parts: list[str] | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "section":
+            self._sections.append(dict(attrs).get("id") or self._sections[-1])
+        elif tag == "p":
+            self._parts = []
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "section":
+            self._sections.pop()
+        elif tag == "p" and self._parts is not None:
+            self.found.append((" ".join("".join(self._parts).split()), self._sections[-1]))
+            self._parts = None
+
+    def handle_data(self, data: str) -> None:
+        if self._parts is not None:
+            self._parts.append(data)

@@ -1,0 +1,49 @@
+"""Spoken captions of Tux Paint's stamps: some 900 short texts, read in several languages, written in more."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from train.curate.sources.clips import Clip, usable_length, words
+from train.curate.sources.debian import fetch
+
+SOURCE = "tux"
+LICENCE = "GPL-2"
+PACKAGES = ("tuxpaint-stamps-default",)
+TEXT_LANGS = ("fr", "es", "en", "be", "bg", "el")
+
+
+def clips(cache: Path, langs: Sequence[str] = TEXT_LANGS) -> list[Clip]:
+    """Captions that were recorded in 0.3 to 12 seconds, by key and language.
+
+    Translations cover `TEXT_LANGS` whatever `langs`, so that the split does not depend on what is asked for.
+    Raises DataUnavailable where the package cannot be had.
+    """
+    stamps = _stamps(cache)
+    found = []
+    for name, texts in captions(cache, tuple({*TEXT_LANGS, *langs})).items():
+        for lang in langs:
+            path = stamps / (f"{name}_desc.ogg" if lang == "en" else f"{name}_desc_{lang}.ogg")
+            if lang in texts and path.is_file() and usable_length(path):
+                found.append(Clip(SOURCE, f"{SOURCE}:{name}", lang, texts[lang], path, texts))
+    return found
+
+
+def captions(cache: Path, langs: Sequence[str] = TEXT_LANGS) -> dict[str, dict[str, str]]:
+    """Stamp name -> language -> caption, recorded or not."""
+    stamps = _stamps(cache)
+    files = sorted(stamps.rglob("*.txt"))
+    return {file.relative_to(stamps).with_suffix("").as_posix(): _caption(file, langs) for file in files}
+
+
+def _stamps(cache: Path) -> Path:
+    return fetch(PACKAGES[0], cache) / "usr/share/tuxpaint/stamps"
+
+
+def _caption(file: Path, langs: Sequence[str]) -> dict[str, str]:
+    """The first line is English; the others read `fr.utf8=...`."""
+    english, *others = file.read_text(encoding="utf-8").splitlines()
+    texts = {"en": english.strip()}
+    for line in others:
+        tag, _, text = line.partition("=")
+        texts.setdefault(tag.removesuffix(".utf8"), text.strip())
+    return {lang: texts[lang] for lang in langs if words(texts.get(lang, ""))}

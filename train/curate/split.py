@@ -1,0 +1,61 @@
+"""The data split of recorded prompts: no prompt and no text is in two parts, whatever the order they come in.
+
+Keys of one source are joined when they share a text, in any language, by its lower-case words.  The md5 of a group's
+smallest key, mod 8, gives the part: 0 and 4 test, 1 dev, the rest train.  Choose on dev; score test once.
+
+Hand over the clips of a source all at once: a text that joins two groups counts only when it is there to be seen.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from train.curate.sources.clips import Clip, words
+
+Part = Literal["train", "dev", "test"]
+PARTS: tuple[Part, ...] = ("train", "dev", "test")
+SHARES = 8
+TEST, DEV = (0, 4), (1,)
+
+
+def split(clips: Iterable[Clip]) -> dict[Part, list[Clip]]:
+    """The clips of each part, in the order given."""
+    clips = list(clips)
+    smallest = groups(clips)
+    parts: dict[Part, list[Clip]] = {part: [] for part in PARTS}
+    for clip in clips:
+        parts[part_of(smallest[clip.key])].append(clip)
+    return parts
+
+
+def part_of(smallest_key: str) -> Part:
+    """The part of the group whose smallest key this is."""
+    share = int(hashlib.md5(smallest_key.encode(), usedforsecurity=False).hexdigest(), 16) % SHARES
+    return "test" if share in TEST else "dev" if share in DEV else "train"
+
+
+def groups(clips: Iterable[Clip]) -> dict[str, str]:
+    """Each key -> the smallest key of those joined to it."""
+    above: dict[str, str] = {}
+    first_with: dict[tuple[str, str], str] = {}
+    for clip in clips:
+        above.setdefault(clip.key, clip.key)
+        for text in _texts(clip):
+            _join(above, clip.key, first_with.setdefault((clip.source, text), clip.key))
+    return {key: _root(above, key) for key in above}
+
+
+def _texts(clip: Clip) -> set[str]:
+    texts = {" ".join(words(text)) for text in (clip.text, *clip.translations.values())}
+    return texts - {""}
+
+
+def _join(above: dict[str, str], one: str, other: str) -> None:
+    low, high = sorted((_root(above, one), _root(above, other)))
+    above[high] = low  # So a root is always the smallest key of its group.
+
+
+def _root(above: Mapping[str, str], key: str) -> str:
+    while above[key] != key:
+        key = above[key]
+    return key
