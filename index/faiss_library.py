@@ -1,0 +1,42 @@
+"""The one door to faiss: the CPU and GPU packages are both `import faiss`, and a half-installed one must say so."""
+
+from functools import cache
+from types import ModuleType
+from typing import Any, Literal
+
+from embed.errors import DegluError, InputError
+
+Device = Literal["auto", "cpu", "gpu"]
+
+
+@cache
+def library() -> ModuleType:
+    """The faiss module.  Raises DegluError where it is missing or cannot load."""
+    try:
+        import faiss
+    except (ImportError, RuntimeError) as error:  # faiss-gpu without its CUDA libraries raises RuntimeError
+        reason = " ".join(str(error).split())
+        raise DegluError(
+            f"faiss cannot be loaded ({reason}); install one of deglu[cpu] and deglu[gpu] into a fresh environment"
+        ) from None
+    return faiss
+
+
+def gpu_available() -> bool:
+    """Whether this faiss can use a GPU, and there is one."""
+    faiss = library()
+    return hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
+
+
+def use_gpu(device: Device) -> bool:
+    """The decision that `device` means here.  Raises InputError where a GPU is demanded and there is none."""
+    if device == "gpu" and not gpu_available():
+        raise InputError("device gpu: faiss sees no GPU here; install deglu[gpu] on a CUDA machine, or use device=cpu")
+    return device != "cpu" and gpu_available()
+
+
+def to_gpu(index: Any) -> tuple[Any, Any]:
+    """A copy of a flat index on the first GPU, and the resources that must outlive it."""
+    faiss = library()
+    resources = faiss.StandardGpuResources()
+    return faiss.index_cpu_to_gpu(resources, 0, index), resources
