@@ -1,0 +1,160 @@
+"""What the tests of all rooms share: one real S3 server, one Ray session, and what skips and warnings mean here."""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KEY, SECRET = "testkey", "testsecret"
+READY_WITHIN_S = 60
+
+# Warnings of others that we cannot cure; ours stay errors.  Each with the day it was last seen.
+THIRD_PARTY_WARNINGS = [
+    # 2026-11-22 ray 2.60: workers and loggers left to the garbage collector at shutdown
+    "ignore:.*:ResourceWarning:ray",
+    "ignore:.*:ResourceWarning:subprocess",
+    "ignore:.*:DeprecationWarning:ray",
+    "ignore:.*:FutureWarning:ray",
+]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in THIRD_PARTY_WARNINGS:
+        config.addinivalue_line("filterwarnings", line)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """DEGLU_REQUIRE_DATA=1: a test marked `data` that skips has failed."""
+    report = yield
+    required = os.environ.get("DEGLU_REQUIRE_DATA") == "1" and item.get_closest_marker("data")
+    if required and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"DEGLU_REQUIRE_DATA=1, but {item.nodeid} skips: {call.excinfo and call.excinfo.value}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real S3 server with the bucket `test`; the AWS_* variables point to it.  Yields its endpoint."""
+    folder = tmp_path_factory.mktemp("s3")
+    with running_s3(folder) as endpoint, pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("AWS_ENDPOINT_URL", endpoint)
+        patch.setenv("AWS_ACCESS_KEY_ID", KEY)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        patch.setenv("AWS_REGION", "us-east-1")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def s3_url(s3_server: str) -> str:
+    """A prefix of the session's own, `s3://test/<unique>`; ask for `s3_server` to know the endpoint."""
+    return f"s3://test/{secrets.token_hex(6)}"
+
+
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.s3)])
+def storage_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty place of this test's own, once on the local disk and once on S3."""
+    if request.param == "local":
+        return str(tmp_path / "out")
+    return f"{request.getfixturevalue('s3_url')}/{secrets.token_hex(6)}"
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[None]:
+    """The run's one Ray: two CPUs, its own folder and token; joins no other cluster of this machine."""
+    import ray
+
+    # Short, since socket paths are limited to some hundred characters.
+    with tempfile.TemporaryDirectory(prefix="dg", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        token = Path(folder) / "token"
+        token.write_text(secrets.token_hex(32))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("RAY_TMPDIR", folder)
+            patch.setenv("RAY_AUTH_MODE", "token")
+            patch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+            patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+            patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")  # Each report waits for one.
+            patch.delenv("RAY_ADDRESS", raising=False)
+            ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=True)
+            try:
+                yield
+            finally:
+                ray.shutdown()
+
+
+@contextmanager
+def running_s3(folder: Path) -> Iterator[str]:
+    """SeaweedFS on free ports of the loopback, with its data in `folder`; killed at the end.  Yields its endpoint."""
+    identity = {"name": "t", "credentials": [{"accessKey": KEY, "secretKey": SECRET}]}
+    identity["actions"] = ["Admin", "Read", "Write", "List", "Tagging"]
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    (folder / "data").mkdir()
+    s3, master, filer, volume, admin = _free_ports(5)
+    options = {
+        "dir": folder / "data",
+        "ip": "127.0.0.1",
+        "ip.bind": "127.0.0.1",
+        "s3.port": s3,
+        "s3.config": folder / "s3.json",
+        "master.port": master,
+        "filer.port": filer,
+        "volume.port": volume,
+        "admin.port": admin,
+        "webdav": "false",
+        "admin.ui": "false",
+        "s3.port.iceberg": 0,
+        "s3.port.lance": 0,
+        "s3.autoCreateBucket": "false",
+        "bucket": "test",
+    }
+    command = [
+        str(Path(sys.executable).parent / "weed"),
+        "mini",
+        *(f"-{name}={value}" for name, value in options.items()),
+    ]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "GOMEMLIMIT": "400MiB"})
+        try:
+            _wait_until_ready(server, folder / "log")
+            yield f"http://127.0.0.1:{s3}"
+        finally:
+            server.kill()
+            server.wait()
+
+
+def _wait_until_ready(server: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline and server.poll() is None:
+        if "All enabled components are running" in log.read_text(errors="replace"):
+            return
+        time.sleep(0.05)
+    pytest.fail(f"the S3 server did not start: {log.read_text(errors='replace')[-2000:]}")
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports free now, together with port + 10000, which SeaweedFS takes for gRPC."""
+    found: list[int] = []
+    while len(found) < count:
+        port = 15_000 + secrets.randbelow(15_000)
+        if port not in found and _is_free(port) and _is_free(port + 10_000):
+            found.append(port)
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0

@@ -1,0 +1,44 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from embed.local_files import LocalFiles
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(Path(entry.url).name for entry in LocalFiles().listing(str(folder)))
+
+
+def test_temporaries_of_a_killed_writer_are_not_listed(tmp_path: Path) -> None:
+    files = LocalFiles()
+    with files.scratch(str(tmp_path)) as path:
+        path.write_bytes(b"half")
+        assert names(tmp_path) == []
+        assert len(os.listdir(tmp_path)) == 1
+    assert os.listdir(tmp_path) == []
+
+
+def test_creation_never_replaces(tmp_path: Path) -> None:
+    files = LocalFiles()
+    files.create(str(tmp_path / "a"), b"first")
+    with pytest.raises(FileExistsError):
+        files.create(str(tmp_path / "a"), b"second")
+    assert os.listdir(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"first"
+
+
+def test_links_are_followed_circles_and_pipes_are_not(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "linked.wav").write_bytes(b"12")
+    archive.mkdir()
+    (archive / "to-elsewhere").symlink_to(tmp_path / "elsewhere")
+    (archive / "circle").symlink_to(archive)
+    (archive / "to-nowhere.wav").symlink_to(tmp_path / "gone.wav")
+    os.mkfifo(archive / "pipe")
+    assert names(archive) == ["linked.wav", "to-nowhere.wav"]
+
+
+def test_a_missing_folder_has_no_files(tmp_path: Path) -> None:
+    assert names(tmp_path / "missing") == []
