@@ -121,6 +121,8 @@ def _first_problem(cls: type[Spec], error: ValidationError) -> str:
         return f"unknown field {field!r}; known here: {', '.join(_fields_at(cls, problem['loc'][:-1]))}"
     if problem["type"] == "missing":
         return f"field {field!r} is missing; add it"
+    if not problem["loc"]:
+        return str(problem["msg"])
     return f"field {field!r} = {problem['input']!r}: {problem['msg']}"
 
 

@@ -1,0 +1,102 @@
+"""Small random models of the production architectures, kept as ordinary checkpoints, loaded by the real path."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import (
+    BertConfig,
+    BertModel,
+    HubertConfig,
+    HubertModel,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3Model,
+    Wav2Vec2FeatureExtractor,
+    WhisperConfig,
+    WhisperFeatureExtractor,
+    WhisperModel,
+)
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz:.?'é "
+
+
+def _tokenizer(folder: Path, closing: bool) -> int:
+    """One token a letter; `closing` frames every text with <s> and </s>."""
+    vocabulary = {token: i for i, token in enumerate(["<pad>", "<s>", "</s>", "<unk>", *LETTERS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    if closing:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
+        )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
+    fast.save_pretrained(folder)
+    return len(vocabulary)
+
+
+def _qwen3(folder: Path) -> None:
+    size = _tokenizer(folder, closing=False)
+    config = Qwen3Config(
+        vocab_size=size, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=8, max_position_embeddings=512, pad_token_id=0, initializer_range=0.3,
+    )  # fmt: skip
+    Qwen3Model(config).save_pretrained(folder)
+
+
+def _bert(folder: Path) -> None:
+    size = _tokenizer(folder, closing=True)
+    config = BertConfig(
+        vocab_size=size,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        pad_token_id=0,
+    )
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+
+
+def _hubert(folder: Path) -> None:
+    config = HubertConfig(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4, conv_dim=(16,) * 7,
+        num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4, layerdrop=0.1, initializer_range=0.3,
+    )  # fmt: skip
+    HubertModel(config).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor().save_pretrained(folder)
+
+
+def _whisper(folder: Path) -> None:
+    config = WhisperConfig(
+        vocab_size=64, d_model=32, encoder_layers=2, decoder_layers=1, encoder_attention_heads=4,
+        decoder_attention_heads=4, encoder_ffn_dim=64, decoder_ffn_dim=64, pad_token_id=0, bos_token_id=1,
+        eos_token_id=2, decoder_start_token_id=1,
+    )  # fmt: skip
+    WhisperModel(config).save_pretrained(folder)
+    WhisperFeatureExtractor().save_pretrained(folder)
+
+
+MAKERS: dict[str, Callable[[Path], None]] = {"qwen3": _qwen3, "bert": _bert, "hubert": _hubert, "whisper": _whisper}
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """The folder of a small random checkpoint by architecture, made once."""
+    root = tmp_path_factory.mktemp("towers")
+    made: dict[str, Any] = {}
+
+    def folder(kind: str) -> str:
+        if kind not in made:
+            torch.manual_seed(0)
+            made[kind] = root / kind
+            made[kind].mkdir()
+            MAKERS[kind](made[kind])
+        return str(made[kind])
+
+    return folder

@@ -1,0 +1,139 @@
+"""The Encoder contract: a row does not depend on its batch, and every declared prefix is a vector of its own."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from embed.encoder import FloatArray, truncate
+from embed.errors import InputError, SpecError
+from embed.model.directory import assemble
+from embed.model.late_fusion import LateFusion, by_budget
+from embed.model.spec import EncoderSpec
+
+TEXTS = ["a", "the radio says: rain", "ou est le marché?", "no", "a longer sentence about the price of rice in town."]
+TOWERS = [
+    pytest.param("qwen3", "last", id="causal-last"),
+    pytest.param("bert", "mean", id="bidirectional-mean"),
+    pytest.param("bert", "cls", id="bidirectional-cls"),
+    pytest.param("bert", "last", id="bidirectional-last"),
+]
+SPEECH = ["hubert", "whisper"]
+
+
+def spec_of(tiny: Callable[[str], str], text: str, pooling: str, speech: str | None, **fusion: object) -> EncoderSpec:
+    values: dict[str, object] = {
+        "text": {
+            "name": tiny(text),
+            "pooling": pooling,
+            "query": "{task} query: ",
+            "document": "doc: ",
+            "task": "find",
+        },
+        "dims": [32, 16, 8],
+    }
+    if speech is not None:
+        values |= {"speech": {"name": tiny(speech)}, "fusion": {"width": 24, **fusion}}
+    return EncoderSpec.parse(values)
+
+
+def made(spec: EncoderSpec) -> LateFusion:
+    torch.manual_seed(1)
+    return assemble(spec).eval()
+
+
+def waves(*seconds: float) -> list[FloatArray]:
+    noise = np.random.default_rng(3)
+    return [noise.normal(0, 0.1, int(s * 16_000)).astype(np.float32) for s in seconds]
+
+
+def cosines(a: FloatArray, b: FloatArray) -> FloatArray:
+    return np.asarray((a * b).sum(1), dtype=np.float32)
+
+
+@pytest.mark.parametrize(("text", "pooling"), TOWERS)
+@pytest.mark.parametrize("role", ["query", "document"])
+def test_a_text_does_not_depend_on_its_batch(tiny: Callable[[str], str], text: str, pooling: str, role: str) -> None:
+    model = made(spec_of(tiny, text, pooling, None))
+    together = model.encode(TEXTS, role)  # type: ignore[arg-type]
+    alone = np.concatenate([model.encode([one], role) for one in TEXTS])  # type: ignore[arg-type]
+    backwards = model.encode(TEXTS[::-1], role)[::-1]  # type: ignore[arg-type]
+    assert cosines(together, alone).min() >= 0.9999
+    assert cosines(backwards, alone).min() >= 0.9999
+    assert np.linalg.norm(together, axis=1) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(("text", "pooling"), TOWERS)
+@pytest.mark.parametrize("speech", SPEECH)
+def test_a_wave_does_not_depend_on_its_batch(tiny: Callable[[str], str], text: str, pooling: str, speech: str) -> None:
+    spec = spec_of(tiny, text, pooling, speech, strides=[2, 2], activation=True, output_norm=True, frame_pool=2)
+    model = made(spec)
+    # Odd lengths, so that pooling and every stride meet an incomplete last group.
+    clips = waves(0.31, 2.0, 1.237, 0.9, 0.05)
+    together = model.encode(clips, "document")
+    alone = np.concatenate([model.encode([one], "document") for one in clips])
+    backwards = model.encode(clips[::-1], "document")[::-1]
+    assert cosines(together, alone).min() >= 0.9999
+    assert cosines(backwards, alone).min() >= 0.9999
+    # Rows differ from each other by far more than that: equal rows would pass all of the above.
+    assert np.abs(together - alone).max() < np.abs(together[0] - together[1]).max() / 100
+
+
+@pytest.mark.parametrize("speech", SPEECH)
+def test_roles_and_tasks_change_the_vector(tiny: Callable[[str], str], speech: str) -> None:
+    model = made(spec_of(tiny, "qwen3", "last", speech))
+    clip = waves(1.0)
+    as_query, as_document = model.encode(clip, "query"), model.encode(clip, "document")
+    asked = model.encode(clip, "query", task="sort")
+    assert cosines(as_query, as_document)[0] < 0.99999
+    assert cosines(as_query, asked)[0] < 0.99999
+
+
+def test_the_paper_configuration_has_no_more_weights_than_the_paper(tiny: Callable[[str], str]) -> None:
+    """Linear without bias, one convolution of kernel and stride 2: 96*24 + 24*32*2 + 32 here."""
+    model = made(spec_of(tiny, "qwen3", "last", "hubert"))
+    assert model.fusion is not None
+    assert sum(p.numel() for p in model.fusion.parameters()) == 96 * 24 + 24 * 32 * 2 + 32
+
+
+def test_every_declared_prefix_is_a_unit_vector(tiny: Callable[[str], str]) -> None:
+    model = made(spec_of(tiny, "qwen3", "last", "hubert"))
+    vectors = model.encode(waves(0.5, 0.7), "query")
+    for dim in model.dims:
+        assert np.linalg.norm(truncate(vectors, dim), axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_long_text_is_cut_and_keeps_its_end_token(tiny: Callable[[str], str]) -> None:
+    model = made(spec_of(tiny, "qwen3", "last", None))
+    ids = model.text.tokens(["a" * 2000], "document")[0]
+    assert len(ids) == model.text.spec.max_tokens
+    assert ids[-1] == model.text.tokenizer.pad_token_id
+
+
+def test_only_the_fusion_learns(tiny: Callable[[str], str]) -> None:
+    model = made(spec_of(tiny, "qwen3", "last", "hubert")).train()
+    learning = {name.split(".")[0] for name, value in model.named_parameters() if value.requires_grad}
+    assert learning == {"fusion"}
+    assert not model.text.training
+    assert model.speech is not None
+    assert not any(m.training for m in model.speech.modules())
+
+
+def test_unfit_waves_and_wrong_widths_are_named(tiny: Callable[[str], str]) -> None:
+    model = made(spec_of(tiny, "qwen3", "last", "whisper"))
+    with pytest.raises(InputError, match=r"31\.0 s is over"):
+        model.encode(waves(31.0), "document")
+    with pytest.raises(InputError, match="at least"):
+        model.encode([np.zeros(1, dtype=np.float32)], "document")
+    with pytest.raises(SpecError, match="width 32"):
+        made(spec_of(tiny, "qwen3", "last", None).model_copy(update={"dims": (64, 32)}))
+    with pytest.raises(SpecError, match="text alone"):
+        made(spec_of(tiny, "qwen3", "last", None)).encode(waves(0.5), "query")
+
+
+def test_budget_groups_hold_everything_once() -> None:
+    sizes = [5, 1, 9, 3, 3, 20]
+    groups = list(by_budget(sizes, 10))
+    assert sorted(i for group in groups for i in group) == list(range(6))
+    assert all(len(g) == 1 or max(sizes[i] for i in g) * len(g) <= 10 for g in groups)
