@@ -1,7 +1,6 @@
 """The command `deglu`, also `python -m jobs`: the one place where errors become a line on stderr and an exit code."""
 
 import logging
-import os
 import sys
 import traceback
 import warnings
@@ -19,31 +18,29 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     arguments = sys.argv[1:]
     _settle_noise(_wants_debug(arguments))
-    code = run(arguments)
-    _flush_stdout()
-    sys.exit(code)
+    sys.exit(run(arguments))
 
 
 def run(arguments: Sequence[str]) -> int:
     """The exit code of one command line; what went wrong is one line on stderr, with `--debug` after its traceback."""
     try:
         code = app(args=list(arguments) or ["--help"], prog_name="deglu", standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; what was committed stays, and the same command goes on from there", INTERRUPTED)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # typer leaves by SystemExit where a pipe broke
         if _wants_debug(arguments):
             traceback.print_exc()
         return _failed(error)
+    if code == INTERRUPTED:  # typer has made this of KeyboardInterrupt
+        return _fail("interrupted; what was committed stays, and the same command goes on from there", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 
-def _failed(error: Exception) -> int:
+def _failed(error: BaseException) -> int:
     if isinstance(error, DegluError):
         return _fail(str(error), error.exit_code)
     if isinstance(error, typer.TyperException):
         return _fail(_usage(error), USAGE)
-    if isinstance(error, BrokenPipeError):  # the reader (head, less) has seen enough
-        return 0
+    if isinstance(error, SystemExit) and error.__context__ is not None:
+        error = error.__context__
     return _fail(f"internal error: {type(error).__name__}: {error}; run again with --debug for the traceback", INTERNAL)
 
 
@@ -71,13 +68,6 @@ def _settle_noise(debug: bool) -> None:
     )
     if not debug and not sys.warnoptions:
         warnings.simplefilter("ignore")
-
-
-def _flush_stdout() -> None:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:  # nobody reads on: keep the interpreter from flushing, and complaining, again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

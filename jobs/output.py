@@ -1,6 +1,7 @@
 """Results go to stdout: words for people, or one JSON document for programs; the exit code goes with them."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,7 +44,11 @@ class Plain:
 def show(result: Result, as_json: bool) -> int:
     """Print the result on stdout; its exit code."""
     text = json.dumps(result.document(), ensure_ascii=False, indent=2) if as_json else result.text()
-    sys.stdout.write(text + "\n")
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader (head, less) has seen enough; spare the interpreter another try at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return result.exit_code
 
 

@@ -19,7 +19,7 @@ import ray.data
 
 logger = logging.getLogger(__name__)
 
-PRIVATE = ("RAY_TMPDIR", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH", "RAY_BACKEND_LOG_LEVEL")
+PRIVATE = ("RAY_TMPDIR", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
 
 
 @contextmanager
@@ -74,8 +74,6 @@ def _private_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="dg", dir="/tmp"))
     before = {name: os.environ.get(name) for name in PRIVATE}
     os.environ["RAY_TMPDIR"] = str(folder)
-    if not _verbose():
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # advice for Ray's own developers, on our stderr
     if not any(name in os.environ for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
         _bring_token(folder / "token")
     try:
