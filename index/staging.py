@@ -5,8 +5,11 @@ from pathlib import Path
 
 from embed import store
 from embed.cache import cache_folder, make_folder
-from embed.errors import StorageError
+from embed.errors import InputError, StorageError
 from index.artifact import FileEntry, SegmentEntry, segment_url
+
+# Builds give the same bytes: the same spec into the same output replaces what is damaged.
+REPAIR = "run the same `deglu index SPEC` again, which repairs it"
 
 
 def segment_folder(url: str, entry: SegmentEntry, verify: bool = True) -> Path:
@@ -49,22 +52,18 @@ def check(path: Path, expected: FileEntry, verify: bool = True) -> None:
 def _cure(path: Path) -> str:
     if path.is_relative_to(cache_folder()):
         return f"remove {path.parent}, it is fetched again on the next use"
-    # Builds give the same bytes: the same spec into the same output replaces what is damaged.
-    return "run the same `deglu index SPEC` again, which repairs it"
+    return REPAIR
 
 
 def _fetch(place: str, entry: SegmentEntry, folder: Path) -> None:
     for name, expected in entry.files.items():
         source = store.join(place, name)
-        _check_fetched(source, store.local_copy(source, folder), expected)
-
-
-def _check_fetched(source: str, path: Path, expected: FileEntry) -> None:
-    if describe(path) != expected:
-        raise StorageError(
-            f"{source}: cut short or damaged, it is not the file of the manifest; "
-            "run the same `deglu index SPEC` again, which repairs it"
-        )
+        try:
+            path = store.local_copy(source, folder)
+        except InputError:
+            raise StorageError(f"{source}: missing; {REPAIR}") from None
+        if describe(path) != expected:
+            raise StorageError(f"{source}: cut short or damaged, it is not the file of the manifest; {REPAIR}")
 
 
 def _sha256(path: Path) -> str:

@@ -1,0 +1,58 @@
+"""The door to faiss: a broken installation and a missing GPU each say so in one line."""
+
+import sys
+from importlib.abc import MetaPathFinder
+from typing import Any
+
+import numpy as np
+import pytest
+
+from embed.errors import DegluError, InputError
+from index import faiss_library
+from index.segment import Segment, prefix_index
+
+
+class _Broken(MetaPathFinder):
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if name == "faiss":
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("faiss-gpu installed but nvidia-cuda-runtime-cu12 is missing"), ImportError("No module named faiss")],
+    ids=["half installed", "missing"],
+)
+def test_a_faiss_that_does_not_load(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "faiss", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [_Broken(error), *sys.meta_path])
+    faiss_library.library.cache_clear()
+    try:
+        with pytest.raises(DegluError, match=f"faiss cannot be loaded .{error}.; install one of deglu"):
+            faiss_library.library()
+    finally:
+        faiss_library.library.cache_clear()
+
+
+def test_cpu_is_always_there() -> None:
+    assert not faiss_library.use_gpu("cpu")
+    assert faiss_library.use_gpu("auto") == faiss_library.gpu_available()
+
+
+@pytest.mark.skipif(faiss_library.gpu_available(), reason="there is a GPU")
+def test_a_gpu_demanded_where_there_is_none() -> None:
+    with pytest.raises(InputError, match=r"faiss sees no GPU here; .*device=cpu"):
+        faiss_library.use_gpu("gpu")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not faiss_library.gpu_available(), reason="no GPU")
+def test_gpu_and_cpu_give_the_same_hits(nested_rows: Any) -> None:
+    rows = nested_rows(5_000, 64, 1).astype(np.float16)
+    segments = [Segment("text", 0, prefix_index(rows, 16), rows, gpu) for gpu in (False, True)]
+    queries, nothing = nested_rows(20, 64, 2), [np.empty(0, np.int64)] * 20
+    cpu, gpu = (segment.search(queries, 10, 64, 100, nothing)[0] for segment in segments)
+    assert np.mean(cpu.ids == gpu.ids) > 0.99
