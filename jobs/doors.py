@@ -1,12 +1,12 @@
 """The verbs that run by a spec: where spec and function live.  Opened by name, so `deglu --help` loads no torch."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from embed.spec import Spec
-from jobs.output import Result
+from jobs.output import Result, as_result
 from jobs.progress import Progress
 
 
@@ -20,10 +20,10 @@ class Door:
 
 
 DOORS = {
-    "train": Door("jobs.train_model:TrainSpec", "jobs.train_model:train_model"),
+    "train": Door("train.spec:TrainSpec", "jobs.train_model:train_model", reports=True),
     "embed": Door("jobs.embed_archive:EmbedSpec", "jobs.embed_archive:embed_archive", reports=True),
-    "index": Door("jobs.build_index:IndexSpec", "jobs.build_index:build_index"),
-    "evaluate": Door("jobs.evaluate_model:EvaluateSpec", "jobs.evaluate_model:evaluate_model"),
+    "index": Door("index.spec:IndexSpec", "jobs.build_index:build_index"),
+    "evaluate": Door("evaluate.spec:EvaluateSpec", "jobs.evaluate_model:evaluate_model"),
 }
 
 
@@ -41,8 +41,8 @@ def load_spec(verb: str, path: str, overrides: Iterable[str] = ()) -> Spec:
 def walk_through(verb: str, spec: Spec, progress: Progress) -> Result:
     """Run the verb's function on its spec."""
     door = DOORS[verb]
-    function: Callable[..., Result] = named(door.run)
-    return function(spec, progress) if door.reports else function(spec)
+    function: Callable[..., Result | Mapping[str, Any]] = named(door.run)
+    return as_result(function(spec, progress) if door.reports else function(spec))
 
 
 def named(address: str) -> Any:

@@ -41,6 +41,13 @@ class Plain:
         return self.words
 
 
+def as_result(value: Result | Mapping[str, Any]) -> Result:
+    """A bare document is a complete result, told as a listing of its values."""
+    if not isinstance(value, Mapping):
+        return value
+    return Plain(value, yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True).rstrip())
+
+
 def show(result: Result, as_json: bool) -> int:
     """Print the result on stdout; its exit code."""
     text = json.dumps(result.document(), ensure_ascii=False, indent=2) if as_json else result.text()
