@@ -84,7 +84,7 @@ def compute_features(spec: TrainSpec, shards: Sequence[Shard], progress: Progres
     progress.begin("speech features", len(missing), "shards")
     if missing:
         actors = [
-            _Featurer.options(num_gpus=1 if spec.gpu else 0).remote(spec.model_dump()) for _ in range(spec.workers)
+            ray.remote(num_cpus=1, num_gpus=int(spec.gpu))(Featurer).remote(spec.model_dump()) for _ in range(spec.workers)
         ]
         for _ in ActorPool(actors).map_unordered(lambda actor, shard: actor.compute.remote(shard), missing):
             progress.advance(1)
@@ -93,8 +93,7 @@ def compute_features(spec: TrainSpec, shards: Sequence[Shard], progress: Progres
     progress.end()
 
 
-@ray.remote(num_cpus=1)
-class _Featurer:
+class Featurer:
     """The speech tower, loaded once a worker."""
 
     def __init__(self, spec: Mapping[str, Any]) -> None:

@@ -60,7 +60,8 @@ def compute_shard(tower: SpeechTower, frame_pool: int, shard: Shard) -> None:
     found: list[Tensor] = [torch.empty(0)] * len(waves)
     with torch.inference_mode():
         for group in by_budget([len(wave) for wave in waves], SECONDS_BUDGET * SAMPLE_RATE):
-            frames, lengths = shorten(*tower([waves[i] for i in group]), frame_pool)
+            frames, lengths = tower([waves[i] for i in group])
+            frames, lengths = shorten(frames, lengths, frame_pool)
             for row, i in enumerate(group):
                 found[i] = frames[row, : int(lengths[row])].half().clone()
     shard.path.parent.mkdir(parents=True, exist_ok=True)

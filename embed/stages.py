@@ -1,0 +1,140 @@
+"""The stages of embedding, as callables on tables: a for-loop, Ray tasks and Ray actors run them to the same rows.
+
+    UNITS --cut--> CUTS --encode--> one committed object per unit, and a LEDGER row that says what came of it
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from embed import tables
+from embed.cut import cut
+from embed.encoder import SAMPLE_RATE, Encoder, FloatArray, truncate
+from embed.errors import DegluError
+from embed.passages import PassageSpec
+from embed.segment import SegmentSpec
+
+Row = dict[str, Any]
+Commit = Callable[[pa.Table, Row, list[Row]], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A callable on a table, and what it needs to run."""
+
+    run: Callable[[pa.Table], pa.Table]
+    rows: int = 1  # units at a time
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+
+def cut_stage(segment: SegmentSpec, passage: PassageSpec) -> Stage:
+    """UNITS to CUTS: read, decode, find speech, cut; bad input becomes failures inside the row."""
+    return Stage(lambda units: cut(units, segment, passage))
+
+
+class EncodeUnits:
+    """CUTS to LEDGER: encode the segments of each unit and commit them, rows and failures in one object."""
+
+    def __init__(self, encoder: Encoder, commit: Commit) -> None:
+        self._encoder, self._commit = encoder, commit
+
+    def __call__(self, cuts: pa.Table) -> pa.Table:
+        return pa.Table.from_pylist([self._one(row) for row in cuts.to_pylist()], schema=tables.LEDGER)
+
+    def _one(self, unit: Row) -> Row:
+        segments, vectors, failures = encode_unit(unit, self._encoder)
+        rows = rows_of(unit, segments, vectors, self._encoder)
+        ledger = ledger_of(unit, len(rows), failures)
+        self._commit(rows, ledger, failures)
+        return ledger
+
+
+def encode_unit(unit: Row, encoder: Encoder) -> tuple[list[Row], FloatArray, list[Row]]:
+    """The segments that were encoded, their vectors [n, D], and all failures of the unit, cutting's included."""
+    segments: list[Row] = unit["segments"]
+    failures: list[Row] = list(unit["failures"])
+    contents = _contents(unit, segments)
+    try:
+        return segments, encoder.encode(contents, "document"), failures
+    except (DegluError, RuntimeError, ValueError):
+        pass  # one of them is at fault: find it, keep the others
+    kept: list[Row] = []
+    vectors: list[FloatArray] = []
+    for segment, content in zip(segments, contents, strict=True):
+        try:
+            vectors.append(encoder.encode([content], "document"))  # type: ignore[list-item]
+            kept.append(segment)
+        except (DegluError, RuntimeError, ValueError) as error:
+            failures.append(_failure(unit, segment, error))
+    return kept, np.concatenate(vectors) if vectors else np.zeros((0, encoder.dims[0]), np.float32), failures
+
+
+def rows_of(unit: Row, segments: Sequence[Row], vectors: FloatArray, encoder: Encoder) -> pa.Table:
+    """The unit's rows of the vectors dataset, in the order of segments."""
+    if len(vectors) and not np.isfinite(vectors).all():
+        raise DegluError(f"{unit['uri']}: the model gave vectors that are not finite; it is damaged")
+    speech = unit["modality"] == tables.SPEECH
+    prints = encoder.fingerprints
+    shared = {name: unit[name] for name in ("asset_id", "unit_id", "uri", "content_version", "modality")}
+    records = [
+        {
+            **shared,
+            "segment_id": segment["segment_id"],
+            "start_s": segment["start"] / 1000 if speech else None,
+            "end_s": segment["end"] / 1000 if speech else None,
+            "start": None if speech else segment["start"],
+            "end": None if speech else segment["end"],
+            "item": segment["item"],
+            "text": segment["text"],
+            "lang": segment.get("lang") or unit["lang"],
+            "metadata": unit["metadata"],
+            "space": prints.space,
+            "encoder": prints.encoder,
+        }
+        for segment in segments
+    ]
+    width = encoder.dims[0]
+    halves = truncate(vectors, width).astype(np.float16).reshape(-1)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(halves, pa.float16()), width)
+    provenance = pa.Table.from_pylist(records, schema=tables.PROVENANCE)
+    return provenance.append_column(tables.rows(width).field("vector"), column)
+
+
+def ledger_of(unit: Row, num_rows: int, failures: Sequence[Row]) -> Row:
+    """The unit's accounting: decoded = embedded + not speech + lost, to the millisecond."""
+    lost = unit["lost_s"] + sum(failure["lost_s"] for failure in failures if failure["stage"] == "encode")
+    outcome = "embedded" if num_rows else "failed" if failures else "skipped"
+    return {
+        **{name: unit[name] for name in ("unit_id", "asset_id", "content_version")},
+        "outcome": outcome,
+        "rows": num_rows,
+        "decoded_s": unit["decoded_s"],
+        "embedded_s": unit["decoded_s"] - unit["not_speech_s"] - lost,
+        "not_speech_s": unit["not_speech_s"],
+        "lost_s": lost,
+    }
+
+
+def _contents(unit: Row, segments: Sequence[Row]) -> list[str] | list[FloatArray]:
+    if unit["modality"] == tables.TEXT:
+        return [segment["text"] for segment in segments]
+    signal = np.frombuffer(unit["signal"] or b"", dtype=np.float32)
+    return [signal[segment["offset"] : segment["offset"] + segment["length"]] for segment in segments]
+
+
+def _failure(unit: Row, segment: Row, error: Exception) -> Row:
+    speech = unit["modality"] == tables.SPEECH
+    return {
+        **{name: unit[name] for name in ("unit_id", "asset_id", "uri")},
+        "stage": "encode",
+        "error_class": type(error).__name__,
+        "message": " ".join(str(error).split()),
+        "start": segment["start"],
+        "end": segment["end"],
+        "lost_s": segment["length"] / SAMPLE_RATE if speech else 0.0,
+        "attempts": 1,
+    }
