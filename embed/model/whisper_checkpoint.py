@@ -17,6 +17,7 @@ from embed.model.ct2 import Arrays
 
 HEAD_WIDTH = 64  # in every size of Whisper
 MEL_BINS = 80
+TIMESTAMPS = 1501  # the last tokens: 0 to 30 s in steps of 20 ms; the tokenizer does not list them
 LAYER_NORMS = {"weight": "gamma", "bias": "beta"}
 
 
@@ -26,7 +27,7 @@ def write_whisper(folder: Path, arrays: Arrays, tokenizer: bytes, hints: Mapping
     `tokenizer` is a `tokenizer.json`; `hints` holds the token ids to suppress and the alignment heads.
     """
     ids = {token["content"]: token["id"] for token in json.loads(tokenizer)["added_tokens"]}
-    vocabulary = max(ids.values()) + 1
+    vocabulary = ids["<|notimestamps|>"] + 1 + TIMESTAMPS
     tensors = dict(_tensors(arrays, vocabulary))
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "model.safetensors").chmod(0o644)  # safetensors lets only its writer read it
