@@ -1,0 +1,78 @@
+"""What is to be embedded: a file or a folder, local or on S3, and what is known about all of it.
+
+One rule decides what a file is, when `modality` is `auto`:
+- hidden files and folders (`.name`), and side files (`is_side_file`) inside a folder, are skipped;
+- `.txt`, `.jsonl` and `.ndjson` are text;
+- everything else is tried as sound; what no reader knows is listed with a problem and counted as failed.
+"""
+
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from embed.spec import Spec, speed_only
+from embed.tables import SPEECH, TEXT
+
+JSON_LINES = frozenset({".jsonl", ".ndjson"})
+TEXT_SUFFIXES = JSON_LINES | {".txt"}
+
+# Things that lie beside recordings and hold none of their words: pictures, playlists, checksums, descriptions.
+_PICTURES = {".jpg", ".jpeg", ".png", ".gif"}
+_LISTS = {".m3u", ".m3u8", ".pls", ".cue", ".md5", ".sha1", ".sha256", ".log"}
+_DESCRIPTIONS = {".json", ".yaml", ".yml", ".xml"}
+_SIDE_SUFFIXES = _PICTURES | _LISTS | _DESCRIPTIONS
+_SIDE_STEMS = {
+    "readme",
+    "license",
+    "licence",
+    "copying",
+    "copyright",
+    "changelog",
+    "authors",
+    "thumbs",
+    "desktop",
+    "_success",
+}
+
+
+class InputSpec(Spec):
+    """One input of a job.
+
+    The uri of a file is `<name>/<path below url>`, of a single file `<name>`: ids follow the name, so that an
+    archive may move to another url; hence `url` is no part of the identity.
+    """
+
+    url: str = speed_only(..., "A file or a folder: a local path or s3://bucket/prefix.", min_length=1)
+    name: str = Field(default="", description="First part of every uri; by default the last part of the url.")
+    modality: Literal["auto", "speech", "text"] = Field(default="auto", description="What the files hold.")
+    lang: str | None = Field(default=None, description="Language of all of it, as a row's `lang`.")
+    metadata: dict[str, str] = Field(default_factory=dict, description="Copied to every row.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_from_url(cls, values: Any) -> Any:
+        if isinstance(values, dict) and not values.get("name") and isinstance(values.get("url"), str):
+            return {**values, "name": PurePosixPath(values["url"].rstrip("/")).name or "input"}
+        return values
+
+
+def modality_of(path: str, declared: str = "auto") -> str:
+    """`speech` or `text`, as declared, else by the suffix."""
+    if declared != "auto":
+        return declared
+    return TEXT if suffix(path) in TEXT_SUFFIXES else SPEECH
+
+
+def is_side_file(path: str) -> bool:
+    """Whether a file found in a folder (path below it) is hidden, or only describes its neighbours."""
+    parts = PurePosixPath(path).parts
+    if any(part.startswith(".") for part in parts):
+        return True
+    name = PurePosixPath(path)
+    return name.suffix.lower() in _SIDE_SUFFIXES or name.name.split(".")[0].lower() in _SIDE_STEMS
+
+
+def suffix(path: str) -> str:
+    """The suffix in lower case, with its dot."""
+    return PurePosixPath(path).suffix.lower()
