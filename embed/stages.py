@@ -1,18 +1,18 @@
 """The stages of embedding, as callables on tables: a for-loop, Ray tasks and Ray actors run them to the same rows.
 
-    UNITS --cut--> CUTS --encode--> one committed object per unit, and a LEDGER row that says what came of it
+UNITS --cut--> CUTS --encode--> one committed object per unit, and a LEDGER row that says what came of it
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 
 from embed import tables
 from embed.cut import cut
-from embed.encoder import SAMPLE_RATE, Encoder, FloatArray, truncate
+from embed.encoder import SAMPLE_RATE, Batch, Encoder, FloatArray, truncate
 from embed.errors import DegluError
 from embed.passages import PassageSpec
 from embed.segment import SegmentSpec
@@ -66,7 +66,7 @@ def encode_unit(unit: Row, encoder: Encoder) -> tuple[list[Row], FloatArray, lis
     vectors: list[FloatArray] = []
     for segment, content in zip(segments, contents, strict=True):
         try:
-            vectors.append(encoder.encode([content], "document"))  # type: ignore[list-item]
+            vectors.append(encoder.encode(cast(Batch, [content]), "document"))
             kept.append(segment)
         except (DegluError, RuntimeError, ValueError) as error:
             failures.append(_failure(unit, segment, error))
