@@ -60,9 +60,11 @@ class Lineage(_Part):
     url: str
     version: int
     sha256: str | None  # of the dataset version's manifest
+    settings: dict[str, Any]  # what the dataset was embedded with; its `encoder`, where there is one, can be asked with
 
 
 class Manifest(_Part):
+    kind: Literal["index"] = "index"
     format: int
     version: int
     spec: IndexSpec
@@ -113,6 +115,8 @@ def segment_url(url: str, segment: str) -> str:
 def _parsed(data: bytes, place: str) -> Manifest:
     try:
         values: dict[str, Any] = json.loads(data)
+        if values.get("kind") != "index":
+            raise InputError(f"{place}: no manifest of an index; ask an index, as `deglu index SPEC` writes it")
         if values.get("format") != FORMAT:
             raise InputError(f"{place}: index format {values.get('format')}, this Deglu reads {FORMAT}; build it again")
         return Manifest.model_validate(values)

@@ -39,7 +39,9 @@ class Survey:
 
 
 def survey(vectors: Vectors, url: str) -> Survey:
-    """First pass.  Raises InputError for no rows or a row that is there twice, FingerprintMismatch for mixed makers."""
+    """First pass.  Raises InputError where there is nothing to index or a row is there twice, FingerprintMismatch."""
+    if vectors.info.metric != "cosine":
+        raise InputError(f"{url}: metric {vectors.info.metric!r}; this index compares by cosine alone: {AGAIN}")
     batches = [batch.select(SURVEYED) for batch in vectors.batches(SURVEYED) if batch.num_rows]
     if not batches:
         raise InputError(f"{url}: no rows to index; embed something into it first with `deglu embed SPEC`")

@@ -26,7 +26,6 @@ class Info:
     rows: int
     metric: str = "cosine"
     space: str = SPACE
-    version: int = 1
 
 
 class TableVectors:
@@ -95,7 +94,7 @@ def build_at() -> Build:
 
     def make(url: str, vectors: TableVectors, new_version: bool = False, **fields: Any) -> tuple[Manifest, bool]:
         spec = IndexSpec(vectors="data/vectors", output=url, device="cpu", **fields)
-        return build(spec, vectors, Lineage(url="data/vectors", version=1, sha256=None), new_version)
+        return build(spec, vectors, Lineage(url="data/vectors", version=1, sha256=None, settings={}), new_version)
 
     return make
 

@@ -24,6 +24,13 @@ def test_one_of_two_publishers_wins(storage_url: str, vectors_of: Any, build_at:
     assert read_manifest(storage_url) == manifest
 
 
+def test_a_vectors_dataset_is_no_index(tmp_path: Path) -> None:
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "versions" / "00000001.json").write_text('{"format": 1, "number": 1}')
+    with pytest.raises(InputError, match="no manifest of an index; ask an index, as `deglu index SPEC` writes it"):
+        read_manifest(str(tmp_path))
+
+
 def test_a_format_of_another_time(tmp_path: Path, vectors_of: Any, build_at: Any) -> None:
     build_at(str(tmp_path), vectors_of(text=[[1, 0]]), shortlist_dim=2)
     place = tmp_path / "versions" / "00000001.json"

@@ -33,6 +33,7 @@ def test_output_and_device_do_not_define_the_result() -> None:
         ({"shortlist_depth": 0}, "field 'shortlist_depth' = 0"),
         ({"device": "tpu"}, "field 'device' = 'tpu'.*'auto', 'cpu' or 'gpu'"),
         ({"recall": 0.9}, "unknown field 'recall'"),
+        ({"output": "data/vectors/"}, "output is the vectors dataset itself; give the index a place of its own"),
         ({"vectors": ""}, "field 'vectors'"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
