@@ -5,11 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
-import numpy as np
 import soundfile
-import soxr
 
+from embed.audio import decode
 from embed.encoder import SAMPLE_RATE, FloatArray
 
 SHORTEST_S, LONGEST_S = 0.3, 12.0
@@ -46,17 +44,5 @@ def duration_s(path: Path) -> float:
 
 
 def read_clip(path: Path) -> FloatArray:
-    """The whole recording as a 1-d wave at 16 kHz, channels averaged, full scale at 1."""
-    if path.suffix == ".g722":
-        return _read_g722(path)
-    channels, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    wave: FloatArray = soxr.resample(channels.mean(axis=1), rate, SAMPLE_RATE)
-    return wave
-
-
-def _read_g722(path: Path) -> FloatArray:
-    # libsndfile does not know g722; the codec is 16 kHz and mono by definition.
-    with av.open(str(path), format="g722") as container:
-        frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
-    whole: FloatArray = np.concatenate(frames, axis=1)[0].astype(np.float32) / np.float32(1 << 15)
-    return whole
+    """The whole recording as a 1-d wave at 16 kHz, channels averaged, full scale at 1.  Raises InputError."""
+    return decode(str(path)).samples
