@@ -1,0 +1,109 @@
+"""The vectors dataset: the door to what `deglu embed` writes and everything else reads.
+
+    OUT/job.json                     the spec it was begun with
+    OUT/attempts/<unit>              a unit was started
+    OUT/staging/<unit>.parquet       a unit is committed
+    OUT/data/<name>.parquet          vectors with their provenance
+    OUT/assets, ledger, failures, tombstones/<name>.parquet
+    OUT/versions/00000001.json       names all files of a version
+
+Files never change and are never reused, so a version is whole as long as it is kept; read the files that a version
+names, not the folder.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from embed.errors import InputError
+from embed.job import Job, open_job, read_job
+from embed.publish import committed, publish
+from embed.staging import attempts, commit_unit, mark_attempt
+from embed.store import absolute, join, open_input
+from embed.tables import LEDGER, rows, with_metadata
+from embed.version import Version, newest_version, read_ledger, read_table, read_version, versions, without_tombstoned
+
+__all__ = [
+    "Job",
+    "VectorsDataset",
+    "Version",
+    "attempts",
+    "commit_unit",
+    "committed",
+    "mark_attempt",
+    "open_dataset",
+    "open_job",
+    "publish",
+    "read_job",
+    "versions",
+]
+
+KEY = ["asset_id", "content_version"]
+
+
+def open_dataset(url: str, version: int | None = None) -> "VectorsDataset":
+    """A published version, the newest unless `version` says.  Raises InputError where there is none."""
+    url = absolute(url)
+    if version is not None:
+        return VectorsDataset(url, read_version(url, version))
+    newest = newest_version(url)
+    if newest is None:
+        raise InputError(f"{url}: no version is published here; run `deglu embed` to its end or check the address")
+    return VectorsDataset(url, newest)
+
+
+@dataclass(frozen=True)
+class VectorsDataset:
+    """One version, fixed at opening; later publishing does not touch it."""
+
+    url: str
+    info: Version
+
+    @property
+    def schema(self) -> pa.Schema:
+        """rows(D), with `deglu.space`, `deglu.encoder`, `deglu.dims` and `deglu.metric` as metadata."""
+        dims = ",".join(map(str, self.info.dims))
+        values = {"space": self.info.space, "encoder": self.info.encoder, "dims": dims, "metric": self.info.metric}
+        return with_metadata(rows(self.info.dims[0]), values)
+
+    def files(self) -> list[str]:
+        """Urls of the data files, for other readers; tombstoned rows are still in them."""
+        return [join(self.url, ref.name) for ref in self.info.data]
+
+    def batches(self, columns: Sequence[str] | None = None, batch_rows: int = 4_096) -> Iterator[pa.RecordBatch]:
+        """All rows but the tombstoned, in the order of the files, at most `batch_rows` in a batch, none empty."""
+        names = list(columns) if columns is not None else self.schema.names
+        tombstones = self.tombstones()
+        needed = list(dict.fromkeys([*names, *KEY])) if tombstones.num_rows else names
+        for url in self.files():
+            with open_input(url) as stream:
+                for batch in pq.ParquetFile(stream).iter_batches(batch_rows, columns=needed):
+                    kept = without_tombstoned(batch, tombstones).select(names)
+                    if kept.num_rows:
+                        yield kept.replace_schema_metadata(self.schema.metadata)
+
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows in memory."""
+        names = columns if columns is not None else self.schema.names
+        schema = pa.schema([self.schema.field(name) for name in names], metadata=self.schema.metadata)
+        return pa.Table.from_batches(self.batches(columns), schema=schema)
+
+    def assets(self) -> pa.Table:
+        """MANIFEST as it was when the version was published."""
+        return read_table(self.url, self.info.assets)
+
+    def ledger(self) -> pa.Table:
+        """LEDGER: the newest row of each unit, without tombstoned ones."""
+        return without_tombstoned(read_ledger(self.url, self.info), self.tombstones()).select(LEDGER.names)
+
+    def failures(self) -> pa.Table:
+        """FAILURES of the newest attempt of each unit that the ledger has."""
+        failures = read_table(self.url, self.info.failures)
+        live = set(self.ledger()["unit_id"].to_pylist())
+        return failures.filter(pa.array([unit in live for unit in failures["unit_id"].to_pylist()], pa.bool_()))
+
+    def tombstones(self) -> pa.Table:
+        """asset_id, content_version and reason of what is no longer valid."""
+        return read_table(self.url, self.info.tombstones)

@@ -1,0 +1,79 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from embed.errors import FingerprintMismatch, StorageError
+from embed.job import Job
+from embed.staging import attempts, commit_unit, mark_attempt, read_units, staged
+from embed.store import join, listing, write_bytes
+from embed.tables import FAILURES
+from tests.embed.vectors import begin, commit, commit_failed, failures_of, ledger_row, unit_of, unit_rows
+
+NONE = FAILURES.empty_table()
+
+
+def test_a_commit_is_one_object_with_everything_in_it(storage_url: str) -> None:
+    job = begin(storage_url)
+    table = unit_rows("a", ["one", "two"])
+    commit_unit(job, table, ledger_row("a", 2), failures_of("a", "the end is torn"))
+    assert [entry.url for entry in listing(join(storage_url, "staging"))] == [
+        join(storage_url, "staging", unit_of("a").hex() + ".parquet")
+    ]
+    [unit] = read_units(job, staged(storage_url))
+    assert unit.rows.equals(table)
+    assert unit.ledger == ledger_row("a", 2)
+    assert unit.failures == failures_of("a", "the end is torn").to_pylist()
+
+
+def test_a_unit_without_rows_commits_too(storage_url: str) -> None:
+    job = begin(storage_url)
+    commit_failed(job, "a", "no sound")
+    [unit] = read_units(job, staged(storage_url))
+    assert (unit.rows.num_rows, unit.ledger["outcome"]) == (0, "failed")
+
+
+def test_committing_again_replaces_and_equal_units_are_equal_bytes(storage_url: str) -> None:
+    job = begin(storage_url)
+    commits = []
+    for text in ("one", "one", "two"):
+        commit(job, "a", text)
+        [unit] = read_units(job, staged(storage_url))
+        commits.append(unit.commit)
+    assert commits[0] == commits[1] != commits[2]
+
+
+def test_attempts_count_without_being_read(storage_url: str) -> None:
+    assert attempts(storage_url) == {}
+    assert [mark_attempt(storage_url, unit_of("a")) for _ in range(3)] == [1, 2, 3]
+    mark_attempt(storage_url, unit_of("b"))
+    assert attempts(storage_url) == {unit_of("a"): 3, unit_of("b"): 1}
+
+
+@pytest.mark.parametrize("vector", [[0, 0, 0, 0], [2, 0, 0, 0], [np.nan, 0, 0, 0]], ids=["zero", "long", "nan"])
+def test_only_unit_vectors_are_committed(tmp_path: str, vector: list[float]) -> None:
+    job, table = begin(str(tmp_path)), unit_rows("a", ["one"])
+    column = pa.array([np.array(vector, np.float16)], pa.list_(pa.float16(), 4))
+    table = table.set_column(table.num_columns - 1, "vector", column)
+    with pytest.raises(ValueError, match="a vector has not unit length"):
+        commit_unit(job, table, ledger_row("a", 1), NONE)
+
+
+def test_contradictions_are_refused(tmp_path: str) -> None:
+    job = begin(str(tmp_path))
+    with pytest.raises(ValueError, match="the ledger says 2 rows, there are 1"):
+        commit_unit(job, unit_rows("a", ["one"]), ledger_row("a", 2), NONE)
+    with pytest.raises(ValueError, match="a row of another unit"):
+        commit_unit(job, unit_rows("a", ["one"]), ledger_row("b", 1), NONE)
+    assert staged(str(tmp_path)) == []
+
+
+def test_damaged_and_foreign_units_are_named(tmp_path: str) -> None:
+    job = begin(str(tmp_path))
+    commit(job, "a", "one")
+    other = Job(**{**job.model_dump(), "url": job.url, "encoder": "encoder-2"})
+    with pytest.raises(FingerprintMismatch, match="embedded by encoder-1, the job by encoder-2"):
+        list(read_units(other, staged(job.url)))
+    write_bytes(join(job.url, "staging", unit_of("a").hex() + ".parquet"), b"PAR1")
+    write_bytes(join(job.url, "staging", "README"), b"a stranger's")
+    with pytest.raises(StorageError, match="damaged"):
+        list(read_units(job, staged(job.url)))
