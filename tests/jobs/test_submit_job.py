@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -18,9 +19,10 @@ import pytest
 import requests
 
 from embed.errors import DegluError, SpecError
-from jobs.submit_job import entrypoint, find_token, submit_job, travelling
+from jobs.submit_job import connect, entrypoint, find_token, follow, submit_job, travelling
 
 START_S = 60
+TRAIN_SPEC = Path(__file__).resolve().parents[2] / "deploy" / "specs" / "train-demo.yaml"
 
 
 @dataclass(frozen=True)
@@ -125,13 +127,24 @@ def known(head: Head, monkeypatch: pytest.MonkeyPatch) -> Head:
 
 
 @pytest.mark.cluster
-def test_the_jobs_exit_code_and_log_come_home(known: Head, spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    result = submit_job("embed", str(spec), known.url)
+def test_the_jobs_exit_code_and_log_come_home(known: Head, capsys: pytest.CaptureFixture[str]) -> None:
+    result = submit_job("train", str(TRAIN_SPEC), known.url, overrides=["no_such_field=1"])
     log = capsys.readouterr().err
     assert result.exit_code == 2, log
     assert result.document()["status"] == "FAILED"
     assert "unknown field 'no_such_field'" in log
     assert log.count("unknown field") == 1
+
+
+@pytest.mark.cluster
+def test_inside_a_job_the_session_is_the_clusters(known: Head, capsys: pytest.CaptureFixture[str]) -> None:
+    probe = "import ray; from jobs.ray_session import ray_session\nwith ray_session(): print(len(ray.nodes()), 'node')"
+    client = connect(known.url)
+    job = client.submit_job(entrypoint=shlex.join(["python", "-c", probe]))
+    follow(client, job)
+    log = capsys.readouterr().err
+    assert client.get_job_info(job).driver_exit_code == 0, log
+    assert "1 node\n" in log
 
 
 @pytest.mark.cluster
