@@ -6,7 +6,6 @@ import secrets
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -75,25 +74,17 @@ def storage_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
-    """The run's one Ray: two CPUs, its own folder and token; joins no other cluster of this machine."""
-    import ray
+    """The run's one Ray: two CPUs, its own folder and token; joins no other cluster of this machine.
 
-    # Short, since socket paths are limited to some hundred characters.
-    with tempfile.TemporaryDirectory(prefix="dg", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        token = Path(folder) / "token"
-        token.write_text(secrets.token_hex(32))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("RAY_TMPDIR", folder)
-            patch.setenv("RAY_AUTH_MODE", "token")
-            patch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
-            patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-            patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")  # Each report waits for one.
-            patch.delenv("RAY_ADDRESS", raising=False)
-            ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=True)
-            try:
-                yield
-            finally:
-                ray.shutdown()
+    Started by the product's own door: Ray caches its first token for good, so a second way to make one would clash.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RAY_ADDRESS", raising=False)
+        patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")  # Each report of a training waits for one.
+        from jobs.ray_session import ray_session as session
+
+        with session(2):
+            yield
 
 
 @contextmanager
