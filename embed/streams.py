@@ -1,7 +1,8 @@
 """Opening a recording, whatever its container: one interface over soundfile and PyAV.
 
-soundfile (wav flac ogg mp3 aiff ...) is asked first, PyAV (m4a webm g722 gsm mp4 ...) reads the rest.  Content decides,
+soundfile (wav flac ogg aiff ...) is asked first, PyAV (mp3 m4a webm g722 gsm mp4 ...) reads the rest.  Content decides,
 not the name, except for formats that have no header.  Blocks are mono float32 at the recording's own rate.
+mp3 is PyAV's: libsndfile's reader writes warnings to stderr at each seek, and stops at damage.
 """
 
 from collections.abc import Iterator
@@ -101,6 +102,9 @@ def _soundfile(file: _Watched, url: str) -> "_SoundFileStream | None":
         opened = soundfile.SoundFile(file)
     except soundfile.LibsndfileError:
         file.check()
+        return None
+    if opened.format == "MP3":
+        opened.close()
         return None
     if opened.frames == 0:
         opened.close()

@@ -1,0 +1,35 @@
+import pytest
+
+from embed.errors import SpecError
+from embed.inputs import InputSpec, is_side_file, modality_of
+
+
+@pytest.mark.parametrize("url", ["/data/radio", "/data/radio/", "s3://bucket/archive/radio", "radio"])
+def test_name_is_the_last_part_of_the_url(url: str) -> None:
+    assert InputSpec(url=url).name == "radio"
+
+
+def test_identity_follows_the_name_not_the_place() -> None:
+    assert InputSpec(url="/a/radio").identity() == InputSpec(url="s3://b/radio").identity()
+    assert InputSpec(url="/a/radio").identity() != InputSpec(url="/a/radio", name="other").identity()
+
+
+def test_unknown_field_is_refused_by_name() -> None:
+    with pytest.raises(SpecError, match="'langue'"):
+        InputSpec.parse({"url": "a", "langue": "fr"})
+
+
+def test_suffix_decides_the_modality_unless_declared() -> None:
+    assert modality_of("a/b.TXT") == modality_of("b.jsonl") == "text"
+    assert modality_of("b.wav") == modality_of("b") == modality_of("b.docx") == "speech"
+    assert modality_of("b.csv", "text") == "text"
+
+
+@pytest.mark.parametrize("path", [".DS_Store", ".git/config", "a/.hidden.wav", "cover.JPG", "README.md", "LICENSE"])
+def test_side_files(path: str) -> None:
+    assert is_side_file(path)
+
+
+@pytest.mark.parametrize("path", ["a.wav", "a/b.mp3", "notes.txt", "c.jsonl", "report.docx", "noname"])
+def test_not_side_files(path: str) -> None:
+    assert not is_side_file(path)
