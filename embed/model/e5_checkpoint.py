@@ -54,9 +54,6 @@ def _tensors(file: E5File) -> Iterator[tuple[str, FloatArray]]:
             yield f"encoder.layer.{layer}.{new}.bias", _find(file, f"l{layer}.{old}.b", out_in[:1])
         for old, new in NORMS.items():
             yield from _norm(file, f"l{layer}.{old}", f"encoder.layer.{layer}.{new}")
-    # E5 pools by the mean; BERT's own pooler is only there to be loaded, not left to chance.
-    yield "pooler.dense.weight", np.zeros((width, width), dtype=np.float32)
-    yield "pooler.dense.bias", np.zeros(width, dtype=np.float32)
 
 
 def _norm(file: E5File, old: str, new: str) -> Iterator[tuple[str, FloatArray]]:

@@ -1,0 +1,120 @@
+"""`deglu evaluate`: a model beside its baselines on recorded prompts, per dimension, with intervals and gates."""
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embed.cache import cache_folder
+from embed.errors import InputError
+from embed.model.directory import load_model
+from embed.model.late_fusion import LateFusion
+from evaluate.gates import missed_gates
+from evaluate.metrics import NDCG
+from evaluate.plots import ndcg_by_dim_plot
+from evaluate.quality import evaluate_task
+from evaluate.report import Report, Task, as_json, as_markdown
+from evaluate.spec import EvaluateSpec, TaskSpec
+from evaluate.systems import load_ridge, speech_vectors
+from jobs.progress import Progress, Silent
+from train.curate.sources.clips import Clip, words
+from train.curate.split import split
+from train.data import SOURCES
+from train.ridge import Ridge
+
+
+@dataclass(frozen=True)
+class EvaluateReport:
+    """The report, where it was written, and the gates that were missed."""
+
+    report: Report
+    folder: Path
+    missed: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return 4 if self.missed else 0
+
+    def document(self) -> dict[str, Any]:
+        return {**as_json(self.report), "output": str(self.folder), "missed_gates": list(self.missed)}
+
+    def text(self) -> str:
+        return "\n".join([as_markdown(self.report), *(f"gate missed: {one}" for one in self.missed)])
+
+
+def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> EvaluateReport:
+    """Measure every task, write report.json, report.md and a plot a task."""
+    progress = progress or Silent()
+    model = load_model(spec.model)
+    ridge = load_ridge(spec.model) if "ridge" in spec.systems else None
+    progress.begin("evaluating", len(spec.tasks), "tasks")
+    tasks = []
+    for task in spec.tasks:
+        tasks.append(measure(model, ridge, spec, task))
+        progress.advance(1)
+    progress.end()
+    about = {
+        "model": spec.model,
+        "space": model.fingerprints.space,
+        "encoder": model.fingerprints.encoder,
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "machine": platform.machine(),
+    }
+    report = Report(tuple(tasks), about)
+    folder = Path(spec.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_text(json.dumps(as_json(report), indent=1) + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(as_markdown(report) + "\n", encoding="utf-8")
+    for task_found in tasks:
+        _plot(task_found, folder)
+    return EvaluateReport(report, folder, tuple(str(one) for one in missed_gates(report, spec.gates)))
+
+
+def measure(model: LateFusion, ridge: Ridge | None, spec: EvaluateSpec, task: TaskSpec) -> Task:
+    """One task: spoken questions to all texts of the source, or typed questions to the part's recordings."""
+    parts = split(SOURCES[task.source].clips(cache_folder(), (task.speech_lang,)))
+    clips = [clip for clip in parts[task.part] if task.text_lang in clip.translations]
+    if not clips:
+        raise InputError(
+            f"task {task.name!r}: {task.source} has no {task.speech_lang} clips with {task.text_lang} texts"
+        )
+    dims = spec.dims or model.dims
+    settings: dict[str, Any] = {"baseline": spec.baseline, "draws": spec.draws, "seed": spec.seed}
+    if task.direction == "speech-to-text":
+        # Training texts stay among the documents: they are the hard negatives.
+        texts, place = distinct([clip for found in parts.values() for clip in found], task.text_lang)
+        relevant = np.asarray([place[_key(clip, task.text_lang)] for clip in clips])
+        asked = speech_vectors(model, ridge, spec.systems, clips, "query")
+        return evaluate_task(task.name, asked, model.encode(texts, "document"), relevant, dims, **settings)
+    texts, place = distinct(clips, task.text_lang)
+    answers: list[set[int]] = [set() for _ in texts]
+    for i, clip in enumerate(clips):
+        answers[place[_key(clip, task.text_lang)]].add(i)
+    heard = speech_vectors(model, ridge, spec.systems, clips, "document")
+    return evaluate_task(task.name, model.encode(texts, "query"), heard, answers, dims, **settings)
+
+
+def distinct(clips: Sequence[Clip], lang: str) -> tuple[list[str], dict[str, int]]:
+    """Texts in a language, equal ones once, and where each stands by its words."""
+    texts: list[str] = []
+    place: dict[str, int] = {}
+    for clip in clips:
+        if lang in clip.translations and _key(clip, lang) not in place:
+            place[_key(clip, lang)] = len(texts)
+            texts.append(clip.translations[lang])
+    return texts, place
+
+
+def _key(clip: Clip, lang: str) -> str:
+    return " ".join(words(clip.translations[lang]))
+
+
+def _plot(task: Task, folder: Path) -> None:
+    series = {system.name: {dim: measures[NDCG] for dim, measures in system.by_dim.items()} for system in task.systems}
+    name = "-".join(words(task.name)) + ".png"
+    ndcg_by_dim_plot(series, task.chance[NDCG], folder / name, task.name)
