@@ -23,6 +23,9 @@ ROW_GROUP_BYTES = 16 << 20
 READ_ROWS = 4_096
 CHUNK_BYTES = 1 << 20
 
+# What repeats from row to row; looking for repetition in vectors costs time and finds none.
+REPEATING = ["asset_id", "unit_id", "uri", "content_version", "modality", "item", "lang", "space", "encoder"]
+
 
 def fold(url: str, units: Iterable[StagedUnit], schema: pa.Schema, file_bytes: int = FILE_BYTES) -> list[FileRef]:
     """Write the rows of `units`, in their order, to data files of about `file_bytes`; every unit has rows."""
@@ -51,7 +54,7 @@ def without(url: str, ref: FileRef, unit_ids: set[bytes], schema: pa.Schema) -> 
 def write_row_groups(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
     """One Parquet file; small tables are gathered into row groups of ROW_GROUP_BYTES."""
     waiting: list[pa.Table] = []
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=REPEATING) as writer:
         for table in tables:
             waiting.append(table.cast(schema))
             if sum(one.nbytes for one in waiting) >= ROW_GROUP_BYTES:
