@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,22 @@ def ray_session() -> Iterator[None]:
 
         with session(2):
             yield
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """The folder of a small random checkpoint by architecture: qwen3, bert, hubert, whisper."""
+    from tests.towers import towers_in  # torch and transformers: only for the tests that need them
+
+    return towers_in(tmp_path_factory.mktemp("towers"))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model directory for speech and text, tiny and random: BERT, Whisper, a fusion."""
+    from tests.towers import encoder_values, model_in
+
+    return model_in(tmp_path_factory.mktemp("model") / "tiny", encoder_values(tiny))
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
@@ -20,6 +19,9 @@ from transformers import (
     WhisperFeatureExtractor,
     WhisperModel,
 )
+
+from embed.model.directory import assemble, save_model
+from embed.model.spec import EncoderSpec
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz:.?'é "
 
@@ -85,18 +87,36 @@ def _whisper(folder: Path) -> None:
 MAKERS: dict[str, Callable[[Path], None]] = {"qwen3": _qwen3, "bert": _bert, "hubert": _hubert, "whisper": _whisper}
 
 
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """The folder of a small random checkpoint by architecture, made once."""
-    root = tmp_path_factory.mktemp("towers")
-    made: dict[str, Any] = {}
+Tiny = Callable[[str], str]
+
+
+def towers_in(root: Path) -> Tiny:
+    """The folder of a small random checkpoint by architecture, made below `root` once."""
 
     def folder(kind: str) -> str:
-        if kind not in made:
+        place = root / kind
+        if not place.is_dir():
             torch.manual_seed(0)
-            made[kind] = root / kind
-            made[kind].mkdir()
-            MAKERS[kind](made[kind])
-        return str(made[kind])
+            place.mkdir(parents=True)
+            MAKERS[kind](place)
+        return str(place)
 
     return folder
+
+
+def encoder_values(tiny: Tiny, text: str = "bert", speech: str | None = "whisper") -> dict[str, Any]:
+    """The values of an EncoderSpec over tiny towers: mean pooling for BERT, last for Qwen3."""
+    values: dict[str, Any] = {
+        "text": {"name": tiny(text), "pooling": "last" if text == "qwen3" else "mean", "query": "query: "},
+        "dims": [32, 16, 8],
+    }
+    if speech is not None:
+        values |= {"speech": {"name": tiny(speech)}, "fusion": {"width": 16}}
+    return values
+
+
+def model_in(folder: Path, values: dict[str, Any]) -> str:
+    """A model directory with random fusion weights, ready for `load_model`."""
+    torch.manual_seed(0)
+    save_model(assemble(EncoderSpec.parse(values)), folder, "# A tiny random model\n")
+    return str(folder)
