@@ -1,4 +1,3 @@
-import io
 from fractions import Fraction
 from pathlib import Path
 
@@ -145,19 +144,3 @@ def test_s3_gives_the_same_samples(tmp_path: Path, s3_url: str) -> None:
         url = store.join(s3_url, name)
         store.write_bytes(url, (tmp_path / name).read_bytes())
         np.testing.assert_array_equal(decode(url, 11, 13).samples, decode(str(tmp_path / name), 11, 13).samples)
-
-
-def test_a_storage_error_is_never_taken_for_the_end_of_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Breaks(io.BytesIO):
-        def read(self, size: int | None = -1) -> bytes:
-            if self.tell() > 400_000:
-                raise ConnectionResetError("the bucket went away")
-            return super().read(size)
-
-    write(tmp_path / "a.wav", 16_000)
-    data = (tmp_path / "a.wav").read_bytes()
-    monkeypatch.setattr(store, "open_input", lambda url: Breaks(data))
-    with pytest.raises(ConnectionResetError):
-        decode("a.wav")
