@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,7 +39,7 @@ class Spec(BaseModel):
     @classmethod
     def parse(cls, values: Mapping[str, Any], overrides: Iterable[str] = (), origin: str = "the spec") -> Self:
         """Validate a mapping with overrides applied; `origin` is named in errors."""
-        merged = _apply(dict(values), overrides)
+        merged = _apply(deepcopy(dict(values)), overrides)
         try:
             return cls.model_validate(merged)
         except ValidationError as error:
@@ -87,8 +88,15 @@ def _apply(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
         place: Any = values
         for parent in parents:
             place = _descend(place, parent, override)
-        _assign(place, last, yaml.safe_load(text), override)
+        _assign(place, last, _value(text, override), override)
     return values
+
+
+def _value(text: str, override: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise SpecError(f"--set {override}: the value is not readable as YAML; put it in quotes") from None
 
 
 def _descend(place: Any, key: str, override: str) -> Any:
@@ -115,7 +123,9 @@ def _position(place: list[Any], key: str, override: str) -> int:
 
 
 def _first_problem(cls: type[Spec], error: ValidationError) -> str:
-    problem = error.errors()[0]
+    # A misspelt field is also a missing one, and the misspelling says more.
+    problems = error.errors()
+    problem = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
     field = ".".join(str(part) for part in problem["loc"]) or "spec"
     if problem["type"] == "extra_forbidden":
         return f"unknown field {field!r}; known here: {', '.join(_fields_at(cls, problem['loc'][:-1]))}"
