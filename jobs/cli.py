@@ -7,7 +7,7 @@ import typer
 
 from embed.errors import SpecError
 from jobs.doors import load_spec, named, walk_through
-from jobs.options import EXIT_CODES, AsJson, Dataset, Debug, DryRun, Modality, Overrides, SpecPath
+from jobs.options import EXIT_CODES, AsJson, Dataset, Debug, DryRun, Modality, NewVersion, Overrides, SpecPath
 from jobs.output import resolved, show
 from jobs.progress import progress_on_stderr
 
@@ -111,19 +111,21 @@ def embed(
 def index(
     spec: SpecPath,
     overrides: Overrides = None,
+    new_version: NewVersion = False,
     as_json: AsJson = False,
     dry_run: DryRun = False,
     debug: Debug = False,
 ) -> int:
     """Build the index of a vectors dataset.
 
-    Two stages: a shortlist by a prefix of each vector, then all dimensions.
+    Two stages: a shortlist by a prefix of each vector, then all dimensions. Readers of the version that stands
+    are not disturbed; settings that differ from its own want --new-version.
 
     \b
     Example:
       deglu index deploy/specs/index-demo.yaml
     """
-    return _job("index", spec, overrides, as_json, dry_run)
+    return _job("index", spec, overrides, as_json, dry_run, new_version=new_version)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -154,7 +156,9 @@ def query(
     k: Annotated[int, typer.Option("-k", min=1, help="How many answers.")] = 10,
     modality: Annotated[Modality, typer.Option("--modality", help="What may answer.")] = "any",
     dim: Annotated[int | None, typer.Option("--dim", min=1, help="Use this declared width only.")] = None,
-    model: Annotated[str | None, typer.Option("--model", help="The encoder; the index's own by default.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="The encoder that made the index; demo by default.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say what each stage did and cost.")] = False,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -242,10 +246,10 @@ def status(dataset: Dataset, as_json: AsJson = False, debug: Debug = False) -> i
     return show(named("jobs.read_dataset:status")(dataset), as_json)
 
 
-def _job(verb: str, path: str, overrides: list[str] | None, as_json: bool, dry_run: bool) -> int:
+def _job(verb: str, path: str, overrides: list[str] | None, as_json: bool, dry_run: bool, **options: bool) -> int:
     spec = load_spec(verb, path, overrides or ())
     if dry_run:
         return show(resolved(verb, spec), as_json)
     with progress_on_stderr() as progress:
-        result = walk_through(verb, spec, progress)
+        result = walk_through(verb, spec, progress, **options)
     return show(result, as_json)

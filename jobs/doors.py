@@ -23,7 +23,7 @@ DOORS = {
     "train": Door("train.spec:TrainSpec", "jobs.train_model:train_model", reports=True),
     "embed": Door("jobs.embed_archive:EmbedSpec", "jobs.embed_archive:embed_archive", reports=True),
     "index": Door("index.spec:IndexSpec", "jobs.build_index:build_index"),
-    "evaluate": Door("evaluate.spec:EvaluateSpec", "jobs.evaluate_model:evaluate_model"),
+    "evaluate": Door("evaluate.spec:EvaluateSpec", "jobs.evaluate_model:evaluate_model", reports=True),
 }
 
 
@@ -38,11 +38,11 @@ def load_spec(verb: str, path: str, overrides: Iterable[str] = ()) -> Spec:
     return spec_class(verb).load(path, overrides)
 
 
-def walk_through(verb: str, spec: Spec, progress: Progress) -> Result:
-    """Run the verb's function on its spec."""
+def walk_through(verb: str, spec: Spec, progress: Progress, **options: Any) -> Result:
+    """Run the verb's function on its spec; `options` are of this run, not of what the result is."""
     door = DOORS[verb]
     function: Callable[..., Result | Mapping[str, Any]] = named(door.run)
-    return as_result(function(spec, progress) if door.reports else function(spec))
+    return as_result(function(spec, progress, **options) if door.reports else function(spec, **options))
 
 
 def named(address: str) -> Any:

@@ -16,6 +16,9 @@ Overrides = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check the spec, show it with its defaults, and stop.")]
+NewVersion = Annotated[
+    bool, typer.Option("--new-version", help="Allow settings that differ from those of the version that stands.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' own log lines.")]
 Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="A vectors dataset: a folder or an s3:// url.")]
 Modality = Literal["any", "speech", "text"]
