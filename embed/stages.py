@@ -3,7 +3,7 @@
 UNITS --cut--> CUTS --encode--> one committed object per unit, and a LEDGER row that says what came of it
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -15,7 +15,9 @@ from embed.cut import cut
 from embed.encoder import SAMPLE_RATE, Batch, Encoder, FloatArray, truncate
 from embed.errors import DegluError
 from embed.passages import PassageSpec
-from embed.segment import SegmentSpec
+from embed.segment import PER_MS, SegmentSpec, Span, coverage
+
+ENCODE = "encode"  # the stage's name in failures
 
 Row = dict[str, Any]
 Commit = Callable[[pa.Table, Row, list[Row]], None]
@@ -56,27 +58,26 @@ class EncodeUnits:
 def encode_unit(unit: Row, encoder: Encoder) -> tuple[list[Row], FloatArray, list[Row]]:
     """The segments that were encoded, their vectors [n, D], and all failures of the unit, cutting's included."""
     segments: list[Row] = unit["segments"]
-    failures: list[Row] = list(unit["failures"])
     contents = _contents(unit, segments)
     try:
-        return segments, encoder.encode(contents, "document"), failures
+        return segments, _encoded(encoder, contents), list(unit["failures"])
     except (DegluError, RuntimeError, ValueError):
         pass  # one of them is at fault: find it, keep the others
     kept: list[Row] = []
     vectors: list[FloatArray] = []
+    faults: list[tuple[Row, Exception]] = []
     for segment, content in zip(segments, contents, strict=True):
         try:
-            vectors.append(encoder.encode(cast(Batch, [content]), "document"))
+            vectors.append(_encoded(encoder, cast(Batch, [content])))
             kept.append(segment)
         except (DegluError, RuntimeError, ValueError) as error:
-            failures.append(_failure(unit, segment, error))
+            faults.append((segment, error))
+    failures = [*unit["failures"], *_failures(unit, kept, faults)]
     return kept, np.concatenate(vectors) if vectors else np.zeros((0, encoder.dims[0]), np.float32), failures
 
 
 def rows_of(unit: Row, segments: Sequence[Row], vectors: FloatArray, encoder: Encoder) -> pa.Table:
     """The unit's rows of the vectors dataset, in the order of segments."""
-    if len(vectors) and not np.isfinite(vectors).all():
-        raise DegluError(f"{unit['uri']}: the model gave vectors that are not finite; it is damaged")
     speech = unit["modality"] == tables.SPEECH
     prints = encoder.fingerprints
     shared = {name: unit[name] for name in ("asset_id", "unit_id", "uri", "content_version", "modality")}
@@ -91,7 +92,8 @@ def rows_of(unit: Row, segments: Sequence[Row], vectors: FloatArray, encoder: En
             "item": segment["item"],
             "text": segment["text"],
             "lang": segment.get("lang") or unit["lang"],
-            "metadata": unit["metadata"],
+            # What a document says of itself goes before what is said of its whole input.
+            "metadata": list({**dict(unit["metadata"] or ()), **dict(segment.get("metadata") or ())}.items()),
             "space": prints.space,
             "encoder": prints.encoder,
         }
@@ -106,17 +108,27 @@ def rows_of(unit: Row, segments: Sequence[Row], vectors: FloatArray, encoder: En
 
 def ledger_of(unit: Row, num_rows: int, failures: Sequence[Row]) -> Row:
     """The unit's accounting: decoded = embedded + not speech + lost, to the millisecond."""
-    lost = unit["lost_s"] + sum(failure["lost_s"] for failure in failures if failure["stage"] == "encode")
+    found = unit["decoded_s"] - unit["not_speech_s"] - unit["lost_s"]
+    # What a failed segment holds may have been lost in decoding before: nothing is lost twice.
+    lost = min(sum(failure["lost_s"] for failure in failures if failure["stage"] == ENCODE), found)
     outcome = "embedded" if num_rows else "failed" if failures else "skipped"
     return {
         **{name: unit[name] for name in ("unit_id", "asset_id", "content_version")},
         "outcome": outcome,
         "rows": num_rows,
         "decoded_s": unit["decoded_s"],
-        "embedded_s": unit["decoded_s"] - unit["not_speech_s"] - lost,
+        "embedded_s": found - lost,
         "not_speech_s": unit["not_speech_s"],
-        "lost_s": lost,
+        "lost_s": unit["lost_s"] + lost,
     }
+
+
+def _encoded(encoder: Encoder, contents: Batch) -> FloatArray:
+    """Documents' vectors [n, D].  Raises DegluError where one is not finite."""
+    vectors = encoder.encode(contents, "document")
+    if not np.isfinite(vectors).all():
+        raise DegluError("the model gave a vector that is not finite")
+    return vectors
 
 
 def _contents(unit: Row, segments: Sequence[Row]) -> list[str] | list[FloatArray]:
@@ -126,15 +138,26 @@ def _contents(unit: Row, segments: Sequence[Row]) -> list[str] | list[FloatArray
     return [signal[segment["offset"] : segment["offset"] + segment["length"]] for segment in segments]
 
 
-def _failure(unit: Row, segment: Row, error: Exception) -> Row:
+def _failures(unit: Row, kept: Sequence[Row], faults: Sequence[tuple[Row, Exception]]) -> Iterator[Row]:
+    """One for each fault.  Segments overlap, so each loses only what neither a kept one nor a fault before it holds."""
     speech = unit["modality"] == tables.SPEECH
-    return {
-        **{name: unit[name] for name in ("unit_id", "asset_id", "uri")},
-        "stage": "encode",
-        "error_class": type(error).__name__,
-        "message": " ".join(str(error).split()),
-        "start": segment["start"],
-        "end": segment["end"],
-        "lost_s": segment["length"] / SAMPLE_RATE if speech else 0.0,
-        "attempts": 1,
-    }
+    held = [(segment["start"], segment["end"]) for segment in kept]
+    for segment, error in faults:
+        before_s = _held_s(unit, held) if speech else 0.0
+        held.append((segment["start"], segment["end"]))
+        yield {
+            **{name: unit[name] for name in ("unit_id", "asset_id", "uri")},
+            "stage": ENCODE,
+            "error_class": type(error).__name__,
+            "message": " ".join(str(error).split()),
+            "start": segment["start"],
+            "end": segment["end"],
+            "lost_s": _held_s(unit, held) - before_s if speech else 0.0,
+            "attempts": 1,
+        }
+
+
+def _held_s(unit: Row, spans: Sequence[Span]) -> float:
+    """Seconds of the unit's own time that the spans hold together."""
+    first = unit["start"] * PER_MS
+    return coverage(list(spans), [], (first, first + round(unit["decoded_s"] * SAMPLE_RATE))).embedded_s
