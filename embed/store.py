@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
 import s3fs
-from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]
+from botocore.exceptions import BotoCoreError
 
 from embed.errors import SpecError, StorageError
 from embed.local_files import Entry, LocalFiles

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from botocore.exceptions import (  # type: ignore[import-untyped]
+from botocore.exceptions import (
     BotoCoreError,
     ConnectionError,
     HTTPClientError,

@@ -9,13 +9,15 @@ LEDGER    one row per committed unit, with its accounting
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 import pyarrow as pa
 
 ID = pa.binary(16)
 METADATA = pa.map_(pa.string(), pa.string())
 
-SPEECH, TEXT = "speech", "text"
+SPEECH: Final = "speech"
+TEXT: Final = "text"
 
 MANIFEST = pa.schema(
     [
@@ -83,6 +85,8 @@ SEGMENT = pa.struct(
         pa.field("end", pa.int64(), nullable=False),
         pa.field("item", pa.string()),  # the document inside the asset, for jsonl
         pa.field("text", pa.string()),  # the passage; null for speech
+        pa.field("lang", pa.string()),  # of the document, where it says; else the input's
+        pa.field("metadata", METADATA),  # of the document; else the input's
         pa.field("offset", pa.int64()),  # speech: where the segment begins in `signal`, in samples
         pa.field("length", pa.int64()),  # speech: how many samples
     ]

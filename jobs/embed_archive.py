@@ -21,7 +21,7 @@ from embed.dataset import Job, Version, commit_unit, committed, mark_attempt, op
 from embed.errors import InputError, SpecError, WorkLeftUndone
 from embed.manifest import list_assets
 from embed.model.directory import fingerprints_of, load_model, model_folder, read_spec
-from embed.stages import EncodeUnits, cut_stage
+from embed.stages import EncodeUnits, Stage, cut_stage
 from embed.store import absolute
 from embed.units import left, plan_units
 from embed.version import GONE, REPLACED, newest_version
@@ -139,49 +139,45 @@ def run_units(spec: EmbedSpec, job: Job, units: pa.Table, todo: pa.Table, progre
 
 
 def _stream(spec: EmbedSpec, job: Job, todo: pa.Table) -> Any:
-    """LEDGER batches as units are committed.  Storage is written by the stage, never by Ray's sinks."""
-    stage = cut_stage(spec.segment, spec.passage)
-    gpus = _gpus(spec)
-    one_unit_each = [todo.slice(i, 1) for i in range(todo.num_rows)]
-    cuts = ray.data.from_arrow(one_unit_each).map_batches(
-        stage.run, batch_size=stage.rows, batch_format="pyarrow", num_cpus=stage.cpus
-    )
-    return cuts.map_batches(
+    """LEDGER batches as units are committed.  Storage is written by the stage, never by Ray's sinks.
+
+    Beside a GPU, tasks on the cores cut ahead of it.  Without one the encoder takes nearly all the time there is
+    (15 times that of decoding and speech detection), so its actors cut for themselves and share the cores.
+    """
+    stage, gpus = cut_stage(spec.segment, spec.passage), _gpus(spec)
+    # One unit a block: what is lost with a worker is what it had in hand.
+    units = ray.data.from_arrow([todo.slice(i, 1) for i in range(todo.num_rows)])
+    if gpus:
+        units = units.map_batches(stage.run, batch_size=stage.rows, batch_format="pyarrow", num_cpus=stage.cpus)
+    cores = max(1.0, ray.cluster_resources().get("CPU", 1) // spec.workers)
+    return units.map_batches(
         EncodeWorker,
-        fn_constructor_kwargs={"model": spec.model, "job": job, "gpu": gpus > 0},
+        fn_constructor_kwargs={"model": spec.model, "job": job, "cut": None if gpus else stage, "gpu": gpus > 0},
         batch_size=1,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=spec.workers),
-        num_cpus=_cpus(spec),
+        num_cpus=1.0 if gpus else cores,
         num_gpus=gpus,
     ).iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
 
 
 class EncodeWorker:
-    """An actor: the model, loaded once, and where its units are committed."""
+    """An actor: the model, loaded once, and where its units are committed; it cuts, too, where `cut` is given."""
 
-    def __init__(self, model: str, job: Job, gpu: bool) -> None:
+    def __init__(self, model: str, job: Job, cut: Stage | None, gpu: bool) -> None:
         cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
         torch.set_num_threads(max(1, int(cpus)))
         encoder = load_model(model, "cuda" if gpu else "cpu")
-        self._job = job
+        self._job, self._cut = job, cut
         self._encode = EncodeUnits(encoder, self._commit)
 
-    def __call__(self, cuts: pa.Table) -> pa.Table:
-        for unit in cuts["unit_id"].to_pylist():
+    def __call__(self, units: pa.Table) -> pa.Table:
+        for unit in units["unit_id"].to_pylist():
             mark_attempt(self._job.url, unit)
-        return self._encode(cuts)
+        return self._encode(self._cut.run(units) if self._cut else units)
 
     def _commit(self, rows: pa.Table, ledger: dict[str, Any], failures: list[dict[str, Any]]) -> None:
         commit_unit(self._job, rows, ledger, pa.Table.from_pylist(failures, schema=tables.FAILURES))
-
-
-def _cpus(spec: EmbedSpec) -> float:
-    """Cores of an encoder: half of the cluster's shared among the actors, so that decoding has the other half."""
-    cores = ray.cluster_resources().get("CPU", 1)
-    return (
-        float(max(0.5, cores / 2 / spec.workers)) if cores < 2 * spec.workers else float(int(cores / 2 / spec.workers))
-    )
 
 
 def _gpus(spec: EmbedSpec) -> float:

@@ -22,6 +22,7 @@ from torch import Tensor
 from embed.cache import cache_folder
 from embed.encoder import FloatArray, Role
 from embed.errors import SpecError
+from embed.identity import digest
 from embed.model.directory import assemble, save_model
 from embed.model.late_fusion import LateFusion, by_budget
 from embed.model.speech_tower import SpeechTower
@@ -36,7 +37,7 @@ from train.features import Features, Shard, compute_shard, plan_shards
 from train.loop import run
 from train.ridge import Ridge, best_ridge, pooled_means
 from train.spec import TrainSpec
-from train.targets import Targets, make_targets
+from train.targets import Targets, encode_texts, gather_texts, targets_of
 
 BEST = "dev_ndcg_at_10"
 RIDGE, METRICS = "ridge.safetensors", "metrics.json"
@@ -57,11 +58,11 @@ def train_model(spec: TrainSpec, progress: Progress | None = None) -> dict[str, 
         compute_features(spec, shards, progress)
         progress.note("the frozen side: transform and text vectors")
         model = frozen_side(spec, parts["train"], work)
+        targets = frozen_targets(spec, model, clips, work)
         best = _fit_parallel(spec, shards, len(parts["train"]), len(clips), work, progress)
     assert model.fusion is not None
     model.fusion.load_state_dict(best.pop("weights"))
     features = Features(shards, len(clips))
-    targets = make_targets(model, clips, spec.target_langs)
     train, dev = range(len(parts["train"])), range(len(parts["train"]), len(clips))
     ridge, ridge_scores = _ridge(spec, features, targets, train, dev)
     metrics = {
@@ -84,7 +85,8 @@ def compute_features(spec: TrainSpec, shards: Sequence[Shard], progress: Progres
     progress.begin("speech features", len(missing), "shards")
     if missing:
         actors = [
-            ray.remote(num_cpus=1, num_gpus=int(spec.gpu))(Featurer).remote(spec.model_dump()) for _ in range(spec.workers)
+            ray.remote(num_cpus=1, num_gpus=int(spec.gpu))(Featurer).remote(spec.model_dump())
+            for _ in range(spec.workers)
         ]
         for _ in ActorPool(actors).map_unordered(lambda actor, shard: actor.compute.remote(shard), missing):
             progress.advance(1)
@@ -124,6 +126,15 @@ def frozen_side(spec: TrainSpec, train: Sequence[Clip], work: Path) -> LateFusio
         save_file(fitted.state_dict(), place)
     model.transform.load_state_dict(load_file(place))
     return model
+
+
+def frozen_targets(spec: TrainSpec, model: LateFusion, clips: Sequence[Clip], work: Path) -> Targets:
+    """The texts of the clips with their vectors, encoded once and kept."""
+    texts, own = gather_texts(clips, spec.target_langs)
+    place = work / f"targets-{digest(_transform_path(spec, work).name, texts).hex()}.safetensors"
+    if not place.exists():
+        save_file(dict(encode_texts(model, texts)), place)
+    return targets_of(clips, texts, own, load_file(place))
 
 
 def _transform_path(spec: TrainSpec, work: Path) -> Path:
@@ -174,7 +185,7 @@ def _worker(config: Mapping[str, Any]) -> None:
     parts = clips_by_part(spec.sources, cache_folder())
     clips = [*parts["train"], *parts["dev"]]
     model = frozen_side(spec, parts["train"], Path(config["work"]))
-    targets = make_targets(model, clips, spec.target_langs)
+    targets = frozen_targets(spec, model, clips, Path(config["work"]))
     features = Features(config["shards"], config["num_clips"])
     train, dev = range(config["num_train"]), range(config["num_train"], config["num_clips"])
     torch.manual_seed(spec.seed)

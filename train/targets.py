@@ -48,11 +48,19 @@ def gather_texts(clips: Sequence[Clip], langs: Sequence[str]) -> tuple[list[tupl
     return texts, own
 
 
-def make_targets(model: LateFusion, clips: Sequence[Clip], langs: Sequence[str]) -> Targets:
-    """Encode every text of the clips in both roles, through the model's transform."""
-    texts, own = gather_texts(clips, langs)
-    plain = [text for _, text in texts]
+def encode_texts(model: LateFusion, texts: Sequence[tuple[str, str]]) -> dict[Role, Tensor]:
+    """Vectors [N, D] of the texts in both roles, through the model's transform."""
     roles: tuple[Role, ...] = ("query", "document")
-    vectors = {role: torch.from_numpy(model.encode(plain, role)) for role in roles}
+    return {role: torch.from_numpy(model.encode([text for _, text in texts], role)) for role in roles}
+
+
+def targets_of(
+    clips: Sequence[Clip],
+    texts: Sequence[tuple[str, str]],
+    own: Sequence[Mapping[str, int]],
+    vectors: Mapping[str, Tensor],
+) -> Targets:
+    """Put together what `gather_texts` and `encode_texts` found."""
     spoken = [positions[clip.lang] for clip, positions in zip(clips, own, strict=True)]
-    return Targets([lang for lang, _ in texts], vectors, list(own), spoken)
+    by_role: dict[Role, Tensor] = {"query": vectors["query"], "document": vectors["document"]}
+    return Targets([lang for lang, _ in texts], by_role, list(own), spoken)
