@@ -150,7 +150,7 @@ def check_space(url: str, manifest: Manifest, space: str | None) -> None:
         return
     raise FingerprintMismatch(
         f"{url} is in space {manifest.space}, the queries are in space {space}; ask with the encoder that made "
-        f"{manifest.lineage.url}, or embed that again with yours: `deglu embed SPEC --new-version`, "
+        f"{manifest.lineage.url}, or embed that again with yours: `deglu embed SPEC --set output=ANOTHER`, "
         "then `deglu index SPEC`"
     )
 

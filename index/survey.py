@@ -20,7 +20,7 @@ from index.contracts import IntArray, Vectors
 SURVEYED = ["segment_id", "modality", "space", "encoder"]
 SLICE_ROWS = 65_536
 
-AGAIN = "`deglu embed SPEC --new-version`"
+AGAIN = "`deglu embed SPEC --set output=ANOTHER`"
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def answers_of(index: Index, hits: Hits) -> list[list[Answer]]:
 
 def as_table(answers: Sequence[Answer], question: str | None = None) -> Table:
     """One question's answers for a terminal."""
-    table = Table(title=question, title_justify="left", box=None, pad_edge=False)
+    table = Table(title=Text(question) if question else None, title_justify="left", box=None, pad_edge=False)
     table.add_column("#", justify="right")
     table.add_column("score", justify="right")
     table.add_column("asset", overflow="fold")

@@ -57,7 +57,7 @@ def test_a_segment_that_is_there_twice(vectors_of: Any, as_vectors: Any) -> None
 )
 def test_mixed_makers(column: str, values: list[str], problem: str, vectors_of: Any) -> None:
     vectors = _with(vectors_of(text=[[1, 0], [0, 1]]), column, values)
-    with pytest.raises(FingerprintMismatch, match=problem + ".*deglu embed SPEC --new-version"):
+    with pytest.raises(FingerprintMismatch, match=problem + ".*deglu embed SPEC --set output="):
         survey(vectors, "data")
 
 
