@@ -1,0 +1,69 @@
+"""Ridge against plain least squares, and its choice of strength."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.train.lesson import make_clips
+from train.features import Features, Shard
+from train.ridge import Ridge, best_ridge, fit_ridge, pooled_means
+
+NOISE = torch.Generator().manual_seed(5)
+POOLED = torch.randn(40, 6, generator=NOISE) * torch.tensor([1.0, 10, 0.1, 1, 5, 1]) + 3
+TARGETS = torch.nn.functional.normalize(torch.randn(40, 4, generator=NOISE), dim=-1)
+
+
+def plain(ridge: Ridge, pooled: torch.Tensor) -> torch.Tensor:
+    """The prediction before it is brought to unit length."""
+    return (pooled - ridge.centre) / ridge.scale @ ridge.weights + ridge.bias
+
+
+def test_strength_nought_is_least_squares() -> None:
+    with_one = np.concatenate([POOLED.double().numpy(), np.ones((40, 1))], axis=1)
+    solution, *_ = np.linalg.lstsq(with_one, TARGETS.double().numpy(), rcond=None)
+    found = plain(fit_ridge(POOLED, TARGETS, 0.0), POOLED)
+    np.testing.assert_allclose(found.numpy(), with_one @ solution, atol=1e-5)
+
+
+def test_a_penalty_is_that_of_the_standardised_columns() -> None:
+    x = (POOLED - POOLED.mean(0)) / POOLED.std(0)
+    # Ridge is least squares with sqrt(strength) more rows for each column.
+    rows = np.concatenate([x.double().numpy(), np.sqrt(7.0) * np.eye(6)])
+    wanted = np.concatenate([(TARGETS - TARGETS.mean(0)).double().numpy(), np.zeros((6, 4))])
+    solution, *_ = np.linalg.lstsq(rows, wanted, rcond=None)
+    np.testing.assert_allclose(fit_ridge(POOLED, TARGETS, 7.0).weights.numpy(), solution, atol=1e-5)
+
+
+def test_a_crushing_penalty_says_the_mean_and_predictions_are_unit() -> None:
+    ridge = fit_ridge(POOLED, TARGETS, 1e12)
+    mean = torch.nn.functional.normalize(TARGETS.mean(0), dim=0)
+    torch.testing.assert_close(ridge.predict(POOLED), mean.expand(40, 4), atol=1e-4, rtol=0)
+    lengths = fit_ridge(POOLED, TARGETS, 1.0).predict(POOLED).norm(dim=1)
+    torch.testing.assert_close(lengths, torch.ones(40))
+
+
+def test_a_constant_column_does_no_harm() -> None:
+    constant = torch.cat([POOLED, torch.full((40, 1), 2.0)], dim=1)
+    assert torch.isfinite(fit_ridge(constant, TARGETS, 1.0).predict(constant)).all()
+
+
+def test_the_strength_with_the_best_score_is_kept() -> None:
+    def score(ridge: Ridge) -> float:
+        return -abs(float(ridge.weights.norm()) - float(fit_ridge(POOLED, TARGETS, 10.0).weights.norm()))
+
+    ridge, strength, scores = best_ridge(POOLED, TARGETS, (1.0, 10.0, 100.0), score)
+    assert strength == 10.0
+    assert set(scores) == {1.0, 10.0, 100.0}
+    assert scores[10.0] == max(scores.values()) == pytest.approx(0)
+    assert set(ridge.state()) == {"centre", "scale", "weights", "bias"}
+
+
+def test_a_clip_is_pooled_over_its_own_frames(tmp_path: Path) -> None:
+    clips = tuple(make_clips(tmp_path, copies=1)[:2])
+    frames = torch.tensor([[0.0, 2], [2, 4], [10, 10]])
+    save_file({"frames": frames.half(), "lengths": torch.tensor([2, 1])}, tmp_path / "shard.safetensors")
+    features = Features([Shard(clips, 1.0, tmp_path / "shard.safetensors")], 2)
+    assert pooled_means(features, [1, 0]).tolist() == [[10, 10], [1, 3]]
