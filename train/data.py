@@ -19,8 +19,11 @@ def clips_by_part(sources: Sequence[SourceSpec], cache: Path) -> dict[Part, list
     """The clips of every source in train, dev and test; a source is split whole, then narrowed to its languages."""
     parts: dict[Part, list[Clip]] = {"train": [], "dev": [], "test": []}
     for source in sources:
-        for part, clips in split(SOURCES[source.name].clips(cache, source.langs)).items():
-            parts[part] += clips
+        module = SOURCES[source.name]
+        # A recording in one language can join two prompts of another: the split must see it, wanted or not.
+        every = tuple(dict.fromkeys((*source.langs, *module.TEXT_LANGS)))
+        for part, clips in split(module.clips(cache, every)).items():
+            parts[part] += [clip for clip in clips if clip.lang in source.langs]
     return parts
 
 

@@ -17,7 +17,10 @@ LANGS = ("en", "fr")
 
 
 def prompts(name: str, num: int) -> SimpleNamespace:
-    """A source that keeps the contract of `train.curate.sources`."""
+    """A source that keeps the contract of `train.curate.sources`.
+
+    In English alone there is a clip whose texts are those of two others: it joins one of dev with one of test.
+    """
 
     def clips(cache: Path, langs: Sequence[str]) -> list[Clip]:
         found = []
@@ -25,9 +28,14 @@ def prompts(name: str, num: int) -> SimpleNamespace:
             for i in range(num):
                 texts = {known: f"{name} {known} {i}" for known in LANGS}
                 found.append(Clip(name, f"{name}:{i}", lang, texts[lang], Path(f"{i}.wav"), texts))
+        if "en" in langs:
+            joint = {"en": f"{name} en 6", "fr": f"{name} fr 4"}
+            found.append(Clip(name, f"{name}:0-joint", "en", joint["en"], Path("joint.wav"), joint))
         return found
 
-    return SimpleNamespace(clips=clips, LICENCE=f"{name} licence", PACKAGES=(f"{name}-sounds", f"{name}-texts"))
+    return SimpleNamespace(
+        clips=clips, TEXT_LANGS=LANGS, LICENCE=f"{name} licence", PACKAGES=(f"{name}-sounds", f"{name}-texts")
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -42,13 +50,21 @@ def spec(name: str, *langs: str) -> SourceSpec:
 def test_every_source_is_split_by_its_keys(tmp_path: Path) -> None:
     parts = data.clips_by_part([spec("asterisk", "fr", "en"), spec("tuxpaint", "fr")], tmp_path)
     clips = [clip for found in parts.values() for clip in found]
-    assert len(clips) == 2 * 40 + 8
+    assert len(clips) == 2 * 40 + 1 + 8
     keys = [{clip.key for clip in parts[part]} for part in ("train", "dev", "test")]
     assert not keys[0] & keys[1]
     assert not keys[0] & keys[2]
     assert not keys[1] & keys[2]
     alone = split(data.SOURCES["asterisk"].clips(tmp_path, ("fr", "en")))
     assert [clip for clip in parts["dev"] if clip.source == "asterisk"] == alone["dev"]
+
+
+def test_the_split_does_not_hang_on_the_languages_asked_for(tmp_path: Path) -> None:
+    both, french = (data.clips_by_part([spec("asterisk", *langs)], tmp_path) for langs in (("en", "fr"), ("fr",)))
+    for part, clips in french.items():
+        assert clips == [clip for clip in both[part] if clip.lang == "fr"]
+    apart = split(data.SOURCES["asterisk"].clips(tmp_path, ("fr",)))
+    assert apart != french  # as it would be, had the split not seen the English
 
 
 def test_texts_are_of_all_domains_and_no_domain_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +93,7 @@ def test_no_text_of_dev_or_test_orders_the_dimensions(tmp_path: Path) -> None:
 def test_each_text_once(tmp_path: Path) -> None:
     train = data.clips_by_part([spec("asterisk", "fr", "en")], tmp_path)["train"]
     texts = data.mixed_texts([*train, *train], LANGS, False, tmp_path, seed=0)
-    assert len(texts) == len(set(texts)) == 2 * len({clip.key for clip in train})
+    assert len(texts) == len(set(texts)) == 2 * len({clip.key for clip in train if clip.path.name != "joint.wav"})
 
 
 def test_licences_are_listed_by_package() -> None:
