@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from embed.dataset import open_dataset
 from embed.errors import DegluError, SpecError
 from jobs.submit_job import connect, entrypoint, find_token, follow, submit_job, travelling
 
@@ -134,6 +135,25 @@ def test_the_jobs_exit_code_and_log_come_home(known: Head, capsys: pytest.Captur
     assert result.document()["status"] == "FAILED"
     assert "unknown field 'no_such_field'" in log
     assert log.count("unknown field") == 1
+
+
+@pytest.mark.cluster
+def test_an_archive_is_embedded_on_the_cluster(
+    known: Head, tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One good file, one that is no sound: the job completes with a failure, and says so by its exit code."""
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    (archive / "news.txt").write_text("the rain came early\n\nthe market is open\n")
+    (archive / "broken.wav").write_text("this is no sound")
+    path = tmp_path / "embed.yaml"
+    path.write_text(f"inputs: [{{url: {archive}}}]\noutput: {tmp_path / 'vectors'}\nmodel: {tiny_model}\n")
+    result = submit_job("embed", str(path), known.url)
+    log = capsys.readouterr().err
+    assert result.exit_code == 3, log
+    dataset = open_dataset(str(tmp_path / "vectors"))
+    assert dataset.info.rows == 2
+    assert dataset.failures()["uri"].to_pylist() == ["archive/broken.wav"]
 
 
 @pytest.mark.cluster
