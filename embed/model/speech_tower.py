@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
+from transformers.utils import logging
 
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import InputError, SpecError
@@ -50,6 +51,7 @@ class SpeechTower(nn.Module):
         """By name, in float32.  Raises SpecError where the name cannot be had or is of no known family."""
         place = str(resolve(spec.name))
         try:
+            logging.disable_progress_bar()  # Loading is no progress of the job that waits for it.
             config = AutoConfig.from_pretrained(place)
             model = AutoModel.from_pretrained(place, config=config, dtype=torch.float32)
             return cls(spec, model, AutoFeatureExtractor.from_pretrained(place))
