@@ -1,0 +1,35 @@
+"""`python -m evaluate.bench [--json] [--out FILE] [--n N]`: every bench that there is, as a list of documents."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pkgutil import iter_modules
+
+import evaluate.bench
+from embed.errors import DegluError
+from evaluate.bench.command import Bench, as_lines, failed, hand_over, parsed
+
+
+def benches() -> dict[str, Bench]:
+    """The modules of this folder that have a `bench`, by name."""
+    names = [module.name for module in iter_modules(evaluate.bench.__path__) if module.name != "__main__"]
+    modules = {name: import_module(f"evaluate.bench.{name}") for name in names}
+    return {name: module.bench for name, module in modules.items() if hasattr(module, "bench")}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run them all, one after the other; a bench that cannot run here is named, the others run all the same."""
+    options = parsed("python -m evaluate.bench", arguments)
+    documents, code = [], 0
+    for name, bench in benches().items():
+        sys.stderr.write(f"bench {name}\n")
+        try:
+            documents.append(bench(options.n))
+        except DegluError as error:
+            code = failed(name, error)
+    hand_over(documents, "\n".join(as_lines(document) for document in documents), options)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""`python -m evaluate.bench`: all benches, one after the other."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evaluate.bench.__main__ import benches, main
+from evaluate.bench.search import bench as search
+from evaluate.bench.shape import machine
+
+
+def test_every_bench_is_found() -> None:
+    assert {"embedding", "search"} <= set(benches())
+    assert benches()["search"] is search
+    assert not {"shape", "command", "__main__"} & set(benches())
+
+
+@pytest.mark.data
+@pytest.mark.timeout(300)
+def test_all_of_them_in_one_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--json", "--n", "2", "--out", str(tmp_path / "all.json")]) == 0
+    shown = capsys.readouterr()
+    documents = json.loads(shown.out)
+    assert [document["bench"] for document in documents] == list(benches())
+    assert {document["machine"] for document in documents} == {machine()}
+    assert all(document["rows"] for document in documents)
+    speech = documents[0]["rows"][-1]
+    assert speech["unit"] == "audio-s/cpu-s"
+    assert speech["ratio"] > 1  # a short wave instead of thirty seconds
+    assert json.loads((tmp_path / "all.json").read_text()) == documents
+    assert "bench search\n" in shown.err
+
+
+def test_one_that_cannot_run_here_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The cache cannot be made: no weights, and vectors that are made up all the same."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DEGLU_CACHE", str(tmp_path / "file" / "cache"))
+    assert main(["--n", "2"]) == 1
+    shown = capsys.readouterr()
+    assert "bench embedding: " in shown.err
+    assert "set DEGLU_CACHE to a writable folder" in shown.err
+    assert "search, 20" in shown.out

@@ -1,0 +1,38 @@
+"""The search bench on few rows, with the same parts as on many."""
+
+import numpy as np
+
+from evaluate.bench.search import WIDTH, bench, exact, index_of, made_up, shared, two_stages
+
+
+def test_rows_for_batch_single_and_memory() -> None:
+    found = bench(500)
+    batch, single, memory = found["rows"]
+    assert batch["measure"].startswith("qps batch of 500, recall@10 0.99")
+    assert batch["measure"].endswith("made-up vectors 500 x 384")
+    assert single["measure"].startswith("qps one at a time, recall@10")
+    assert batch["unit"] == single["unit"] == "queries/cpu-s"
+    assert min(row[side] for row in (batch, single) for side in ("ours", "theirs")) > 0
+    assert (memory["ours"], memory["theirs"], memory["ratio"]) == (1280, 1536, 1.2)
+
+
+def test_fewer_rows_than_answers() -> None:
+    assert "recall@3 1.000" in bench(3)["rows"][0]["measure"]
+
+
+def test_with_every_row_ranked_both_find_the_same() -> None:
+    rows = made_up(150, np.random.default_rng(0))
+    ours, theirs = two_stages(index_of(rows), rows[:20], 1), exact(rows).search(rows[:20], 1)[1]
+    assert ours.tolist() == theirs.tolist() == [[i] for i in range(20)]
+
+
+def test_made_up_energy_falls_along_the_dimensions() -> None:
+    rows = made_up(200, np.random.default_rng(0))
+    energy = (rows**2).mean(0)
+    assert rows.shape == (200, WIDTH)
+    assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+    assert energy[0] > 10 * energy[50] > 20 * energy[-50:].mean()
+
+
+def test_shared_counts_what_was_found() -> None:
+    assert shared(np.array([[1, 2], [3, 4]]), np.array([[2, 1], [4, 9]])) == 0.75
