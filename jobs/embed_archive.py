@@ -24,7 +24,7 @@ from embed.model.directory import fingerprints_of, load_model, model_folder, rea
 from embed.stages import EncodeUnits, Stage, cut_stage
 from embed.store import absolute
 from embed.units import left, plan_units
-from embed.version import GONE, REPLACED, newest_version
+from embed.version import GONE, REPLACED
 from jobs.progress import Progress, Silent
 from jobs.ray_session import ray_session
 
@@ -100,7 +100,6 @@ def embed_archive(spec: EmbedSpec, progress: Progress | None = None) -> EmbedRep
     if todo.num_rows:
         with ray_session():
             run_units(spec, job, units, todo, progress)
-    before = newest_version(job.url)
     tombstones = superseded(before_assets(job), assets)
     version = publish(job.url, assets, tombstones)
     _refuse_imbalance(job, units)
@@ -110,7 +109,7 @@ def embed_archive(spec: EmbedSpec, progress: Progress | None = None) -> EmbedRep
         assets=assets.num_rows,
         failed_assets=failed_assets(job, assets),
         new_units=todo.num_rows,
-        gone_assets=tombstones.num_rows if before else 0,
+        gone_assets=tombstones["reason"].to_pylist().count(GONE),
         max_failed_fraction=spec.max_failed_fraction,
     )
 

@@ -70,10 +70,11 @@ def storage_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def ray_session() -> Iterator[None]:
+def ray_session(s3_server: str) -> Iterator[None]:
     """The run's one Ray: two CPUs, its own folder and token; joins no other cluster of this machine.
 
-    Started by the product's own door: Ray caches its first token for good, so a second way to make one would clash.
+    Its workers keep the environment they were born in, so the S3 server must be there before.  Started by the
+    product's own door: Ray caches its first token for good, so a second way to make one would clash.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("RAY_ADDRESS", raising=False)

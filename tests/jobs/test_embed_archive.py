@@ -1,0 +1,282 @@
+"""`deglu embed` on small archives with a tiny random model: what goes wrong, what comes again, what is killed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import soundfile
+import yaml
+
+from embed.accounting import imbalances
+from embed.archive import EmbedSpec
+from embed.dataset import attempts, open_dataset, versions
+from embed.encoder import SAMPLE_RATE
+from embed.errors import SpecError
+from embed.model.directory import load_model
+from embed.staging import staged
+from embed.store import join, write_bytes
+from jobs import embed_archive as job
+from jobs.__main__ import run
+from jobs.embed_archive import EmbedReport, embed_archive
+from tests.embed.sounds import voice
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
+
+GOOD = ("docs.jsonl", "notes.txt", "voice.flac", "voice.mp3", "voice.ogg", "voice.wav")
+SENTENCES = ("The market opens at six.", "Rain is expected tomorrow.", "The price of rice went up again.")
+
+
+def write_good(folder: Path) -> None:
+    for number, container in enumerate(("wav", "flac", "ogg", "mp3")):
+        pieces = [voice(2.5, number), np.zeros(SAMPLE_RATE, np.float32), voice(1.5, number + 10)]
+        soundfile.write(folder / f"voice.{container}", np.concatenate(pieces), SAMPLE_RATE)
+    (folder / "notes.txt").write_text("\n\n".join(SENTENCES) + "\n", encoding="utf-8")
+    documents = [{"_id": f"d{i}", "text": text} for i, text in enumerate(SENTENCES[:2])]
+    (folder / "docs.jsonl").write_text("".join(json.dumps(one) + "\n" for one in documents), encoding="utf-8")
+
+
+def write_bad(folder: Path) -> None:
+    header = (folder / "whole.flac", folder / "corrupt.flac")
+    soundfile.write(header[0], voice(2, 5), SAMPLE_RATE)
+    noise = np.random.default_rng(0).integers(0, 256, 4000, np.uint8).tobytes()
+    header[1].write_bytes(header[0].read_bytes()[:60] + noise)
+    header[0].unlink()
+    (folder / "empty.mp3").touch()
+    (folder / "letter.wav").write_text("Dear archivist, I am not a recording.\n" * 9, encoding="utf-8")
+    soundfile.write(folder / "sample.wav", np.zeros(1, np.float32), SAMPLE_RATE)
+
+
+def spec_of(folder: Path | str, output: Path | str, model: str, **changed: Any) -> EmbedSpec:
+    values = {
+        "inputs": [{"url": str(folder), "name": "archive", "lang": "en"}],
+        "output": str(output),
+        "model": model,
+        "device": "cpu",
+    }
+    return EmbedSpec.parse({**values, **changed})
+
+
+def rows_at(url: str | Path, version: int | None = None) -> pa.Table:
+    return open_dataset(str(url), version).table().sort_by("segment_id")
+
+
+class Embedded(NamedTuple):
+    folder: Path
+    output: Path
+    report: EmbedReport
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory, tiny_model: str, ray_session: None) -> Embedded:
+    """The folder of the hard cases, embedded by one worker."""
+    root = tmp_path_factory.mktemp("embedded")
+    folder, output = root / "archive", root / "vectors"
+    folder.mkdir()
+    write_good(folder)
+    write_bad(folder)
+    return Embedded(folder, output, embed_archive(spec_of(folder, output, tiny_model)))
+
+
+def test_bad_files_become_failures_and_the_job_completes(embedded: Embedded) -> None:
+    failures = open_dataset(str(embedded.output)).failures().to_pylist()
+    found = {row["uri"]: (row["stage"], row["message"]) for row in failures}
+    assert len(failures) == 4
+    assert set(found) == {f"archive/{name}" for name in ("corrupt.flac", "empty.mp3", "letter.wav", "sample.wav")}
+    assert {uri.partition("/")[2]: stage for uri, (stage, _) in found.items()} == {
+        "corrupt.flac": "decode",
+        "empty.mp3": "probe",
+        "letter.wav": "probe",
+        "sample.wav": "segment",
+    }
+    assert "damaged" in found["archive/corrupt.flac"][1]
+    assert "empty file (0 bytes)" in found["archive/empty.mp3"][1]
+    assert "too short: 1 sample" in found["archive/sample.wav"][1]
+
+    report = embedded.report
+    assert report.exit_code == 3
+    assert (report.assets, report.failed_assets, report.new_units, report.version.number) == (10, 4, 10, 1)
+    a = report.version.accounting
+    assert (a.units, a.embedded, a.failed, a.skipped) == (10, 6, 4, 0)
+    assert imbalances(open_dataset(str(embedded.output)).ledger(), 10) == []
+    assert "10 listed = 6 embedded + 4 failed + 0 skipped" in report.text()
+    assert json.loads(json.dumps(report.document()))["exit_code"] == 3
+
+
+def test_every_good_file_has_rows_with_the_models_vectors(embedded: Embedded, tiny_model: str) -> None:
+    rows = rows_at(embedded.output)
+    assert {uri.partition("/")[2] for uri in rows["uri"].to_pylist()} == set(GOOD)
+    assert len(set(rows["segment_id"].to_pylist())) == rows.num_rows == embedded.report.version.rows
+    texts = rows.filter(pa.compute.equal(rows["modality"], "text"))
+    assert sorted(texts["text"].to_pylist()) == sorted([*SENTENCES, *SENTENCES[:2]])
+    expected = load_model(tiny_model).encode(texts["text"].to_pylist(), "document")
+    np.testing.assert_allclose(np.asarray(texts["vector"].to_pylist(), np.float32), expected, atol=1e-3)
+    speech = rows.filter(pa.compute.equal(rows["modality"], "speech")).to_pylist()
+    for container in ("wav", "flac", "ogg", "mp3"):  # two stretches of speech, around a second of silence
+        spans = [(r["start_s"], r["end_s"]) for r in speech if r["uri"].endswith(container)]
+        assert any(start < 0.5 and 2 < end < 3.2 for start, end in spans)
+        assert any(3 < start < 4 and end > 4.5 for start, end in spans)
+
+
+def test_two_workers_give_the_very_rows_of_one(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
+    report = embed_archive(spec_of(embedded.folder, tmp_path / "out", tiny_model, workers=2))
+    assert report.exit_code == 3
+    assert rows_at(tmp_path / "out").equals(rows_at(embedded.output))
+
+
+def test_a_second_run_does_nothing(embedded: Embedded, tiny_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "ray_session", lambda: pytest.fail("Ray is not needed"))
+    again = embed_archive(spec_of(embedded.folder, embedded.output, tiny_model))
+    assert again.new_units == 0
+    assert again.exit_code == 3
+    assert again.version == embedded.report.version
+    assert versions(str(embedded.output)) == [1]
+
+
+def test_tomorrow_adds_only_what_is_new_and_buries_what_is_gone(
+    embedded: Embedded, tmp_path: Path, tiny_model: str
+) -> None:
+    # The archive and its vectors have moved since; that alone makes nothing new.
+    folder, output = tmp_path / "moved", tmp_path / "vectors"
+    shutil.copytree(embedded.folder, folder)
+    shutil.copytree(embedded.output, output)
+    before = rows_at(output)
+    (folder / "news.txt").write_text("The ferry will not leave today.\n", encoding="utf-8")
+    (folder / "notes.txt").write_text("Somebody wrote other notes.\n", encoding="utf-8")
+    second = embed_archive(spec_of(folder, output, tiny_model))
+    assert (second.new_units, second.version.number, second.gone_assets) == (2, 2, 0)
+    kept = before.filter(pa.compute.not_equal(before["uri"], "archive/notes.txt"))
+    rows = rows_at(output)
+    is_new = pa.compute.is_in(rows["uri"], value_set=pa.array(["archive/notes.txt", "archive/news.txt"]))
+    assert rows.filter(pa.compute.invert(is_new)).equals(kept)
+    new_texts = ["Somebody wrote other notes.", "The ferry will not leave today."]
+    assert sorted(rows.filter(is_new)["text"].to_pylist()) == new_texts
+    assert rows_at(output, 1).equals(before)
+
+    (folder / "voice.mp3").unlink()
+    third = embed_archive(spec_of(folder, output, tiny_model))
+    assert (third.new_units, third.version.number, third.gone_assets) == (0, 3, 1)
+    assert rows_at(output).equals(rows.filter(pa.compute.not_equal(rows["uri"], "archive/voice.mp3")))
+    assert sorted(open_dataset(str(output)).tombstones()["reason"].to_pylist()) == ["gone", "replaced"]
+    a = third.version.accounting
+    assert (a.units, a.embedded, a.failed) == (10, 6, 4)
+
+
+def test_another_way_of_cutting_is_refused(embedded: Embedded, tiny_model: str) -> None:
+    spec = spec_of(embedded.folder, embedded.output, tiny_model, segment={"mode": "windows"})
+    with pytest.raises(SpecError, match=r'spec\.segment\.mode is "hybrid" there and "windows" here'):
+        embed_archive(spec)
+
+
+def test_nothing_embedded_is_a_failure(tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    write_bad(tmp_path / "in")
+    spec = written(tmp_path, spec_of(tmp_path / "in", tmp_path / "out", tiny_model))
+    assert run(["embed", str(spec), "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert (document["rows"], document["failures"], document["exit_code"]) == (0, 4, 1)
+
+
+@pytest.mark.s3
+def test_from_s3_to_s3(s3_url: str, embedded: Embedded, tiny_model: str) -> None:
+    for name in ("voice.ogg", "docs.jsonl", "empty.mp3"):
+        write_bytes(join(s3_url, "archive", name), (embedded.folder / name).read_bytes())
+    report = embed_archive(spec_of(f"{s3_url}/archive", f"{s3_url}/vectors", tiny_model))
+    assert report.exit_code == 3
+    assert report.failed_assets == 1
+    rows, local = rows_at(f"{s3_url}/vectors"), rows_at(embedded.output)
+    same = local.filter(pa.compute.is_in(local["uri"], value_set=pa.array(["archive/voice.ogg", "archive/docs.jsonl"])))
+    # Ids follow the content version, which is an etag there; everything else is the same.
+    order = [("uri", "ascending"), ("start_s", "ascending"), ("end_s", "ascending"), ("item", "ascending")]
+    columns = ["uri", "start_s", "end_s", "start", "end", "item", "text", "space", "encoder", "vector"]
+    assert rows.sort_by(order).select(columns).equals(same.sort_by(order).select(columns))
+
+
+@pytest.mark.chaos
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, tiny_model: str) -> None:
+    (tmp_path / "in").mkdir()
+    text = "".join(f"Paragraph {i:03d} is short.\n\n" for i in range(200))
+    (tmp_path / "in" / "long.txt").write_text(text, encoding="utf-8")
+    spec = spec_of(tmp_path / "in", tmp_path / "out", tiny_model, passage={"unit_bytes": len(text) // 100})
+    units = 100  # of two paragraphs each
+    url = str(tmp_path / "out")
+    with driver(written(tmp_path, spec)) as process:
+        wait_for(lambda: process.poll() is not None or len(staged(url)) >= 1)
+        assert process.poll() is None, "it ended before it could be killed"
+    done = set(staged(url))
+    in_flight = set(attempts(url)) - done
+    assert 1 <= len(done) < units
+    assert versions(url) == []
+    assert len(in_flight) <= 1
+
+    report = embed_archive(spec)
+    assert report.new_units == units - len(done)
+    assert (report.exit_code, report.version.accounting.embedded, report.version.rows) == (0, units, 200)
+    rows = rows_at(url)
+    assert sorted(rows["text"].to_pylist()) == sorted(text.split("\n\n")[:-1])
+    assert len(set(rows["segment_id"].to_pylist())) == 200
+
+
+def written(folder: Path, spec: EmbedSpec) -> Path:
+    path = folder / "embed.yaml"
+    path.write_text(yaml.safe_dump(spec.model_dump(mode="json")), encoding="utf-8")
+    return path
+
+
+class driver:
+    """`python -m jobs embed SPEC` with a Ray of its own; on leaving, all of it is killed with no warning."""
+
+    def __init__(self, spec: Path) -> None:
+        self._mark = f"DEGLU_TEST_RUN={spec}"
+        name, _, value = self._mark.partition("=")
+        environment = {key: found for key, found in os.environ.items() if not key.startswith("RAY_")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "jobs", "embed", str(spec)],
+            env={**environment, name: value},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> "subprocess.Popen[bytes]":
+        return self._process
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        folders = {environment.get("RAY_TMPDIR") for _, environment in self._orphans()}
+        wait_for(self._all_killed)
+        for folder in folders - {None}:
+            shutil.rmtree(str(folder), ignore_errors=True)
+
+    def _all_killed(self) -> bool:
+        orphans = [pid for pid, _ in self._orphans()]
+        for pid in orphans:
+            os.kill(pid, signal.SIGKILL)
+        return not orphans
+
+    def _orphans(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """Processes of this run that the driver has left behind, known by the mark in their environment."""
+        for place in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                lines = place.read_bytes().decode(errors="replace").split("\0")
+            except OSError:
+                continue  # gone, or not ours to look at
+            if self._mark in lines:
+                yield int(place.parent.name), dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def wait_for(condition: Any, within_s: float = 90) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
