@@ -1,0 +1,87 @@
+"""The whole house on foot: audio and text in -> vectors -> index -> answer, in seconds, with no cluster."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from embed import tables
+from embed.accounting import imbalances
+from embed.archive import EmbedSpec
+from embed.audio import decode
+from embed.dataset import commit_unit, committed, open_dataset, open_job, publish
+from embed.encoder import SAMPLE_RATE
+from embed.manifest import list_assets
+from embed.model.directory import load_model
+from embed.model.late_fusion import LateFusion
+from embed.stages import EncodeUnits, cut_stage
+from embed.units import left, plan_units
+from index.build import build
+from index.spec import IndexSpec
+from jobs.ask import as_json, as_table, ask
+from jobs.build_index import lineage_of
+from tests.embed.sounds import voice, write_wave
+
+SENTENCES = ("The market opens at six.", "Rain is expected tomorrow.", "The price of rice went up again.")
+
+
+def test_from_sound_and_words_to_answers(tmp_path: Path, tiny_model: str) -> None:
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    pause = np.zeros(SAMPLE_RATE, np.float32)
+    write_wave(archive / "programme.wav", pause, voice(2, 1), pause, voice(3, 2), pause, voice(2, 3))
+    lines = [{"_id": f"news-{i}", "text": text, "station": "Dakar"} for i, text in enumerate(SENTENCES)]
+    (archive / "news.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    model = load_model(tiny_model)
+
+    vectors = embedded(archive, tmp_path / "vectors", model)
+    index = str(tmp_path / "index")
+    dataset = open_dataset(vectors)
+    build(IndexSpec(vectors=vectors, output=index, shortlist_dim=8, device="cpu"), dataset, lineage_of(dataset))
+
+    # Typed: the role of a document makes the words of a passage find that passage itself.
+    (typed,) = ask(index, model, [SENTENCES[1]], k=3, role="document", modality="text")
+    assert [answer.rank for answer in typed] == [1, 2, 3]
+    assert (typed[0].item, typed[0].text, typed[0].uri) == ("news-1", SENTENCES[1], "archive/news.jsonl")
+    assert typed[0].score > 0.999
+
+    # Spoken: the second stretch of speech, cut out of the programme, is found where it was said.
+    said = decode(str(archive / "programme.wav")).samples
+    rows = dataset.table(["start_s", "end_s"]).to_pylist()
+    span = next(
+        (row["start_s"], row["end_s"]) for row in rows if row["start_s"] is not None and 3.5 < row["start_s"] < 4.5
+    )
+    asked = said[int(span[0] * SAMPLE_RATE) : int(span[1] * SAMPLE_RATE)]
+    (spoken,) = ask(index, model, [asked], k=1, role="document", modality="speech")
+    assert (spoken[0].start_s, spoken[0].end_s, spoken[0].uri) == (*span, "archive/programme.wav")
+    assert spoken[0].score > 0.999
+
+    # Both kinds in one list, told to people and to programs.
+    (anything,) = ask(index, model, [SENTENCES[0]], k=20)
+    assert {answer.modality for answer in anything} == {"speech", "text"}
+    assert as_table(anything).row_count == len(anything)
+    assert json.loads(json.dumps(as_json(anything)))[0]["rank"] == 1
+
+
+def embedded(archive: Path, output: Path, model: LateFusion) -> str:
+    """What `deglu embed` does, without Ray: the url of the published dataset."""
+    spec = EmbedSpec.parse({"inputs": [{"url": str(archive), "lang": "en"}], "output": str(output)})
+    assets = list_assets(spec.inputs)
+    prints = model.fingerprints
+    job = open_job(str(output), spec.cutting(), model.dims, prints.space, prints.encoder)
+    units = plan_units(assets, spec.segment, spec.passage)
+
+    def commit(rows: pa.Table, ledger: dict[str, Any], failures: list[dict[str, Any]]) -> None:
+        commit_unit(job, rows, ledger, pa.Table.from_pylist(failures, schema=tables.FAILURES))
+
+    cut, encode = cut_stage(spec.segment, spec.passage), EncodeUnits(model, commit)
+    todo = left(units, committed(job.url))
+    for i in range(todo.num_rows):
+        encode(cut.run(todo.slice(i, 1)))
+    version = publish(job.url, assets)
+    assert left(units, committed(job.url)).num_rows == 0
+    assert imbalances(open_dataset(job.url).ledger(), units.num_rows) == []
+    assert version.accounting.failed == 0
+    return job.url
