@@ -1,9 +1,11 @@
 """A tiny lesson for tiny random towers: tones of eight pitches, each with its sentence in two languages."""
 
+import gzip
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import soundfile
 import torch
@@ -47,6 +49,32 @@ def make_clips(folder: Path, copies: int) -> list[Clip]:
         texts = {name: sentences[pitch] for name, sentences in SENTENCES.items()}
         clips.append(Clip("own", f"own:{number}", lang, texts[lang], path, texts))
     return clips
+
+
+def write_prompts(cache: Path, num: int) -> None:
+    """`num` prompts in English and French, laid out in the cache as the packages of Asterisk are once unpacked."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    for lang, sentences in SENTENCES.items():
+        package = f"asterisk-core-sounds-{lang}"
+        texts = cache / "debian" / f"{package}_1" / "usr/share/doc" / package / f"core-sounds-{lang}.txt.gz"
+        sounds = cache / "debian" / f"{package}-g722_1" / "usr/share/asterisk/sounds" / f"{lang}_tone"
+        texts.parent.mkdir(parents=True)
+        sounds.mkdir(parents=True)
+        lines = []
+        for i in range(num):
+            name = 3 * letters[i % 26] + letters[i // 26]
+            lines.append(f"{name}: {sentences[i % len(PITCHES_HZ)]} {name}\n")
+            _write_g722(sounds / f"{name}.g722", tone(i % len(PITCHES_HZ), i))
+        texts.write_bytes(gzip.compress("".join(lines).encode()))
+
+
+def _write_g722(path: Path, wave: FloatArray) -> None:
+    with av.open(str(path), "w", format="g722") as file:
+        stream = file.add_stream("g722", rate=SAMPLE_RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray((wave * 32767).astype(np.int16)[None], format="s16", layout="mono")
+        frame.sample_rate = SAMPLE_RATE
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            file.mux(packet)
 
 
 def lesson_spec(tiny: Tiny, **changed: Any) -> TrainSpec:
