@@ -7,6 +7,7 @@ of Whisper's own extractor; the frames are not equal, since theirs attend to the
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -104,11 +105,10 @@ def plain(model: LateFusion, some: Sequence[str]) -> FloatArray:
 
 def sentence_transformers(some: Sequence[str]) -> Encode:
     """The same weights behind sentence-transformers, which sorts by length and counts rows."""
-    library: Any = __import__("sentence_transformers")
-    tower = library.models.Transformer(resolve(E5), max_seq_length=512)
-    pooling = library.models.Pooling(tower.get_word_embedding_dimension(), "mean")
-    model = library.SentenceTransformer(modules=[tower, pooling, library.models.Normalize()], device="cpu")
-    return lambda: model.encode([PREFIX + text for text in some], batch_size=BATCH, show_progress_bar=False)
+    # A folder of plain transformers gets mean pooling, in every version of the library.
+    model: Any = import_module("sentence_transformers").SentenceTransformer(resolve(E5), device="cpu")
+    prefixed = [PREFIX + text for text in some]
+    return lambda: model.encode(prefixed, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
 
 
 def true_lengths(tower: SpeechTower, some: Sequence[FloatArray]) -> FloatArray:
