@@ -30,6 +30,7 @@ class Job(BaseModel):
     metric: str = METRIC
     space: str
     encoder: str
+    model: str = ""  # the name it was begun with, for `deglu query` and for people; the fingerprints decide
     created: str
     nonce: str
 
@@ -44,7 +45,9 @@ class Job(BaseModel):
         return with_metadata(rows(self.dims[0]), {**values, **more})
 
 
-def open_job(url: str, defining: Mapping[str, Any], dims: Sequence[int], space: str, encoder: str) -> Job:
+def open_job(
+    url: str, defining: Mapping[str, Any], dims: Sequence[int], space: str, encoder: str, model: str = ""
+) -> Job:
     """Begin an output, or go on with one begun by an equal spec.
 
     Raises SpecError, with the differences field by field, when what stands at `url` was begun differently.
@@ -55,6 +58,7 @@ def open_job(url: str, defining: Mapping[str, Any], dims: Sequence[int], space: 
         dims=tuple(dims),
         space=space,
         encoder=encoder,
+        model=model,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         nonce=secrets.token_hex(8),
     )

@@ -26,12 +26,12 @@ def build_index(spec: IndexSpec, new_version: bool = False) -> dict[str, Any]:
 
 def lineage_of(dataset: VectorsDataset) -> Lineage:
     """Where the rows come from, so that the index can say it when the dataset has moved or is gone."""
-    place = version_url(dataset.url, dataset.info.number)
+    place, job = version_url(dataset.url, dataset.info.number), read_job(dataset.url)
     return Lineage(
         url=dataset.url,
         version=dataset.info.number,
         sha256=hashlib.sha256(read_bytes(place)).hexdigest(),
-        settings=read_job(dataset.url).defining,
+        settings={**job.defining, "model": job.model},
     )
 
 

@@ -20,7 +20,7 @@ from embed.archive import EmbedSpec
 from embed.dataset import Job, Version, commit_unit, committed, mark_attempt, open_dataset, open_job, publish
 from embed.errors import InputError, SpecError, WorkLeftUndone
 from embed.manifest import list_assets
-from embed.model.directory import fingerprints_of, load_model, model_folder, read_spec
+from embed.model.directory import fingerprints_of, lasting_name, load_model, model_folder, read_spec
 from embed.stages import EncodeUnits, Stage, cut_stage
 from embed.store import absolute
 from embed.units import left, plan_units
@@ -94,7 +94,8 @@ def embed_archive(spec: EmbedSpec, progress: Progress | None = None) -> EmbedRep
     prints = fingerprints_of(model, model_folder(spec.model))
     assets = list_assets(spec.inputs)
     _refuse_speech_without_tower(spec, assets)
-    job = open_job(absolute(spec.output), spec.cutting(), model.dims, prints.space, prints.encoder)
+    name = lasting_name(spec.model)
+    job = open_job(absolute(spec.output), spec.cutting(), model.dims, prints.space, prints.encoder, name)
     units = plan_units(assets, spec.segment, spec.passage)
     todo = left(units, committed(job.url))
     if todo.num_rows:

@@ -43,6 +43,11 @@ def model_folder(name: str) -> Path:
     raise SpecError(f"model {name!r} is neither a released one ({released or 'none'}) nor a folder with {SPEC}")
 
 
+def lasting_name(name: str) -> str:
+    """A released model's name, else the folder's absolute path: good from any working directory of this machine."""
+    return name if (RELEASED / name / SPEC).is_file() else str(model_folder(name).absolute())
+
+
 def read_spec(name: str) -> EncoderSpec:
     """The spec of a model, without loading it."""
     path = model_folder(name) / SPEC

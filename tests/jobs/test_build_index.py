@@ -70,7 +70,7 @@ def _rows(modality: str) -> list[dict[str, Any]]:
 def published(storage_url: str) -> str:
     """The url of a dataset with both modalities, four rows each."""
     url = join(storage_url, "vectors")
-    job = open_job(url, {"encoder": {"name": "words"}}, (4, 2), "words", "words-and-waves")
+    job = open_job(url, {"encoder": {"name": "words"}}, (4, 2), "words", "words-and-waves", "mine")
     for modality in ("speech", "text"):
         table = pa.Table.from_pylist(_rows(modality), schema=rows(4))
         row = table.slice(0, 1).select(["unit_id", "asset_id", "content_version"]).to_pylist()[0]

@@ -8,8 +8,8 @@ import pytest
 from embed.audio import decode
 from embed.cache import cache_folder
 from embed.errors import DataUnavailable
-from jobs import demo_material
 from jobs.demo_material import ARCHIVE, Material, make_material, murmur
+from train.curate.sources import asterisk
 
 
 def loudness(folder: Path, uri: str, start_s: float, end_s: float) -> float:
@@ -23,7 +23,7 @@ def synthetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Material:
     def nothing(*_: object) -> list[object]:
         raise DataUnavailable("no apt here")
 
-    monkeypatch.setattr(demo_material.asterisk, "clips", nothing)
+    monkeypatch.setattr(asterisk, "clips", nothing)
     return make_material(tmp_path, tmp_path)
 
 
