@@ -15,14 +15,14 @@ import pytest
 import yaml
 
 from embed.errors import SpecError
-from embed.model.directory import load_model, read_spec
+from embed.model.directory import FUSION, load_model, read_spec
 from jobs.train_model import METRICS, RIDGE, train_model
 from tests.embed.sounds import voice
 from tests.towers import Tiny, encoder_values
 from tests.train.lesson import lesson_spec, write_prompts
 from train.spec import TrainSpec
 
-BOTH_IN_ONE_RAY = """
+ALL_IN_ONE_RAY = """
 import sys
 from jobs.__main__ import run
 from jobs.ray_session import ray_session
@@ -34,22 +34,22 @@ PAIRS = [("bert", "whisper"), ("qwen3", "hubert")]
 
 @pytest.fixture(scope="module")
 def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both pairs trained for two epochs: output folders by the text tower's name."""
+    """Both pairs trained for two epochs, the first pair twice: folders `bert`, `qwen3` and `again`."""
     root = tmp_path_factory.mktemp("training")
     write_prompts(root / "cache", 40)
     specs = []
-    for text, speech in PAIRS:
-        spec = root / f"{text}.yaml"
-        spec.write_text(yaml.safe_dump(values_of(tiny, text, speech, root)), encoding="utf-8")
-        specs.append(str(spec))
+    for name, (text, speech) in {"bert": PAIRS[0], "qwen3": PAIRS[1], "again": PAIRS[0]}.items():
+        specs.append(str(root / f"{name}.yaml"))
+        values = {**values_of(tiny, text, speech, root), "output": str(root / name)}
+        Path(specs[-1]).write_text(yaml.safe_dump(values), encoding="utf-8")
     settings = {"DEGLU_CACHE": str(root / "cache"), "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2", "OMP_NUM_THREADS": "1"}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", BOTH_IN_ONE_RAY, *specs],
+        [sys.executable, "-W", "ignore", "-c", ALL_IN_ONE_RAY, *specs],
         env={**environment, **settings},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=400,
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return root
@@ -61,7 +61,7 @@ def values_of(tiny: Tiny, text: str, speech: str, root: Path) -> dict[str, Any]:
         "sources": [{"name": "asterisk", "langs": ["fr"]}],
         "target_langs": ["en"],
         "manuals": False,
-        "output": str(root / text),
+        "output": "given by the fixture",
         "work": str(root / "work"),
         "epochs": 2,
         "batch": 8,
@@ -101,6 +101,13 @@ def test_the_fusion_has_learned_and_the_transform_is_fitted(trained: Path) -> No
     np.testing.assert_allclose((rotation @ rotation.T).numpy(), np.eye(32), atol=1e-5)
     assert read_spec(str(trained / "qwen3")).transform is False
     assert len(list((trained / "work" / "features").glob("*.safetensors"))) == 2  # one a tower
+
+
+@pytest.mark.ray
+@pytest.mark.xfail(strict=True, reason="the fusion's first weights are drawn before the seed is set")
+def test_the_same_seed_gives_the_same_model(trained: Path) -> None:
+    first, again = ((trained / name / FUSION).read_bytes() for name in ("bert", "again"))
+    assert first == again
 
 
 def test_speech_is_needed(tiny: Tiny) -> None:
