@@ -5,6 +5,7 @@ The best epoch on dev is kept; test is not touched here.
 """
 
 import json
+import secrets
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from embed.cache import cache_folder
 from embed.encoder import FloatArray, Role
 from embed.errors import SpecError
 from embed.identity import digest
-from embed.model.directory import assemble, save_model
+from embed.model.directory import assemble, save_model, tower_digest
 from embed.model.late_fusion import LateFusion, by_budget
 from embed.model.speech_tower import SpeechTower
 from embed.model.transform import fit
@@ -59,7 +60,7 @@ def train_model(spec: TrainSpec, progress: Progress | None = None) -> dict[str, 
         progress.note("the frozen side: transform and text vectors")
         model = frozen_side(spec, parts["train"], work)
         targets = frozen_targets(spec, model, clips, work)
-        best = _fit_parallel(spec, shards, len(parts["train"]), len(clips), work, progress)
+        best = _fit_parallel(spec, shards, clips, len(parts["train"]), work, progress)
     assert model.fusion is not None
     model.fusion.load_state_dict(best.pop("weights"))
     features = Features(shards, len(clips))
@@ -138,13 +139,14 @@ def frozen_targets(spec: TrainSpec, model: LateFusion, clips: Sequence[Clip], wo
 
 
 def _transform_path(spec: TrainSpec, work: Path) -> Path:
-    made_of = spec.model_copy(update={"encoder": spec.encoder.model_copy(update={"fusion": None, "speech": None})})
-    kept = made_of.model_copy(update={"epochs": 1, "speeds": (1.0,), "output": ""}).identity()
-    return work / f"transform-{kept}.safetensors"
+    """Named by what the fit depends on, so that trainings which differ elsewhere share it."""
+    text = [spec.encoder.text.model_dump(mode="json"), tower_digest(spec.encoder.text.name)]
+    mixed = [[source.model_dump(mode="json") for source in spec.sources], spec.target_langs, spec.manuals, spec.seed]
+    return work / f"transform-{digest(text, mixed).hex()}.safetensors"
 
 
 def _fit_parallel(
-    spec: TrainSpec, shards: Sequence[Shard], num_train: int, num_clips: int, work: Path, progress: Progress
+    spec: TrainSpec, shards: Sequence[Shard], clips: Sequence[Clip], num_train: int, work: Path, progress: Progress
 ) -> dict[str, Any]:
     progress.note(f"training on {num_train} clips, {spec.workers} workers, {spec.epochs} epochs")
     trainer = TorchTrainer(
@@ -152,14 +154,15 @@ def _fit_parallel(
         train_loop_config={
             "spec": spec.model_dump(),
             "shards": list(shards),
+            "clips": list(clips),
             "num_train": num_train,
-            "num_clips": num_clips,
             "work": str(work),
         },
         scaling_config=ray.train.ScalingConfig(num_workers=spec.workers, use_gpu=spec.gpu),
         torch_config=TorchConfig(backend="nccl" if spec.gpu else "gloo"),
         run_config=ray.train.RunConfig(
-            name=f"late-fusion-{spec.identity()[:12]}",
+            # A name of its own: checkpoints of an earlier run must not be taken for this one's.
+            name=f"late-fusion-{spec.identity()[:8]}-{secrets.token_hex(4)}",
             storage_path=str(work / "runs"),
             checkpoint_config=ray.train.CheckpointConfig(
                 num_to_keep=1, checkpoint_score_attribute=BEST, checkpoint_score_order="max"
@@ -182,13 +185,12 @@ def _worker(config: Mapping[str, Any]) -> None:
     context = ray.train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
     torch.set_num_threads(1 if not spec.gpu else 4)
-    parts = clips_by_part(spec.sources, cache_folder())
-    clips = [*parts["train"], *parts["dev"]]
-    model = frozen_side(spec, parts["train"], Path(config["work"]))
+    clips, num_train = config["clips"], config["num_train"]
+    torch.manual_seed(spec.seed)  # before the fusion is made: its first weights are the seed's too
+    model = frozen_side(spec, clips[:num_train], Path(config["work"]))
     targets = frozen_targets(spec, model, clips, Path(config["work"]))
-    features = Features(config["shards"], config["num_clips"])
-    train, dev = range(config["num_train"]), range(config["num_train"], config["num_clips"])
-    torch.manual_seed(spec.seed)
+    features = Features(config["shards"], len(clips))
+    train, dev = range(num_train), range(num_train, len(clips))
     assert model.fusion is not None
     model.fusion.standardise(*features.spread(train, spec.seed))
     model.fusion.start_at(model.text.model.get_input_embeddings().weight)

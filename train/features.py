@@ -1,7 +1,7 @@
 """The frozen speech features, computed once and kept in shards on disk, read as a memory map.
 
 A shard holds some clips at one speed: `frames` [sum T, F] float16 and `lengths` [n], as safetensors.  Its name is of
-what went in (tower, layers, pooling, the clips' bytes), so that a changed input never meets an old shard.
+what went in (tower, layers, pooling, the clips' keys and sizes), so that a changed input never meets an old shard.
 """
 
 import os

@@ -1,7 +1,8 @@
 """The training loop: plain torch, one process or many; who runs the processes and keeps the files is not its affair.
 
 A step takes one role for the whole batch, query and document in turn: a spoken question is drawn to documents, an
-archived recording to typed questions.  The candidates are all texts of the positive's language, not only the batch's.
+archived recording to typed questions.  The candidates are all texts of the positive's language, not only the batch's;
+in the document's role each text is also drawn to its own speech among the batch's, since speech is what is searched.
 """
 
 import math
@@ -18,7 +19,7 @@ from embed.encoder import Role
 from embed.errors import DegluError
 from embed.model.late_fusion import LateFusion
 from train.features import Features
-from train.losses import distillation, matryoshka_infonce
+from train.losses import distillation, in_batch_infonce, matryoshka_infonce
 from train.spec import TrainSpec
 from train.targets import Targets
 
@@ -130,11 +131,22 @@ class _Batcher:
         # bfloat16 in the frozen tower: half the time, and the loss is taken in float32.
         with torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16):
             vectors = model(padded, lengths, role).float()
-        contrast = matryoshka_infonce(
-            vectors, self.candidates[role], torch.tensor(positives, device=self.device), allowed, self.spec.temperature
-        )
+        chosen = torch.tensor(positives, device=self.device)
+        contrast = matryoshka_infonce(vectors, self.candidates[role], chosen, allowed, self.spec.temperature)
+        if role == "document" and self.spec.in_batch:
+            # Texts of any language against speech of any language: what a typed question meets in an archive.
+            asked = self.targets.vectors["query"].to(self.device)[chosen]
+            back = in_batch_infonce(
+                vectors, asked, self._same(members), list(self.candidates[role]), self.spec.temperature
+            )
+            contrast = contrast + self.spec.in_batch * back
         spoken = torch.tensor([self.targets.spoken[clip] for clip in members], device=self.device)
         return contrast + self.spec.distillation * distillation(vectors, self.teachers[role][spoken])
+
+    def _same(self, members: Sequence[int]) -> Tensor:
+        """[B, B], True where two clips share a text."""
+        texts = [set(self.targets.own[clip].values()) for clip in members]
+        return torch.tensor([[bool(one & other) for other in texts] for one in texts], device=self.device)
 
     def _frames(self, clip: int, chance: np.random.Generator) -> Tensor:
         frames = self.features.frames(clip, int(chance.integers(self.features.speeds)))

@@ -34,6 +34,9 @@ class TrainSpec(Spec):
     clip_norm: float = Field(1.0, gt=0)
     temperature: float = Field(0.05, gt=0)
     distillation: float = Field(5.0, ge=0, description="Weight of 1 - cosine to the transcript's own vector")
+    in_batch: float = Field(
+        default=1.0, ge=0, description="Weight of the softmax over the batch's speech, for speech as a document"
+    )
     time_mask: float = Field(0.1, ge=0, lt=0.5, description="Share of a clip's frames hidden at random, at most")
     speeds: tuple[float, ...] = Field((1.0,), min_length=1, description="Speeds at which clips are heard, one an epoch")
     ridge: tuple[float, ...] = Field((1.0, 10.0, 100.0, 1000.0), description="Strengths tried on dev for the baseline")

@@ -120,7 +120,7 @@ def test_the_report_says_what_was_built(spec: IndexSpec) -> None:
 def test_the_index_remembers_its_dataset(spec: IndexSpec) -> None:
     build_index(spec)
     lineage = open_index(spec.output).manifest.lineage
-    assert (lineage.version, lineage.settings) == (1, {"encoder": {"name": "words"}})
+    assert (lineage.version, lineage.settings) == (1, {"encoder": {"name": "words"}, "model": "mine"})
     assert lineage.sha256 is not None
     assert len(lineage.sha256) == 64
 
