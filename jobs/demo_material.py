@@ -154,7 +154,7 @@ def synthetic_material(folder: Path) -> Material:
     pieces: list[FloatArray] = []
     broadcasts, length = [], 0
     for number, text in enumerate(SENTENCES["fr"]):
-        pause, wave = np.zeros(SAMPLE_RATE, np.float32), murmur(3.0, number)
+        pause, wave = np.zeros(SAMPLE_RATE, np.float32), voice(3.0, number)
         start = length + len(pause)
         length = start + len(wave)
         pieces += [pause, wave]
@@ -171,18 +171,27 @@ def synthetic_material(folder: Path) -> Material:
     return Material(archive, corpus, tuple(broadcasts), (), recorded=False)
 
 
-def murmur(seconds: float, seed: int) -> FloatArray:
-    """Glottal pulses through three wandering resonances: enough like a voice to be segmented, nothing to understand."""
-    chance = np.random.default_rng([SEED, seed])
+VOWELS_HZ = np.array([[700, 1200, 2600], [300, 2200, 3000], [350, 800, 2500], [500, 1800, 2500], [450, 1000, 2600]])
+SYLLABLES_PER_S, FORMANT_WIDTH_HZ = 5, 80
+
+
+def voice(seconds: float, seed: int) -> FloatArray:
+    """Babble that silero-vad takes for speech nearly throughout: glottal pulses through the formants of vowels in
+    random order, breath between syllables.
+    """
+    chance = np.random.default_rng(seed)
     time_s = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    pitch = 120 + 20 * np.sin(2 * np.pi * 0.7 * time_s + chance.uniform(0, 6))
+    num = int(seconds * SYLLABLES_PER_S) + 2
+    vowels = VOWELS_HZ[chance.integers(0, len(VOWELS_HZ), num)]
+    formants = [np.interp(time_s, np.arange(num) / SYLLABLES_PER_S, vowels[:, i]) for i in range(3)]
+    pitch = 130 * (1 + 0.15 * np.sin(np.pi * time_s + chance.uniform(0, 6)))
     phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
-    voice = np.zeros_like(time_s)
-    for harmonic in range(1, 30):
-        formants = [500 + 250 * np.sin(2 * np.pi * rate * time_s + shift) + base for base, rate, shift in
-                    zip((0, 900, 2000), chance.uniform(1, 4, 3), chance.uniform(0, 6, 3), strict=True)]  # fmt: skip
-        gain = sum(np.exp(-(((harmonic * pitch - formant) / 150) ** 2)) for formant in formants)
-        voice += gain * np.sin(harmonic * phase)
-    syllables = 0.5 + 0.5 * np.sin(2 * np.pi * 4 * time_s)
-    wave: FloatArray = (0.2 * voice * syllables / np.abs(voice).max()).astype(np.float32)
+    sound = np.zeros_like(time_s)
+    for harmonic in range(1, 40):
+        off = [(harmonic * pitch - formant) / FORMANT_WIDTH_HZ for formant in formants]
+        gain = sum(loud / (1 + one**2) for loud, one in zip((1, 0.6, 0.3), off, strict=True))
+        sound += gain / harmonic * np.sin(harmonic * phase)
+    syllable = np.sin(np.pi * SYLLABLES_PER_S * time_s) ** 2
+    sound = sound / np.abs(sound).max() * syllable + 0.1 * chance.standard_normal(len(time_s)) * (1 - syllable)
+    wave: FloatArray = (0.3 * sound / np.abs(sound).max()).astype(np.float32)
     return wave

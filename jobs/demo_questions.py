@@ -2,7 +2,7 @@
 
 Spoken French is asked of texts, French and English mixed: right is the prompt's own text in the one language, and in
 the other; each counts as a question.  Typed English is asked of French speech: right is a segment that covers at
-least half of the known span.
+least half of the known span.  Segments overlap, and a moment is found once: the first right row alone counts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,8 +15,8 @@ import pyarrow as pa
 from embed.encoder import Encoder, FloatArray
 from embed.tables import SPEECH, TEXT
 from evaluate.bootstrap import Interval, interval
-from evaluate.by_dim import intervals_by_dim, judged_by_dim
-from evaluate.metrics import CUTOFF, MEASURES, NDCG, RECALL, chance
+from evaluate.by_dim import judged_by_dim
+from evaluate.metrics import CUTOFF, MEASURES, NDCG, RECALL, IntArray, Values
 from index.contracts import Modality
 from jobs.demo_material import SENTENCES, Broadcast, Material
 from train.curate.sources.clips import read_clip, words
@@ -133,7 +133,7 @@ def _of_speech(material: Material, known: Known, encoder: Encoder) -> Group:
 
 
 def score(groups: Sequence[Group], known: Known, dim: int) -> dict[str, Score]:
-    """Recall@10 (any right row among the first ten) and nDCG@10 by kind, at one width, beside chance.
+    """Recall@10 and nDCG@10 of the first right row, by kind, at one width, beside chance.
 
     A question none of whose rows was kept by the cutting counts as missed.
     """
@@ -143,10 +143,10 @@ def score(groups: Sequence[Group], known: Known, dim: int) -> dict[str, Score]:
         floors: list[dict[str, float]] = []
         for group in (one for one in groups if one.kind == kind):
             asked, right, places = _candidates(group, known)
-            judged = judged_by_dim(group.vectors[asked], known.vectors[places], right, [dim])[dim]
+            ranks = judged_by_dim(group.vectors[asked], known.vectors[places], right, [dim])[dim].ranks
             missed = [0.0] * (len(group.relevant) - len(asked))
-            values[RECALL] += [*(judged.ranks <= CUTOFF).astype(float).tolist(), *missed]
-            values[NDCG] += [*judged.values[NDCG].tolist(), *missed]
+            values[RECALL] += [*(ranks <= CUTOFF).astype(float).tolist(), *missed]
+            values[NDCG] += [*first_gain(ranks).tolist(), *missed]
             floors += [_floor(len(places), len(one)) for one in right]
         found[kind] = Score(
             {measure: interval(np.asarray(values[measure])) for measure in MEASURES},
@@ -161,8 +161,14 @@ def ndcg_by_dim(groups: Sequence[Group], known: Known, dims: Sequence[int]) -> d
     for group in groups:
         asked, right, places = _candidates(group, known)
         judged = judged_by_dim(group.vectors[asked], known.vectors[places], right, list(dims))
-        found[group.name] = intervals_by_dim(judged, NDCG)
+        found[group.name] = {dim: interval(first_gain(one.ranks)) for dim, one in judged.items()}
     return found
+
+
+def first_gain(ranks: IntArray) -> Values:
+    """nDCG@10 with one answer a question: 1 / log2(rank + 1) of the first right row, 0 behind the tenth."""
+    gains: Values = np.where(ranks <= CUTOFF, 1 / np.log2(ranks + 1), 0.0)
+    return gains
 
 
 def _candidates(group: Group, known: Known) -> tuple[list[int], list[set[int]], list[int]]:
@@ -174,9 +180,12 @@ def _candidates(group: Group, known: Known) -> tuple[list[int], list[set[int]], 
 
 
 def _floor(documents: int, right: int) -> dict[str, float]:
-    """Chance of a random ranking; recall as the demo counts it, any right row among the first ten."""
-    misses = np.prod([(documents - right - i) / (documents - i) for i in range(min(CUTOFF, documents))])
-    return {RECALL: float(1 - misses), NDCG: chance(documents, right)[NDCG]}
+    """What a random ranking reaches, by the chance that its first right row stands at each of the ten places."""
+    missed, found, gain = 1.0, 0.0, 0.0
+    for place in range(min(CUTOFF, documents)):
+        here = missed * right / (documents - place)
+        missed, found, gain = missed - here, found + here, gain + here / float(np.log2(place + 2))
+    return {RECALL: found, NDCG: gain}
 
 
 def _union(sets: Iterable[set[int]]) -> set[int]:

@@ -22,7 +22,8 @@ from index.build import build
 from index.spec import IndexSpec
 from jobs.ask import as_json, as_table, ask
 from jobs.build_index import lineage_of
-from tests.embed.sounds import voice, write_wave
+from jobs.demo_material import voice
+from tests.embed.sounds import write_wave
 
 SENTENCES = ("The market opens at six.", "Rain is expected tomorrow.", "The price of rice went up again.")
 

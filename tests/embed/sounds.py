@@ -58,32 +58,6 @@ def tone(seconds: float, hz: float, loudness: float = 0.3) -> FloatArray:
     return wave
 
 
-VOWELS_HZ = np.array([[700, 1200, 2600], [300, 2200, 3000], [350, 800, 2500], [500, 1800, 2500], [450, 1000, 2600]])
-SYLLABLES_PER_S, FORMANT_WIDTH_HZ = 5, 80
-
-
-def voice(seconds: float, seed: int) -> FloatArray:
-    """Babble that silero-vad takes for speech nearly throughout: glottal pulses through the formants of vowels in
-    random order, breath between syllables.
-    """
-    chance = np.random.default_rng(seed)
-    time_s = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    num = int(seconds * SYLLABLES_PER_S) + 2
-    vowels = VOWELS_HZ[chance.integers(0, len(VOWELS_HZ), num)]
-    formants = [np.interp(time_s, np.arange(num) / SYLLABLES_PER_S, vowels[:, i]) for i in range(3)]
-    pitch = 130 * (1 + 0.15 * np.sin(np.pi * time_s + chance.uniform(0, 6)))
-    phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
-    sound = np.zeros_like(time_s)
-    for harmonic in range(1, 40):
-        off = [(harmonic * pitch - formant) / FORMANT_WIDTH_HZ for formant in formants]
-        gain = sum(loud / (1 + one**2) for loud, one in zip((1, 0.6, 0.3), off, strict=True))
-        sound += gain / harmonic * np.sin(harmonic * phase)
-    syllable = np.sin(np.pi * SYLLABLES_PER_S * time_s) ** 2
-    sound = sound / np.abs(sound).max() * syllable + 0.1 * chance.standard_normal(len(time_s)) * (1 - syllable)
-    wave: FloatArray = (0.3 * sound / np.abs(sound).max()).astype(np.float32)
-    return wave
-
-
 def write_wave(path: Path, *pieces: FloatArray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, np.concatenate(pieces), SAMPLE_RATE, subtype="FLOAT")

@@ -8,7 +8,7 @@ import pytest
 from embed.audio import decode
 from embed.cache import cache_folder
 from embed.errors import DataUnavailable
-from jobs.demo_material import ARCHIVE, Material, make_material, murmur
+from jobs.demo_material import ARCHIVE, Material, make_material, voice
 from train.curate.sources import asterisk
 
 
@@ -36,9 +36,9 @@ def test_without_recordings_a_bulletin_stands_in_and_says_so(synthetic: Material
     assert sorted(path.name for path in synthetic.corpus.iterdir()) == ["captions-en.jsonl", "captions-fr.jsonl"]
 
 
-def test_a_murmur_is_the_same_every_time_and_differs_by_seed() -> None:
-    assert np.array_equal(murmur(0.5, 1), murmur(0.5, 1))
-    assert not np.array_equal(murmur(0.5, 1), murmur(0.5, 2))
+def test_the_voice_is_the_same_every_time_and_differs_by_seed() -> None:
+    assert np.array_equal(voice(0.5, 1), voice(0.5, 1))
+    assert not np.array_equal(voice(0.5, 1), voice(0.5, 2))
 
 
 @pytest.mark.data

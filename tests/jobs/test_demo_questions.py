@@ -57,3 +57,18 @@ def test_a_prefix_that_lost_the_axis_scores_worse(known: Known) -> None:
     by_dim = ndcg_by_dim([group(known, vectors, [{0}, {15}])], known, [20, 4])["typed"]
     assert by_dim[20].mean == 1.0
     assert by_dim[4].mean < 1.0
+
+
+def test_a_moment_is_found_once(known: Known) -> None:
+    """Two rows answer; the first right one stands second: 1 / log2(3), whatever the other does."""
+    vector = np.zeros((1, 20), np.float32)
+    vector[0, [5, 0, 1]] = 3.0, 2.0, 1.0
+    found = score([group(known, vector, [{0, 1}])], known, 20)[TYPED]
+    assert found.measured[NDCG].mean == pytest.approx(1 / np.log2(3))
+
+
+def test_chance_is_what_shuffling_reaches(known: Known) -> None:
+    shuffled = np.random.default_rng(0).normal(size=(4000, 20)).astype(np.float32)
+    found = score([group(known, shuffled, [{0, 1}] * 4000)], known, 20)[TYPED]
+    assert found.measured[RECALL].mean == pytest.approx(found.by_chance[RECALL], abs=0.03)
+    assert found.measured[NDCG].mean == pytest.approx(found.by_chance[NDCG], abs=0.03)

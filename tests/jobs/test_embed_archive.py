@@ -27,8 +27,8 @@ from embed.staging import staged
 from embed.store import join, write_bytes
 from jobs import embed_archive as job
 from jobs.__main__ import run
+from jobs.demo_material import voice
 from jobs.embed_archive import EmbedReport, embed_archive
-from tests.embed.sounds import voice
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 

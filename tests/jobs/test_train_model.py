@@ -16,8 +16,8 @@ import yaml
 
 from embed.errors import SpecError
 from embed.model.directory import FUSION, load_model, read_spec
+from jobs.demo_material import voice
 from jobs.train_model import METRICS, RIDGE, train_model
-from tests.embed.sounds import voice
 from tests.towers import Tiny, encoder_values
 from tests.train.lesson import lesson_spec, write_prompts
 from train.spec import TrainSpec
@@ -104,7 +104,6 @@ def test_the_fusion_has_learned_and_the_transform_is_fitted(trained: Path) -> No
 
 
 @pytest.mark.ray
-@pytest.mark.xfail(strict=True, reason="the fusion's first weights are drawn before the seed is set")
 def test_the_same_seed_gives_the_same_model(trained: Path) -> None:
     first, again = ((trained / name / FUSION).read_bytes() for name in ("bert", "again"))
     assert first == again
