@@ -98,7 +98,8 @@ class DemoReport:
         lines.append(f"nDCG by dimension: {self.plot}")
         lines.append("seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in self.seconds.items()))
         lines += [f"gate missed: {one}" for one in self.missed]
-        lines.append(f'ask it yourself: .venv/bin/deglu query {self.index} --text "please enter your password"')
+        lines.append("ask it yourself, in the archive's words or your own:")
+        lines.append(f'  .venv/bin/deglu query {self.index} --text "say your name" --modality speech')
         return lines
 
 

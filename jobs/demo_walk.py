@@ -29,8 +29,9 @@ from jobs.embed_archive import embed_archive
 from jobs.progress import Progress, Silent
 
 SPECS = Path(__file__).parent.parent / "deploy" / "specs"
-# Recall@10 that must be reached: the first is the demo's promise, the second was set from what was measured.
-GATES = {SPOKEN: 0.5, TYPED: 0.5}
+# Recall@10 that must be reached: the first is the demo's promise; the second is the low end of the interval that was
+# measured (evaluate/NOTES.md), so that a worse model shows and another machine's rounding does not.
+GATES = {SPOKEN: 0.5, TYPED: 0.6}
 
 
 def demo_walk(folder: str | None = None, progress: Progress | None = None) -> DemoReport:
