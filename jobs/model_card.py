@@ -18,16 +18,17 @@ def card(spec: TrainSpec, metrics: Mapping[str, Any]) -> str:
     counts = ", ".join(f"{count} {part}" for part, count in metrics["clips"].items())
     return f"""# Late fusion of {encoder.speech.name} and {encoder.text.name}
 
-Made {datetime.now(UTC):%Y-%m-%d} by `deglu train` in {metrics["training_seconds"]:.0f} s of training on {spec.workers}
-workers, without the frozen features; epoch {metrics["best_epoch"]} of {spec.epochs} was best on dev.
+Made {datetime.now(UTC):%Y-%m-%d} by `deglu train` in {metrics["training_seconds"]:.0f} s of training on {spec.workers} workers,
+the frozen features not counted; epoch {metrics["best_epoch"]} of {spec.epochs} was best on dev.
 
 ## Towers (frozen, not kept here)
 - speech: `{encoder.speech.name}`, layers {list(encoder.speech.layers) if encoder.speech.layers else "all"}
 - text: `{encoder.text.name}`, {encoder.text.pooling} pooling, dims {list(encoder.dims)}
 
 ## Data
-Speech: {spoken}. Texts in {", ".join(spec.target_langs)}. Clips: {counts}, split by key and text; the fusion and the
-baseline never saw dev or test clips, nor did the nesting transform see their texts.
+Speech: {spoken}. Texts in {", ".join(spec.target_langs)}. 
+Clips: {counts} ({metrics["hours"]:.1f} hours of training speech), split by key and text.
+The fusion and the baseline never saw dev or test clips, nor did the nesting transform see their texts.
 
 Packages, fetched by the package manager, none of them kept here:
 {sources}
@@ -43,7 +44,7 @@ same clips), `encoder.json`, `metrics.json`.
 
 ## Limits
 A demonstration: few hours of read speech by few speakers, who are heard in dev and test too. The weights are
-Apache-2.0; the recordings they were made from keep their licences.
+Apache-2.0 and hold no recording and no text; the recordings they were made from keep their licences.
 
 ## Remake
 
