@@ -16,9 +16,10 @@ def card(spec: TrainSpec, metrics: Mapping[str, Any]) -> str:
     spoken = ", ".join(f"{source.name}: {' '.join(source.langs)}" for source in spec.sources)
     dev = "\n".join(f"- {name}: {value:.3f}" for name, value in metrics["dev"].items())
     counts = ", ".join(f"{count} {part}" for part, count in metrics["clips"].items())
+    seconds = metrics["training_seconds"]
     return f"""# Late fusion of {encoder.speech.name} and {encoder.text.name}
 
-Made {datetime.now(UTC):%Y-%m-%d} by `deglu train` in {metrics["training_seconds"]:.0f} s of training on {spec.workers} workers,
+Made {datetime.now(UTC):%Y-%m-%d} by `deglu train` in {seconds:.0f} s of training on {spec.workers} workers,
 the frozen features not counted; epoch {metrics["best_epoch"]} of {spec.epochs} was best on dev.
 
 ## Towers (frozen, not kept here)
@@ -26,7 +27,7 @@ the frozen features not counted; epoch {metrics["best_epoch"]} of {spec.epochs} 
 - text: `{encoder.text.name}`, {encoder.text.pooling} pooling, dims {list(encoder.dims)}
 
 ## Data
-Speech: {spoken}. Texts in {", ".join(spec.target_langs)}. 
+Speech: {spoken}. Texts in {", ".join(spec.target_langs)}.
 Clips: {counts} ({metrics["hours"]:.1f} hours of training speech), split by key and text.
 The fusion and the baseline never saw dev or test clips, nor did the nesting transform see their texts.
 
