@@ -1,6 +1,7 @@
 """Small random models of the production architectures, kept as ordinary checkpoints, loaded by the real path."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,14 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen3Config,
     Qwen3Model,
+    SeamlessM4TFeatureExtractor,
+    Wav2Vec2BertConfig,
+    Wav2Vec2BertModel,
+    Wav2Vec2Config,
     Wav2Vec2FeatureExtractor,
+    Wav2Vec2Model,
+    WavLMConfig,
+    WavLMModel,
     WhisperConfig,
     WhisperFeatureExtractor,
     WhisperModel,
@@ -65,13 +73,43 @@ def _bert(folder: Path) -> None:
     BertModel(config, add_pooling_layer=False).save_pretrained(folder)
 
 
-def _hubert(folder: Path) -> None:
-    config = HubertConfig(
-        hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4, conv_dim=(16,) * 7,
-        num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4, layerdrop=0.1, initializer_range=0.3,
-    )  # fmt: skip
-    HubertModel(config).save_pretrained(folder)
+# Sizes for all that hear the wave itself, and how the large checkpoints of these families differ from the base ones.
+WAVES: dict[str, Any] = {
+    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "conv_dim": (16,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4,
+    "layerdrop": 0.1, "initializer_range": 0.3,
+}  # fmt: skip
+LARGE: dict[str, Any] = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
+
+
+def _hubert(folder: Path, **changes: Any) -> None:
+    model = HubertModel(HubertConfig(**WAVES | changes))
+    norm = model.encoder.pos_conv_embed.batch_norm
+    if norm is not None:  # Fresh statistics are of zeros and ones, which would hide what it does to padding.
+        norm.running_mean.normal_()
+        norm.bias.data.normal_()
+    model.save_pretrained(folder)
     Wav2Vec2FeatureExtractor().save_pretrained(folder)
+
+
+def _wav2vec2(folder: Path, **changes: Any) -> None:
+    Wav2Vec2Model(Wav2Vec2Config(**WAVES | changes)).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor().save_pretrained(folder)
+
+
+def _wavlm(folder: Path, **changes: Any) -> None:
+    WavLMModel(WavLMConfig(**WAVES | changes)).save_pretrained(folder)
+    # The base checkpoints leave the wave's scale as it is.
+    Wav2Vec2FeatureExtractor(do_normalize="do_stable_layer_norm" in changes).save_pretrained(folder)
+
+
+def _w2v_bert(folder: Path, **changes: Any) -> None:
+    config = Wav2Vec2BertConfig(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4, layerdrop=0.1,
+        initializer_range=0.3, **changes,
+    )  # fmt: skip
+    Wav2Vec2BertModel(config).save_pretrained(folder)
+    SeamlessM4TFeatureExtractor().save_pretrained(folder)
 
 
 def _whisper(folder: Path) -> None:
@@ -84,7 +122,21 @@ def _whisper(folder: Path) -> None:
     WhisperFeatureExtractor().save_pretrained(folder)
 
 
-MAKERS: dict[str, Callable[[Path], None]] = {"qwen3": _qwen3, "bert": _bert, "hubert": _hubert, "whisper": _whisper}
+SPEECH_MAKERS: dict[str, Callable[[Path], None]] = {
+    "whisper": _whisper,
+    "hubert": _hubert,
+    "hubert-large": partial(_hubert, **LARGE),
+    "hubert-batch-norm": partial(_hubert, conv_pos_batch_norm=True),  # as mHuBERT-147
+    "wav2vec2": _wav2vec2,
+    "wav2vec2-layer-norm": partial(_wav2vec2, feat_extract_norm="layer"),
+    "wav2vec2-large": partial(_wav2vec2, **LARGE),
+    "wavlm": _wavlm,
+    "wavlm-large": partial(_wavlm, **LARGE),
+    "w2v-bert": _w2v_bert,
+    "w2v-bert-relative": partial(_w2v_bert, position_embeddings_type="relative"),
+    "w2v-bert-rotary": partial(_w2v_bert, position_embeddings_type="rotary"),
+}
+MAKERS: dict[str, Callable[[Path], None]] = {"qwen3": _qwen3, "bert": _bert, **SPEECH_MAKERS}
 
 
 Tiny = Callable[[str], str]

@@ -19,7 +19,7 @@ TOWERS = [
     pytest.param("bert", "cls", id="bidirectional-cls"),
     pytest.param("bert", "last", id="bidirectional-last"),
 ]
-SPEECH = ["hubert", "whisper"]
+SPEECH = ["hubert", "whisper", "wav2vec2", "wavlm", "w2v-bert"]
 
 
 def spec_of(tiny: Callable[[str], str], text: str, pooling: str, speech: str | None, **fusion: object) -> EncoderSpec:

@@ -1,0 +1,158 @@
+"""What each family of speech towers wants done: a clip by itself to features, a masked batch of those to layers.
+
+Shapes: B batch, T frames (50 a second), C a feature's width, H the tower's; features [B, T, C], mask [B, T], True
+where a clip has a frame.  A clip's features are made alone, since each family scales a clip by itself.
+- Whisper's encoder runs on the true length, not on 30 s: positions [:T], and a mask that its public code lacks.
+- HuBERT, wav2vec2 and WavLM hear the wave through convolutions, of which a group norm may see the whole clip.
+- w2v-BERT hears log-mel frames, two to a feature; its own convolutions take the mask.
+"""
+
+import warnings
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from embed.encoder import SAMPLE_RATE, FloatArray
+
+# Whisper was trained on 30 s with silence behind the words; a little of it keeps the last word whole.
+WHISPER_TAIL_S = 0.3
+# For towers without a position table: attention is quadratic, and nothing longer was in training.
+UNBOUND_LONGEST_S = 60.0
+
+
+class Family(Protocol):
+    """How one architecture is run, over a model and a feature extractor that it does not own."""
+
+    @property
+    def longest_s(self) -> float:
+        """The longest wave it can take in one go, in seconds."""
+
+    def features(self, wave: FloatArray) -> Tensor:
+        """[T, C] of one clip, on whichever device is convenient."""
+
+    def layers(self, features: Tensor, mask: Tensor) -> list[Tensor]:
+        """Every layer's output [B, T, H], the last with the encoder's closing norm; of no meaning behind a clip."""
+
+
+class Whisper:
+    """Log-mel frames, two to a feature, as the second convolution's stride will have them."""
+
+    def __init__(self, encoder: Any, extractor: Any) -> None:
+        self.encoder = encoder
+        self.extractor = extractor
+
+    @property
+    def longest_s(self) -> float:
+        return float(self.encoder.config.max_source_positions) / 50 - WHISPER_TAIL_S
+
+    def features(self, wave: FloatArray) -> Tensor:
+        tail = np.zeros(int(WHISPER_TAIL_S * SAMPLE_RATE), dtype=np.float32)
+        found = self.extractor(
+            np.concatenate([wave, tail]), sampling_rate=SAMPLE_RATE, padding=False, truncation=False
+        )["input_features"][0]
+        mel = torch.as_tensor(np.asarray(found), dtype=torch.float32).T
+        return mel[: len(mel) // 2 * 2].reshape(len(mel) // 2, -1)
+
+    def layers(self, features: Tensor, mask: Tensor) -> list[Tensor]:
+        encoder = self.encoder
+        mel = features.reshape(len(features), 2 * features.shape[1], -1).transpose(1, 2)
+        # Zeros behind a clip's end are what conv1 sees of a clip alone; conv2 (kernel 3, stride 2) looks no further
+        # than the clip's last two frames, so nothing that conv1 leaves behind them is heard.
+        hidden = nn.functional.gelu(encoder.conv1(mel))
+        hidden = nn.functional.gelu(encoder.conv2(hidden)).transpose(1, 2)
+        hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
+        blocked = torch.zeros(mask.shape, dtype=hidden.dtype, device=hidden.device)
+        blocked = blocked.masked_fill(~mask, torch.finfo(hidden.dtype).min)[:, None, None, :]
+        states = []
+        for layer in encoder.layers:
+            out = layer(hidden, attention_mask=blocked.expand(-1, 1, hidden.shape[1], -1))
+            hidden = out[0] if isinstance(out, tuple) else out
+            states.append(hidden)
+        states[-1] = encoder.layer_norm(states[-1])
+        return states
+
+
+class Waves:
+    """HuBERT and its kin: the wave itself through strided convolutions, then a transformer."""
+
+    longest_s = UNBOUND_LONGEST_S
+
+    def __init__(self, model: Any, extractor: Any) -> None:
+        self.model = model
+        self.extractor = extractor
+
+    def features(self, wave: FloatArray) -> Tensor:
+        values = self.extractor(wave, sampling_rate=SAMPLE_RATE, padding=False)["input_values"][0]
+        device = next(self.model.parameters()).device
+        one = torch.as_tensor(np.asarray(values), dtype=torch.float32, device=device)[None]
+        features: Tensor = self.model.feature_extractor(one)[0].T
+        return features
+
+    def layers(self, features: Tensor, mask: Tensor) -> list[Tensor]:
+        # Some HuBERTs (mHuBERT-147) norm the frames before the convolution that tells positions, which lifts the
+        # zeros behind a clip's end; a clip alone has zeros there.
+        norm = getattr(self.model.encoder.pos_conv_embed, "batch_norm", None)
+        with ExitStack() as during:
+            if norm is not None:
+                during.enter_context(norm.register_forward_hook(_keep_where(mask.unsqueeze(1))))
+            during.enter_context(warnings.catch_warnings())
+            # WavLM hands torch a mask of booleans beside one of floats; the sum is right.
+            warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
+            return _transformed(self.model, features, mask)
+
+
+class Spectra:
+    """w2v-BERT: log-mel frames of 80, each bin scaled over the clip, two to a feature; then conformer blocks."""
+
+    longest_s = UNBOUND_LONGEST_S
+
+    def __init__(self, model: Any, extractor: Any) -> None:
+        self.model = model
+        self.extractor = extractor
+
+    def features(self, wave: FloatArray) -> Tensor:
+        # Unpadded: a last odd frame is dropped, where padding would make a feature of it that the mask then drops.
+        found = self.extractor(wave, sampling_rate=SAMPLE_RATE, padding=False, pad_to_multiple_of=None)
+        return torch.as_tensor(np.asarray(found["input_features"][0]), dtype=torch.float32)
+
+    def layers(self, features: Tensor, mask: Tensor) -> list[Tensor]:
+        return _transformed(self.model, features, mask)
+
+
+# By the `model_type` of a checkpoint's configuration.
+FAMILIES: dict[str, Callable[[Any, Any], Family]] = {
+    "whisper": Whisper,
+    "hubert": Waves,
+    "wav2vec2": Waves,
+    "wavlm": Waves,
+    "wav2vec2-bert": Spectra,
+}
+
+
+def _transformed(model: Any, features: Tensor, mask: Tensor) -> list[Tensor]:
+    """Through projection and encoder, as the library runs them; every layer's output is kept."""
+    projected = model.feature_projection(features)
+    hidden = projected[0] if isinstance(projected, tuple) else projected
+    states: list[Tensor] = []
+    with ExitStack() as during:
+        for layer in model.encoder.layers:
+            during.enter_context(layer.register_forward_hook(_keep_in(states)))
+        out = model.encoder(hidden, attention_mask=mask)
+    # The last one with the encoder's closing norm, where the architecture has one.
+    states[-1] = out.last_hidden_state
+    return states
+
+
+def _keep_in(states: list[Tensor]) -> Callable[[nn.Module, Any, Any], None]:
+    def keep(_: nn.Module, __: Any, out: Any) -> None:
+        states.append(out[0] if isinstance(out, tuple) else out)
+
+    return keep
+
+
+def _keep_where(mask: Tensor) -> Callable[[nn.Module, Any, Tensor], Tensor]:
+    return lambda _, __, out: out * mask
