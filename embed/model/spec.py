@@ -19,7 +19,7 @@ class TextTowerSpec(Spec):
 
 
 class SpeechTowerSpec(Spec):
-    """A frozen speech encoder of `transformers`: Whisper's encoder, HuBERT, wav2vec2 or WavLM."""
+    """A frozen speech encoder of `transformers`: Whisper's encoder, HuBERT, wav2vec2, WavLM or w2v-BERT."""
 
     name: str = Field(description="A hub name, a folder, or packaged:whisper-base")
     layers: tuple[int, ...] | None = Field(
