@@ -20,16 +20,26 @@ import pyarrow.parquet as pq
 from embed.errors import InputError
 from embed.job import Job, open_job, read_job
 from embed.publish import committed, publish
-from embed.staging import attempts, commit_unit, mark_attempt
+from embed.staging import attempts, attempts_of, commit_unit, mark_attempt
 from embed.store import absolute, join, open_input
 from embed.tables import LEDGER, rows, with_metadata
-from embed.version import Version, newest_version, read_ledger, read_table, read_version, versions, without_tombstoned
+from embed.version import (
+    Version,
+    damaged,
+    newest_version,
+    read_ledger,
+    read_table,
+    read_version,
+    versions,
+    without_tombstoned,
+)
 
 __all__ = [
     "Job",
     "VectorsDataset",
     "Version",
     "attempts",
+    "attempts_of",
     "commit_unit",
     "committed",
     "mark_attempt",
@@ -78,11 +88,10 @@ class VectorsDataset:
         tombstones = self.tombstones()
         needed = list(dict.fromkeys([*names, *KEY])) if tombstones.num_rows else names
         for url in self.files():
-            with open_input(url) as stream:
-                for batch in pq.ParquetFile(stream).iter_batches(batch_rows, columns=needed):
-                    kept = without_tombstoned(batch, tombstones).select(names)
-                    if kept.num_rows:
-                        yield kept.replace_schema_metadata(self.schema.metadata)
+            for batch in _batches(url, batch_rows, needed):
+                kept = without_tombstoned(batch, tombstones).select(names)
+                if kept.num_rows:
+                    yield kept.replace_schema_metadata(self.schema.metadata)
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows in memory."""
@@ -107,3 +116,12 @@ class VectorsDataset:
     def tombstones(self) -> pa.Table:
         """asset_id, content_version and reason of what is no longer valid."""
         return read_table(self.url, self.info.tombstones)
+
+
+def _batches(url: str, batch_rows: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Of one data file.  InputError where it is damaged."""
+    with open_input(url) as stream:
+        try:
+            yield from pq.ParquetFile(stream).iter_batches(batch_rows, columns=columns)
+        except pa.ArrowException:
+            raise damaged(url) from None

@@ -122,6 +122,14 @@ def _position(place: list[Any], key: str, override: str) -> int:
     raise SpecError(f"--set {override}: {key!r} is not a position in a list of {len(place)}")
 
 
+# What pydantic says of Python's types, in words of YAML.
+_PLAINER = {
+    "tuple_type": "a list is needed: one `- ` line for each entry",
+    "string_type": "a text is needed; give one, in quotes where it looks like a number",
+    "model_type": "a mapping of fields to values is needed",
+}
+
+
 def _first_problem(cls: type[Spec], error: ValidationError) -> str:
     # A misspelt field is also a missing one, and the misspelling says more.
     problems = error.errors()
@@ -132,8 +140,12 @@ def _first_problem(cls: type[Spec], error: ValidationError) -> str:
     if problem["type"] == "missing":
         return f"field {field!r} is missing; add it"
     if not problem["loc"]:
-        return str(problem["msg"])
-    return f"field {field!r} = {problem['input']!r}: {problem['msg']}"
+        return _said(problem)
+    return f"field {field!r} = {problem['input']!r}: {_PLAINER.get(problem['type']) or _said(problem)}"
+
+
+def _said(problem: Mapping[str, Any]) -> str:
+    return str(problem["msg"]).removeprefix("Value error, ").replace("Tuple", "List")
 
 
 def _fields_at(cls: type[Spec], loc: tuple[Any, ...]) -> list[str]:

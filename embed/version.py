@@ -104,7 +104,17 @@ def write_table(url: str, folder: str, table: pa.Table) -> FileRef:
 
 
 def read_table(url: str, ref: FileRef) -> pa.Table:
-    return pq.read_table(io.BytesIO(read_bytes(join(url, ref.name))))
+    """The table of one of a version's files.  InputError where it is missing or damaged."""
+    place = join(url, ref.name)
+    try:
+        return pq.read_table(io.BytesIO(read_bytes(place)))
+    except pa.ArrowException:
+        raise damaged(place) from None
+
+
+def damaged(url: str) -> InputError:
+    """To be raised for a file of a version that is no Parquet."""
+    return InputError(f"{url}: damaged, no Parquet file; bring it back from a copy, or embed into another output")
 
 
 def read_ledger(url: str, version: Version | None) -> pa.Table:

@@ -1,6 +1,7 @@
 """The command `deglu`, also `python -m jobs`: the one place where errors become a line on stderr and an exit code."""
 
 import logging
+import os
 import sys
 import traceback
 import warnings
@@ -18,7 +19,12 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     arguments = sys.argv[1:]
     _settle_noise(_wants_debug(arguments))
-    sys.exit(run(arguments))
+    code = run(arguments)
+    if code == INTERRUPTED:
+        # Ray's native threads may be in the middle of something, and crash while the interpreter ends.
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

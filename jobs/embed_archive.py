@@ -5,6 +5,8 @@ committed by actors that hold the model.  What a killed worker took with it is l
 """
 
 import logging
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +19,18 @@ import torch
 from embed import tables
 from embed.accounting import imbalances
 from embed.archive import EmbedSpec
-from embed.dataset import Job, Version, commit_unit, committed, mark_attempt, open_dataset, open_job, publish
+from embed.dataset import (
+    Job,
+    Version,
+    attempts,
+    attempts_of,
+    commit_unit,
+    committed,
+    mark_attempt,
+    open_dataset,
+    open_job,
+    publish,
+)
 from embed.errors import InputError, SpecError, WorkLeftUndone
 from embed.manifest import list_assets
 from embed.model.directory import fingerprints_of, lasting_name, load_model, model_folder, read_spec
@@ -27,6 +40,7 @@ from embed.units import left, plan_units
 from embed.version import GONE, REPLACED
 from jobs.progress import Progress, Silent
 from jobs.ray_session import ray_session
+from jobs.terminal import many
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +58,8 @@ class EmbedReport:
     failed_assets: int
     new_units: int
     gone_assets: int
+    replaced_assets: int
+    failures: int
     max_failed_fraction: float
 
     @property
@@ -51,7 +67,7 @@ class EmbedReport:
         """0 complete; 3 complete with failures; 1 where nothing was embedded or too many assets failed."""
         if self.version.accounting.embedded == 0 or self.failed_assets > self.max_failed_fraction * self.assets:
             return 1
-        return 3 if self.version.accounting.failed or self.version.failures.rows else 0
+        return 3 if self.version.accounting.failed or self.failures else 0
 
     def document(self) -> dict[str, Any]:
         return {
@@ -60,9 +76,10 @@ class EmbedReport:
             "assets": self.assets,
             "failed_assets": self.failed_assets,
             "gone_assets": self.gone_assets,
+            "replaced_assets": self.replaced_assets,
             "new_units": self.new_units,
             "rows": self.version.rows,
-            "failures": self.version.failures.rows,
+            "failures": self.failures,
             "accounting": self.version.accounting.model_dump(),
             "space": self.version.space,
             "encoder": self.version.encoder,
@@ -72,14 +89,18 @@ class EmbedReport:
     def text(self) -> str:
         a = self.version.accounting
         lines = [
-            f"{self.url} version {self.version.number}: {self.version.rows} vectors of {self.assets} assets,"
-            f" {self.new_units} units new in this run",
+            f"{self.url} version {self.version.number}: {many(self.version.rows, 'vector')} of"
+            f" {many(self.assets, 'asset')}, {many(self.new_units, 'unit')} new in this run",
             f"units    {a.units} listed = {a.embedded} embedded + {a.failed} failed + {a.skipped} skipped",
             f"seconds  {a.decoded_s:.1f} decoded = {a.embedded_s:.1f} embedded + {a.not_speech_s:.1f} not speech"
             f" + {a.lost_s:.1f} lost",
         ]
-        if self.version.failures.rows:
-            lines.append(f"{self.version.failures.rows} failures; see them with: deglu failures {self.url}")
+        if self.gone_assets or self.replaced_assets:
+            lines.append(
+                f"assets   {self.gone_assets} gone and {self.replaced_assets} changed since the version before"
+            )
+        if self.failures:
+            lines.append(f"{many(self.failures, 'failure')}; see with: deglu failures {self.url}")
         return "\n".join(lines)
 
 
@@ -99,18 +120,22 @@ def embed_archive(spec: EmbedSpec, progress: Progress | None = None) -> EmbedRep
     units = plan_units(assets, spec.segment, spec.passage)
     todo = left(units, committed(job.url))
     if todo.num_rows:
+        progress.note(f"{many(assets.num_rows, 'asset')} listed; {todo.num_rows} of {units.num_rows} units to embed")
         with ray_session():
             run_units(spec, job, units, todo, progress)
     tombstones = superseded(before_assets(job), assets)
     version = publish(job.url, assets, tombstones)
     _refuse_imbalance(job, units)
+    reasons = tombstones["reason"].to_pylist()
     return EmbedReport(
         url=job.url,
         version=version,
         assets=assets.num_rows,
         failed_assets=failed_assets(job, assets),
         new_units=todo.num_rows,
-        gone_assets=tombstones["reason"].to_pylist().count(GONE),
+        gone_assets=reasons.count(GONE),
+        replaced_assets=reasons.count(REPLACED),
+        failures=open_dataset(job.url).failures().num_rows,
         max_failed_fraction=spec.max_failed_fraction,
     )
 
@@ -119,26 +144,35 @@ def run_units(spec: EmbedSpec, job: Job, units: pa.Table, todo: pa.Table, progre
     """Run units until none is left; what a killed worker took runs again, at most three times in all."""
     progress.begin("embedding", units.num_rows, "units")
     progress.advance(units.num_rows - todo.num_rows)
+    before = attempts(job.url)
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            for ledger in _stream(spec, job, todo):
-                for row in ledger.to_pylist():
+            # Closed before Ray is shut down, also by Ctrl-C: its threads must not outlive what they talk to.
+            with closing(_stream(spec, job, todo, before)) as ledgers:
+                for row in (row for ledger in ledgers for row in ledger.to_pylist()):
                     progress.advance(1, sound_s=row["decoded_s"], failures=int(row["outcome"] == "failed"))
         except ray.exceptions.RayError as error:
             progress.note(f"attempt {attempt} of {ATTEMPTS} was cut short: {str(error).strip().splitlines()[-1]}")
         todo = left(units, committed(job.url))
-        if not todo.num_rows:
-            progress.end()
-            return
+        tried = attempts(job.url)
+        if all(_is_exhausted(unit, tried, before) for unit in todo["unit_id"].to_pylist()):
+            break  # nothing is left, or nothing that another attempt would touch
     progress.end()
+    if not todo.num_rows:
+        return
     names = ", ".join(sorted(set(todo["uri"].to_pylist()))[:5])
     raise WorkLeftUndone(
-        f"{todo.num_rows} units could not be finished in {ATTEMPTS} attempts, of {names};"
+        f"{many(todo.num_rows, 'unit')} could not be finished in {ATTEMPTS} attempts, of {names};"
         " what is done is kept: run again"
     )
 
 
-def _stream(spec: EmbedSpec, job: Job, todo: pa.Table) -> Any:
+def _is_exhausted(unit: bytes, tried: Mapping[bytes, int], before: Mapping[bytes, int]) -> bool:
+    """Whether the unit was started ATTEMPTS times in this run; starts of former runs do not count."""
+    return tried.get(unit, 0) - before.get(unit, 0) >= ATTEMPTS
+
+
+def _stream(spec: EmbedSpec, job: Job, todo: pa.Table, before: Mapping[bytes, int]) -> Any:
     """LEDGER batches as units are committed.  Storage is written by the stage, never by Ray's sinks.
 
     Beside a GPU, tasks on the cores cut ahead of it.  Without one the encoder takes nearly all the time there is
@@ -150,28 +184,37 @@ def _stream(spec: EmbedSpec, job: Job, todo: pa.Table) -> Any:
     if gpus:
         units = units.map_batches(stage.run, batch_size=stage.rows, batch_format="pyarrow", num_cpus=stage.cpus)
     cores = max(1.0, ray.cluster_resources().get("CPU", 1) // spec.workers)
-    return units.map_batches(
+    cut = None if gpus else stage
+    ledgers = units.map_batches(
         EncodeWorker,
-        fn_constructor_kwargs={"model": spec.model, "job": job, "cut": None if gpus else stage, "gpu": gpus > 0},
+        fn_constructor_kwargs={"model": spec.model, "job": job, "cut": cut, "gpu": gpus > 0, "before": before},
         batch_size=1,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=spec.workers),
         num_cpus=1.0 if gpus else cores,
         num_gpus=gpus,
-    ).iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
+    )
+    return iter(ledgers.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
 
 
 class EncodeWorker:
     """An actor: the model, loaded once, and where its units are committed; it cuts, too, where `cut` is given."""
 
-    def __init__(self, model: str, job: Job, cut: Stage | None, gpu: bool) -> None:
+    def __init__(self, model: str, job: Job, cut: Stage | None, gpu: bool, before: Mapping[bytes, int]) -> None:
         cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
         torch.set_num_threads(max(1, int(cpus)))
         encoder = load_model(model, "cuda" if gpu else "cpu")
-        self._job, self._cut = job, cut
+        self._job, self._cut, self._before = job, cut, before
         self._encode = EncodeUnits(encoder, self._commit)
 
     def __call__(self, units: pa.Table) -> pa.Table:
+        # Ray starts a killed worker again without end, and gives it the same unit: the limit is kept here.
+        ids = units["unit_id"].to_pylist()
+        tried = {unit: attempts_of(self._job.url, unit) for unit in ids}
+        wanted = [not _is_exhausted(unit, tried, self._before) for unit in ids]
+        units = units.filter(pa.array(wanted, pa.bool_()))
+        if not units.num_rows:
+            return tables.LEDGER.empty_table()
         for unit in units["unit_id"].to_pylist():
             mark_attempt(self._job.url, unit)
         return self._encode(self._cut.run(units) if self._cut else units)

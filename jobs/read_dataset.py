@@ -14,7 +14,7 @@ from embed.job import Job
 from embed.staging import read_units, staged
 from embed.tables import FAILURES, SPEECH, TEXT
 from jobs.output import Plain
-from jobs.terminal import add_row, drawn, table_of
+from jobs.terminal import add_row, drawn, many, table_of
 
 LOOKS = 3  # at staging, which a publish may empty while it is read
 
@@ -111,7 +111,7 @@ def _failures_in_words(url: str, version: int | None, reasons: list[dict[str, An
     listing = table_of("stage", "file", "span", "message", right=("span",))
     for row in rows:
         add_row(listing, row["stage"], row["uri"], span(row), f"{row['error_class']}: {row['message']}")
-    return f"{where}: {_many(len(rows), 'failure')}\n\n{drawn(summary)}\n\n{drawn(listing)}"
+    return f"{where}: {many(len(rows), 'failure')}\n\n{drawn(summary)}\n\n{drawn(listing)}"
 
 
 def span(row: Mapping[str, Any]) -> str:
@@ -125,18 +125,19 @@ def span(row: Mapping[str, Any]) -> str:
 
 def _status_in_words(document: Mapping[str, Any]) -> str:
     lines = [f"{document['dataset']}, begun {document['begun']}"]
-    lines += _published_in_words(document["published"]) if document["published"] else ["nothing is published yet"]
+    published = document["published"]
+    lines += _published_in_words(document["dataset"], published) if published else ["nothing is published yet"]
     if document["staged_units"]:
-        lines.append(f"staged   {_many(document['staged_units'], 'unit')} committed, waiting for the next version")
+        lines.append(f"staged   {many(document['staged_units'], 'unit')} committed, waiting for the next version")
     unfinished = document["unfinished_units"]
     if unfinished:
         most = max(unit["attempts"] for unit in unfinished)
-        started = f"{_many(len(unfinished), 'unit')} started and not committed, tried up to {_many(most, 'time')}"
+        started = f"{many(len(unfinished), 'unit')} started and not committed, tried up to {many(most, 'time')}"
         lines.append(f"started  {started}: running now, or cut short")
     return "\n".join(lines)
 
 
-def _published_in_words(published: Mapping[str, Any]) -> list[str]:
+def _published_in_words(url: str, published: Mapping[str, Any]) -> list[str]:
     a, assets = published["accounting"], published["assets"]
     return [
         f"version  {published['version']} of {published['created']}: {published['rows']:,} vectors, "
@@ -145,9 +146,5 @@ def _published_in_words(published: Mapping[str, Any]) -> list[str]:
         f"units    {a['units']} listed = {a['embedded']} embedded + {a['failed']} failed + {a['skipped']} skipped",
         f"seconds  {a['decoded_s']:.1f} decoded = {a['embedded_s']:.1f} embedded + {a['not_speech_s']:.1f} not speech"
         f" + {a['lost_s']:.1f} lost",
-        f"failures {published['failures']}" + ("; see them with: deglu failures" if published["failures"] else ""),
+        f"failures {published['failures']}" + (f"; see with: deglu failures {url}" if published["failures"] else ""),
     ]
-
-
-def _many(count: int, thing: str) -> str:
-    return f"{count} {thing}{'' if count == 1 else 's'}"

@@ -24,6 +24,11 @@ def add_row(table: Table, *cells: object) -> None:
     table.add_row(*(Text(str(cell)) for cell in cells))
 
 
+def many(count: int, thing: str) -> str:
+    """`1 unit`, `2 units`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
 def drawn(table: Table) -> str:
     """The table's lines, without colours and without blanks at their ends."""
     console = Console(file=io.StringIO(), width=shutil.get_terminal_size((PAGE, 24)).columns, highlight=False)

@@ -203,7 +203,7 @@ def test_an_archive_of_no_known_container(
     path = spec("embed", inputs=[{"url": str(archive)}], output=output, model=tiny_model)
     assert run(["embed", path]) == 1
     out, err = capsys.readouterr()
-    assert f"2 failures; see them with: deglu failures {output}" in out
+    assert f"2 failures; see with: deglu failures {output}" in out
     assert "Traceback" not in err
 
     assert run(["failures", output, "--json"]) == 0
