@@ -45,7 +45,14 @@ def as_result(value: Result | Mapping[str, Any]) -> Result:
     """A bare document is a complete result, told as a listing of its values."""
     if not isinstance(value, Mapping):
         return value
-    return Plain(value, yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True).rstrip())
+    return Plain(value, _listing(value))
+
+
+def _listing(values: Mapping[str, Any]) -> str:
+    """One line for each value; lists and small mappings stay on theirs."""
+    return yaml.safe_dump(
+        dict(values), sort_keys=False, allow_unicode=True, default_flow_style=None, width=10_000
+    ).rstrip()
 
 
 def show(result: Result, as_json: bool) -> int:

@@ -93,3 +93,15 @@ def test_what_is_not_published_is_named(storage_url: str) -> None:
     publish(storage_url, manifest("a"))
     with pytest.raises(InputError, match="no version 7; published: 1"):
         open_dataset(storage_url, version=7)
+
+
+@pytest.mark.parametrize("kind", ["data", "assets"])
+def test_a_damaged_file_is_named(tmp_path: Path, kind: str) -> None:
+    job = begin(str(tmp_path / "vectors"))
+    commit(job, "a", "one")
+    publish(job.url, manifest("a"))
+    (file,) = (tmp_path / "vectors" / kind).iterdir()
+    file.write_bytes(b"half a fi")
+    dataset = open_dataset(job.url)
+    with pytest.raises(InputError, match=f"{file}: damaged, no Parquet file; bring it back from a copy"):
+        dataset.table() if kind == "data" else dataset.assets()

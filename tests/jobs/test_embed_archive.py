@@ -21,8 +21,11 @@ from embed.accounting import imbalances
 from embed.archive import EmbedSpec
 from embed.dataset import attempts, open_dataset, versions
 from embed.encoder import SAMPLE_RATE
-from embed.errors import SpecError
+from embed.errors import SpecError, WorkLeftUndone
 from embed.model.directory import load_model
+from embed.passages import PassageSpec
+from embed.segment import SegmentSpec
+from embed.stages import Stage, cut_stage
 from embed.staging import staged
 from embed.store import join, write_bytes
 from jobs import embed_archive as job
@@ -224,6 +227,48 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, tiny_model: str) -> N
     rows = rows_at(url)
     assert sorted(rows["text"].to_pylist()) == sorted(text.split("\n\n")[:-1])
     assert len(set(rows["segment_id"].to_pylist())) == 200
+
+
+def die_of_poison(units: pa.Table) -> pa.Table:
+    """In place of cutting, and after the start was marked."""
+    if "archive/poison.txt" in units["uri"].to_pylist():
+        os._exit(1)
+    return cut_stage(SegmentSpec(), PassageSpec()).run(units)
+
+
+class Killer(job.EncodeWorker):
+    """Dies of whatever a file named poison.txt holds."""
+
+    def __call__(self, units: pa.Table) -> pa.Table:
+        self._cut = Stage(die_of_poison)
+        return super().__call__(units)
+
+
+@pytest.mark.chaos
+def test_a_unit_that_kills_its_worker_is_named_after_three_tries(
+    tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, url = tmp_path / "in", str(tmp_path / "out")
+    folder.mkdir()
+    (folder / "poison.txt").write_text("Poison.\n", encoding="utf-8")
+    (folder / "water.txt").write_text("Water.\n", encoding="utf-8")
+    monkeypatch.setattr(job, "EncodeWorker", Killer)
+    with pytest.raises(WorkLeftUndone, match="1 unit could not be finished in 3 attempts, of archive/poison"):
+        embed_archive(spec_of(folder, url, tiny_model))
+    assert (len(staged(url)), sorted(attempts(url).values())) == (1, [1, 3])
+
+
+def test_failures_of_what_went_are_told_no_more(tmp_path: Path, tiny_model: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "water.txt").write_text("Water.\n", encoding="utf-8")
+    (folder / "broken.mp3").write_text("no sound")
+    first = embed_archive(spec_of(folder, tmp_path / "out", tiny_model))
+    assert (first.exit_code, first.failures) == (3, 1)
+    (folder / "broken.mp3").unlink()
+    second = embed_archive(spec_of(folder, tmp_path / "out", tiny_model))
+    assert (second.exit_code, second.failures, second.gone_assets) == (0, 0, 1)
+    assert "assets   1 gone and 0 changed since the version before" in second.text()
 
 
 def written(folder: Path, spec: EmbedSpec) -> Path:
