@@ -30,8 +30,9 @@ from embed.dataset import (
     open_dataset,
     open_job,
     publish,
+    versions,
 )
-from embed.errors import InputError, SpecError, WorkLeftUndone
+from embed.errors import SpecError, WorkLeftUndone
 from embed.manifest import list_assets
 from embed.model.directory import fingerprints_of, lasting_name, load_model, model_folder, read_spec
 from embed.stages import EncodeUnits, Stage, cut_stage
@@ -125,17 +126,19 @@ def embed_archive(spec: EmbedSpec, progress: Progress | None = None) -> EmbedRep
             run_units(spec, job, units, todo, progress)
     tombstones = superseded(before_assets(job), assets)
     version = publish(job.url, assets, tombstones)
-    _refuse_imbalance(job, units)
+    dataset = open_dataset(job.url, version.number)
+    ledger = dataset.ledger()
+    _refuse_imbalance(job, ledger, units)
     reasons = tombstones["reason"].to_pylist()
     return EmbedReport(
         url=job.url,
         version=version,
         assets=assets.num_rows,
-        failed_assets=failed_assets(job, assets),
+        failed_assets=failed_assets(ledger, assets),
         new_units=todo.num_rows,
         gone_assets=reasons.count(GONE),
         replaced_assets=reasons.count(REPLACED),
-        failures=open_dataset(job.url).failures().num_rows,
+        failures=dataset.failures().num_rows,
         max_failed_fraction=spec.max_failed_fraction,
     )
 
@@ -232,10 +235,7 @@ def _gpus(spec: EmbedSpec) -> float:
 
 def before_assets(job: Job) -> pa.Table:
     """The assets of the newest version; none where nothing is published."""
-    try:
-        return open_dataset(job.url).assets()
-    except InputError:
-        return tables.MANIFEST.empty_table()
+    return open_dataset(job.url).assets() if versions(job.url) else tables.MANIFEST.empty_table()
 
 
 def superseded(before: pa.Table, now: pa.Table) -> pa.Table:
@@ -250,16 +250,14 @@ def superseded(before: pa.Table, now: pa.Table) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def failed_assets(job: Job, assets: pa.Table) -> int:
+def failed_assets(ledger: pa.Table, assets: pa.Table) -> int:
     """Assets none of whose units was embedded and one of whose units failed."""
-    ledger = open_dataset(job.url).ledger()
     of = {outcome: set(ledger.filter(pc.equal(ledger["outcome"], outcome))["asset_id"].to_pylist()) for outcome in
           ("embedded", "failed")}  # fmt: skip
     return len((of["failed"] - of["embedded"]) & set(assets["asset_id"].to_pylist()))
 
 
-def _refuse_imbalance(job: Job, units: pa.Table) -> None:
-    ledger = open_dataset(job.url).ledger()
+def _refuse_imbalance(job: Job, ledger: pa.Table, units: pa.Table) -> None:
     mine = ledger.filter(pc.is_in(ledger["unit_id"], value_set=units["unit_id"].combine_chunks()))
     problems = imbalances(mine, units.num_rows)
     if problems:

@@ -19,9 +19,9 @@ import yaml
 
 from embed.accounting import imbalances
 from embed.archive import EmbedSpec
-from embed.dataset import attempts, open_dataset, versions
+from embed.dataset import attempts, open_dataset, publish, versions
 from embed.encoder import SAMPLE_RATE
-from embed.errors import SpecError, WorkLeftUndone
+from embed.errors import InputError, SpecError, WorkLeftUndone
 from embed.model.directory import load_model
 from embed.passages import PassageSpec
 from embed.segment import SegmentSpec
@@ -32,6 +32,7 @@ from jobs import embed_archive as job
 from jobs.__main__ import run
 from jobs.demo_material import voice
 from jobs.embed_archive import EmbedReport, embed_archive
+from tests.embed.vectors import begin, commit, manifest
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 
@@ -325,3 +326,15 @@ def wait_for(condition: Any, within_s: float = 90) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.005)
+
+
+def test_a_damaged_list_of_assets_is_named_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    """Taken for empty, what went since would never be tombstoned."""
+    begun = begin(str(tmp_path))
+    assert job.before_assets(begun).num_rows == 0
+    commit(begun, "a", "one")
+    version = publish(begun.url, manifest("a"))
+    assert job.before_assets(begun).num_rows == 1
+    write_bytes(join(begun.url, version.assets.name), b"no table")
+    with pytest.raises(InputError, match=r"assets/.*damaged"):
+        job.before_assets(begun)
