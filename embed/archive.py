@@ -10,6 +10,16 @@ from embed.segment import SegmentSpec
 from embed.spec import Spec, speed_only
 
 
+class Rates(Spec):
+    """What things cost where the job will run, in a currency of your own; `deglu plan` multiplies them."""
+
+    worker_hour: float = Field(default=0.0, ge=0, description="One worker for an hour.")
+    put_per_1000: float = Field(default=0.0, ge=0, description="A thousand PUT or LIST requests.")
+    get_per_1000: float = Field(default=0.0, ge=0, description="A thousand GET or HEAD requests.")
+    gb_month: float = Field(default=0.0, ge=0, description="A gigabyte of vectors kept for a month.")
+    currency: str = Field(default="USD", description="The name behind the sums.")
+
+
 class EmbedSpec(Spec):
     """One archive or corpus, or several, into one vectors dataset."""
 
@@ -20,6 +30,19 @@ class EmbedSpec(Spec):
     passage: PassageSpec = Field(default_factory=PassageSpec, description="How text is cut")
     max_failed_fraction: float = speed_only(1.0, "Share of assets that may fail before the job does", ge=0, le=1)
     workers: int = speed_only(1, "Actors that hold the model", ge=1)
+    precision: Literal["auto", "float32", "bfloat16"] = speed_only(
+        "auto", "Of the towers' arithmetic; auto takes bfloat16 where the hardware has it, recorded with the run"
+    )
+    cut_ahead: bool | None = speed_only(
+        None, "Decode and cut by tasks ahead of the encoders; by default where a GPU encodes"
+    )
+    stall_s: float = speed_only(
+        900.0, "Without one finished unit for so long, the units in hand are taken for hung", gt=0
+    )
+    max_gone_fraction: float = speed_only(
+        0.5, "Share of the assets of the version before that may be gone; more looks like a lost mount", ge=0, le=1
+    )
+    rates: Rates = speed_only(Rates(), "For the price that `deglu plan` tells")
     device: Literal["auto", "cpu", "gpu"] = speed_only("auto", "Where the model runs; auto takes a GPU that Ray offers")
 
     def cutting(self) -> dict[str, Any]:

@@ -64,6 +64,13 @@ def modality_of(path: str, declared: str = "auto") -> str:
     return TEXT if suffix(path) in TEXT_SUFFIXES else SPEECH
 
 
+def format_of(path: str, modality: str) -> str:
+    """How the file is read: `audio`, `jsonl` or `txt`."""
+    if modality == SPEECH:
+        return "audio"
+    return "jsonl" if suffix(path) in JSON_LINES else "txt"
+
+
 def is_side_file(path: str) -> bool:
     """Whether a file found in a folder (path below it) is hidden, or only describes its neighbours."""
     parts = PurePosixPath(path).parts

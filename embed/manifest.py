@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from embed import audio, identity, store
 from embed.errors import DegluError, InputError, SpecError
-from embed.inputs import InputSpec, is_side_file, modality_of
+from embed.inputs import InputSpec, format_of, is_side_file, modality_of
 from embed.tables import MANIFEST, SPEECH
 
 _PROBES_AT_ONCE = 16  # headers are small: this is waiting, not work
@@ -64,6 +64,7 @@ def _row(spec: InputSpec, uri: str, entry: store.Entry) -> dict[str, Any]:
         "uri": uri,
         "url": entry.url,
         "modality": modality,
+        "format": format_of(entry.url, modality),
         "size_bytes": entry.size_bytes,
         "content_version": identity.content_version(entry.etag, entry.size_bytes, entry.mtime),
         "duration_s": duration_s,

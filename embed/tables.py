@@ -25,11 +25,17 @@ MANIFEST = pa.schema(
         pa.field("uri", pa.string(), nullable=False),  # <input name>/<path below the input's root>
         pa.field("url", pa.string(), nullable=False),  # where it is opened
         pa.field("modality", pa.string(), nullable=False),  # speech | text
+        pa.field("format", pa.string(), nullable=False),  # audio | utterance | txt | jsonl | csv | parquet
         pa.field("size_bytes", pa.int64(), nullable=False),
         pa.field("content_version", pa.string(), nullable=False),
         pa.field("duration_s", pa.float64()),  # as the header says; null where it does not
+        pa.field("items", pa.int64()),  # rows of a table (csv, parquet)
+        pa.field("start_ms", pa.int64()),  # utterance: its place in the recording at `url`
+        pa.field("end_ms", pa.int64()),
+        pa.field("text", pa.string()),  # utterance: what is said, where its list says so
         pa.field("lang", pa.string()),
         pa.field("metadata", METADATA),
+        pa.field("columns", METADATA),  # which field holds id, text, title, lang; of texts with a mapping alone
         pa.field("problem", pa.string()),  # why probing failed, "ErrorClass: message"; null when it went well
     ]
 )
@@ -41,11 +47,15 @@ UNITS = pa.schema(
         pa.field("uri", pa.string(), nullable=False),
         pa.field("url", pa.string(), nullable=False),
         pa.field("modality", pa.string(), nullable=False),
+        pa.field("format", pa.string(), nullable=False),
         pa.field("content_version", pa.string(), nullable=False),
-        pa.field("start", pa.int64(), nullable=False),  # milliseconds (speech) or bytes (text)
+        pa.field("start", pa.int64(), nullable=False),  # milliseconds (speech), bytes (txt, jsonl) or rows (tables)
         pa.field("end", pa.int64()),  # null: to the end of the stream
+        pa.field("planned", pa.int64(), nullable=False),  # milliseconds of sound or bytes of text, for progress alone
+        pa.field("text", pa.string()),
         pa.field("lang", pa.string()),
         pa.field("metadata", METADATA),
+        pa.field("columns", METADATA),
     ]
 )
 
@@ -54,10 +64,10 @@ FAILURES = pa.schema(
         pa.field("unit_id", ID, nullable=False),
         pa.field("asset_id", ID, nullable=False),
         pa.field("uri", pa.string(), nullable=False),
-        pa.field("stage", pa.string(), nullable=False),  # probe | decode | segment | encode
+        pa.field("stage", pa.string(), nullable=False),  # probe | decode | segment | encode | worker
         pa.field("error_class", pa.string(), nullable=False),
         pa.field("message", pa.string(), nullable=False),
-        pa.field("start", pa.int64()),  # milliseconds or bytes of the span that is lost
+        pa.field("start", pa.int64()),  # of the span that is lost, as in UNITS
         pa.field("end", pa.int64()),
         pa.field("lost_s", pa.float64(), nullable=False),
         pa.field("attempts", pa.int32(), nullable=False),

@@ -27,7 +27,7 @@ def plan_units(manifest: pa.Table, segment: SegmentSpec, passage: PassageSpec) -
     for asset in manifest.to_pylist():
         fingerprint = cutting[asset["modality"] == SPEECH]
         for start, end in _slices(asset, segment, passage):
-            rows.append(_unit(asset, fingerprint, start, end))
+            rows.append({**_unit(asset, fingerprint, start, end), "planned": _planned(asset, start, end)})
     return pa.Table.from_pylist(rows, schema=UNITS)
 
 
@@ -57,6 +57,11 @@ def _slices(asset: dict[str, Any], segment: SegmentSpec, passage: PassageSpec) -
         yield from _even(round((asset["duration_s"] or 0.0) * 1000), segment.unit_s * 1000)
 
 
+def _planned(asset: dict[str, Any], start: int, end: int | None) -> int:
+    whole = round((asset["duration_s"] or 0.0) * 1000) if asset["modality"] == SPEECH else asset["size_bytes"]
+    return max((whole if end is None else end) - start, 0)
+
+
 def _even(length: int, step: int) -> Iterator[tuple[int, int | None]]:
     num = max(-(-length // step), 1)
     for number in range(num):
@@ -64,7 +69,7 @@ def _even(length: int, step: int) -> Iterator[tuple[int, int | None]]:
 
 
 def _unit(asset: dict[str, Any], cutting: str, start: int, end: int | None) -> dict[str, Any]:
-    copied = ("asset_id", "uri", "url", "modality", "content_version", "lang", "metadata")
+    copied = ("asset_id", "uri", "url", "modality", "format", "content_version", "text", "lang", "metadata", "columns")
     return {
         "unit_id": identity.unit_id(asset["asset_id"], asset["content_version"], cutting, start, end),
         **{name: asset[name] for name in copied},

@@ -1,13 +1,13 @@
 """The verbs of `deglu`: each reads its options, opens its door, shows the result.  Heavy imports wait behind doors."""
 
 from importlib.metadata import version
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from embed.errors import SpecError
 from jobs.doors import load_spec, named, walk_through
-from jobs.options import EXIT_CODES, AsJson, Dataset, Debug, DryRun, Modality, NewVersion, Overrides, SpecPath
+from jobs.options import EXIT_CODES, AsJson, Dataset, Debug, DryRun, Modality, NewVersion, Overrides, SpecPath, Where
 from jobs.output import resolved, show
 from jobs.progress import progress_on_stderr
 
@@ -38,6 +38,7 @@ def deglu(
     \b
     The walk:
       deglu demo                                 all of it, on this machine, in minutes
+      deglu plan deploy/specs/embed-demo.yaml    what an archive will take
       deglu embed deploy/specs/embed-demo.yaml   an archive becomes vectors
       deglu index deploy/specs/index-demo.yaml   vectors become an index
       deglu query INDEX --text "..."             a question becomes answers
@@ -88,23 +89,64 @@ def train(
 
 
 @app.command(epilog=EXIT_CODES)
+def plan(
+    spec: SpecPath,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Say what embedding an archive will take, before anything is spent.
+
+    Lists and probes the inputs, encodes a short sample here, and tells assets, hours, segments, bytes, storage
+    requests, time on the spec's workers, and the price by its rates. Writes nothing.
+
+    \b
+    Example:
+      deglu plan deploy/specs/embed-demo.yaml --set workers=8 --set rates.worker_hour=1.2
+    """
+    return _job("plan", spec, overrides, as_json, dry_run=False)
+
+
+@app.command(epilog=EXIT_CODES)
 def embed(
     spec: SpecPath,
     overrides: Overrides = None,
+    new_version: NewVersion = False,
     as_json: AsJson = False,
     dry_run: DryRun = False,
     debug: Debug = False,
 ) -> int:
     """Turn an archive into a vectors dataset.
 
-    Speech and text land in one space. The same command goes on after a stop. Prints the accounting: every
-    asset is embedded, failed or skipped, and every failure is kept by name.
+    Speech and text land in one space. The same command goes on after a stop, and tomorrow embeds what is new or
+    changed. Prints the accounting: every asset is embedded, failed or skipped, and every failure is kept by name.
+    Another model or another way of cutting wants --new-version.
 
     \b
     Example:
       deglu embed deploy/specs/embed-demo.yaml --set output=s3://bucket/vectors
     """
-    return _job("embed", spec, overrides, as_json, dry_run)
+    return _job("embed", spec, overrides, as_json, dry_run, new_version=new_version)
+
+
+@app.command(epilog=EXIT_CODES)
+def retry(
+    spec: SpecPath,
+    where: Where = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> int:
+    """Embed again what failed, and publish what changed.
+
+    The spec is that of deglu embed. Without --where every failure is tried again.
+
+    \b
+    Example:
+      deglu retry my-embed.yaml --where error_class=UnsupportedFormat
+    """
+    return _job("retry", spec, overrides, as_json, dry_run, where=where or [])
 
 
 @app.command(epilog=EXIT_CODES)
@@ -186,7 +228,7 @@ def query(
 @app.command(epilog=EXIT_CODES)
 def submit(
     verb: Annotated[
-        Literal["train", "embed", "index", "evaluate"], typer.Argument(metavar="VERB", help="What to run.")
+        Literal["train", "embed", "retry", "index", "evaluate"], typer.Argument(metavar="VERB", help="What to run.")
     ],
     spec: SpecPath,
     address: Annotated[
@@ -221,23 +263,73 @@ def submit(
 
 
 @app.command(epilog=EXIT_CODES)
-def failures(dataset: Dataset, as_json: AsJson = False, debug: Debug = False) -> int:
-    """List what could not be embedded, and why.
+def failures(dataset: Dataset, where: Where = None, as_json: AsJson = False, debug: Debug = False) -> int:
+    """List what could not be embedded, grouped by reason.
 
-    File, stage, span and reason of each; reads storage only, so no cluster is needed.
+    File, stage, span and reason of each; reads storage only, so no cluster is needed. --json has all of them.
+
+    \b
+    Examples:
+      deglu failures s3://bucket/vectors --json
+      deglu failures build/vectors --where stage=decode
+    """
+    return show(named("jobs.read_dataset:failures")(dataset, where or []), as_json)
+
+
+@app.command(epilog=EXIT_CODES)
+def verify(
+    dataset: Dataset,
+    number: Annotated[int | None, typer.Option("--version", min=1, help="This version; the newest by default.")] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Prove that a vectors dataset is whole.
+
+    Reads all of it from storage: listed = embedded + failed + skipped, ids unique, checksums, fingerprints, lengths
+    of vectors, nothing left of what was purged. Exit code 1 names the units that do not hold.
 
     \b
     Example:
-      deglu failures s3://bucket/vectors --json
+      deglu verify s3://bucket/vectors
     """
-    return show(named("jobs.read_dataset:failures")(dataset), as_json)
+    with progress_on_stderr() as progress:
+        result = named("jobs.verify_dataset:verify")(dataset, number, progress)
+    return show(result, as_json)
+
+
+@app.command(epilog=EXIT_CODES)
+def forget(
+    dataset: Dataset,
+    asset: Annotated[
+        list[str] | None, typer.Option("--asset", metavar="URI", help="As in the rows' `uri`; repeatable.")
+    ] = None,
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Purge the bytes now; versions that hold them are removed.")
+    ] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Take an asset down.
+
+    Publishes a version without it at once. Its bytes stay in older versions until --compact rewrites the files
+    that hold them; deglu verify then proves that they are gone. A forgotten asset is not embedded again.
+
+    \b
+    Examples:
+      deglu forget build/vectors --asset radio/2026/monday.mp3
+      deglu forget build/vectors --compact
+    """
+    if not asset and not compact:
+        raise SpecError("nothing to forget: give --asset URI, or --compact to purge what was forgotten before")
+    return show(named("jobs.forget_asset:forget")(dataset, asset or [], compact), as_json)
 
 
 @app.command(epilog=EXIT_CODES)
 def status(dataset: Dataset, as_json: AsJson = False, debug: Debug = False) -> int:
-    """Say how far a vectors dataset is.
+    """Say how far a vectors dataset is, running or not.
 
-    Versions, units, rows, hours, failures; reads storage only, so no cluster is needed.
+    Hours done of hours planned, pace, time left, failures, versions; reads storage only, also after the cluster is
+    gone.
 
     \b
     Example:
@@ -246,7 +338,7 @@ def status(dataset: Dataset, as_json: AsJson = False, debug: Debug = False) -> i
     return show(named("jobs.read_dataset:status")(dataset), as_json)
 
 
-def _job(verb: str, path: str, overrides: list[str] | None, as_json: bool, dry_run: bool, **options: bool) -> int:
+def _job(verb: str, path: str, overrides: list[str] | None, as_json: bool, dry_run: bool, **options: Any) -> int:
     spec = load_spec(verb, path, overrides or ())
     if dry_run:
         return show(resolved(verb, spec), as_json)

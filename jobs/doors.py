@@ -21,7 +21,9 @@ class Door:
 
 DOORS = {
     "train": Door("train.spec:TrainSpec", "jobs.train_model:train_model", reports=True),
-    "embed": Door("jobs.embed_archive:EmbedSpec", "jobs.embed_archive:embed_archive", reports=True),
+    "embed": Door("embed.archive:EmbedSpec", "jobs.embed_archive:embed_archive", reports=True),
+    "retry": Door("embed.archive:EmbedSpec", "jobs.embed_archive:retry_failures", reports=True),
+    "plan": Door("embed.archive:EmbedSpec", "jobs.plan_archive:plan_archive", reports=True),
     "index": Door("index.spec:IndexSpec", "jobs.build_index:build_index"),
     "evaluate": Door("evaluate.spec:EvaluateSpec", "jobs.evaluate_model:evaluate_model", reports=True),
 }

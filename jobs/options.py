@@ -19,6 +19,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Check the spec, show it
 NewVersion = Annotated[
     bool, typer.Option("--new-version", help="Allow settings that differ from those of the version that stands.")
 ]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", metavar="FIELD=VALUE", help="Only failures with this value, * for any part; repeatable."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' own log lines.")]
 Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="A vectors dataset: a folder or an s3:// url.")]
 Modality = Literal["any", "speech", "text"]

@@ -86,6 +86,7 @@ def manifest(*names: str, version: str = VERSION) -> pa.Table:
             "uri": f"demo/{name}",
             "url": f"/archive/{name}",
             "modality": "text",
+            "format": "txt",
             "size_bytes": 1,
             "content_version": version,
         }

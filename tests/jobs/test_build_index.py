@@ -88,6 +88,7 @@ def _manifest() -> pa.Table:
             "uri": uri,
             "url": uri,
             "modality": modality,
+            "format": "audio" if modality == "speech" else "txt",
             "size_bytes": 1,
             "content_version": "v",
         }

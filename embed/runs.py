@@ -1,0 +1,114 @@
+"""Runs of `deglu embed` as storage tells of them: what each had before it, how far it is, when it was last seen.
+
+    OUT/runs/<id>.json        rewritten every few seconds while the run lives
+    OUT/plans/<id>.parquet    MANIFEST of what it set out to embed
+
+Progress and `deglu status` read the same numbers here, also when the cluster is gone.
+"""
+
+import os
+import secrets
+import socket
+from datetime import UTC, datetime
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from embed.errors import InputError
+from embed.store import join, listing, read_bytes, write_bytes
+from embed.tables import SPEECH
+
+State = Literal["listing", "embedding", "publishing", "complete", "stopped", "failed", "interrupted"]
+ENDED = ("complete", "stopped", "failed", "interrupted")
+SEEN_EVERY_S = 15.0
+LOST_AFTER_S = 90.0  # a run that lives was seen since
+
+
+class Amount(BaseModel):
+    """So much work: of a plan, or done."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    units: int = 0
+    sound_s: float = 0.0
+    text_bytes: int = 0
+
+    def __add__(self, other: "Amount") -> "Amount":
+        return Amount(
+            units=self.units + other.units,
+            sound_s=round(self.sound_s + other.sound_s, 3),
+            text_bytes=self.text_bytes + other.text_bytes,
+        )
+
+
+class Run(BaseModel):
+    """One run of one driver.  Replaced as a whole, never read back by its writer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    job: int = 0  # number of the job (see `embed.job`)
+    state: State = "listing"
+    started: str
+    seen: str
+    host: str
+    workers: int
+    device: str = "cpu"
+    precision: str = "float32"
+    assets: int = 0
+    plan: str | None = None  # file name of the MANIFEST it works on, below the dataset's url
+    planned: Amount = Field(default_factory=Amount)  # all units of the plan, done or not
+    before: Amount = Field(default_factory=Amount)  # of these, committed when it began
+    done: Amount = Field(default_factory=Amount)  # committed by this run
+    failures: int = 0
+    restarts: int = 0  # of workers that died
+    last_unit: str | None = None  # when a unit was last committed
+    slow: tuple[str, ...] = ()  # uris in hand while nothing was committed for long
+    note: str = ""  # why it ended, where that is not plain
+
+
+def begin_run(workers: int) -> Run:
+    now = moment()
+    stamp = now.replace("-", "").replace(":", "").partition("+")[0]
+    host = f"{socket.gethostname()}:{os.getpid()}"
+    return Run(id=f"{stamp}-{secrets.token_hex(4)}", started=now, seen=now, host=host, workers=workers)
+
+
+def write_run(url: str, run: Run) -> None:
+    write_bytes(join(url, "runs", f"{run.id}.json"), run.model_dump_json(indent=1).encode())
+
+
+def newest_runs(url: str, count: int = 1) -> list[Run]:
+    """The runs that began last, newest first; what is damaged or gone meanwhile is left out."""
+    found: list[Run] = []
+    for entry in reversed(listing(join(url, "runs"), ".json")):
+        if len(found) == count:
+            break
+        try:
+            found.append(Run.model_validate_json(read_bytes(entry.url)))
+        except (ValidationError, InputError):
+            continue
+    return found
+
+
+def is_alive(run: Run) -> bool:
+    """Whether its driver was seen lately and has not said that it ended."""
+    age = datetime.now(UTC) - datetime.fromisoformat(run.seen)
+    return run.state not in ENDED and age.total_seconds() < LOST_AFTER_S
+
+
+def amount_of(units: pa.Table) -> Amount:
+    """Of a UNITS table."""
+    speech = pc.equal(units["modality"], SPEECH)
+    return Amount(
+        units=units.num_rows,
+        sound_s=round(pc.sum(units.filter(speech)["planned"], min_count=0).as_py() / 1000, 3),
+        text_bytes=pc.sum(units.filter(pc.invert(speech))["planned"], min_count=0).as_py(),
+    )
+
+
+def moment() -> str:
+    """Now, UTC, ISO 8601 to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
