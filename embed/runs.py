@@ -12,35 +12,16 @@ import socket
 from datetime import UTC, datetime
 from typing import Literal
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from embed.amount import Amount
 from embed.errors import InputError
 from embed.store import join, listing, read_bytes, write_bytes
-from embed.tables import SPEECH
 
 State = Literal["listing", "embedding", "publishing", "complete", "stopped", "failed", "interrupted"]
 ENDED = ("complete", "stopped", "failed", "interrupted")
 SEEN_EVERY_S = 15.0
 LOST_AFTER_S = 90.0  # a run that lives was seen since
-
-
-class Amount(BaseModel):
-    """So much work: of a plan, or done."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    units: int = 0
-    sound_s: float = 0.0
-    text_bytes: int = 0
-
-    def __add__(self, other: "Amount") -> "Amount":
-        return Amount(
-            units=self.units + other.units,
-            sound_s=round(self.sound_s + other.sound_s, 3),
-            text_bytes=self.text_bytes + other.text_bytes,
-        )
 
 
 class Run(BaseModel):
@@ -97,16 +78,6 @@ def is_alive(run: Run) -> bool:
     """Whether its driver was seen lately and has not said that it ended."""
     age = datetime.now(UTC) - datetime.fromisoformat(run.seen)
     return run.state not in ENDED and age.total_seconds() < LOST_AFTER_S
-
-
-def amount_of(units: pa.Table) -> Amount:
-    """Of a UNITS table."""
-    speech = pc.equal(units["modality"], SPEECH)
-    return Amount(
-        units=units.num_rows,
-        sound_s=round(pc.sum(units.filter(speech)["planned"], min_count=0).as_py() / 1000, 3),
-        text_bytes=pc.sum(units.filter(pc.invert(speech))["planned"], min_count=0).as_py(),
-    )
 
 
 def moment() -> str:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
+from embed.amount import Amount
+
 LINE_EVERY_S = 5.0
 
 
@@ -16,8 +18,11 @@ class Progress(Protocol):
     def begin(self, task: str, total: float, unit: str = "units") -> None:
         """A new task of `total` units; what came before is closed."""
 
-    def advance(self, units: float, sound_s: float = 0.0, failures: int = 0) -> None:
-        """So much more is done: units of the task, seconds of sound in them, failures among them."""
+    def begin_archive(self, task: str, planned: Amount, before: Amount) -> None:
+        """A new task over hours of sound and megabytes of text, `before` of which are done."""
+
+    def advance(self, units: float, sound_s: float = 0.0, failures: int = 0, text_bytes: int = 0) -> None:
+        """So much more is done: units of the task, sound and text in them, failures among them."""
 
     def note(self, text: str) -> None:
         """One line worth keeping."""
@@ -42,10 +47,15 @@ class Meter:
     def __post_init__(self) -> None:
         self.started = self.clock()
 
-    def add(self, units: float, sound_s: float, failures: int) -> None:
+    def add(self, units: float, sound_s: float, failures: int, text_bytes: int = 0) -> None:
         self.done += max(units, 0.0)
         self.sound_s += max(sound_s, 0.0)
         self.failures += max(failures, 0)
+
+    @property
+    def moved(self) -> float:
+        """Grows with every step: two lines with the same are the same."""
+        return self.done
 
     @property
     def fraction(self) -> float:
@@ -68,14 +78,67 @@ class Meter:
 
     def words(self) -> str:
         """`12/40 units · 30 % · 4 min left · 8.1x real time · 2 failures`"""
-        parts = [f"{_count(self.done)}/{_count(self.total)} {self.unit}", f"{100 * self.fraction:.0f} %"]
+        return " · ".join([f"{_count(self.done)}/{_count(self.total)} {self.unit}", *self._pace()])
+
+    def _pace(self) -> list[str]:
+        parts = [f"{100 * self.fraction:.0f} %"]
         if self.left_s:
             parts.append(f"{span(self.left_s)} left")
         if self.times_real is not None:
             parts.append(f"{self.times_real:.1f}x real time")
         if self.failures:
             parts.append(f"{self.failures} failure{'s' * (self.failures > 1)}")
-        return " · ".join(parts)
+        return parts
+
+
+# Megabytes of text take about as long as so many seconds of sound, on one core and the demo's model.
+SOUND_S_PER_MB = 1_250
+
+
+class ArchiveMeter(Meter):
+    """Of an archive: hours of sound and megabytes of text, done and planned; what was there before is not our pace."""
+
+    def __init__(self, task: str, planned: Amount, before: Amount, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(task, effort(planned), "hours", clock)
+        self._planned, self._before, self._now = planned, before, before
+        self.done = effort(before)
+
+    def add(self, units: float, sound_s: float, failures: int, text_bytes: int = 0) -> None:
+        more = Amount(units=int(units), sound_s=max(sound_s, 0.0), text_bytes=max(text_bytes, 0))
+        self._now += more
+        super().add(effort(more), sound_s, failures)
+
+    @property
+    def left_s(self) -> float | None:
+        here = self.done - effort(self._before)
+        return self.elapsed_s * (self.total - self.done) / here if here > 0 and self.done <= self.total else None
+
+    def words(self) -> str:
+        """`12.4/105.3 h · 3.1/20.0 MB of text · 12 % · 8.1x real time · 3 h 05 min left · 2 failures`"""
+        now, planned = self._now, self._planned
+        parts = [f"{_hours(now.sound_s, planned.sound_s)}"] if planned.sound_s else []
+        if planned.text_bytes:
+            parts.append(f"{_megabytes(now.text_bytes, planned.text_bytes)} of text")
+        if not parts:
+            parts.append(f"{now.units}/{planned.units} units")
+        return " · ".join([*parts, *self._pace()])
+
+
+def effort(amount: Amount) -> float:
+    """Of sound, text and the mere number of units, in seconds of sound."""
+    return amount.sound_s + amount.text_bytes / 1e6 * SOUND_S_PER_MB + amount.units * 0.01
+
+
+def _hours(done_s: float, all_s: float) -> str:
+    if all_s < 7200:
+        return f"{min(done_s, all_s) / 60:.1f}/{all_s / 60:.1f} min"
+    return f"{min(done_s, all_s) / 3600:,.1f}/{all_s / 3600:,.1f} h"
+
+
+def _megabytes(done: int, all_bytes: int) -> str:
+    if all_bytes < 1e6:
+        return f"{min(done, all_bytes) / 1e3:.1f}/{all_bytes / 1e3:.1f} kB"
+    return f"{min(done, all_bytes) / 1e6:,.1f}/{all_bytes / 1e6:,.1f} MB"
 
 
 class Lines:
@@ -90,16 +153,22 @@ class Lines:
         self._next_s = 0.0
 
     def begin(self, task: str, total: float, unit: str = "units") -> None:
-        self.end()
-        self._meter = Meter(task, total, unit, self._clock)
-        self._write(self._meter)
+        self._begin(Meter(task, total, unit, self._clock))
 
-    def advance(self, units: float, sound_s: float = 0.0, failures: int = 0) -> None:
+    def begin_archive(self, task: str, planned: Amount, before: Amount) -> None:
+        self._begin(ArchiveMeter(task, planned, before, self._clock))
+
+    def advance(self, units: float, sound_s: float = 0.0, failures: int = 0, text_bytes: int = 0) -> None:
         if self._meter is None:
             return
-        self._meter.add(units, sound_s, failures)
+        self._meter.add(units, sound_s, failures, text_bytes)
         if self._clock() >= self._next_s:
             self._write(self._meter)
+
+    def _begin(self, meter: Meter) -> None:
+        self.end()
+        self._meter = meter
+        self._write(meter)
 
     def note(self, text: str) -> None:
         self._stream.write(text + "\n")
@@ -107,12 +176,12 @@ class Lines:
 
     def end(self) -> None:
         meter, self._meter = self._meter, None
-        if meter is not None and meter.done != self._written:
+        if meter is not None and meter.moved != self._written:
             self.note(f"{meter.task}: {meter.words()} · {span(meter.elapsed_s)}")
 
     def _write(self, meter: Meter) -> None:
         self.note(f"{meter.task}: {meter.words()}")
-        self._written, self._next_s = meter.done, self._clock() + self._every_s
+        self._written, self._next_s = meter.moved, self._clock() + self._every_s
 
 
 class Bar:
@@ -129,14 +198,20 @@ class Bar:
         self._meter: Meter | None = None
 
     def begin(self, task: str, total: float, unit: str = "units") -> None:
+        self._begin(Meter(task, total, unit))
+
+    def begin_archive(self, task: str, planned: Amount, before: Amount) -> None:
+        self._begin(ArchiveMeter(task, planned, before))
+
+    def _begin(self, meter: Meter) -> None:
         self.end()
-        self._meter = Meter(task, total, unit)
-        self._task = self._rich.add_task(task, total=1.0, words=self._meter.words())
+        self._meter = meter
+        self._task = self._rich.add_task(meter.task, total=1.0, completed=meter.fraction, words=meter.words())
         self._rich.start()
 
-    def advance(self, units: float, sound_s: float = 0.0, failures: int = 0) -> None:
+    def advance(self, units: float, sound_s: float = 0.0, failures: int = 0, text_bytes: int = 0) -> None:
         if self._meter is not None:
-            self._meter.add(units, sound_s, failures)
+            self._meter.add(units, sound_s, failures, text_bytes)
             self._rich.update(self._task, completed=self._meter.fraction, words=self._meter.words())
 
     def note(self, text: str) -> None:
@@ -154,7 +229,10 @@ class Silent:
     def begin(self, task: str, total: float, unit: str = "units") -> None:
         pass
 
-    def advance(self, units: float, sound_s: float = 0.0, failures: int = 0) -> None:
+    def begin_archive(self, task: str, planned: Amount, before: Amount) -> None:
+        pass
+
+    def advance(self, units: float, sound_s: float = 0.0, failures: int = 0, text_bytes: int = 0) -> None:
         pass
 
     def note(self, text: str) -> None:
