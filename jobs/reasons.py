@@ -1,0 +1,42 @@
+"""Why failures happened, in few words: messages without the names, places and numbers that differ from file to file."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Row = Mapping[str, Any]
+
+_URL = re.compile(r"(?:[a-z][a-z0-9+]*://|(?<![\w.~])[.~]{0,2}/)[^\s:;,'\"()]*[^\s:;,.'\"()]", re.ASCII)
+_ID = re.compile(r"\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{12,}\b|\b0x[0-9a-f]+\b", re.IGNORECASE)
+# 12, 3.5, 1,000, 6e-05, 00:12:30, 10-20; not the 8 of utf-8, nor the 16 of pcm16.
+_NUMBER = re.compile(r"(?<![\w-])\d+(?:[.,:-]\d+)*(?:e[-+]?\d+)?", re.IGNORECASE)
+
+
+def by_reason(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """One entry for each stage, error class and kind of message, the most frequent first, with its first row."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in rows:
+        key = (row["stage"], row["error_class"], kind_of(row))
+        about = dict(zip(("stage", "error_class", "message"), key, strict=True))
+        entry = found.setdefault(key, {**about, "count": 0, "lost_s": 0.0, "example": row})
+        entry["count"] += 1
+        entry["lost_s"] = round(entry["lost_s"] + row["lost_s"], 3)
+    return sorted(found.values(), key=lambda entry: (-entry["count"], entry["stage"], entry["message"]))
+
+
+def kind_of(row: Row) -> str:
+    """The message with `FILE`, `ID` and `N` for what is particular to one file."""
+    message = _URL.sub("FILE", without_file(row))
+    return _NUMBER.sub("N", _ID.sub("ID", message))
+
+
+def without_file(row: Row) -> str:
+    """The message on one line, without the name of its own file in front."""
+    message = " ".join(row["message"].split())
+    # What follows the input's name in a uri ends the file's url, too, blanks and all.
+    path = " ".join(row["uri"].partition("/")[2].split())
+    place = message.find(f"{path}: ") if path else -1
+    if place >= 0:
+        return message[place + len(path) + 2 :]
+    own, colon, rest = message.partition(": ")
+    return rest if colon and _URL.fullmatch(own) else message
