@@ -1,9 +1,10 @@
 """The settings of `deglu embed`: what goes in, how it is cut, which model, where the vectors go."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
+from embed.cutting import Cutting
 from embed.inputs import InputSpec
 from embed.passages import PassageSpec
 from embed.segment import SegmentSpec
@@ -45,6 +46,6 @@ class EmbedSpec(Spec):
     rates: Rates = speed_only(Rates(), "For the price that `deglu plan` tells")
     device: Literal["auto", "cpu", "gpu"] = speed_only("auto", "Where the model runs; auto takes a GPU that Ray offers")
 
-    def cutting(self) -> dict[str, Any]:
-        """What defines the rows beside inputs and model: kept with the dataset, compared before anything is added."""
-        return {"segment": self.segment.defining(), "passage": self.passage.defining()}
+    def cutting(self, words: str) -> Cutting:
+        """How it is cut, with the digest of the tokenizer that counts tokens (`embed.words.words_of` the model)."""
+        return Cutting(self.segment, self.passage, words)

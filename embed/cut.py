@@ -12,23 +12,24 @@ import numpy as np
 import pyarrow as pa
 
 from embed import audio, identity, vad
+from embed.cutting import Cutting
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import InputError
-from embed.passages import Broken, Passage, PassageSpec, read_passages
+from embed.passages import Broken, Passage, read_passages
 from embed.segment import PER_MS, Coverage, SegmentSpec, Span, coverage, ms, owned, segments, stretches
 from embed.tables import CUTS, SPEECH
-from embed.units import speech_cutting, text_cutting
+from embed.words import Words
 
 # A recording that ends earlier than its header says, by more than this and by more than a hundredth, is damaged.
 _EARLY_S = 0.5
 
 
-def cut(units: pa.Table, segment: SegmentSpec, passage: PassageSpec) -> pa.Table:
+def cut(units: pa.Table, cutting: Cutting, words: Words) -> pa.Table:
     """CUTS, one row per unit, in order."""
-    return pa.Table.from_pylist([cut_unit(unit, segment, passage) for unit in units.to_pylist()], schema=CUTS)
+    return pa.Table.from_pylist([cut_unit(unit, cutting, words) for unit in units.to_pylist()], schema=CUTS)
 
 
-def cut_unit(unit: dict[str, Any], segment: SegmentSpec, passage: PassageSpec) -> dict[str, Any]:
+def cut_unit(unit: dict[str, Any], cutting: Cutting, words: Words) -> dict[str, Any]:
     """One row of CUTS as a dictionary, from one row of UNITS.
 
     Segments are those that start in the unit; decoded_s, not_speech_s and lost_s are of the unit's own span.
@@ -36,9 +37,9 @@ def cut_unit(unit: dict[str, Any], segment: SegmentSpec, passage: PassageSpec) -
     work = _Work(unit)
     try:
         if unit["modality"] == SPEECH:
-            _cut_speech(work, segment)
+            _cut_speech(work, cutting)
         else:
-            _cut_text(work, passage)
+            _cut_text(work, cutting, words)
     except InputError as error:
         work.fail(error)
     return work.row()
@@ -89,8 +90,8 @@ class _Work:
         }
 
 
-def _cut_speech(work: _Work, spec: SegmentSpec) -> None:
-    unit, url = work.unit, work.unit["url"]
+def _cut_speech(work: _Work, cutting: Cutting) -> None:
+    unit, url, spec = work.unit, work.unit["url"], cutting.segment
     declared_s = audio.probe(url).duration_s
     work.stage = "decode"
     view_ms = max(unit["start"] - spec.halo_ms, 0)
@@ -107,7 +108,7 @@ def _cut_speech(work: _Work, spec: SegmentSpec) -> None:
         raise _too_short(unit, own[1], spec)
     spans = _spans(decoded.samples, first, view_ms, spec)
     work.seconds = coverage(spans, [*lost, *missing], own)
-    _keep_spans(work, owned(spans, (unit["start"], _end_ms(unit, own))), decoded.samples, first, spec)
+    _keep_spans(work, owned(spans, (unit["start"], _end_ms(unit, own))), decoded.samples, first, cutting.speech())
     _report_lost(work, own, missing)
 
 
@@ -150,9 +151,8 @@ def _spans(samples: FloatArray, first: int, view_ms: int, spec: SegmentSpec) -> 
     return segments(stretches(probabilities, frame, end_ms, spec), (frame * vad.FRAME_MS, end_ms), spec)
 
 
-def _keep_spans(work: _Work, spans: list[Span], samples: FloatArray, first: int, spec: SegmentSpec) -> None:
+def _keep_spans(work: _Work, spans: list[Span], samples: FloatArray, first: int, cutting: str) -> None:
     """The signal from the first segment to the last, and each segment's place in it."""
-    cutting = speech_cutting(spec)
     low = min((start for start, _ in spans), default=0) * PER_MS
     high = max((end for _, end in spans), default=0) * PER_MS
     work.signal = np.ascontiguousarray(samples[max(low - first, 0) : max(high - first, 0)], np.float32)
@@ -173,9 +173,9 @@ def _report_lost(work: _Work, own: Span, missing: list[Span]) -> None:
     work.fail(InputError(f"{work.unit['url']}: {'; '.join(parts)}"), (own[0] // PER_MS, -(-own[1] // PER_MS)))
 
 
-def _cut_text(work: _Work, spec: PassageSpec) -> None:
-    unit, cutting = work.unit, text_cutting(spec)
-    for found in read_passages(unit["url"], unit["start"], unit["end"], spec):
+def _cut_text(work: _Work, rules: Cutting, words: Words) -> None:
+    unit, cutting = work.unit, rules.text(dict(work.unit["columns"] or ()))
+    for found in read_passages(unit["url"], unit["start"], unit["end"], rules.passage):
         work.stage = "segment"
         if isinstance(found, Broken):
             work.fail(InputError(f"{unit['url']}: {found.reason}"), (found.start, found.end))

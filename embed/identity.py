@@ -1,6 +1,7 @@
 """Content-derived names: the same input and spec give the same 16-byte ids for ever, on any machine, in any order."""
 
 import hashlib
+from json.encoder import encode_basestring as _quoted
 from typing import Any
 
 from embed.spec import canonical_json
@@ -26,7 +27,10 @@ def content_version(etag: str | None, size: int, mtime: str | None) -> str:
 
 def unit_id(asset: bytes, version: str, cutting: str, start: int, end: int | None) -> bytes:
     """`start` and `end` in milliseconds (speech) or bytes (text); None runs to the end of the stream."""
-    return digest("unit", asset, version, cutting, start, end)
+    # As `digest` has it, written by hand: plans of millions of units wait for this.
+    places = f"{start},{'null' if end is None else end}"
+    plain = f'["unit","{asset.hex()}",{_quoted(version)},{_quoted(cutting)},{places}]'
+    return hashlib.blake2b(plain.encode(), digest_size=ID_BYTES).digest()
 
 
 def segment_id(asset: bytes, version: str, cutting: str, start: int, end: int, item: str | None = None) -> bytes:

@@ -29,7 +29,8 @@ class PassageSpec(Spec):
 
     max_chars: int = Field(default=1000, ge=50, description="A passage's length, at most.")
     overlap: int = Field(default=0, ge=0, description="Characters of whole sentences repeated in the next passage.")
-    unit_bytes: int = Field(default=1_000_000, ge=1, description="Length of a unit of work.")
+    unit_bytes: int = Field(default=1_000_000, ge=1, description="Length of a unit of work, of .txt and .jsonl.")
+    unit_rows: int = Field(default=2_000, ge=1, description="Length of a unit of work, of tables (csv, parquet).")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -39,7 +40,7 @@ class PassageSpec(Spec):
 
     def cutting(self) -> dict[str, Any]:
         """The fields that decide the passages; the size of units does not."""
-        return {name: value for name, value in self.defining().items() if name != "unit_bytes"}
+        return {name: value for name, value in self.defining().items() if name not in ("unit_bytes", "unit_rows")}
 
 
 @dataclass(frozen=True)

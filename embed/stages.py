@@ -5,6 +5,7 @@ UNITS --cut--> CUTS --encode--> one committed object per unit, and a LEDGER row 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -12,10 +13,11 @@ import pyarrow as pa
 
 from embed import tables
 from embed.cut import cut
+from embed.cutting import Cutting
 from embed.encoder import SAMPLE_RATE, Batch, Encoder, FloatArray, truncate
 from embed.errors import DegluError
-from embed.passages import PassageSpec
-from embed.segment import PER_MS, SegmentSpec, Span, coverage
+from embed.segment import PER_MS, Span, coverage
+from embed.words import Words
 
 ENCODE = "encode"  # the stage's name in failures
 
@@ -33,9 +35,9 @@ class Stage:
     gpus: float = 0.0
 
 
-def cut_stage(segment: SegmentSpec, passage: PassageSpec) -> Stage:
-    """UNITS to CUTS: read, decode, find speech, cut; bad input becomes failures inside the row."""
-    return Stage(lambda units: cut(units, segment, passage))
+def cut_stage(cutting: Cutting, words: Words) -> Stage:
+    """UNITS to CUTS: read, decode, find speech, cut; bad input becomes failures inside the row.  It pickles small."""
+    return Stage(partial(cut, cutting=cutting, words=words))
 
 
 class EncodeUnits:
@@ -45,14 +47,34 @@ class EncodeUnits:
         self._encoder, self._commit = encoder, commit
 
     def __call__(self, cuts: pa.Table) -> pa.Table:
-        return pa.Table.from_pylist([self._one(row) for row in cuts.to_pylist()], schema=tables.LEDGER)
+        units = cuts.to_pylist()
+        encoded = encode_units(units, self._encoder)
+        ledgers = [self._one(unit, *found) for unit, found in zip(units, encoded, strict=True)]
+        return pa.Table.from_pylist(ledgers, schema=tables.LEDGER)
 
-    def _one(self, unit: Row) -> Row:
-        segments, vectors, failures = encode_unit(unit, self._encoder)
+    def _one(self, unit: Row, segments: list[Row], vectors: FloatArray, failures: list[Row]) -> Row:
         rows = rows_of(unit, segments, vectors, self._encoder)
         ledger = ledger_of(unit, len(rows), failures)
         self._commit(rows, ledger, failures)
         return ledger
+
+
+def encode_units(units: Sequence[Row], encoder: Encoder) -> list[tuple[list[Row], FloatArray, list[Row]]]:
+    """`encode_unit` of each; the segments of all units of a modality share batches, since small units alone fill none."""
+    found: dict[int, tuple[list[Row], FloatArray, list[Row]]] = {}
+    for modality in (tables.SPEECH, tables.TEXT):
+        places = [place for place, unit in enumerate(units) if unit["modality"] == modality]
+        if len(places) < 2:
+            continue
+        contents = [content for place in places for content in _contents(units[place], units[place]["segments"])]
+        try:
+            vectors = _encoded(encoder, cast(Batch, contents))
+        except (DegluError, RuntimeError, ValueError):
+            continue  # each for itself, to find the one at fault
+        ends = np.cumsum([len(units[place]["segments"]) for place in places])[:-1]
+        for place, own in zip(places, np.split(vectors, ends), strict=True):
+            found[place] = units[place]["segments"], own, list(units[place]["failures"])
+    return [found[place] if place in found else encode_unit(unit, encoder) for place, unit in enumerate(units)]
 
 
 def encode_unit(unit: Row, encoder: Encoder) -> tuple[list[Row], FloatArray, list[Row]]:

@@ -1,78 +1,162 @@
 """Units of work: slices of assets, derived from the manifest and the spec alone, whoever computes them and when.
 
-A unit is attempted, committed, resumed and counted as a whole.  Its cutting fingerprint holds what decides the
-segments, and not how large units are: segment ids stay when units are resized.
+A unit is attempted, committed, resumed and counted as a whole.  Slices are computed for all assets at once, rows
+only for what is wanted: a million units that are done cost seconds.
 """
 
-from collections.abc import Collection, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from embed import identity, vad
-from embed.passages import PassageSpec
-from embed.segment import SegmentSpec
+from embed import identity
+from embed.amount import Amount
+from embed.cutting import Cutting
 from embed.tables import ID, SPEECH, UNITS
 
-# Raise these when the code cuts differently for the same spec: ids then change with it.
-_SPEECH_RULES = 1
-_TEXT_RULES = 1
+ROWS_OF = frozenset({"csv", "parquet"})  # formats whose units are ranges of rows
+_COPIED = ("asset_id", "uri", "url", "modality", "format", "content_version", "text", "lang", "metadata", "columns")
+_AT_ONCE = 50_000  # assets whose columns are in memory as Python values together
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
-def plan_units(manifest: pa.Table, segment: SegmentSpec, passage: PassageSpec) -> pa.Table:
+def plan_units(manifest: pa.Table, cutting: Cutting) -> pa.Table:
     """UNITS of every asset, in the manifest's order; an asset with a problem is one unit, to fail by its name."""
-    cutting = {True: speech_cutting(segment), False: text_cutting(passage)}
-    rows = []
-    for asset in manifest.to_pylist():
-        fingerprint = cutting[asset["modality"] == SPEECH]
-        for start, end in _slices(asset, segment, passage):
-            rows.append({**_unit(asset, fingerprint, start, end), "planned": _planned(asset, start, end)})
-    return pa.Table.from_pylist(rows, schema=UNITS)
+    slices = _Slices.of(manifest, cutting)
+    return _rows(manifest, slices, _ids(manifest, slices, cutting), np.arange(len(slices.asset)))
 
 
-def left(units: pa.Table, committed_ids: Collection[bytes]) -> pa.Table:
-    """The units that are not committed yet, in order."""
-    done = pa.array(list(committed_ids), ID)
-    return units.filter(pc.invert(pc.is_in(units["unit_id"], value_set=done)))
+def units_left(
+    manifest: pa.Table, cutting: Cutting, committed: pa.Array | pa.ChunkedArray
+) -> tuple[pa.Table, Amount, Amount]:
+    """UNITS of the plan that are not committed yet, in order; the whole plan's amount; and that of what is committed.
+
+    `committed` holds unit ids in any order; those that are not planned are not looked at.
+    """
+    slices = _Slices.of(manifest, cutting)
+    ids = _ids(manifest, slices, cutting)
+    done = np.asarray(pc.is_in(ids, value_set=_one_array(committed)).to_numpy(zero_copy_only=False), bool)
+    left = _rows(manifest, slices, ids, np.flatnonzero(~done))
+    speech = _is(manifest, "modality", SPEECH)[slices.asset]
+    return left, _amount(slices.planned, speech), _amount(slices.planned[done], speech[done])
 
 
-def speech_cutting(segment: SegmentSpec) -> str:
-    """Fingerprint of all that decides where speech is cut, the network that hears speech included."""
-    network = None if segment.mode == "windows" else vad.model_digest()
-    return identity.digest("speech", _SPEECH_RULES, segment.cutting(), network).hex()
+@dataclass(frozen=True)
+class _Slices:
+    """One entry per unit: the asset's position in the manifest, where it starts and ends (-1: open), its amount."""
+
+    asset: Ints
+    start: Ints
+    end: Ints
+    planned: Ints
+
+    @classmethod
+    def of(cls, manifest: pa.Table, cutting: Cutting) -> Self:
+        speech = _is(manifest, "modality", SPEECH)
+        table = np.isin(manifest["format"].to_numpy(), list(ROWS_OF))
+        first, last, length, step = _lengths(manifest, cutting, speech, table)
+        num = np.maximum(-(-length // step), 1)
+        asset = np.repeat(np.arange(len(num)), num)
+        number = np.arange(len(asset)) - np.repeat(np.cumsum(num) - num, num)
+        is_last = number == num[asset] - 1
+        start = first[asset] + number * step[asset]
+        end = np.where(is_last, last[asset], start + step[asset])
+        inside = np.where(is_last, length[asset] - number * step[asset], step[asset])
+        return cls(asset, start, end, _planned(manifest, asset, inside, length, table))
 
 
-def text_cutting(passage: PassageSpec) -> str:
-    return identity.digest("text", _TEXT_RULES, passage.cutting()).hex()
+def _lengths(manifest: pa.Table, cutting: Cutting, speech: Bools, table: Bools) -> tuple[Ints, Ints, Ints, Ints]:
+    """Of each asset: its first place, its last (-1: the end of the stream), its length and the length of its units.
+
+    An unknown length is one unit: the last always runs to the end of the stream.
+    """
+    first, last = _ints(manifest, "start_ms", 0), _ints(manifest, "end_ms", -1)
+    whole_ms = np.round(1000 * _floats(manifest, "duration_s")).astype(np.int64)
+    sound = np.where(last >= 0, last - first, whole_ms)
+    # What is packed says how long it is unpacked.
+    items = _ints(manifest, "items", -1)
+    text = np.where(items >= 0, items, np.where(table, 0, _ints(manifest, "size_bytes", 0)))
+    length = np.maximum(np.where(speech, sound, text), 0)
+    length[np.asarray(manifest["problem"].is_valid())] = 0
+    passage = cutting.passage
+    step = np.where(speech, 1000 * cutting.segment.unit_s, np.where(table, passage.unit_rows, passage.unit_bytes))
+    return first, last, length, step.astype(np.int64)
 
 
-def _slices(asset: dict[str, Any], segment: SegmentSpec, passage: PassageSpec) -> Iterator[tuple[int, int | None]]:
-    if asset["problem"] is not None:
-        yield 0, None
-    elif asset["modality"] != SPEECH:
-        yield from _even(asset["size_bytes"], passage.unit_bytes)
+def _planned(manifest: pa.Table, asset: Ints, inside: Ints, length: Ints, table: Bools) -> Ints:
+    """Milliseconds of sound; bytes of text, of a table's row the share that it has of the file on average."""
+    bytes_per_row = _ints(manifest, "size_bytes", 0) / np.maximum(length, 1)
+    return np.where(table[asset], np.round(inside * bytes_per_row[asset]), inside).astype(np.int64)
+
+
+def _ids(manifest: pa.Table, slices: _Slices, cutting: Cutting) -> pa.Array:
+    """Unit ids, one per slice."""
+    found = []
+    edges = np.searchsorted(slices.asset, np.arange(0, manifest.num_rows + _AT_ONCE, _AT_ONCE))
+    for number, (low, high) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
+        part = manifest.slice(number * _AT_ONCE, _AT_ONCE)
+        prints = _prints(part, cutting)
+        assets, versions = part["asset_id"].to_pylist(), part["content_version"].to_pylist()
+        position = (slices.asset[low:high] - number * _AT_ONCE).tolist()
+        places = zip(position, slices.start[low:high].tolist(), slices.end[low:high].tolist(), strict=True)
+        ids = [
+            identity.unit_id(assets[at], versions[at], prints[at], start, end if end >= 0 else None)
+            for at, start, end in places
+        ]
+        found.append(pa.array(ids, ID))
+    return pa.concat_arrays(found) if found else pa.array([], ID)
+
+
+def _prints(manifest: pa.Table, cutting: Cutting) -> list[str]:
+    """The cutting fingerprint of each asset."""
+    speech, known = cutting.speech(), {}
+    found = []
+    for modality, columns in zip(manifest["modality"].to_pylist(), manifest["columns"].to_pylist(), strict=True):
+        mapping = tuple(columns or ())
+        if modality != SPEECH and mapping not in known:
+            known[mapping] = cutting.text(dict(mapping))
+        found.append(speech if modality == SPEECH else known[mapping])
+    return found
+
+
+def _rows(manifest: pa.Table, slices: _Slices, ids: pa.Array, wanted: Ints) -> pa.Table:
+    """UNITS of the wanted slices."""
+    if len(wanted) == len(slices.asset) == manifest.num_rows:
+        copied: Any = manifest.select(_COPIED)  # one unit each, all wanted: the columns as they are
     else:
-        # An unknown duration is one unit: the last always runs to the end of the stream.
-        yield from _even(round((asset["duration_s"] or 0.0) * 1000), segment.unit_s * 1000)
-
-
-def _planned(asset: dict[str, Any], start: int, end: int | None) -> int:
-    whole = round((asset["duration_s"] or 0.0) * 1000) if asset["modality"] == SPEECH else asset["size_bytes"]
-    return max((whole if end is None else end) - start, 0)
-
-
-def _even(length: int, step: int) -> Iterator[tuple[int, int | None]]:
-    num = max(-(-length // step), 1)
-    for number in range(num):
-        yield number * step, None if number == num - 1 else (number + 1) * step
-
-
-def _unit(asset: dict[str, Any], cutting: str, start: int, end: int | None) -> dict[str, Any]:
-    copied = ("asset_id", "uri", "url", "modality", "format", "content_version", "text", "lang", "metadata", "columns")
-    return {
-        "unit_id": identity.unit_id(asset["asset_id"], asset["content_version"], cutting, start, end),
-        **{name: asset[name] for name in copied},
-        "start": start,
-        "end": end,
+        copied = manifest.select(_COPIED).take(slices.asset[wanted])
+    columns = {name: copied[name] for name in _COPIED}
+    end = slices.end[wanted]
+    columns |= {
+        "unit_id": ids.take(pa.array(wanted)),
+        "start": pa.array(slices.start[wanted]),
+        "end": pa.array(end, mask=end < 0),
+        "planned": pa.array(slices.planned[wanted]),
     }
+    return pa.table([columns[name] for name in UNITS.names], schema=UNITS)
+
+
+def _amount(planned: Ints, speech: Bools) -> Amount:
+    sound_s = round(float(planned[speech].sum()) / 1000, 3)
+    return Amount(units=len(planned), sound_s=sound_s, text_bytes=int(planned[~speech].sum()))
+
+
+def _one_array(committed: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return committed.combine_chunks() if isinstance(committed, pa.ChunkedArray) else committed
+
+
+def _is(manifest: pa.Table, name: str, value: str) -> Bools:
+    return np.asarray(pc.equal(manifest[name], value).to_numpy(), bool)
+
+
+def _ints(manifest: pa.Table, name: str, absent: int) -> Ints:
+    return np.asarray(pc.fill_null(manifest[name], absent).to_numpy(), np.int64)
+
+
+def _floats(manifest: pa.Table, name: str) -> NDArray[np.float64]:
+    return np.asarray(pc.fill_null(manifest[name], 0.0).to_numpy(), np.float64)

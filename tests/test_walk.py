@@ -11,13 +11,14 @@ from embed import tables
 from embed.accounting import imbalances
 from embed.archive import EmbedSpec
 from embed.audio import decode
-from embed.dataset import commit_unit, committed, open_dataset, open_job, publish
+from embed.dataset import commit_unit, open_dataset, open_job, publish
 from embed.encoder import SAMPLE_RATE
 from embed.manifest import list_assets
 from embed.model.directory import load_model
 from embed.model.late_fusion import LateFusion
 from embed.stages import EncodeUnits, cut_stage
-from embed.units import left, plan_units
+from embed.units import plan_units
+from embed.words import words_of
 from index.build import build
 from index.spec import IndexSpec
 from jobs.ask import as_json, as_table, ask
@@ -37,7 +38,7 @@ def test_from_sound_and_words_to_answers(tmp_path: Path, tiny_model: str) -> Non
     (archive / "news.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     model = load_model(tiny_model)
 
-    vectors = embedded(archive, tmp_path / "vectors", model)
+    vectors = embedded(archive, tmp_path / "vectors", tiny_model, model)
     index = str(tmp_path / "index")
     dataset = open_dataset(vectors)
     build(IndexSpec(vectors=vectors, output=index, shortlist_dim=8, device="cpu"), dataset, lineage_of(dataset))
@@ -66,23 +67,23 @@ def test_from_sound_and_words_to_answers(tmp_path: Path, tiny_model: str) -> Non
     assert json.loads(json.dumps(as_json(anything)))[0]["rank"] == 1
 
 
-def embedded(archive: Path, output: Path, model: LateFusion) -> str:
+def embedded(archive: Path, output: Path, name: str, model: LateFusion) -> str:
     """What `deglu embed` does, without Ray: the url of the published dataset."""
     spec = EmbedSpec.parse({"inputs": [{"url": str(archive), "lang": "en"}], "output": str(output)})
     assets = list_assets(spec.inputs)
     prints = model.fingerprints
-    job = open_job(str(output), spec.cutting(), model.dims, prints.space, prints.encoder)
-    units = plan_units(assets, spec.segment, spec.passage)
+    words = words_of(name)
+    cutting = spec.cutting(words.digest)
+    job = open_job(str(output), cutting.defining(), model.dims, prints.space, prints.encoder)
+    units = plan_units(assets, cutting)
 
     def commit(rows: pa.Table, ledger: dict[str, Any], failures: list[dict[str, Any]]) -> None:
         commit_unit(job, rows, ledger, pa.Table.from_pylist(failures, schema=tables.FAILURES))
 
-    cut, encode = cut_stage(spec.segment, spec.passage), EncodeUnits(model, commit)
-    todo = left(units, committed(job.url))
-    for i in range(todo.num_rows):
-        encode(cut.run(todo.slice(i, 1)))
+    cut, encode = cut_stage(cutting, words), EncodeUnits(model, commit)
+    for i in range(units.num_rows):
+        encode(cut.run(units.slice(i, 1)))
     version = publish(job.url, assets)
-    assert left(units, committed(job.url)).num_rows == 0
     assert imbalances(open_dataset(job.url).ledger(), units.num_rows) == []
     assert version.accounting.failed == 0
     return job.url

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import soundfile
 
+from embed.cutting import Cutting
 from embed.encoder import SAMPLE_RATE, Batch, Fingerprints, FloatArray, Role
 from embed.errors import InputError
 from embed.inputs import InputSpec
@@ -19,6 +20,19 @@ from embed.units import plan_units
 SEGMENT = SegmentSpec(mode="windows", window_s=2, hop_s=1, max_s=2, unit_s=10)
 PASSAGE = PassageSpec(max_chars=60)
 TONES_HZ = (200, 500, 1500, 4000)
+
+
+class Letters:
+    """Every character is a token; keeps `embed.words.Words`."""
+
+    digest = "letters"
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        return [(at, at + 1) for at in range(len(text))]
+
+
+LETTERS = Letters()
+CUTTING = Cutting(SEGMENT, PASSAGE, LETTERS.digest)
 
 
 class Spectrum:
@@ -66,7 +80,7 @@ def write_wave(path: Path, *pieces: FloatArray) -> None:
 def units_of(folder: Path, segment: SegmentSpec = SEGMENT, **about: object) -> pa.Table:
     """UNITS of a folder, as the job plans them."""
     spec = InputSpec.parse({"url": str(folder), "name": "archive", **about})
-    return plan_units(list_assets([spec]), segment, PASSAGE)
+    return plan_units(list_assets([spec]), Cutting(segment, PASSAGE, LETTERS.digest))
 
 
 def write_archive(folder: Path) -> None:

@@ -9,19 +9,21 @@ import soundfile
 
 from embed import tables
 from embed.cut import cut
+from embed.cutting import Cutting
 from embed.encoder import FloatArray
 from embed.inputs import InputSpec
 from embed.manifest import list_assets
 from embed.passages import PassageSpec
 from embed.segment import SegmentSpec
 from embed.units import plan_units
+from tests.embed.sounds import LETTERS
 
 Voice = Callable[[float, int], FloatArray]
 
 
 def cuts_of(folder: Path, passage: PassageSpec | None = None, **segment: Any) -> pa.Table:
-    spec, passage = SegmentSpec(**segment), passage or PassageSpec()
-    return cut(plan_units(list_assets([InputSpec(url=str(folder), name="in")]), spec, passage), spec, passage)
+    cutting = Cutting(SegmentSpec(**segment), passage or PassageSpec(), LETTERS.digest)
+    return cut(plan_units(list_assets([InputSpec(url=str(folder), name="in")]), cutting), cutting, LETTERS)
 
 
 def balance(row: dict[str, Any]) -> float:

@@ -10,8 +10,9 @@ import pytest
 
 from embed import tables
 from embed.accounting import imbalances
+from embed.cutting import Cutting
 from embed.stages import EncodeUnits, cut_stage
-from tests.embed.sounds import PASSAGE, SEGMENT, Spectrum, tone, units_of, write_archive, write_wave
+from tests.embed.sounds import CUTTING, LETTERS, PASSAGE, SEGMENT, Spectrum, tone, units_of, write_archive, write_wave
 
 Commits = dict[bytes, tuple[pa.Table, list[dict[str, Any]]]]
 
@@ -23,7 +24,7 @@ def run_all(units: pa.Table) -> tuple[pa.Table, Commits]:
     def commit(rows: pa.Table, ledger: dict[str, Any], failures: list[dict[str, Any]]) -> None:
         commits[ledger["unit_id"]] = (rows, failures)
 
-    cut, encode = cut_stage(SEGMENT, PASSAGE), EncodeUnits(Spectrum(), commit)
+    cut, encode = cut_stage(CUTTING, LETTERS), EncodeUnits(Spectrum(), commit)
     ledgers = [encode(cut.run(units.slice(i, 1))) for i in range(units.num_rows)]
     return pa.concat_tables(ledgers), commits
 
@@ -135,7 +136,7 @@ def test_silence_is_skipped_and_rubbish_fails(tmp_path: Path) -> None:
     write_wave(tmp_path / "silence.wav", tone(3, 500, 0.0))
     (tmp_path / "rubbish.wav").write_bytes(b"not a recording" * 40)
     vad = SEGMENT.model_copy(update={"mode": "vad"})
-    cut, commits = cut_stage(vad, PASSAGE), []
+    cut, commits = cut_stage(Cutting(vad, PASSAGE, LETTERS.digest), LETTERS), []
     units = units_of(tmp_path, vad)
     ledger = EncodeUnits(Spectrum(), lambda *given: commits.append(given))(cut.run(units))
     assert dict(zip(units["uri"].to_pylist(), ledger["outcome"].to_pylist(), strict=True)) == {
@@ -155,7 +156,7 @@ class Actor:
 
     def __call__(self, units: pa.Table) -> pa.Table:
         self._rows.clear()
-        self._encode(cut_stage(SEGMENT, PASSAGE).run(units))
+        self._encode(cut_stage(CUTTING, LETTERS).run(units))
         return pa.concat_tables(self._rows)
 
 

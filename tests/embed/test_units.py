@@ -1,13 +1,22 @@
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from embed import tables
+from embed.amount import Amount
+from embed.cutting import Cutting
 from embed.identity import asset_id
 from embed.passages import PassageSpec
 from embed.segment import SegmentSpec
-from embed.units import left, plan_units, speech_cutting
+from embed.units import plan_units, units_left
+
+CUTTING = Cutting(SegmentSpec(), PassageSpec(), "words")
+
+
+def cutting(**segment: Any) -> Cutting:
+    return replace(CUTTING, segment=SegmentSpec(**segment))
 
 
 def manifest(**changes: Any) -> pa.Table:
@@ -16,6 +25,7 @@ def manifest(**changes: Any) -> pa.Table:
         "uri": "radio/a.wav",
         "url": "/data/radio/a.wav",
         "modality": "speech",
+        "format": "audio",
         "size_bytes": 2_500_000,
         "content_version": "etag:1",
         "duration_s": 1500.0,
@@ -38,12 +48,15 @@ def spans(units: pa.Table) -> list[tuple[int, int | None]]:
         ({"duration_s": None}, [(0, None)]),
         ({"duration_s": 0.01}, [(0, None)]),
         ({"problem": "InputError: damaged"}, [(0, None)]),
-        ({"modality": "text", "duration_s": None}, [(0, 1_000_000), (1_000_000, 2_000_000), (2_000_000, None)]),
+        (
+            {"modality": "text", "format": "txt", "duration_s": None},
+            [(0, 1_000_000), (1_000_000, 2_000_000), (2_000_000, None)],
+        ),
     ],
     ids=["speech", "even", "unknown", "short", "problem", "text"],
 )
 def test_slices(changes: dict[str, Any], expected: list[tuple[int, int | None]]) -> None:
-    units = plan_units(manifest(**changes), SegmentSpec(), PassageSpec())
+    units = plan_units(manifest(**changes), CUTTING)
     assert units.schema == tables.UNITS
     assert spans(units) == expected
     assert len(set(units["unit_id"].to_pylist())) == len(units)
@@ -52,7 +65,7 @@ def test_slices(changes: dict[str, Any], expected: list[tuple[int, int | None]])
 
 def test_ids_follow_content_and_spec_and_nothing_else() -> None:
     def first(manifest: pa.Table, **spec: Any) -> bytes:
-        found: bytes = plan_units(manifest, SegmentSpec(**spec), PassageSpec())["unit_id"][0].as_py()
+        found: bytes = plan_units(manifest, cutting(**spec))["unit_id"][0].as_py()
         return found
 
     same = first(manifest())
@@ -63,14 +76,18 @@ def test_ids_follow_content_and_spec_and_nothing_else() -> None:
 
 
 def test_the_cutting_fingerprint_knows_not_how_large_units_are() -> None:
-    assert speech_cutting(SegmentSpec(unit_s=60)) == speech_cutting(SegmentSpec())
+    assert cutting(unit_s=60).speech() == CUTTING.speech()
     assert SegmentSpec(unit_s=60).identity() != SegmentSpec().identity()
-    assert speech_cutting(SegmentSpec(mode="vad")) != speech_cutting(SegmentSpec())
+    assert cutting(mode="vad").speech() != CUTTING.speech()
 
 
 def test_left_is_planned_minus_committed() -> None:
-    units = plan_units(manifest(), SegmentSpec(), PassageSpec())
-    ids = units["unit_id"].to_pylist()
-    assert left(units, {ids[1]})["unit_id"].to_pylist() == [ids[0], ids[2]]
-    assert left(units, set()).equals(units)
-    assert len(left(units, ids)) == 0
+    units = plan_units(manifest(), CUTTING)
+    ids = units["unit_id"].combine_chunks()
+    left, planned, before = units_left(manifest(), CUTTING, ids.take([1]))
+    assert left.equals(units.take([0, 2]))
+    assert (planned, before) == (Amount(3, 1500.0, 0), Amount(1, 600.0, 0))
+    left, _, before = units_left(manifest(), CUTTING, ids.slice(0, 0))
+    assert left.equals(units)
+    assert before == Amount()
+    assert units_left(manifest(), CUTTING, pa.chunked_array([ids]))[0].num_rows == 0

@@ -1,0 +1,55 @@
+"""What decides the segments, speech and text: kept with a dataset, and the fingerprint in every id."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from embed import identity, vad
+from embed.errors import SpecError
+from embed.passages import PassageSpec
+from embed.segment import SegmentSpec
+
+# Raise these when the code cuts differently for the same spec: ids then change with it.
+_SPEECH_RULES = 1
+_TEXT_RULES = 2
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How a dataset is cut; with a manifest it gives all units, from storage alone.
+
+    Its fingerprints hold what decides the segments, and not how large units are: segment ids stay when units are
+    resized.
+    """
+
+    segment: SegmentSpec
+    passage: PassageSpec
+    words: str  # digest of the tokenizer that counts tokens
+
+    def speech(self) -> str:
+        """Fingerprint of all that decides where speech is cut, the network that hears speech included."""
+        network = None if self.segment.mode == "windows" else vad.model_digest()
+        return identity.digest("speech", _SPEECH_RULES, self.segment.cutting(), network).hex()
+
+    def text(self, columns: Mapping[str, str] | None = None) -> str:
+        """Fingerprint of all that decides passages; `columns` maps id, text, title, lang to a table's own names."""
+        return identity.digest("text", _TEXT_RULES, self.passage.cutting(), self.words, dict(columns or {})).hex()
+
+    def defining(self) -> dict[str, Any]:
+        """What defines the rows beside inputs and model: kept with the dataset, compared before anything is added."""
+        return {"segment": self.segment.defining(), "passage": self.passage.defining(), "words": self.words}
+
+    @classmethod
+    def of(cls, defining: Mapping[str, Any]) -> Self:
+        """Back from `defining`.  Raises SpecError for one that this version of Deglu does not know."""
+        try:
+            segment = SegmentSpec.model_validate(defining["segment"])
+            passage = PassageSpec.model_validate(defining["passage"])
+            return cls(segment, passage, str(defining["words"]))
+        except (KeyError, TypeError, ValidationError) as error:
+            reason = " ".join(str(error).split())
+            raise SpecError(
+                f"the dataset was cut in a way unknown here ({reason}); use the Deglu that made it"
+            ) from None
