@@ -12,7 +12,8 @@ import soxr
 
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import InputError
-from embed.streams import Block, Stream, open_stream
+from embed.blocks import Block, Stream
+from embed.streams import open_stream
 
 _STEP_S = 10
 _MARGIN_S = 1  # far longer than the resampler's filter; whole seconds, so that both rates meet exactly

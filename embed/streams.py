@@ -1,59 +1,46 @@
-"""Opening a recording, whatever its container: one interface over soundfile and PyAV.
+"""Opening a recording, whatever its container: one interface over soundfile, PyAV and our own reader of mp3.
 
-soundfile (wav flac ogg aiff ...) is asked first, PyAV (mp3 m4a webm g722 gsm mp4 ...) reads the rest.  Content decides,
+soundfile (wav flac ogg aiff ...) is asked first, PyAV (m4a webm g722 gsm mp4 ...) reads the rest.  Content decides,
 not the name, except for formats that have no header.  Blocks are mono float32 at the recording's own rate.
-mp3 is PyAV's: libsndfile's reader writes warnings to stderr at each seek, and stops at damage.
+What a header claims is believed within `embed.blocks`' limits only.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any
 
 import av
 import numpy as np
 import soundfile
 
 from embed import store
+from embed.blocks import PRE_ROLL_S, Block, Stream, Watched, check_claims, credible_s, kept, lost_blocks
 from embed.encoder import FloatArray
 from embed.errors import InputError, UnsupportedFormat
 from embed.inputs import suffix
+from embed.mp3 import Mp3Stream
+from embed.wav_promise import promised_frames
 
 # Nothing in these streams says what they are.
 _HEADERLESS = {".g722": "g722", ".gsm": "gsm", ".ulaw": "mulaw", ".alaw": "alaw"}
 _TELEPHONE = {"sample_rate": "8000"}
 
-_PRE_ROLL_S = 1  # lossy codecs need some of the past before they are right
 _GAP_S = 0.1  # a jump of the clock by more is lost sound; by less, rounding of timestamps
+_LONGEST_GAP_S = 600  # where no duration is stated, a longer jump is a lie of the clock
 _UNKNOWN = 1 << 62  # what libsndfile calls the length of what it cannot measure
-
-
-class Block(NamedTuple):
-    """Consecutive samples; `lost` where they are only zeros in place of what could not be decoded."""
-
-    samples: FloatArray
-    lost: bool = False
-
-
-class Stream(Protocol):
-    rate: int
-    channels: int
-
-    @property
-    def duration_s(self) -> float | None:
-        """As the header says, or as counted; None where it cannot be known."""
-
-    def blocks(self, first: int) -> Iterator[Block]:
-        """From sample `first` (at `rate`) to the end, without gaps; nothing when the end is before it."""
+_BLOCK_VALUES = 1 << 22  # of all channels together
+_MOST_ERRORS = 1000  # in a row: what no damage gives, but a reader that does not move
+# Readers of playlists would open other files, or the network.
+_OPTIONS = {"protocol_whitelist": "none"}
 
 
 @contextmanager
 def open_stream(url: str) -> Iterator[Stream]:
     """Raises InputError (missing, empty) or UnsupportedFormat; storage's own errors pass through."""
     with store.open_input(url) as raw:
-        file = _Watched(raw)
-        if not file.read(1):
+        file = Watched(raw)
+        if not file.size:
             raise InputError(f"{url}: empty file (0 bytes)")
-        file.seek(0)
         stream = None if suffix(url) in _HEADERLESS else _soundfile(file, url)
         if stream is not None:
             with stream.file:
@@ -61,60 +48,40 @@ def open_stream(url: str) -> Iterator[Stream]:
         else:
             file.seek(0)
             with _pyav(file, url) as other:
-                yield other
+                yield _mp3(file, url) or other if other.format == "mp3" else other
 
 
-class _Watched:
-    """Remembers what went wrong in storage: inside a decoder's callback it would pass for the end of the file."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._error: Exception | None = None
-
-    def read(self, size: int = -1) -> bytes:
-        try:
-            return self._file.read(size)
-        except Exception as error:
-            self._error = self._error or error
-            return b""
-
-    def readinto(self, buffer: Any) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def write(self, data: bytes) -> int:
-        raise OSError("opened for reading")
-
-    def check(self) -> None:
-        if self._error is not None:
-            raise self._error
-
-
-def _soundfile(file: _Watched, url: str) -> "_SoundFileStream | None":
+def _soundfile(file: Watched, url: str) -> "_SoundFileStream | None":
+    """None where others do better: mp3, and what libsndfile cannot measure (of a chained ogg it reads one link)."""
     try:
         opened = soundfile.SoundFile(file)
-    except soundfile.LibsndfileError:
+    except (soundfile.LibsndfileError, OSError):
         file.check()
         return None
-    if opened.format == "MP3":
+    file.check()
+    if opened.format == "MP3" or opened.frames >= _UNKNOWN:
         opened.close()
         return None
-    if opened.frames == 0:
+    try:
+        check_claims(url, opened.samplerate, opened.channels)
+        if opened.frames <= 0:
+            raise InputError(f"{url}: holds no samples")
+    except InputError:
         opened.close()
-        file.check()
-        raise InputError(f"{url}: holds no samples")
+        raise
     return _SoundFileStream(opened, file, url)
 
 
+def _mp3(file: Watched, url: str) -> Mp3Stream | None:
+    """None where there are none of the frames that we know ("free" bitrates)."""
+    try:
+        return Mp3Stream(file, url)
+    except UnsupportedFormat:
+        return None
+
+
 class _SoundFileStream:
-    def __init__(self, file: Any, watched: _Watched, url: str) -> None:
+    def __init__(self, file: Any, watched: Watched, url: str) -> None:
         self.file, self._url = file, url
         self.rate: int = file.samplerate
         self.channels: int = file.channels
@@ -122,25 +89,29 @@ class _SoundFileStream:
 
     @property
     def duration_s(self) -> float | None:
-        return self.file.frames / self.rate if self.file.frames < _UNKNOWN else None
+        """Of a wav that was cut short, what its header promises: libsndfile tells what is left alone."""
+        held_s = credible_s(self.file.frames / self.rate, self._watched.size)
+        promised = promised_frames(self._watched) if self.file.format in ("WAV", "WAVEX", "RF64") else 0
+        return max(held_s, credible_s(promised / self.rate, self._watched.size) or 0.0) if held_s else None
 
     def blocks(self, first: int) -> Iterator[Block]:
         if first >= self.file.frames:
             return
-        at = max(first - _PRE_ROLL_S * self.rate, 0)
+        at = max(first - PRE_ROLL_S * self.rate, 0)
+        size = min(self.rate, _BLOCK_VALUES // self.channels)
         behind = False
         while True:
             try:
                 behind = behind or self.file.seek(at) == at
-                samples = self.file.read(self.rate, dtype="float32", always_2d=True).mean(axis=1)
-            except soundfile.LibsndfileError:
+                samples = self.file.read(size, dtype="float32", always_2d=True).mean(axis=1)
+            except (soundfile.LibsndfileError, OSError):
                 self._watched.check()
                 yield from self._rest(max(first, at))
                 return
             self._watched.check()
             if not len(samples):
                 return
-            yield from _from(first, at, Block(samples))
+            yield from kept(first, at, Block(samples))
             at += len(samples)
 
     def _rest(self, at: int) -> Iterator[Block]:
@@ -148,13 +119,14 @@ class _SoundFileStream:
         self._watched.seek(0)
         try:
             with _pyav(self._watched, self._url) as other:
-                yield from other.blocks(at)
+                if other.rate == self.rate:
+                    yield from other.blocks(at)
         except UnsupportedFormat:
             return
 
 
 @contextmanager
-def _pyav(file: _Watched, url: str) -> Iterator["_AvStream"]:
+def _pyav(file: Watched, url: str) -> Iterator["_AvStream"]:
     stream = _AvStream(file, url)
     try:
         yield stream
@@ -163,11 +135,17 @@ def _pyav(file: _Watched, url: str) -> Iterator["_AvStream"]:
 
 
 class _AvStream:
-    def __init__(self, file: _Watched, url: str) -> None:
+    def __init__(self, file: Watched, url: str) -> None:
         self._watched, self._url = file, url
         self._open()
+        self.format: str = self._container.format.name
         self.rate: int = self._stream.rate
         self.channels: int = self._stream.channels
+        try:
+            check_claims(url, self.rate, self.channels)
+        except UnsupportedFormat:
+            self.close()
+            raise
         self._origin = float((self._stream.start_time or 0) * self._stream.time_base)
 
     def close(self) -> None:
@@ -175,10 +153,10 @@ class _AvStream:
 
     def _open(self) -> None:
         form = _HEADERLESS.get(suffix(self._url))
-        options = _TELEPHONE if form in ("mulaw", "alaw") else {}
+        options = {**_OPTIONS, **(_TELEPHONE if form in ("mulaw", "alaw") else {})}
         try:
             self._container = av.open(self._watched, format=form, options=options, metadata_errors="ignore")
-        except (av.FFmpegError, ValueError) as error:
+        except (av.FFmpegError, ValueError, OSError) as error:
             self._watched.check()
             raise UnsupportedFormat(f"{self._url}: no reader knows this format, or the file is damaged") from error
         streams = self._container.streams.audio
@@ -199,38 +177,51 @@ class _AvStream:
 
     @property
     def duration_s(self) -> float | None:
+        return self._stated_s() or credible_s(self._counted(), self._watched.size)
+
+    def _stated_s(self) -> float | None:
+        stated = None
+        if self.format == "ogg":  # chained, else soundfile had it: what it states is one link's
+            return None
         if self._stream.duration:
-            return float(self._stream.duration * self._stream.time_base)
-        if self._container.duration and "aac" not in self._container.format.name:  # raw aac's is a guess
-            return float(self._container.duration / av.time_base)
-        return self._counted()
+            stated = float(self._stream.duration * self._stream.time_base)
+        elif self._container.duration and "aac" not in self.format:  # raw aac's is a guess
+            stated = float(self._container.duration / av.time_base)
+        return credible_s(stated, self._watched.size)
 
     def _counted(self) -> float | None:
         """By reading all packets, undecoded: browsers' recordings state no duration."""
-        ends = [0.0]
+        most = end = links = 0.0
         try:
             self._rewind()
             for packet in self._container.demux(self._stream):
-                if packet.pts is not None:
-                    ends.append(float((packet.pts + (packet.duration or 0)) * packet.time_base) - self._origin)
+                if packet.pts is None:
+                    continue
+                start = float(packet.pts * packet.time_base) - self._origin + links
+                if start < end - PRE_ROLL_S:  # another link of a chain, whose clock begins anew
+                    links, start = links + end - start, end
+                end = start + float((packet.duration or 0) * packet.time_base)
+                most = max(most, end)
         except av.FFmpegError:
             pass  # what came before it counts
         self._watched.check()
-        return max(ends) or None
+        return most or None
 
     def blocks(self, first: int) -> Iterator[Block]:
         at: int | None = None
+        stated_s = self._stated_s()
         for start, samples in self._frames(first):
-            at = min(start, first) if at is None else at
-            if start - at > _GAP_S * self.rate:
-                yield from _from(first, at, Block(np.zeros(start - at, np.float32), lost=True))
+            at = max(min(start, first), -self.rate) if at is None else at
+            furthest = at + _LONGEST_GAP_S * self.rate if stated_s is None else (stated_s + 1) * self.rate
+            if _GAP_S * self.rate < start - at and start <= furthest:
+                yield from lost_blocks(first, at, start, self.rate)
                 at = start
-            yield from _from(first, at, Block(samples))
+            yield from kept(first, at, Block(samples))
             at += len(samples)
 
     def _frames(self, first: int) -> Iterator[tuple[int, FloatArray]]:
         """Decoded frames with their places, from some place at or before `first`."""
-        frames = self._decoded(max(first / self.rate - _PRE_ROLL_S, 0.0))
+        frames = self._decoded(max(first / self.rate - PRE_ROLL_S, 0.0))
         head = next(frames, None)
         if first and (head is None or head[0] > first):  # the container's index is wrong or missing
             frames = self._decoded(0.0)
@@ -242,37 +233,62 @@ class _AvStream:
     def _decoded(self, from_s: float) -> Iterator[tuple[int, FloatArray]]:
         if from_s == 0.0:
             self._rewind()
-        else:
-            self._fresh = False
-            self._container.seek(round((from_s + self._origin) / self._stream.time_base), stream=self._stream)
-        planar = av.AudioResampler(format="fltp")
+        elif not self._sought(from_s):
+            return
+        plain = _Plain(self.rate)
         at = 0
         for frame in self._decodable():
             at = at if frame.pts is None else round((float(frame.pts * frame.time_base) - self._origin) * self.rate)
-            for plain in planar.resample(frame):
-                samples = plain.to_ndarray().mean(axis=0, dtype=np.float32)
+            for samples in plain(frame):
                 yield at, samples
                 at += len(samples)
+
+    def _sought(self, from_s: float) -> bool:
+        self._fresh = False
+        try:
+            self._container.seek(round((from_s + self._origin) / self._stream.time_base), stream=self._stream)
+        except av.FFmpegError:
+            self._watched.check()
+            return False
+        return True
 
     def _decodable(self) -> Iterator[Any]:
         """Damaged packets are passed over: the clock of the next good one shows the gap."""
         packets = self._container.demux(self._stream)
-        while True:
+        errors = 0
+        while errors < _MOST_ERRORS:
             try:
                 packet = next(packets, None)
                 frames = packet.decode() if packet is not None else []
             except av.error.EOFError:
                 return
-            except av.error.InvalidDataError:
+            except av.FFmpegError:
+                self._watched.check()
+                errors += 1
                 continue
             self._watched.check()
             if packet is None:
                 return
+            errors = 0
             yield from frames
 
 
-def _from(first: int, at: int, block: Block) -> Iterator[Block]:
-    """The part of a block, which begins at `at`, that is not before `first`."""
-    keep = block.samples[max(first - at, 0) :]
-    if len(keep):
-        yield Block(keep, block.lost)
+class _Plain:
+    """Mono float32 at one rate of whatever frames come: a damaged stream may change its layout on the way."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._resamplers: dict[tuple[str, str, int], Any] = {}
+
+    def __call__(self, frame: Any) -> Iterator[FloatArray]:
+        try:
+            check_claims("", frame.sample_rate, frame.layout.nb_channels)
+            key = (frame.format.name, frame.layout.name, frame.sample_rate)
+            if key not in self._resamplers:
+                self._resamplers[key] = av.AudioResampler(format="fltp", rate=self._rate)
+            frame.pts = None
+            parts = self._resamplers[key].resample(frame)
+        except (av.FFmpegError, ValueError, UnsupportedFormat):
+            return
+        for part in parts:
+            yield part.to_ndarray().mean(axis=0, dtype=np.float32)

@@ -1,0 +1,109 @@
+"""What every reader of recordings gives and needs: blocks of samples, a stream of them, a file that is watched."""
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple, Protocol
+
+import numpy as np
+
+from embed.encoder import FloatArray
+from embed.errors import UnsupportedFormat
+
+PRE_ROLL_S = 1  # lossy codecs need some of the past before they are right
+
+# What a header may claim.  Outside of these it lies, and obeying it would cost memory without bound.
+RATES = (1_000, 768_000)
+MOST_CHANNELS = 64
+LONGEST_S = 10_000 * 3600.0
+_LEAST_BYTES_PER_S = 0.5  # digital silence in flac at 8 kHz is the leanest sound that there is: 1.2
+
+
+class Block(NamedTuple):
+    """Consecutive samples; `lost` where they are only zeros in place of what could not be decoded."""
+
+    samples: FloatArray
+    lost: bool = False
+
+
+class Stream(Protocol):
+    rate: int
+    channels: int
+
+    @property
+    def duration_s(self) -> float | None:
+        """As the header says, or as counted; None where it cannot be known."""
+
+    def blocks(self, first: int) -> Iterator[Block]:
+        """From sample `first` (at `rate`) to the end, without gaps; nothing when the end is before it."""
+
+
+class Watched:
+    """Remembers what went wrong in storage: inside a decoder's callback it would pass for the end of the file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._error: Exception | None = None
+        self.size = file.seek(0, 2)
+        file.seek(0)
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._file.read(size)
+        except Exception as error:
+            self._error = self._error or error
+            return b""
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Raises what storage raised."""
+        self.seek(offset)
+        data = self.read(size)
+        self.check()
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except ValueError as error:  # a lying header points before the beginning
+            raise OSError(str(error)) from error
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def write(self, data: bytes) -> int:
+        raise OSError("opened for reading")
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+
+def check_claims(url: str, rate: int, channels: int) -> None:
+    """Raises UnsupportedFormat where no sound has this rate or so many channels."""
+    if not RATES[0] <= rate <= RATES[1]:
+        raise UnsupportedFormat(f"{url}: its header claims {rate} Hz; rates of {RATES[0]} to {RATES[1]} Hz are read")
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise UnsupportedFormat(f"{url}: its header claims {channels} channels; 1 to {MOST_CHANNELS} are read")
+
+
+def credible_s(duration_s: float | None, size_bytes: int) -> float | None:
+    """The duration; None where a file of this size cannot hold as much."""
+    if duration_s is None or not 0 < duration_s <= min(LONGEST_S, size_bytes / _LEAST_BYTES_PER_S):
+        return None
+    return duration_s
+
+
+def kept(first: int, at: int, block: Block) -> Iterator[Block]:
+    """The part of a block, which begins at `at`, that is not before `first`."""
+    rest = block.samples[max(first - at, 0) :]
+    if len(rest):
+        yield Block(rest, block.lost)
+
+
+def lost_blocks(first: int, at: int, until: int, rate: int) -> Iterator[Block]:
+    """Zeros from `at` to `until`, in blocks of ten seconds at most, without what is before `first`."""
+    for start in range(max(first, at), until, 10 * rate):
+        yield Block(np.zeros(min(10 * rate, until - start), np.float32), lost=True)
