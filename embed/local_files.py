@@ -18,7 +18,7 @@ from typing import BinaryIO
 TEMPORARY = ".deglu-tmp"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One object of a listing."""
 
@@ -39,13 +39,17 @@ class LocalFiles:
             path.write_bytes(data)
             self.move_in(path, url)
 
-    def create(self, url: str, data: bytes) -> None:
-        """Raises FileExistsError when the name is taken: `link` never replaces, where a rename would."""
+    def create(self, url: str, data: bytes) -> bool:
+        """Whether `data` is what stands there now; `link` never replaces, where a rename would."""
         with self.scratch(os.path.dirname(url) or ".") as path:
             path.write_bytes(data)
             _sync(path)
-            os.link(path, url)
+            try:
+                os.link(path, url)
+            except FileExistsError:
+                return Path(url).is_file() and self.read(url) == data
             _sync(Path(url).parent)
+            return True
 
     def exists(self, url: str) -> bool:
         return Path(url).is_file()

@@ -34,9 +34,9 @@ EMBED_FOR_INDEX = {
 # Where a library may be imported; a name ending in / is a folder.
 HOMES = {
     "ray": ("jobs/", "evaluate/bench/"),
-    "fsspec": ("embed/store.py", "embed/store_errors.py", "evaluate/bench/"),
-    "s3fs": ("embed/store.py", "embed/store_errors.py", "evaluate/bench/"),
-    "botocore": ("embed/store.py", "embed/store_errors.py", "evaluate/bench/"),
+    "fsspec": ("embed/s3_files.py", "embed/store_errors.py", "evaluate/bench/"),
+    "s3fs": ("embed/s3_files.py", "embed/store_errors.py", "evaluate/bench/"),
+    "botocore": ("embed/s3_files.py", "embed/store_errors.py", "evaluate/bench/"),
     "faiss": ("index/", "evaluate/bench/"),
     "typer": ("jobs/",),
     "rich": ("jobs/",),

@@ -1,8 +1,6 @@
 import os
 from pathlib import Path
 
-import pytest
-
 from embed.local_files import LocalFiles
 
 
@@ -21,9 +19,9 @@ def test_temporaries_of_a_killed_writer_are_not_listed(tmp_path: Path) -> None:
 
 def test_creation_never_replaces(tmp_path: Path) -> None:
     files = LocalFiles()
-    files.create(str(tmp_path / "a"), b"first")
-    with pytest.raises(FileExistsError):
-        files.create(str(tmp_path / "a"), b"second")
+    assert files.create(str(tmp_path / "a"), b"first")
+    assert not files.create(str(tmp_path / "a"), b"second")
+    assert files.create(str(tmp_path / "a"), b"first")
     assert os.listdir(tmp_path) == ["a"]
     assert (tmp_path / "a").read_bytes() == b"first"
 

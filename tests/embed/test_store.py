@@ -182,6 +182,7 @@ def test_an_unreachable_endpoint_is_one_clear_line(s3_url: str, monkeypatch: pyt
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
         endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        monkeypatch.setenv("DEGLU_STORAGE_PATIENCE_S", "0")
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint.replace("//", f"//user:{SECRET}@"))
         with pytest.raises(StorageError, match=f"{endpoint} cannot be reached; check AWS_ENDPOINT_URL") as caught:
             store.read_bytes(s3_url + "/a")

@@ -1,0 +1,73 @@
+"""Local temporary files: one folder a process, gone with it.
+
+    <temporary folder of the system>/deglu-<pid>-.../.alive     locked while the process lives
+                                                    <name>      one for each writer at work
+
+The lock, not the pid, tells who lives: pids repeat, and containers that share the folder count them anew.  What a
+killed process left behind is removed by the next one that needs a scratch file.
+"""
+
+import atexit
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PREFIX = "deglu-"
+ALIVE = ".alive"
+
+_folders: dict[int, Path] = {}  # by pid: a forked child makes its own
+_lock = threading.Lock()
+
+
+@contextmanager
+def scratch_file() -> Iterator[Path]:
+    """A path to write one file to, removed at the end."""
+    path = _folder() / secrets.token_hex(8)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _folder() -> Path:
+    with _lock:
+        if os.getpid() not in _folders:
+            _remove_leftovers(Path(tempfile.gettempdir()))
+            _folders[os.getpid()] = folder = _living_folder()
+            atexit.register(_remove, folder, os.getpid())
+        return _folders[os.getpid()]
+
+
+def _living_folder() -> Path:
+    """The mark takes its name only when it is locked: an unlocked one always means a death."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    mark = os.open(folder / "new", os.O_CREAT | os.O_RDWR, 0o600)  # open, and so locked, until the process ends
+    fcntl.flock(mark, fcntl.LOCK_EX)
+    (folder / "new").rename(folder / ALIVE)
+    return folder
+
+
+def _remove_leftovers(place: Path) -> None:
+    for mark in place.glob(f"{PREFIX}*/{ALIVE}"):
+        if _is_dead(mark):
+            shutil.rmtree(mark.parent, ignore_errors=True)
+
+
+def _is_dead(mark: Path) -> bool:
+    try:
+        with mark.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # locked, another user's, or gone meanwhile
+        return False
+    return True
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
