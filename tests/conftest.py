@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.fault_proxy import FaultProxy, by_seed
+
 KEY, SECRET = "testkey", "testsecret"
 READY_WITHIN_S = 60
 
@@ -44,15 +46,26 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real S3 server with the bucket `test`; the AWS_* variables point to it.  Yields its endpoint."""
     folder = tmp_path_factory.mktemp("s3")
-    with running_s3(folder) as endpoint, pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        patch.setenv("AWS_ENDPOINT_URL", endpoint)
-        patch.setenv("AWS_ACCESS_KEY_ID", KEY)
-        patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-        patch.setenv("AWS_REGION", "us-east-1")
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        yield endpoint
+    with S3Server(folder) as server, pytest.MonkeyPatch.context() as patch:
+        point_to(server.endpoint, patch)
+        yield server.endpoint
+
+
+@pytest.fixture
+def own_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["S3Server"]:
+    """A real S3 server of the test's own, to be killed and started again; the AWS_* variables point to it."""
+    (tmp_path / "own-s3").mkdir()
+    with S3Server(tmp_path / "own-s3") as server:
+        point_to(server.endpoint, monkeypatch)
+        yield server
+
+
+@pytest.fixture
+def faulty_s3(s3_server: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    """A bad network before the session's S3 server: a fifth of all requests is spoilt (see tests/fault_proxy.py)."""
+    with FaultProxy(s3_server, by_seed(getattr(request, "param", 0))) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        yield proxy
 
 
 @pytest.fixture(scope="session")
@@ -101,44 +114,79 @@ def tiny_model(tiny: Callable[[str], str], tmp_path_factory: pytest.TempPathFact
     return model_in(tmp_path_factory.mktemp("model") / "tiny", encoder_values(tiny))
 
 
+def point_to(endpoint: str, patch: pytest.MonkeyPatch) -> None:
+    """Nothing but this server and its keys in the AWS_* variables, which child processes inherit."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        patch.delenv(name)
+    patch.setenv("AWS_ENDPOINT_URL", endpoint)
+    patch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    patch.setenv("AWS_REGION", "us-east-1")
+    patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
 @contextmanager
 def running_s3(folder: Path) -> Iterator[str]:
     """SeaweedFS on free ports of the loopback, with its data in `folder`; killed at the end.  Yields its endpoint."""
-    identity = {"name": "t", "credentials": [{"accessKey": KEY, "secretKey": SECRET}]}
-    identity["actions"] = ["Admin", "Read", "Write", "List", "Tagging"]
-    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
-    (folder / "data").mkdir()
-    s3, master, filer, volume, admin = _free_ports(5)
-    options = {
-        "dir": folder / "data",
-        "ip": "127.0.0.1",
-        "ip.bind": "127.0.0.1",
-        "s3.port": s3,
-        "s3.config": folder / "s3.json",
-        "master.port": master,
-        "filer.port": filer,
-        "volume.port": volume,
-        "admin.port": admin,
-        "webdav": "false",
-        "admin.ui": "false",
-        "s3.port.iceberg": 0,
-        "s3.port.lance": 0,
-        "s3.autoCreateBucket": "false",
-        "bucket": "test",
-    }
-    command = [
-        str(Path(sys.executable).parent / "weed"),
-        "mini",
-        *(f"-{name}={value}" for name, value in options.items()),
-    ]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "GOMEMLIMIT": "400MiB"})
+    with S3Server(folder) as server:
+        yield server.endpoint
+
+
+class S3Server:
+    """SeaweedFS with its data in `folder` and the bucket `test`; it may be killed and started again in its place."""
+
+    def __init__(self, folder: Path) -> None:
+        identity = {"name": "t", "credentials": [{"accessKey": KEY, "secretKey": SECRET}]}
+        identity["actions"] = ["Admin", "Read", "Write", "List", "Tagging"]
+        (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+        (folder / "data").mkdir()
+        self._folder = folder
+        self._ports = dict(zip(("s3", "master", "filer", "volume", "admin"), _free_ports(5), strict=True))
+        self._process: subprocess.Popen[bytes] | None = None
+        self.endpoint = f"http://127.0.0.1:{self._ports['s3']}"
+
+    def __enter__(self) -> "S3Server":
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        log = self._folder / f"log-{time.time_ns()}"
+        with log.open("wb") as file:
+            environment = {**os.environ, "GOMEMLIMIT": "400MiB"}
+            self._process = subprocess.Popen(self._command(), stdout=file, stderr=file, env=environment)
         try:
-            _wait_until_ready(server, folder / "log")
-            yield f"http://127.0.0.1:{s3}"
-        finally:
-            server.kill()
-            server.wait()
+            _wait_until_ready(self._process, log)
+        except BaseException:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """SIGKILL, as of a machine that dies; nothing where it does not run."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _command(self) -> list[str]:
+        options = {
+            "dir": self._folder / "data",
+            "ip": "127.0.0.1",
+            "ip.bind": "127.0.0.1",
+            "s3.config": self._folder / "s3.json",
+            **{f"{name}.port": port for name, port in self._ports.items()},
+            "webdav": "false",
+            "admin.ui": "false",
+            "s3.port.iceberg": 0,
+            "s3.port.lance": 0,
+            "s3.autoCreateBucket": "false",
+            "bucket": "test",
+        }
+        weed = str(Path(sys.executable).parent / "weed")
+        return [weed, "mini", *(f"-{name}={value}" for name, value in options.items())]
 
 
 def _wait_until_ready(server: "subprocess.Popen[bytes]", log: Path) -> None:
