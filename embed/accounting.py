@@ -26,12 +26,14 @@ class Accounting(BaseModel):
 
 def account(ledger: pa.Table) -> Accounting:
     """Totals of a LEDGER table that holds each unit once."""
-    outcomes = ledger["outcome"].to_pylist()
+    embedded, failed, skipped = (
+        pc.sum(pc.equal(ledger["outcome"], outcome), min_count=0).as_py() for outcome in (EMBEDDED, FAILED, SKIPPED)
+    )
     return Accounting(
-        units=len(outcomes),
-        embedded=outcomes.count(EMBEDDED),
-        failed=outcomes.count(FAILED),
-        skipped=outcomes.count(SKIPPED),
+        units=ledger.num_rows,
+        embedded=embedded,
+        failed=failed,
+        skipped=skipped,
         rows=pc.sum(ledger["rows"], min_count=0).as_py(),
         **{name: _seconds(ledger[name]) for name in ("decoded_s", "embedded_s", "not_speech_s", "lost_s")},
     )

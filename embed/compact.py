@@ -1,10 +1,10 @@
-"""Staged units folded into data files of a size that scans well; memory holds one row group.
+"""Staged units folded into data files of a size that scans well, and such files written anew; memory holds a row group.
 
-A file's name derives from the commits in it, so a repeated compaction writes the same names with the same bytes.
+A file's name derives from its bytes and from the number of the entry it is for: doing it again writes the same names.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from embed.identity import ID_BYTES
 from embed.staging import StagedUnit
 from embed.store import join, move_in, open_input, scratch
 from embed.tables import ID
-from embed.version import FileRef
+from embed.version import FileRef, damaged, file_name
 
 FILE_BYTES = 64 << 20  # in memory; on disk somewhat less, since texts are compressed and vectors hardly
+SMALL_BYTES = 32 << 20  # on disk
+MANY = 8  # small files, until they are gathered
 ROW_GROUP_BYTES = 16 << 20
 READ_ROWS = 4_096
 CHUNK_BYTES = 1 << 20
@@ -26,66 +27,107 @@ CHUNK_BYTES = 1 << 20
 # What repeats from row to row; looking for repetition in vectors costs time and finds none.
 REPEATING = ["asset_id", "unit_id", "uri", "content_version", "modality", "item", "lang", "space", "encoder"]
 
+Change = Callable[[pa.Table], pa.Table]  # some of the rows, in their order; none is fine
 
-def fold(url: str, units: Iterable[StagedUnit], schema: pa.Schema, file_bytes: int = FILE_BYTES) -> list[FileRef]:
+
+def fold(
+    url: str, units: Iterable[StagedUnit], schema: pa.Schema, number: int, file_bytes: int = FILE_BYTES
+) -> list[FileRef]:
     """Write the rows of `units`, in their order, to data files of about `file_bytes`; every unit has rows."""
     files, rest = [], iter(units)
     while (first := next(rest, None)) is not None:
-        files.append(_fold_one(url, chain([first], rest), schema, file_bytes))
-    return files
+        files.append(_written(url, _up_to(file_bytes, chain([first], rest)), schema, number))
+    return [file for file in files if file is not None]
 
 
-def without(url: str, ref: FileRef, unit_ids: set[bytes], schema: pa.Schema) -> FileRef | None:
+def rewrite(url: str, refs: Sequence[FileRef], change: Change, schema: pa.Schema, number: int) -> FileRef | None:
+    """One file of what `change` leaves of the rows of some files; None when it leaves nothing."""
+    return _written(url, (change(table) for ref in refs for table in tables_of(url, ref)), schema, number)
+
+
+def without(url: str, ref: FileRef, unit_ids: pa.Array, schema: pa.Schema, number: int) -> FileRef | None:
     """The file without these units: itself when it has none of them, None when it has nothing else."""
-    drop = pa.array(sorted(unit_ids), ID)
+
+    def others(table: pa.Table) -> pa.Table:
+        return table.filter(pc.invert(pc.is_in(table["unit_id"], value_set=unit_ids)))
+
+    kept = sum(others(table).num_rows for table in tables_of(url, ref, ["unit_id"]))
+    if kept in (0, ref.rows):
+        return ref if kept else None
+    return rewrite(url, [ref], others, schema, number)
+
+
+def only(unit_ids: pa.Array, encoder: str) -> Change:
+    """The rows of these units, said to be of `encoder`: for text whose vectors another encoder of its space keeps."""
+
+    def some(table: pa.Table) -> pa.Table:
+        table = table.filter(pc.is_in(table["unit_id"], value_set=unit_ids.cast(ID)))
+        place = table.schema.get_field_index("encoder")
+        return table.set_column(place, "encoder", pa.repeat(pa.scalar(encoder), table.num_rows))
+
+    return some
+
+
+def groups(refs: Sequence[FileRef], file_bytes: int = FILE_BYTES) -> Iterator[list[FileRef]]:
+    """Files to be written as one: small ones together where there are many, every other by itself."""
+    many = sum(ref.size_bytes < SMALL_BYTES for ref in refs) >= MANY
+    group: list[FileRef] = []
+    for ref in refs:
+        if not many or ref.size_bytes >= SMALL_BYTES:
+            yield [ref]
+            continue
+        group.append(ref)
+        if sum(one.size_bytes for one in group) >= file_bytes:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def tables_of(url: str, ref: FileRef, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """A data file's rows, some at a time.  InputError where it is missing or damaged."""
     with open_input(join(url, ref.name)) as stream:
-        file = pq.ParquetFile(stream)
-        dropped = pc.sum(pc.is_in(file.read(["unit_id"])["unit_id"], value_set=drop), min_count=0).as_py()
-        if dropped in (0, ref.rows):
-            return None if dropped else ref
-        batches = (pa.Table.from_batches([batch]) for batch in file.iter_batches(READ_ROWS))
-        kept = (table.filter(pc.invert(pc.is_in(table["unit_id"], value_set=drop))) for table in batches)
-        name = hashlib.blake2b(ref.name.encode() + b"".join(sorted(unit_ids)), digest_size=ID_BYTES)
-        with scratch(join(url, "data")) as path:
-            write_row_groups(path, kept, schema)
-            return _keep(url, path, name.hexdigest(), ref.rows - dropped)
+        try:
+            for batch in pq.ParquetFile(stream).iter_batches(READ_ROWS, columns=columns):
+                yield pa.Table.from_batches([batch])
+        except pa.ArrowException:
+            raise damaged(join(url, ref.name)) from None
 
 
-def write_row_groups(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
-    """One Parquet file; small tables are gathered into row groups of ROW_GROUP_BYTES."""
+def write_row_groups(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> int:
+    """One Parquet file; small tables are gathered into row groups of ROW_GROUP_BYTES.  Returns the number of rows."""
     waiting: list[pa.Table] = []
+    rows = 0
     with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=REPEATING) as writer:
         for table in tables:
+            rows += table.num_rows
             waiting.append(table.cast(schema))
             if sum(one.nbytes for one in waiting) >= ROW_GROUP_BYTES:
                 writer.write_table(pa.concat_tables(waiting))
                 waiting.clear()
         if waiting:
             writer.write_table(pa.concat_tables(waiting))
+    return rows
 
 
-def _fold_one(url: str, units: Iterator[StagedUnit], schema: pa.Schema, file_bytes: int) -> FileRef:
-    name, rows = hashlib.blake2b(digest_size=ID_BYTES), 0
+def _up_to(file_bytes: int, units: Iterator[StagedUnit]) -> Iterator[pa.Table]:
+    size_bytes = 0
+    for unit in units:
+        size_bytes += unit.rows.nbytes
+        yield unit.rows
+        if size_bytes >= file_bytes:
+            return
 
-    def tables() -> Iterator[pa.Table]:
-        nonlocal rows
-        size_bytes = 0
-        for unit in units:
-            name.update(unit.commit)
-            rows += unit.rows.num_rows
-            size_bytes += unit.rows.nbytes
-            yield unit.rows
-            if size_bytes >= file_bytes:
-                return
 
+def _written(url: str, tables: Iterable[pa.Table], schema: pa.Schema, number: int) -> FileRef | None:
+    """The data file with these rows; none where there are none."""
     with scratch(join(url, "data")) as path:
-        write_row_groups(path, tables(), schema)
-        return _keep(url, path, name.hexdigest(), rows)
-
-
-def _keep(url: str, path: Path, stem: str, rows: int) -> FileRef:
-    name, size_bytes, sha256 = f"data/{stem}.parquet", path.stat().st_size, _sha256(path)
-    move_in(path, join(url, name))
+        rows = write_row_groups(path, tables, schema)
+        if not rows:
+            return None
+        size_bytes, sha256 = path.stat().st_size, _sha256(path)
+        name = file_name("data", number, sha256[:32])
+        move_in(path, join(url, name))
     return FileRef(name=name, size_bytes=size_bytes, sha256=sha256, rows=rows)
 
 

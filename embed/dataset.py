@@ -1,38 +1,35 @@
 """The vectors dataset: the door to what `deglu embed` writes and everything else reads.
 
-    OUT/job.json                     the spec it was begun with
-    OUT/attempts/<unit>              a unit was started
-    OUT/staging/<unit>.parquet       a unit is committed
-    OUT/data/<name>.parquet          vectors with their provenance
-    OUT/assets, ledger, failures, tombstones/<name>.parquet
-    OUT/versions/00000001.json       names all files of a version
+    OUT/jobs/00000001.json                   the spec it was begun with
+    OUT/attempts/<job>/<unit>                a unit was started
+    OUT/staging/<job>/<unit>.parquet         a unit is committed
+    OUT/data/<entry>-<digest>.parquet        vectors with their provenance
+    OUT/assets, ledger, failures, tombstones/<entry>-<digest>.parquet
+    OUT/versions/00000001.json               names all files of a version (see `embed.log`)
+    OUT/runs, plans/                         for people (see `embed.runs`)
 
 Files never change and are never reused, so a version is whole as long as it is kept; read the files that a version
 names, not the folder.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from embed.errors import InputError
+from embed.forget import forget
 from embed.job import Job, open_job, read_job
-from embed.publish import committed, publish
-from embed.staging import attempts, attempts_of, commit_unit, mark_attempt
+from embed.log import head, newest_version, read_version, versions
+from embed.publish import carriable, committed, fold, publish
+from embed.staging import attempts, attempts_of, commit_unit, mark_attempts, staged_of
 from embed.store import absolute, join, open_input
-from embed.tables import LEDGER, rows, with_metadata
-from embed.version import (
-    Version,
-    damaged,
-    newest_version,
-    read_ledger,
-    read_table,
-    read_version,
-    versions,
-    without_tombstoned,
-)
+from embed.tables import LEDGER, MANIFEST, rows, with_metadata
+from embed.tombstones import forgotten
+from embed.version import FileRef, Version, damaged, read_ledger, read_table, without_tombstoned
 
 __all__ = [
     "Job",
@@ -40,13 +37,20 @@ __all__ = [
     "Version",
     "attempts",
     "attempts_of",
+    "carriable",
     "commit_unit",
     "committed",
-    "mark_attempt",
+    "fold",
+    "forget",
+    "forgotten",
+    "head",
+    "mark_attempts",
+    "newest_version",
     "open_dataset",
     "open_job",
     "publish",
     "read_job",
+    "staged_of",
     "versions",
 ]
 
@@ -87,8 +91,8 @@ class VectorsDataset:
         names = list(columns) if columns is not None else self.schema.names
         tombstones = self.tombstones()
         needed = list(dict.fromkeys([*names, *KEY])) if tombstones.num_rows else names
-        for url in self.files():
-            for batch in _batches(url, batch_rows, needed):
+        for ref in self.info.data:
+            for batch in self._batches(ref, batch_rows, needed):
                 kept = without_tombstoned(batch, tombstones).select(names)
                 if kept.num_rows:
                     yield kept.replace_schema_metadata(self.schema.metadata)
@@ -100,28 +104,41 @@ class VectorsDataset:
         return pa.Table.from_batches(self.batches(columns), schema=schema)
 
     def assets(self) -> pa.Table:
-        """MANIFEST as it was when the version was published."""
-        return read_table(self.url, self.info.assets)
+        """MANIFEST as it was when the version was published, without what is forgotten."""
+        return self._read(self.info.assets) if self.info.assets else MANIFEST.empty_table()
 
     def ledger(self) -> pa.Table:
         """LEDGER: the newest row of each unit, without tombstoned ones."""
-        return without_tombstoned(read_ledger(self.url, self.info), self.tombstones()).select(LEDGER.names)
+        tombstones = self.tombstones()
+        with self._standing():
+            return without_tombstoned(read_ledger(self.url, self.info), tombstones).select(LEDGER.names)
 
     def failures(self) -> pa.Table:
         """FAILURES of the newest attempt of each unit that the ledger has."""
-        failures = read_table(self.url, self.info.failures)
-        live = set(self.ledger()["unit_id"].to_pylist())
-        return failures.filter(pa.array([unit in live for unit in failures["unit_id"].to_pylist()], pa.bool_()))
+        failures, live = self._read(self.info.failures), self.ledger()["unit_id"]
+        return failures.filter(pc.is_in(failures["unit_id"], value_set=live.combine_chunks()))
 
     def tombstones(self) -> pa.Table:
         """asset_id, content_version and reason of what is no longer valid."""
-        return read_table(self.url, self.info.tombstones)
+        return self._read(self.info.tombstones)
 
+    def _read(self, ref: FileRef) -> pa.Table:
+        with self._standing():
+            return read_table(self.url, ref)
 
-def _batches(url: str, batch_rows: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Of one data file.  InputError where it is damaged."""
-    with open_input(url) as stream:
+    def _batches(self, ref: FileRef, batch_rows: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Of one data file.  InputError where it is damaged."""
+        with self._standing(), open_input(join(self.url, ref.name)) as stream:
+            try:
+                yield from pq.ParquetFile(stream).iter_batches(batch_rows, columns=columns)
+            except pa.ArrowException:
+                raise damaged(join(self.url, ref.name)) from None
+
+    @contextmanager
+    def _standing(self) -> Iterator[None]:
+        """A file that is gone is told as what it is where the version was removed by a compaction."""
         try:
-            yield from pq.ParquetFile(stream).iter_batches(batch_rows, columns=columns)
-        except pa.ArrowException:
-            raise damaged(url) from None
+            yield
+        except InputError:
+            read_version(self.url, self.info.number)  # raises, and says so
+            raise

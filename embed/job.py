@@ -1,4 +1,7 @@
-"""What an output was begun with: `job.json`, created once; every later run must agree with it."""
+"""What an output was begun with: `jobs/00000001.json`, created once; every later run must agree with the newest.
+
+Another model or another way of cutting is a new job in the same output, under the next number, when it is asked for.
+"""
 
 import json
 import secrets
@@ -11,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from embed.errors import InputError, SpecError, StorageError
 from embed.spec import canonical_json
-from embed.store import absolute, create_exclusive, join, read_bytes
+from embed.store import absolute, create_exclusive, join, listing, read_bytes
 from embed.tables import rows, with_metadata
 
 METRIC = "cosine"
@@ -24,7 +27,8 @@ class Job(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str = Field(exclude=True)  # where it stands, so not part of what stands there
-    format: int = 1  # of the directory
+    number: int = 1
+    format: int = 2  # of the directory
     defining: dict[str, Any]
     dims: tuple[int, ...]  # descending; dims[0] is the width of `vector`
     metric: str = METRIC
@@ -46,11 +50,18 @@ class Job(BaseModel):
 
 
 def open_job(
-    url: str, defining: Mapping[str, Any], dims: Sequence[int], space: str, encoder: str, model: str = ""
+    url: str,
+    defining: Mapping[str, Any],
+    dims: Sequence[int],
+    space: str,
+    encoder: str,
+    model: str = "",
+    new_version: bool = False,
 ) -> Job:
-    """Begin an output, or go on with one begun by an equal spec.
+    """Begin an output, or go on with the newest job that stands there when it was begun by an equal spec.
 
-    Raises SpecError, with the differences field by field, when what stands at `url` was begun differently.
+    Raises SpecError, with the differences field by field, when that was begun differently; with `new_version` the
+    next job is begun instead.  Of several that begin at once, one creates the job, and the others agree or are refused.
     """
     job = Job(
         url=absolute(url),
@@ -62,24 +73,49 @@ def open_job(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         nonce=secrets.token_hex(8),
     )
-    if create_exclusive(join(job.url, "job.json"), job.model_dump_json(indent=1).encode()):
-        return job
-    standing = read_job(job.url)
-    differences = list(_differences(_agreed(standing), _agreed(job)))
-    if differences:
-        raise SpecError(f"{job.url} was begun with another spec: {'; '.join(differences)}; choose another output")
-    return standing
+    while True:
+        numbers = _numbers(job.url)
+        if numbers:
+            standing = read_job(job.url, numbers[-1])
+            differences = list(_differences(_agreed(standing), _agreed(job)))
+            if not differences:
+                return standing
+            if not new_version:
+                raise _refusal(job.url, differences)
+        job = job.model_copy(update={"number": numbers[-1] + 1 if numbers else 1})
+        if create_exclusive(_place(job.url, job.number), job.model_dump_json(indent=1).encode()):
+            return job
 
 
-def read_job(url: str) -> Job:
-    """Raises InputError where there is no output, StorageError where job.json is damaged."""
-    place = join(absolute(url), "job.json")
+def read_job(url: str, number: int | None = None) -> Job:
+    """The newest job unless `number` says.  Raises InputError where it is not, StorageError where it is damaged."""
+    url = absolute(url)
+    numbers = _numbers(url)
+    if not numbers or number not in (None, *numbers):
+        what = f"job {number} of these" if numbers else "output of `deglu embed`"
+        raise InputError(f"{url}: no {what} stands here; check the address")
+    place = _place(url, number or numbers[-1])
     try:
-        return Job(url=absolute(url), **json.loads(read_bytes(place)))
-    except InputError:
-        raise InputError(f"{url}: no output of `deglu embed` stands here; check the address") from None
+        return Job(url=url, **json.loads(read_bytes(place)))
     except (ValueError, TypeError, ValidationError) as error:
         raise StorageError(f"{place}: damaged ({type(error).__name__}); choose another output") from error
+
+
+def _numbers(url: str) -> list[int]:
+    """Ascending; what strangers have put there is left out."""
+    names = (entry.url.rsplit("/", 1)[-1] for entry in listing(join(url, "jobs"), ".json"))
+    return sorted(int(stem) for stem in (name.removesuffix(".json") for name in names) if stem.isdecimal())
+
+
+def _place(url: str, number: int) -> str:
+    return join(url, "jobs", f"{number:08d}.json")
+
+
+def _refusal(url: str, differences: Sequence[str]) -> SpecError:
+    return SpecError(
+        f"{url} was begun with another spec: {'; '.join(differences)}; choose another output, or --new-version to embed"
+        " into this one anew"
+    )
 
 
 def _agreed(job: Job) -> dict[str, Any]:

@@ -1,185 +1,268 @@
-"""From staged units to a version: fold, then create one manifest object that nobody else can have created.
+"""From staged units to the log of versions: fold what is staged into files, then create the one entry that names them.
 
-Whatever is killed, and wherever: before the manifest the old version stands and staging is whole; after it the new
-one stands, and what is left in staging is known to be folded by the digest of its bytes.
+Whatever is killed, and wherever: before the entry the old one stands and staging is whole; after it the new one stands,
+and what is left in staging is known to be folded by the digest of its bytes.  Who loses the race for a number begins
+again from the entry that won it.
 """
 
 import logging
-import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embed.accounting import account
-from embed.compact import FILE_BYTES, fold, without
-from embed.errors import AlreadyPublished, DegluError, InputError
-from embed.job import Job, read_job
+from embed import compact
+from embed.accounting import EMBEDDED, account
+from embed.compact import FILE_BYTES
+from embed.errors import DegluError, SpecError
+from embed.job import Job
+from embed.log import append, following, head, newest_version, retire_drafts, shown
 from embed.staging import StagedUnit, marks_of, read_units, staged
-from embed.store import create_exclusive, delete
-from embed.tables import FAILURES, MANIFEST
+from embed.store import delete
+from embed.tables import FAILURES, ID, MANIFEST
+from embed.tombstones import merged_tombstones
 from embed.version import (
-    FORGOTTEN,
-    REPLACED,
     SEGMENT,
-    TOMBSTONES,
     FileRef,
     Version,
+    forgotten_of,
+    in_one,
     newest_of_each,
-    newest_version,
     read_ledger,
     read_table,
-    version_url,
-    versions,
+    read_unit_ids,
     without_tombstoned,
     write_table,
 )
 
+MANY_SEGMENTS = 32  # of the ledger, until they are written as one
+
 log = logging.getLogger(__name__)
 
 
-def committed(url: str) -> set[bytes]:
-    """Units that need not run: in the newest version's ledger or in staging, failed ones included."""
-    # Staging first: a publish in between moves units from there to the ledger, never back.
-    waiting = staged(url)
-    return {*waiting, *read_ledger(url, newest_version(url))["unit_id"].to_pylist()}
+def committed(job: Job) -> pa.Array:
+    """Ids of the units that need not run: in the head's ledger or in staging, failed ones included; each once.
+
+    A million take a second and some 100 MB.
+    """
+    # Staging first: folding in between moves units from there to the ledger, never back.
+    waiting = pa.array(staged(job), ID)
+    published = read_unit_ids(job.url, _own(job, head(job.url)))
+    return pc.unique(pa.chunked_array([*published.chunks, waiting], ID))
 
 
-def publish(url: str, assets: pa.Table, tombstones: pa.Table | None = None, file_bytes: int = FILE_BYTES) -> Version:
+def carriable(job: Job, unit_ids: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Which of these units of text an earlier job has embedded and published in the same space.
+
+    They need not run: `publish(..., carry=...)` takes their rows over.  None once this job has published.
+    """
+    return _carry(job, newest_version(job.url), unit_ids)["unit_id"].combine_chunks()
+
+
+def fold(job: Job, file_bytes: int = FILE_BYTES) -> Version | None:
+    """Fold what is staged into a draft, which readers do not see, so that staging stays small; None for nothing new."""
+    return _append(job, None, None, None, file_bytes)
+
+
+def publish(
+    job: Job,
+    assets: pa.Table,
+    tombstones: pa.Table | None = None,
+    carry: pa.Array | None = None,
+    file_bytes: int = FILE_BYTES,
+) -> Version:
     """Fold what is staged and publish the next version; the newest one as it is when nothing changed.
 
     - A unit that is staged again after a version (a retry) replaces its former rows, ledger row and failures.
-    - `tombstones` (asset_id, content_version, and reason: replaced | gone | forgotten) are added to the former
-      ones; those whose pair `assets` lists again are lifted, unless forgotten.
+    - `assets` is the MANIFEST; what is forgotten is left out of it.
+    - `tombstones` (asset_id, content_version, and reason: replaced | gone | forgotten) are added to the former ones;
+      those whose pair `assets` lists again are lifted, unless forgotten.
+    - `carry`: units of an earlier job, see `carriable`.  The first version of a job holds nothing else of those before.
     - Staging is emptied of what the version holds.
 
-    Raises AlreadyPublished when another publisher was first; then nothing is lost, and what the other did not
-    fold is still staged.
+    Raises SpecError where a later job has taken the output over, AlreadyPublished when others go on being first; then
+    nothing is lost.
     """
-    job, base, waiting = read_job(url), newest_version(url), staged(url)
-    number = base.number + 1 if base else 1
-    try:
-        version = _draft(job, base, waiting, assets, tombstones, file_bytes)
-    except InputError as error:  # Another publisher deletes staged files once its version stands.
-        if number in versions(url):
-            raise _lost(job, number) from error
-        raise
-    if base is not None and version.contents() == base.contents():
-        if number in versions(url):
-            raise _lost(job, number)
-        version = base
-    elif not create_exclusive(version_url(job.url, number), version.model_dump_json(indent=1).encode()):
-        raise _lost(job, number)
-    _tidy(job, waiting)
+    version = _append(job, assets, tombstones, carry, file_bytes)
+    if version is None:
+        version = newest_version(job.url)
+        assert version is not None  # nothing new: it equals this
+    retire_drafts(job.url, version)
+    return version
+
+
+def _append(
+    job: Job, assets: pa.Table | None, tombstones: pa.Table | None, carry: pa.Array | None, file_bytes: int
+) -> Version | None:
+    met: list[bytes] = []
+
+    def write(base: Version | None) -> Version | None:
+        draft = _Draft(job, base, file_bytes, _own(job, base))
+        version = draft.written(assets, tombstones, carry)
+        met[:] = draft.met
+        same = version is None or (base is not None and version.contents() == base.contents())
+        return None if same else version
+
+    version = append(job.url, write)
+    _tidy(job, met)
     return version
 
 
 @dataclass
-class _Harvest:
-    """What folding meets on its way."""
+class _Draft:
+    """The next entry, while its files are written."""
 
-    held: dict[bytes, bytes]  # unit -> commit, of the base version
+    job: Job
+    base: Version | None  # head of the log
+    file_bytes: int
+    own: Version | None  # the same where it is of this job
+    met: list[bytes] = field(default_factory=list)  # staged units that are read
     ledger: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
-    again: set[bytes] = field(default_factory=set)  # units that are retries
+    again: list[bytes] = field(default_factory=list)  # units that are retries
 
-    def gather(self, units: Iterator[StagedUnit]) -> Iterator[StagedUnit]:
+    def __post_init__(self) -> None:
+        self.place = following(self.base)
+        self.number: int = self.place["number"]
+
+    def written(self, assets: pa.Table | None, tombstones: pa.Table | None, carry: pa.Array | None) -> Version | None:
+        """With all its files written; a draft where `assets` are None, and None where that would hold nothing new."""
+        job, own, url = self.job, self.own, self.job.url
+        waiting = staged(job)
+        if assets is None and not waiting:
+            return None
+        former, old = read_ledger(url, own), self._old_tombstones()
+        new_data = compact.fold(url, self._gather(waiting, former, old), job.row_schema(), self.number, self.file_bytes)
+        segment = pa.Table.from_pylist(self.ledger, schema=SEGMENT)
+        if assets is None and not segment.num_rows:
+            return None
+        source = shown(url, self.base) if carry is not None else None
+        carried = _carry(job, source, carry, known=pa.concat_tables([former, segment]), tombstones=old)
+        segment = pa.concat_tables([carried, segment])
+        ledger = newest_of_each(pa.concat_tables([former, segment]))
+        buried = merged_tombstones(old, tombstones, assets)
+        live = without_tombstoned(ledger, buried)
+        return Version(
+            **self.place,
+            job=job.number,
+            complete=assets is not None,
+            dims=job.dims,
+            metric=job.metric,
+            space=job.space,
+            encoder=job.encoder,
+            rows=pc.sum(live["rows"], min_count=0).as_py(),
+            accounting=account(live),
+            data=(*self._former_data(former), *self._carried_data(source, carried), *new_data),
+            ledger=self._segments(segment, ledger),
+            failures=self._failures(source, carried),
+            tombstones=write_table(url, "tombstones", buried, self.number, self.base.tombstones if self.base else None),
+            assets=self._assets(assets, buried),
+        )
+
+    def _gather(self, waiting: list[bytes], former: pa.Table, tombstones: pa.Table) -> Iterator[StagedUnit]:
         """Passes on what is new and has rows."""
-        for unit in units:
-            if self.held.get(unit.unit_id) == unit.commit:
+        again = former.filter(pc.is_in(former["unit_id"], value_set=pa.array(waiting, ID)))
+        held = dict(zip(again["unit_id"].to_pylist(), again["commit"].to_pylist(), strict=True))
+        forgotten = set(forgotten_of(tombstones).to_pylist())
+        for unit in read_units(self.job, waiting):
+            self.met.append(unit.unit_id)
+            if held.get(unit.unit_id) == unit.commit:
                 continue  # Folded already, by a publisher that was killed before it tidied.
-            if unit.unit_id in self.held:
-                self.again.add(unit.unit_id)
+            if unit.unit_id in held:
+                self.again.append(unit.unit_id)
             self.ledger.append({**unit.ledger, "commit": unit.commit})
+            if unit.ledger["asset_id"] in forgotten:
+                continue  # Forgotten on its way: the ledger knows that it need not run, and no file gets its rows.
             self.failures += unit.failures
             if unit.rows.num_rows:
                 yield unit
 
+    def _old_tombstones(self) -> pa.Table:
+        """Those of the head; another job's hide rows that this one has not, but for what is forgotten."""
+        old = read_table(self.job.url, self.base.tombstones) if self.base else None
+        return merged_tombstones(old, None, None, forgotten_only=self.own is None)
 
-def _draft(
+    def _former_data(self, former: pa.Table) -> Iterator[FileRef]:
+        """The job's data files, rewritten where units that came again have rows in them."""
+        with_rows = former.filter(pc.greater(former["rows"], 0))["unit_id"]
+        again = in_one(with_rows.filter(pc.is_in(with_rows, value_set=pa.array(self.again, ID))))
+        for ref in self.own.data if self.own else ():
+            kept = compact.without(self.job.url, ref, again, self.job.row_schema(), self.number) if len(again) else ref
+            if kept:
+                yield kept
+
+    def _carried_data(self, source: Version | None, carried: pa.Table) -> Iterator[FileRef]:
+        some = compact.only(in_one(carried["unit_id"]), self.job.encoder)
+        for group in compact.groups(source.data) if source and carried.num_rows else ():
+            kept = compact.rewrite(self.job.url, group, some, self.job.row_schema(), self.number)
+            if kept:
+                yield kept
+
+    def _segments(self, segment: pa.Table, ledger: pa.Table) -> tuple[FileRef, ...]:
+        former = self.own.ledger if self.own else ()
+        if not segment.num_rows:
+            return former
+        if len(former) + 1 >= MANY_SEGMENTS:
+            return (write_table(self.job.url, "ledger", ledger, self.number),)
+        return (*former, write_table(self.job.url, "ledger", segment, self.number))
+
+    def _failures(self, source: Version | None, carried: pa.Table) -> FileRef:
+        """Only the newest failures of a unit: one that came again brings its own, or has none any more."""
+        url, tables = self.job.url, [pa.Table.from_pylist(self.failures, schema=FAILURES)]
+        if source is not None and carried.num_rows:
+            kept = read_table(url, source.failures)
+            tables.insert(0, kept.filter(pc.is_in(kept["unit_id"], value_set=in_one(carried["unit_id"]))))
+        if self.own is not None:
+            old = read_table(url, self.own.failures)
+            tables.insert(0, old.filter(pc.invert(pc.is_in(old["unit_id"], value_set=pa.array(self.again, ID)))))
+        return write_table(
+            url, "failures", pa.concat_tables(tables), self.number, self.own.failures if self.own else None
+        )
+
+    def _assets(self, assets: pa.Table | None, tombstones: pa.Table) -> FileRef | None:
+        former = self.own.assets if self.own else None
+        if assets is None:
+            return former
+        wanted = assets.filter(pc.invert(pc.is_in(assets["asset_id"], value_set=forgotten_of(tombstones))))
+        return write_table(self.job.url, "assets", wanted.select(MANIFEST.names).cast(MANIFEST), self.number, former)
+
+
+def _own(job: Job, base: Version | None) -> Version | None:
+    """The head where it is of this job; another job's is not gone on from."""
+    if base is not None and base.job > job.number:
+        raise SpecError(
+            f"{job.url}: job {base.job} has taken over with another spec; run with that, or with --new-version"
+        )
+    return base if base is not None and base.job == job.number else None
+
+
+def _carry(
     job: Job,
-    base: Version | None,
-    waiting: list[bytes],
-    assets: pa.Table,
-    tombstones: pa.Table | None,
-    file_bytes: int,
-) -> Version:
-    """The next version with all its files written, but not published."""
-    former = read_ledger(job.url, base)
-    harvest = _Harvest(dict(zip(former["unit_id"].to_pylist(), former["commit"].to_pylist(), strict=True)))
-    new_data = fold(job.url, harvest.gather(read_units(job, waiting)), job.row_schema(), file_bytes)
-    segment = pa.Table.from_pylist(harvest.ledger, schema=SEGMENT)
-    ledger = newest_of_each(pa.concat_tables([former, segment]))
-    buried = _merge_tombstones(job, base, assets, tombstones)
-    live = without_tombstoned(ledger, buried)
-    segments = (write_table(job.url, "ledger", segment),) if segment.num_rows else ()
-    return Version(
-        number=base.number + 1 if base else 1,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        nonce=secrets.token_hex(8),
-        dims=job.dims,
-        metric=job.metric,
-        space=job.space,
-        encoder=job.encoder,
-        rows=pc.sum(live["rows"], min_count=0).as_py(),
-        accounting=account(live),
-        data=(*_former_data(job, base, former, harvest.again), *new_data),
-        ledger=(*(base.ledger if base else ()), *segments),
-        failures=write_table(job.url, "failures", _merge_failures(job, base, harvest)),
-        tombstones=write_table(job.url, "tombstones", buried),
-        assets=write_table(job.url, "assets", assets.select(MANIFEST.names).cast(MANIFEST)),
+    source: Version | None,
+    unit_ids: pa.Array | pa.ChunkedArray | None,
+    known: pa.Table | None = None,
+    tombstones: pa.Table | None = None,
+) -> pa.Table:
+    """SEGMENT rows of `source` that a new job may keep: embedded, in its space, not forgotten, not known already."""
+    if source is None or unit_ids is None or source.job >= job.number or source.space != job.space:
+        return SEGMENT.empty_table()
+    ledger = read_ledger(job.url, source)
+    wanted = pc.and_(
+        pc.equal(ledger["outcome"], EMBEDDED), pc.is_in(ledger["unit_id"], value_set=in_one(unit_ids).cast(ID))
     )
+    if known is not None:
+        wanted = pc.and_not(wanted, pc.is_in(ledger["unit_id"], value_set=in_one(known["unit_id"])))
+    if tombstones is None:
+        tombstones = read_table(job.url, source.tombstones)
+    hidden = pc.is_in(ledger["asset_id"], value_set=forgotten_of(tombstones))
+    return ledger.filter(pc.and_not(wanted, hidden))
 
 
-def _former_data(job: Job, base: Version | None, former: pa.Table, again: set[bytes]) -> Iterator[FileRef]:
-    """The base version's data files, rewritten where units that came again have rows in them."""
-    with_rows = former.filter(pc.greater(former["rows"], 0))["unit_id"].to_pylist()
-    again = again.intersection(with_rows)
-    for ref in base.data if base else ():
-        kept = without(job.url, ref, again, job.row_schema()) if again else ref
-        if kept:
-            yield kept
-
-
-def _merge_failures(job: Job, base: Version | None, harvest: _Harvest) -> pa.Table:
-    """Only the newest failures of a unit: one that came again brings its own, or has none any more."""
-    new = pa.Table.from_pylist(harvest.failures, schema=FAILURES)
-    if base is None:
-        return new
-    old = read_table(job.url, base.failures)
-    stale = pc.is_in(old["unit_id"], value_set=pa.array(sorted(harvest.again), FAILURES.field("unit_id").type))
-    return pa.concat_tables([old.filter(pc.invert(stale)), new])
-
-
-def _merge_tombstones(job: Job, base: Version | None, assets: pa.Table, more: pa.Table | None) -> pa.Table:
-    """One row a pair, sorted; a forgotten pair stays so."""
-    reasons: dict[tuple[bytes, str], str] = {}
-    current = set(_pairs(assets))
-    for table in (read_table(job.url, base.tombstones) if base else None, more):
-        if table is None:
-            continue
-        given = table["reason"].to_pylist() if "reason" in table.column_names else [REPLACED] * table.num_rows
-        for pair, reason in zip(_pairs(table), given, strict=True):
-            if reasons.get(pair) != FORGOTTEN and (reason == FORGOTTEN or pair not in current):
-                reasons[pair] = reason
-    rows = [(*pair, reason) for pair, reason in sorted(reasons.items())]
-    return pa.Table.from_pylist([dict(zip(TOMBSTONES.names, row, strict=True)) for row in rows], schema=TOMBSTONES)
-
-
-def _pairs(table: pa.Table) -> Iterator[tuple[bytes, str]]:
-    return zip(table["asset_id"].to_pylist(), table["content_version"].to_pylist(), strict=True)
-
-
-def _tidy(job: Job, folded: list[bytes]) -> None:
+def _tidy(job: Job, folded: Iterable[bytes]) -> None:
     """Best effort: what stays is recognised, and removed, by the next publish."""
     try:
-        delete(marks_of(job.url, folded))
+        delete(marks_of(job, list(folded)))
     except DegluError as error:
         log.warning("%s: staging was not emptied (%s); the next publish does it", job.url, error)
-
-
-def _lost(job: Job, number: int) -> AlreadyPublished:
-    return AlreadyPublished(f"{job.url}: another job published version {number} first; run again to add what is left")

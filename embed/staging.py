@@ -1,16 +1,20 @@
 """Units on their way: a marker before one starts, and one small immutable object that is its commit.
 
-attempts/<unit>          one byte an attempt, so that a listing alone counts them
-staging/<unit>.parquet   rows; the ledger row and the failures are JSON in the file's metadata (`deglu.unit`)
+attempts/<job>/<unit>          one byte an attempt, so that a listing alone counts them
+staging/<job>/<unit>.parquet   rows; the ledger row and the failures are JSON in the file's metadata (`deglu.unit`)
+
+Each job has its own: units of two models may have the same ids.
 """
 
 import hashlib
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -20,11 +24,14 @@ import pyarrow.parquet as pq
 from embed.errors import FingerprintMismatch, InputError, StorageError
 from embed.identity import ID_BYTES
 from embed.job import Job
-from embed.store import join, listing, read_all, read_bytes, write_bytes
+from embed.store import exists, join, listing, read_bytes, write_bytes
 from embed.tables import FAILURES, ID, LEDGER
 
 UNIT = "deglu.unit"
 NORM_TOLERANCE = 0.01  # float16 of a unit vector is off by 0.0005 at worst
+AT_ONCE = 8  # requests
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -38,24 +45,25 @@ class StagedUnit:
     failures: list[dict[str, Any]]
 
 
-def mark_attempt(url: str, unit_id: bytes) -> int:
-    """Say that a unit is about to start; returns how many times it has been, this one included."""
-    before = attempts_of(url, unit_id)
-    write_bytes(join(url, "attempts", unit_id.hex()), b"." * (before + 1))
-    return before + 1
+def mark_attempts(job: Job, unit_ids: Iterable[bytes]) -> dict[bytes, int]:
+    """Say that units are about to start; how many times each has been, this one included.  A read and a write each."""
+
+    def mark(unit: bytes) -> int:
+        count = _attempts_of(job, unit) + 1
+        write_bytes(_mark(job, unit), b"." * count)
+        return count
+
+    return _each(mark, unit_ids)
 
 
-def attempts_of(url: str, unit_id: bytes) -> int:
-    """How often one unit was started, as `attempts` counts it; one small read."""
-    try:
-        return len(read_bytes(join(url, "attempts", unit_id.hex())))
-    except InputError:
-        return 0
+def attempts_of(job: Job, unit_ids: Iterable[bytes]) -> dict[bytes, int]:
+    """How often each of these was started, as `attempts` counts it; one small read each, no listing."""
+    return _each(lambda unit: _attempts_of(job, unit), unit_ids)
 
 
-def attempts(url: str) -> dict[bytes, int]:
-    """How often each unit was started, of those that no published version holds."""
-    marks = ((_unit_of(entry.url), entry.size_bytes) for entry in listing(join(url, "attempts")))
+def attempts(job: Job) -> dict[bytes, int]:
+    """How often each unit was started, of those that no version holds; one listing."""
+    marks = ((_unit_of(entry.url), entry.size_bytes) for entry in listing(_folder(job, "attempts")))
     return {unit: count for unit, count in marks if unit}
 
 
@@ -72,24 +80,33 @@ def commit_unit(job: Job, rows: pa.Table, ledger: Mapping[str, Any], failures: p
     schema = job.row_schema(unit=json.dumps(unit, default=bytes.hex, sort_keys=True, ensure_ascii=False))
     sink = io.BytesIO()
     pq.write_table(table.replace_schema_metadata(schema.metadata), sink, compression="zstd")
-    write_bytes(_place(job.url, unit_id), sink.getvalue())
+    write_bytes(_place(job, unit_id), sink.getvalue())
 
 
-def staged(url: str) -> list[bytes]:
+def staged(job: Job) -> list[bytes]:
     """Ids of the units that lie in staging, sorted; one listing."""
-    units = (_unit_of(entry.url) for entry in listing(join(url, "staging"), ".parquet"))
+    units = (_unit_of(entry.url) for entry in listing(_folder(job, "staging"), ".parquet"))
     return sorted(unit for unit in units if unit)
 
 
+def staged_of(job: Job, unit_ids: Iterable[bytes]) -> set[bytes]:
+    """Which of these lie in staging; one small request each, no listing."""
+    return {unit for unit, there in _each(lambda unit: exists(_place(job, unit)), unit_ids).items() if there}
+
+
 def read_units(job: Job, unit_ids: Sequence[bytes]) -> Iterator[StagedUnit]:
-    """The staged units, in the order asked, a few in memory at a time."""
-    for unit_id, data in zip(unit_ids, read_all(_place(job.url, unit) for unit in unit_ids), strict=True):
-        yield _parse(job, _place(job.url, unit_id), data)
+    """The staged units, in the order asked, a few in memory at a time.
+
+    Those that are gone are left out: only who has published them deletes them.
+    """
+    for unit_id, data in _in_order(lambda unit: _read(_place(job, unit)), unit_ids):
+        if data is not None:
+            yield _parse(job, _place(job, unit_id), data)
 
 
-def marks_of(url: str, unit_ids: Sequence[bytes]) -> list[str]:
+def marks_of(job: Job, unit_ids: Sequence[bytes]) -> list[str]:
     """The markers and then the commits of units, to be deleted once a version holds them."""
-    return [join(url, "attempts", unit.hex()) for unit in unit_ids] + [_place(url, unit) for unit in unit_ids]
+    return [_mark(job, unit) for unit in unit_ids] + [_place(job, unit) for unit in unit_ids]
 
 
 def _check(unit_id: bytes, ledger: dict[str, Any], rows: pa.Table, failures: pa.Table) -> None:
@@ -129,8 +146,46 @@ def _with_ids(row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
     return {name: bytes.fromhex(value) if name in ids else value for name, value in row.items()}
 
 
-def _place(url: str, unit_id: bytes) -> str:
-    return join(url, "staging", f"{unit_id.hex()}.parquet")
+def _attempts_of(job: Job, unit_id: bytes) -> int:
+    return len(_read(_mark(job, unit_id)) or b"")
+
+
+def _read(url: str) -> bytes | None:
+    """None where there is nothing."""
+    try:
+        return read_bytes(url)
+    except InputError:
+        return None
+
+
+def _each(act: Callable[[bytes], T], unit_ids: Iterable[bytes]) -> dict[bytes, T]:
+    return dict(_in_order(act, dict.fromkeys(unit_ids)))
+
+
+def _in_order(act: Callable[[bytes], T], unit_ids: Iterable[bytes]) -> Iterator[tuple[bytes, T]]:
+    """Some at a time, and no more results in memory than that."""
+    waiting: deque[tuple[bytes, Future[T]]] = deque()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for unit in unit_ids:
+            waiting.append((unit, pool.submit(act, unit)))
+            if len(waiting) >= AT_ONCE:
+                done, result = waiting.popleft()
+                yield done, result.result()
+        while waiting:
+            done, result = waiting.popleft()
+            yield done, result.result()
+
+
+def _folder(job: Job, kind: str) -> str:
+    return join(job.url, kind, f"{job.number:08d}")
+
+
+def _mark(job: Job, unit_id: bytes) -> str:
+    return join(_folder(job, "attempts"), unit_id.hex())
+
+
+def _place(job: Job, unit_id: bytes) -> str:
+    return join(_folder(job, "staging"), f"{unit_id.hex()}.parquet")
 
 
 def _unit_of(url: str) -> bytes | None:

@@ -1,17 +1,19 @@
-"""A published version: one JSON object that names every file a reader needs, and is created last, once."""
+"""A published version: one entry of the log that names every file a reader needs, and how those files are read."""
 
 import hashlib
 import io
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from embed.accounting import Accounting
-from embed.errors import InputError, StorageError
-from embed.store import join, listing, read_bytes, write_bytes
+from embed.errors import InputError
+from embed.store import join, open_input, read_bytes, write_bytes
 from embed.tables import ID, LEDGER
 
 SEGMENT = LEDGER.append(pa.field("commit", ID, nullable=False))  # a ledger segment's rows
@@ -20,30 +22,35 @@ REPLACED, GONE, FORGOTTEN = "replaced", "gone", "forgotten"
 TOMBSTONES = pa.schema(
     [
         pa.field("asset_id", ID, nullable=False),
-        pa.field("content_version", pa.string(), nullable=False),
+        pa.field("content_version", pa.string(), nullable=False),  # of what is forgotten: whichever
         pa.field("reason", pa.string(), nullable=False),  # replaced | gone | forgotten
     ]
 )
+LARGE_BYTES = 8 << 20  # of a ledger segment, from which on only the columns wanted are fetched
 
 
 class FileRef(BaseModel):
-    """An immutable file of a version."""
+    """An immutable file of a version; its name begins with the number of the entry it was written for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str  # below the dataset's url
+    name: str  # below the dataset's url: <folder>/<number>-<digest>.parquet
     size_bytes: int
     sha256: str
     rows: int
 
 
 class Version(BaseModel):
-    """All that a version consists of."""
+    """All that an entry consists of."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: int = 1
+    format: int = 2
     number: int
+    job: int  # number of the job (see `embed.job`)
+    complete: bool
+    published: tuple[int, ...] = ()  # complete entries before this one that can be read
+    draft: int | None = None  # beside a complete one: where writers go on
     created: str
     nonce: str
     dims: tuple[int, ...]
@@ -56,58 +63,54 @@ class Version(BaseModel):
     ledger: tuple[FileRef, ...]  # segments, oldest first; of a unit that occurs twice the newest row counts
     failures: FileRef
     tombstones: FileRef
-    assets: FileRef
+    assets: FileRef | None  # a draft may have none
 
     def contents(self) -> dict[str, Any]:
-        """What makes it differ from another version: all but number, time and nonce."""
-        return self.model_dump(exclude={"number", "created", "nonce"})
+        """What makes it differ from another version: all but its place in the log, time and nonce."""
+        return self.model_dump(exclude={"number", "published", "draft", "created", "nonce"})
+
+    def files(self) -> Iterator[FileRef]:
+        """Every file it names."""
+        yield from (*self.data, *self.ledger, self.failures, self.tombstones)
+        if self.assets is not None:
+            yield self.assets
+
+    def readable(self) -> tuple[int, ...]:
+        """Numbers of the complete entries up to this one."""
+        return (*self.published, self.number) if self.complete else self.published
 
 
-def versions(url: str) -> list[int]:
-    """Numbers of the published versions, ascending."""
-    names = (entry.url.rsplit("/", 1)[-1] for entry in listing(join(url, "versions"), ".json"))
-    stems = (name.removesuffix(".json") for name in names)
-    return sorted(int(stem) for stem in stems if stem.isdecimal())
+def write_table(
+    url: str, folder: str, table: pa.Table, number: int | None = None, former: FileRef | None = None
+) -> FileRef:
+    """Write a small table under a name that derives from its bytes, and from the number of the entry it is for.
 
-
-def newest_version(url: str) -> Version | None:
-    """None where nothing is published yet."""
-    numbers = versions(url)
-    return read_version(url, numbers[-1]) if numbers else None
-
-
-def read_version(url: str, number: int) -> Version:
-    """Raises InputError, naming what there is, where this version is not."""
-    place = version_url(url, number)
-    try:
-        return Version.model_validate_json(read_bytes(place))
-    except InputError:
-        known = ", ".join(map(str, versions(url))) or "none"
-        raise InputError(f"{url}: no version {number}; published: {known}") from None
-    except ValidationError as error:
-        raise StorageError(f"{place}: damaged; read an older version") from error
-
-
-def version_url(url: str, number: int) -> str:
-    return join(url, "versions", f"{number:08d}.json")
-
-
-def write_table(url: str, folder: str, table: pa.Table) -> FileRef:
-    """Write a small table under a name that derives from its bytes, so that equal tables are one file."""
+    Where `former` has the same bytes already, that is the file.
+    """
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     data = sink.getvalue()
     digest = hashlib.sha256(data).hexdigest()
-    name = f"{folder}/{digest[:32]}.parquet"
+    if former is not None and former.sha256 == digest:
+        return former
+    name = file_name(folder, number, digest[:32])
     write_bytes(join(url, name), data)
     return FileRef(name=name, size_bytes=len(data), sha256=digest, rows=table.num_rows)
 
 
-def read_table(url: str, ref: FileRef) -> pa.Table:
+def file_name(folder: str, number: int | None, stem: str) -> str:
+    """A purge knows by the number that no entry to come will name a file that none names now."""
+    return f"{folder}/{stem}.parquet" if number is None else f"{folder}/{number:08d}-{stem}.parquet"
+
+
+def read_table(url: str, ref: FileRef, columns: Sequence[str] | None = None) -> pa.Table:
     """The table of one of a version's files.  InputError where it is missing or damaged."""
     place = join(url, ref.name)
     try:
-        return pq.read_table(io.BytesIO(read_bytes(place)))
+        if ref.size_bytes < LARGE_BYTES:
+            return pq.read_table(io.BytesIO(read_bytes(place)), columns=columns)
+        with open_input(place) as stream:
+            return pq.ParquetFile(stream).read(columns)
     except pa.ArrowException:
         raise damaged(place) from None
 
@@ -119,26 +122,51 @@ def damaged(url: str) -> InputError:
 
 def read_ledger(url: str, version: Version | None) -> pa.Table:
     """The newest row of every unit, as SEGMENT; empty where nothing is published."""
-    if version is None:
-        return SEGMENT.empty_table()
-    segments = [read_table(url, ref) for ref in version.ledger]
+    segments = [read_table(url, ref) for ref in version.ledger] if version else []
     return newest_of_each(pa.concat_tables([SEGMENT.empty_table(), *segments]))
+
+
+def read_unit_ids(url: str, version: Version | None) -> pa.ChunkedArray:
+    """Ids of the units in the ledger, those that came again more than once; reads no other column."""
+    segments = [read_table(url, ref, ["unit_id"])["unit_id"] for ref in version.ledger] if version else []
+    return pa.chunked_array([chunk for segment in segments for chunk in segment.chunks], ID)
 
 
 def newest_of_each(ledger: pa.Table) -> pa.Table:
     """The last row of every unit, in the order given."""
-    last = {unit: place for place, unit in enumerate(ledger["unit_id"].to_pylist())}
-    return ledger if len(last) == ledger.num_rows else ledger.take(pa.array(sorted(last.values()), pa.int64()))
+    if pc.count_distinct(ledger["unit_id"]).as_py() == ledger.num_rows:
+        return ledger
+    places = pa.table({"unit_id": ledger["unit_id"], "place": np.arange(ledger.num_rows)})
+    last = places.group_by("unit_id", use_threads=False).aggregate([("place", "max")])["place_max"]
+    return ledger.take(pa.array(np.sort(last.to_numpy())))
 
 
 def without_tombstoned(table: pa.Table | pa.RecordBatch, tombstones: pa.Table) -> Any:
-    """The rows whose (asset_id, content_version) has no tombstone; a batch gives a batch, a table a table."""
+    """The rows that no tombstone hides: of a pair (asset_id, content_version), or of an asset that is forgotten.
+
+    A batch gives a batch, a table a table.
+    """
     if tombstones.num_rows == 0:
         return table
-    return table.filter(pc.invert(pc.is_in(_key(table), value_set=_key(tombstones))))
+    hidden = pc.or_(
+        pc.is_in(table["asset_id"], value_set=in_one(forgotten_of(tombstones))),
+        pc.is_in(key_of(table), value_set=in_one(key_of(tombstones))),
+    )
+    return table.filter(pc.invert(hidden))
 
 
-def _key(table: Any) -> Any:
-    """asset_id has 16 bytes always, so the plain joining of both is unambiguous."""
+def forgotten_of(tombstones: pa.Table) -> pa.Array:
+    """Ids of the assets that are forgotten, whatever their content."""
+    return in_one(tombstones.filter(pc.equal(tombstones["reason"], FORGOTTEN))["asset_id"])
+
+
+def key_of(table: Any) -> Any:
+    """asset_id and content_version as one value, to be looked up by."""
+    # asset_id has 16 bytes always, so the plain joining of both is unambiguous.
     parts = (table[name].cast(pa.binary()) for name in ("asset_id", "content_version"))
     return pc.binary_join_element_wise(*parts, b"")
+
+
+def in_one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """A column as one array."""
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -5,8 +5,8 @@ import time
 from typing import Any
 
 from embed.dataset import VectorsDataset, open_dataset, read_job
+from embed.log import version_url
 from embed.store import read_bytes
-from embed.version import version_url
 from index.artifact import Lineage, Manifest
 from index.build import build
 from index.spec import IndexSpec
@@ -26,7 +26,7 @@ def build_index(spec: IndexSpec, new_version: bool = False) -> dict[str, Any]:
 
 def lineage_of(dataset: VectorsDataset) -> Lineage:
     """Where the rows come from, so that the index can say it when the dataset has moved or is gone."""
-    place, job = version_url(dataset.url, dataset.info.number), read_job(dataset.url)
+    place, job = version_url(dataset.url, dataset.info.number), read_job(dataset.url, dataset.info.job)
     return Lineage(
         url=dataset.url,
         version=dataset.info.number,

@@ -37,8 +37,8 @@ def status(url: str) -> Plain:
     job = read_job(url)
     newest = _newest(job)
     # Listed before the commits, so that a unit committed in between counts as committed.
-    started = attempts(job.url)
-    waiting, done = staged(job.url), committed(job.url)
+    started = attempts(job)
+    waiting, done = staged(job), set(committed(job).to_pylist())
     unfinished = {unit.hex(): count for unit, count in sorted(started.items()) if unit not in done}
     document = {
         "dataset": job.url,
@@ -73,7 +73,7 @@ def _failures(job: Job) -> tuple[list[dict[str, Any]], int | None]:
 
 def _staged_failures(job: Job) -> tuple[list[dict[str, Any]], set[bytes]]:
     for look in range(1, LOOKS + 1):
-        units = staged(job.url)
+        units = staged(job)
         try:
             return [failure for unit in read_units(job, units) for failure in unit.failures], set(units)
         except InputError:  # published and gone meanwhile: look again

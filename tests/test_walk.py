@@ -83,7 +83,7 @@ def embedded(archive: Path, output: Path, name: str, model: LateFusion) -> str:
     cut, encode = cut_stage(cutting, words), EncodeUnits(model, commit)
     for i in range(units.num_rows):
         encode(cut.run(units.slice(i, 1)))
-    version = publish(job.url, assets)
+    version = publish(job, assets)
     assert imbalances(open_dataset(job.url).ledger(), units.num_rows) == []
     assert version.accounting.failed == 0
     return job.url

@@ -1,10 +1,12 @@
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embed.compact import fold, without
 from embed.staging import read_units, staged
 from embed.store import join, listing
+from embed.tables import ID
 from tests.embed.vectors import begin, commit, unit_of
 
 
@@ -13,13 +15,17 @@ def texts(url: str, name: str) -> list[str]:
     return column
 
 
+def units(names: str) -> pa.Array:
+    return pa.array(list(map(unit_of, names)), ID)
+
+
 def test_folding_twice_gives_the_same_names_and_bytes(storage_url: str) -> None:
     job = begin(storage_url)
     for name in "abcde":
         commit(job, name, name + "1", name + "2")
-    size = next(read_units(job, staged(storage_url))).rows.nbytes
+    size = next(read_units(job, staged(job))).rows.nbytes
     files = [
-        fold(storage_url, read_units(job, staged(storage_url)), job.row_schema(), file_bytes=2 * size - 100)
+        fold(storage_url, read_units(job, staged(job)), job.row_schema(), 1, file_bytes=2 * size - 100)
         for _ in range(2)
     ]
     assert files[0] == files[1]
@@ -34,10 +40,10 @@ def test_a_file_loses_just_the_units_named(tmp_path: Path) -> None:
     job = begin(url)
     for name in "abc":
         commit(job, name, name)
-    [file] = fold(url, read_units(job, sorted(map(unit_of, "abc"))), job.row_schema())
-    assert without(url, file, {unit_of("z")}, job.row_schema()) == file
-    assert without(url, file, set(map(unit_of, "abc")), job.row_schema()) is None
-    kept = without(url, file, {unit_of("b"), unit_of("z")}, job.row_schema())
+    [file] = fold(url, read_units(job, sorted(map(unit_of, "abc"))), job.row_schema(), 1)
+    assert without(url, file, units("z"), job.row_schema(), 1) == file
+    assert without(url, file, units("abc"), job.row_schema(), 1) is None
+    kept = without(url, file, units("bz"), job.row_schema(), 1)
     assert kept is not None
     assert sorted(texts(url, kept.name)) == ["a", "c"]
     assert sorted(texts(url, file.name)) == ["a", "b", "c"]

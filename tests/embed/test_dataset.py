@@ -23,7 +23,7 @@ def dataset(storage_url: str) -> VectorsDataset:
     commit(job, "a", "one", "two")
     commit(job, "b", "three")
     commit_failed(job, "c", "no sound")
-    publish(storage_url, manifest("a", "b", "c"), file_bytes=1)
+    publish(job, manifest("a", "b", "c"), file_bytes=1)
     return open_dataset(storage_url)
 
 
@@ -73,15 +73,17 @@ def test_others_read_the_files_without_this_project(dataset: VectorsDataset, tmp
 
 
 def test_an_open_dataset_stays_at_its_version(dataset: VectorsDataset) -> None:
-    commit(begin(dataset.url), "d", "four")
-    publish(dataset.url, manifest("a", "b", "c", "d"))
+    job = begin(dataset.url)
+    commit(job, "d", "four")
+    publish(job, manifest("a", "b", "c", "d"))
     assert dataset.table(["text"]).num_rows == 3
     assert open_dataset(dataset.url).table(["text"]).num_rows == 4
 
 
 def test_a_dataset_of_no_rows_opens(storage_url: str) -> None:
-    commit_failed(begin(storage_url), "a", "no sound")
-    publish(storage_url, manifest("a"))
+    job = begin(storage_url)
+    commit_failed(job, "a", "no sound")
+    publish(job, manifest("a"))
     assert open_dataset(storage_url).table().schema.equals(rows(DIM))
     assert list(open_dataset(storage_url).batches()) == []
 
@@ -89,8 +91,9 @@ def test_a_dataset_of_no_rows_opens(storage_url: str) -> None:
 def test_what_is_not_published_is_named(storage_url: str) -> None:
     with pytest.raises(InputError, match="no version is published here; run `deglu embed`"):
         open_dataset(storage_url)
-    commit(begin(storage_url), "a", "one")
-    publish(storage_url, manifest("a"))
+    job = begin(storage_url)
+    commit(job, "a", "one")
+    publish(job, manifest("a"))
     with pytest.raises(InputError, match="no version 7; published: 1"):
         open_dataset(storage_url, version=7)
 
@@ -99,7 +102,7 @@ def test_what_is_not_published_is_named(storage_url: str) -> None:
 def test_a_damaged_file_is_named(tmp_path: Path, kind: str) -> None:
     job = begin(str(tmp_path / "vectors"))
     commit(job, "a", "one")
-    publish(job.url, manifest("a"))
+    publish(job, manifest("a"))
     (file,) = (tmp_path / "vectors" / kind).iterdir()
     file.write_bytes(b"half a fi")
     dataset = open_dataset(job.url)

@@ -8,35 +8,45 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+import embed.log
 import embed.publish
 from embed.dataset import VectorsDataset, open_dataset
-from embed.errors import AlreadyPublished, StorageError
-from embed.publish import committed, publish
-from embed.staging import attempts, mark_attempt, staged
+from embed.errors import AlreadyPublished, InputError, SpecError, StorageError
+from embed.job import Job
+from embed.log import newest_entry, newest_version, versions
+from embed.publish import carriable, committed, fold, publish
+from embed.staging import attempts, mark_attempts, staged
 from embed.store import create_exclusive, listing
-from embed.version import FORGOTTEN, TOMBSTONES, Version, versions
+from embed.tables import ID
+from embed.version import FORGOTTEN, TOMBSTONES
 from tests.embed.vectors import VERSION, asset_of, begin, commit, commit_failed, manifest, unit_of
 
 ROOT = Path(__file__).parents[2]
 
 KILLED_BEFORE_THE_MANIFEST = """
 import os, signal, sys
-import embed.publish
+import embed.log
+from embed.dataset import publish, read_job
 from tests.embed.vectors import manifest
-embed.publish.create_exclusive = lambda url, data: os.kill(os.getpid(), signal.SIGKILL)
-embed.publish.publish(sys.argv[1], manifest("a", "b", "c"))
+embed.log.create_exclusive = lambda url, data: os.kill(os.getpid(), signal.SIGKILL)
+publish(read_job(sys.argv[1]), manifest("a", "b", "c"))
 """
 KILLED_BEFORE_TIDYING = """
 import os, signal, sys
 import embed.publish
+from embed.dataset import publish, read_job
 from tests.embed.vectors import manifest
 embed.publish.delete = lambda urls: os.kill(os.getpid(), signal.SIGKILL)
-embed.publish.publish(sys.argv[1], manifest("a", "b", "c"))
+publish(read_job(sys.argv[1]), manifest("a", "b", "c"))
 """
 
 
 def texts(dataset: VectorsDataset) -> list[str]:
     return sorted(dataset.table(["text"])["text"].to_pylist())
+
+
+def done(job: Job) -> set[bytes]:
+    return set(committed(job).to_pylist())
 
 
 def buried(*names: str, version: str = VERSION, reason: str = "replaced") -> pa.Table:
@@ -46,28 +56,28 @@ def buried(*names: str, version: str = VERSION, reason: str = "replaced") -> pa.
 
 def test_versions_add_up_and_staging_empties(storage_url: str) -> None:
     job = begin(storage_url)
-    mark_attempt(storage_url, unit_of("a"))
-    mark_attempt(storage_url, unit_of("b"))
+    mark_attempts(job, [unit_of("a"), unit_of("b")])
     commit(job, "a", "one", "two")
-    first = publish(storage_url, manifest("a"))
+    first = publish(job, manifest("a"))
     assert (first.number, first.rows) == (1, 2)
-    assert staged(storage_url) == []
-    assert attempts(storage_url) == {unit_of("b"): 1}
+    assert staged(job) == []
+    assert attempts(job) == {unit_of("b"): 1}
     commit(job, "b", "three")
-    assert committed(storage_url) == {unit_of("a"), unit_of("b")}
-    second = publish(storage_url, manifest("a", "b"))
+    assert done(job) == {unit_of("a"), unit_of("b")}
+    second = publish(job, manifest("a", "b"))
     assert (second.number, second.rows, second.accounting.units) == (2, 3, 2)
-    assert committed(storage_url) == {unit_of("a"), unit_of("b")}
+    assert done(job) == {unit_of("a"), unit_of("b")}
     assert second.data[:1] == first.data
     assert texts(open_dataset(storage_url)) == ["one", "three", "two"]
     assert texts(open_dataset(storage_url, version=1)) == ["one", "two"]
 
 
 def test_nothing_new_publishes_nothing(storage_url: str) -> None:
-    commit(begin(storage_url), "a", "one")
-    first = publish(storage_url, manifest("a"))
-    assert publish(storage_url, manifest("a")) == first
-    assert publish(storage_url, manifest("a", "b")).number == 2
+    job = begin(storage_url)
+    commit(job, "a", "one")
+    first = publish(job, manifest("a"))
+    assert publish(job, manifest("a")) == first
+    assert publish(job, manifest("a", "b")).number == 2
     assert versions(storage_url) == [1, 2]
 
 
@@ -75,14 +85,14 @@ def test_nothing_new_publishes_nothing(storage_url: str) -> None:
 def test_a_kill_before_the_manifest_leaves_the_old_version_and_a_rerun_has_every_row_once(storage_url: str) -> None:
     job = begin(storage_url)
     commit(job, "a", "one")
-    publish(storage_url, manifest("a"))
+    publish(job, manifest("a"))
     commit(job, "b", "two")
     commit(job, "c", "three")
     child = subprocess.run([sys.executable, "-c", KILLED_BEFORE_THE_MANIFEST, storage_url], cwd=ROOT, check=False)
     assert child.returncode == -9
     assert len(listing(storage_url + "/data")) == 2
     assert texts(open_dataset(storage_url)) == ["one"]
-    assert publish(storage_url, manifest("a", "b", "c")).number == 2
+    assert publish(job, manifest("a", "b", "c")).number == 2
     assert texts(open_dataset(storage_url)) == ["one", "three", "two"]
     assert len(listing(storage_url + "/data")) == 2
 
@@ -94,17 +104,17 @@ def test_a_kill_after_the_manifest_folds_nothing_twice(storage_url: str) -> None
     commit(job, "b", "two")
     child = subprocess.run([sys.executable, "-c", KILLED_BEFORE_TIDYING, storage_url], cwd=ROOT, check=False)
     assert child.returncode == -9
-    assert len(staged(storage_url)) == 2
+    assert len(staged(job)) == 2
     commit(job, "c", "three")
-    assert publish(storage_url, manifest("a", "b", "c")).number == 2
+    assert publish(job, manifest("a", "b", "c")).number == 2
     assert texts(open_dataset(storage_url)) == ["one", "three", "two"]
-    assert staged(storage_url) == []
+    assert staged(job) == []
 
 
 def test_two_readers_during_publishing_see_whole_versions_only(storage_url: str) -> None:
     job, names, whole, stop = begin(storage_url), "abcd", {}, threading.Event()
     commit(job, "start", "start 1", "start 2")
-    publish(storage_url, manifest("start"))
+    publish(job, manifest("start"))
     for number in range(1, len(names) + 2):
         whole[number] = sorted([f"{name} {row}" for name in ("start", *names[: number - 1]) for row in (1, 2)])
 
@@ -122,7 +132,7 @@ def test_two_readers_during_publishing_see_whole_versions_only(storage_url: str)
         try:
             for place, name in enumerate(names):
                 commit(job, name, f"{name} 1", f"{name} 2")
-                assert publish(storage_url, manifest("start", *names[: place + 1])).number == place + 2
+                assert publish(job, manifest("start", *names[: place + 1])).number == place + 2
         finally:
             stop.set()
         for reader in readers:
@@ -131,46 +141,127 @@ def test_two_readers_during_publishing_see_whole_versions_only(storage_url: str)
     assert texts(open_dataset(storage_url)) == whole[len(names) + 1]
 
 
-def test_a_second_publisher_of_the_same_version_loses_cleanly(
-    storage_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_loses_the_race_begins_again_from_what_won(storage_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     job = begin(storage_url)
     commit(job, "a", "one")
     create, won = create_exclusive, []
 
     def create_after_another(url: str, data: bytes) -> bool:
-        """Another publisher goes first, whole, between our files and our manifest."""
-        monkeypatch.setattr(embed.publish, "create_exclusive", create)
-        won.append(publish(storage_url, manifest("a")))
+        """Another publisher goes first, whole, between our files and our entry."""
+        monkeypatch.setattr(embed.log, "create_exclusive", create)
+        won.append(publish(job, manifest("a")))
         commit(job, "b", "two")
         return create(url, data)
 
-    monkeypatch.setattr(embed.publish, "create_exclusive", create_after_another)
-    with pytest.raises(AlreadyPublished, match="another job published version 1 first; run again"):
-        publish(storage_url, manifest("a"))
-    assert versions(storage_url) == [1]
-    assert open_dataset(storage_url).info == won[0]
-    assert staged(storage_url) == [unit_of("b")]
-    assert publish(storage_url, manifest("a", "b")).number == 2
+    monkeypatch.setattr(embed.log, "create_exclusive", create_after_another)
+    ours = publish(job, manifest("a", "b"))
+    assert (won[0].number, ours.number) == (1, 2)
     assert texts(open_dataset(storage_url)) == ["one", "two"]
+    assert texts(open_dataset(storage_url, version=1)) == ["one"]
+    assert staged(job) == []
+    assert publish(job, manifest("a", "b")) == ours
 
 
-def test_of_four_publishers_at_once_rows_appear_once_whoever_wins(storage_url: str) -> None:
+def test_who_always_loses_gives_up_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = begin(str(tmp_path))
+    commit(job, "a", "one")
+    monkeypatch.setattr(embed.log, "create_exclusive", lambda url, data: False)
+    with pytest.raises(AlreadyPublished, match="5 times; run again to add what is left"):
+        publish(job, manifest("a"))
+    monkeypatch.undo()
+    assert publish(job, manifest("a")).rows == 1
+
+
+def test_of_many_publishers_and_folders_at_once_rows_appear_once_whoever_wins(storage_url: str) -> None:
     job = begin(storage_url)
-    for name in "abcdef":
+
+    def work(name: str) -> None:
         commit(job, name, name)
-
-    def attempt(_: int) -> Version | AlreadyPublished:
         try:
-            return publish(storage_url, manifest(*"abcdef"))
-        except AlreadyPublished as lost:
-            return lost
+            fold(job) if name in "ace" else publish(job, manifest(*"abcdef"))
+        except AlreadyPublished:
+            pass
 
-    with ThreadPoolExecutor(4) as pool:
-        outcomes = list(pool.map(attempt, range(4)))
-    assert {outcome.number for outcome in outcomes if isinstance(outcome, Version)} == {1}
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, "abcdef"))
+    last = publish(job, manifest(*"abcdef"))
     assert texts(open_dataset(storage_url)) == list("abcdef")
-    assert publish(storage_url, manifest(*"abcdef")).number == 1
+    assert (last.rows, last.accounting.units, staged(job)) == (6, 6, [])
+    assert publish(job, manifest(*"abcdef")) == last
+
+
+def test_drafts_are_for_writers_alone(storage_url: str) -> None:
+    job = begin(storage_url)
+    assert fold(job) is None
+    commit(job, "a", "one")
+    draft = fold(job)
+    assert draft is not None
+    assert (draft.complete, draft.number, newest_version(storage_url), versions(storage_url)) == (False, 1, None, [])
+    with pytest.raises(InputError, match="no version is published here"):
+        open_dataset(storage_url)
+    with pytest.raises(InputError, match="version 1 is the draft of a run; published: none"):
+        open_dataset(storage_url, version=1)
+    assert (staged(job), done(job), newest_entry(storage_url)) == ([], {unit_of("a")}, draft)
+    commit(job, "b", "two")
+    assert done(job) == {unit_of("a"), unit_of("b")}
+    first = publish(job, manifest("a", "b"))
+    assert (first.number, first.complete, first.published) == (2, True, ())
+    commit(job, "c", "three")
+    fold(job)
+    assert texts(open_dataset(storage_url)) == ["one", "two"]
+    assert versions(storage_url) == [2]
+    assert publish(job, manifest("a", "b", "c")).published == (2,)
+    assert texts(open_dataset(storage_url)) == ["one", "three", "two"]
+    assert versions(storage_url) == [2, 4]
+    with pytest.raises(InputError, match="version 3 was removed: version 4 has it; published: 2, 4"):
+        open_dataset(storage_url, version=3)
+
+
+def test_many_ledger_segments_become_one(tmp_path: Path) -> None:
+    job = begin(str(tmp_path))
+    for number in range(embed.publish.MANY_SEGMENTS):
+        commit_failed(job, str(number), "no sound")
+        version = fold(job)
+    assert version is not None
+    assert (len(version.ledger), version.accounting.failed) == (1, embed.publish.MANY_SEGMENTS)
+    assert len(done(job)) == embed.publish.MANY_SEGMENTS
+
+
+def test_a_new_job_starts_from_nothing_but_what_it_carries(storage_url: str) -> None:
+    old = begin(storage_url)
+    for name in "abc":
+        commit(old, name, f"{name} 1", f"{name} 2")
+    commit_failed(old, "d", "no text")
+    publish(old, manifest(*"abcd"))
+    new = begin(storage_url, encoder="encoder-2")
+    assert done(new) == set()
+    units = pa.array(list(map(unit_of, "abdz")), ID)
+    carry = carriable(new, units)
+    assert set(carry.to_pylist()) == {unit_of("a"), unit_of("b")}
+    commit(new, "c", "c anew")
+    fold(new)
+    assert done(new) == {unit_of("c")}
+    assert texts(open_dataset(storage_url)) == ["a 1", "a 2", "b 1", "b 2", "c 1", "c 2"]
+    commit(new, "d", "d at last")
+    version = publish(new, manifest(*"abcd"), carry=carry)
+    dataset = open_dataset(storage_url)
+    assert texts(dataset) == ["a 1", "a 2", "b 1", "b 2", "c anew", "d at last"]
+    assert (version.job, version.rows, version.encoder) == (2, 6, "encoder-2")
+    assert set(dataset.table(["encoder"])["encoder"].to_pylist()) == {"encoder-2"}
+    assert done(new) == set(map(unit_of, "abcd"))
+    assert carriable(new, units).to_pylist() == []
+    assert len(texts(open_dataset(storage_url, version=1))) == 6
+    with pytest.raises(SpecError, match="job 2 has taken over with another spec"):
+        publish(old, manifest(*"abc"))
+
+
+def test_nothing_is_carried_into_another_space(tmp_path: Path) -> None:
+    old = begin(str(tmp_path))
+    commit(old, "a", "one")
+    publish(old, manifest("a"))
+    new = begin(str(tmp_path), space="space-2")
+    assert carriable(new, pa.array([unit_of("a")], ID)).to_pylist() == []
+    assert publish(new, manifest("a"), carry=pa.array([unit_of("a")], ID)).rows == 0
 
 
 def test_a_retry_replaces_what_it_did_before(storage_url: str) -> None:
@@ -179,13 +270,13 @@ def test_a_retry_replaces_what_it_did_before(storage_url: str) -> None:
     commit(job, "half", "old")
     commit_failed(job, "bad", "cannot be read")
     commit_failed(job, "worse", "cannot be read either")
-    first = publish(storage_url, manifest("good", "half", "bad", "worse"))
+    first = publish(job, manifest("good", "half", "bad", "worse"))
     assert (first.accounting.embedded, first.accounting.failed) == (2, 2)
     assert open_dataset(storage_url).failures().num_rows == 2
     commit(job, "half", "new 1", "new 2")
     commit(job, "bad", "read at last")
     commit_failed(job, "worse", "still not", attempts=2)
-    second = publish(storage_url, manifest("good", "half", "bad", "worse"))
+    second = publish(job, manifest("good", "half", "bad", "worse"))
     dataset = open_dataset(storage_url)
     assert texts(dataset) == ["kept 1", "kept 2", "new 1", "new 2", "read at last"]
     assert second.rows == 5
@@ -198,20 +289,21 @@ def test_tombstones_hide_and_come_off_when_the_content_returns(storage_url: str)
     job = begin(storage_url)
     commit(job, "a", "old words")
     commit(job, "b", "stays")
-    publish(storage_url, manifest("a", "b"))
-    hidden = publish(storage_url, manifest("b"), buried("a"))
+    publish(job, manifest("a", "b"))
+    hidden = publish(job, manifest("b"), buried("a"))
     assert (hidden.number, hidden.rows, hidden.accounting.units) == (2, 1, 1)
     assert texts(open_dataset(storage_url)) == ["stays"]
     assert open_dataset(storage_url).ledger()["unit_id"].to_pylist() == [unit_of("b")]
-    assert publish(storage_url, manifest("b")).number == 2
-    assert publish(storage_url, manifest("a", "b")).rows == 2
+    assert publish(job, manifest("b")).number == 2
+    assert publish(job, manifest("a", "b")).rows == 2
     assert texts(open_dataset(storage_url)) == ["old words", "stays"]
 
 
 def test_what_is_forgotten_stays_so(storage_url: str) -> None:
-    commit(begin(storage_url), "a", "private")
-    assert publish(storage_url, manifest("a"), buried("a", reason=FORGOTTEN)).rows == 0
-    assert publish(storage_url, manifest("a"), buried("a")).rows == 0
+    job = begin(storage_url)
+    commit(job, "a", "private")
+    assert publish(job, manifest("a"), buried("a", reason=FORGOTTEN)).rows == 0
+    assert publish(job, manifest("a"), buried("a")).rows == 0
     assert open_dataset(storage_url).table().num_rows == 0
 
 
@@ -221,11 +313,12 @@ def test_staging_that_cannot_be_emptied_is_only_a_warning(
     def refuse(urls: list[str]) -> None:
         raise StorageError(f"{urls[0]}: permission denied")
 
-    commit(begin(str(tmp_path)), "a", "one")
+    job = begin(str(tmp_path))
+    commit(job, "a", "one")
     monkeypatch.setattr(embed.publish, "delete", refuse)
     with caplog.at_level(logging.WARNING):
-        assert publish(str(tmp_path), manifest("a")).number == 1
+        assert publish(job, manifest("a")).number == 1
     assert "the next publish does it" in caplog.text
     monkeypatch.undo()
-    assert publish(str(tmp_path), manifest("a")).number == 1
-    assert staged(str(tmp_path)) == []
+    assert publish(job, manifest("a")).number == 1
+    assert staged(job) == []

@@ -1,23 +1,17 @@
-from pathlib import Path
-
 import pyarrow as pa
 import pytest
 
-from embed.errors import InputError, StorageError
-from embed.store import listing, write_bytes
+from embed.store import listing
 from embed.version import (
     SEGMENT,
     TOMBSTONES,
+    forgotten_of,
     newest_of_each,
-    newest_version,
     read_table,
-    read_version,
-    version_url,
-    versions,
     without_tombstoned,
     write_table,
 )
-from tests.embed.vectors import VERSION, asset_of, ledger_row, unit_rows
+from tests.embed.vectors import VERSION, asset_of, ledger_row, unit_of, unit_rows
 
 
 def segment(*units: tuple[str, int]) -> pa.Table:
@@ -37,6 +31,26 @@ def test_equal_tables_are_one_file(storage_url: str) -> None:
     assert read_table(storage_url, first).equals(segment(("a", 1)))
 
 
+def test_names_tell_the_entry_and_equal_bytes_stay_where_they_are(storage_url: str) -> None:
+    first = write_table(storage_url, "assets", segment(("a", 1)), 7)
+    assert first.name.startswith("assets/00000007-")
+    assert write_table(storage_url, "assets", segment(("a", 1)), 8, first) == first
+    assert write_table(storage_url, "assets", segment(("a", 2)), 8, first).name.startswith("assets/00000008-")
+
+
+def test_a_large_table_gives_only_the_columns_asked(storage_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ref = write_table(storage_url, "ledger", segment(("a", 1), ("b", 2)), 1)
+    monkeypatch.setattr("embed.version.LARGE_BYTES", 1)
+    assert read_table(storage_url, ref, ["unit_id"]).to_pydict() == {"unit_id": [unit_of("a"), unit_of("b")]}
+
+
+def test_what_is_forgotten_hides_whatever_its_content() -> None:
+    table = pa.concat_tables([unit_rows("a", ["x"]), unit_rows("a", ["y"], version="size:2"), unit_rows("b", ["z"])])
+    stones = pa.table([[asset_of("a")], [""], ["forgotten"]], schema=TOMBSTONES)
+    assert without_tombstoned(table, stones)["text"].to_pylist() == ["z"]
+    assert forgotten_of(stones).to_pylist() == [asset_of("a")]
+
+
 def test_a_tombstone_hides_one_content_of_one_asset() -> None:
     table = pa.concat_tables([unit_rows("a", ["x"]), unit_rows("a", ["y"], version="size:2"), unit_rows("b", ["z"])])
     stone = {"asset_id": asset_of("a"), "content_version": VERSION, "reason": "gone"}
@@ -44,17 +58,3 @@ def test_a_tombstone_hides_one_content_of_one_asset() -> None:
     assert without_tombstoned(table, stones)["text"].to_pylist() == ["y", "z"]
     assert without_tombstoned(table.to_batches()[0], stones).num_rows == 0
     assert without_tombstoned(table, TOMBSTONES.empty_table()).num_rows == 3
-
-
-def test_versions_are_numbers_and_strangers_are_ignored(tmp_path: Path) -> None:
-    url = str(tmp_path)
-    assert versions(url) == []
-    assert newest_version(url) is None
-    for number in (2, 10):
-        write_bytes(version_url(url, number), b"{")
-    write_bytes(f"{url}/versions/notes.json", b"")
-    assert versions(url) == [2, 10]
-    with pytest.raises(StorageError, match=r"00000010\.json: damaged"):
-        newest_version(url)
-    with pytest.raises(InputError, match="no version 3; published: 2, 10"):
-        read_version(url, 3)

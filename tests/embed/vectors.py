@@ -15,8 +15,9 @@ DIM = 4
 VERSION = "size:1;mtime:1"
 
 
-def begin(url: str) -> Job:
-    return open_job(url, {"window_s": 30}, dims=[DIM, 2], space="space-1", encoder="encoder-1")
+def begin(url: str, encoder: str = "encoder-1", space: str = "space-1") -> Job:
+    """The job of this encoder: the one that stands, or the next."""
+    return open_job(url, {"window_s": 30}, dims=[DIM, 2], space=space, encoder=encoder, new_version=True)
 
 
 def unit_of(name: str) -> bytes:
@@ -27,7 +28,7 @@ def asset_of(name: str) -> bytes:
     return digest("asset", name)
 
 
-def unit_rows(name: str, texts: Iterable[str], version: str = VERSION) -> pa.Table:
+def unit_rows(name: str, texts: Iterable[str], version: str = VERSION, encoder: str = "encoder-1") -> pa.Table:
     """A row for each text; vector i is axis i."""
     table = [
         {
@@ -42,7 +43,7 @@ def unit_rows(name: str, texts: Iterable[str], version: str = VERSION) -> pa.Tab
             "text": text,
             "metadata": [("station", "Dakar")],
             "space": "space-1",
-            "encoder": "encoder-1",
+            "encoder": encoder,
             "vector": np.eye(DIM, dtype=np.float16)[place % DIM],
         }
         for place, text in enumerate(texts)
@@ -71,7 +72,7 @@ def failures_of(name: str, *messages: str, attempts: int = 1) -> pa.Table:
 
 
 def commit(job: Job, name: str, *texts: str, version: str = VERSION) -> None:
-    table = unit_rows(name, texts, version)
+    table = unit_rows(name, texts, version, job.encoder)
     commit_unit(job, table, ledger_row(name, table.num_rows, version=version), failures_of(name))
 
 

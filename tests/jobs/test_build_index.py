@@ -77,7 +77,7 @@ def published(storage_url: str) -> str:
         seconds = {"decoded_s": 0.0, "embedded_s": 0.0, "not_speech_s": 0.0, "lost_s": 0.0}
         ledger = {**row, "outcome": "embedded", "rows": 4, **seconds}
         commit_unit(job, table, ledger, FAILURES.empty_table())
-    publish(url, _manifest())
+    publish(job, _manifest())
     return url
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from embed.dataset import mark_attempt, publish
+from embed.dataset import mark_attempts, publish
 from embed.errors import InputError, SpecError
 from jobs.__main__ import run
 from jobs.read_dataset import failures, span, status
@@ -19,11 +19,11 @@ def running(storage_url: str) -> str:
     commit(job, "a", "one", "two")
     for name in "bc":
         commit_failed(job, name, f"no sound in [{name}]")
-    publish(storage_url, manifest("a", "b", "c"))
+    publish(job, manifest("a", "b", "c"))
     commit(job, "d", "three")
     commit_failed(job, "e", "cut off")
-    for name in ("d", "f", "f"):
-        mark_attempt(storage_url, unit_of(name))
+    for names in ("df", "f"):
+        mark_attempts(job, map(unit_of, names))
     return storage_url
 
 
@@ -98,8 +98,9 @@ def test_spans_are_told_in_the_measure_of_their_modality() -> None:
 
 
 def test_no_failures_is_said(storage_url: str) -> None:
-    commit(begin(storage_url), "a", "one")
-    publish(storage_url, manifest("a"))
+    job = begin(storage_url)
+    commit(job, "a", "one")
+    publish(job, manifest("a"))
     assert failures(storage_url).text().endswith("version 1: no failures")
 
 
