@@ -42,12 +42,14 @@ def open_stream(url: str) -> Iterator[Stream]:
         if not file.size:
             raise InputError(f"{url}: empty file (0 bytes)")
         stream = None if suffix(url) in _HEADERLESS else _soundfile(file, url)
-        if stream is not None:
+        if stream is not None and stream.file.format != "OGG":
             with stream.file:
                 yield stream
         else:
+            if stream is not None:
+                stream.file.close()
             file.seek(0)
-            with _pyav(file, url) as other:
+            with _pyav(file, url, measured=stream is not None) as other:
                 yield _mp3(file, url) or other if other.format == "mp3" else other
 
 
@@ -118,7 +120,7 @@ class _SoundFileStream:
         """libsndfile gives up at damage; PyAV finds its way behind it."""
         self._watched.seek(0)
         try:
-            with _pyav(self._watched, self._url) as other:
+            with _pyav(self._watched, self._url, measured=True) as other:
                 if other.rate == self.rate:
                     yield from other.blocks(at)
         except UnsupportedFormat:
@@ -126,8 +128,8 @@ class _SoundFileStream:
 
 
 @contextmanager
-def _pyav(file: Watched, url: str) -> Iterator["_AvStream"]:
-    stream = _AvStream(file, url)
+def _pyav(file: Watched, url: str, measured: bool = False) -> Iterator["_AvStream"]:
+    stream = _AvStream(file, url, measured)
     try:
         yield stream
     finally:
@@ -135,7 +137,7 @@ def _pyav(file: Watched, url: str) -> Iterator["_AvStream"]:
 
 
 class _AvStream:
-    def __init__(self, file: Watched, url: str) -> None:
+    def __init__(self, file: Watched, url: str, measured: bool) -> None:
         self._watched, self._url = file, url
         self._open()
         self.format: str = self._container.format.name
@@ -146,6 +148,8 @@ class _AvStream:
         except UnsupportedFormat:
             self.close()
             raise
+        # Other oggs soundfile can measure.  What a chain states is one link's, and ffmpeg cannot seek in it.
+        self._chained = self.format == "ogg" and not measured
         self._origin = float((self._stream.start_time or 0) * self._stream.time_base)
 
     def close(self) -> None:
@@ -181,7 +185,7 @@ class _AvStream:
 
     def _stated_s(self) -> float | None:
         stated = None
-        if self.format == "ogg":  # chained, else soundfile had it: what it states is one link's
+        if self._chained:
             return None
         if self._stream.duration:
             stated = float(self._stream.duration * self._stream.time_base)
@@ -221,7 +225,7 @@ class _AvStream:
 
     def _frames(self, first: int) -> Iterator[tuple[int, FloatArray]]:
         """Decoded frames with their places, from some place at or before `first`."""
-        frames = self._decoded(max(first / self.rate - PRE_ROLL_S, 0.0))
+        frames = self._decoded(0.0 if self._chained else max(first / self.rate - PRE_ROLL_S, 0.0))
         head = next(frames, None)
         if first and (head is None or head[0] > first):  # the container's index is wrong or missing
             frames = self._decoded(0.0)
