@@ -4,7 +4,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from embed.cutting import Cutting
 from embed.inputs import InputSpec
 from embed.passages import PassageSpec
 from embed.segment import SegmentSpec
@@ -45,7 +44,3 @@ class EmbedSpec(Spec):
     )
     rates: Rates = speed_only(Rates(), "For the price that `deglu plan` tells")
     device: Literal["auto", "cpu", "gpu"] = speed_only("auto", "Where the model runs; auto takes a GPU that Ray offers")
-
-    def cutting(self, words: str) -> Cutting:
-        """How it is cut, with the digest of the tokenizer that counts tokens (`embed.words.words_of` the model)."""
-        return Cutting(self.segment, self.passage, words)

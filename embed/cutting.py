@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from embed import identity, vad
 from embed.errors import SpecError
-from embed.passages import PassageSpec
+from embed.passages import SLACK_TOKENS, TITLE_TOKENS, PassageSpec
 from embed.segment import SegmentSpec
+from embed.words import special_tokens
 
 # Raise these when the code cuts differently for the same spec: ids then change with it.
 _SPEECH_RULES = 1
@@ -53,3 +54,16 @@ class Cutting:
             raise SpecError(
                 f"the dataset was cut in a way unknown here ({reason}); use the Deglu that made it"
             ) from None
+
+
+def refuse_truncation(model: str, passage: PassageSpec) -> None:
+    """SpecError where a passage with its title, and what stands around it, may be longer than the model takes."""
+    from embed.model.directory import read_spec  # torch: cutting itself needs none
+
+    tower = read_spec(model).text
+    most = tower.max_tokens - special_tokens(tower) - TITLE_TOKENS - SLACK_TOKENS
+    if passage.max_tokens > most:
+        raise SpecError(
+            f"passage.max_tokens = {passage.max_tokens}: with a title and special tokens that is more than the"
+            f" {tower.max_tokens} tokens that the text tower of {model!r} takes; set it to {most} or less"
+        )

@@ -33,6 +33,17 @@ def unit_id(asset: bytes, version: str, cutting: str, start: int, end: int | Non
     return hashlib.blake2b(plain.encode(), digest_size=ID_BYTES).digest()
 
 
-def segment_id(asset: bytes, version: str, cutting: str, start: int, end: int, item: str | None = None) -> bytes:
-    """`start` and `end` in milliseconds (speech) or characters (text); `item` names a document inside the asset."""
-    return digest("segment", asset, version, cutting, start, end, item)
+def segment_id(
+    asset: bytes,
+    version: str,
+    cutting: str,
+    start: int,
+    end: int,
+    item: str | None = None,
+    place: int | None = None,
+) -> bytes:
+    """`start` and `end` in milliseconds (speech) or characters (text).
+
+    `item` names a document inside the asset, and `place` is its byte or row there: names need not be unique.
+    """
+    return digest("segment", asset, version, cutting, start, end, item, place)

@@ -2,7 +2,9 @@
 
 One rule decides what a file is, when `modality` is `auto`:
 - hidden files and folders (`.name`), and side files (`is_side_file`) inside a folder, are skipped;
-- `.txt`, `.jsonl` and `.ndjson` are text;
+- `.txt`, `.jsonl`, `.ndjson`, `.csv`, `.tsv` and `.parquet` are text, also packed by gzip (`.jsonl.gz`, `.csv.gz`);
+- a `.jsonl` whose first line has `audio_filepath` lists recordings, and `metadata.csv` or `metadata.jsonl` with
+  `file_name` speaks of the recordings beside it (`embed.audio_lists`, `embed.side_files`);
 - everything else is tried as sound; what no reader knows is listed with a problem and counted as failed.
 """
 
@@ -15,7 +17,8 @@ from embed.spec import Spec, speed_only
 from embed.tables import SPEECH, TEXT
 
 JSON_LINES = frozenset({".jsonl", ".ndjson"})
-TEXT_SUFFIXES = JSON_LINES | {".txt"}
+FORMATS = {".txt": "txt", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"} | dict.fromkeys(JSON_LINES, "jsonl")
+PACKED = frozenset({"jsonl", "csv"})  # formats that are also read when packed by gzip
 
 # Things that lie beside recordings and hold none of their words: pictures, playlists, checksums, descriptions.
 _PICTURES = {".jpg", ".jpeg", ".png", ".gif"}
@@ -48,6 +51,10 @@ class InputSpec(Spec):
     modality: Literal["auto", "speech", "text"] = Field(default="auto", description="What the files hold.")
     lang: str | None = Field(default=None, description="Language of all of it, as a row's `lang`.")
     metadata: dict[str, str] = Field(default_factory=dict, description="Copied to every row.")
+    columns: dict[Literal["id", "text", "title", "lang"], str] = Field(
+        default_factory=dict,
+        description="Fields of .jsonl, .csv and .parquet by your names; by default _id or id, text, title, lang.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -61,25 +68,36 @@ def modality_of(path: str, declared: str = "auto") -> str:
     """`speech` or `text`, as declared, else by the suffix."""
     if declared != "auto":
         return declared
-    return TEXT if suffix(path) in TEXT_SUFFIXES else SPEECH
+    return TEXT if _text_format(path) else SPEECH
 
 
 def format_of(path: str, modality: str) -> str:
-    """How the file is read: `audio`, `jsonl` or `txt`."""
-    if modality == SPEECH:
-        return "audio"
-    return "jsonl" if suffix(path) in JSON_LINES else "txt"
+    """How the file is read: `audio`, `txt`, `jsonl`, `csv` or `parquet`."""
+    return "audio" if modality == SPEECH else _text_format(path) or "txt"
+
+
+def is_json_lines(path: str) -> bool:
+    return _text_format(path) == "jsonl"
 
 
 def is_side_file(path: str) -> bool:
     """Whether a file found in a folder (path below it) is hidden, or only describes its neighbours."""
-    parts = PurePosixPath(path).parts
-    if any(part.startswith(".") for part in parts):
+    if path.startswith(".") or "/." in path:
         return True
-    name = PurePosixPath(path)
-    return name.suffix.lower() in _SIDE_SUFFIXES or name.name.split(".")[0].lower() in _SIDE_STEMS
+    name = path.rpartition("/")[2]
+    return suffix(name) in _SIDE_SUFFIXES or name.partition(".")[0].lower() in _SIDE_STEMS
 
 
 def suffix(path: str) -> str:
     """The suffix in lower case, with its dot."""
-    return PurePosixPath(path).suffix.lower()
+    return PurePosixPath(path.rpartition("/")[2]).suffix.lower()
+
+
+def unpacked_suffix(path: str) -> str:
+    """That of what is packed, where it is packed by gzip."""
+    return suffix(path.lower().removesuffix(".gz"))
+
+
+def _text_format(path: str) -> str | None:
+    found = FORMATS.get(unpacked_suffix(path))
+    return found if found in PACKED or not path.lower().endswith(".gz") else None

@@ -1,33 +1,73 @@
-"""The manifest: every asset of the inputs, listed and probed once; the fixed denominator of progress and accounting."""
+"""The manifest: every asset of the inputs, listed and probed once; the fixed denominator of progress and accounting.
 
-import logging
-from collections.abc import Iterable, Iterator, Sequence
+Archives have millions of files: they are handled some at a time, and what an earlier manifest knows of a file that
+has not changed is not looked at again.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from embed import audio, identity, store
-from embed.errors import DegluError, InputError, SpecError
-from embed.inputs import InputSpec, format_of, is_side_file, modality_of
-from embed.tables import MANIFEST, SPEECH
+from embed import audio, identity
+from embed.audio_lists import recording_of
+from embed.errors import DegluError, SpecError
+from embed.found import Asset, found_in
+from embed.inputs import InputSpec
+from embed.tables import MANIFEST, TEXT
+from embed.texts_in import probe_text
 
 _PROBES_AT_ONCE = 16  # headers are small: this is waiting, not work
+_AT_ONCE = 20_000  # assets that are Python values together
+_AS_FOUND = ("uri", "url", "modality", "format", "size_bytes", "content_version", "start_ms", "end_ms", "text", "lang")
 
-log = logging.getLogger(__name__)
 
-
-def list_assets(inputs: Sequence[InputSpec]) -> pa.Table:
+def list_assets(
+    inputs: Sequence[InputSpec],
+    known: pa.Table | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    forgotten: Collection[bytes] = frozenset(),
+) -> pa.Table:
     """MANIFEST of all inputs, in their order, then by url.
 
-    A file that cannot be probed is a row with `problem`.  Raises InputError for an input that is missing or
-    holds no file to embed, SpecError for two inputs of one name.
+    An asset that cannot be read is a row with `problem`.  Rows of `known` with equal uri, size and content version
+    are not probed again, problems are.  Assets with an id in `forgotten` are left out.  `on_progress` is told how
+    many assets of how many are done.
+    Raises InputError for an input that is missing or holds no file to embed, SpecError for two inputs of one name.
     """
     _refuse_same_names(inputs)
-    found = [pair for spec in inputs for pair in _found(spec)]
+    listed = [found_in(spec) for spec in inputs]
+    total, done = sum(found.num for found in listed), 0
+    before = _Known(known if known is not None else MANIFEST.empty_table())
+    parts = [MANIFEST.empty_table()]
     with ThreadPoolExecutor(_PROBES_AT_ONCE) as pool:
-        rows = list(pool.map(lambda pair: _row(*pair), found))
-    return pa.Table.from_pylist(rows, schema=MANIFEST)
+        for assets in _some(asset for found in listed for asset in found):
+            kept = [asset for asset in assets if not _is_forgotten(asset.uri, forgotten)]
+            done += len(assets) - len(kept)
+            drafts = _table(kept)
+            rows = before.find(drafts)
+            probes = pool.map(_probed, (asset for asset, row in zip(kept, rows.tolist(), strict=True) if row < 0))
+            looked = []
+            for looked_at in probes:
+                looked.append(looked_at)
+                if on_progress:
+                    on_progress(done + len(looked), total)
+            done += len(kept)
+            if on_progress:
+                on_progress(done, total)
+            parts.append(before.joined(drafts, rows, looked))
+    return pa.concat_tables(parts)
+
+
+def _some(assets: Iterable[Asset]) -> Iterator[list[Asset]]:
+    coming = iter(assets)
+    while some := list(islice(coming, _AT_ONCE)):
+        yield some
 
 
 def _refuse_same_names(inputs: Iterable[InputSpec]) -> None:
@@ -38,49 +78,81 @@ def _refuse_same_names(inputs: Iterable[InputSpec]) -> None:
         seen[spec.name] = spec.url
 
 
-def _found(spec: InputSpec) -> Iterator[tuple[InputSpec, str, store.Entry]]:
-    """The files of an input with their uris."""
-    root = store.absolute(spec.url)
-    entries = store.listing(root)
-    if [entry.url for entry in entries] == [root]:
-        yield spec, spec.name, entries[0]
-        return
-    below = [(entry.url[len(root) :].lstrip("/"), entry) for entry in entries]
-    kept = [(path, entry) for path, entry in below if not is_side_file(path)]
-    if not kept:
-        what = f"only {len(entries)} hidden or side files" if entries else "no such file, and no files below it"
-        raise InputError(f"{spec.url}: nothing to embed: {what}; recordings, .txt and .jsonl were looked for")
-    if len(kept) < len(entries):
-        log.info("%s: %d hidden or side files of %d skipped", spec.url, len(entries) - len(kept), len(entries))
-    for path, entry in kept:
-        yield spec, f"{spec.name}/{path}", entry
+def _is_forgotten(uri: str, forgotten: Collection[bytes]) -> bool:
+    """Whether the asset, or the recording that an utterance is in, was taken down."""
+    if not forgotten:
+        return False
+    return identity.asset_id(uri) in forgotten or identity.asset_id(recording_of(uri)) in forgotten
 
 
-def _row(spec: InputSpec, uri: str, entry: store.Entry) -> dict[str, Any]:
-    modality = modality_of(entry.url, spec.modality)
-    duration_s, problem = _probed(entry, modality)
-    return {
-        "asset_id": identity.asset_id(uri),
-        "uri": uri,
-        "url": entry.url,
-        "modality": modality,
-        "format": format_of(entry.url, modality),
-        "size_bytes": entry.size_bytes,
-        "content_version": identity.content_version(entry.etag, entry.size_bytes, entry.mtime),
-        "duration_s": duration_s,
-        "lang": spec.lang,
-        "metadata": list(spec.metadata.items()),
-        "problem": problem,
-    }
+Probed = tuple[float | None, int | None, str | None]  # duration_s, items, problem
 
 
-def _probed(entry: store.Entry, modality: str) -> tuple[float | None, str | None]:
-    """Duration and problem."""
-    if entry.size_bytes == 0:
-        return None, f"InputError: {entry.url}: empty file (0 bytes)"
-    if modality != SPEECH:
-        return None, None
+def _probed(asset: Asset) -> Probed:
+    if asset.problem is not None or asset.format == "utterance":
+        return None, None, asset.problem
+    if asset.size_bytes == 0:
+        return None, None, f"InputError: {asset.url}: empty file (0 bytes)"
     try:
-        return audio.probe(entry.url).duration_s, None
+        if asset.modality == TEXT:
+            return None, probe_text(asset.url, asset.content_version, asset.format, asset.columns), None
+        return audio.probe(asset.url).duration_s, None, None
     except DegluError as error:
-        return None, f"{type(error).__name__}: {error}"
+        return None, None, f"{type(error).__name__}: {error}"
+
+
+def _table(assets: Sequence[Asset]) -> pa.Table:
+    """MANIFEST, not probed yet."""
+    columns: dict[str, Any] = {name: [getattr(asset, name) for asset in assets] for name in _AS_FOUND}
+    columns["asset_id"] = [identity.asset_id(asset.uri) for asset in assets]
+    columns["metadata"] = [list(asset.metadata.items()) for asset in assets]
+    columns["columns"] = [sorted(asset.columns.items()) or None for asset in assets]
+    columns |= dict.fromkeys(("duration_s", "items", "problem"), [None] * len(assets))
+    return pa.table([pa.array(columns[field.name], field.type) for field in MANIFEST], schema=MANIFEST)
+
+
+class _Known:
+    """What an earlier manifest knows, found by the first half of the asset's id: 16 bytes for each."""
+
+    def __init__(self, manifest: pa.Table) -> None:
+        self._rows = manifest.filter(pc.is_null(manifest["problem"]))
+        halves = _halves(self._rows)
+        self._order = np.argsort(halves, kind="stable")
+        self._sorted = halves[self._order]
+
+    def find(self, drafts: pa.Table) -> NDArray[np.int64]:
+        """For each draft its row here; -1 where there is none, or the file has changed."""
+        if not len(self._sorted) or not drafts.num_rows:
+            return np.full(drafts.num_rows, -1)
+        places = np.minimum(np.searchsorted(self._sorted, _halves(drafts)), len(self._sorted) - 1)
+        rows = self._order[places]
+        there = self._rows.take(rows)
+        same = np.ones(len(rows), bool)
+        for name in ("uri", "size_bytes", "content_version", "format"):
+            same &= pc.equal(drafts[name], there[name]).to_numpy()
+        mapped = zip(drafts["columns"].to_pylist(), there["columns"].to_pylist(), strict=True)
+        same &= np.asarray([(one or None) == (other or None) for one, other in mapped], bool)
+        return np.where(same, rows, -1)
+
+    def joined(self, drafts: pa.Table, rows: NDArray[np.int64], looked: Sequence[Probed]) -> pa.Table:
+        """The drafts with durations, items and problems, from here where a row is given, else as looked at."""
+        place = np.zeros(len(rows), np.int64)
+        place[rows >= 0] = len(looked) + np.arange((rows >= 0).sum())
+        place[rows < 0] = np.arange(len(looked))
+        standing = self._rows.take(rows[rows >= 0])
+        for position, name in enumerate(("duration_s", "items", "problem")):
+            field = MANIFEST.field(name)
+            new = pa.chunked_array([pa.array([one[position] for one in looked], field.type)])
+            both = pa.chunked_array([*new.chunks, *standing[name].chunks], field.type)
+            drafts = drafts.set_column(MANIFEST.get_field_index(name), field, both.take(pa.array(place)))
+        return drafts.combine_chunks()
+
+
+def _halves(manifest: pa.Table) -> NDArray[np.uint64]:
+    """The first 8 bytes of each asset id."""
+    ids = manifest["asset_id"].combine_chunks()
+    ids = pa.concat_arrays(ids.chunks) if isinstance(ids, pa.ChunkedArray) else ids
+    if not len(ids):
+        return np.zeros(0, np.uint64)
+    whole = np.frombuffer(ids.buffers()[1], np.uint64)[2 * ids.offset :][: 2 * len(ids)]
+    return whole[::2]

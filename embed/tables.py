@@ -25,11 +25,11 @@ MANIFEST = pa.schema(
         pa.field("uri", pa.string(), nullable=False),  # <input name>/<path below the input's root>
         pa.field("url", pa.string(), nullable=False),  # where it is opened
         pa.field("modality", pa.string(), nullable=False),  # speech | text
-        pa.field("format", pa.string(), nullable=False),  # audio | utterance | txt | jsonl | csv | parquet
+        pa.field("format", pa.string(), nullable=False),  # audio | utterance | list | txt | jsonl | csv | parquet
         pa.field("size_bytes", pa.int64(), nullable=False),
         pa.field("content_version", pa.string(), nullable=False),
         pa.field("duration_s", pa.float64()),  # as the header says; null where it does not
-        pa.field("items", pa.int64()),  # rows of a table (csv, parquet)
+        pa.field("items", pa.int64()),  # rows of a table (csv, parquet); bytes of a .jsonl.gz unpacked
         pa.field("start_ms", pa.int64()),  # utterance: its place in the recording at `url`
         pa.field("end_ms", pa.int64()),
         pa.field("text", pa.string()),  # utterance: what is said, where its list says so

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from embed.errors import SpecError
 from embed.model.packaged import resolve
+from embed.model.spec import TextTowerSpec
 
 _FILE = "tokenizer.json"
 
@@ -44,6 +45,15 @@ def words_of(model: str) -> TowerWords:
 
     tower = read_spec(model).text.name
     return TowerWords(tower, _loaded(tower)[1])
+
+
+def special_tokens(tower: TextTowerSpec) -> int:
+    """Tokens that stand around every document: those of the tokenizer, and the tower's own prefix."""
+    tokenizer, _ = _loaded(tower.name)
+    prefix = len(tokenizer.encode(tower.document, add_special_tokens=False).ids) if tower.document else 0
+    # The last position is pooled at an end token, also where the tokenizer adds none.
+    frame = max(tokenizer.num_special_tokens_to_add(False), int(tower.pooling == "last"))
+    return prefix + int(frame)
 
 
 @lru_cache(maxsize=2)

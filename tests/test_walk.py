@@ -11,6 +11,7 @@ from embed import tables
 from embed.accounting import imbalances
 from embed.archive import EmbedSpec
 from embed.audio import decode
+from embed.cutting import Cutting
 from embed.dataset import commit_unit, open_dataset, open_job, publish
 from embed.encoder import SAMPLE_RATE
 from embed.manifest import list_assets
@@ -73,7 +74,7 @@ def embedded(archive: Path, output: Path, name: str, model: LateFusion) -> str:
     assets = list_assets(spec.inputs)
     prints = model.fingerprints
     words = words_of(name)
-    cutting = spec.cutting(words.digest)
+    cutting = Cutting(spec.segment, spec.passage, words.digest)
     job = open_job(str(output), cutting.defining(), model.dims, prints.space, prints.encoder)
     units = plan_units(assets, cutting)
 

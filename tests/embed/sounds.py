@@ -18,7 +18,7 @@ from embed.segment import SegmentSpec
 from embed.units import plan_units
 
 SEGMENT = SegmentSpec(mode="windows", window_s=2, hop_s=1, max_s=2, unit_s=10)
-PASSAGE = PassageSpec(max_chars=60)
+PASSAGE = PassageSpec(max_tokens=60, overlap_tokens=0)
 TONES_HZ = (200, 500, 1500, 4000)
 
 

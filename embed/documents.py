@@ -1,0 +1,121 @@
+"""A document, as any text format gives it, and how a record (a line, a row) becomes one.
+
+Names of fields are those of retrieval corpora (`_id` or `id`, `text`, `title`, `lang`) unless the input's `columns`
+say otherwise; a dotted name reaches into nested records.  All other plain fields become metadata.
+"""
+
+import datetime
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from embed.errors import InputError
+
+DEFAULTS = {"id": ("_id", "id"), "text": ("text",), "title": ("title",), "lang": ("lang",)}
+_PLAIN = (str, int, float, Decimal, datetime.date, datetime.time)
+
+
+@dataclass(frozen=True)
+class Document:
+    text: str
+    title: str = ""
+    item: str | None = None  # its id; else its place in words; None for paragraphs of a .txt file
+    lang: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    place: int | None = None  # byte of the line, or number of the row: ids need not be unique
+    first_char: int = 0  # of a paragraph, in its file
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A line, row or paragraph that could not be read; its place as in UNITS, bytes or rows."""
+
+    reason: str
+    start: int
+    end: int
+
+
+class Columns:
+    """Which field of a record holds what."""
+
+    def __init__(self, mapping: Mapping[str, str] | None = None) -> None:
+        self._given = dict(mapping or {})
+        self._names = {part: (self._given[part],) if part in self._given else DEFAULTS[part] for part in DEFAULTS}
+
+    def refuse_absent(self, url: str, names: Iterable[str], optional: Iterable[str] = ()) -> None:
+        """InputError, naming what there is, where the fields of a table lack one that is mapped, or the text."""
+        there = list(names)
+        for part in ("text", *(part for part in self._given if part not in ("text", *optional))):
+            if not any(_is_there(name, there) for name in self._names[part]):
+                wanted = " or ".join(repr(name) for name in self._names[part])
+                raise InputError(
+                    f"{url}: no column {wanted} for {part}; there are {', '.join(map(repr, there[:20])) or 'none'}:"
+                    f" name it in the input's `columns: {{{part}: ...}}`"
+                )
+
+    def document(self, record: Mapping[str, Any], place: int, place_name: str) -> Document:
+        """Of a record at this place, whose id is `place_name` where it has none.  ValueError with the reason."""
+        text, title = self._text(record), _as_text(self._value(record, "title")) or ""
+        if not (text or "").strip() and not title.strip():
+            raise ValueError("no text" if text is not None else f"no text: no field {self._names['text'][0]!r}")
+        lang = _as_text(self._value(record, "lang"))
+        found = Document(text or "", title.strip(), self._item(record, place_name), lang, self._rest(record), place)
+        # Half a surrogate pair is no text: no table can hold it.
+        "".join([found.text, title, found.item or "", lang or "", *found.metadata, *found.metadata.values()]).encode()
+        return found
+
+    def _value(self, record: Mapping[str, Any], part: str) -> Any:
+        return next((found for name in self._names[part] if (found := _at(record, name)) is not None), None)
+
+    def _text(self, record: Mapping[str, Any]) -> str | None:
+        found = self._value(record, "text")
+        if isinstance(found, bytes):
+            return found.decode()
+        if found is not None and not isinstance(found, str):
+            raise ValueError(f"no text: {self._names['text'][0]!r} holds {type(found).__name__}")
+        return found
+
+    def _item(self, record: Mapping[str, Any], place_name: str) -> str:
+        found = self._value(record, "id")
+        if found is None or found == "":
+            if "id" in self._given:
+                raise ValueError(f"no {self._given['id']}")
+            return place_name
+        if not isinstance(found, (str, int)):
+            raise ValueError(f"the id is {type(found).__name__}, neither text nor a whole number")
+        return str(found)
+
+    def _rest(self, record: Mapping[str, Any]) -> dict[str, str]:
+        taken = {name for names in self._names.values() for name in names}
+        plain = plain_fields(record, taken)
+        title = _as_text(self._value(record, "title"))
+        return {"title": title, **plain} if title else plain
+
+
+def plain_fields(record: Mapping[str, Any], but: Iterable[str] = ()) -> dict[str, str]:
+    """The fields of a record that hold a plain value, as texts; empty ones are left out."""
+    left_out = set(but)
+    return {str(key): found for key, value in record.items() if key not in left_out and (found := _as_text(value))}
+
+
+def _as_text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, (bool, int, float)):
+        return json.dumps(value)
+    return str(value) if isinstance(value, _PLAIN) else None
+
+
+def _at(record: Mapping[str, Any], name: str) -> Any:
+    """The field's value; a dotted name that is no field goes into nested records."""
+    if name in record:
+        return record[name]
+    first, dot, rest = name.partition(".")
+    inner = record.get(first) if dot else None
+    return _at(inner, rest) if isinstance(inner, Mapping) else None
+
+
+def _is_there(name: str, names: list[str]) -> bool:
+    return name in names or any(other.startswith(f"{name}.") for other in names)
