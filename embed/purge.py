@@ -140,11 +140,10 @@ def _clean(url: str, base: Version) -> tuple[int, ...]:
 
     def is_clean(number: int) -> bool:
         version = read_entry(url, number)
-        listed = (version.failures, *([version.assets] if version.assets else []))
-        for ref in (*listed, *version.data):
-            if ref.name not in met:
-                met[ref.name] = _names(url, ref, stones) if ref in listed else _has_hidden(url, ref, stones)
-        return not any(met[ref.name] for ref in (*listed, *version.data))
+        for ref in version.files():
+            if ref.name not in met and ref != version.tombstones:
+                met[ref.name] = (_has_hidden if ref in version.data else _names)(url, ref, stones)
+        return not any(met.get(ref.name) for ref in version.files())
 
     return base.readable() if not stones.num_rows else tuple(filter(is_clean, base.readable()))
 

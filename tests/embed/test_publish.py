@@ -3,6 +3,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -177,10 +178,8 @@ def test_of_many_publishers_and_folders_at_once_rows_appear_once_whoever_wins(st
 
     def work(name: str) -> None:
         commit(job, name, name)
-        try:
+        with suppress(AlreadyPublished):
             fold(job) if name in "ace" else publish(job, manifest(*"abcdef"))
-        except AlreadyPublished:
-            pass
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(work, "abcdef"))

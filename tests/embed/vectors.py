@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from embed.identity import digest
+from embed.identity import asset_id, digest
 from embed.job import Job, open_job
 from embed.staging import commit_unit
 from embed.tables import FAILURES, MANIFEST, rows
@@ -25,7 +25,7 @@ def unit_of(name: str) -> bytes:
 
 
 def asset_of(name: str) -> bytes:
-    return digest("asset", name)
+    return asset_id(f"demo/{name}")
 
 
 def unit_rows(name: str, texts: Iterable[str], version: str = VERSION, encoder: str = "encoder-1") -> pa.Table:
