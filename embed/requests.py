@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import count
 from typing import TypeVar
@@ -29,6 +30,7 @@ PATIENCE = "DEGLU_STORAGE_PATIENCE_S"
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
+_given_up: ContextVar[threading.Event] = ContextVar("given_up")
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class Requests:
                 now = self._patience.clock()
                 failed_at = now if failed_at is None else failed_at
                 left_s = self._patience.total_s - (now - failed_at)
-                if left_s <= 0:
+                if left_s <= 0 or _left_alone():
                     raise
                 self._wait(what, trouble, min(self._patience.pause_s(attempt), left_s), left_s)
             else:
@@ -113,9 +115,8 @@ class Requests:
             self.slots.slow_down(pause_s)
         if not self._told and self._patience.total_s - left_s + pause_s >= self._patience.tell_after_s:
             self._told = True  # by this thread for all
-            log.warning(
-                "waiting for storage: %s: %s; trying again for %.0f s more (%s)", what, trouble.reason, left_s, PATIENCE
-            )
+            told = "waiting for storage: %s: %s; trying again for %.0f s more (%s changes that)"
+            log.warning(told, what, trouble.reason, left_s, PATIENCE)
         self._patience.sleep(pause_s)
 
     def _went_well(self, what: str) -> None:
@@ -125,15 +126,29 @@ class Requests:
             log.warning("storage answers again: %s", what)
 
 
-def each(function: Callable[[Item], Result], items: Iterable[Item], at_once: int = 8) -> list[Result]:
-    """The results in the order of the items, some at a time in threads; the first failure travels, the rest is left."""
-    with ThreadPoolExecutor(at_once) as pool:
-        under_way = [pool.submit(function, item) for item in items]
+@contextmanager
+def crew(at_once: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that give up waiting for storage, and begin nothing new, when the block is left by an error."""
+    given_up = threading.Event()
+    with ThreadPoolExecutor(at_once, initializer=_given_up.set, initargs=(given_up,)) as pool:
         try:
-            return [one.result() for one in under_way]
+            yield pool
         except BaseException:
+            given_up.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def each(function: Callable[[Item], Result], items: Iterable[Item], at_once: int = 8) -> list[Result]:
+    """The results in the order of the items, some at a time in threads; the first failure travels, the rest is left."""
+    with crew(at_once) as pool:
+        return [one.result() for one in [pool.submit(function, item) for item in items]]
+
+
+def _left_alone() -> bool:
+    """Whether nobody waits any more for what this thread does."""
+    given_up = _given_up.get(None)
+    return given_up is not None and given_up.is_set()
 
 
 class _Slots:

@@ -1,6 +1,7 @@
 """Objects of an S3 bucket: s3fs carries the requests, `embed.requests` says when and how often.
 
-- Every act is made of single requests that are safe to repeat; s3fs's and botocore's own retries are off.
+- Every act is made of single requests that are safe to repeat; s3fs's and botocore's own retries are off.  (aiohttp
+  below them asks once more by itself when a connection breaks; so be it.)
 - What came is held against what the server said it has: half a body never passes for data.
 - Errors are those of the libraries; `embed.store` makes them clear, and an open stream its own.
 """

@@ -11,14 +11,14 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from embed.errors import SpecError
 from embed.local_files import Entry, LocalFiles
-from embed.requests import PATIENCE, each
+from embed.requests import PATIENCE, crew, each
 from embed.s3_files import S3, S3Files
 from embed.store_errors import clearly
 
@@ -44,16 +44,13 @@ def read_bytes(url: str) -> bytes:
 def read_all(urls: Iterable[str], ahead: int = 8) -> Iterator[bytes]:
     """The contents in order, with `ahead` small objects fetched at a time and no more than these in memory."""
     waiting: deque[Future[bytes]] = deque()
-    with ThreadPoolExecutor(ahead) as pool:
-        try:
-            for url in urls:
-                waiting.append(pool.submit(read_bytes, url))
-                if len(waiting) >= ahead:
-                    yield waiting.popleft().result()
-            while waiting:
+    with crew(ahead) as pool:
+        for url in urls:
+            waiting.append(pool.submit(read_bytes, url))
+            if len(waiting) >= ahead:
                 yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def write_bytes(url: str, data: bytes) -> None:

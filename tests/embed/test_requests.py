@@ -1,12 +1,14 @@
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
 from embed.errors import SpecError
-from embed.requests import Patience, Requests, Trouble
+from embed.requests import Patience, Requests, Trouble, each
 
 
 class Clock:
@@ -97,7 +99,8 @@ def test_a_long_wait_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
         assert not caplog.messages  # 0.7 s are not worth a line
         requests.do("s3://b/a", failing(9))
     assert caplog.messages == [
-        "waiting for storage: s3://b/a: cannot be reached; trying again for 178 s more (DEGLU_STORAGE_PATIENCE_S)",
+        "waiting for storage: s3://b/a: cannot be reached; trying again for 178 s more"
+        " (DEGLU_STORAGE_PATIENCE_S changes that)",
         "storage answers again: s3://b/a",
     ]
 
@@ -151,6 +154,27 @@ def test_never_more_than_the_limit_at_once() -> None:
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(lambda number: requests.do(f"s3://b/{number}", act), range(30)))
     assert most == 3
+
+
+def test_each_keeps_the_order() -> None:
+    assert each(lambda number: number * number, range(50), at_once=4) == [number * number for number in range(50)]
+
+
+def test_when_one_fails_for_good_the_others_wait_no_longer() -> None:
+    requests = Requests(trouble, Patience(longest_pause_s=0.05))
+    waiting = threading.Event()
+
+    def act(number: int) -> None:
+        if number == 0:
+            waiting.wait(10)
+            raise PermissionError
+        waiting.set()
+        raise ConnectionError
+
+    begun = time.monotonic()
+    with pytest.raises(PermissionError):
+        each(lambda number: requests.do("s3://b/a", partial(act, number)), range(100), at_once=4)
+    assert time.monotonic() - begun < 10
 
 
 def test_patience_is_set_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

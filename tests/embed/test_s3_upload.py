@@ -45,6 +45,6 @@ def test_no_half_upload_stays_behind(faulty_s3: FaultProxy, s3_url: str, tmp_pat
     url = store.join(s3_url, "never")
     with pytest.raises(Exception, match=r"(?i)connect|closed"):
         S3Files(Patience(total_s=0)).move_in(large(tmp_path), url)
-    assert faulty_s3.dealt[Fault.CUT_REQUEST] == 1
+    assert faulty_s3.dealt[Fault.CUT_REQUEST]
     assert unfinished(url) == []
     assert not store.exists(url)
