@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 
+from embed.blocks import Block, Stream
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import InputError
-from embed.blocks import Block, Stream
 from embed.streams import open_stream
 
 _STEP_S = 10
+MOST_S = 3600.0  # 230 MB of samples, and as much again while they are joined
 _MARGIN_S = 1  # far longer than the resampler's filter; whole seconds, so that both rates meet exactly
 
 Span = tuple[int, int]  # samples at 16 kHz
@@ -33,10 +34,16 @@ class Decoded:
     samples: FloatArray  # mono, 16 kHz
     start_s: float
     lost: list[tuple[float, float]]  # seconds of the recording that are zeros here: not finite, or not decodable
+    beyond: bool = False  # the stream goes on for far longer than `most_s`; what does is the last of `lost`, not here
 
     @property
     def decoded_s(self) -> float:
         return len(self.samples) / SAMPLE_RATE
+
+    @property
+    def end_s(self) -> float:
+        """Where the stretch ends; behind the samples when it goes on beyond them."""
+        return self.lost[-1][1] if self.beyond else self.start_s + self.decoded_s
 
 
 def probe(url: str) -> AudioInfo:
@@ -45,29 +52,37 @@ def probe(url: str) -> AudioInfo:
         return AudioInfo(stream.duration_s, stream.rate, stream.channels)
 
 
-def decode(url: str, start_s: float = 0.0, end_s: float | None = None) -> Decoded:
+def decode(url: str, start_s: float = 0.0, end_s: float | None = None, most_s: float = MOST_S) -> Decoded:
     """The stretch from `start_s` to `end_s`, or to the end of the recording, whichever is first.
 
-    Samples that are not finite or not decodable are zeros, and listed in `lost`.
+    Samples that are not finite or not decodable are zeros, and listed in `lost`.  Where the header lied and the end
+    is more than `most_s` away, the rest is measured, kept nowhere, and lost.
     Raises InputError where nothing at all can be decoded, UnsupportedFormat where no reader knows the format.
     """
     first, last = round(start_s * SAMPLE_RATE), None if end_s is None else round(end_s * SAMPLE_RATE)
     step = first // (_STEP_S * SAMPLE_RATE)
     pieces: list[FloatArray] = []
     lost: list[Span] = []
+    beyond: int | None = None
     with open_stream(url) as stream:
         at = step * _STEP_S * SAMPLE_RATE
         for samples, gaps in _steps(stream, step):
             if last is not None and at >= last:
                 break
+            if last is None and at + len(samples) - first > most_s * SAMPLE_RATE:
+                beyond = at if beyond is None else beyond
+                at += len(samples)
+                continue
             low, high = max(first - at, 0), len(samples) if last is None else min(last - at, len(samples))
             pieces.append(samples[low:high])
             lost += [(max(a, low) + at, min(b, high) + at) for a, b in gaps if a < high and b > low]
             at += len(samples)
     if not pieces and first == 0:
         raise InputError(f"{url}: no sound could be decoded from it; the file is damaged")
+    lost += [] if beyond is None else [(beyond, at)]
     joined = np.concatenate([np.zeros(0, np.float32), *pieces])
-    return Decoded(joined, first / SAMPLE_RATE, [(a / SAMPLE_RATE, b / SAMPLE_RATE) for a, b in _merged(lost)])
+    spans = [(a / SAMPLE_RATE, b / SAMPLE_RATE) for a, b in _merged(lost)]
+    return Decoded(joined, first / SAMPLE_RATE, spans, beyond is not None)
 
 
 def _steps(stream: Stream, step: int) -> Iterator[tuple[FloatArray, list[Span]]]:

@@ -12,8 +12,9 @@ from embed.errors import InputError
 from embed.segment import PER_MS, Coverage, SegmentSpec, Span, coverage, ms, owned, segments, stretches
 from embed.work import Work
 
-# A recording that ends earlier than its header says, by more than this and by more than a hundredth, is damaged.
-EARLY_S = 0.5
+# A recording that ends earlier than its header says, by more than this, is damaged; a hundredth is forgiven to
+# headers that were rounded, up to five seconds.
+EARLY_S, EARLY_SHARE, EARLY_MOST_S = 0.5, 0.01, 5.0
 
 
 def cut_recording(work: Work, cutting: Cutting) -> None:
@@ -24,9 +25,10 @@ def cut_recording(work: Work, cutting: Cutting) -> None:
     lead_s = math.ceil(vad.LEAD_SAMPLES / SAMPLE_RATE)
     until_s = None if unit["end"] is None else (unit["end"] + spec.halo_ms) / 1000
     work.seconds = _all_lost(unit, declared_s)  # until we know better
-    decoded = audio.decode(url, max(view_ms // 1000 - lead_s, 0), until_s)
+    most_s = max(audio.MOST_S, 2.0 * spec.unit_s)
+    decoded = audio.decode(url, max(view_ms // 1000 - lead_s, 0), until_s, most_s)
     first = round(decoded.start_s * SAMPLE_RATE)
-    own, missing = _own(unit, first + len(decoded.samples), declared_s)
+    own, missing = _own(unit, round(decoded.end_s * SAMPLE_RATE), declared_s)
     lost = [(math.floor(a * SAMPLE_RATE), math.ceil(b * SAMPLE_RATE)) for a, b in decoded.lost]
     work.stage = "segment"
     if unit["start"] == 0 and unit["end"] is None and own[1] < ms(spec.min_s) * PER_MS:
@@ -36,6 +38,8 @@ def cut_recording(work: Work, cutting: Cutting) -> None:
     work.seconds = coverage(spans, [*lost, *missing], own)
     keep_spans(work, owned(spans, (unit["start"], _end_ms(unit, own))), decoded.samples, first, cutting.speech())
     report_lost(work, own, missing)
+    if decoded.beyond:
+        work.fail(InputError(f"{url}: its header states {declared_s} s, but it goes on for hours: write it anew"))
 
 
 def _all_lost(unit: dict[str, Any], declared_s: float | None) -> Coverage:
@@ -56,7 +60,7 @@ def _own(unit: dict[str, Any], stop: int, declared_s: float | None) -> tuple[Spa
 
 
 def _is_early(stop: int, declared_s: float) -> bool:
-    return declared_s - stop / SAMPLE_RATE > max(EARLY_S, declared_s / 100)
+    return declared_s - stop / SAMPLE_RATE > max(EARLY_S, min(declared_s * EARLY_SHARE, EARLY_MOST_S))
 
 
 def _end_ms(unit: dict[str, Any], own: Span) -> int:
