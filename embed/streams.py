@@ -164,7 +164,7 @@ class _AvStream:
             self._watched.check()
             raise UnsupportedFormat(f"{self._url}: no reader knows this format, or the file is damaged") from error
         streams = self._container.streams.audio
-        if not streams or not streams[0].rate:
+        if not streams or not getattr(streams[0], "rate", None):  # a stream of an unknown codec has none
             name = self._container.format.name
             self.close()
             raise UnsupportedFormat(f"{self._url}: {name} without a readable audio stream")
