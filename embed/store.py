@@ -4,6 +4,8 @@
 - What is written appears whole or not at all; `create_exclusive` lets exactly one of many writers win.
 - S3's endpoint and credentials come from the environment alone (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
   AWS_ENDPOINT_URL, AWS_REGION, or the role of the machine) and are never written anywhere, errors included.
+- What may pass (a busy or absent server, a reset, half a body) is tried again for three minutes, or as long as
+  DEGLU_STORAGE_PATIENCE_S says; what cannot (credentials, a missing bucket or object) fails at once.
 - Nothing is cached: S3 is consistent, and a stale listing would lose work.
 """
 
