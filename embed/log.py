@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from embed.errors import AlreadyPublished, DegluError, InputError, StorageError
-from embed.store import create_exclusive, join, listing, read_bytes, write_bytes
+from embed.store import create_exclusive, delete, join, listing, read_bytes, write_bytes
 from embed.version import Version
 
 LOOKS = 4  # at a log whose entries may be removed while it is read
@@ -31,12 +31,12 @@ log = logging.getLogger(__name__)
 
 def newest_version(url: str) -> Version | None:
     """What a reader sees: the newest complete entry; None where nothing is published yet."""
-    return _settled(lambda: _newest_version(url))
+    return settled(lambda: _newest_version(url))
 
 
 def newest_entry(url: str) -> Version | None:
     """The end of the log, complete or not; one listing and one read."""
-    return _settled(lambda: _newest_entry(url))
+    return settled(lambda: _newest_entry(url))
 
 
 def head(url: str) -> Version | None:
@@ -44,7 +44,7 @@ def head(url: str) -> Version | None:
 
     `draft` of such a one says under which number it stands.
     """
-    return _settled(lambda: _head(url))
+    return settled(lambda: _head(url))
 
 
 def versions(url: str) -> list[int]:
@@ -108,6 +108,7 @@ def append(url: str, write: Callable[[Version | None], Version | None]) -> Versi
         if create_exclusive(version_url(url, entry.number), entry.model_dump_json(indent=1).encode()):
             return entry
         log.info("%s: another writer took number %d first; once more", url, entry.number)
+        _clear_away(url, entry)
     raise AlreadyPublished(f"{url}: other jobs went on publishing first, {RACES} times; run again to add what is left")
 
 
@@ -154,6 +155,16 @@ def version_url(url: str, number: int) -> str:
     return join(url, "versions", f"{number:08d}.json")
 
 
+def _clear_away(url: str, lost: Version) -> None:
+    """Files written for a number that another entry has, unless that names them: two may write the same bytes."""
+    try:
+        named = {ref.name for ref in read_entry(url, lost.number).files()}
+        mine = (ref.name for ref in lost.files() if f"/{lost.number:08d}-" in ref.name)
+        delete([join(url, name) for name in mine if name not in named])
+    except DegluError as error:
+        log.info("%s: files of a lost race stay until the next compaction (%s)", url, error)
+
+
 def _end_of(base: Version | None) -> int:
     return base.number if base else 0
 
@@ -175,7 +186,7 @@ def _head(url: str) -> Version | None:
     return read_entry(url, newest.draft).model_copy(update={**end, "draft": newest.draft})
 
 
-def _settled(look: Callable[[], T]) -> T:
+def settled(look: Callable[[], T]) -> T:
     """What was listed may be removed before it is read: a newer one stands then."""
     for _ in range(LOOKS - 1):
         try:

@@ -86,11 +86,12 @@ def publish(
     nothing is lost.
     """
     version = _append(job, assets, tombstones, carry, file_bytes)
-    if version is None:
-        version = newest_version(job.url)
-        assert version is not None  # nothing new: it equals this
-    retire_drafts(job.url, version)
-    return version
+    if version is not None:
+        retire_drafts(job.url, version)
+        return version
+    newest = newest_version(job.url)
+    assert newest is not None  # nothing new: it equals this
+    return newest
 
 
 def _append(

@@ -26,7 +26,7 @@ from embed.accounting import account
 from embed.errors import InputError
 from embed.identity import asset_id
 from embed.job import read_job
-from embed.log import append, beside, entries, following, newest_entry, read_entry, remove_entries, shown
+from embed.log import append, beside, entries, following, newest_entry, read_entry, remove_entries, settled, shown
 from embed.staging import marks_of, read_units, staged
 from embed.store import delete, join, listing, read_bytes, write_bytes
 from embed.tombstones import forgotten, merged_tombstones
@@ -48,9 +48,8 @@ def compact(url: str) -> None:
     """Rewrite what holds rows under tombstones, gather small files, and purge what is forgotten."""
     append(url, partial(_draft, url))
     append(url, partial(_shown, url))
-    newest = newest_entry(url)
+    newest = settled(lambda: _purge_log(url))
     if newest is not None:
-        _purge_log(url, newest)
         _purge_staging(url, newest)
         _purge_runs(url)
 
@@ -153,8 +152,11 @@ def _names(url: str, ref: FileRef, stones: pa.Table) -> bool:
     return bool(pc.any(pc.is_in(ids, value_set=forgotten_of(stones)), min_count=0).as_py())
 
 
-def _purge_log(url: str, newest: Version) -> None:
+def _purge_log(url: str) -> Version | None:
     """Entries that nobody can go on from or read, and then the files that none of the others names."""
+    newest = newest_entry(url)
+    if newest is None:
+        return None
     left = {newest.number, *newest.published, *([newest.draft] if newest.draft else [])}
     kept = [newest, *(read_entry(url, number) for number in left - {newest.number})]
     gone = [number for number in entries(url) if number < newest.number and number not in left]
@@ -162,6 +164,7 @@ def _purge_log(url: str, newest: Version) -> None:
     remove_entries(url, gone, f"compacted; version {readable[-1]} holds what is left" if readable else "compacted")
     named = {ref.name for entry in kept for ref in entry.files()}
     delete(list(_orphans(url, named, newest.number)))
+    return newest
 
 
 def _orphans(url: str, named: set[str], number: int) -> Iterator[str]:

@@ -161,6 +161,8 @@ def test_who_loses_the_race_begins_again_from_what_won(storage_url: str, monkeyp
     assert texts(open_dataset(storage_url, version=1)) == ["one"]
     assert staged(job) == []
     assert publish(job, manifest("a", "b")) == ours
+    named = {ref.name for version in (won[0], ours) for ref in version.data}
+    assert {entry.url for entry in listing(storage_url + "/data")} == {f"{storage_url}/{name}" for name in named}
 
 
 def test_who_always_loses_gives_up_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
