@@ -66,7 +66,7 @@ WORDS = st.sampled_from(["a", "mot", "Fin.", "Quoi ?", "今日は。", "\n", "  
 
 @pytest.mark.fuzz
 @settings(max_examples=200, deadline=None, derandomize=True)
-@given(st.lists(WORDS, max_size=60), st.integers(16, 80), st.integers(0, 40))
+@given(words=st.lists(WORDS, max_size=60), most=st.integers(16, 80), overlap=st.integers(0, 40))
 def test_nothing_is_lost_and_sizes_hold(words: list[str], most: int, overlap: int) -> None:
     text = " ".join(words)
     spec = PassageSpec(max_tokens=most, overlap_tokens=min(overlap, most // 2))
