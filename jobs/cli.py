@@ -273,7 +273,7 @@ def failures(dataset: Dataset, where: Where = None, as_json: AsJson = False, deb
       deglu failures s3://bucket/vectors --json
       deglu failures build/vectors --where stage=decode
     """
-    return show(named("jobs.read_dataset:failures")(dataset, where or []), as_json)
+    return show(named("jobs.list_failures:failures")(dataset, where or []), as_json)
 
 
 @app.command(epilog=EXIT_CODES)

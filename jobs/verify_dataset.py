@@ -64,8 +64,8 @@ def _in_words(dataset: VectorsDataset, checks: Sequence[Check]) -> str:
 
 def _lines(checks: Sequence[Check]) -> Iterator[str]:
     for check in checks:
-        sign = f"{many(len(check.problems), 'PROBLEM')}: " if check.problems else ""
-        yield f"{check.name:10}{sign}{check.figures}"
+        told = f"{many(len(check.problems), 'problem')} below; promised: " if check.problems else ""
+        yield f"{'NO' if check.problems else 'ok':4}{check.name:10}{told}{check.figures}"
 
 
 def _end(checks: Sequence[Check]) -> Iterator[str]:

@@ -1,14 +1,16 @@
-"""What storage alone tells of a dataset: begun, running, published, on the local disk and on S3."""
+"""What storage alone tells of a dataset: begun, running, cut short, published, on the local disk and on S3."""
 
 import json
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from embed.dataset import mark_attempts, publish
+from embed.amount import Amount
+from embed.dataset import fold, mark_attempts, publish
 from embed.errors import InputError, SpecError
+from embed.runs import Run, begin_run, write_run
 from jobs.__main__ import run
-from jobs.read_dataset import failures, span, status
+from jobs.read_dataset import status
 from tests.embed.vectors import begin, commit, commit_failed, manifest, unit_of
 
 
@@ -27,11 +29,23 @@ def running(storage_url: str) -> str:
     return storage_url
 
 
+def told_by(url: str, seen_s_ago: float = 0, **changed: object) -> Run:
+    """A run that wants six units, had three, and has done two."""
+    amounts = {"planned": Amount(units=6, sound_s=60.0), "before": Amount(units=3, sound_s=30.0)}
+    seen = datetime.now(UTC) - timedelta(seconds=seen_s_ago)
+    times = {"started": (seen - timedelta(seconds=40)).isoformat(), "seen": seen.isoformat()}
+    values = {**amounts, **times, "state": "embedding", "done": Amount(units=2, sound_s=20.0), "failures": 1, **changed}
+    one = begin_run(2).model_copy(update=values)
+    write_run(url, one)
+    return one
+
+
 def test_status_tells_what_is_published_staged_and_unfinished(running: str) -> None:
     found = status(running)
     document = found.document()
     assert (document["versions"], document["staged_units"], document["dims"]) == ([1], 2, [4, 2])
     assert document["unfinished_units"] == [{"unit_id": unit_of("f").hex(), "attempts": 2}]
+    assert document["runs"] == []
     published = document["published"]
     assert {name: published[name] for name in ("version", "rows", "failures")} == {
         "version": 1,
@@ -39,13 +53,42 @@ def test_status_tells_what_is_published_staged_and_unfinished(running: str) -> N
         "failures": 2,
     }
     assert published["assets"] == {"listed": 3, "speech": 0, "text": 3}
+    assert published["coverage"] == {"speech": 0.3333, "not_speech": 0.0, "lost": 0.6667}
     assert (published["accounting"]["units"], published["accounting"]["failed"]) == (3, 2)
     text = found.text()
     assert "2 vectors" in text
     assert "units    3 listed = 1 embedded + 2 failed + 0 skipped" in text
+    assert "coverage 33.3 % speech, 0.0 % not speech, 66.7 % lost, of 30 s of sound" in text
     assert "2 units committed, waiting for the next version" in text
     assert "1 unit started and not committed, tried up to 2 times: running now, or cut short" in text
     assert json.loads(json.dumps(document)) == document
+
+
+def test_status_of_a_run_that_lives(running: str) -> None:
+    told_by(running, seen_s_ago=3600, state="complete", id="20200101T000000-00000000")
+    alive = told_by(running)
+    fold(begin(running))
+    commit(begin(running), "g", "six")
+    document = status(running).document()
+    assert [run["id"] for run in document["runs"]] == [alive.id]
+    assert (document["drafted_units"], document["staged_units"]) == (2, 1)
+    (told,) = document["runs"]
+    assert (told["told"], told["percent"], told["times_real"], told["left_s"]) == ("embedding", 83.3, 0.5, 20)
+    lines = status(running).text().splitlines()
+    assert lines[1].startswith("run      embedding since 20")
+    assert lines[2] == "done     0.8/1.0 min · 83 % · 20 s left · 0.5x real time · 1 failure · 5 of 6 units"
+    assert lines[3] == f"failures 1 so far; see with: deglu failures {running}"
+    assert lines[4] == "folded   2 units in data files already, not published yet"
+    assert lines[5] == "staged   1 unit committed, waiting for the next version"
+    assert lines[6] == "started  1 unit started and not committed, tried up to 2 times: running now"
+
+
+def test_status_after_the_cluster_is_gone(running: str) -> None:
+    told_by(running, seen_s_ago=7200)
+    lines = status(running).text().splitlines()
+    assert lines[1].startswith("run      embedding when it was cut short: last seen 2 h 00 min ago, 2 workers")
+    assert lines[2] == "done     0.8/1.0 min · 83 % · 0.5x real time · 1 failure · 5 of 6 units"
+    assert "tried up to 2 times: cut short" in status(running).text()
 
 
 def test_status_of_what_is_begun_and_no_more(storage_url: str) -> None:
@@ -55,68 +98,15 @@ def test_status_of_what_is_begun_and_no_more(storage_url: str) -> None:
     assert status(storage_url).text().splitlines()[1:] == ["nothing is published yet"]
 
 
-def test_failures_are_counted_by_reason_and_listed(running: str) -> None:
-    found = failures(running)
-    document = found.document()
-    assert document["version"] == 1
-    assert document["reasons"] == [{"stage": "decode", "error_class": "InputError", "count": 3}]
-    assert [(row["uri"], row["message"]) for row in document["failures"]] == [
-        ("demo/b", "no sound in [b]"),
-        ("demo/c", "no sound in [c]"),
-        ("demo/e", "cut off"),
-    ]
-    assert document["failures"][0]["unit_id"] == unit_of("b").hex()
-    assert json.loads(json.dumps(document)) == document
-    lines = found.text().splitlines()
-    assert lines[0] == f"{running}, version 1: 3 failures"
-    assert [line.split() for line in lines[2:4]] == [["stage", "error", "count"], ["decode", "InputError", "3"]]
-    assert "InputError: no sound in [b]" in found.text()
-
-
-def test_failures_of_an_output_that_has_not_published(storage_url: str) -> None:
-    commit_failed(begin(storage_url), "a", "no sound")
-    found = failures(storage_url)
-    assert found.document()["version"] is None
-    assert [row["message"] for row in found.document()["failures"]] == ["no sound"]
-    assert "nothing published yet: 1 failure\n" in found.text()
-
-
-def test_a_retry_that_waits_replaces_its_published_failure(running: str) -> None:
-    commit(begin(running), "b", "read at last")
-    assert [row["uri"] for row in failures(running).document()["failures"]] == ["demo/c", "demo/e"]
-
-
-def test_spans_are_told_in_the_measure_of_their_modality() -> None:
-    spans: list[dict[str, Any]] = [
-        {"start": 1500, "end": 61_000, "modality": "speech"},
-        {"start": 600_000, "end": None, "modality": "speech"},
-        {"start": 10, "end": 20, "modality": "text"},
-        {"start": 0, "end": None, "modality": "speech"},
-        {"start": None, "end": None, "modality": "text"},
-    ]
-    assert [span(row) for row in spans] == ["1.5 - 61 s", "600 - end s", "10 - 20", "all", "all"]
-
-
-def test_no_failures_is_said(storage_url: str) -> None:
-    job = begin(storage_url)
-    commit(job, "a", "one")
-    publish(job, manifest("a"))
-    assert failures(storage_url).text().endswith("version 1: no failures")
-
-
-@pytest.mark.parametrize("read", [failures, status])
-def test_a_place_with_nothing_is_named(read: object, storage_url: str) -> None:
-    assert callable(read)
+def test_a_place_with_nothing_is_named(storage_url: str) -> None:
     with pytest.raises(InputError, match="no output of `deglu embed` stands here; check the address"):
-        read(storage_url)
+        status(storage_url)
     with pytest.raises(SpecError, match="neither a local path nor s3"):
-        read("http://somewhere/vectors")
+        status("http://somewhere/vectors")
 
 
-def test_the_verbs_show_it(running: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_verb_shows_it(running: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status", running, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["staged_units"] == 2
-    assert run(["failures", running]) == 0
-    assert "3 failures" in capsys.readouterr().out
     assert run(["status", running + "-not"]) == 1
     assert "no output of `deglu embed` stands here" in capsys.readouterr().err

@@ -30,7 +30,7 @@ def test_a_whole_dataset(whole: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert [check["holds"] for check in found.document()["checks"]] == [True] * 11
     lines = found.text().splitlines()
     assert lines[0].startswith(f"{whole}, version 1 of ")
-    assert "units     4 listed = 4 embedded + 0 failed + 0 skipped" in lines
+    assert "ok  units     4 listed = 4 embedded + 0 failed + 0 skipped" in lines
     assert lines[-1] == "whole: every promise holds"
     assert run(["verify", str(whole)]) == 0
     captured = capsys.readouterr()
@@ -49,7 +49,7 @@ def test_a_damaged_one_names_its_units(whole: Path, tmp_path: Path, capsys: pyte
     assert sorted((one["start"], one["end"]) for one in tones) == [(0, 10_000), (10_000, None)]
     assert all(len(one["unit_id"]) == 32 for one in tones)
     text = verify(str(place)).text()
-    assert "files     1 PROBLEM: " in text
+    assert "NO  files     1 problem below; promised: 5 files, " in text
     assert "NOT whole: 5 problems" in text
     assert "rows      archive/tones.wav, 10 - end s (unit " in text
 
