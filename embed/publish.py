@@ -29,6 +29,7 @@ from embed.version import (
     Version,
     forgotten_of,
     in_one,
+    may_repeat,
     newest_of_each,
     read_ledger,
     read_table,
@@ -45,12 +46,13 @@ log = logging.getLogger(__name__)
 def committed(job: Job) -> pa.Array:
     """Ids of the units that need not run: in the head's ledger or in staging, failed ones included; each once.
 
-    A million take a second and some 100 MB.
+    A million take a second and 100 MB.
     """
     # Staging first: folding in between moves units from there to the ledger, never back.
     waiting = pa.array(staged(job), ID)
     published = read_unit_ids(job.url, _own(job, head(job.url)))
-    return pc.unique(pa.chunked_array([*published.chunks, waiting], ID))
+    ids = pa.chunked_array([*published.chunks, waiting], ID)
+    return pc.unique(ids) if may_repeat(ids) else in_one(ids)
 
 
 def carriable(job: Job, unit_ids: pa.Array | pa.ChunkedArray) -> pa.Array:

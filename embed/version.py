@@ -134,11 +134,18 @@ def read_unit_ids(url: str, version: Version | None) -> pa.ChunkedArray:
 
 def newest_of_each(ledger: pa.Table) -> pa.Table:
     """The last row of every unit, in the order given."""
-    if pc.count_distinct(ledger["unit_id"]).as_py() == ledger.num_rows:
+    if not may_repeat(ledger["unit_id"]):
         return ledger
     places = pa.table({"unit_id": ledger["unit_id"], "place": np.arange(ledger.num_rows)})
     last = places.group_by("unit_id", use_threads=False).aggregate([("place", "max")])["place_max"]
     return ledger.take(pa.array(np.sort(last.to_numpy())))
+
+
+def may_repeat(ids: pa.ChunkedArray) -> bool:
+    """False where each id is there once; True hardly ever then.  Looks at half of each id, in a tenth of the memory."""
+    parts = (np.frombuffer(chunk.buffers()[1], "<u8")[2 * chunk.offset :][: 2 * len(chunk) : 2] for chunk in ids.chunks)
+    halves = np.sort(np.concatenate([np.zeros(0, np.uint64), *parts]))
+    return bool((halves[1:] == halves[:-1]).any())
 
 
 def without_tombstoned(table: pa.Table | pa.RecordBatch, tombstones: pa.Table) -> Any:

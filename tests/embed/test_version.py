@@ -2,10 +2,12 @@ import pyarrow as pa
 import pytest
 
 from embed.store import listing
+from embed.tables import ID
 from embed.version import (
     SEGMENT,
     TOMBSTONES,
     forgotten_of,
+    may_repeat,
     newest_of_each,
     read_table,
     without_tombstoned,
@@ -21,6 +23,14 @@ def segment(*units: tuple[str, int]) -> pa.Table:
 def test_the_newest_row_of_a_unit_counts() -> None:
     assert newest_of_each(segment(("a", 1), ("b", 2), ("a", 3)))["rows"].to_pylist() == [2, 3]
     assert newest_of_each(segment()).num_rows == 0
+
+
+def test_repeats_are_seen_across_chunks_and_slices() -> None:
+    ids = pa.array([unit_of(name) for name in "abcab"], ID)
+    assert not may_repeat(pa.chunked_array([ids.slice(0, 3)]))
+    assert not may_repeat(pa.chunked_array([ids.slice(2, 3), ids.slice(0, 0)]))
+    assert may_repeat(pa.chunked_array([ids.slice(0, 3), ids.slice(4, 1)]))
+    assert not may_repeat(pa.chunked_array([], ID))
 
 
 def test_equal_tables_are_one_file(storage_url: str) -> None:
