@@ -6,17 +6,22 @@
 Progress and `deglu status` read the same numbers here, also when the cluster is gone.
 """
 
+import io
 import os
 import secrets
 import socket
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from embed.amount import Amount
 from embed.errors import InputError
-from embed.store import join, listing, read_bytes, write_bytes
+from embed.store import delete, join, listing, read_bytes, write_bytes
+from embed.tables import MANIFEST
+from embed.version import write_table
 
 State = Literal["listing", "embedding", "publishing", "complete", "stopped", "failed", "interrupted"]
 ENDED = ("complete", "stopped", "failed", "interrupted")
@@ -72,6 +77,31 @@ def newest_runs(url: str, count: int = 1) -> list[Run]:
         except (ValidationError, InputError):
             continue
     return found
+
+
+def keep_plan(url: str, assets: pa.Table) -> str:
+    """Write the MANIFEST that a run works on; the file's name, for `Run.plan`.  Equal ones are one file."""
+    return write_table(url, "plans", assets.select(MANIFEST.names).cast(MANIFEST)).name
+
+
+def read_plan(url: str, run: Run) -> pa.Table:
+    """MANIFEST of a run; empty where it has none yet, or it was tidied away."""
+    try:
+        data = read_bytes(join(url, run.plan)) if run.plan else b""
+    except InputError:
+        data = b""
+    return pq.read_table(io.BytesIO(data)) if data else MANIFEST.empty_table()
+
+
+def tidy_runs(url: str, keep: int = 30) -> None:
+    """Forget all but the newest runs, and the plans that none of the kept ones names."""
+    entries = listing(join(url, "runs"), ".json")
+    delete(entry.url for entry in entries[:-keep])
+    named = {join(url, run.plan) for run in newest_runs(url, keep) if run.plan}
+    # A run that has just begun may have written its plan and not yet said so.
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    plans = listing(join(url, "plans"), ".parquet")
+    delete(entry.url for entry in plans if entry.url not in named and (entry.mtime or "") < yesterday)
 
 
 def is_alive(run: Run) -> bool:

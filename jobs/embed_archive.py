@@ -1,67 +1,73 @@
 """`deglu embed`: an archive becomes a vectors dataset.  List, plan, run what is left, publish, account.
 
-The driver loops plan(left) -> run -> observe.  A unit is one row through Ray Data: cut by tasks, encoded and
-committed by actors that hold the model.  What a killed worker took with it is left, and runs again.
+Run again after any stop it goes on; run again tomorrow it embeds what is new or changed and buries what went.
+`deglu retry` is the same walk over what failed.
 """
 
-import logging
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import ray
-import ray.data
-import torch
 
 from embed import tables
-from embed.accounting import imbalances
+from embed.accounting import EMBEDDED, FAILED, Accounting, imbalances
+from embed.amount import Amount
 from embed.archive import EmbedSpec
+from embed.cutting import Cutting
 from embed.dataset import (
     Job,
     Version,
-    attempts,
-    attempts_of,
-    commit_unit,
+    carriable,
     committed,
-    mark_attempt,
+    fold,
+    forgotten,
+    head,
     open_dataset,
     open_job,
     publish,
     versions,
 )
-from embed.errors import SpecError, WorkLeftUndone
+from embed.errors import InputError, SpecError, WorkLeftUndone
 from embed.manifest import list_assets
-from embed.model.directory import fingerprints_of, lasting_name, load_model, model_folder, read_spec
-from embed.stages import EncodeUnits, Stage, cut_stage
+from embed.model.directory import fingerprints_of, lasting_name, model_folder, read_spec
+from embed.model.spec import EncoderSpec
+from embed.runs import Run, begin_run, is_alive, keep_plan, newest_runs, read_plan, tidy_runs
 from embed.store import absolute
-from embed.units import left, plan_units
-from embed.version import GONE, REPLACED
-from jobs.progress import Progress, Silent
+from embed.tables import ID, SPEECH, TEXT
+from embed.units import plan_units, units_left
+from embed.version import GONE, REPLACED, read_table
+from embed.words import words_of
+from jobs.encode_worker import Work
+from jobs.progress import Progress, Silent, span
 from jobs.ray_session import ray_session
+from jobs.run_units import offered_gpus, run_units
 from jobs.terminal import many
-
-log = logging.getLogger(__name__)
-
-# A unit that was started so often and never committed kills its worker; more tries would only cost the night.
-ATTEMPTS = 3
+from jobs.watch import Watch
+from jobs.where import parse
 
 
 @dataclass(frozen=True)
 class EmbedReport:
-    """What `deglu embed` hands back: the accounting of the version that stands now."""
+    """What `deglu embed` and `deglu retry` hand back: the accounting of the version that stands now."""
 
     url: str
     version: Version
+    run: Run
     assets: int
     failed_assets: int
-    new_units: int
     gone_assets: int
     replaced_assets: int
     failures: int
+    lost_s: float
     max_failed_fraction: float
+
+    @property
+    def new_units(self) -> int:
+        """Units that this run has embedded."""
+        return self.run.done.units
 
     @property
     def exit_code(self) -> int:
@@ -71,6 +77,7 @@ class EmbedReport:
         return 3 if self.version.accounting.failed or self.failures else 0
 
     def document(self) -> dict[str, Any]:
+        a = self.version.accounting
         return {
             "dataset": self.url,
             "version": self.version.number,
@@ -81,7 +88,9 @@ class EmbedReport:
             "new_units": self.new_units,
             "rows": self.version.rows,
             "failures": self.failures,
-            "accounting": self.version.accounting.model_dump(),
+            "accounting": a.model_dump(),
+            "coverage": coverage(a),
+            "run": self.run.model_dump(mode="json"),
             "space": self.version.space,
             "encoder": self.version.encoder,
             "exit_code": self.exit_code,
@@ -95,142 +104,117 @@ class EmbedReport:
             f"units    {a.units} listed = {a.embedded} embedded + {a.failed} failed + {a.skipped} skipped",
             f"seconds  {a.decoded_s:.1f} decoded = {a.embedded_s:.1f} embedded + {a.not_speech_s:.1f} not speech"
             f" + {a.lost_s:.1f} lost",
+            *coverage_in_words(a),
+            *run_in_words(self.run),
         ]
         if self.gone_assets or self.replaced_assets:
             lines.append(
                 f"assets   {self.gone_assets} gone and {self.replaced_assets} changed since the version before"
             )
         if self.failures:
-            lines.append(f"{many(self.failures, 'failure')}; see with: deglu failures {self.url}")
+            lost = f", {span(self.lost_s)} lost" if self.lost_s else ""
+            lines.append(f"{many(self.failures, 'failure')}{lost}; see with: deglu failures {self.url}")
         return "\n".join(lines)
 
 
-def embed_archive(spec: EmbedSpec, progress: Progress | None = None) -> EmbedReport:
+def coverage(accounting: Accounting) -> dict[str, float] | None:
+    """Shares of the decoded sound: speech, not speech, lost; None where there was none."""
+    if not accounting.decoded_s:
+        return None
+    parts = {"speech": accounting.embedded_s, "not_speech": accounting.not_speech_s, "lost": accounting.lost_s}
+    return {name: round(seconds / accounting.decoded_s, 4) for name, seconds in parts.items()}
+
+
+def coverage_in_words(accounting: Accounting) -> list[str]:
+    shares = coverage(accounting)
+    if shares is None:
+        return []
+    told = ", ".join(f"{100 * share:.1f} % {name.replace('_', ' ')}" for name, share in shares.items())
+    return [f"coverage {told} of {span(accounting.decoded_s)} of sound"]
+
+
+def run_in_words(run: Run) -> list[str]:
+    """Planned against done, and the pace; nothing where nothing was to be done."""
+    took_s = (datetime.fromisoformat(run.seen) - datetime.fromisoformat(run.started)).total_seconds()
+    if not run.done.units:
+        return []
+    planned = Amount(run.planned.units - run.before.units, run.planned.sound_s - run.before.sound_s)
+    pace = f", {run.done.sound_s / took_s:.1f}x real time" if run.done.sound_s and took_s else ""
+    sound = f", {span(planned.sound_s)} of sound" if planned.sound_s else ""
+    return [
+        f"run      {many(planned.units, 'unit')} planned{sound}; {run.done.units} done in {span(took_s)}{pace}"
+        + (f", {many(run.restarts, 'restart')} of workers" if run.restarts else "")
+    ]
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A spec whose model was read and whose output agrees with it."""
+
+    spec: EmbedSpec
+    job: Job
+    cutting: Cutting
+    model: EncoderSpec
+
+    def watch(self, progress: Progress) -> Watch:
+        run = begin_run(self.spec.workers).model_copy(update={"job": self.job.number})
+        return Watch(self.job.url, run, progress)
+
+
+def embed_archive(spec: EmbedSpec, progress: Progress | None = None, new_version: bool = False) -> EmbedReport:
     """Embed what is not yet embedded and publish a version; the same call goes on after any stop.
 
-    Raises InputError where nothing is found, SpecError where the output was begun differently, WorkLeftUndone
-    naming the units that no attempt could finish.
+    Raises InputError where nothing is found, SpecError where the output was begun differently (unless
+    `new_version`), WorkLeftUndone naming the units that no attempt could finish, or that too many assets failed.
     """
     progress = progress or Silent()
-    model = read_spec(spec.model)
-    prints = fingerprints_of(model, model_folder(spec.model))
-    assets = list_assets(spec.inputs)
-    _refuse_speech_without_tower(spec, assets)
-    name = lasting_name(spec.model)
-    job = open_job(absolute(spec.output), spec.cutting(), model.dims, prints.space, prints.encoder, name)
-    units = plan_units(assets, spec.segment, spec.passage)
-    todo = left(units, committed(job.url))
-    if todo.num_rows:
-        progress.note(f"{many(assets.num_rows, 'asset')} listed; {todo.num_rows} of {units.num_rows} units to embed")
-        with ray_session():
-            run_units(spec, job, units, todo, progress)
-    tombstones = superseded(before_assets(job), assets)
-    version = publish(job.url, assets, tombstones)
-    dataset = open_dataset(job.url, version.number)
-    ledger = dataset.ledger()
-    _refuse_imbalance(job, ledger, units)
-    reasons = tombstones["reason"].to_pylist()
-    return EmbedReport(
-        url=job.url,
-        version=version,
-        assets=assets.num_rows,
-        failed_assets=failed_assets(ledger, assets),
-        new_units=todo.num_rows,
-        gone_assets=reasons.count(GONE),
-        replaced_assets=reasons.count(REPLACED),
-        failures=dataset.failures().num_rows,
-        max_failed_fraction=spec.max_failed_fraction,
-    )
+    begun = _begin(spec, new_version)
+    together = _together(begun.job, progress)
+    with begun.watch(progress) as watch:
+        former = before_assets(begun.job)
+        assets = _listed(begun, _known(begun, former), progress)
+        _refuse_lost_mount(spec, former, assets)
+        carry = _carried(begun, assets)
+        done = pa.concat_arrays([committed(begun.job), carry])
+        todo, planned, before = units_left(assets, begun.cutting, done)
+        watch.update(assets=assets.num_rows, plan=keep_plan(begun.job.url, assets), planned=planned, before=before)
+        _run(begun, todo[::-1] if together else todo, watch)
+        tombstones = superseded(former, assets)
+        return _published(begun, watch, assets, tombstones, carry)
 
 
-def run_units(spec: EmbedSpec, job: Job, units: pa.Table, todo: pa.Table, progress: Progress) -> None:
-    """Run units until none is left; what a killed worker took runs again, at most three times in all."""
-    progress.begin("embedding", units.num_rows, "units")
-    progress.advance(units.num_rows - todo.num_rows)
-    before = attempts(job.url)
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            # Closed before Ray is shut down, also by Ctrl-C: its threads must not outlive what they talk to.
-            with closing(_stream(spec, job, todo, before)) as ledgers:
-                for row in (row for ledger in ledgers for row in ledger.to_pylist()):
-                    progress.advance(1, sound_s=row["decoded_s"], failures=int(row["outcome"] == "failed"))
-        except ray.exceptions.RayError as error:
-            progress.note(f"attempt {attempt} of {ATTEMPTS} was cut short: {str(error).strip().splitlines()[-1]}")
-        todo = left(units, committed(job.url))
-        tried = attempts(job.url)
-        if all(_is_exhausted(unit, tried, before) for unit in todo["unit_id"].to_pylist()):
-            break  # nothing is left, or nothing that another attempt would touch
-    progress.end()
-    if not todo.num_rows:
-        return
-    names = ", ".join(sorted(set(todo["uri"].to_pylist()))[:5])
-    raise WorkLeftUndone(
-        f"{many(todo.num_rows, 'unit')} could not be finished in {ATTEMPTS} attempts, of {names};"
-        " what is done is kept: run again"
-    )
+def retry_failures(spec: EmbedSpec, progress: Progress | None = None, where: Sequence[str] = ()) -> EmbedReport:
+    """Embed again the units whose failures `where` chooses, and publish what changed; nothing else is touched.
 
-
-def _is_exhausted(unit: bytes, tried: Mapping[bytes, int], before: Mapping[bytes, int]) -> bool:
-    """Whether the unit was started ATTEMPTS times in this run; starts of former runs do not count."""
-    return tried.get(unit, 0) - before.get(unit, 0) >= ATTEMPTS
-
-
-def _stream(spec: EmbedSpec, job: Job, todo: pa.Table, before: Mapping[bytes, int]) -> Any:
-    """LEDGER batches as units are committed.  Storage is written by the stage, never by Ray's sinks.
-
-    Beside a GPU, tasks on the cores cut ahead of it.  Without one the encoder takes nearly all the time there is
-    (15 times that of decoding and speech detection), so its actors cut for themselves and share the cores.
+    Files are probed again: one that was mended has new content, and replaces the old.  Raises InputError where
+    nothing is published yet.
     """
-    stage, gpus = cut_stage(spec.segment, spec.passage), _gpus(spec)
-    # One unit a block: what is lost with a worker is what it had in hand.
-    units = ray.data.from_arrow([todo.slice(i, 1) for i in range(todo.num_rows)])
-    if gpus:
-        units = units.map_batches(stage.run, batch_size=stage.rows, batch_format="pyarrow", num_cpus=stage.cpus)
-    cores = max(1.0, ray.cluster_resources().get("CPU", 1) // spec.workers)
-    cut = None if gpus else stage
-    ledgers = units.map_batches(
-        EncodeWorker,
-        fn_constructor_kwargs={"model": spec.model, "job": job, "cut": cut, "gpu": gpus > 0, "before": before},
-        batch_size=1,
-        batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(size=spec.workers),
-        num_cpus=1.0 if gpus else cores,
-        num_gpus=gpus,
-    )
-    return iter(ledgers.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
+    progress = progress or Silent()
+    chosen = parse(where)
+    begun = _begin(spec, new_version=False)
+    if not versions(begun.job.url):
+        raise InputError(f"{begun.job.url}: nothing is published yet; run deglu embed to its end first")
+    with begun.watch(progress) as watch:
+        fold(begun.job)  # what a retry that was killed has left
+        former = before_assets(begun.job)
+        failed = _failures(begun.job)
+        failed = failed.filter(pa.array([chosen(row) for row in failed.to_pylist()], pa.bool_()))
+        again = pc.is_in(former["asset_id"], value_set=_one(failed["asset_id"]))
+        fresh = _listed(begun, former.filter(pc.invert(again)), progress)
+        fresh = fresh.filter(pc.is_in(fresh["asset_id"], value_set=_one(failed["asset_id"])))
+        assets = pa.concat_tables([former.filter(pc.invert(again)), fresh])
+        done = committed(begun.job)
+        done = done.filter(pc.invert(pc.is_in(done, value_set=_one(failed["unit_id"]))))
+        todo, planned, before = units_left(assets, begun.cutting, done)
+        watch.update(assets=assets.num_rows, plan=keep_plan(begun.job.url, assets), planned=planned, before=before)
+        _run(begun, todo, watch)
+        return _published(begun, watch, assets, superseded(former, assets))
 
 
-class EncodeWorker:
-    """An actor: the model, loaded once, and where its units are committed; it cuts, too, where `cut` is given."""
-
-    def __init__(self, model: str, job: Job, cut: Stage | None, gpu: bool, before: Mapping[bytes, int]) -> None:
-        cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
-        torch.set_num_threads(max(1, int(cpus)))
-        encoder = load_model(model, "cuda" if gpu else "cpu")
-        self._job, self._cut, self._before = job, cut, before
-        self._encode = EncodeUnits(encoder, self._commit)
-
-    def __call__(self, units: pa.Table) -> pa.Table:
-        # Ray starts a killed worker again without end, and gives it the same unit: the limit is kept here.
-        ids = units["unit_id"].to_pylist()
-        tried = {unit: attempts_of(self._job.url, unit) for unit in ids}
-        wanted = [not _is_exhausted(unit, tried, self._before) for unit in ids]
-        units = units.filter(pa.array(wanted, pa.bool_()))
-        if not units.num_rows:
-            return tables.LEDGER.empty_table()
-        for unit in units["unit_id"].to_pylist():
-            mark_attempt(self._job.url, unit)
-        return self._encode(self._cut.run(units) if self._cut else units)
-
-    def _commit(self, rows: pa.Table, ledger: dict[str, Any], failures: list[dict[str, Any]]) -> None:
-        commit_unit(self._job, rows, ledger, pa.Table.from_pylist(failures, schema=tables.FAILURES))
-
-
-def _gpus(spec: EmbedSpec) -> float:
-    offered = ray.cluster_resources().get("GPU", 0)
-    if spec.device == "gpu" and not offered:
-        raise SpecError("device = gpu: Ray offers no GPU here; use device: auto, or a cluster with GPUs")
-    return 1.0 if spec.device != "cpu" and offered else 0.0
+def _failures(job: Job) -> pa.Table:
+    """FAILURES where writers go on: what a run has folded counts."""
+    last = head(job.url)
+    return tables.FAILURES.empty_table() if last is None else read_table(job.url, last.failures)
 
 
 def before_assets(job: Job) -> pa.Table:
@@ -246,25 +230,135 @@ def superseded(before: pa.Table, now: pa.Table) -> pa.Table:
         if current.get(asset) != version:
             reason = REPLACED if asset in current else GONE
             rows.append({"asset_id": asset, "content_version": version, "reason": reason})
-    schema = pa.schema([("asset_id", tables.ID), ("content_version", pa.string()), ("reason", pa.string())])
+    schema = pa.schema([("asset_id", ID), ("content_version", pa.string()), ("reason", pa.string())])
     return pa.Table.from_pylist(rows, schema=schema)
 
 
 def failed_assets(ledger: pa.Table, assets: pa.Table) -> int:
     """Assets none of whose units was embedded and one of whose units failed."""
-    of = {outcome: set(ledger.filter(pc.equal(ledger["outcome"], outcome))["asset_id"].to_pylist()) for outcome in
-          ("embedded", "failed")}  # fmt: skip
-    return len((of["failed"] - of["embedded"]) & set(assets["asset_id"].to_pylist()))
+    of = {outcome: pc.unique(ledger.filter(pc.equal(ledger["outcome"], outcome))["asset_id"])
+          for outcome in (EMBEDDED, FAILED)}  # fmt: skip
+    whole = of[FAILED].filter(pc.invert(pc.is_in(of[FAILED], value_set=of[EMBEDDED])))
+    return int(pc.sum(pc.is_in(whole, value_set=_one(assets["asset_id"])), min_count=0).as_py())
 
 
-def _refuse_imbalance(job: Job, ledger: pa.Table, units: pa.Table) -> None:
-    mine = ledger.filter(pc.is_in(ledger["unit_id"], value_set=units["unit_id"].combine_chunks()))
-    problems = imbalances(mine, units.num_rows)
+def _begin(spec: EmbedSpec, new_version: bool) -> _Begun:
+    """Raises SpecError where the output was begun differently."""
+    model = read_spec(spec.model)
+    prints = fingerprints_of(model, model_folder(spec.model))
+    cutting = Cutting(spec.segment, spec.passage, words_of(spec.model).digest)
+    output, name = absolute(spec.output), lasting_name(spec.model)
+    job = open_job(output, cutting.defining(), model.dims, prints.space, prints.encoder, name, new_version)
+    return _Begun(spec, job, cutting, model)
+
+
+def _together(job: Job, progress: Progress) -> bool:
+    """Whether another driver works on this output now: then this one begins at the other end, and both meet."""
+    others = [run for run in newest_runs(job.url, 3) if is_alive(run) and run.job == job.number]
+    for run in others:
+        progress.note(f"another run works on {job.url} since {run.started} ({run.host}); both go on together")
+    return bool(others)
+
+
+def _listed(begun: _Begun, known: pa.Table, progress: Progress) -> pa.Table:
+    """MANIFEST of the inputs, without what was forgotten; what is known already is not probed again."""
+    progress.note("listing " + ", ".join(one.url for one in begun.spec.inputs))
+    away = frozenset(forgotten(begun.job.url).to_pylist())
+    try:
+        assets = list_assets(begun.spec.inputs, known, _probing(progress), away)
+    finally:
+        progress.end()
+    speech = pc.any(pc.equal(assets["modality"], SPEECH)).as_py()
+    if speech and begun.model.speech is None:
+        raise SpecError(
+            f"model = {begun.spec.model!r} encodes text alone, and the inputs hold speech; choose another model"
+        )
+    return assets
+
+
+def _probing(progress: Progress) -> Callable[[int, int], None]:
+    done = 0
+
+    def tell(now: int, of: int) -> None:
+        nonlocal done
+        if not done:
+            progress.begin("probing", of, "files")
+        progress.advance(now - done)
+        done = now
+
+    return tell
+
+
+def _known(begun: _Begun, former: pa.Table) -> pa.Table:
+    """Assets that were probed before: in the version that stands, and by the runs before this one."""
+    plans = [read_plan(begun.job.url, run) for run in newest_runs(begun.job.url, 2)]
+    return pa.concat_tables([former, *plans])
+
+
+def _refuse_lost_mount(spec: EmbedSpec, former: pa.Table, now: pa.Table) -> None:
+    kept = pc.sum(pc.is_in(former["asset_id"], value_set=_one(now["asset_id"])), min_count=0).as_py()
+    gone = former.num_rows - kept
+    if gone > spec.max_gone_fraction * former.num_rows:
+        raise InputError(
+            f"{gone} of {many(former.num_rows, 'asset')} of the version that stands are no longer in the inputs: is"
+            " something not mounted? If they are gone for good: --set max_gone_fraction=1"
+        )
+
+
+def _carried(begun: _Begun, assets: pa.Table) -> pa.Array:
+    """Texts that the job before has embedded in the same space: they stay valid, and are not embedded again."""
+    texts = plan_units(assets.filter(pc.equal(assets["modality"], TEXT)), begun.cutting)["unit_id"]
+    return carriable(begun.job, texts)
+
+
+def _run(begun: _Begun, todo: pa.Table, watch: Watch) -> None:
+    spec, job, run = begun.spec, begun.job, watch.run
+    if not todo.num_rows:
+        return
+    watch.progress.note(f"{many(run.assets, 'asset')} listed; {todo.num_rows} of {run.planned.units} units to embed")
+    watch.progress.begin_archive("embedding", run.planned, run.before)
+    with ray_session():
+        gpu = offered_gpus(spec)
+        ahead = gpu if spec.cut_ahead is None else spec.cut_ahead
+        work = Work(job, spec.model, begun.cutting, spec.precision, gpu, ahead, spec.stall_s)
+        watch.update(state="embedding", device="gpu" if gpu else "cpu", precision=spec.precision)
+        run_units(spec, work, todo, run.assets, watch)
+    watch.progress.end()
+
+
+def _published(
+    begun: _Begun, watch: Watch, assets: pa.Table, tombstones: pa.Table, carry: pa.Array | None = None
+) -> EmbedReport:
+    watch.update(state="publishing")
+    job = begun.job
+    version = publish(job, assets, tombstones, carry=carry)
+    dataset = open_dataset(job.url, version.number)
+    ledger, failures = dataset.ledger(), dataset.failures()
+    _refuse_imbalance(job, ledger, watch.run.planned.units)
+    watch.update(state="complete")
+    tidy_runs(job.url)
+    reasons = tombstones["reason"].to_pylist()
+    return EmbedReport(
+        url=job.url,
+        version=version,
+        run=watch.run,
+        assets=assets.num_rows,
+        failed_assets=failed_assets(ledger, assets),
+        gone_assets=reasons.count(GONE),
+        replaced_assets=reasons.count(REPLACED),
+        failures=failures.num_rows,
+        lost_s=pc.sum(failures["lost_s"], min_count=0).as_py(),
+        max_failed_fraction=begun.spec.max_failed_fraction,
+    )
+
+
+def _refuse_imbalance(job: Job, ledger: pa.Table, planned: int) -> None:
+    problems = imbalances(ledger, planned)
     if problems:
-        raise WorkLeftUndone(f"{job.url}: the accounting does not balance: {'; '.join(problems[:3])}")
+        raise WorkLeftUndone(
+            f"{job.url}: the accounting does not balance: {'; '.join(problems[:3])}; see deglu verify {job.url}"
+        )
 
 
-def _refuse_speech_without_tower(spec: EmbedSpec, assets: pa.Table) -> None:
-    speech = pc.any(pc.equal(assets["modality"], tables.SPEECH)).as_py()
-    if speech and read_spec(spec.model).speech is None:
-        raise SpecError(f"model = {spec.model!r} encodes text alone, and the inputs hold speech; choose another model")
+def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -206,7 +206,8 @@ class Bar:
     def _begin(self, meter: Meter) -> None:
         self.end()
         self._meter = meter
-        self._task = self._rich.add_task(meter.task, total=1.0, completed=meter.fraction, words=meter.words())
+        self._task = self._rich.add_task(meter.task, total=1.0, words=meter.words())
+        self._rich.update(self._task, completed=meter.fraction)
         self._rich.start()
 
     def advance(self, units: float, sound_s: float = 0.0, failures: int = 0, text_bytes: int = 0) -> None:

@@ -19,19 +19,19 @@ import yaml
 
 from embed.accounting import imbalances
 from embed.archive import EmbedSpec
-from embed.dataset import attempts, open_dataset, publish, versions
+from embed.dataset import attempts, open_dataset, publish, read_job, versions
 from embed.encoder import SAMPLE_RATE
-from embed.errors import InputError, SpecError, WorkLeftUndone
+from embed.errors import InputError, SpecError
 from embed.model.directory import load_model
-from embed.passages import PassageSpec
-from embed.segment import SegmentSpec
-from embed.stages import Stage, cut_stage
+from embed.stages import Stage
 from embed.staging import staged
 from embed.store import join, write_bytes
 from jobs import embed_archive as job
+from jobs import isolate, run_units
 from jobs.__main__ import run
 from jobs.demo_material import voice
 from jobs.embed_archive import EmbedReport, embed_archive
+from jobs.encode_worker import EncodeWorker, Work
 from tests.embed.vectors import begin, commit, manifest
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
@@ -214,10 +214,11 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, tiny_model: str) -> N
     units = 100  # of two paragraphs each
     url = str(tmp_path / "out")
     with driver(written(tmp_path, spec)) as process:
-        wait_for(lambda: process.poll() is not None or len(staged(url)) >= 1)
+        wait_for(lambda: process.poll() is not None or has_staged(url))
         assert process.poll() is None, "it ended before it could be killed"
-    done = set(staged(url))
-    in_flight = set(attempts(url)) - done
+    begun = read_job(url)
+    done = set(staged(begun))
+    in_flight = set(attempts(begun)) - done
     assert 1 <= len(done) < units
     assert versions(url) == []
     assert len(in_flight) <= 1
@@ -230,33 +231,57 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, tiny_model: str) -> N
     assert len(set(rows["segment_id"].to_pylist())) == 200
 
 
-def die_of_poison(units: pa.Table) -> pa.Table:
-    """In place of cutting, and after the start was marked."""
-    if "archive/poison.txt" in units["uri"].to_pylist():
-        os._exit(1)
-    return cut_stage(SegmentSpec(), PassageSpec()).run(units)
+def has_staged(url: str) -> bool:
+    try:
+        return bool(staged(read_job(url)))
+    except InputError:
+        return False
 
 
-class Killer(job.EncodeWorker):
-    """Dies of whatever a file named poison.txt holds."""
+POISON = b"poison"
 
-    def __call__(self, units: pa.Table) -> pa.Table:
-        self._cut = Stage(die_of_poison)
-        return super().__call__(units)
+
+class Killer(EncodeWorker):
+    """Dies of poison, like a worker whose decoder crashes at one place of a file."""
+
+    def __init__(self, work: Work) -> None:
+        super().__init__(work)
+        stage = self._stage()
+
+        def run(units: pa.Table) -> pa.Table:
+            for unit in units.to_pylist():
+                if unit["format"] == "txt" and POISON in Path(unit["url"]).read_bytes()[unit["start"] : unit["end"]]:
+                    os._exit(1)
+            return stage.run(units)
+
+        self._cut = Stage(run)
 
 
 @pytest.mark.chaos
-def test_a_unit_that_kills_its_worker_is_named_after_three_tries(
+def test_a_unit_that_kills_its_worker_is_halved_and_all_but_a_little_is_kept(
     tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, url = tmp_path / "in", str(tmp_path / "out")
     folder.mkdir()
-    (folder / "poison.txt").write_text("Poison.\n", encoding="utf-8")
+    paragraphs = [f"Paragraph {i:04d} is short." for i in range(400)]  # just over two of the least pieces
+    paragraphs[300] = "Here is poison."
+    text = "\n\n".join(paragraphs) + "\n"
+    (folder / "poison.txt").write_text(text, encoding="utf-8")
     (folder / "water.txt").write_text("Water.\n", encoding="utf-8")
-    monkeypatch.setattr(job, "EncodeWorker", Killer)
-    with pytest.raises(WorkLeftUndone, match="1 unit could not be finished in 3 attempts, of archive/poison"):
-        embed_archive(spec_of(folder, url, tiny_model))
-    assert (len(staged(url)), sorted(attempts(url).values())) == (1, [1, 3])
+    monkeypatch.setattr(run_units, "EncodeWorker", Killer)
+    monkeypatch.setattr(isolate, "EncodeWorker", Killer)
+    monkeypatch.setattr(isolate, "DEATHS", 1)  # each takes seconds to come back from
+    report = embed_archive(spec_of(folder, url, tiny_model))
+    assert (report.exit_code, report.failures, report.version.accounting.embedded) == (3, 1, 2)
+    failure = open_dataset(url).failures().to_pylist()[0]
+    assert (failure["uri"], failure["stage"], failure["error_class"]) == ("archive/poison.txt", "worker", "WorkerDied")
+    assert failure["start"] <= text.index("poison") < failure["end"]
+    assert failure["end"] - failure["start"] < 8192
+    kept = set(rows_at(url)["text"].to_pylist()) - {"Water."}
+    assert kept < set(paragraphs)
+    assert len(kept) >= 400 - 8192 // 26
+    assert report.run.restarts >= 2
+    assert staged(read_job(url)) == []
 
 
 def test_failures_of_what_went_are_told_no_more(tmp_path: Path, tiny_model: str) -> None:
@@ -333,8 +358,8 @@ def test_a_damaged_list_of_assets_is_named_not_taken_for_an_empty_one(tmp_path: 
     begun = begin(str(tmp_path))
     assert job.before_assets(begun).num_rows == 0
     commit(begun, "a", "one")
-    version = publish(begun.url, manifest("a"))
+    version = publish(begun, manifest("a"))
     assert job.before_assets(begun).num_rows == 1
-    write_bytes(join(begun.url, version.assets.name), b"no table")
+    write_bytes(join(begun.url, str(version.assets and version.assets.name)), b"no table")
     with pytest.raises(InputError, match=r"assets/.*damaged"):
         job.before_assets(begun)
