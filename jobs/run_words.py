@@ -1,6 +1,6 @@
 """A run of `deglu embed` told from what it left in storage: the same numbers as its own progress."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -40,38 +40,51 @@ def meter_of(run: Run) -> ArchiveMeter:
 
 def run_words(told: Mapping[str, Any]) -> list[str]:
     """Lines for people, of a `run_document`."""
-    lines = [f"run      {_headline(told)}"]
-    if told["words"]:
-        lines.append(f"done     {_done(told)}")
-    if told["restarts"]:
-        lines.append(f"workers  {many(told['restarts'], 'restart')} so far")
+    restarts = f"; {many(told['restarts'], 'restart')}" if told["restarts"] else ""
+    lines = [
+        f"run      {_headline(told)}",
+        f"workers  {told['workers']} ({told['device']}, {told['precision']}), driven from {told['host']}{restarts}",
+        *_progress(told),
+    ]
     if told["slow"] and told["told"] not in ENDED:
-        still = f", nothing finished for {span(told['last_unit_s_ago'])}" if told["last_unit_s_ago"] else ""
-        lines.append(f"slow     in hand{still}: {', '.join(told['slow'])}")
+        lines.append(f"slow     {_slow(told)}: {', '.join(told['slow'])}")
     if told["note"]:
         lines.append(f"note     {told['note']}")
     return lines
 
 
 def _headline(told: Mapping[str, Any]) -> str:
-    where = f"{many(told['workers'], 'worker')} ({told['device']}, {told['precision']}) from {told['host']}"
     if told["alive"]:
-        return f"{told['told']} since {_clock(told['started'])}, {where}, seen {span(told['seen_s_ago'])} ago"
+        return f"{told['told']} since {_clock(told['started'])}, seen {span(told['seen_s_ago'])} ago"
     if told["told"] == CUT_SHORT:
-        state = f"{told['state']} when it was cut short: last seen {span(told['seen_s_ago'])} ago"
-        return f"{state}, {where}; the same command goes on"
-    return f"{told['told']} {_clock(told['seen'])}, after {span(told['elapsed_s'])}, {where}"
+        seen = f"last seen {_clock(told['seen'])}, {span(told['seen_s_ago'])} ago"
+        return f"{told['state']} when it was cut short: {seen}; the same command goes on"
+    return f"{told['told']} {_clock(told['seen'])}, after {span(told['elapsed_s'])}"
 
 
-def _done(told: Mapping[str, Any]) -> str:
-    units = {name: told[name]["units"] for name in ("planned", "before", "done")}
-    words = told["words"].split(" · ")
-    if not told["alive"]:  # nothing comes nearer
-        words = [part for part in words if not part.endswith(" left")]
-    parts = [*words, f"{units['before'] + units['done']:,} of {many(units['planned'], 'unit')}"]
+def _progress(told: Mapping[str, Any]) -> Iterator[str]:
+    """What is done of what is planned; and the pace, of which nothing is left to say once the run is over."""
+    if not told["words"]:
+        return
+    parts = told["words"].split(" · ")
+    place = next(place for place, part in enumerate(parts) if part.endswith(" %"))
+    amounts, percent, pace = parts[:place], parts[place], parts[place + 1 :]
+    there = told["before"]["units"] + told["done"]["units"]
+    # Where units are all there is to count, the meter counts them.
+    units = [] if amounts[0].endswith(" units") else [f"{there:,}/{told['planned']['units']:,} units"]
+    yield f"done     {' · '.join([*amounts, *units, percent])}"
+    pace = [part for part in pace if "failure" not in part and (told["alive"] or not part.endswith(" left"))]
     if told["alive"] and told["last_unit_s_ago"] is not None:
-        parts.append(f"the last {span(told['last_unit_s_ago'])} ago")
-    return " · ".join(parts)
+        pace.append(f"the last unit {span(told['last_unit_s_ago'])} ago")
+    if pace:
+        yield f"pace     {' · '.join(pace)}"
+
+
+def _slow(told: Mapping[str, Any]) -> str:
+    if told["told"] == CUT_SHORT:
+        return "in hand when it was cut short"
+    still = f", nothing finished for {span(told['last_unit_s_ago'])}" if told["last_unit_s_ago"] else ""
+    return f"in hand{still}"
 
 
 def _clock(moment: str) -> str:
