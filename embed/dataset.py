@@ -20,11 +20,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from embed.carry import carriable
 from embed.errors import InputError
 from embed.forget import forget
 from embed.job import Job, open_job, read_job
 from embed.log import head, newest_version, read_version, versions
-from embed.publish import carriable, committed, fold, publish
+from embed.publish import committed, fold, publish
 from embed.staging import attempts, attempts_of, commit_unit, mark_attempts, staged_of
 from embed.store import absolute, join, open_input
 from embed.tables import LEDGER, MANIFEST, rows, with_metadata

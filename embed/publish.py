@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embed import compact
-from embed.accounting import EMBEDDED, account
+from embed.accounting import account
+from embed.carry import carried_ledger
 from embed.compact import FILE_BYTES
 from embed.errors import DegluError, SpecError
 from embed.job import Job
@@ -55,14 +56,6 @@ def committed(job: Job) -> pa.Array:
     return pc.unique(ids) if may_repeat(ids) else in_one(ids)
 
 
-def carriable(job: Job, unit_ids: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Which of these units of text an earlier job has embedded and published in the same space.
-
-    They need not run: `publish(..., carry=...)` takes their rows over.  None once this job has published.
-    """
-    return _carry(job, newest_version(job.url), unit_ids)["unit_id"].combine_chunks()
-
-
 def fold(job: Job, file_bytes: int = FILE_BYTES) -> Version | None:
     """Fold what is staged into a draft, which readers do not see, so that staging stays small; None for nothing new."""
     return _append(job, None, None, None, file_bytes)
@@ -81,7 +74,7 @@ def publish(
     - `assets` is the MANIFEST; what is forgotten is left out of it.
     - `tombstones` (asset_id, content_version, and reason: replaced | gone | forgotten) are added to the former ones;
       those whose pair `assets` lists again are lifted, unless forgotten.
-    - `carry`: units of an earlier job, see `carriable`.  The first version of a job holds nothing else of those before.
+    - `carry`: units of an earlier job, see `embed.carry`; the first version of a job holds nothing else of those.
     - Staging is emptied of what the version holds.
 
     Raises SpecError where a later job has taken the output over, AlreadyPublished when others go on being first; then
@@ -142,7 +135,7 @@ class _Draft:
         if assets is None and not segment.num_rows:
             return None
         source = shown(url, self.base) if carry is not None else None
-        carried = _carry(job, source, carry, known=pa.concat_tables([former, segment]), tombstones=old)
+        carried = carried_ledger(job, source, carry, known=pa.concat_tables([former, segment]), tombstones=old)
         segment = pa.concat_tables([carried, segment])
         ledger = newest_of_each(pa.concat_tables([former, segment]))
         buried = merged_tombstones(old, tombstones, assets)
@@ -239,28 +232,6 @@ def _own(job: Job, base: Version | None) -> Version | None:
             f"{job.url}: job {base.job} has taken over with another spec; run with that, or with --new-version"
         )
     return base if base is not None and base.job == job.number else None
-
-
-def _carry(
-    job: Job,
-    source: Version | None,
-    unit_ids: pa.Array | pa.ChunkedArray | None,
-    known: pa.Table | None = None,
-    tombstones: pa.Table | None = None,
-) -> pa.Table:
-    """SEGMENT rows of `source` that a new job may keep: embedded, in its space, not forgotten, not known already."""
-    if source is None or unit_ids is None or source.job >= job.number or source.space != job.space:
-        return SEGMENT.empty_table()
-    ledger = read_ledger(job.url, source)
-    wanted = pc.and_(
-        pc.equal(ledger["outcome"], EMBEDDED), pc.is_in(ledger["unit_id"], value_set=in_one(unit_ids).cast(ID))
-    )
-    if known is not None:
-        wanted = pc.and_not(wanted, pc.is_in(ledger["unit_id"], value_set=in_one(known["unit_id"])))
-    if tombstones is None:
-        tombstones = read_table(job.url, source.tombstones)
-    hidden = pc.is_in(ledger["asset_id"], value_set=forgotten_of(tombstones))
-    return ledger.filter(pc.and_not(wanted, hidden))
 
 
 def _tidy(job: Job, folded: Iterable[bytes]) -> None:

@@ -139,9 +139,9 @@ def dies_after(patch: pytest.MonkeyPatch, count: int) -> None:
         if next(left, None) is None:
             raise KilledError
 
-    def dying_create(self: LocalFiles, url: str, data: bytes) -> None:
+    def dying_create(self: LocalFiles, url: str, data: bytes) -> bool:
         step()
-        create(self, url, data)
+        return create(self, url, data)
 
     def dying_move_in(self: LocalFiles, path: Path, url: str) -> None:
         step()
