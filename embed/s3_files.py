@@ -14,8 +14,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-import s3fs  # noqa: TID251  # its one home
-from fsspec.asyn import sync  # noqa: TID251
+import s3fs  # its one home
+from fsspec.asyn import sync
 
 from embed.local_files import Entry
 from embed.requests import Patience, Requests, each

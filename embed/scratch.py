@@ -38,23 +38,28 @@ def scratch_file() -> Iterator[Path]:
 def _folder() -> Path:
     with _lock:
         if os.getpid() not in _folders:
-            _remove_leftovers(Path(tempfile.gettempdir()))
-            _folders[os.getpid()] = folder = _living_folder()
+            place = Path(tempfile.gettempdir())
+            remove_leftovers(place, PREFIX)
+            _folders[os.getpid()] = folder = living_folder(place, f"{PREFIX}{os.getpid()}-")
             atexit.register(_remove, folder, os.getpid())
         return _folders[os.getpid()]
 
 
-def _living_folder() -> Path:
-    """The mark takes its name only when it is locked: an unlocked one always means a death."""
-    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+def living_folder(place: Path, prefix: str) -> Path:
+    """A new folder of this process, to be removed by it, or by `remove_leftovers` once the process is dead.
+
+    The mark takes its name only when it is locked: an unlocked one always means a death.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
     mark = os.open(folder / "new", os.O_CREAT | os.O_RDWR, 0o600)  # open, and so locked, until the process ends
     fcntl.flock(mark, fcntl.LOCK_EX)
     (folder / "new").rename(folder / ALIVE)
     return folder
 
 
-def _remove_leftovers(place: Path) -> None:
-    for mark in place.glob(f"{PREFIX}*/{ALIVE}"):
+def remove_leftovers(place: Path, prefix: str) -> None:
+    """Remove the folders that `living_folder` made there for processes that are dead now."""
+    for mark in place.glob(f"{prefix}*/{ALIVE}"):
         if _is_dead(mark):
             shutil.rmtree(mark.parent, ignore_errors=True)
 

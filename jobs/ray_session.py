@@ -4,7 +4,6 @@ import logging
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -17,8 +16,11 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 import ray
 import ray.data
 
+from embed.scratch import living_folder, remove_leftovers
+
 logger = logging.getLogger(__name__)
 
+PLACE, PREFIX = Path("/tmp"), "dg"
 PRIVATE = ("RAY_TMPDIR", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
 
 
@@ -71,7 +73,8 @@ def _started(folder: Path, cpus: int | None) -> Iterator[None]:
 @contextmanager
 def _private_folder() -> Iterator[Path]:
     """A short temporary folder (socket paths are limited to 107 bytes) with a token: neither joins another's Ray."""
-    folder = Path(tempfile.mkdtemp(prefix="dg", dir="/tmp"))
+    remove_leftovers(PLACE, PREFIX)  # a driver that was killed could not clear up
+    folder = living_folder(PLACE, PREFIX)
     before = {name: os.environ.get(name) for name in PRIVATE}
     os.environ["RAY_TMPDIR"] = str(folder)
     if not any(name in os.environ for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
