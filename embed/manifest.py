@@ -115,20 +115,22 @@ class _Known:
     """What an earlier manifest knows, found by the first half of the asset's id: 16 bytes for each."""
 
     def __init__(self, manifest: pa.Table) -> None:
-        self._rows = manifest.filter(pc.is_null(manifest["problem"]))
-        halves = _halves(self._rows)
+        self._rows = manifest
+        halves, _ = identity.halves_of(manifest["asset_id"])
         self._order = np.argsort(halves, kind="stable")
         self._sorted = halves[self._order]
 
     def find(self, drafts: pa.Table) -> NDArray[np.int64]:
-        """For each draft its row here; -1 where there is none, or the file has changed."""
+        """For each draft its row here; -1 where there is none, it has a problem, or the file has changed."""
         if not len(self._sorted) or not drafts.num_rows:
             return np.full(drafts.num_rows, -1)
-        places = np.minimum(np.searchsorted(self._sorted, _halves(drafts)), len(self._sorted) - 1)
+        places = np.minimum(
+            np.searchsorted(self._sorted, identity.halves_of(drafts["asset_id"])[0]), len(self._sorted) - 1
+        )
         rows = self._order[places]
         there = self._rows.take(rows)
-        same = np.ones(len(rows), bool)
-        for name in ("uri", "size_bytes", "content_version", "format"):
+        same = np.asarray(there["problem"].is_null())
+        for name in ("asset_id", "size_bytes", "content_version", "format"):
             same &= pc.equal(drafts[name], there[name]).to_numpy()
         mapped = zip(drafts["columns"].to_pylist(), there["columns"].to_pylist(), strict=True)
         same &= np.asarray([(one or None) == (other or None) for one, other in mapped], bool)
@@ -146,13 +148,3 @@ class _Known:
             both = pa.chunked_array([*new.chunks, *standing[name].chunks], field.type)
             drafts = drafts.set_column(MANIFEST.get_field_index(name), field, both.take(pa.array(place)))
         return drafts.combine_chunks()
-
-
-def _halves(manifest: pa.Table) -> NDArray[np.uint64]:
-    """The first 8 bytes of each asset id."""
-    ids = manifest["asset_id"].combine_chunks()
-    ids = pa.concat_arrays(ids.chunks) if isinstance(ids, pa.ChunkedArray) else ids
-    if not len(ids):
-        return np.zeros(0, np.uint64)
-    whole = np.frombuffer(ids.buffers()[1], np.uint64)[2 * ids.offset :][: 2 * len(ids)]
-    return whole[::2]

@@ -4,6 +4,7 @@ A unit is attempted, committed, resumed and counted as a whole.  Slices are comp
 only for what is wanted: a million units that are done cost seconds.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -15,11 +16,12 @@ from numpy.typing import NDArray
 from embed import identity
 from embed.amount import Amount
 from embed.cutting import Cutting
+from embed.identity import halves_of
 from embed.tables import ID, SPEECH, UNITS
 
 ROWS_OF = frozenset({"csv", "parquet"})  # formats whose units are ranges of rows
 _COPIED = ("asset_id", "uri", "url", "modality", "format", "content_version", "text", "lang", "metadata", "columns")
-_AT_ONCE = 50_000  # assets whose columns are in memory as Python values together
+_AT_ONCE = 50_000  # assets that are planned together: what is done for each takes a hundred bytes or two
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -27,8 +29,8 @@ Bools = NDArray[np.bool_]
 
 def plan_units(manifest: pa.Table, cutting: Cutting) -> pa.Table:
     """UNITS of every asset, in the manifest's order; an asset with a problem is one unit, to fail by its name."""
-    slices = _Slices.of(manifest, cutting)
-    return _rows(manifest, slices, _ids(manifest, slices, cutting), np.arange(len(slices.asset)))
+    parts = [_rows(part, slices, ids, np.arange(len(ids))) for part, slices, ids in _planned(manifest, cutting)]
+    return pa.concat_tables([UNITS.empty_table(), *parts])
 
 
 def units_left(
@@ -38,12 +40,41 @@ def units_left(
 
     `committed` holds unit ids in any order; those that are not planned are not looked at.
     """
-    slices = _Slices.of(manifest, cutting)
-    ids = _ids(manifest, slices, cutting)
-    done = np.asarray(pc.is_in(ids, value_set=_one_array(committed)).to_numpy(zero_copy_only=False), bool)
-    left = _rows(manifest, slices, ids, np.flatnonzero(~done))
-    speech = _is(manifest, "modality", SPEECH)[slices.asset]
-    return left, _amount(slices.planned, speech), _amount(slices.planned[done], speech[done])
+    known = _Committed(committed)
+    left, planned, before = [UNITS.empty_table()], Amount(), Amount()
+    for part, slices, ids in _planned(manifest, cutting):
+        done = known.holds(ids)
+        speech = _is(part, "modality", SPEECH)[slices.asset]
+        planned += _amount(slices.planned, speech)
+        before += _amount(slices.planned[done], speech[done])
+        left.append(_rows(part, slices, ids, np.flatnonzero(~done)))
+    return pa.concat_tables(left), planned, before
+
+
+def _planned(manifest: pa.Table, cutting: Cutting) -> Iterator[tuple[pa.Table, "_Slices", pa.Array]]:
+    """Some assets at a time: their slices, and the ids of these."""
+    for start in range(0, manifest.num_rows, _AT_ONCE):
+        part = manifest.slice(start, _AT_ONCE)
+        slices = _Slices.of(part, cutting)
+        yield part, slices, _ids(part, slices, cutting)
+
+
+class _Committed:
+    """Unit ids, found by their first half: 16 bytes for each."""
+
+    def __init__(self, committed: pa.Array | pa.ChunkedArray) -> None:
+        first, second = halves_of(committed)
+        order = np.argsort(first, kind="stable")
+        self._first, self._second = first[order], second[order]
+
+    def holds(self, ids: pa.Array) -> Bools:
+        """Which of these are committed.  Of two that share half of their digits one may be missed, and done again."""
+        if not len(self._first):
+            return np.zeros(len(ids), bool)
+        first, second = halves_of(ids)
+        places = np.minimum(np.searchsorted(self._first, first), len(self._first) - 1)
+        found: Bools = (self._first[places] == first) & (self._second[places] == second)
+        return found
 
 
 @dataclass(frozen=True)
@@ -67,7 +98,7 @@ class _Slices:
         start = first[asset] + number * step[asset]
         end = np.where(is_last, last[asset], start + step[asset])
         inside = np.where(is_last, length[asset] - number * step[asset], step[asset])
-        return cls(asset, start, end, _planned(manifest, asset, inside, length, table))
+        return cls(asset, start, end, _amounts(manifest, asset, inside, length, table))
 
 
 def _lengths(manifest: pa.Table, cutting: Cutting, speech: Bools, table: Bools) -> tuple[Ints, Ints, Ints, Ints]:
@@ -88,7 +119,7 @@ def _lengths(manifest: pa.Table, cutting: Cutting, speech: Bools, table: Bools) 
     return first, last, length, step.astype(np.int64)
 
 
-def _planned(manifest: pa.Table, asset: Ints, inside: Ints, length: Ints, table: Bools) -> Ints:
+def _amounts(manifest: pa.Table, asset: Ints, inside: Ints, length: Ints, table: Bools) -> Ints:
     """Milliseconds of sound; bytes of text, of a table's row the share that it has of the file on average."""
     bytes_per_row = _ints(manifest, "size_bytes", 0) / np.maximum(length, 1)
     return np.where(table[asset], np.round(inside * bytes_per_row[asset]), inside).astype(np.int64)
@@ -96,20 +127,14 @@ def _planned(manifest: pa.Table, asset: Ints, inside: Ints, length: Ints, table:
 
 def _ids(manifest: pa.Table, slices: _Slices, cutting: Cutting) -> pa.Array:
     """Unit ids, one per slice."""
-    found = []
-    edges = np.searchsorted(slices.asset, np.arange(0, manifest.num_rows + _AT_ONCE, _AT_ONCE))
-    for number, (low, high) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
-        part = manifest.slice(number * _AT_ONCE, _AT_ONCE)
-        prints = _prints(part, cutting)
-        assets, versions = part["asset_id"].to_pylist(), part["content_version"].to_pylist()
-        position = (slices.asset[low:high] - number * _AT_ONCE).tolist()
-        places = zip(position, slices.start[low:high].tolist(), slices.end[low:high].tolist(), strict=True)
-        ids = [
-            identity.unit_id(assets[at], versions[at], prints[at], start, end if end >= 0 else None)
-            for at, start, end in places
-        ]
-        found.append(pa.array(ids, ID))
-    return pa.concat_arrays(found) if found else pa.array([], ID)
+    prints = _prints(manifest, cutting)
+    assets, versions = manifest["asset_id"].to_pylist(), manifest["content_version"].to_pylist()
+    places = zip(slices.asset.tolist(), slices.start.tolist(), slices.end.tolist(), strict=True)
+    ids = [
+        identity.unit_id(assets[at], versions[at], prints[at], start, end if end >= 0 else None)
+        for at, start, end in places
+    ]
+    return pa.array(ids, ID)
 
 
 def _prints(manifest: pa.Table, cutting: Cutting) -> list[str]:
@@ -144,10 +169,6 @@ def _rows(manifest: pa.Table, slices: _Slices, ids: pa.Array, wanted: Ints) -> p
 def _amount(planned: Ints, speech: Bools) -> Amount:
     sound_s = round(float(planned[speech].sum()) / 1000, 3)
     return Amount(units=len(planned), sound_s=sound_s, text_bytes=int(planned[~speech].sum()))
-
-
-def _one_array(committed: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return committed.combine_chunks() if isinstance(committed, pa.ChunkedArray) else committed
 
 
 def _is(manifest: pa.Table, name: str, value: str) -> Bools:
