@@ -176,7 +176,8 @@ def _warm_up(encoder: Encoder, modalities: set[str]) -> None:
     if TEXT in modalities:
         encoder.encode(["a few words"], "document")
     if SPEECH in modalities:
-        encoder.encode([np.zeros(SAMPLE_RATE, np.float32)], "document")
+        hum = 0.1 * np.sin(np.arange(SAMPLE_RATE) / 10)
+        encoder.encode([hum.astype(np.float32)], "document")
 
 
 @contextmanager
