@@ -9,6 +9,7 @@ One rule decides what a file is, when `modality` is `auto`:
 """
 
 from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -90,7 +91,7 @@ def is_side_file(path: str) -> bool:
 
 def suffix(path: str) -> str:
     """The suffix in lower case, with its dot."""
-    return PurePosixPath(path.rpartition("/")[2]).suffix.lower()
+    return splitext(path)[1].lower()
 
 
 def unpacked_suffix(path: str) -> str:
