@@ -107,3 +107,10 @@ def lost_blocks(first: int, at: int, until: int, rate: int) -> Iterator[Block]:
     """Zeros from `at` to `until`, in blocks of ten seconds at most, without what is before `first`."""
     for start in range(max(first, at), until, 10 * rate):
         yield Block(np.zeros(min(10 * rate, until - start), np.float32), lost=True)
+
+
+def mono(channels_CN: FloatArray) -> FloatArray:
+    """[N], the mean of all channels; not finite where one of them is not."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        mixed: FloatArray = channels_CN.mean(axis=0, dtype=np.float32)
+    return mixed

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from functools import cached_property
 
 import av
-import numpy as np
 
-from embed.blocks import Block, Watched, check_claims, kept, lost_blocks
+from embed.blocks import Block, Watched, check_claims, kept, lost_blocks, mono
 from embed.encoder import FloatArray
 from embed.errors import UnsupportedFormat
 from embed.mp3_frames import (
@@ -89,7 +88,7 @@ class Mp3Stream:
         for number, frame in self._numbered((first + self._tag.delay) // self._header.samples - _PRE_ROLL):
             try:
                 for part in codec.decode(av.Packet(frame.data)):
-                    yield number, part.to_ndarray().mean(axis=0, dtype=np.float32)
+                    yield number, mono(part.to_ndarray())
             except av.FFmpegError:
                 continue
 

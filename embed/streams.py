@@ -10,20 +10,21 @@ from contextlib import contextmanager
 from typing import Any
 
 import av
-import numpy as np
 import soundfile
 
 from embed import store
-from embed.blocks import PRE_ROLL_S, Block, Stream, Watched, check_claims, credible_s, kept, lost_blocks
+from embed.blocks import PRE_ROLL_S, Block, Stream, Watched, check_claims, credible_s, kept, lost_blocks, mono
 from embed.encoder import FloatArray
 from embed.errors import InputError, UnsupportedFormat
 from embed.inputs import suffix
 from embed.mp3 import Mp3Stream
+from embed.mp3_frames import header_at
 from embed.wav_promise import promised_frames
 
 # Nothing in these streams says what they are.
 _HEADERLESS = {".g722": "g722", ".gsm": "gsm", ".ulaw": "mulaw", ".alaw": "alaw"}
 _TELEPHONE = {"sample_rate": "8000"}
+_MAGIC = (b"RIFF", b"FORM", b"OggS", b"fLaC", b"ID3")
 
 _GAP_S = 0.1  # a jump of the clock by more is lost sound; by less, rounding of timestamps
 _LONGEST_GAP_S = 600  # where no duration is stated, a longer jump is a lie of the clock
@@ -41,7 +42,7 @@ def open_stream(url: str) -> Iterator[Stream]:
         file = Watched(raw)
         if not file.size:
             raise InputError(f"{url}: empty file (0 bytes)")
-        stream = None if suffix(url) in _HEADERLESS else _soundfile(file, url)
+        stream = None if _headerless(file, url) or _is_mp3(file) else _soundfile(file, url)
         if stream is not None and stream.file.format != "OGG":
             with stream.file:
                 yield stream
@@ -49,12 +50,24 @@ def open_stream(url: str) -> Iterator[Stream]:
             if stream is not None:
                 stream.file.close()
             file.seek(0)
-            with _pyav(file, url, measured=stream is not None) as other:
+            with _pyav(file, url, stream.duration_s if stream else None) as other:
                 yield _mp3(file, url) or other if other.format == "mp3" else other
+
+
+def _headerless(file: Watched, url: str) -> str | None:
+    """The format that the name alone tells."""
+    return None if file.read_at(0, 4).startswith(_MAGIC) else _HEADERLESS.get(suffix(url))
+
+
+def _is_mp3(file: Watched) -> bool:
+    """At first sight: libsndfile's reader of it writes warnings to stderr."""
+    head = file.read_at(0, 4)
+    return head[:3] == b"ID3" or header_at(head, 0) is not None
 
 
 def _soundfile(file: Watched, url: str) -> "_SoundFileStream | None":
     """None where others do better: mp3, and what libsndfile cannot measure (of a chained ogg it reads one link)."""
+    file.seek(0)
     try:
         opened = soundfile.SoundFile(file)
     except (soundfile.LibsndfileError, OSError):
@@ -105,7 +118,7 @@ class _SoundFileStream:
         while True:
             try:
                 behind = behind or self.file.seek(at) == at
-                samples = self.file.read(size, dtype="float32", always_2d=True).mean(axis=1)
+                samples = mono(self.file.read(size, dtype="float32", always_2d=True).T)
             except (soundfile.LibsndfileError, OSError):
                 self._watched.check()
                 yield from self._rest(max(first, at))
@@ -120,7 +133,7 @@ class _SoundFileStream:
         """libsndfile gives up at damage; PyAV finds its way behind it."""
         self._watched.seek(0)
         try:
-            with _pyav(self._watched, self._url, measured=True) as other:
+            with _pyav(self._watched, self._url, self.duration_s) as other:
                 if other.rate == self.rate:
                     yield from other.blocks(at)
         except UnsupportedFormat:
@@ -128,8 +141,8 @@ class _SoundFileStream:
 
 
 @contextmanager
-def _pyav(file: Watched, url: str, measured: bool = False) -> Iterator["_AvStream"]:
-    stream = _AvStream(file, url, measured)
+def _pyav(file: Watched, url: str, measured_s: float | None = None) -> Iterator["_AvStream"]:
+    stream = _AvStream(file, url, measured_s)
     try:
         yield stream
     finally:
@@ -137,7 +150,7 @@ def _pyav(file: Watched, url: str, measured: bool = False) -> Iterator["_AvStrea
 
 
 class _AvStream:
-    def __init__(self, file: Watched, url: str, measured: bool) -> None:
+    def __init__(self, file: Watched, url: str, measured_s: float | None) -> None:
         self._watched, self._url = file, url
         self._open()
         self.format: str = self._container.format.name
@@ -149,14 +162,16 @@ class _AvStream:
             self.close()
             raise
         # Other oggs soundfile can measure.  What a chain states is one link's, and ffmpeg cannot seek in it.
-        self._chained = self.format == "ogg" and not measured
+        self._measured_s = measured_s
+        self._chained = self.format == "ogg" and measured_s is None
         self._origin = float((self._stream.start_time or 0) * self._stream.time_base)
 
     def close(self) -> None:
         self._container.close()
 
     def _open(self) -> None:
-        form = _HEADERLESS.get(suffix(self._url))
+        form = _headerless(self._watched, self._url)
+        self._watched.seek(0)
         options = {**_OPTIONS, **(_TELEPHONE if form in ("mulaw", "alaw") else {})}
         try:
             self._container = av.open(self._watched, format=form, options=options, metadata_errors="ignore")
@@ -185,8 +200,8 @@ class _AvStream:
 
     def _stated_s(self) -> float | None:
         stated = None
-        if self._chained:
-            return None
+        if self._chained or self._measured_s:  # ffmpeg counts the silence that opus skips
+            return self._measured_s
         if self._stream.duration:
             stated = float(self._stream.duration * self._stream.time_base)
         elif self._container.duration and "aac" not in self.format:  # raw aac's is a guess
@@ -289,10 +304,11 @@ class _Plain:
             check_claims("", frame.sample_rate, frame.layout.nb_channels)
             key = (frame.format.name, frame.layout.name, frame.sample_rate)
             if key not in self._resamplers:
-                self._resamplers[key] = av.AudioResampler(format="fltp", rate=self._rate)
+                self._resamplers[key] = av.AudioResampler(format="flt", rate=self._rate)
             frame.pts = None
             parts = self._resamplers[key].resample(frame)
         except (av.FFmpegError, ValueError, UnsupportedFormat):
             return
         for part in parts:
-            yield part.to_ndarray().mean(axis=0, dtype=np.float32)
+            # Not planar: av reads beyond its memory where there are more than eight planes.
+            yield mono(part.to_ndarray().reshape(part.samples, -1).T)

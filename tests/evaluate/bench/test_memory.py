@@ -1,0 +1,30 @@
+"""One hour of each kind; the bench takes 36."""
+
+import pytest
+
+from evaluate.bench.long_recordings import KINDS
+from evaluate.bench.memory import MOST_MB, measured, rows
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "variable.mp3"])
+def test_an_hour_stays_under_the_bound_and_no_unit_reads_it_all(kind: str) -> None:
+    told = rows(kind, [1])
+    peak, *reads = told
+    assert peak.measure == f"peak of 1 h of {kind}"
+    assert 100 < peak.ours < MOST_MB
+    assert [row.measure.split(" by the ")[1].split(" of ")[0] for row in reads] == [
+        "probe",
+        "first unit",
+        "middle unit",
+        "last unit",
+    ]
+    assert all(row.theirs is not None and row.ours < row.theirs / 3 for row in reads)
+
+
+@pytest.mark.campaign
+def test_thirty_six_hours_take_no_more_than_one() -> None:
+    for kind in KINDS:
+        short, long = measured(kind, 1), measured(kind, 36)
+        assert long["peak_mb"] < min(1.1 * short["peak_mb"], MOST_MB)
+        assert long["units"] == 216
+        assert long["read_mb"]["last unit"] < 12
