@@ -58,7 +58,7 @@ def committed(job: Job) -> pa.Array:
 
 def fold(job: Job, file_bytes: int = FILE_BYTES) -> Version | None:
     """Fold what is staged into a draft, which readers do not see, so that staging stays small; None for nothing new."""
-    return _append(job, None, None, None, file_bytes)
+    return _append(job, None, None, None, None, file_bytes)
 
 
 def publish(
@@ -66,6 +66,7 @@ def publish(
     assets: pa.Table,
     tombstones: pa.Table | None = None,
     carry: pa.Array | None = None,
+    drop: pa.Array | None = None,
     file_bytes: int = FILE_BYTES,
 ) -> Version:
     """Fold what is staged and publish the next version; the newest one as it is when nothing changed.
@@ -75,12 +76,14 @@ def publish(
     - `tombstones` (asset_id, content_version, and reason: replaced | gone | forgotten) are added to the former ones;
       those whose pair `assets` lists again are lifted, unless forgotten.
     - `carry`: units of an earlier job, see `embed.carry`; the first version of a job holds nothing else of those.
+    - `drop`: units that are planned no more, though their asset's content is the same: a file that could not be probed
+      can be now, and has others.  Their rows, ledger rows and failures are left out.
     - Staging is emptied of what the version holds.
 
     Raises SpecError where a later job has taken the output over, AlreadyPublished when others go on being first; then
     nothing is lost.
     """
-    version = _append(job, assets, tombstones, carry, file_bytes)
+    version = _append(job, assets, tombstones, carry, drop, file_bytes)
     if version is not None:
         retire_drafts(job.url, version)
         return version
@@ -90,12 +93,17 @@ def publish(
 
 
 def _append(
-    job: Job, assets: pa.Table | None, tombstones: pa.Table | None, carry: pa.Array | None, file_bytes: int
+    job: Job,
+    assets: pa.Table | None,
+    tombstones: pa.Table | None,
+    carry: pa.Array | None,
+    drop: pa.Array | None,
+    file_bytes: int,
 ) -> Version | None:
     met: list[bytes] = []
 
     def write(base: Version | None) -> Version | None:
-        draft = _Draft(job, base, file_bytes, _own(job, base))
+        draft = _Draft(job, base, file_bytes, _own(job, base), pa.array([], ID) if drop is None else drop)
         version = draft.written(assets, tombstones, carry)
         met[:] = draft.met
         same = version is None or (base is not None and version.contents() == base.contents())
@@ -114,10 +122,12 @@ class _Draft:
     base: Version | None  # head of the log
     file_bytes: int
     own: Version | None  # the same where it is of this job
+    drop: pa.Array  # units that are planned no more
     met: list[bytes] = field(default_factory=list)  # staged units that are read
     ledger: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
     again: list[bytes] = field(default_factory=list)  # units that are retries
+    fewer: bool = False  # the ledger has lost units
 
     def __post_init__(self) -> None:
         self.place = following(self.base)
@@ -138,6 +148,8 @@ class _Draft:
         carried = carried_ledger(job, source, carry, known=pa.concat_tables([former, segment]), tombstones=old)
         segment = pa.concat_tables([carried, segment])
         ledger = newest_of_each(pa.concat_tables([former, segment]))
+        dropped = pc.is_in(ledger["unit_id"], value_set=self.drop)
+        ledger, self.fewer = ledger.filter(pc.invert(dropped)), pc.any(dropped, min_count=0).as_py()
         buried = merged_tombstones(old, tombstones, assets)
         live = without_tombstoned(ledger, buried)
         return Version(
@@ -183,7 +195,7 @@ class _Draft:
     def _former_data(self, former: pa.Table) -> Iterator[FileRef]:
         """The job's data files, rewritten where units that came again have rows in them."""
         with_rows = former.filter(pc.greater(former["rows"], 0))["unit_id"]
-        again = in_one(with_rows.filter(pc.is_in(with_rows, value_set=pa.array(self.again, ID))))
+        again = in_one(with_rows.filter(pc.is_in(with_rows, value_set=self._stale())))
         for ref in self.own.data if self.own else ():
             kept = compact.without(self.job.url, ref, again, self.job.row_schema(), self.number) if len(again) else ref
             if kept:
@@ -198,9 +210,9 @@ class _Draft:
 
     def _segments(self, segment: pa.Table, ledger: pa.Table) -> tuple[FileRef, ...]:
         former = self.own.ledger if self.own else ()
-        if not segment.num_rows:
+        if not (segment.num_rows or self.fewer):
             return former
-        if len(former) + 1 >= MANY_SEGMENTS:
+        if self.fewer or len(former) + 1 >= MANY_SEGMENTS:
             return (write_table(self.job.url, "ledger", ledger, self.number),)
         return (*former, write_table(self.job.url, "ledger", segment, self.number))
 
@@ -212,10 +224,14 @@ class _Draft:
             tables.insert(0, kept.filter(pc.is_in(kept["unit_id"], value_set=in_one(carried["unit_id"]))))
         if self.own is not None:
             old = read_table(url, self.own.failures)
-            tables.insert(0, old.filter(pc.invert(pc.is_in(old["unit_id"], value_set=pa.array(self.again, ID)))))
+            tables.insert(0, old.filter(pc.invert(pc.is_in(old["unit_id"], value_set=self._stale()))))
         return write_table(
             url, "failures", pa.concat_tables(tables), self.number, self.own.failures if self.own else None
         )
+
+    def _stale(self) -> pa.Array:
+        """Units whose former rows and failures are not valid any more."""
+        return pa.concat_arrays([pa.array(self.again, ID), self.drop])
 
     def _assets(self, assets: pa.Table | None, tombstones: pa.Table) -> FileRef | None:
         former = self.own.assets if self.own else None

@@ -25,6 +25,7 @@ from embed.dataset import (
     fold,
     forgotten,
     head,
+    newest_version,
     open_dataset,
     open_job,
     publish,
@@ -208,7 +209,10 @@ def retry_failures(spec: EmbedSpec, progress: Progress | None = None, where: Seq
         todo, planned, before = units_left(assets, begun.cutting, done)
         watch.update(assets=assets.num_rows, plan=keep_plan(begun.job.url, assets), planned=planned, before=before)
         _run(begun, todo, watch)
-        return _published(begun, watch, assets, superseded(former, assets))
+        mended = assets.filter(pc.is_in(assets["asset_id"], value_set=_one(failed["asset_id"])))
+        valid = plan_units(mended, begun.cutting)["unit_id"]
+        drop = failed["unit_id"].filter(pc.invert(pc.is_in(failed["unit_id"], value_set=_one(valid))))
+        return _published(begun, watch, assets, superseded(former, assets), drop=_one(drop))
 
 
 def _failures(job: Job) -> pa.Table:
@@ -307,6 +311,9 @@ def _refuse_lost_mount(spec: EmbedSpec, former: pa.Table, now: pa.Table) -> None
 
 def _carried(begun: _Begun, assets: pa.Table) -> pa.Array:
     """Texts that the job before has embedded in the same space: they stay valid, and are not embedded again."""
+    newest = newest_version(begun.job.url)
+    if newest is None or newest.job == begun.job.number:
+        return pa.array([], ID)
     texts = plan_units(assets.filter(pc.equal(assets["modality"], TEXT)), begun.cutting)["unit_id"]
     return carriable(begun.job, texts)
 
@@ -327,11 +334,16 @@ def _run(begun: _Begun, todo: pa.Table, watch: Watch) -> None:
 
 
 def _published(
-    begun: _Begun, watch: Watch, assets: pa.Table, tombstones: pa.Table, carry: pa.Array | None = None
+    begun: _Begun,
+    watch: Watch,
+    assets: pa.Table,
+    tombstones: pa.Table,
+    carry: pa.Array | None = None,
+    drop: pa.Array | None = None,
 ) -> EmbedReport:
     watch.update(state="publishing")
     job = begun.job
-    version = publish(job, assets, tombstones, carry=carry)
+    version = publish(job, assets, tombstones, carry=carry, drop=drop)
     dataset = open_dataset(job.url, version.number)
     ledger, failures = dataset.ledger(), dataset.failures()
     _refuse_imbalance(job, ledger, watch.run.planned.units)

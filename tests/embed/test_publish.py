@@ -18,6 +18,7 @@ from embed.log import newest_entry, newest_version, versions
 from embed.publish import committed, fold, publish
 from embed.staging import attempts, mark_attempts, staged
 from embed.store import create_exclusive, listing
+from embed.tables import ID
 from embed.version import FORGOTTEN, TOMBSTONES
 from tests.embed.vectors import VERSION, asset_of, begin, commit, commit_failed, manifest, unit_of
 
@@ -70,6 +71,20 @@ def test_versions_add_up_and_staging_empties(storage_url: str) -> None:
     assert second.data[:1] == first.data
     assert texts(open_dataset(storage_url)) == ["one", "three", "two"]
     assert texts(open_dataset(storage_url, version=1)) == ["one", "two"]
+
+
+def test_units_that_are_planned_no_more_are_dropped(storage_url: str) -> None:
+    job = begin(storage_url)
+    commit(job, "a", "one", "two")
+    commit(job, "b", "three")
+    publish(job, manifest("a", "b"))
+    commit(job, "c", "four")
+    version = publish(job, manifest("b", "c"), drop=pa.array([unit_of("a")], ID))
+    assert (version.rows, version.accounting.units) == (2, 2)
+    assert done(job) == {unit_of("b"), unit_of("c")}
+    assert texts(open_dataset(storage_url)) == ["four", "three"]
+    assert publish(job, manifest("b", "c"), drop=pa.array([unit_of("a")], ID)) == version
+    assert texts(open_dataset(storage_url, version=1)) == ["one", "three", "two"]
 
 
 def test_nothing_new_publishes_nothing(storage_url: str) -> None:

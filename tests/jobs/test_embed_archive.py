@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from embed.dataset import attempts, open_dataset, publish, read_job, versions
 from embed.encoder import SAMPLE_RATE
 from embed.errors import InputError, SpecError
 from embed.model.directory import load_model
+from embed.runs import begin_run, newest_runs, write_run
 from embed.stages import Stage
 from embed.staging import staged
 from embed.store import join, write_bytes
@@ -30,8 +32,9 @@ from jobs import embed_archive as job
 from jobs import isolate, run_units
 from jobs.__main__ import run
 from jobs.demo_material import voice
-from jobs.embed_archive import EmbedReport, embed_archive
+from jobs.embed_archive import EmbedReport, embed_archive, retry_failures
 from jobs.encode_worker import EncodeWorker, Work
+from jobs.progress import Silent
 from tests.embed.vectors import begin, commit, manifest
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
@@ -264,7 +267,7 @@ def test_a_unit_that_kills_its_worker_is_halved_and_all_but_a_little_is_kept(
     folder, url = tmp_path / "in", str(tmp_path / "out")
     folder.mkdir()
     paragraphs = [f"Paragraph {i:04d} is short." for i in range(400)]  # just over two of the least pieces
-    paragraphs[300] = "Here is poison."
+    paragraphs[50] = "Here is poison."
     text = "\n\n".join(paragraphs) + "\n"
     (folder / "poison.txt").write_text(text, encoding="utf-8")
     (folder / "water.txt").write_text("Water.\n", encoding="utf-8")
@@ -282,6 +285,90 @@ def test_a_unit_that_kills_its_worker_is_halved_and_all_but_a_little_is_kept(
     assert len(kept) >= 400 - 8192 // 26
     assert report.run.restarts >= 2
     assert staged(read_job(url)) == []
+
+
+def test_retry_mends_what_failed_and_touches_nothing_else(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
+    folder, output = tmp_path / "in", tmp_path / "vectors"
+    shutil.copytree(embedded.folder, folder)
+    shutil.copytree(embedded.output, output)
+    before = rows_at(output)
+    soundfile.write(folder / "letter.wav", voice(2, 3), SAMPLE_RATE)  # somebody brought the recording
+    (folder / "empty.mp3").unlink()
+    (folder / "news.txt").write_text("Not asked for.\n", encoding="utf-8")
+    spec = spec_of(folder, output, tiny_model)
+    report = retry_failures(spec, where=["uri=archive/letter.wav"])
+    assert (report.new_units, report.version.number, report.failures, report.exit_code) == (1, 2, 3, 3)
+    rows = rows_at(output)
+    assert rows.filter(pa.compute.not_equal(rows["uri"], "archive/letter.wav")).equals(before)
+    assert rows.num_rows > before.num_rows
+
+    rest = retry_failures(spec)
+    assert (rest.new_units, rest.version.number, rest.failures, rest.gone_assets) == (2, 3, 2, 1)
+    assert rows_at(output).equals(rows)
+    with pytest.raises(SpecError, match="error_class"):
+        retry_failures(spec, where=["colour=red"])
+
+
+def test_a_new_version_cuts_anew_and_keeps_the_texts(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
+    output = tmp_path / "vectors"
+    shutil.copytree(embedded.output, output)
+    before = rows_at(output)
+    spec = spec_of(embedded.folder, output, tiny_model, segment={"mode": "windows", "window_s": 2, "hop_s": 1})
+    report = embed_archive(spec, new_version=True)
+    rows = rows_at(output)
+    is_text = pa.compute.equal(rows["modality"], "text")
+    assert rows.filter(is_text).equals(before.filter(pa.compute.equal(before["modality"], "text")))
+    assert not set(rows.filter(pa.compute.invert(is_text))["segment_id"].to_pylist()) & set(
+        before["segment_id"].to_pylist()
+    )
+    assert (report.version.number, report.version.accounting.units, report.new_units) == (2, 10, 8)
+    assert rows_at(output, 1).equals(before)
+    with pytest.raises(SpecError, match="--new-version"):
+        embed_archive(spec_of(embedded.folder, output, tiny_model))
+
+
+def test_a_hopeless_job_stops_early(tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(40):
+        (folder / f"{number:02d}.mp3").write_text("no sound, but long enough to be read\n" * 60)
+    spec = spec_of(folder, tmp_path / "out", tiny_model, max_failed_fraction=0.1, segment={"unit_s": 10})
+    assert run(["embed", str(written(tmp_path, spec))]) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert re.match(r"deglu: stopped early: \d+ of 40 assets failed, more than max_failed_fraction = 0.1 allows", told)
+    assert newest_runs(str(tmp_path / "out"))[0].state == "stopped"
+    assert versions(str(tmp_path / "out")) == []
+
+
+def test_a_lost_mount_is_not_taken_for_an_empty_archive(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    shutil.copy2(embedded.folder / "notes.txt", folder)
+    with pytest.raises(InputError, match=r"9 of 10 assets .* are no longer in the inputs: is something not mounted"):
+        embed_archive(spec_of(folder, embedded.output, tiny_model))
+    assert versions(str(embedded.output)) == [1]
+
+
+def test_cutting_ahead_gives_the_very_rows(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
+    report = embed_archive(spec_of(embedded.folder, tmp_path / "out", tiny_model, cut_ahead=True))
+    assert report.exit_code == 3
+    assert rows_at(tmp_path / "out").equals(rows_at(embedded.output))
+
+
+def test_two_drivers_know_of_each_other(embedded: Embedded, tmp_path: Path) -> None:
+    begun, notes = begin(str(tmp_path)), Notes()
+    assert not job._together(begun, notes)
+    write_run(begun.url, begin_run(1).model_copy(update={"job": begun.number}))
+    assert job._together(begun, notes)
+    assert "both go on together" in notes.told[0]
+
+
+class Notes(Silent):
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.told.append(text)
 
 
 def test_failures_of_what_went_are_told_no_more(tmp_path: Path, tiny_model: str) -> None:
