@@ -32,10 +32,9 @@ class TowerWords:
     digest: str
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
-        tokenizer, digest = _loaded(self.tower)
-        if digest != self.digest:
+        if _digest(self.tower) != self.digest:
             raise SpecError(f"text tower {self.tower!r}: its tokenizer here is not the one this job was begun with")
-        places: list[tuple[int, int]] = tokenizer.encode(text, add_special_tokens=False).offsets
+        places: list[tuple[int, int]] = _loaded(self.tower).encode(text, add_special_tokens=False).offsets
         return places
 
 
@@ -44,12 +43,12 @@ def words_of(model: str) -> TowerWords:
     from embed.model.directory import read_spec  # torch: cutting itself needs none
 
     tower = read_spec(model).text.name
-    return TowerWords(tower, _loaded(tower)[1])
+    return TowerWords(tower, _digest(tower))
 
 
 def special_tokens(tower: TextTowerSpec) -> int:
     """Tokens that stand around every document: those of the tokenizer, and the tower's own prefix."""
-    tokenizer, _ = _loaded(tower.name)
+    tokenizer = _loaded(tower.name)
     prefix = len(tokenizer.encode(tower.document, add_special_tokens=False).ids) if tower.document else 0
     # The last position is pooled at an end token, also where the tokenizer adds none.
     frame = max(tokenizer.num_special_tokens_to_add(False), int(tower.pooling == "last"))
@@ -57,15 +56,19 @@ def special_tokens(tower: TextTowerSpec) -> int:
 
 
 @lru_cache(maxsize=2)
-def _loaded(tower: str) -> tuple[Any, str]:
-    """The tokenizer and its digest; once per process."""
+def _loaded(tower: str) -> Any:
+    """The tokenizer; once per process, and only where there is text: it may take hundreds of megabytes."""
     from tokenizers import Tokenizer
 
-    data = _found(tower, resolve(tower)).read_bytes()
-    tokenizer = Tokenizer.from_buffer(data)
+    tokenizer = Tokenizer.from_buffer(_found(tower, resolve(tower)).read_bytes())
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return tokenizer, hashlib.blake2b(data, digest_size=16).hexdigest()
+    return tokenizer
+
+
+@lru_cache(maxsize=2)
+def _digest(tower: str) -> str:
+    return hashlib.blake2b(_found(tower, resolve(tower)).read_bytes(), digest_size=16).hexdigest()
 
 
 def _found(tower: str, place: str) -> Path:
