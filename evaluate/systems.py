@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 
 from embed.encoder import SAMPLE_RATE, FloatArray, Role
 from embed.errors import InputError
+from embed.model.budget import by_budget
 from embed.model.directory import model_folder
 from embed.model.fusion import shorten
-from embed.model.late_fusion import LateFusion, by_budget
+from embed.model.late_fusion import LateFusion
 from train.curate.sources.clips import Clip, read_clip
 from train.ridge import Ridge
 

@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from embed.encoder import FloatArray, Role
-from embed.model.late_fusion import LateFusion, by_budget
+from embed.model.budget import by_budget
+from embed.model.late_fusion import LateFusion
 from evaluate.metrics import ndcg_at_10
 from jobs.frozen_side import frozen_side, frozen_targets
 from train.features import Features

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.identity import digest
+from embed.model.budget import by_budget
 from embed.model.directory import tower_digest
 from embed.model.fusion import shorten
-from embed.model.late_fusion import by_budget
 from embed.model.spec import EncoderSpec
 from embed.model.speech_tower import SpeechTower
 from train.curate.sources.clips import Clip, read_clip

@@ -20,6 +20,7 @@ from embed.errors import InputError, SpecError
 from embed.identity import digest
 from embed.model.late_fusion import LateFusion
 from embed.model.packaged import resolve
+from embed.model.precision import Precision, settled
 from embed.model.spec import EncoderSpec
 from embed.model.speech_tower import SpeechTower
 from embed.model.text_tower import TextTower
@@ -57,8 +58,12 @@ def read_spec(name: str) -> EncoderSpec:
         raise SpecError(f"{path}: not readable as JSON: {error}") from None
 
 
-def load_model(name: str, device: str = "cpu") -> LateFusion:
-    """A released model or a folder's, ready to encode, frozen, in float32."""
+def load_model(name: str, device: str = "cpu", precision: Precision = "float32") -> LateFusion:
+    """A released model or a folder's, ready to encode and for nothing else, as fast as the device allows.
+
+    `precision` is of the towers: `bfloat16`, or `auto` for that where the hardware has it; `LateFusion.precision`
+    says which it became.
+    """
     folder = model_folder(name)
     spec = read_spec(name)
     model = assemble(spec, fingerprints_of(spec, folder))
@@ -66,7 +71,7 @@ def load_model(name: str, device: str = "cpu") -> LateFusion:
         _fill(model.fusion, folder / FUSION)
     if model.transform is not None:
         _fill(model.transform, folder / TRANSFORM)
-    return model.to(device).eval().requires_grad_(False)
+    return model.to(device).for_inference(settled(precision, device))
 
 
 def assemble(spec: EncoderSpec, fingerprints: Fingerprints | None = None) -> LateFusion:

@@ -87,8 +87,7 @@ class Waves:
 
     def features(self, wave: FloatArray) -> Tensor:
         values = self.extractor(wave, sampling_rate=SAMPLE_RATE, padding=False)["input_values"][0]
-        device = next(self.model.parameters()).device
-        one = torch.as_tensor(np.asarray(values), dtype=torch.float32, device=device)[None]
+        one = torch.as_tensor(np.asarray(values), dtype=self.model.dtype, device=self.model.device)[None]
         features: Tensor = self.model.feature_extractor(one)[0].T
         return features
 

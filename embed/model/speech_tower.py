@@ -67,16 +67,17 @@ class SpeechTower(nn.Module):
         return self._run.longest_s
 
     def forward(self, waves: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
-        """Frames [B, T, L*H], zero behind each clip's end, and lengths [B].  InputError for an unfit wave."""
+        """float32 frames [B, T, L*H], zero behind each clip's end, and lengths [B].  InputError for an unfit wave."""
         for wave in waves:
             self._check(wave)
         device = next(self.model.parameters()).device
         found = [self._run.features(wave) for wave in waves]
         lengths = torch.tensor([len(one) for one in found], device=device)
         mask = torch.arange(int(lengths.max()), device=device)[None, :] < lengths[:, None]
-        states = self._run.layers(pad_sequence(found, batch_first=True).to(device), mask)
+        features = pad_sequence(found, batch_first=True).to(device, self.model.dtype)
+        states = self._run.layers(features, mask)
         frames = torch.cat([states[layer - 1] for layer in self.layers], dim=-1)
-        return frames * mask.unsqueeze(-1), lengths
+        return frames.float() * mask.unsqueeze(-1), lengths
 
     def _check(self, wave: FloatArray) -> None:
         seconds = len(wave) / SAMPLE_RATE

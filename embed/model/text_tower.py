@@ -61,7 +61,7 @@ class TextTower(nn.Module):
         start, end = self._specials
         prefix = self.prefix(role, task)
         room = self.spec.max_tokens - len(start) - len(end)
-        return [[*start, *self._plain(prefix + text)[:room], *end] for text in texts]
+        return [[*start, *ids[:room], *end] for ids in self._all_plain([prefix + text for text in texts])]
 
     def embeddings(self, ids: Tensor) -> Tensor:
         """The word embeddings of ids of any shape: [..., H]."""
@@ -69,13 +69,20 @@ class TextTower(nn.Module):
         return embedded
 
     def pooled(self, mask: Tensor, *, ids: Tensor | None = None, embedded: Tensor | None = None) -> Tensor:
-        """[B, H] from ids [B, T] or embedded [B, T, H]; mask [B, T] is True where there is content."""
-        given = {"input_ids": ids} if embedded is None else {"inputs_embeds": embedded}
+        """float32 [B, H] from ids [B, T] or embedded [B, T, H]; mask [B, T] is True where there is content."""
+        given = {"input_ids": ids} if embedded is None else {"inputs_embeds": embedded.to(self.model.dtype)}
         states = self.model(**given, attention_mask=mask.long()).last_hidden_state
-        return pool(states, mask, self.spec.pooling)
+        return pool(states.float(), mask, self.spec.pooling)
 
     def _plain(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
+        return self._all_plain([text])[0]
+
+    def _all_plain(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids without special tokens, in one call: fast tokenizers take many texts quicker than one by one."""
+        kept = {"return_attention_mask": False, "return_token_type_ids": False}
+        ids: list[list[int]] = (
+            self.tokenizer(list(texts), add_special_tokens=False, **kept)["input_ids"] if texts else []
+        )
         return ids
 
 

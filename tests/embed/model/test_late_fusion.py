@@ -1,6 +1,7 @@
 """The Encoder contract: a row does not depend on its batch, and every declared prefix is a vector of its own."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from embed.encoder import FloatArray, truncate
 from embed.errors import InputError, SpecError
 from embed.model.directory import assemble
-from embed.model.late_fusion import LateFusion, by_budget
+from embed.model.late_fusion import LateFusion
 from embed.model.spec import EncoderSpec
 
 TEXTS = ["a", "the radio says: rain", "ou est le marché?", "no", "a longer sentence about the price of rice in town."]
@@ -132,8 +133,42 @@ def test_unfit_waves_and_wrong_widths_are_named(tiny: Callable[[str], str]) -> N
         made(spec_of(tiny, "qwen3", "last", None)).encode(waves(0.5), "query")
 
 
-def test_budget_groups_hold_everything_once() -> None:
-    sizes = [5, 1, 9, 3, 3, 20]
-    groups = list(by_budget(sizes, 10))
-    assert sorted(i for group in groups for i in group) == list(range(6))
-    assert all(len(g) == 1 or max(sizes[i] for i in g) * len(g) <= 10 for g in groups)
+class Cramped(torch.nn.Module):
+    """A tower that runs out of memory above so many padded positions."""
+
+    def __init__(self, inner: torch.nn.Module, room: int) -> None:
+        super().__init__()
+        self.inner, self.room = inner, room
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(self.inner, name)
+
+    def forward(self, **inputs: torch.Tensor) -> object:
+        if inputs["attention_mask"].numel() > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.inner(**inputs)
+
+
+def test_out_of_memory_is_survived_and_counted(tiny: Callable[[str], str]) -> None:
+    model = made(spec_of(tiny, "bert", "mean", "whisper"))
+    clips = waves(*[0.5] * 12)
+    expected = model.encode(TEXTS * 10, "document"), model.encode(clips, "document")
+    model.text.model = Cramped(model.text.model, 200)
+    texts, speech = model.encode(TEXTS * 10, "document"), model.encode(clips, "document")
+    assert cosines(texts, expected[0]).min() >= 0.9999
+    assert cosines(speech, expected[1]).min() >= 0.9999
+    assert model.tokens_at_once.size < 1024
+    assert model.budget_halvings == model.tokens_at_once.halvings + model.samples_at_once.halvings > 1
+    model.text.model.room = 1
+    with pytest.raises(torch.OutOfMemoryError):
+        model.encode(TEXTS, "document")
+
+
+def test_all_texts_are_tokenised_as_each_alone(tiny: Callable[[str], str]) -> None:
+    model = made(spec_of(tiny, "qwen3", "last", None))
+    together = model.text.tokens([*TEXTS, ""], "query", "sort")
+    assert together == [model.text.tokens([one], "query", "sort")[0] for one in [*TEXTS, ""]]
+    assert model.text.tokens([], "query") == []

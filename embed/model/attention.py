@@ -1,0 +1,99 @@
+"""Attention for bfloat16 on a CPU: whole blocks of scores that fit its cache, softmax in float32.
+
+torch's own fused kernel is made for long sequences; on passages of a hundred tokens it takes two to three times as
+long (EPYC, 2026-11-22).  It enters through transformers' own door for attention, so that every tower that goes
+through that door has it.
+
+Shapes: B batch, H heads, T queries, S keys, D a head's width.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import eager_mask
+
+NAME = "deglu_blocks"
+BLOCK = 1 << 18  # scores at a time: 1 MB in float32
+FEWEST_ROWS = 32  # queries at a time, however many keys and heads there are
+
+
+def attend_in_blocks(model: PreTrainedModel) -> None:
+    """Have a model that uses torch's fused attention use this one; any other is left as it is."""
+    if model.config._attn_implementation == "sdpa":
+        model.set_attn_implementation(NAME)
+
+
+def attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    scaling: float | None = None,
+    **rest: Any,
+) -> tuple[Tensor, None]:
+    """[B, T, H, D] of query [B, H, T, D], key and value [B, H or fewer, S, D]; mask [.., T, S] is added to scores."""
+    if _is_for_others(module, mask, rest):
+        return sdpa_attention_forward(module, query, key, value, mask, scaling=scaling, **rest)  # type: ignore[no-any-return]
+    shared = query.shape[1] // key.shape[1]
+    if shared > 1:
+        key, value = key.repeat_interleave(shared, 1), value.repeat_interleave(shared, 1)
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    return blocks(query, key, value, mask, scale).transpose(1, 2).contiguous(), None
+
+
+def blocks(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+    """[B, H, T, D], computed a few batch rows at a time, or a few queries of one row where there are many keys."""
+    (batch, heads, queries, _), keys = query.shape, key.shape[2]
+    together = max(1, BLOCK // (heads * queries * keys))
+    rows = queries if together > 1 else min(queries, max(FEWEST_ROWS, BLOCK // (heads * keys)))
+    out = torch.empty_like(query, memory_format=torch.contiguous_format)
+    scratch = tuple(
+        torch.empty(min(together, batch) * heads * rows * keys, dtype=dtype)
+        for dtype in (query.dtype, torch.float32, torch.float32)
+    )
+    for one in range(0, batch, together):
+        some = slice(one, one + together)
+        for first in range(0, queries, rows):
+            part = slice(first, first + rows)
+            masked = None if mask is None else _part(mask, some, part)
+            out[some, :, part] = _block(query[some, :, part], key[some], value[some], masked, scale, scratch)
+    return out
+
+
+def _block(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float, scratch: tuple[Tensor, ...]
+) -> Tensor:
+    batch, heads, rows, width = query.shape
+    keys = key.shape[2]
+    raw, wide, soft = (one[: batch * heads * rows * keys].view(batch, heads, rows, keys) for one in scratch)
+    flat = raw.view(batch * heads, rows, keys)
+    query, key, value = (one.reshape(batch * heads, -1, width) for one in (query, key, value))
+    torch.baddbmm(flat, query, key.transpose(1, 2), beta=0, alpha=scale, out=flat)
+    if mask is None:
+        wide.copy_(raw)
+    else:
+        torch.add(raw, mask, out=wide)
+    torch.softmax(wide, -1, out=soft)
+    raw.copy_(soft)
+    return torch.bmm(flat, value).view(batch, heads, rows, width)
+
+
+def _part(mask: Tensor, batch: slice, rows: slice) -> Tensor:
+    """The mask of some batch rows and queries; a size of 1 stands for all."""
+    mask = mask if mask.shape[0] == 1 else mask[batch]
+    return mask if mask.shape[2] == 1 else mask[:, :, rows]
+
+
+def _is_for_others(module: Any, mask: Tensor | None, rest: dict[str, Any]) -> bool:
+    """Causal attention without a mask, dropout, a cache, a bias: none of them comes from a frozen encoder here."""
+    unmasked = mask is None and (rest.get("is_causal") or getattr(module, "is_causal", False))
+    added = (mask is not None and mask.dtype == torch.bool) or rest.get("position_bias") is not None
+    return bool(unmasked or added or rest.get("dropout") or rest.get("cache") is not None or torch.is_grad_enabled())
+
+
+AttentionInterface.register(NAME, attention)
+AttentionMaskInterface.register(NAME, lambda *args, **kwargs: eager_mask(*args, **kwargs | {"dtype": torch.float32}))

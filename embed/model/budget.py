@@ -1,0 +1,79 @@
+"""How much goes through a tower in one pass: groups of nearly equal length, and less of it where memory runs out."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from embed.encoder import FloatArray
+
+log = logging.getLogger(__name__)
+
+# Of a group's budget, the part that may be padding.  A pass costs as much as some thirty tokens by itself, so more
+# and smaller groups would win nothing.
+PADDING = 1 / 16
+
+
+class Budget:
+    """The padded size of one pass (tokens, or samples of sound), and what became of it."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.halvings = 0  # how often memory ran out
+
+    def rows(self, sizes: Sequence[int], width: int, encode: Callable[[list[int]], FloatArray]) -> FloatArray:
+        """float32 [n, width], where `encode` gives the rows of the positions it gets.
+
+        A group that memory is too small for halves the budget, for good; raises what torch raised where one item
+        by itself does not fit.
+        """
+        out = np.empty((len(sizes), width), dtype=np.float32)
+        groups = deque(by_budget(sizes, self.size))
+        while groups:
+            found = self._tried(groups[0], encode)
+            if found is None:
+                left = [i for group in groups for i in group]
+                groups = deque([left[j] for j in group] for group in by_budget([sizes[i] for i in left], self.size))
+            else:
+                out[groups.popleft()] = found
+        return out
+
+    def _tried(self, group: list[int], encode: Callable[[list[int]], FloatArray]) -> FloatArray | None:
+        try:
+            return encode(group)
+        except RuntimeError as error:
+            if len(group) == 1 or not out_of_memory(error):
+                raise
+        # Behind the except clause: the error held all that the pass had allocated.
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self.size = max(1, self.size // 2)
+        self.halvings += 1
+        log.warning("out of memory with %d at once: one pass holds %d from now on", len(group), self.size)
+        return None
+
+
+def by_budget(sizes: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Positions, longest first, in groups whose padded size (longest x count) stays within the budget.
+
+    A group ends early where the next one would bring its padding over a sixteenth of the budget.
+    """
+    order = sorted(range(len(sizes)), key=lambda i: (-sizes[i], i))
+    group: list[int] = []
+    padding = 0
+    for i in order:
+        longest = sizes[group[0]] if group else 0
+        padding += max(0, longest - sizes[i])
+        if group and (longest * (len(group) + 1) > budget or padding > budget * PADDING):
+            yield group
+            group, padding = [], 0
+        group.append(i)
+    if group:
+        yield group
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch could not allocate, on the accelerator or in main memory."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
