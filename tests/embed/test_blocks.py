@@ -1,6 +1,8 @@
+import io
+
 import pytest
 
-from embed.blocks import check_claims, credible_s, lost_blocks
+from embed.blocks import Watched, check_claims, credible_s, lost_blocks
 from embed.errors import UnsupportedFormat
 
 
@@ -25,3 +27,9 @@ def test_lost_sound_comes_in_small_pieces() -> None:
     assert [len(piece.samples) for piece in pieces] == [50, 50]
     assert all(piece.lost and not piece.samples.any() for piece in pieces)
     assert list(lost_blocks(first=0, at=20, until=10, rate=5)) == []
+
+
+def test_a_seek_to_nowhere_moves_nothing() -> None:
+    file = Watched(io.BytesIO(b"abcdef"))
+    assert [file.seek(*to) for to in ((2, 0), (-9, 0), (-9, 2), (1 << 62, 0), (1, 1), (-2, 2))] == [2, -1, -1, -1, 3, 4]
+    assert (file.size, file.read()) == (6, b"ef")

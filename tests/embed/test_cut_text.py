@@ -19,7 +19,7 @@ Row = dict[str, Any]
 def rows_of(folder: Path, columns: dict[str, str] | None = None, **passage: int) -> list[Row]:
     spec = PassageSpec(**{"max_tokens": 50, "overlap_tokens": 0, **passage})
     cutting = Cutting(SegmentSpec(), spec, LETTERS.digest)
-    assets = list_assets([InputSpec(url=str(folder), name="in", columns=columns or {})])
+    assets = list_assets([InputSpec.parse({"url": str(folder), "name": "in", "columns": columns or {}})])
     found: list[Row] = cut(plan_units(assets, cutting), cutting, LETTERS).to_pylist()
     return found
 

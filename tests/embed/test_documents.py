@@ -17,9 +17,15 @@ def test_a_record_of_a_retrieval_corpus() -> None:
 
 @pytest.mark.parametrize(
     ("record", "item"),
-    [({"_id": "a", "id": "b"}, "a"), ({"id": 2}, "2"), ({"_id": None, "id": "b"}, "b"), ({}, "row 3"), ({"id": ""}, "row 3")],
+    [
+        ({"_id": "a", "id": "b"}, "a"),
+        ({"id": 2}, "2"),
+        ({"_id": None, "id": "b"}, "b"),
+        ({}, "row 3"),
+        ({"id": ""}, "row 3"),
+    ],
     ids=["_id first", "id", "null", "none", "empty"],
-)  # fmt: skip
+)
 def test_the_id_or_the_place_in_its_place(record: dict[str, Any], item: str) -> None:
     assert Columns().document({"text": "x", **record}, 3, "row 3").item == item
 

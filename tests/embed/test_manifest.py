@@ -7,6 +7,7 @@ import soundfile
 
 from embed import manifest, store, tables
 from embed.errors import InputError, SpecError
+from embed.found import Asset
 from embed.identity import asset_id
 from embed.inputs import InputSpec
 from embed.manifest import list_assets
@@ -101,7 +102,12 @@ def test_what_is_known_is_not_probed_again(tmp_path: Path, monkeypatch: pytest.M
     (folder / "c.wav").unlink()
     looked: list[str] = []
     plain = manifest._probed
-    monkeypatch.setattr(manifest, "_probed", lambda asset: (looked.append(asset.uri), plain(asset))[1])
+
+    def probed(asset: Asset) -> manifest.Probed:
+        looked.append(asset.uri)
+        return plain(asset)
+
+    monkeypatch.setattr(manifest, "_probed", probed)
     told: list[tuple[int, int]] = []
     found = list_assets([InputSpec(url=str(folder), lang="wo")], known, lambda done, of: told.append((done, of)))
     assert sorted(looked) == ["in/b.wav", "in/e.wav", "in/f.wav"]

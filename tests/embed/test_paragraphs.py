@@ -32,7 +32,11 @@ def test_paragraphs_with_their_characters(tmp_path: Path) -> None:
     documents = [one for one in found if isinstance(one, Document)]
     assert "".join(one.text for one in documents) == text
     assert all(text[one.first_char :].startswith(one.text) for one in documents)
-    assert [one.place for one in documents] == [0, len(text[:documents[1].first_char].encode()), len(text.encode()) - 3]
+    assert [one.place for one in documents] == [
+        0,
+        len(text[: documents[1].first_char].encode()),
+        len(text.encode()) - 3,
+    ]
 
 
 @pytest.mark.parametrize("size", [None, 3, 8])

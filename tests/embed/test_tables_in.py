@@ -74,7 +74,12 @@ def test_a_unit_before_the_last_one_is_read_too(table: tuple[str, str]) -> None:
 
 def test_a_worker_reads_a_table_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(tables_in, "CsvRows", lambda url: opened.append(url) or CsvRows(url))
+
+    def counting(url: str) -> CsvRows:
+        opened.append(url)
+        return CsvRows(url)
+
+    monkeypatch.setattr(tables_in, "CsvRows", counting)
     write_csv(tmp_path / "once.csv")
     for start in range(0, 60, 10):
         list(read_table(str(tmp_path / "once.csv"), "v", "csv", Columns(), start, start + 10))

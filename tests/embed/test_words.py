@@ -8,14 +8,17 @@ from embed.passages import SLACK_TOKENS, PassageSpec, spans
 from embed.words import TowerWords, words_of
 from tests.towers import Tiny, encoder_values, model_in
 
-TEXT = """L’émission du matin a été diffusée à Dakar, en wolof et en français ; elle dure deux heures. Nanga def? Maa ngi fi
-rekk. ما هو الوقت؟ الساعة السادسة. 今日は雨が降っています。明日も雨でしょう。 The price of rice (per kilo) went up by 12.5% again!! """
+TEXT = (
+    "L’émission du matin a été diffusée à Dakar, en wolof et en français ; elle dure deux heures. "
+    "Nanga def? Maa ngi fi rekk. ما هو الوقت؟ الساعة السادسة. 今日は雨が降っています。明日も雨でしょう。 "
+    "The price of rice (per kilo) went up by 12.5% again!! "
+)
 
 
 def test_the_towers_own_tokens_with_their_places(tiny: Tiny, tmp_path: Path) -> None:
     words = words_of(model_in(tmp_path / "model", encoder_values(tiny)))
     assert words.offsets("Été b") == [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]
-    again = pickle.loads(pickle.dumps(words))
+    again = pickle.loads(pickle.dumps(words))  # noqa: S301 - our own
     assert again == words
     assert again.offsets("ab") == [(0, 1), (1, 2)]
 
