@@ -14,6 +14,7 @@ PRE_ROLL_S = 1  # lossy codecs need some of the past before they are right
 RATES = (1_000, 768_000)
 MOST_CHANNELS = 64
 LONGEST_S = 10_000 * 3600.0
+_NO_FILE = 1 << 60
 _LEAST_BYTES_PER_S = 0.5  # digital silence in flac at 8 kHz is the leanest sound that there is: 1.2
 
 
@@ -65,10 +66,9 @@ class Watched:
         return data
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        try:
-            return self._file.seek(offset, whence)
-        except ValueError as error:  # a lying header points before the beginning
-            raise OSError(str(error)) from error
+        """-1, and nothing moves, where a lying header points before the beginning, or beyond all files."""
+        place = offset + (0, self._file.tell(), self.size)[whence] if whence in (0, 1, 2) else -1
+        return self._file.seek(place) if 0 <= place < _NO_FILE else -1
 
     def tell(self) -> int:
         return self._file.tell()
