@@ -16,6 +16,8 @@ from embed.words import special_tokens
 _SPEECH_RULES = 1
 _TEXT_RULES = 2
 
+_FRAME = 8  # special tokens around a text: more than any tokenizer adds
+
 
 @dataclass(frozen=True)
 class Cutting:
@@ -61,7 +63,10 @@ def refuse_truncation(model: str, passage: PassageSpec) -> None:
     from embed.model.directory import read_spec  # torch: cutting itself needs none
 
     tower = read_spec(model).text
-    most = tower.max_tokens - special_tokens(tower) - TITLE_TOKENS - SLACK_TOKENS
+    room = tower.max_tokens - TITLE_TOKENS - SLACK_TOKENS
+    if passage.max_tokens + len(tower.document.encode()) + _FRAME <= room:
+        return  # however the prefix is counted; so that the tokenizer, which is large, need not be loaded
+    most = room - special_tokens(tower)
     if passage.max_tokens > most:
         raise SpecError(
             f"passage.max_tokens = {passage.max_tokens}: with a title and special tokens that is more than the"
