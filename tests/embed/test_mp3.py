@@ -5,13 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embed import mp3
+from embed import ffmpeg_stream, mp3
 from embed.audio import decode, probe
 from embed.blocks import Watched
 from embed.encoder import FloatArray
 from embed.mp3 import Mp3Stream
 from embed.mp3_frames import ByteClock, CountedClock
-from embed.streams import _pyav
 from tests.embed.mutations import by_ffmpeg, by_soundfile
 
 RATE = 16_000
@@ -45,7 +44,7 @@ def opened(path: Path) -> Iterator[Mp3Stream]:
 
 @pytest.mark.parametrize("name", [CONSTANT, VARIABLE, BROADCAST])
 def test_samples_are_those_of_ffmpegs_own_reader_from_every_place(name: str, folder: Path) -> None:
-    with (folder / name).open("rb") as file, _pyav(Watched(file), name) as theirs:
+    with (folder / name).open("rb") as file, ffmpeg_stream.by_ffmpeg(Watched(file), name) as theirs:
         whole = np.concatenate([block.samples for block in theirs.blocks(0)])
         with opened(folder / name) as ours:
             assert ours.duration_s == pytest.approx(theirs.duration_s, abs=1e-4)
