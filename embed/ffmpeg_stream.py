@@ -18,7 +18,7 @@ from embed.inputs import suffix
 # Nothing in these streams says what they are.
 _HEADERLESS = {".g722": "g722", ".gsm": "gsm", ".ulaw": "mulaw", ".alaw": "alaw"}
 _TELEPHONE = {"sample_rate": "8000"}
-_MAGIC = (b"RIFF", b"FORM", b"OggS", b"fLaC", b"ID3")
+_MAGIC = (b"RIFF", b"RF64", b"FORM", b"OggS", b"fLaC", b"ID3", b"caff", b"\x1aE\xdf\xa3")  # the last is webm's
 
 _GAP_S = 0.1  # a jump of the clock by more is lost sound; by less, rounding of timestamps
 _LONGEST_GAP_S = 600  # where no duration is stated, a longer jump is a lie of the clock
