@@ -9,6 +9,7 @@
 """
 
 import logging
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -131,9 +132,8 @@ class _Loop:
 
     def _resources(self) -> tuple[float, float]:
         """Cores and GPUs of one worker."""
-        cores = ray.cluster_resources().get("CPU", 1)
         ahead = self.work.ahead or self.work.gpu
-        return (1.0 if ahead else max(1.0, cores // self.spec.workers)), float(self.work.gpu)
+        return (1.0 if ahead else cores_of_each(self.spec.workers, node_cores())), float(self.work.gpu)
 
 
 @dataclass
@@ -178,6 +178,18 @@ def offered_gpus(spec: EmbedSpec) -> bool:
     if spec.device == "gpu" and not offered:
         raise SpecError("device = gpu: Ray offers no GPU here; use device: auto, or a cluster with GPUs")
     return spec.device != "cpu" and offered
+
+
+def node_cores() -> list[float]:
+    """Of each machine that is alive."""
+    return [node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]]
+
+
+def cores_of_each(workers: int, nodes: Sequence[float]) -> float:
+    """As many for each worker as all of them can have, none of them on two machines; one where there are too few."""
+    most = int(max(nodes, default=1))
+    fitting = (cores for cores in range(most, 0, -1) if sum(node // cores for node in nodes) >= workers)
+    return float(next(fitting, 1))
 
 
 def last_line(error: BaseException) -> str:
