@@ -74,15 +74,15 @@ def open_job(
         nonce=secrets.token_hex(8),
     )
     while True:
-        numbers = _numbers(job.url)
-        if numbers:
-            standing = read_job(job.url, numbers[-1])
+        begun = numbers(job.url)
+        if begun:
+            standing = read_job(job.url, begun[-1])
             differences = list(_differences(_agreed(standing), _agreed(job)))
             if not differences:
                 return standing
             if not new_version:
                 raise _refusal(job.url, differences)
-        job = job.model_copy(update={"number": numbers[-1] + 1 if numbers else 1})
+        job = job.model_copy(update={"number": begun[-1] + 1 if begun else 1})
         if create_exclusive(_place(job.url, job.number), job.model_dump_json(indent=1).encode()):
             return job
 
@@ -90,19 +90,19 @@ def open_job(
 def read_job(url: str, number: int | None = None) -> Job:
     """The newest job unless `number` says.  Raises InputError where it is not, StorageError where it is damaged."""
     url = absolute(url)
-    numbers = _numbers(url)
-    if not numbers or number not in (None, *numbers):
-        what = f"job {number} of these" if numbers else "output of `deglu embed`"
+    begun = numbers(url)
+    if not begun or number not in (None, *begun):
+        what = f"job {number} of these" if begun else "output of `deglu embed`"
         raise InputError(f"{url}: no {what} stands here; check the address")
-    place = _place(url, number or numbers[-1])
+    place = _place(url, number or begun[-1])
     try:
         return Job(url=url, **json.loads(read_bytes(place)))
     except (ValueError, TypeError, ValidationError) as error:
         raise StorageError(f"{place}: damaged ({type(error).__name__}); choose another output") from error
 
 
-def _numbers(url: str) -> list[int]:
-    """Ascending; what strangers have put there is left out."""
+def numbers(url: str) -> list[int]:
+    """Of the jobs begun at `url`, ascending; what strangers have put there is left out."""
     names = (entry.url.rsplit("/", 1)[-1] for entry in listing(join(url, "jobs"), ".json"))
     return sorted(int(stem) for stem in (name.removesuffix(".json") for name in names) if stem.isdecimal())
 

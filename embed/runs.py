@@ -10,6 +10,7 @@ import io
 import os
 import secrets
 import socket
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -84,13 +85,14 @@ def keep_plan(url: str, assets: pa.Table) -> str:
     return write_table(url, "plans", assets.select(MANIFEST.names).cast(MANIFEST)).name
 
 
-def read_plan(url: str, run: Run) -> pa.Table:
+def read_plan(url: str, run: Run, columns: Sequence[str] | None = None) -> pa.Table:
     """MANIFEST of a run; empty where it has none yet, or it was tidied away."""
     try:
         data = read_bytes(join(url, run.plan)) if run.plan else b""
     except InputError:
         data = b""
-    return pq.read_table(io.BytesIO(data)) if data else MANIFEST.empty_table()
+    names = list(columns or MANIFEST.names)
+    return pq.read_table(io.BytesIO(data), columns=names) if data else MANIFEST.empty_table().select(names)
 
 
 def tidy_runs(url: str, keep: int = 30) -> None:

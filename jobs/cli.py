@@ -95,10 +95,10 @@ def plan(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """Say what embedding an archive will take, before anything is spent.
+    """Say what embedding an archive will take.
 
     Lists and probes the inputs, encodes a short sample here, and tells assets, hours, segments, bytes, storage
-    requests, time on the spec's workers, and the price by its rates. Writes nothing.
+    requests, time on the spec's workers, and the price by its rates: before anything is spent. Writes nothing.
 
     \b
     Example:

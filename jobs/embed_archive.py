@@ -4,7 +4,7 @@ Run again after any stop it goes on; run again tomorrow it embeds what is new or
 `deglu retry` is the same walk over what failed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embed import tables
-from embed.accounting import EMBEDDED, FAILED, Accounting, imbalances
+from embed.accounting import EMBEDDED, FAILED, imbalances
 from embed.amount import Amount
 from embed.archive import EmbedSpec
-from embed.cutting import Cutting
+from embed.cutting import Cutting, refuse_truncation
 from embed.dataset import (
     Job,
     Version,
@@ -32,6 +32,8 @@ from embed.dataset import (
     versions,
 )
 from embed.errors import InputError, SpecError, WorkLeftUndone
+from embed.folded import LogEnd, log_end
+from embed.job import numbers
 from embed.manifest import list_assets
 from embed.model.directory import fingerprints_of, lasting_name, model_folder, read_spec
 from embed.model.spec import EncoderSpec
@@ -39,15 +41,21 @@ from embed.runs import Run, begin_run, is_alive, keep_plan, newest_runs, read_pl
 from embed.store import absolute
 from embed.tables import ID, SPEECH, TEXT
 from embed.units import plan_units, units_left
-from embed.version import GONE, REPLACED, read_table
+from embed.version import GONE, REPLACED, key_of, read_table
 from embed.words import words_of
+from jobs.coverage import coverage, coverage_in_words
 from jobs.encode_worker import Work
-from jobs.progress import Progress, Silent, span
+from jobs.progress import Progress, Silent, probing, span
 from jobs.ray_session import ray_session
 from jobs.run_units import offered_gpus, run_units
 from jobs.terminal import many
 from jobs.watch import Watch
 from jobs.where import parse
+
+# What of a manifest tells whether and how an asset was probed; of a million assets the rest is hundreds of megabytes.
+PROBED = (
+    "asset_id", "size_bytes", "content_version", "format", "columns", "duration_s", "items", "problem"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -118,22 +126,6 @@ class EmbedReport:
         return "\n".join(lines)
 
 
-def coverage(accounting: Accounting) -> dict[str, float] | None:
-    """Shares of the decoded sound: speech, not speech, lost; None where there was none."""
-    if not accounting.decoded_s:
-        return None
-    parts = {"speech": accounting.embedded_s, "not_speech": accounting.not_speech_s, "lost": accounting.lost_s}
-    return {name: round(seconds / accounting.decoded_s, 4) for name, seconds in parts.items()}
-
-
-def coverage_in_words(accounting: Accounting) -> list[str]:
-    shares = coverage(accounting)
-    if shares is None:
-        return []
-    told = ", ".join(f"{100 * share:.1f} % {name.replace('_', ' ')}" for name, share in shares.items())
-    return [f"coverage {told} of {span(accounting.decoded_s)} of sound"]
-
-
 def run_in_words(run: Run) -> list[str]:
     """Planned against done, and the pace; nothing where nothing was to be done."""
     took_s = (datetime.fromisoformat(run.seen) - datetime.fromisoformat(run.started)).total_seconds()
@@ -143,23 +135,28 @@ def run_in_words(run: Run) -> list[str]:
     pace = f", {run.done.sound_s / took_s:.1f}x real time" if run.done.sound_s and took_s else ""
     sound = f", {span(planned.sound_s)} of sound" if planned.sound_s else ""
     return [
-        f"run      {many(planned.units, 'unit')} planned{sound}; {run.done.units} done in {span(took_s)}{pace}"
-        + (f", {many(run.restarts, 'restart')} of workers" if run.restarts else "")
+        f"run      {many(planned.units, 'unit')} planned{sound}; {run.done.units} done in {span(took_s)}{pace},"
+        f" {run.precision} on {run.device}" + (f", {many(run.restarts, 'restart')} of workers" if run.restarts else "")
     ]
 
 
 @dataclass(frozen=True)
 class _Begun:
-    """A spec whose model was read and whose output agrees with it."""
+    """A spec whose model was read."""
 
     spec: EmbedSpec
-    job: Job
+    url: str
     cutting: Cutting
     model: EncoderSpec
 
-    def watch(self, progress: Progress) -> Watch:
-        run = begin_run(self.spec.workers).model_copy(update={"job": self.job.number})
-        return Watch(self.job.url, run, progress)
+    def job(self, new_version: bool = False) -> Job:
+        """Begins the output where it is missing.  Raises SpecError where it was begun differently."""
+        prints = fingerprints_of(self.model, model_folder(self.spec.model))
+        name, dims = lasting_name(self.spec.model), self.model.dims
+        return open_job(self.url, self.cutting.defining(), dims, prints.space, prints.encoder, name, new_version)
+
+    def watch(self, job: Job, progress: Progress) -> Watch:
+        return Watch(job.url, begin_run(self.spec.workers).model_copy(update={"job": job.number}), progress)
 
 
 def embed_archive(spec: EmbedSpec, progress: Progress | None = None, new_version: bool = False) -> EmbedReport:
@@ -169,19 +166,23 @@ def embed_archive(spec: EmbedSpec, progress: Progress | None = None, new_version
     `new_version`), WorkLeftUndone naming the units that no attempt could finish, or that too many assets failed.
     """
     progress = progress or Silent()
-    begun = _begin(spec, new_version)
-    together = _together(begun.job, progress)
-    with begun.watch(progress) as watch:
-        former = before_assets(begun.job)
-        assets = _listed(begun, _known(begun, former), progress)
-        _refuse_lost_mount(spec, former, assets)
-        carry = _carried(begun, assets)
-        done = pa.concat_arrays([committed(begun.job), carry])
+    begun = _begin(spec)
+    if not new_version and numbers(begun.url):
+        begun.job()  # refused before anything is listed, which may take long
+    former = before_assets(begun.url, ["asset_id", "content_version"])
+    known = _known(begun.url)
+    assets = _listed(begun, known, progress)
+    _refuse_lost_mount(spec, former, assets)
+    job = begun.job(new_version)  # nothing is written before
+    with begun.watch(job, progress) as watch:
+        together, end = _together(job, watch.run, progress), log_end(job)
+        carry = _carried(begun, job, assets)
+        done = pa.concat_arrays([committed(job), carry])
         todo, planned, before = units_left(assets, begun.cutting, done)
-        watch.update(assets=assets.num_rows, plan=keep_plan(begun.job.url, assets), planned=planned, before=before)
-        _run(begun, todo[::-1] if together else todo, watch)
-        tombstones = superseded(former, assets)
-        return _published(begun, watch, assets, tombstones, carry)
+        watch.update(assets=assets.num_rows, plan=keep_plan(job.url, assets), planned=planned, before=before)
+        _run(begun, job, todo[::-1] if together else todo, watch, end)
+        drop = _planned_no_more(begun, known, assets)
+        return _published(begun, job, watch, assets, superseded(former, assets), drop, carry)
 
 
 def retry_failures(spec: EmbedSpec, progress: Progress | None = None, where: Sequence[str] = ()) -> EmbedReport:
@@ -192,50 +193,48 @@ def retry_failures(spec: EmbedSpec, progress: Progress | None = None, where: Seq
     """
     progress = progress or Silent()
     chosen = parse(where)
-    begun = _begin(spec, new_version=False)
-    if not versions(begun.job.url):
-        raise InputError(f"{begun.job.url}: nothing is published yet; run deglu embed to its end first")
-    with begun.watch(progress) as watch:
-        fold(begun.job)  # what a retry that was killed has left
-        former = before_assets(begun.job)
-        failed = _failures(begun.job)
+    begun = _begin(spec)
+    if not versions(begun.url):
+        raise InputError(f"{begun.url}: nothing is published yet; run deglu embed to its end first")
+    job = begun.job()
+    with begun.watch(job, progress) as watch:
+        fold(job)  # what a retry that was killed has left
+        former = before_assets(job.url)
+        failed = _failures(job.url)
         failed = failed.filter(pa.array([chosen(row) for row in failed.to_pylist()], pa.bool_()))
         again = pc.is_in(former["asset_id"], value_set=_one(failed["asset_id"]))
         fresh = _listed(begun, former.filter(pc.invert(again)), progress)
         fresh = fresh.filter(pc.is_in(fresh["asset_id"], value_set=_one(failed["asset_id"])))
         assets = pa.concat_tables([former.filter(pc.invert(again)), fresh])
-        done = committed(begun.job)
+        done = committed(job)
         done = done.filter(pc.invert(pc.is_in(done, value_set=_one(failed["unit_id"]))))
         todo, planned, before = units_left(assets, begun.cutting, done)
-        watch.update(assets=assets.num_rows, plan=keep_plan(begun.job.url, assets), planned=planned, before=before)
-        _run(begun, todo, watch)
-        mended = assets.filter(pc.is_in(assets["asset_id"], value_set=_one(failed["asset_id"])))
-        valid = plan_units(mended, begun.cutting)["unit_id"]
-        drop = failed["unit_id"].filter(pc.invert(pc.is_in(failed["unit_id"], value_set=_one(valid))))
-        return _published(begun, watch, assets, superseded(former, assets), drop=_one(drop))
+        watch.update(assets=assets.num_rows, plan=keep_plan(job.url, assets), planned=planned, before=before)
+        _run(begun, job, todo, watch)
+        drop = _planned_no_more(begun, former, assets)
+        return _published(begun, job, watch, assets, superseded(former, assets), drop)
 
 
-def _failures(job: Job) -> pa.Table:
+def _failures(url: str) -> pa.Table:
     """FAILURES where writers go on: what a run has folded counts."""
-    last = head(job.url)
-    return tables.FAILURES.empty_table() if last is None else read_table(job.url, last.failures)
+    last = head(url)
+    return tables.FAILURES.empty_table() if last is None else read_table(url, last.failures)
 
 
-def before_assets(job: Job) -> pa.Table:
+def before_assets(url: str, columns: Sequence[str] | None = None) -> pa.Table:
     """The assets of the newest version; none where nothing is published."""
-    return open_dataset(job.url).assets() if versions(job.url) else tables.MANIFEST.empty_table()
+    newest = newest_version(url)
+    if newest is None or newest.assets is None:
+        return tables.MANIFEST.empty_table().select(columns or tables.MANIFEST.names)
+    return read_table(url, newest.assets, columns)
 
 
 def superseded(before: pa.Table, now: pa.Table) -> pa.Table:
     """Assets that changed or went since: their old rows become tombstones, with the reason."""
-    current = dict(zip(now["asset_id"].to_pylist(), now["content_version"].to_pylist(), strict=True))
-    rows = []
-    for asset, version in zip(before["asset_id"].to_pylist(), before["content_version"].to_pylist(), strict=True):
-        if current.get(asset) != version:
-            reason = REPLACED if asset in current else GONE
-            rows.append({"asset_id": asset, "content_version": version, "reason": reason})
-    schema = pa.schema([("asset_id", ID), ("content_version", pa.string()), ("reason", pa.string())])
-    return pa.Table.from_pylist(rows, schema=schema)
+    old = before.select(["asset_id", "content_version"])
+    old = old.filter(pc.invert(pc.is_in(key_of(old), value_set=_one(key_of(now)))))
+    stays = pc.is_in(old["asset_id"], value_set=_one(now["asset_id"]))
+    return old.append_column("reason", pc.if_else(stays, REPLACED, GONE))
 
 
 def failed_assets(ledger: pa.Table, assets: pa.Table) -> int:
@@ -246,32 +245,30 @@ def failed_assets(ledger: pa.Table, assets: pa.Table) -> int:
     return int(pc.sum(pc.is_in(whole, value_set=_one(assets["asset_id"])), min_count=0).as_py())
 
 
-def _begin(spec: EmbedSpec, new_version: bool) -> _Begun:
-    """Raises SpecError where the output was begun differently."""
+def _begin(spec: EmbedSpec) -> _Begun:
     model = read_spec(spec.model)
-    prints = fingerprints_of(model, model_folder(spec.model))
+    refuse_truncation(spec.model, spec.passage)
     cutting = Cutting(spec.segment, spec.passage, words_of(spec.model).digest)
-    output, name = absolute(spec.output), lasting_name(spec.model)
-    job = open_job(output, cutting.defining(), model.dims, prints.space, prints.encoder, name, new_version)
-    return _Begun(spec, job, cutting, model)
+    return _Begun(spec, absolute(spec.output), cutting, model)
 
 
-def _together(job: Job, progress: Progress) -> bool:
-    """Whether another driver works on this output now: then this one begins at the other end, and both meet."""
-    others = [run for run in newest_runs(job.url, 3) if is_alive(run) and run.job == job.number]
+def _together(job: Job, mine: Run, progress: Progress) -> bool:
+    """Whether another driver was here first and works on this output now: then this one begins at the other end.
+
+    To be asked when this run can be seen itself: of two that begin at once, one sees the other as the first.
+    """
+    runs = (run for run in newest_runs(job.url, 4) if run.id != mine.id and run.job == job.number)
+    others = [run for run in runs if is_alive(run)]
     for run in others:
         progress.note(f"another run works on {job.url} since {run.started} ({run.host}); both go on together")
-    return bool(others)
+    return any(run.id < mine.id for run in others)
 
 
 def _listed(begun: _Begun, known: pa.Table, progress: Progress) -> pa.Table:
     """MANIFEST of the inputs, without what was forgotten; what is known already is not probed again."""
-    progress.note("listing " + ", ".join(one.url for one in begun.spec.inputs))
-    away = frozenset(forgotten(begun.job.url).to_pylist())
-    try:
-        assets = list_assets(begun.spec.inputs, known, _probing(progress), away)
-    finally:
-        progress.end()
+    away = frozenset(forgotten(begun.url).to_pylist())
+    with probing(progress, [one.url for one in begun.spec.inputs]) as tell:
+        assets = list_assets(begun.spec.inputs, known, tell, away)
     speech = pc.any(pc.equal(assets["modality"], SPEECH)).as_py()
     if speech and begun.model.speech is None:
         raise SpecError(
@@ -280,23 +277,12 @@ def _listed(begun: _Begun, known: pa.Table, progress: Progress) -> pa.Table:
     return assets
 
 
-def _probing(progress: Progress) -> Callable[[int, int], None]:
-    done = 0
-
-    def tell(now: int, of: int) -> None:
-        nonlocal done
-        if not done:
-            progress.begin("probing", of, "files")
-        progress.advance(now - done)
-        done = now
-
-    return tell
-
-
-def _known(begun: _Begun, former: pa.Table) -> pa.Table:
-    """Assets that were probed before: in the version that stands, and by the runs before this one."""
-    plans = [read_plan(begun.job.url, run) for run in newest_runs(begun.job.url, 2)]
-    return pa.concat_tables([former, *plans])
+def _known(url: str) -> pa.Table:
+    """Assets that need no probing: those of the run before, or of the version that stands."""
+    for run in newest_runs(url, 2):
+        if run.plan and (plan := read_plan(url, run, PROBED)).num_rows:
+            return plan
+    return before_assets(url, PROBED)
 
 
 def _refuse_lost_mount(spec: EmbedSpec, former: pa.Table, now: pa.Table) -> None:
@@ -309,17 +295,28 @@ def _refuse_lost_mount(spec: EmbedSpec, former: pa.Table, now: pa.Table) -> None
         )
 
 
-def _carried(begun: _Begun, assets: pa.Table) -> pa.Array:
+def _planned_no_more(begun: _Begun, before: pa.Table, now: pa.Table) -> pa.Array:
+    """Units of assets that could not be probed before and can be now, though their content is the same."""
+    bad = before.filter(pc.is_valid(before["problem"]))
+    mended = pc.and_(pc.is_null(now["problem"]), pc.is_in(now["asset_id"], value_set=_one(bad["asset_id"])))
+    good = now.filter(mended)
+    place = good.schema.get_field_index("problem")
+    as_before = good.set_column(place, good.schema.field(place), pa.repeat(pa.scalar("as before"), good.num_rows))
+    old, new = (_one(plan_units(assets, begun.cutting)["unit_id"]) for assets in (as_before, good))
+    return old.filter(pc.invert(pc.is_in(old, value_set=new)))
+
+
+def _carried(begun: _Begun, job: Job, assets: pa.Table) -> pa.Array:
     """Texts that the job before has embedded in the same space: they stay valid, and are not embedded again."""
-    newest = newest_version(begun.job.url)
-    if newest is None or newest.job == begun.job.number:
+    newest = newest_version(job.url)
+    if newest is None or newest.job == job.number:
         return pa.array([], ID)
     texts = plan_units(assets.filter(pc.equal(assets["modality"], TEXT)), begun.cutting)["unit_id"]
-    return carriable(begun.job, texts)
+    return carriable(job, texts)
 
 
-def _run(begun: _Begun, todo: pa.Table, watch: Watch) -> None:
-    spec, job, run = begun.spec, begun.job, watch.run
+def _run(begun: _Begun, job: Job, todo: pa.Table, watch: Watch, planned: LogEnd | None = None) -> None:
+    spec, run = begun.spec, watch.run
     if not todo.num_rows:
         return
     watch.progress.note(f"{many(run.assets, 'asset')} listed; {todo.num_rows} of {run.planned.units} units to embed")
@@ -327,22 +324,22 @@ def _run(begun: _Begun, todo: pa.Table, watch: Watch) -> None:
     with ray_session():
         gpu = offered_gpus(spec)
         ahead = gpu if spec.cut_ahead is None else spec.cut_ahead
-        work = Work(job, spec.model, begun.cutting, spec.precision, gpu, ahead, spec.stall_s)
-        watch.update(state="embedding", device="gpu" if gpu else "cpu", precision=spec.precision)
+        work = Work(job, spec.model, begun.cutting, spec.precision, gpu, ahead, spec.stall_s, planned)
+        watch.update(state="embedding", device="gpu" if gpu else "cpu")
         run_units(spec, work, todo, run.assets, watch)
     watch.progress.end()
 
 
 def _published(
     begun: _Begun,
+    job: Job,
     watch: Watch,
     assets: pa.Table,
     tombstones: pa.Table,
+    drop: pa.Array,
     carry: pa.Array | None = None,
-    drop: pa.Array | None = None,
 ) -> EmbedReport:
     watch.update(state="publishing")
-    job = begun.job
     version = publish(job, assets, tombstones, carry=carry, drop=drop)
     dataset = open_dataset(job.url, version.number)
     ledger, failures = dataset.ledger(), dataset.failures()

@@ -19,7 +19,9 @@ import torch
 from embed import tables
 from embed.cutting import Cutting
 from embed.dataset import Job, commit_unit, mark_attempts, staged_of
+from embed.folded import FoldedSince, LogEnd
 from embed.model.directory import load_model
+from embed.model.precision import Precision
 from embed.stages import EncodeUnits, Stage, cut_stage
 from embed.words import words_of
 
@@ -30,10 +32,13 @@ ELSEWHERE = "elsewhere"  # outcome of a unit that another driver has committed m
 # What a worker tells its driver of each unit: its ledger row, and what progress and reports want.
 OUTCOMES = pa.schema(
     [*tables.LEDGER, pa.field("uri", pa.string()), pa.field("modality", pa.string()), pa.field("start", pa.int64()),
-     pa.field("planned", pa.int64()), pa.field("note", pa.string())]
+     pa.field("planned", pa.int64()), pa.field("precision", pa.string()),
+     pa.field("note", pa.string())]
 )  # fmt: skip
 
 Row = dict[str, Any]
+
+_since: dict[tuple[str, int, LogEnd], FoldedSince] = {}  # of this process: tasks come and go
 
 
 @dataclass(frozen=True)
@@ -43,10 +48,11 @@ class Work:
     job: Job
     model: str
     cutting: Cutting
-    precision: str
+    precision: Precision
     gpu: bool
     ahead: bool  # units come cut already
     stall_s: float
+    planned: LogEnd | None = None  # what was folded since is not done again; a retry does not look
 
     @property
     def tries(self) -> int:
@@ -74,7 +80,7 @@ class EncodeWorker:
         cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
         torch.set_num_threads(max(1, int(cpus)))
         self._work = work
-        self._encoder = load_model(work.model, "cuda" if work.gpu else "cpu")
+        self._encoder = load_model(work.model, "cuda" if work.gpu else "cpu", work.precision)
         self._cut = None if work.ahead else work.stage()
         self._told = 0  # halvings of the budget that the driver knows of
 
@@ -82,7 +88,9 @@ class EncodeWorker:
         with time_limit(self._work.stall_s):
             todo, done = startable(self._work, units)
             ledgers = EncodeUnits(self._encoder, self._commit)(self._cut_units(todo))
-        return pa.concat_tables([outcomes(done, _elsewhere(done)), outcomes(todo, ledgers, self._note())])
+        precision = self._encoder.precision
+        told = outcomes(todo, ledgers, precision, self._note())
+        return pa.concat_tables([outcomes(done, _elsewhere(done), precision), told])
 
     def piece(self, units: pa.Table) -> list[tuple[pa.Table, Row, list[Row]]]:
         """Rows, ledger row and failures of each unit, or part of one, not committed: for `jobs.isolate`."""
@@ -113,6 +121,7 @@ def startable(work: Work, units: pa.Table) -> tuple[pa.Table, pa.Table]:
     """The units to work on now, marked as started; and those that are committed already."""
     ids = units["unit_id"].to_pylist()
     committed = staged_of(work.job, ids)
+    committed |= _folded(work, [unit for unit in ids if unit not in committed])
     done = pa.array([unit in committed for unit in ids], pa.bool_())
     todo = units.filter(pa.compute.invert(done))
     # Counted as marked: a unit is suspect once it has had its tries before this one.
@@ -121,13 +130,25 @@ def startable(work: Work, units: pa.Table) -> tuple[pa.Table, pa.Table]:
     return todo.filter(fresh), units.filter(done)
 
 
-def outcomes(units: pa.Table, ledgers: pa.Table, note: str | None = None) -> pa.Table:
+def _folded(work: Work, unit_ids: list[bytes]) -> set[bytes]:
+    """Which of these a version or draft holds since the run was planned: staging has forgotten them."""
+    if work.planned is None:
+        return set()
+    key = work.job.url, work.job.number, work.planned
+    if key not in _since:
+        _since[key] = FoldedSince(work.job, work.planned)
+    return _since[key].holds(unit_ids)
+
+
+def outcomes(units: pa.Table, ledgers: pa.Table, precision: str, note: str | None = None) -> pa.Table:
     """OUTCOMES of units and their ledger rows, in one order; the note goes with the first."""
     told = units.select(["uri", "modality", "start", "planned"])
-    for name in told.column_names:
-        ledgers = ledgers.append_column(OUTCOMES.field(name), told[name].combine_chunks())
-    notes = [note, *[None] * (units.num_rows - 1)][: units.num_rows]
-    return ledgers.append_column(OUTCOMES.field("note"), pa.array(notes, pa.string())).cast(OUTCOMES)
+    more = {name: told[name].combine_chunks() for name in told.column_names}
+    more["precision"] = pa.repeat(pa.scalar(precision), units.num_rows)
+    more["note"] = pa.array([note, *[None] * (units.num_rows - 1)][: units.num_rows], pa.string())
+    for name, column in more.items():
+        ledgers = ledgers.append_column(OUTCOMES.field(name), column)
+    return ledgers.cast(OUTCOMES)
 
 
 @contextmanager

@@ -64,7 +64,8 @@ def embed_alone(work: Work, units: pa.Table, isolation: Isolation, observe: Call
         mark_attempts(work.job, [unit["unit_id"]])
         rows, ledger, failures = joined(unit, parts_of(unit, isolation), work)
         commit_unit(work.job, rows, ledger, pa.Table.from_pylist(failures, schema=tables.FAILURES))
-        observe(outcomes(table_of(unit), pa.Table.from_pylist([ledger], schema=tables.LEDGER)))
+        told = pa.Table.from_pylist([ledger], schema=tables.LEDGER)
+        observe(outcomes(table_of(unit), told, work.precision))
 
 
 def parts_of(unit: Row, attempt: Callable[[Row], Part]) -> list[Part]:

@@ -1,7 +1,7 @@
 """`deglu plan`: what embedding an archive will take, told from headers and a short timed sample.  Writes nothing."""
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from embed.words import TowerWords, words_of
 from jobs.estimate import PIPELINE, Estimate, Pace, Source, estimate
 from jobs.output import Plain
 from jobs.plan_words import plan_words
-from jobs.progress import Progress, Silent
+from jobs.progress import Progress, Silent, probing
 from jobs.sample import Sample, take_sample
 from jobs.terminal import many
 
@@ -57,7 +57,6 @@ def plan_archive(spec: EmbedSpec, progress: Progress | None = None) -> Plain:
     """
     progress = progress or Silent()
     words = words_of(spec.model)
-    progress.note("listing " + ", ".join(one.url for one in spec.inputs))
     work = _work(spec, Cutting(spec.segment, spec.passage, words.digest), progress)
     if work.units.num_rows:
         progress.note(f"trying a sample of {work.left.units:,} units")
@@ -69,7 +68,9 @@ def plan_archive(spec: EmbedSpec, progress: Progress | None = None) -> Plain:
 
 
 def _work(spec: EmbedSpec, cutting: Cutting, progress: Progress) -> _Work:
-    assets = list_assets(spec.inputs, *_known(absolute(spec.output), progress))
+    known, away = _known(absolute(spec.output))
+    with probing(progress, [one.url for one in spec.inputs]) as tell:
+        assets = list_assets(spec.inputs, known, tell, away)
     progress.end()
     if pc.any(pc.equal(assets["modality"], SPEECH)).as_py() and read_spec(spec.model).speech is None:
         raise SpecError(f"model = {spec.model!r} encodes text alone, and the inputs hold speech; choose another model")
@@ -78,19 +79,10 @@ def _work(spec: EmbedSpec, cutting: Cutting, progress: Progress) -> _Work:
     return _Work(assets, units, planned, before, note)
 
 
-def _known(url: str, progress: Progress) -> tuple[pa.Table | None, Callable[[int, int], None], Collection[bytes]]:
-    """Of an output that stands: assets that need no probing, how far probing is, and what was forgotten."""
-    done = 0
-
-    def tell(now: int, of: int) -> None:
-        nonlocal done
-        if not done:
-            progress.begin("probing", of, "files")
-        progress.advance(now - done)
-        done = now
-
+def _known(url: str) -> tuple[pa.Table | None, Collection[bytes]]:
+    """Of an output that stands: assets that need no probing, and what was forgotten."""
     known = open_dataset(url).assets() if versions(url) else None
-    return known, tell, frozenset(forgotten(url).to_pylist())
+    return known, frozenset(forgotten(url).to_pylist())
 
 
 def _committed(spec: EmbedSpec, cutting: Cutting) -> tuple[pa.Array | pa.ChunkedArray, str]:
@@ -120,7 +112,7 @@ def _sampled(spec: EmbedSpec, work: _Work, words: TowerWords) -> tuple[Sample, b
     if not units.num_rows:
         return Sample(None, None, (), 0.0, threads), gpu
     cut = cut_stage(Cutting(spec.segment, spec.passage, words.digest), words)
-    encoder = load_model(spec.model, "cuda" if gpu else "cpu")
+    encoder = load_model(spec.model, "cuda" if gpu else "cpu", spec.precision)
     return take_sample(units, work.assets, encoder, cut, threads), gpu
 
 

@@ -1,8 +1,9 @@
 """Progress on stderr: a bar on a terminal, plain lines elsewhere, never running backwards."""
 
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TextIO
@@ -10,6 +11,7 @@ from typing import Protocol, TextIO
 from embed.amount import Amount
 
 LINE_EVERY_S = 5.0
+QUIET_S = 2.0  # of listing, until it is told
 
 
 class Progress(Protocol):
@@ -241,6 +243,30 @@ class Silent:
 
     def end(self) -> None:
         pass
+
+
+@contextmanager
+def probing(progress: Progress, urls: Iterable[str]) -> Iterator[Callable[[int, int], None]]:
+    """For `list_assets`: says what is listed where that takes long, then how far probing is."""
+    timer = threading.Timer(QUIET_S, progress.note, [f"listing {', '.join(urls)}"])
+    loud_s = time.monotonic() + QUIET_S
+    done: int | None = None
+
+    def tell(now: int, of: int) -> None:
+        nonlocal done
+        if done is None and time.monotonic() > loud_s:
+            progress.begin("probing", of, "files")
+            done = 0
+        if done is not None:
+            progress.advance(now - done)
+            done = now
+
+    timer.start()
+    try:
+        yield tell
+    finally:
+        timer.cancel()
+        progress.end()
 
 
 @contextmanager

@@ -64,7 +64,8 @@ class Watch:
         failures = pc.sum(pc.equal(mine["outcome"], FAILED), min_count=0).as_py() if mine.num_rows else 0
         if mine.num_rows:
             done, failed = self.run.done + planned_of(mine), self.run.failures + failures
-            self.update(done=done, failures=failed, last_unit=moment(), slow=())
+            precision = mine["precision"][0].as_py()
+            self.update(done=done, failures=failed, precision=precision, last_unit=moment(), slow=())
         amount = planned_of(outcomes)
         self.progress.advance(amount.units, sound_s=amount.sound_s, failures=failures, text_bytes=amount.text_bytes)
         for note in outcomes["note"].drop_null().to_pylist():

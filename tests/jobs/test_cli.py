@@ -13,7 +13,10 @@ import pytest
 from jobs import cli, doors
 from jobs.__main__ import run
 
-VERBS = ("demo", "train", "embed", "index", "evaluate", "query", "submit", "failures", "status")
+VERBS = (
+    "demo", "train", "plan", "embed", "retry", "index", "evaluate", "query", "submit", "failures", "verify", "forget",
+    "status",
+)  # fmt: skip
 BEHIND = """
 from embed.errors import DegluError, GateMissed
 from embed.spec import Spec
@@ -23,7 +26,7 @@ class HouseSpec(Spec):
     rooms: int
     colour: str = "white"
 
-def build(spec, progress):
+def build(spec, progress, new_version=False):
     progress.begin("build", spec.rooms, "rooms")
     progress.advance(spec.rooms, failures=1)
     if spec.colour == "none":

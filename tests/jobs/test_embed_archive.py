@@ -69,6 +69,7 @@ def spec_of(folder: Path | str, output: Path | str, model: str, **changed: Any) 
         "output": str(output),
         "model": model,
         "device": "cpu",
+        "precision": "float32",
     }
     return EmbedSpec.parse({**values, **changed})
 
@@ -357,10 +358,13 @@ def test_cutting_ahead_gives_the_very_rows(embedded: Embedded, tmp_path: Path, t
 
 def test_two_drivers_know_of_each_other(embedded: Embedded, tmp_path: Path) -> None:
     begun, notes = begin(str(tmp_path)), Notes()
-    assert not job._together(begun, notes)
-    write_run(begun.url, begin_run(1).model_copy(update={"job": begun.number}))
-    assert job._together(begun, notes)
+    first, second = (begin_run(1).model_copy(update={"id": name, "job": begun.number}) for name in ("1-a", "1-b"))
+    write_run(begun.url, first)
+    assert not job._together(begun, first, notes)
+    write_run(begun.url, second)
+    assert not job._together(begun, first, notes)
     assert "both go on together" in notes.told[0]
+    assert job._together(begun, second, notes), "the later one begins at the other end"
 
 
 class Notes(Silent):
@@ -443,10 +447,10 @@ def wait_for(condition: Any, within_s: float = 90) -> None:
 def test_a_damaged_list_of_assets_is_named_not_taken_for_an_empty_one(tmp_path: Path) -> None:
     """Taken for empty, what went since would never be tombstoned."""
     begun = begin(str(tmp_path))
-    assert job.before_assets(begun).num_rows == 0
+    assert job.before_assets(begun.url).num_rows == 0
     commit(begun, "a", "one")
     version = publish(begun, manifest("a"))
-    assert job.before_assets(begun).num_rows == 1
+    assert job.before_assets(begun.url).num_rows == 1
     write_bytes(join(begun.url, str(version.assets and version.assets.name)), b"no table")
     with pytest.raises(InputError, match=r"assets/.*damaged"):
-        job.before_assets(begun)
+        job.before_assets(begun.url)

@@ -21,7 +21,8 @@ def outcome(asset: str, result: str, start: int = 0, note: str | None = None) ->
     return {
         "unit_id": digest(asset, start), "asset_id": digest(asset), "content_version": "v", "outcome": result,
         "rows": int(result == "embedded"), "decoded_s": 9.0, "embedded_s": 0.0, "not_speech_s": 0.0, "lost_s": 0.0,
-        "uri": f"radio/{asset}", "modality": "speech", "start": start, "planned": 10_000, "note": note,
+        "uri": f"radio/{asset}", "modality": "speech", "start": start, "planned": 10_000,
+        "precision": "float32", "note": note,
     }  # fmt: skip
 
 
