@@ -1,0 +1,203 @@
+"""A Ray cluster of several nodes and drivers of `deglu embed`, in processes of their own, to be killed with no warning.
+
+Run as a program (`python -m tests.chaos_cluster`) it is the cluster: it prints its address and the pids of its nodes,
+and adds a node for every line that it reads.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+WORKERS = 2
+STORE_BYTES = 80 << 20
+FOLD_UNITS = 25  # staged, until they are folded: a small archive folds, too
+MARK = "DEGLU_TEST_RUN"
+# A node that is silent for about four seconds is dead; the default of fifteen is for real networks.
+QUICK_DEATHS = {
+    "health_check_initial_delay_ms": 1000,
+    "health_check_period_ms": 1000,
+    "health_check_failure_threshold": 4,
+}
+DRIVER = f"from jobs import __main__, run_units; run_units.FOLD_UNITS = {FOLD_UNITS}; __main__.main()"
+
+
+class Process(NamedTuple):
+    pid: int
+    parent: int
+    title: str
+    environment: dict[str, str]
+
+
+class Nodes:
+    """A head without cores, and WORKERS nodes of one core each."""
+
+    def __init__(self, environment: Mapping[str, str], program: "subprocess.Popen[str]") -> None:
+        self.environment, self._program = dict(environment), program
+        self.raylets: list[int] = []
+
+    def workers(self) -> list[int]:
+        """Pids of the actors that encode."""
+        mark = self.environment[MARK]
+        return sorted(one.pid for one in marked(mark) if one.title.startswith("ray::") and "EncodeWorker" in one.title)
+
+    def kill_node(self, number: int) -> None:
+        """SIGKILL for a raylet; what it has started ends by itself."""
+        os.kill(self.raylets.pop(number % len(self.raylets)), signal.SIGKILL)
+
+    def add_node(self) -> None:
+        """Returns when it has joined."""
+        assert self._program.stdin is not None
+        self._program.stdin.write("add\n")
+        self._program.stdin.flush()
+        self.raylets.append(int(_line(self._program)))
+
+
+@contextmanager
+def nodes(folder: Path) -> Iterator[Nodes]:
+    """A cluster that has the environment of now, the AWS_* variables included; all of it is killed at the end."""
+    place = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))  # short: paths of sockets are limited
+    (place / "token").write_text(secrets.token_hex(32))
+    own = {"RAY_TMPDIR": str(place), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(place / "token")}
+    environment = {**_without_ray(), **own, MARK: place.name, "RAY_USAGE_STATS_ENABLED": "0"}
+    log = folder / "cluster.log"
+    try:
+        with log.open("w") as errors:
+            program = subprocess.Popen(
+                [sys.executable, "-m", "tests.chaos_cluster"],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            )
+        with program:
+            try:
+                address = _line(program)
+                found = Nodes({**environment, "RAY_ADDRESS": address}, program)
+                for _ in range(WORKERS):
+                    found.add_node()
+                yield found
+            finally:
+                program.kill()
+    except AssertionError as error:
+        raise AssertionError(f"{error}; the cluster says: {log.read_text()[-3000:]}") from error
+    finally:
+        kill_all(place.name)
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def driver(spec: Path, nodes: Nodes | None = None, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """`deglu embed SPEC` on a cluster, or with a Ray of its own; what it prints goes to SPEC.log and SPEC.json.
+
+    On leaving it is killed, and so is all that it has started.
+    """
+    mark = secrets.token_hex(8)
+    environment = {**(nodes.environment if nodes else _without_ray()), MARK: mark}
+    with _appended(spec.with_suffix(".log")) as log, spec.with_suffix(".json").open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-c", DRIVER, "embed", str(spec), "--json", *options],
+            env=environment,
+            stdout=out,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        folders = {one.environment.get("RAY_TMPDIR") for one in marked(mark)} if nodes is None else set()
+        kill_all(mark)
+        for folder in folders - {None}:
+            shutil.rmtree(str(folder), ignore_errors=True)
+
+
+def wait_for(condition: Callable[[], Any], within_s: float = 90) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {within_s:g} s in vain"
+        time.sleep(0.005)
+
+
+def marked(mark: str) -> Iterator[Process]:
+    """The processes that were born with this mark in their environment."""
+    line = f"{MARK}={mark}"
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            lines = (place / "environ").read_bytes().decode(errors="replace").split("\0")
+            title = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            parent = int((place / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue  # gone, or not ours to look at
+        if line in lines:
+            yield Process(int(place.name), parent, title, dict(one.split("=", 1) for one in lines if "=" in one))
+
+
+def kill_all(mark: str) -> None:
+    """Each by its pid, until none is left."""
+
+    def all_killed() -> bool:
+        pids = [one.pid for one in marked(mark)]
+        for pid in pids:
+            kill(pid)
+        return not pids
+
+    wait_for(all_killed)
+
+
+def kill(pid: int) -> None:
+    with suppress(ProcessLookupError):  # it was quicker
+        os.kill(pid, signal.SIGKILL)
+
+
+def _without_ray() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+
+
+@contextmanager
+def _appended(path: Path) -> Iterator[IO[bytes]]:
+    with path.open("ab") as file:
+        file.write(b"--- a driver starts\n")
+        file.flush()
+        yield file
+
+
+def _line(program: "subprocess.Popen[str]") -> str:
+    assert program.stdout is not None
+    line = program.stdout.readline().strip()
+    assert line, "the cluster did not start"
+    return line
+
+
+def main() -> None:
+    """The cluster."""
+    from ray.cluster_utils import Cluster  # after the environment is settled
+
+    head = {
+        "num_cpus": 0,
+        "include_dashboard": False,
+        "object_store_memory": STORE_BYTES,
+        "_system_config": QUICK_DEATHS,
+    }
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    sys.stdout.write(f"{cluster.address}\n")
+    sys.stdout.flush()
+    for _ in sys.stdin:
+        node = cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+        sys.stdout.write(f"{node.all_processes['raylet'][0].process.pid}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
