@@ -4,11 +4,6 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +15,7 @@ import yaml
 
 from embed.accounting import imbalances
 from embed.archive import EmbedSpec
-from embed.dataset import attempts, open_dataset, publish, read_job, versions
+from embed.dataset import open_dataset, publish, read_job, versions
 from embed.encoder import SAMPLE_RATE
 from embed.errors import InputError, SpecError
 from embed.model.directory import load_model
@@ -209,39 +204,6 @@ def test_from_s3_to_s3(s3_url: str, embedded: Embedded, tiny_model: str) -> None
     assert rows.sort_by(order).select(columns).equals(same.sort_by(order).select(columns))
 
 
-@pytest.mark.chaos
-def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, tiny_model: str) -> None:
-    (tmp_path / "in").mkdir()
-    text = "".join(f"Paragraph {i:03d} is short.\n\n" for i in range(200))
-    (tmp_path / "in" / "long.txt").write_text(text, encoding="utf-8")
-    spec = spec_of(tmp_path / "in", tmp_path / "out", tiny_model, passage={"unit_bytes": len(text) // 100})
-    units = 100  # of two paragraphs each
-    url = str(tmp_path / "out")
-    with driver(written(tmp_path, spec)) as process:
-        wait_for(lambda: process.poll() is not None or has_staged(url))
-        assert process.poll() is None, "it ended before it could be killed"
-    begun = read_job(url)
-    done = set(staged(begun))
-    in_flight = set(attempts(begun)) - done
-    assert 1 <= len(done) < units
-    assert versions(url) == []
-    assert len(in_flight) <= 1
-
-    report = embed_archive(spec)
-    assert report.new_units == units - len(done)
-    assert (report.exit_code, report.version.accounting.embedded, report.version.rows) == (0, units, 200)
-    rows = rows_at(url)
-    assert sorted(rows["text"].to_pylist()) == sorted(text.split("\n\n")[:-1])
-    assert len(set(rows["segment_id"].to_pylist())) == 200
-
-
-def has_staged(url: str) -> bool:
-    try:
-        return bool(staged(read_job(url)))
-    except InputError:
-        return False
-
-
 POISON = b"poison"
 
 
@@ -392,56 +354,6 @@ def written(folder: Path, spec: EmbedSpec) -> Path:
     path = folder / "embed.yaml"
     path.write_text(yaml.safe_dump(spec.model_dump(mode="json")), encoding="utf-8")
     return path
-
-
-class driver:
-    """`python -m jobs embed SPEC` with a Ray of its own; on leaving, all of it is killed with no warning."""
-
-    def __init__(self, spec: Path) -> None:
-        self._mark = f"DEGLU_TEST_RUN={spec}"
-        name, _, value = self._mark.partition("=")
-        environment = {key: found for key, found in os.environ.items() if not key.startswith("RAY_")}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "jobs", "embed", str(spec)],
-            env={**environment, name: value},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def __enter__(self) -> "subprocess.Popen[bytes]":
-        return self._process
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        folders = {environment.get("RAY_TMPDIR") for _, environment in self._orphans()}
-        wait_for(self._all_killed)
-        for folder in folders - {None}:
-            shutil.rmtree(str(folder), ignore_errors=True)
-
-    def _all_killed(self) -> bool:
-        orphans = [pid for pid, _ in self._orphans()]
-        for pid in orphans:
-            os.kill(pid, signal.SIGKILL)
-        return not orphans
-
-    def _orphans(self) -> Iterator[tuple[int, dict[str, str]]]:
-        """Processes of this run that the driver has left behind, known by the mark in their environment."""
-        for place in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                lines = place.read_bytes().decode(errors="replace").split("\0")
-            except OSError:
-                continue  # gone, or not ours to look at
-            if self._mark in lines:
-                yield int(place.parent.name), dict(line.split("=", 1) for line in lines if "=" in line)
-
-
-def wait_for(condition: Any, within_s: float = 90) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
 
 
 def test_a_damaged_list_of_assets_is_named_not_taken_for_an_empty_one(tmp_path: Path) -> None:
