@@ -197,7 +197,7 @@ def prove(url: str, archive: Archive) -> None:
     checked = verify(url)
     assert checked.exit_code == 0, checked.text()
     rows = open_dataset(url).table().sort_by("segment_id")
-    others = [name for name in rows.column_names if name != "vector"]
+    others = [name for name in rows.column_names if name not in ("vector", "unit_id")]  # their size is for speed
     assert rows.select(others).equals(archive.rows.select(others))
     np.testing.assert_allclose(vectors(rows), vectors(archive.rows), atol=2e-3)
     assert pc.count_distinct(rows["segment_id"]).as_py() == rows.num_rows
@@ -267,7 +267,8 @@ def test_two_drivers_at_once_share_the_work(archive: Archive, place: Place, clus
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.campaign) for seed in range(1, 6))])
 def test_a_bad_network_is_not_to_be_seen_in_what_is_published(archive: Archive, place: Place, seed: int) -> None:
     """The first commit of a version is always answered by a lie; the other faults come as the seed has it."""
-    spec, url = written(archive, place.folder, f"network-{seed}", workers=1)
+    fewer = archive.spec.passage.model_copy(update={"unit_bytes": 4 * archive.spec.passage.unit_bytes})
+    spec, url = written(archive, place.folder, f"network-{seed}", workers=1, passage=fewer)
     others, before = by_seed(seed), Counter(place.proxy.dealt)
 
     def deal(asked: Asked) -> Fault | None:
@@ -279,4 +280,6 @@ def test_a_bad_network_is_not_to_be_seen_in_what_is_published(archive: Archive, 
     place.proxy.deal = calm
     assert code == 0, said(spec)
     prove(url, archive)
-    assert {*Fault, None} == set(place.proxy.dealt - before)
+    dealt = place.proxy.dealt - before
+    assert set(dealt) >= {Fault.SLOW_DOWN, Fault.RESET, Fault.DELAY, Fault.LOST_ANSWER, Fault.FALSE_412}
+    assert 0.15 < 1 - dealt[None] / dealt.total() < 0.3, dealt
