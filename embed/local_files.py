@@ -7,6 +7,7 @@ such temporaries out.  Errors are plain OSErrors; `embed.store` makes them clear
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from stat import S_ISREG
 from typing import BinaryIO
 
 TEMPORARY = ".deglu-tmp"
+ABANDONED_S = 600  # a temporary file that nobody has written to for so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,14 @@ class LocalFiles:
 
     def fetch(self, url: str, path: Path) -> None:
         shutil.copyfile(url, path)
+
+    def sweep(self, url: str) -> None:
+        for path in Path(url).rglob(f".*{TEMPORARY}"):
+            try:
+                if time.time() - path.stat().st_mtime > ABANDONED_S:
+                    path.unlink()
+            except FileNotFoundError:
+                pass  # moved in, or removed, meanwhile
 
 
 def _sync(path: Path) -> None:

@@ -7,7 +7,7 @@ In this order, and each step is found undone, and done, by the next compaction w
 2. the entries that are not readable any more are replaced by a note, so that no reader begins with them
 3. files that no entry names.  The number in a file's name is that of the entry it was written for; where that number is
    taken already, no entry to come will name a file that none names now
-4. staged units, runs and plans that name what is forgotten
+4. staged units, runs and plans that name what is forgotten, and what killed writers left half-written
 """
 
 import io
@@ -28,7 +28,7 @@ from embed.identity import asset_id
 from embed.job import read_job
 from embed.log import append, beside, entries, following, newest_entry, read_entry, remove_entries, settled, shown
 from embed.staging import marks_of, read_units, staged
-from embed.store import delete, join, listing, read_bytes, write_bytes
+from embed.store import delete, join, listing, read_bytes, sweep, write_bytes
 from embed.tombstones import forgotten, merged_tombstones
 from embed.version import (
     FileRef,
@@ -52,6 +52,7 @@ def compact(url: str) -> None:
     if newest is not None:
         _purge_staging(url, newest)
         _purge_runs(url)
+        sweep(url)
 
 
 def assets_without(url: str, version: Version, ids: pa.Array, number: int) -> FileRef | None:

@@ -108,6 +108,9 @@ class S3Files:
         else:
             upload(partial(self.ask, url), path)
 
+    def sweep(self, url: str) -> None:
+        """Nothing: objects appear whole, and parts of uploads never finished are for the bucket's lifecycle rule."""
+
     def fetch(self, url: str, path: Path) -> None:
         head = self.head(url, FETCH_BYTES)
         with path.open("wb") as file:

@@ -60,7 +60,7 @@ class EncodeUnits:
 
 
 def encode_units(units: Sequence[Row], encoder: Encoder) -> list[tuple[list[Row], FloatArray, list[Row]]]:
-    """`encode_unit` of each; the segments of all units of a modality share batches, since small units alone fill none."""
+    """`encode_unit` of each; the segments of all units of a modality share batches: small units alone fill none."""
     found: dict[int, tuple[list[Row], FloatArray, list[Row]]] = {}
     for modality in (tables.SPEECH, tables.TEXT):
         places = [place for place, unit in enumerate(units) if unit["modality"] == modality]

@@ -106,6 +106,12 @@ def delete(urls: Iterable[str]) -> None:
             _backend(urls[0]).delete(urls)
 
 
+def sweep(url: str) -> None:
+    """Remove what writers that were killed left below `url` beside their files; what is young may be of a live one."""
+    with clearly(url):
+        _backend(url).sweep(url)
+
+
 @contextmanager
 def scratch(folder: str) -> Iterator[Path]:
     """A local temporary file to write to, near `folder`; `move_in` gives it its place, else it is removed."""
@@ -138,6 +144,7 @@ class _Backend(Protocol):
     def scratch(self, folder: str) -> AbstractContextManager[Path]: ...
     def move_in(self, path: Path, url: str) -> None: ...
     def fetch(self, url: str, path: Path) -> None: ...
+    def sweep(self, url: str) -> None: ...
 
 
 def _backend(url: str) -> _Backend:

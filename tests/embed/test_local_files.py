@@ -1,7 +1,7 @@
 import os
 from pathlib import Path
 
-from embed.local_files import LocalFiles
+from embed.local_files import TEMPORARY, LocalFiles
 
 
 def names(folder: Path) -> list[str]:
@@ -40,3 +40,15 @@ def test_links_are_followed_circles_and_pipes_are_not(tmp_path: Path) -> None:
 
 def test_a_missing_folder_has_no_files(tmp_path: Path) -> None:
     assert names(tmp_path / "missing") == []
+
+
+def test_what_killed_writers_left_is_swept_away_and_the_young_is_not(tmp_path: Path) -> None:
+    old, young, kept = (tmp_path / "data" / name for name in (f".a{TEMPORARY}", f".b{TEMPORARY}", "c.parquet"))
+    old.parent.mkdir()
+    for path in (old, young, kept):
+        path.write_bytes(b"x")
+        os.utime(path, (1, 1))
+    os.utime(young)
+    LocalFiles().sweep(str(tmp_path))
+    assert sorted(path.name for path in old.parent.iterdir()) == [young.name, kept.name]
+    LocalFiles().sweep(str(tmp_path / "nowhere"))
