@@ -7,6 +7,8 @@ through that door has it.
 Shapes: B batch, H heads, T queries, S keys, D a head's width.
 """
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -47,39 +49,46 @@ def attention(
 
 def blocks(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float) -> Tensor:
     """[B, H, T, D], computed a few batch rows at a time, or a few queries of one row where there are many keys."""
-    (batch, heads, queries, _), keys = query.shape, key.shape[2]
-    together = max(1, BLOCK // (heads * queries * keys))
+    (batch, heads, queries, width), keys = query.shape, key.shape[2]
+    together = min(batch, max(1, BLOCK // (heads * queries * keys)))
     rows = queries if together > 1 else min(queries, max(FEWEST_ROWS, BLOCK // (heads * keys)))
-    out = torch.empty_like(query, memory_format=torch.contiguous_format)
-    scratch = tuple(
-        torch.empty(min(together, batch) * heads * rows * keys, dtype=dtype)
-        for dtype in (query.dtype, torch.float32, torch.float32)
-    )
+    # Behind each other, batch rows and heads are one dimension, and every part of it lies dense.
+    query, key, value = (one.reshape(batch * heads, -1, width) for one in (query, key, value))
+    out = torch.empty_like(query)
+    kinds = query.dtype, torch.float32, torch.float32
+    scratch = [torch.empty(together * heads * rows * keys, dtype=kind) for kind in kinds]
     for one in range(0, batch, together):
-        some = slice(one, one + together)
+        some = slice(one, min(one + together, batch))
+        these = slice(some.start * heads, some.stop * heads)
         for first in range(0, queries, rows):
             part = slice(first, first + rows)
             masked = None if mask is None else _part(mask, some, part)
-            out[some, :, part] = _block(query[some, :, part], key[some], value[some], masked, scale, scratch)
-    return out
+            _block(query[these, part], key[these], value[these], masked, heads, scale, scratch, out[these, part])
+    return out.view(batch, heads, queries, width)
 
 
 def _block(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float, scratch: tuple[Tensor, ...]
-) -> Tensor:
-    batch, heads, rows, width = query.shape
-    keys = key.shape[2]
-    raw, wide, soft = (one[: batch * heads * rows * keys].view(batch, heads, rows, keys) for one in scratch)
-    flat = raw.view(batch * heads, rows, keys)
-    query, key, value = (one.reshape(batch * heads, -1, width) for one in (query, key, value))
-    torch.baddbmm(flat, query, key.transpose(1, 2), beta=0, alpha=scale, out=flat)
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    heads: int,
+    scale: float,
+    scratch: Sequence[Tensor],
+    out: Tensor,
+) -> None:
+    """Into `out` [b*H, rows, D] from query of that shape, key [b*H, S, D] and value; mask [b or 1, H or 1, .., S]."""
+    shape = len(query), query.shape[1], key.shape[1]
+    raw, wide, soft = (one[: math.prod(shape)].view(shape) for one in scratch)
+    torch.baddbmm(raw, query, key.mT, beta=0, alpha=scale, out=raw)
     if mask is None:
         wide.copy_(raw)
     else:
-        torch.add(raw, mask, out=wide)
+        split = -1, heads, *shape[1:]
+        torch.add(raw.view(split), mask, out=wide.view(split))
     torch.softmax(wide, -1, out=soft)
     raw.copy_(soft)
-    return torch.bmm(flat, value).view(batch, heads, rows, width)
+    torch.bmm(raw, value, out=out)
 
 
 def _part(mask: Tensor, batch: slice, rows: slice) -> Tensor:

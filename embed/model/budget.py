@@ -11,9 +11,9 @@ from embed.encoder import FloatArray
 
 log = logging.getLogger(__name__)
 
-# Of a group's budget, the part that may be padding.  A pass costs as much as some thirty tokens by itself, so more
-# and smaller groups would win nothing.
-PADDING = 1 / 16
+# Of a group's budget, the part that may be padding.  A pass costs as much as some thirty tokens by itself (of 1,024
+# on a CPU), so more and smaller groups would win nothing.
+PADDING = 1 / 32
 
 
 class Budget:
@@ -58,7 +58,7 @@ class Budget:
 def by_budget(sizes: Sequence[int], budget: int) -> Iterator[list[int]]:
     """Positions, longest first, in groups whose padded size (longest x count) stays within the budget.
 
-    A group ends early where the next one would bring its padding over a sixteenth of the budget.
+    A group ends early where the next one would bring its padding over a thirty-second of the budget.
     """
     order = sorted(range(len(sizes)), key=lambda i: (-sizes[i], i))
     group: list[int] = []

@@ -27,7 +27,7 @@ from embed.model.text_tower import TextTower
 from embed.model.transform import NestingTransform
 
 # What one forward pass holds, in padded tokens and padded seconds of speech.  On a CPU: what its caches can hold
-# (512 to 1,536 tokens are within 3 % of each other, 4,096 a fifth slower); on a GPU: enough to fill it.
+# (512 to 2,048 tokens are within 3 % of each other); on a GPU: enough to fill it.
 TOKEN_BUDGET = {"cpu": 1024, "cuda": 32_768}
 SECONDS_BUDGET = {"cpu": 60.0, "cuda": 480.0}
 

@@ -1,4 +1,4 @@
-"""Texts to vectors on one thread: `LateFusion.encode` beside sentence-transformers and a plain transformers loop.
+"""Texts to vectors on one thread: `LateFusion.encode` beside sentence-transformers, or else a plain transformers loop.
 
 sentence-transformers runs as it comes (float32, batches of 32) and at its best: bfloat16 weights, the quickest of
 some batch sizes.  A float32 peer's vectors must equal ours in float32; bfloat16 is compared to that by cosine.
@@ -41,18 +41,12 @@ def text_rows(n: int) -> list[Row]:
     """Speeds, then the drift.  Raises DegluError where a float32 peer's vectors differ from ours."""
     some, real = texts(n)
     best = settled("auto", "cpu")
-    plainly, exact, quick = (tower(precision) for precision in (None, "float32", best))
+    exact, quick = tower("float32"), tower(best)
     ours: dict[str, Encode] = {
         f"ours, {best}": lambda: quick.encode(some, "document"),
         "ours, float32": lambda: exact.encode(some, "document"),
     }
-    theirs: dict[str, Encode] = {
-        f"transformers, float32, arrival order, batches of {BATCH}": lambda: plain(plainly, some)
-    }
-    if find_spec("sentence_transformers"):
-        theirs[f"sentence-transformers, default (float32, batches of {BATCH})"] = sentence_transformers(
-            some, "float32", BATCH
-        )
+    theirs = peer(some)
     check_equal({"ours, float32": ours["ours, float32"](), **{name: encode() for name, encode in theirs.items()}})
     if find_spec("sentence_transformers"):
         size = best_batch(some, best)
@@ -62,14 +56,23 @@ def text_rows(n: int) -> list[Row]:
     return [*_speeds(what, speeds, list(ours), list(theirs)), *drift(exact, quick, some)]
 
 
+def peer(some: Sequence[str]) -> dict[str, Encode]:
+    """What people run, as it comes; far slower and in order of arrival where sentence-transformers is missing."""
+    if find_spec("sentence_transformers"):
+        name = f"sentence-transformers, default (float32, batches of {BATCH})"
+        return {name: sentence_transformers(some, "float32", BATCH)}
+    model = tower(None)
+    return {f"transformers, float32, arrival order, batches of {BATCH}": lambda: plain(model, some)}
+
+
 def _speeds(what: str, speeds: dict[str, float], ours: Sequence[str], theirs: Sequence[str]) -> list[Row]:
     rows = []
     for mine in dict.fromkeys(ours):
-        for peer in theirs:
-            goal = OF_BEST if ", best" in peer else OF_DEFAULT if ", default" in peer else None
+        for other in theirs:
+            goal = OF_BEST if ", best" in other else OF_DEFAULT if ", default" in other else None
             goal = goal if mine == ours[0] else None
-            rows.append(Row(f"{what}, {mine}", peer, speeds[mine], speeds[peer], UNIT, goal))
-    if not any("sentence" in peer for peer in theirs):
+            rows.append(Row(f"{what}, {mine}", other, speeds[mine], speeds[other], UNIT, goal))
+    if not any("sentence" in other for other in theirs):
         absent = "not installed: deglu[bench]"
         rows.append(Row(f"{what}, {ours[0]}", "sentence-transformers", speeds[ours[0]], None, UNIT, reason=absent))
     return rows
