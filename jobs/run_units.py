@@ -23,6 +23,7 @@ import ray.exceptions
 from embed.archive import EmbedSpec
 from embed.dataset import Job, attempts, committed, fold
 from embed.errors import DegluError, SpecError, WorkLeftUndone
+from embed.staging import staged
 from embed.tables import ID
 from jobs.encode_worker import EncodeWorker, Work, cut_ahead
 from jobs.isolate import Isolation, embed_alone
@@ -44,7 +45,7 @@ class TooManyFailed(WorkLeftUndone):
 
 def run_units(spec: EmbedSpec, work: Work, todo: pa.Table, assets: int, watch: Watch) -> None:
     """Commit all of `todo`.  Raises WorkLeftUndone naming units that no pass could finish, TooManyFailed."""
-    watch.in_hand = lambda: _in_hand(work.job, todo)
+    watch.in_hand = lambda: _in_hand(loop, todo)
     loop = _Loop(spec, work, watch, Hopeless(todo, assets, spec.max_failed_fraction), Folder(work.job))
     difficult, state, fruitless, reason = _tried(todo, work), (0, 0), 0, ""
     while todo.num_rows and fruitless < FRUITLESS:
@@ -53,7 +54,7 @@ def run_units(spec: EmbedSpec, work: Work, todo: pa.Table, assets: int, watch: W
         except ray.exceptions.RayError as error:
             reason = last_line(error)
             watch.restarted(f"the pass was cut short: {reason}")
-        todo = _left(todo, work.job)
+        todo = loop.left(todo)
         difficult = _tried(todo, work)
         before, state = state, (todo.num_rows, pc.sum(difficult, min_count=0).as_py())
         fruitless = fruitless + 1 if state == before else 0
@@ -71,6 +72,13 @@ class _Loop:
     watch: Watch
     hopeless: Hopeless
     folder: "Folder"
+    observed: set[bytes] = field(default_factory=set)  # units, where this is a retry
+
+    def left(self, units: pa.Table) -> pa.Table:
+        """Those that are not committed; to a retry, what the ledger held before says nothing."""
+        job, is_retry = self.work.job, self.work.planned is None
+        done = pa.array([*staged(job), *self.observed], ID) if is_retry else committed(job)
+        return units.filter(pc.invert(pc.is_in(units["unit_id"], value_set=done)))
 
     def run(self, units: pa.Table) -> None:
         """One pass over units, in waves."""
@@ -79,7 +87,7 @@ class _Loop:
         for first in range(0, len(blocks), WAVE):
             some = blocks[first : first + WAVE]
             if first:  # another driver may have done some of it meanwhile
-                some = parcels(_left(pa.concat_tables(some), self.work.job), unit_ms, unit_bytes)
+                some = parcels(self.left(pa.concat_tables(some)), unit_ms, unit_bytes)
             # Closed before Ray is shut down, also by Ctrl-C: its threads must not outlive what they talk to.
             with closing(self._stream(some)) as batches:
                 for outcomes in batches:
@@ -98,6 +106,8 @@ class _Loop:
             self.watch.update(restarts=self.watch.run.restarts + alone.deaths)
 
     def _observe(self, outcomes: pa.Table) -> None:
+        if self.work.planned is None:
+            self.observed.update(outcomes["unit_id"].to_pylist())
         self.watch.observe(outcomes)
         self.folder.after(outcomes)
         if self.hopeless.observe(outcomes):
@@ -204,16 +214,10 @@ def _tried(todo: pa.Table, work: Work) -> pa.Array:
     return pa.array([counts.get(unit, 0) >= work.tries for unit in todo["unit_id"].to_pylist()], pa.bool_())
 
 
-def _left(todo: pa.Table, job: Job) -> pa.Table:
-    return todo.filter(pc.invert(pc.is_in(todo["unit_id"], value_set=committed(job))))
-
-
-def _in_hand(job: Job, todo: pa.Table) -> list[str]:
+def _in_hand(loop: _Loop, todo: pa.Table) -> list[str]:
     """Uris of units that were started and are not committed; two listings."""
-    started = pa.array(list(attempts(job)), ID)
-    return [
-        str(uri) for uri in _left(todo.filter(pc.is_in(todo["unit_id"], value_set=started)), job)["uri"].to_pylist()
-    ]
+    started = pa.array(list(attempts(loop.work.job)), ID)
+    return [str(uri) for uri in loop.left(todo.filter(pc.is_in(todo["unit_id"], value_set=started)))["uri"].to_pylist()]
 
 
 def _left_undone(todo: pa.Table, reason: str) -> str:

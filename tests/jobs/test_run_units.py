@@ -1,6 +1,21 @@
+from pathlib import Path
+
+import pyarrow as pa
 import pytest
 
-from jobs.run_units import cores_of_each
+from embed.archive import EmbedSpec
+from embed.cutting import Cutting
+from embed.dataset import publish
+from embed.folded import log_end
+from embed.passages import PassageSpec
+from embed.runs import begin_run
+from embed.segment import SegmentSpec
+from embed.tables import UNITS
+from jobs.encode_worker import Work
+from jobs.progress import Silent
+from jobs.run_units import Folder, _Loop, cores_of_each
+from jobs.watch import Hopeless, Watch
+from tests.embed.vectors import begin, commit, commit_failed, manifest, unit_of
 
 
 @pytest.mark.parametrize(
@@ -19,3 +34,27 @@ from jobs.run_units import cores_of_each
 )
 def test_each_worker_has_its_cores_on_one_machine(workers: int, nodes: list[float], cores: float) -> None:
     assert cores_of_each(workers, nodes) == cores
+
+
+@pytest.mark.parametrize("is_retry", [True, False])
+def test_what_a_retry_plans_again_is_left_though_the_ledger_has_it(tmp_path: Path, is_retry: bool) -> None:
+    job = begin(str(tmp_path))
+    commit_failed(job, "a", "no sound")
+    commit_failed(job, "b", "no sound")
+    publish(job, manifest("a", "b"))
+    rows = [{"unit_id": unit_of(name), "asset_id": unit_of(name), "uri": name, "start": 0} for name in "ab"]
+    todo = pa.Table.from_pylist(rows, schema=UNITS)
+    planned = None if is_retry else log_end(job)
+    work = Work(job, "demo", Cutting(SegmentSpec(), PassageSpec(), "words"), "float32", False, False, 9.0, planned)
+    watch = Watch(job.url, begin_run(1), Silent())
+    spec = EmbedSpec.parse({"inputs": [{"url": "in"}], "output": job.url})
+    loop = _Loop(spec, work, watch, Hopeless(todo, 2, 1.0), Folder(job))
+
+    def left() -> list[str]:
+        return [str(uri) for uri in loop.left(todo)["uri"].to_pylist()]
+
+    assert left() == (["a", "b"] if is_retry else [])
+    commit(job, "a", "one")
+    assert left() == (["b"] if is_retry else [])
+    loop.observed.add(unit_of("b"))  # committed, and folded since
+    assert left() == []
