@@ -45,13 +45,17 @@ class Nodes:
         self.raylets: list[int] = []
 
     def workers(self) -> list[int]:
-        """Pids of the actors that encode."""
-        mark = self.environment[MARK]
-        return sorted(one.pid for one in marked(mark) if one.title.startswith("ray::") and "EncodeWorker" in one.title)
+        """Pids of the actors that encode, on nodes that live."""
+        born = (one for one in marked(self.environment[MARK]) if one.parent in self.raylets)
+        return sorted(one.pid for one in born if one.title.startswith("ray::") and "EncodeWorker" in one.title)
 
     def kill_node(self, number: int) -> None:
-        """SIGKILL for a raylet; what it has started ends by itself."""
-        os.kill(self.raylets.pop(number % len(self.raylets)), signal.SIGKILL)
+        """SIGKILL for a raylet, whose worker may live on for a while; with an even number, for the worker as well."""
+        raylet = self.raylets[number // 2 % len(self.raylets)]
+        workers = [one.pid for one in marked(self.environment[MARK]) if one.parent == raylet]
+        self.raylets.remove(raylet)
+        for pid in [raylet, *(workers if number % 2 == 0 else [])]:
+            kill(pid)
 
     def add_node(self) -> None:
         """Returns when it has joined."""

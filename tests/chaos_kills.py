@@ -23,7 +23,7 @@ STAGES = {  # where each victim is at work, and may be met
     WORKER: (EMBEDDING, FOLDING),
     NODE: (EMBEDDING, FOLDING),
 }
-AFTER = {LISTING: 1, EMBEDDING: 60, FOLDING: 30, PUBLISHING: 12}  # requests of the stage, at most
+AFTER = {LISTING: 1, EMBEDDING: 60, FOLDING: 20, PUBLISHING: 10}  # requests of the stage, at most
 
 UNIT = re.compile(r"/(attempts|staging)/\d{8}/([0-9a-f]{32})")
 FOLDED = re.compile(r"/(data|ledger|failures|tombstones|assets|versions)/")
@@ -83,6 +83,11 @@ class Witness:
     def again(self) -> int:
         """Units of work that were done more than once, or begun in vain."""
         return sum(self.starts.values()) - len(self.starts)
+
+    @property
+    def in_hand(self) -> int:
+        """Units that were begun, and whose commit is not yet on its way."""
+        return len(self.starts.keys() - self.committed)
 
     def awaited(self, left: list[Kill], is_over: Callable[[], bool], within_s: float = 180) -> Kill | None:
         """The next kill, taken from the list, when its stage is met; None when the run is over, or none is left."""
