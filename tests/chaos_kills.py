@@ -39,6 +39,7 @@ class Kill:
     pause_s: float
     away_s: float  # until it is started again
     which: int  # of several
+    busy: bool  # waits, a little, until every worker has a unit in hand
 
     def __str__(self) -> str:
         return f"{self.victim} while {self.stage}, {self.pause_s:.2f} s after request {self.after}"
@@ -55,7 +56,9 @@ def kills(seed: int, victims: tuple[str, ...] = VICTIMS) -> list[Kill]:
 def _kill(dice: random.Random, victim: str) -> Kill:
     stage = dice.choice(STAGES[victim])
     after, pause_s = dice.randint(1, AFTER[stage]), dice.choice([0.0, dice.uniform(0, 0.5)])
-    return Kill(victim, stage, after, pause_s, away_s=dice.uniform(0.5, 3), which=dice.randrange(100))
+    return Kill(
+        victim, stage, after, pause_s, away_s=dice.uniform(0.5, 3), which=dice.randrange(100), busy=dice.random() < 0.7
+    )
 
 
 @dataclass
@@ -102,6 +105,10 @@ class Witness:
                     return None
                 self._changed.wait(0.05)
         return one
+
+    def wait_until_busy(self, workers: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self.in_hand >= workers, timeout=3)
 
     def _stage(self, asked: Asked) -> str | None:
         unit = UNIT.search(asked.path)

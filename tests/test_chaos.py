@@ -34,7 +34,7 @@ from jobs.demo_material import voice
 from jobs.verify_dataset import verify
 from tests import chaos_cluster
 from tests.chaos_cluster import WORKERS, Nodes, driver, kill
-from tests.chaos_kills import DRIVER, NODE, STORAGE, VICTIMS, WORKER, Kill, Witness, kills
+from tests.chaos_kills import DRIVER, EMBEDDING, FOLDING, NODE, STORAGE, VICTIMS, WORKER, Kill, Witness, kills
 from tests.conftest import point_to
 from tests.fault_proxy import Asked, Fault, FaultProxy, by_seed
 
@@ -152,29 +152,37 @@ def survive(seed: int, archive: Archive, place: Place, cluster: Nodes) -> Surviv
     """Embed into a new place while this and that is killed, and prove that nothing of it can be seen."""
     spec, url = written(archive, place.folder, f"seed-{seed}")
     place.proxy.deal = witness = Witness(f"seed-{seed}", archive.units)
-    left, struck, drivers, began = kills(seed), list[Struck](), 0, time.monotonic()
-    is_over = False
-    while not is_over:
-        drivers += 1
+    survived, left, began = Survived(seed, [], witness, 0, 0.0), kills(seed), time.monotonic()
+    code = -signal.SIGKILL
+    while code == -signal.SIGKILL:
+        survived.drivers += 1
         with driver(spec, cluster) as process:
-            while not is_over and process.poll() is None:
-                one = witness.awaited(left, lambda: process.poll() is not None)
-                before = witness.starts.total(), witness.in_hand, witness.again
-                if one and do(one, process, place, cluster):
-                    struck.append(Struck(one, *before))
-                is_over = one is None
-            is_over = process.wait(ENDS_WITHIN_S) != -signal.SIGKILL
-        assert process.returncode in (0, -signal.SIGKILL), said(spec)
+            survived.struck += strike(process, left, witness, place, cluster)
+            code = process.wait(ENDS_WITHIN_S)
+        assert code in (0, -signal.SIGKILL), said(spec)
     place.proxy.deal = calm
     prove(url, archive)
     assert len(witness.committed) == len(witness.starts) == archive.units
-    assert witness.again <= len(struck) * WORKERS, witness.starts.most_common(10)
-    return Survived(seed, struck, witness, drivers, time.monotonic() - began)
+    assert witness.again <= len(survived.struck) * WORKERS, witness.starts.most_common(10)
+    survived.took_s = time.monotonic() - began
+    return survived
+
+
+def strike(
+    process: "subprocess.Popen[bytes]", left: list[Kill], witness: Witness, place: Place, cluster: Nodes
+) -> Iterator[Struck]:
+    """The kills that a driver meets, until none is left or it is over; those that came are taken from the list."""
+    while process.poll() is None and (one := witness.awaited(left, lambda: process.poll() is not None)):
+        time.sleep(one.pause_s)
+        if one.busy and one.stage in (EMBEDDING, FOLDING):
+            witness.wait_until_busy(WORKERS)
+        before = witness.starts.total(), witness.in_hand, witness.again
+        if do(one, process, place, cluster):
+            yield Struck(one, *before)
 
 
 def do(one: Kill, process: "subprocess.Popen[bytes]", place: Place, cluster: Nodes) -> bool:
     """Kill, and start again what does not start by itself (drivers are the caller's); False if nothing is there."""
-    time.sleep(one.pause_s)
     workers = cluster.workers()
     if process.poll() is not None or (one.victim == WORKER and not workers):
         return False
