@@ -42,8 +42,8 @@ class Run(BaseModel):
     seen: str
     host: str
     workers: int
-    device: str = "cpu"
-    precision: str = "float32"
+    device: str = ""  # known once workers run
+    precision: str = ""
     assets: int = 0
     plan: str | None = None  # file name of the MANIFEST it works on, below the dataset's url
     planned: Amount = Field(default_factory=Amount)  # all units of the plan, done or not

@@ -7,7 +7,7 @@ from typing import Any
 
 from embed.spec import Spec
 from jobs.output import Result, as_result
-from jobs.progress import Progress
+from jobs.progress import Progress, told_if_slow
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ def load_spec(verb: str, path: str, overrides: Iterable[str] = ()) -> Spec:
 def walk_through(verb: str, spec: Spec, progress: Progress, **options: Any) -> Result:
     """Run the verb's function on its spec; `options` are of this run, not of what the result is."""
     door = DOORS[verb]
-    function: Callable[..., Result | Mapping[str, Any]] = named(door.run)
+    with told_if_slow(progress, "starting: loading libraries"):
+        function: Callable[..., Result | Mapping[str, Any]] = named(door.run)
     return as_result(function(spec, progress, **options) if door.reports else function(spec, **options))
 
 

@@ -11,7 +11,7 @@ from typing import Protocol, TextIO
 from embed.amount import Amount
 
 LINE_EVERY_S = 5.0
-QUIET_S = 2.0  # of listing, until it is told
+QUIET_S = 2.0  # of listing or loading, until it is told
 
 
 class Progress(Protocol):
@@ -246,14 +246,25 @@ class Silent:
 
 
 @contextmanager
+def told_if_slow(progress: Progress, text: str) -> Iterator[Callable[[], None]]:
+    """A note of what is going on, where it takes longer than a moment; call what it yields to have it left out."""
+    timer = threading.Timer(QUIET_S, progress.note, [text])
+    timer.start()
+    try:
+        yield timer.cancel
+    finally:
+        timer.cancel()
+
+
+@contextmanager
 def probing(progress: Progress, urls: Iterable[str]) -> Iterator[Callable[[int, int], None]]:
     """For `list_assets`: says what is listed where that takes long, then how far probing is."""
-    timer = threading.Timer(QUIET_S, progress.note, [f"listing {', '.join(urls)}"])
     loud_s = time.monotonic() + QUIET_S
     done: int | None = None
 
     def tell(now: int, of: int) -> None:
         nonlocal done
+        listed()
         if done is None and time.monotonic() > loud_s:
             progress.begin("probing", of, "files")
             done = 0
@@ -261,12 +272,11 @@ def probing(progress: Progress, urls: Iterable[str]) -> Iterator[Callable[[int, 
             progress.advance(now - done)
             done = now
 
-    timer.start()
-    try:
-        yield tell
-    finally:
-        timer.cancel()
-        progress.end()
+    with told_if_slow(progress, f"listing {', '.join(urls)}") as listed:
+        try:
+            yield tell
+        finally:
+            progress.end()
 
 
 @contextmanager

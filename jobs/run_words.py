@@ -41,9 +41,10 @@ def meter_of(run: Run) -> ArchiveMeter:
 def run_words(told: Mapping[str, Any]) -> list[str]:
     """Lines for people, of a `run_document`."""
     restarts = f"; {many(told['restarts'], 'restart')}" if told["restarts"] else ""
+    kind = ", ".join(told[name] for name in ("device", "precision") if told[name])
     lines = [
         f"run      {_headline(told)}",
-        f"workers  {told['workers']} ({told['device']}, {told['precision']}), driven from {told['host']}{restarts}",
+        f"workers  {told['workers']}{f' ({kind})' if kind else ''}, driven from {told['host']}{restarts}",
         *_progress(told),
     ]
     if told["slow"] and told["told"] not in ENDED:

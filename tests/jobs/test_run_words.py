@@ -27,7 +27,7 @@ def run_of(seen_s_ago: float = 5, **changed: Any) -> Run:
         "done": Amount(units=18, sound_s=10_800),
         "last_unit": (seen - timedelta(seconds=20)).isoformat(),
     }
-    return Run(**{**values, **changed})
+    return Run(**{"device": "cpu", "precision": "float32", **values, **changed})
 
 
 def test_one_that_lives() -> None:
