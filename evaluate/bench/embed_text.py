@@ -81,15 +81,21 @@ def _speeds(what: str, speeds: dict[str, float], ours: Sequence[str], theirs: Se
 def drift(exact: LateFusion, quick: LateFusion, some: Sequence[str]) -> list[Row]:
     """Cosines as rows: of the quick way to float32, and of either to itself one by one."""
     near = cosines(exact.encode(some, "document"), quick.encode(some, "document"))
-    rows = [
-        Row(f"lowest cosine, {quick.precision} (mean {near.mean():.6f})", "float32", float(near.min()), 1, "", NEAR)
-    ]
+    rows = [drift_row(f"lowest cosine of texts, {quick.precision}", near)]
     few = some[:ALONE]
     for model, goal in {exact.precision: (exact, EQUAL), quick.precision: (quick, None)}.values():
         alone = np.concatenate([model.encode([one], "document") for one in few])
         lowest = float(cosines(model.encode(few, "document"), alone).min())
-        rows.append(Row(f"lowest cosine, {model.precision} in batches", "one by one", lowest, 1, "", goal))
+        rows.append(
+            Row(f"lowest cosine, {model.precision} in batches: {lowest:.6f}", "one by one", lowest, 1, "", goal)
+        )
     return rows
+
+
+def drift_row(what: str, near: FloatArray) -> Row:
+    """Lowest cosine to float32; in words, too, since lines for the eye have fewer digits."""
+    lowest = float(near.min())
+    return Row(f"{what}: {lowest:.6f}, mean {near.mean():.6f}", "float32", lowest, 1, "", NEAR)
 
 
 def tower(precision: Hardware | None) -> LateFusion:
