@@ -24,7 +24,7 @@ from embed.requests import PATIENCE, crew, each
 from embed.s3_files import S3, S3Files
 from embed.store_errors import clearly
 
-__all__ = ["Entry", "each"]
+__all__ = ["S3", "Entry", "each"]
 
 
 def join(url: str, *parts: str) -> str:

@@ -16,7 +16,7 @@ from embed.audio import decode
 from embed.errors import InputError, StorageError
 from embed.requests import Patience
 from embed.s3_files import S3Files
-from tests.conftest import S3Server
+from evaluate.bench.s3_server import S3Server
 from tests.fault_proxy import Asked, Fault, FaultProxy
 
 pytestmark = pytest.mark.s3
