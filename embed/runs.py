@@ -106,9 +106,9 @@ def tidy_runs(url: str, keep: int = 30) -> None:
     delete(entry.url for entry in plans if entry.url not in named and (entry.mtime or "") < yesterday)
 
 
-def is_alive(run: Run) -> bool:
+def is_alive(run: Run, now: datetime | None = None) -> bool:
     """Whether its driver was seen lately and has not said that it ended."""
-    age = datetime.now(UTC) - datetime.fromisoformat(run.seen)
+    age = (now or datetime.now(UTC)) - datetime.fromisoformat(run.seen)
     return run.state not in ENDED and age.total_seconds() < LOST_AFTER_S
 
 

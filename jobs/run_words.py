@@ -14,7 +14,7 @@ CUT_SHORT = "cut short"
 def run_document(run: Run, now: datetime) -> dict[str, Any]:
     """What is written, and what follows from it at the moment `now`."""
     meter = meter_of(run)
-    alive = is_alive(run)
+    alive = is_alive(run, now)
     return {
         **run.model_dump(mode="json"),
         "alive": alive,
