@@ -37,7 +37,7 @@ def test_a_stereo_tone_comes_back_as_one_wave_at_16_khz(tmp_path: Path, suffix: 
     assert wave.dtype == np.float32
     # Vorbis comes in blocks, and what stands of the last one is the reader's choice.
     assert len(wave) == pytest.approx(RATE, abs=0 if suffix != "ogg" else RATE // 50)
-    assert loudest_hz(wave) == 440
+    assert loudest_hz(wave) == pytest.approx(440, abs=0 if suffix != "ogg" else 2)
     assert np.abs(wave[2000:-2000]).max() == pytest.approx(0.375, abs=0.02)
     assert duration_s(path) == pytest.approx(1)
 
@@ -47,8 +47,7 @@ def test_a_g722_tone_comes_back(tmp_path: Path) -> None:
     write_g722(path, tone(RATE))
     wave = read_clip(path)
     assert wave.dtype == np.float32
-    # Vorbis comes in blocks, and what stands of the last one is the reader's choice.
-    assert len(wave) == pytest.approx(RATE, abs=0 if suffix != "ogg" else RATE // 50)
+    assert wave.shape == (RATE,)
     assert loudest_hz(wave) == 440
     assert np.abs(wave[2000:]).max() == pytest.approx(0.5, abs=0.03)
     assert duration_s(path) == 1
