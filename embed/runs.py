@@ -109,7 +109,21 @@ def tidy_runs(url: str, keep: int = 30) -> None:
 def is_alive(run: Run, now: datetime | None = None) -> bool:
     """Whether its driver was seen lately and has not said that it ended."""
     age = (now or datetime.now(UTC)) - datetime.fromisoformat(run.seen)
-    return run.state not in ENDED and age.total_seconds() < LOST_AFTER_S
+    return run.state not in ENDED and age.total_seconds() < LOST_AFTER_S and not _is_gone_here(run.host)
+
+
+def _is_gone_here(host: str) -> bool:
+    """Whether that process was of this machine and is no more; of others only silence tells."""
+    name, _, pid = host.rpartition(":")
+    if name != socket.gethostname() or not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
 
 
 def moment() -> str:
