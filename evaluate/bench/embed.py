@@ -1,7 +1,7 @@
 """Embedding beside its peers, on the same checkpoints: texts, speech and, where there is one, a GPU.
 
 `n` texts, and one recording for every 16 of them.  The sections are modules of their own: `embed_text`,
-`embed_speech`, `embed_gpu`.
+`embed_speech`, `embed_gpu`, and from 512 texts on `embed_pipeline`, which takes minutes.
 """
 
 import sys
@@ -11,12 +11,14 @@ import torch
 
 from evaluate.bench.command import run_one
 from evaluate.bench.embed_gpu import gpu_rows
+from evaluate.bench.embed_pipeline import pipeline_rows
 from evaluate.bench.embed_speech import speech_rows
 from evaluate.bench.embed_text import text_rows
 from evaluate.bench.shape import document
 from evaluate.bench.timing import one_thread
 
 TEXTS = 512
+MINUTES = 60  # of speech through the whole pipeline, and of text about as much
 TEXTS_PER_WAVE = 16  # a padded wave costs as much as some thirty texts
 PACKAGES = ("torch", "transformers", "sentence-transformers")
 
@@ -29,6 +31,8 @@ def bench(n: int | None = None) -> dict[str, Any]:
         rows = [*text_rows(count), *speech_rows(num_waves)]
     if torch.cuda.is_available():
         rows += gpu_rows(count, num_waves)
+    if count >= TEXTS:
+        rows += pipeline_rows(MINUTES * count // TEXTS)
     return document("embed", rows, PACKAGES)
 
 

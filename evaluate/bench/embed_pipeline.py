@@ -37,7 +37,7 @@ from jobs.progress import Silent
 from jobs.ray_session import ray_session
 
 GOAL = 0.9
-UNIT_S, UNIT_BYTES = 240, 40_000
+UNIT_S, UNIT_BYTES = 600, 250_000  # as the product has it; of text a quarter of that, so that there are several
 PAUSE_S = 0.6  # between prompts, as on the radio
 RECORDING_S = 1200
 
