@@ -31,8 +31,8 @@ def test_beside_a_gpu_others_cut() -> None:
 def test_workers_beyond_the_units_do_not_help_but_cost() -> None:
     rates = Rates(worker_hour=3.6)  # a thousandth a second
     found = estimate(Amount(units=1, sound_s=540), LOCAL, SPEECH, None, dim=2, workers=10, gpu=False, rates=rates)
-    assert found.wall_s == found.worker_s == pytest.approx(60)
-    assert found.workers_price == pytest.approx(0.6)
+    assert found.wall_s == found.worker_s == pytest.approx(54 / PIPELINE, abs=0.1)
+    assert found.workers_price == pytest.approx(0.54 / PIPELINE, abs=0.01)
 
 
 def test_the_price_of_requests_and_of_keeping() -> None:
