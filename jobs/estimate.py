@@ -6,7 +6,7 @@ from typing import Any
 from embed.amount import Amount
 from embed.archive import Rates
 
-PIPELINE = 0.92  # share of its sample's pace that a worker keeps, reading, committing and Ray included (NOTES, 2026-11-22)
+PIPELINE = 0.92  # share of the sample's pace that a worker keeps beside storage and Ray (NOTES, 2026-11-22)
 READ_BYTES = 1 << 20  # of one request, as embed.store reads ahead
 FILE_BYTES = 64 << 20  # of a data file, as embed.compact writes them
 LISTED_AT_ONCE = 1_000  # objects in one answer to LIST

@@ -188,7 +188,7 @@ def test_an_index_in_a_missing_bucket(s3_server: str, refused: Ask) -> None:
 
 @pytest.mark.s3
 def test_an_empty_prefix(s3_url: str, tmp_path: Path, refused_on_s3: Ask) -> None:
-    assert "nothing to embed: no such file" in refused_on_s3(f"{s3_url}/nothing-is-ever-put-here", str(tmp_path / "out"))
+    assert "nothing to embed: no such file" in refused_on_s3(f"{s3_url}/never-written", str(tmp_path / "out"))
 
 
 @pytest.mark.ray
