@@ -26,10 +26,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """DEGLU_REQUIRE_DATA=1: a test marked `data` that skips has failed."""
+    """DEGLU_REQUIRE_DATA=1: a test marked `data` that skips has failed, unless it is a GPU that is missing."""
     report = yield
-    required = os.environ.get("DEGLU_REQUIRE_DATA") == "1" and item.get_closest_marker("data")
-    if required and report.skipped and not hasattr(report, "wasxfail"):
+    wanted = item.get_closest_marker("data") and not item.get_closest_marker("gpu")
+    if os.environ.get("DEGLU_REQUIRE_DATA") == "1" and wanted and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"DEGLU_REQUIRE_DATA=1, but {item.nodeid} skips: {call.excinfo and call.excinfo.value}"
     return report
