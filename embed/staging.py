@@ -10,9 +10,7 @@ import hashlib
 import io
 import json
 import re
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,12 +22,11 @@ import pyarrow.parquet as pq
 from embed.errors import FingerprintMismatch, InputError, StorageError
 from embed.identity import ID_BYTES
 from embed.job import Job
-from embed.store import exists, join, listing, read_bytes, write_bytes
+from embed.store import each, exists, in_turn, join, listing, read_bytes, write_bytes
 from embed.tables import FAILURES, ID, LEDGER
 
 UNIT = "deglu.unit"
 NORM_TOLERANCE = 0.01  # float16 of a unit vector is off by 0.0005 at worst
-AT_ONCE = 8  # requests
 
 T = TypeVar("T")
 
@@ -99,7 +96,8 @@ def read_units(job: Job, unit_ids: Sequence[bytes]) -> Iterator[StagedUnit]:
 
     Those that are gone are left out: only who has published them deletes them.
     """
-    for unit_id, data in _in_order(lambda unit: _read(_place(job, unit)), unit_ids):
+    found = in_turn(lambda unit: _read(_place(job, unit)), unit_ids)
+    for unit_id, data in zip(unit_ids, found, strict=True):
         if data is not None:
             yield _parse(job, _place(job, unit_id), data)
 
@@ -159,21 +157,8 @@ def _read(url: str) -> bytes | None:
 
 
 def _each(act: Callable[[bytes], T], unit_ids: Iterable[bytes]) -> dict[bytes, T]:
-    return dict(_in_order(act, dict.fromkeys(unit_ids)))
-
-
-def _in_order(act: Callable[[bytes], T], unit_ids: Iterable[bytes]) -> Iterator[tuple[bytes, T]]:
-    """Some at a time, and no more results in memory than that."""
-    waiting: deque[tuple[bytes, Future[T]]] = deque()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for unit in unit_ids:
-            waiting.append((unit, pool.submit(act, unit)))
-            if len(waiting) >= AT_ONCE:
-                done, result = waiting.popleft()
-                yield done, result.result()
-        while waiting:
-            done, result = waiting.popleft()
-            yield done, result.result()
+    units = list(dict.fromkeys(unit_ids))
+    return dict(zip(units, each(act, units), strict=True))
 
 
 def _folder(job: Job, kind: str) -> str:

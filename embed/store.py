@@ -12,7 +12,7 @@
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import BinaryIO, Protocol
 
 from embed.errors import SpecError
 from embed.local_files import Entry, LocalFiles
-from embed.requests import PATIENCE, crew, each
+from embed.requests import PATIENCE, Item, Result, crew, each
 from embed.s3_files import S3, S3Files
 from embed.store_errors import clearly
 
@@ -43,12 +43,12 @@ def read_bytes(url: str) -> bytes:
         return _backend(url).read(url)
 
 
-def read_all(urls: Iterable[str], ahead: int = 8) -> Iterator[bytes]:
-    """The contents in order, with `ahead` small objects fetched at a time and no more than these in memory."""
-    waiting: deque[Future[bytes]] = deque()
+def in_turn(act: Callable[[Item], Result], items: Iterable[Item], ahead: int = 8) -> Iterator[Result]:
+    """`act` of each, in order, with `ahead` of them under way at a time and no more results than these in memory."""
+    waiting: deque[Future[Result]] = deque()
     with crew(ahead) as pool:
-        for url in urls:
-            waiting.append(pool.submit(read_bytes, url))
+        for item in items:
+            waiting.append(pool.submit(act, item))
             if len(waiting) >= ahead:
                 yield waiting.popleft().result()
         while waiting:
@@ -75,11 +75,6 @@ def exists(url: str) -> bool:
     """Whether an object or file of this very name is there; folders and prefixes are not."""
     with clearly(url):
         return _backend(url).exists(url)
-
-
-def exists_all(urls: Iterable[str]) -> list[bool]:
-    """`exists` of each, some at a time."""
-    return each(exists, urls)
 
 
 def listing(url: str, suffix: str = "") -> list[Entry]:

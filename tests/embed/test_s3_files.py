@@ -38,9 +38,9 @@ def test_hundreds_of_objects_survive_a_bad_network(faulty_s3: FaultProxy, s3_url
     folder = store.join(s3_url, "many")
     urls = [store.join(folder, f"{number % 7}", f"{number:03}") for number in range(150)]
     store.each(lambda number: store.write_bytes(urls[number], contents(number)), range(150))
-    assert list(store.read_all(urls)) == [contents(number) for number in range(150)]
+    assert list(store.in_turn(store.read_bytes, urls)) == [contents(number) for number in range(150)]
     assert [entry.url for entry in store.listing(folder)] == sorted(urls)
-    assert store.exists_all([*urls, store.join(folder, "none")]) == [True] * 150 + [False]
+    assert store.each(store.exists, [*urls, store.join(folder, "none")]) == [True] * 150 + [False]
     store.delete(urls[::2])
     assert [entry.url for entry in store.listing(folder)] == sorted(urls[1::2])
     assert faulty_s3.spoilt() > 50
@@ -181,6 +181,6 @@ def test_a_kill_in_the_midst_of_writing_loses_nothing(own_s3: S3Server) -> None:
     won = store.each(lambda number: files.create(f"s3://test/midst/{number}", b"%d" % number), range(400))
     killer.join()
     assert all(won)
-    assert sorted(store.read_all(f"s3://test/midst/{number}" for number in range(400))) == sorted(
+    assert sorted(store.each(store.read_bytes, [f"s3://test/midst/{number}" for number in range(400)])) == sorted(
         b"%d" % number for number in range(400)
     )

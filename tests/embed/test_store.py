@@ -65,7 +65,9 @@ def test_many_are_fetched_in_the_order_asked(storage_url: str) -> None:
     urls = [store.join(storage_url, f"{number}") for number in range(20)]
     for number, url in enumerate(urls):
         store.write_bytes(url, bytes([number]))
-    assert list(store.read_all(reversed(urls), ahead=3)) == [bytes([number]) for number in reversed(range(20))]
+    assert list(store.in_turn(store.read_bytes, reversed(urls), ahead=3)) == [
+        bytes([number]) for number in reversed(range(20))
+    ]
 
 
 def test_a_scratch_file_moves_in_whole_or_leaves_nothing(storage_url: str, tmp_path: Path) -> None:
