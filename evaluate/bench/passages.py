@@ -44,7 +44,7 @@ _TAG = re.compile(r"<[^>]*>")
 
 def passages(cache: Path, packages: Sequence[str] = FEW) -> list[str]:
     """Distinct passages of these packages and of the dictionary.  Raises DataUnavailable where they cannot be had."""
-    found = {text: None for text in _glosses(fetch(GLOSSES, cache))}
+    found = dict.fromkeys(_glosses(fetch(GLOSSES, cache)))
     for package in packages:
         found.update(dict.fromkeys(_paragraphs(fetch(package, cache))))
     return sorted(found, key=_digest)
