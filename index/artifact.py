@@ -1,25 +1,54 @@
 """The index on disk: what its manifest says, and how a version is published.
 
     <index>/versions/00000001.json            the manifest; its existence publishes the version
-    <index>/segments/<modality>-<digest>/prefix.faiss         unit prefixes, a faiss inner-product index
-                                        /rows.f16.npy         full-width rows, half precision, mmap-able
-                                        /provenance.parquet   copies of the dataset's provenance columns
+    <index>/parts/coder-<modality>-<digest>/centroids.f32.npy    [L, d], the lists' middles, in the coder's order of dims
+                                            codebook.f32.npy     [M, 16, d / M], what a 4-bit code stands for
+                                            gains.f32.npy        [M], see `index.coder`
+                                            order.i64.npy        [d], which dims of a vector, in the coder's order
+    <index>/parts/router-<modality>-<digest>/router.f32.npy      [L, D + 1], weights and bias, see `index.router`
+    <index>/parts/rows-<modality>-<digest>/codes.faiss           4-bit codes by list; of coded segments alone
+                                           rows.i8.npy           [n, D], of coded segments alone
+                                           scales.f32.npy        [n], what 1 of `rows.i8` is worth
+                                           rows.f16.npy          [n, D], mapped, never read as a whole
+                                           provenance.parquet    copies of the dataset's provenance columns
+    <index>/parts/removed-<digest>/removed.parquet               REMOVED: what may not be a hit
+    <index>/building/                                            what a build has finished; gone when it is published
 
-Segments are named after their content and never change, so that versions share them and caches never go stale.
+Rows of a coded segment are ordered by list, then by segment_id; of a flat one by segment_id.  A part is named after its
+content and never changes, so that versions share parts and caches never go stale.
 """
 
 import json
 from typing import Any, Literal
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embed import store
 from embed.errors import InputError, StorageError
+from embed.tables import ID
+from index.ladder import Curve
 from index.spec import IndexSpec
 
-FORMAT = 1
-PREFIX, ROWS, PROVENANCE_COPY = "prefix.faiss", "rows.f16.npy", "provenance.parquet"
+FORMAT = 2
+CENTROIDS, CODEBOOK, GAINS, ORDER = "centroids.f32.npy", "codebook.f32.npy", "gains.f32.npy", "order.i64.npy"
+ROUTER = "router.f32.npy"
+CODES, ROWS_8, SCALES, ROWS = "codes.faiss", "rows.i8.npy", "scales.f32.npy", "rows.f16.npy"
+PROVENANCE_COPY, REMOVED_ROWS = "provenance.parquet", "removed.parquet"
 VERSION_DIGITS = 8
+
+# Why a row is removed: its asset was forgotten, its content replaced or gone in the dataset; or deleted in the index.
+FORGOTTEN, REPLACED, DELETED = "forgotten", "replaced", "deleted"
+REMOVED = pa.schema(
+    [
+        pa.field("segment_id", ID, nullable=False),
+        pa.field("asset_id", ID, nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("part", pa.string()),  # where the row still is; null once compacted away
+        pa.field("position", pa.int64()),  # in that part
+    ]
+)
 
 
 class _Part(BaseModel):
@@ -31,31 +60,41 @@ class FileEntry(_Part):
     sha256: str
 
 
-class SegmentEntry(_Part):
+class PartEntry(_Part):
+    """A folder below `parts`."""
+
     name: str
-    modality: str
-    first_id: int
-    rows: int
-    encoder: str
     files: dict[str, FileEntry]
 
 
+class SegmentEntry(_Part):
+    part: PartEntry
+    modality: str
+    first_id: int  # the id of its first row; a row's id is this plus its position
+    rows: int  # stored, removed ones included
+    coded: bool
+    encoder: str
+    drift: float | None  # error of its codes over that of the rows the coder was made from; None where not coded
+
+
 class TopScores(_Part):
-    """How far above the modality's background its best answers usually stand: `index.calibrate`."""
+    """How far above the modality's background its best answers usually stand: `index.blend`."""
 
     mean: float
     std: float
 
 
-class Calibration(_Part):
+class ModalityEntry(_Part):
+    """What all segments of one modality share."""
+
+    coder: PartEntry | None  # None: every row is read
+    router: PartEntry | None
+    curves: tuple[Curve, ...]  # by dim, full width first; empty where every row is read
     top_scores: dict[int, TopScores]  # by dim
-    recall_at_10: float  # of shortlist + rank at the spec's depth, against reading every row
-    depth: int
-    queries: int
 
 
 class Lineage(_Part):
-    """Where the rows came from; nothing is read from there again."""
+    """Where the rows came from; nothing is read from there again, save by --append and verify."""
 
     url: str
     version: int
@@ -71,15 +110,27 @@ class Manifest(_Part):
     space: str
     dims: tuple[int, ...]
     metric: Literal["cosine"]
-    rows: int
-    segments: tuple[SegmentEntry, ...]
-    calibration: dict[str, Calibration]  # by modality
+    rows: int  # that may be hits
+    segments: tuple[SegmentEntry, ...]  # by modality, then first_id
+    modalities: dict[str, ModalityEntry]
+    removed: PartEntry | None
     lineage: Lineage
 
+    @property
+    def parts(self) -> list[PartEntry]:
+        """Every part that this version needs, each once."""
+        shared = [part for entry in self.modalities.values() for part in (entry.coder, entry.router)]
+        named = {part.name: part for part in [*(s.part for s in self.segments), *shared, self.removed] if part}
+        return list(named.values())
+
     def calls_same(self, other: "Manifest") -> bool:
-        """Whether both versions hold the same index."""
-        mine, theirs = (m.model_dump(exclude={"version": True, "spec": {"device", "output"}}) for m in (self, other))
-        return mine == theirs
+        """Whether both versions hold the same index; measured times may differ."""
+        return self._content() == other._content()
+
+    def _content(self) -> dict[str, Any]:
+        values = self.model_dump(exclude={"version": True, "modalities": True, "spec": {"device", "output", "workers"}})
+        shared = {name: (entry.coder, entry.router, entry.top_scores) for name, entry in self.modalities.items()}
+        return values | {"shared": shared}
 
 
 def publish(url: str, manifest: Manifest) -> bool:
@@ -88,10 +139,15 @@ def publish(url: str, manifest: Manifest) -> bool:
     return store.create_exclusive(manifest_url(url, manifest.version), text.encode())
 
 
+def published(url: str) -> list[int]:
+    """Numbers of the versions that stand, ascending."""
+    names = [_stem(entry.url) for entry in store.listing(store.join(url, "versions"), ".json")]
+    return sorted(int(name) for name in names if name.isdigit())
+
+
 def newest_version(url: str) -> int:
     """0 where there is none."""
-    names = [_stem(entry.url) for entry in store.listing(store.join(url, "versions"), ".json")]
-    return max((int(name) for name in names if name.isdigit()), default=0)
+    return max(published(url), default=0)
 
 
 def read_manifest(url: str, version: int | None = None) -> Manifest:
@@ -108,8 +164,8 @@ def manifest_url(url: str, version: int) -> str:
     return store.join(url, "versions", f"{version:0{VERSION_DIGITS}d}.json")
 
 
-def segment_url(url: str, segment: str) -> str:
-    return store.join(url, "segments", segment)
+def part_url(url: str, part: str) -> str:
+    return store.join(url, "parts", part)
 
 
 def _parsed(data: bytes, place: str) -> Manifest:

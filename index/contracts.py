@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from embed.encoder import FloatArray
+from index.where import Where
 
 IntArray = NDArray[np.int64]
 Modality = Literal["any", "speech", "text"]
@@ -35,18 +36,24 @@ class Searcher(Protocol):
         *,
         modality: Modality = "any",
         dim: int | None = None,
-        depth: int | None = None,
+        recall: float | None = None,
+        budget_ms: float | None = None,
+        where: Where | None = None,
         exclude: Exclude | None = None,
     ) -> Hits:
         """Up to k rows for each of queries [q, D] float32, which need not have unit length.
 
-        modality  `speech` and `text` score by cosine.  `any` searches each by itself and merges them by calibrated
-                  scores, which are not cosines: see `index.calibrate`.
-        dim       a declared width to rank at; None is the full one.
-        depth     candidates that the shortlist hands to the ranking, per query and modality; None is the index's own.
-        exclude   for each query, ids that may not be among its hits.
+        modality   `speech` and `text` score by cosine.  `any` searches each by itself and merges them by calibrated
+                   scores, which are not cosines: see `index.blend`.
+        dim        a declared width to rank at; None is the full one.
+        recall     the share of the true best k wanted, as it was measured at build time; 1.0 reads every row.
+        budget_ms  instead of recall: the best that is measured to take no longer, per query and modality.
+        where      only rows whose provenance says so may be hits.
+        exclude    for each query, ids that may not be among its hits.
 
-        k may be larger than the index.  Raises InputError for queries of another width, or with NaN or zero rows.
+        With neither recall nor budget_ms, the recall of the index's spec.  k may be larger than the index.
+        Raises InputError for queries of another width, with NaN or zero rows, for a width that is not declared, for
+        both recall and budget_ms.
         """
 
     def rows(self, ids: Sequence[int] | IntArray) -> pa.Table:
@@ -57,21 +64,21 @@ class Searcher(Protocol):
 class StageCost:
     """What one stage of a search did, over all queries of the call."""
 
-    stage: str  # shortlist | rank | scan
+    stage: str  # route | scan | rank | exact | all (every row, or every row that the filter keeps)
     modality: str
     dim: int
-    rows: int  # rows read, counted once per query
+    rows: int  # rows read, summed over the queries
     bytes: int
     seconds: float
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Where the time of one call went."""
+    """Where the time of one call went, and why it went no deeper."""
 
     queries: int
-    depth: int
     stages: tuple[StageCost, ...]
+    why: tuple[str, ...]  # a sentence for each modality
 
     @property
     def seconds(self) -> float:
@@ -91,11 +98,29 @@ class VectorsInfo(Protocol):
     def rows(self) -> int: ...
 
 
+class VectorsPart(Protocol):
+    """Some of a dataset's rows, that one task reads; pickles into workers."""
+
+    @property
+    def name(self) -> str:
+        """The same for the same rows, in every run; a file name."""
+
+    @property
+    def stored_rows(self) -> int:
+        """Rows in its files, tombstoned ones included: at least as many as `batches` gives."""
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Its live rows, in one order every time; none empty."""
+
+
 class Vectors(Protocol):
     """One version of a vectors dataset; `embed.dataset` opens real ones."""
 
     @property
     def info(self) -> VectorsInfo: ...
+
+    def parts(self) -> Sequence[VectorsPart]:
+        """All rows, each in one part; cut by the dataset's files alone, never by who reads them."""
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Batches of `embed.tables.rows(D)`, in one order every time."""

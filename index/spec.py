@@ -1,6 +1,6 @@
 """The settings of an index, as `deglu index` reads them."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -8,23 +8,54 @@ from embed.errors import SpecError
 from embed.spec import Spec, speed_only
 from index.faiss_library import Device
 
+Ladder = Literal["auto", "exact", "coded"]
+
 
 class IndexSpec(Spec):
-    """Which vectors become which index."""
+    """Which vectors become which index, and what it promises."""
 
     vectors: str = Field(description="Url of the vectors dataset.", min_length=1)
     version: int | None = Field(default=None, description="Version of the dataset; null is the newest.", ge=1)
     output: str = speed_only(..., "Url of the index: a folder or s3://bucket/prefix.", min_length=1)
-    shortlist_dim: int = Field(
-        default=128, description="Width of the prefix that the shortlist is made with: one of the dataset's dims.", ge=1
+    recall: float = Field(
+        default=0.99, description="The share of the true ten best that a search without a wish finds.", gt=0.5, le=1.0
     )
-    shortlist_depth: int = Field(default=200, description="Candidates per query and modality that are ranked.", ge=1)
-    device: Device = speed_only("auto", "Where the shortlist of the calibration runs: auto, cpu or gpu.")
+    questions: str | None = Field(
+        default=None,
+        description="Url of JSON lines, as `deglu query --batch` reads them, that people have really asked: what the "
+        "index is calibrated on. Null: rows of the dataset, and short spans of its texts.",
+        min_length=1,
+    )
+    ladder: Ladder = Field(
+        default="auto", description="exact reads every row; coded goes by lists and codes; auto: exact for small sets."
+    )
+    lists: int | None = Field(default=None, description="Lists that the rows are sorted into; null: by size.", ge=1)
+    code_bits: float | None = Field(
+        default=None, description="Bits per dimension of the codes: 0.5, 1, 1.33 or 2; null: by calibration."
+    )
+    code_dim: int | None = Field(
+        default=None, description="Width of the codes, one of the dataset's dims; null: by calibration.", ge=1
+    )
+    memory_gb: float | None = Field(
+        default=None, description="Ceiling on what answering keeps in memory; null: as the machine has.", gt=0
+    )
+    latency_ms: float | None = Field(
+        default=None, description="Ceiling on one question's search; the build says where it cannot be kept.", gt=0
+    )
+    workers: int | None = speed_only(None, "Tasks at once; null: as Ray has cores.", ge=1)
+    device: Device = speed_only("auto", "Where the index is searched: auto, cpu or gpu.")
 
     @field_validator("vectors", "output")
     @classmethod
     def _no_trailing_slash(cls, url: str) -> str:
         return url.rstrip("/") or url
+
+    @field_validator("code_bits")
+    @classmethod
+    def _known_bits(cls, bits: float | None) -> float | None:
+        if bits is not None and bits not in CODE_BITS:
+            raise ValueError(f"choose one of {', '.join(map(str, CODE_BITS))}")
+        return bits
 
     @model_validator(mode="after")
     def _index_beside_vectors(self) -> Self:
@@ -33,10 +64,12 @@ class IndexSpec(Spec):
         return self
 
 
-def check_shortlist_dim(spec: IndexSpec, dims: tuple[int, ...]) -> None:
-    """Raises SpecError where the dataset does not declare the shortlist's width."""
-    if spec.shortlist_dim not in dims:
+# Dimensions that share one 4-bit code: 8, 4, 3, 2.
+CODE_BITS = {0.5: 8, 1.0: 4, 1.33: 3, 2.0: 2}
+
+
+def check_code_dim(spec: IndexSpec, dims: tuple[int, ...]) -> None:
+    """Raises SpecError where the dataset does not declare the codes' width."""
+    if spec.code_dim is not None and spec.code_dim not in dims:
         declared = ", ".join(str(dim) for dim in dims)
-        raise SpecError(
-            f"shortlist_dim = {spec.shortlist_dim}: {spec.vectors} declares the dims {declared}; choose one of these"
-        )
+        raise SpecError(f"code_dim = {spec.code_dim}: {spec.vectors} declares the dims {declared}; choose one of these")
