@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from embed.encoder import FloatArray
-from index.where import Where
+
+if TYPE_CHECKING:
+    from index.where import Where
 
 IntArray = NDArray[np.int64]
 Modality = Literal["any", "speech", "text"]
@@ -38,7 +40,7 @@ class Searcher(Protocol):
         dim: int | None = None,
         recall: float | None = None,
         budget_ms: float | None = None,
-        where: Where | None = None,
+        where: "Where | None" = None,
         exclude: Exclude | None = None,
     ) -> Hits:
         """Up to k rows for each of queries [q, D] float32, which need not have unit length.

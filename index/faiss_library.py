@@ -1,5 +1,7 @@
 """The one door to faiss: the CPU and GPU packages are both `import faiss`, and a half-installed one must say so."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
 from typing import Any, Literal
@@ -40,3 +42,15 @@ def to_gpu(index: Any) -> tuple[Any, Any]:
     faiss = library()
     resources = faiss.StandardGpuResources()
     return faiss.index_cpu_to_gpu(resources, 0, index), resources
+
+
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """faiss computes on this thread alone inside: sums come in one order, so the same rows give the same codes."""
+    faiss = library()
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)

@@ -1,0 +1,193 @@
+"""The loops over single rows, compiled by numba on first use (a few seconds once a machine, then kept on disk).
+
+Letters in shapes: q queries, L lists, c candidates, k places, D full width.  Queries are float32 unit rows, zero behind
+the asked width; -1 is no candidate.  All kernels let other threads run.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+NO_ROW = -1
+# Rows that are fetched while another is computed: enough to hide a cache miss, few enough to stay in the cache.
+AHEAD = 8
+LINE = 64  # bytes
+# int16 times int8 sums to less than 2**31 over 4,096 dims at this scale.
+QUERY_SCALE = 4095.0
+
+
+@intrinsic
+def _half(_: Any, bits: Any) -> Any:
+    """float32 of the bits of a float16."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
+
+    return types.float32(types.uint16), generate
+
+
+@intrinsic
+def _fetch(_: Any, address: Any) -> Any:
+    """Ask for the cache line at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = ir.IntType(8).as_pointer()
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        fetch = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+        constants = [ir.Constant(number, value) for value in (0, 3, 1)]  # to read, often, data
+        builder.call(fetch, [builder.inttoptr(arguments[0], pointer), *constants])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def prepare(queries: NDArray[Any], dim: int, out: NDArray[Any]) -> int:
+    """Cut to `dim`, set to unit length, zero behind; the first row that is zero, NaN or infinite, else -1."""
+    for i in range(queries.shape[0]):
+        total = np.float32(0)
+        for j in range(queries.shape[1]):
+            total += queries[i, j] * queries[i, j]
+        square = np.float32(0)
+        for j in range(dim):
+            square += queries[i, j] * queries[i, j]
+        if not (np.isfinite(total) and square > 0):
+            return i
+        factor = np.float32(1) / np.sqrt(square)
+        for j in range(dim):
+            out[i, j] = queries[i, j] * factor
+        for j in range(dim, out.shape[1]):
+            out[i, j] = 0
+    return NO_ROW
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def route(
+    scores: NDArray[Any],
+    bias: NDArray[Any],
+    log_sizes: NDArray[Any],
+    depth: float,
+    lists: NDArray[Any],
+    near: NDArray[Any],
+) -> int:
+    """Which lists each query reads; the largest number of them.
+
+    scores [q, 2 L]: the router's, without bias, then the cosines to the lists' middles.  lists [q, L] gets the lists,
+    then -1; near [q, L] their cosines.  A list is read where its share of the answers, by softmax, per row exceeds
+    e ** -depth; the likeliest always is.
+    """
+    count = bias.shape[0]
+    widest = 1
+    for i in range(scores.shape[0]):
+        best = 0
+        for j in range(1, count):
+            if scores[i, j] + bias[j] > scores[i, best] + bias[best]:
+                best = j
+        top = scores[i, best] + bias[best]
+        total = np.float32(0)
+        for j in range(count):
+            total += np.exp(scores[i, j] + bias[j] - top)
+        least = np.float32(top + np.log(total) - depth)
+        used = 0
+        for j in range(count):
+            if scores[i, j] + bias[j] - log_sizes[j] > least or j == best:
+                lists[i, used] = j
+                near[i, used] = scores[i, count + j]
+                used += 1
+        widest = max(widest, used)
+        for j in range(used, count):
+            lists[i, j] = NO_ROW
+    return widest
+
+
+@njit(cache=True, nogil=True)
+def _insert(ids: NDArray[Any], scores: NDArray[Any], row: int, score: float) -> None:
+    """Keep the best in descending order; of equal scores the lower id first."""
+    at = len(ids) - 1
+    if score < scores[at] or (score == scores[at] and (ids[at] != NO_ROW and row > ids[at])):
+        return
+    while at > 0 and (scores[at - 1] < score or (scores[at - 1] == score and ids[at - 1] > row)):
+        scores[at] = scores[at - 1]
+        ids[at] = ids[at - 1]
+        at -= 1
+    scores[at] = score
+    ids[at] = row
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _cosine_8(rows: NDArray[Any], row: int, query: NDArray[Any], dim: int, scale: float) -> Any:
+    """Of an int8 row to an int16 query; at the full width by `scale`, below it by the length of the row's prefix."""
+    dot = np.int32(0)
+    for j in range(dim):
+        dot += np.int32(rows[row, j]) * np.int32(query[j])
+    if dim == rows.shape[1]:
+        return np.float32(dot) * scale
+    square = np.int32(0)
+    for j in range(dim):
+        square += np.int32(rows[row, j]) * np.int32(rows[row, j])
+    return np.float32(dot) / np.sqrt(np.float32(max(square, np.int32(1))))
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _cosine_16(rows: NDArray[Any], row: int, query: NDArray[Any], dim: int) -> Any:
+    dot = np.float32(0)
+    square = np.float32(0)
+    for j in range(dim):
+        value = _half(rows[row, j])
+        dot += value * query[j]
+        square += value * value
+    return dot / np.sqrt(max(square, np.float32(1e-30)))
+
+
+@njit(cache=True, nogil=True)
+def rank(
+    queries: NDArray[Any],
+    candidates: NDArray[Any],
+    rows: NDArray[Any],
+    scales: NDArray[Any],
+    dim: int,
+    ids: NDArray[Any],
+    scores: NDArray[Any],
+) -> None:
+    """The best candidates [q or 1, c] by int8 rows [n, D]; ids and scores [q, k] get them, scores in no unit."""
+    scaled = np.empty(queries.shape[1], np.int16)
+    start, step = rows.ctypes.data, rows.strides[0]
+    for i in range(queries.shape[0]):
+        largest = np.float32(1e-30)
+        for j in range(dim):
+            largest = max(largest, abs(queries[i, j]))
+        for j in range(dim):
+            scaled[j] = np.int16(np.rint(queries[i, j] / largest * np.float32(QUERY_SCALE)))
+        own = candidates[i if candidates.shape[0] > 1 else 0]
+        ids[i, :] = NO_ROW
+        scores[i, :] = -np.inf
+        for c in range(own.shape[0]):
+            if c + AHEAD < own.shape[0] and own[c + AHEAD] != NO_ROW:
+                for line in range(0, dim, LINE):
+                    _fetch(start + own[c + AHEAD] * step + line)
+            if own[c] != NO_ROW:
+                _insert(ids[i], scores[i], own[c], _cosine_8(rows, own[c], scaled, dim, scales[own[c]]))
+
+
+@njit(cache=True, nogil=True)
+def exact(
+    queries: NDArray[Any],
+    candidates: NDArray[Any],
+    rows: NDArray[Any],
+    dim: int,
+    ids: NDArray[Any],
+    scores: NDArray[Any],
+) -> None:
+    """The best candidates [q or 1, c] by cosine at `dim` to float16 rows [n, D], given as uint16."""
+    for i in range(queries.shape[0]):
+        own = candidates[i if candidates.shape[0] > 1 else 0]
+        ids[i, :] = NO_ROW
+        scores[i, :] = -np.inf
+        for c in range(own.shape[0]):
+            if own[c] != NO_ROW:
+                _insert(ids[i], scores[i], own[c], _cosine_16(rows, own[c], queries[i], dim))
