@@ -14,7 +14,7 @@ names, not the folder.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from embed.carry import carriable
 from embed.errors import InputError
 from embed.forget import forget
+from embed.identity import digest
 from embed.job import Job, open_job, read_job
 from embed.log import head, newest_version, read_version, versions
 from embed.publish import committed, fold, publish
@@ -33,6 +34,7 @@ from embed.tombstones import forgotten
 from embed.version import FileRef, Version, damaged, read_ledger, read_table, without_tombstoned
 
 __all__ = [
+    "DatasetPart",
     "Job",
     "VectorsDataset",
     "Version",
@@ -56,6 +58,7 @@ __all__ = [
 ]
 
 KEY = ["asset_id", "content_version"]
+PART_ROWS = 65_536
 
 
 def open_dataset(url: str, version: int | None = None) -> "VectorsDataset":
@@ -98,6 +101,10 @@ class VectorsDataset:
                 if kept.num_rows:
                     yield kept.replace_schema_metadata(self.schema.metadata)
 
+    def parts(self, rows: int = PART_ROWS) -> list["DatasetPart"]:
+        """All rows, each in one part: whole files in their order, each part but the last of at least `rows` stored."""
+        return [DatasetPart(self._of(files)) for files in _grouped(self.info.data, rows)]
+
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows in memory."""
         names = columns if columns is not None else self.schema.names
@@ -123,6 +130,10 @@ class VectorsDataset:
         """asset_id, content_version and reason of what is no longer valid."""
         return self._read(self.info.tombstones)
 
+    def _of(self, files: tuple[FileRef, ...]) -> "VectorsDataset":
+        """The same version with these data files alone; without its ledger, as workers are sent it."""
+        return replace(self, info=self.info.model_copy(update={"data": files, "ledger": ()}))
+
     def _read(self, ref: FileRef) -> pa.Table:
         with self._standing():
             return read_table(self.url, ref)
@@ -143,3 +154,36 @@ class VectorsDataset:
         except InputError:
             read_version(self.url, self.info.number)  # raises, and says so
             raise
+
+
+@dataclass(frozen=True)
+class DatasetPart:
+    """Some whole data files of a version, as one task reads them; pickles into workers."""
+
+    dataset: VectorsDataset  # with these files alone
+
+    @property
+    def name(self) -> str:
+        """32 hexadecimal digits of the files' names, thus of their content: the same in every run."""
+        return digest(*(ref.name for ref in self.dataset.info.data)).hex()
+
+    @property
+    def stored_rows(self) -> int:
+        """Rows in the files, tombstoned ones included."""
+        return sum(ref.rows for ref in self.dataset.info.data)
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """As those of the dataset: all rows but the tombstoned."""
+        return self.dataset.batches(columns)
+
+
+def _grouped(files: Sequence[FileRef], rows: int) -> Iterator[tuple[FileRef, ...]]:
+    """Neighbours that together hold at least `rows`; the rest, if any, at the end."""
+    group: list[FileRef] = []
+    for ref in files:
+        group.append(ref)
+        if sum(one.rows for one in group) >= rows:
+            yield tuple(group)
+            group = []
+    if group:
+        yield tuple(group)

@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 
 import duckdb
@@ -7,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from embed.dataset import VectorsDataset, open_dataset
+from embed.dataset import VectorsDataset, forget, open_dataset
 from embed.errors import InputError
 from embed.publish import publish
 from embed.store import local_copy
@@ -53,6 +54,24 @@ def test_batches_hold_the_columns_asked_and_no_more_rows_than_asked(dataset: Vec
     assert {tuple(batch.schema.names) for batch in batches} == {("vector", "text")}
     by_text = {batch["text"][0].as_py(): batch["vector"][0].as_py() for batch in batches}
     assert by_text == {"one": [1, 0, 0, 0], "two": [0, 1, 0, 0], "three": [1, 0, 0, 0]}
+
+
+@pytest.mark.parametrize(("rows", "sizes"), [(1, [2, 1]), (3, [3])], ids=["a file each", "both files"])
+def test_parts_are_whole_files_and_hold_every_row_once(dataset: VectorsDataset, rows: int, sizes: list[int]) -> None:
+    parts = dataset.parts(rows)
+    assert sorted(part.stored_rows for part in parts) == sorted(sizes)
+    assert len({part.name for part in parts}) == len(parts)
+    sent = pickle.loads(pickle.dumps(parts))  # noqa: S301 - what was made here
+    assert [part.name for part in sent] == [part.name for part in open_dataset(dataset.url).parts(rows)]
+    batches = [batch for part in sent for batch in part.batches()]
+    assert pa.Table.from_batches(batches).equals(dataset.table())
+
+
+def test_a_part_leaves_tombstoned_rows_out(dataset: VectorsDataset) -> None:
+    forget(dataset.url, ["demo/a"])
+    (part,) = open_dataset(dataset.url).parts()
+    assert [batch["text"].to_pylist() for batch in part.batches(["text"])] == [["three"]]
+    assert part.stored_rows == 3
 
 
 def test_others_read_the_files_without_this_project(dataset: VectorsDataset, tmp_path: Path) -> None:
