@@ -36,6 +36,7 @@ ROUTER = "router.f32.npy"
 CODES, ROWS_8, SCALES, ROWS = "codes.faiss", "rows.i8.npy", "scales.f32.npy", "rows.f16.npy"
 PROVENANCE_COPY, REMOVED_ROWS = "provenance.parquet", "removed.parquet"
 VERSION_DIGITS = 8
+WITHDRAWN = "withdrawn index"  # kind of the note in place of a manifest that was removed: see `index.purge`
 
 # Why a row is removed: its asset was forgotten, its content replaced or gone in the dataset; or deleted in the index.
 FORGOTTEN, REPLACED, DELETED = "forgotten", "replaced", "deleted"
@@ -140,7 +141,7 @@ def publish(url: str, manifest: Manifest) -> bool:
 
 
 def published(url: str) -> list[int]:
-    """Numbers of the versions that stand, ascending."""
+    """Numbers of the versions, ascending; those before the newest may be withdrawn."""
     names = [_stem(entry.url) for entry in store.listing(store.join(url, "versions"), ".json")]
     return sorted(int(name) for name in names if name.isdigit())
 
@@ -171,12 +172,14 @@ def part_url(url: str, part: str) -> str:
 def _parsed(data: bytes, place: str) -> Manifest:
     try:
         values: dict[str, Any] = json.loads(data)
+        if values.get("kind") == WITHDRAWN:
+            raise InputError(f"{place}: {values['why']}")
         if values.get("kind") != "index":
             raise InputError(f"{place}: no manifest of an index; ask an index, as `deglu index SPEC` writes it")
         if values.get("format") != FORMAT:
             raise InputError(f"{place}: index format {values.get('format')}, this Deglu reads {FORMAT}; build it again")
         return Manifest.model_validate(values)
-    except (ValueError, AttributeError, ValidationError):
+    except (ValueError, AttributeError, KeyError, ValidationError):
         raise StorageError(f"{place}: damaged manifest; build the index again with `deglu index SPEC`") from None
 
 
