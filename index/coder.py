@@ -71,8 +71,10 @@ class Coder:
                     pointers = (faiss.swig_ptr(values) for values in (rows, ids, here))
                     index.add_core(len(rows), *pointers)
                     done += len(rows)
-        self._set_codebook(index, self.codebook * self.gains[:, None, None])
-        return index
+            packed = faiss.IndexIVFPQFastScan(index)
+        _own_quantizer(packed, self.centroids)
+        _set_codebook(packed, self.codebook * self.gains[:, None, None])
+        return packed
 
     def error(self, rows: NDArray[Any], lists: NDArray[np.int32]) -> float:
         """Mean squared error of the codes, over the mean square of what they stand for; 0 is no error."""
@@ -95,15 +97,17 @@ class Coder:
         return _nearest_points(rest, self.codebook)[1].reshape(rest.shape)
 
     def _empty(self) -> Any:
-        """Of faiss' index with its lists, without rows; codes are made by the codebook as it was trained."""
-        index = _new_index(self.centroids.shape, len(self.codebook))
-        index.quantizer.add(self.centroids)
+        """faiss' plain index with these lists, without rows; it takes rows whose lists are known, and can be packed."""
+        faiss = library()
+        lists, dim = self.centroids.shape
+        quantizer = faiss.IndexFlatIP(dim)
+        index = faiss.IndexIVFPQ(quantizer, dim, lists, len(self.codebook), 4, faiss.METRIC_INNER_PRODUCT)
+        _own_quantizer(index, self.centroids)
+        index.by_residual = True
+        index.use_precomputed_table = -1  # speeds a search that this one never sees
         index.is_trained = True
-        self._set_codebook(index, self.codebook)
+        _set_codebook(index, self.codebook)
         return index
-
-    def _set_codebook(self, index: Any, points: FloatArray) -> None:
-        library().copy_array_to_vector(np.ascontiguousarray(points, np.float32).ravel(), index.pq.centroids)
 
 
 def train_coder(sample: NDArray[Any], lists: int, dim: int, subspaces: int) -> Coder:
@@ -158,15 +162,16 @@ def _files(coder: Coder) -> dict[str, NDArray[Any]]:
     return {CENTROIDS: coder.centroids, CODEBOOK: coder.codebook, GAINS: coder.gains, ORDER: coder.order}
 
 
-def _new_index(shape: tuple[int, ...], subspaces: int) -> Any:
-    faiss = library()
-    lists, dim = shape
-    quantizer = faiss.IndexFlatIP(dim)
-    index = faiss.IndexIVFPQFastScan(quantizer, dim, lists, subspaces, 4, faiss.METRIC_INNER_PRODUCT)
+def _own_quantizer(index: Any, centroids: FloatArray) -> None:
+    """Give the index a quantizer that lives as long as it does."""
+    quantizer = library().IndexFlatIP(centroids.shape[1])
+    quantizer.add(centroids)
     quantizer.this.disown()
-    index.own_fields = True
-    index.by_residual = True
-    return index
+    index.quantizer, index.own_fields = quantizer, True
+
+
+def _set_codebook(index: Any, points: FloatArray) -> None:
+    library().copy_array_to_vector(np.ascontiguousarray(points, np.float32).ravel(), index.pq.centroids)
 
 
 def _middles(rows: FloatArray, lists: int) -> FloatArray:
