@@ -1,4 +1,4 @@
-"""What scores mean when speech and text are merged, and what the shortlist loses; both measured at build time.
+"""What scores mean when speech and text are merged, measured at build time.
 
 Cosines to speech rows and to text rows cannot be compared: the two sit apart in the space, and the asker's own modality
 decides which is nearer.  A calibrated score is a z-score, made in two steps:
@@ -13,15 +13,14 @@ query and one modality the order is that of the cosines.  Held-out queries are r
 rows of their own document or recording are no answers to them, since neighbouring windows overlap.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pyarrow as pa
 
 from embed.encoder import FloatArray
-from index.artifact import Calibration, TopScores
+from index.artifact import TopScores
 from index.contracts import Hits, IntArray
 from index.neighbours import Mask, scan, unit_rows
 from index.segment import Segment
@@ -31,15 +30,20 @@ QUERIES_PER_MODALITY = 128
 BEST = 10
 # Cosines closer together than this are one value: a background of equal rows must not blow scores up.
 SMALLEST_DEVIATION = 1e-3
-SAME_SCORE = 1e-5
 
 
 class Background:
     """A fixed sample of one modality's rows, to which a query's cosines are compared."""
 
-    def __init__(self, rows: NDArray[Any]) -> None:
-        """Of all the modality's rows [n, D]; rows are ordered by a hash, so that even steps are a random sample."""
-        self._sample = np.asarray(rows[spread(len(rows), BACKGROUND_ROWS)])
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        """At even steps over all its segments."""
+        total = sum(map(len, segments))
+        at, first, parts = spread(total, BACKGROUND_ROWS), 0, []
+        for segment in segments:
+            here = at[(at >= first) & (at < first + len(segment))] - first
+            parts.append(np.asarray(segment.rows[here], np.float32))
+            first += len(segment)
+        self._sample = np.vstack(parts)
 
     def standardise(self, queries: FloatArray, scores: FloatArray, dim: int) -> FloatArray:
         """Cosines [q, k] in deviations above each query's mean cosine to the sample; -inf stays."""
@@ -56,48 +60,42 @@ def calibrated(standard: FloatArray, usual: TopScores) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class Sources:
-    """Which document or recording each row of a segment comes from, as a number; equal numbers, equal source."""
+class Voice:
+    """One modality's rows as the questions to all."""
 
-    numbers: Mapping[str, IntArray]  # by modality, [n]
+    segment: Segment
+    sources: IntArray  # [n], equal numbers for rows of the same recording or document
 
 
 @dataclass(frozen=True)
 class _HeldOut:
-    """Rows of both modalities used as queries."""
+    """Rows of all modalities used as queries."""
 
     vectors: FloatArray  # [q, D]
     ids: IntArray  # [q]
     sources: IntArray  # [q]
 
 
-def calibrate(segments: Sequence[Segment], sources: Sources, dims: Sequence[int], depth: int) -> dict[str, Calibration]:
-    """Calibration of each segment's modality."""
-    held_out = _held_out(segments, sources)
-    return {
-        segment.modality: Calibration(
-            top_scores={dim: _usual_best(segment, sources, held_out, dim) for dim in dims},
-            recall_at_10=recall(segment, held_out.vectors, held_out.ids, depth),
-            depth=depth,
-            queries=len(held_out.ids),
-        )
-        for segment in segments
-    }
+def top_scores(voices: Sequence[Voice], dims: Sequence[int]) -> dict[str, dict[int, TopScores]]:
+    """By modality and dim, of an index of one segment a modality."""
+    held_out = _held_out(voices)
+    return {voice.segment.modality: {dim: _usual_best(voice, held_out, dim) for dim in dims} for voice in voices}
 
 
-def recall(segment: Segment, queries: FloatArray, own_ids: IntArray, depth: int) -> float:
-    """Mean share of the exact ten best, the query's own row aside, that shortlist and rank find at full width.
+def source_numbers(provenance: pa.Table) -> IntArray:
+    """[n], equal for rows of the same recording or document: same asset, and same item in it.
 
-    A row that scores as the tenth does counts as one of the ten: equal rows are equal answers.
+    `provenance` is of all modalities together, so that the numbers can be compared.
     """
-    dim = segment.rows.shape[1]
-    exact = scan(queries, segment.rows, BEST, dim, _own_row(own_ids - segment.first_id))
-    found, _ = segment.search(queries, BEST, dim, depth, list(own_ids[:, None]))
-    wanted = np.isfinite(exact.scores).sum(axis=1)
-    last = np.where(np.isfinite(exact.scores), exact.scores, np.inf).min(axis=1, keepdims=True)
-    right = (found.scores >= last - SAME_SCORE).sum(axis=1)
-    some = wanted > 0
-    return round(float((right[some] / wanted[some]).mean()), 4) if some.any() else 1.0
+    assets, items = (_codes(provenance[name]) for name in ("asset_id", "item"))
+    return assets * (int(items.max(initial=0)) + 1) + items
+
+
+def _codes(column: pa.ChunkedArray) -> IntArray:
+    """[n] a number for each distinct value; null is one of them."""
+    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    codes: IntArray = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes
 
 
 def spread(n: int, count: int, shift: float = 0.0) -> IntArray:
@@ -106,22 +104,22 @@ def spread(n: int, count: int, shift: float = 0.0) -> IntArray:
     return ((np.arange(count) + shift) * n / max(1, count)).astype(np.int64)
 
 
-def _held_out(segments: Sequence[Segment], sources: Sources) -> _HeldOut:
+def _held_out(voices: Sequence[Voice]) -> _HeldOut:
     # Half a step away from the background's rows.
-    chosen = [(segment, spread(len(segment.rows), QUERIES_PER_MODALITY, shift=0.5)) for segment in segments]
+    chosen = [(voice, spread(len(voice.segment), QUERIES_PER_MODALITY, shift=0.5)) for voice in voices]
     return _HeldOut(
-        np.vstack([np.asarray(segment.rows[at], np.float32) for segment, at in chosen]),
-        np.hstack([at + segment.first_id for segment, at in chosen]),
-        np.hstack([sources.numbers[segment.modality][at] for segment, at in chosen]),
+        np.vstack([np.asarray(voice.segment.rows[at], np.float32) for voice, at in chosen]),
+        np.hstack([at + voice.segment.first_id for voice, at in chosen]),
+        np.hstack([voice.sources[at] for voice, at in chosen]),
     )
 
 
-def _usual_best(segment: Segment, sources: Sources, held_out: _HeldOut, dim: int) -> TopScores:
-    numbers = sources.numbers[segment.modality]
-    best = scan(held_out.vectors, segment.rows, BEST, dim, _own_source(held_out.sources, numbers))
+def _usual_best(voice: Voice, held_out: _HeldOut, dim: int) -> TopScores:
+    segment = voice.segment
+    best = scan(held_out.vectors, segment.rows, BEST, dim, _own_source(held_out.sources, voice.sources))
     if not np.isfinite(best.scores).any():  # The modality is one single document: its other rows must do.
         best = scan(held_out.vectors, segment.rows, BEST, dim, _own_row(held_out.ids - segment.first_id))
-    return _mean_and_deviation(Background(segment.rows), held_out.vectors, best, dim)
+    return _mean_and_deviation(Background([segment]), held_out.vectors, best, dim)
 
 
 def _mean_and_deviation(background: Background, queries: FloatArray, best: Hits, dim: int) -> TopScores:

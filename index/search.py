@@ -1,35 +1,38 @@
 """The searcher over a built index: open it once, ask it from as many threads as you like."""
 
-import threading
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from embed.encoder import FloatArray
 from embed.errors import FingerprintMismatch, InputError
-from index.artifact import PROVENANCE_COPY, Manifest, read_manifest
-from index.calibrate import Background, calibrated
-from index.contracts import Exclude, Explanation, Hits, IntArray, Modality, StageCost
-from index.faiss_library import Device, use_gpu
+from index.artifact import Manifest
+from index.blend import Background, calibrated
+from index.contracts import NO_ID, Exclude, Explanation, Hits, IntArray, Modality, StageCost
+from index.faiss_library import library
 from index.neighbours import join, top
-from index.segment import Segment
-from index.staging import segment_folder
+from index.opened import Opened, open_version
+from index.plan import Decision, Effort, decide
+from index.segment import Mask
+from index.shelf import Shelf, Wish
+from index.where import Where
+
+BLOCK = 256  # queries that go down the ladder together; their scores stay in the cache
 
 
 class Index:
     """One version of an index, opened; keeps `index.contracts.Searcher`."""
 
-    def __init__(self, url: str, manifest: Manifest, segments: Sequence[Segment], provenance: Sequence[Path]) -> None:
-        """`segments` and `provenance` files in the manifest's order; `open_index` is the usual way here."""
+    def __init__(self, url: str, manifest: Manifest, opened: Opened) -> None:
+        """`open_index` is the usual way here."""
         self.url, self.manifest = url, manifest
-        self._segments = _by_modality(segments)
-        self._backgrounds = {name: Background(some[0].rows) for name, some in self._segments.items()}
-        self._provenance_files = provenance
-        self._provenance: pa.Table | None = None
-        self._provenance_lock = threading.Lock()
+        self._shelves, self._provenance, self._live = opened.shelves, opened.provenance, opened.live
+        self._kept_rows = {name: _count(opened.live[name], shelf) for name, shelf in self._shelves.items()}
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -41,6 +44,7 @@ class Index:
         return self.manifest.space
 
     def __len__(self) -> int:
+        """Rows that may be hits."""
         return self.manifest.rows
 
     def search(
@@ -50,11 +54,20 @@ class Index:
         *,
         modality: Modality = "any",
         dim: int | None = None,
-        depth: int | None = None,
+        recall: float | None = None,
+        budget_ms: float | None = None,
+        where: Where | None = None,
         exclude: Exclude | None = None,
     ) -> Hits:
         """See `index.contracts.Searcher`."""
-        return self.search_explained(queries, k, modality=modality, dim=dim, depth=depth, exclude=exclude)[0]
+        ready, width = self._prepared(queries, dim)
+        effort = self._effort(recall, budget_ms, len(ready))
+        hidden = _checked_exclude(exclude, len(ready))
+        names = self._asked(modality)
+        if len(names) == 1 and modality != "any":
+            wish, _ = self._wish(names[0], _at_least_one("k", k), width, effort, where, hidden)
+            return self._shelf_hits(names[0], ready, wish, None)
+        return self._searched(names, modality, ready, k, width, effort, where, hidden, None)[0]
 
     def search_explained(
         self,
@@ -63,46 +76,105 @@ class Index:
         *,
         modality: Modality = "any",
         dim: int | None = None,
-        depth: int | None = None,
+        recall: float | None = None,
+        budget_ms: float | None = None,
+        where: Where | None = None,
         exclude: Exclude | None = None,
     ) -> tuple[Hits, Explanation]:
         """As `search`, and where its time went."""
-        queries = checked_queries(queries, self.dims[0])
-        width = self._checked_dim(dim)
-        depth = _at_least_one("depth", self.manifest.spec.shortlist_depth if depth is None else depth)
-        k = _at_least_one("k", k)
-        hidden = _checked_exclude(exclude, len(queries))
-        parts: list[Hits] = []
+        ready, width = self._prepared(queries, dim)
+        effort = self._effort(recall, budget_ms, len(ready))
+        hidden = _checked_exclude(exclude, len(ready))
         costs: list[StageCost] = []
-        for name in self._asked(modality):
-            hits, spent = self._search_modality(name, queries, k, width, depth, hidden)
-            parts.append(self._calibrated(name, queries, hits, width) if modality == "any" else hits)
-            costs += spent
-        return join([*parts, _no_hits(len(queries))], k), Explanation(len(queries), depth, tuple(costs))
+        names = self._asked(modality)
+        hits, why = self._searched(names, modality, ready, k, width, effort, where, hidden, costs)
+        return hits, Explanation(len(ready), _summed(costs), tuple(why))
 
     def rows(self, ids: Sequence[int] | IntArray) -> pa.Table:
         """See `index.contracts.Searcher`."""
-        wanted = np.asarray(ids, np.int64).reshape(-1)
-        unknown = wanted[(wanted < 0) | (wanted >= len(self))]
-        if len(unknown):
-            raise InputError(f"{self.url}: no row {unknown[0]}; ids of this version are 0 to {len(self) - 1}")
-        return self._all_provenance().take(pa.array(wanted))
+        return self._provenance.rows(np.asarray(ids, np.int64).reshape(-1), self.url)
 
-    def _search_modality(
-        self, name: str, queries: FloatArray, k: int, dim: int, depth: int, hidden: list[IntArray]
-    ) -> tuple[Hits, list[StageCost]]:
-        found = [segment.search(queries, k, dim, depth, hidden) for segment in self._segments[name]]
-        return join([hits for hits, _ in found], k), [cost for _, costs in found for cost in costs]
+    def _searched(
+        self,
+        names: Sequence[str],
+        modality: str,
+        queries: FloatArray,
+        k: int,
+        dim: int,
+        effort: Effort,
+        where: Where | None,
+        hidden: Sequence[IntArray] | None,
+        costs: list[StageCost] | None,
+    ) -> tuple[Hits, list[str]]:
+        k = _at_least_one("k", k)
+        parts, why = [_no_hits(len(queries))], []
+        for name in names:
+            wish, decision = self._wish(name, k, dim, effort, where, hidden)
+            hits = self._shelf_hits(name, queries, wish, costs)
+            parts.append(self._comparable(name, queries, hits, dim) if modality == "any" else hits)
+            why.append(f"{name}: {decision.why}")
+        return join(parts, k), why
 
-    def _calibrated(self, name: str, queries: FloatArray, hits: Hits, dim: int) -> Hits:
+    def _wish(
+        self,
+        name: str,
+        k: int,
+        dim: int,
+        effort: Effort,
+        where: Where | None,
+        hidden: Sequence[IntArray] | None,
+    ) -> tuple[Wish, Decision]:
+        kept, count = self._live[name], self._kept_rows[name]
+        if where is not None:
+            kept = self._provenance.kept(name, where, kept)
+            count = _count(kept, self._shelves[name])
+        decision = decide(self._shelves[name], k, dim, effort, count)
+        return Wish(k, dim, decision.setting, hidden, kept), decision
+
+    def _shelf_hits(self, name: str, queries: FloatArray, wish: Wish, costs: list[StageCost] | None) -> Hits:
+        """Many queries go in blocks, as many at once as faiss may use threads."""
+        shelf, tell = self._shelves[name], None if costs is None else costs.append
+        if len(queries) <= BLOCK or wish.setting is None:
+            return shelf.search(queries, wish, tell)
+        blocks = [slice(first, first + BLOCK) for first in range(0, len(queries), BLOCK)]
+        threads = min(library().omp_get_max_threads(), len(blocks))
+
+        def one(block: slice) -> Hits:
+            return shelf.search(queries[block], wish.of(block), tell)
+
+        if threads == 1:
+            found = [one(block) for block in blocks]
+        else:
+            with ThreadPoolExecutor(threads, initializer=_own_thread) as pool:
+                found = list(pool.map(one, blocks))
+        return Hits(np.vstack([hits.ids for hits in found]), np.vstack([hits.scores for hits in found]))
+
+    def _comparable(self, name: str, queries: FloatArray, hits: Hits, dim: int) -> Hits:
         standard = self._backgrounds[name].standardise(queries, hits.scores, dim)
-        usual = self.manifest.calibration[name].top_scores[dim]
-        return Hits(hits.ids, calibrated(standard, usual))
+        return Hits(hits.ids, calibrated(standard, self.manifest.modalities[name].top_scores[dim]))
+
+    @cached_property
+    def _backgrounds(self) -> dict[str, Background]:
+        return {name: Background(shelf.segments) for name, shelf in self._shelves.items()}
+
+    def _prepared(self, queries: FloatArray, dim: int | None) -> tuple[FloatArray, int]:
+        width = self._checked_dim(dim)
+        return prepared_queries(queries, self.dims[0], width), width
+
+    def _effort(self, recall: float | None, budget_ms: float | None, queries: int) -> Effort:
+        if recall is not None and budget_ms is not None:
+            raise InputError("recall and budget_ms were both given; a search keeps one of them: choose")
+        if recall is not None and not 0 < recall <= 1:
+            raise InputError(f"recall = {recall:g}: a share of the true best, above 0 and up to 1")
+        if budget_ms is not None and not budget_ms > 0:
+            raise InputError(f"budget_ms = {budget_ms:g}: must be above 0")
+        wanted = self.manifest.spec.recall if recall is None and budget_ms is None else recall
+        return Effort(wanted, budget_ms, queries > 1)
 
     def _asked(self, modality: Modality) -> list[str]:
         if modality not in ("any", "speech", "text"):
             raise InputError(f"modality {modality!r}: choose any, speech or text")
-        return [name for name in self._segments if modality in ("any", name)]
+        return [name for name in self._shelves if modality in ("any", name)]
 
     def _checked_dim(self, dim: int | None) -> int:
         if dim is not None and dim not in self.dims:
@@ -110,38 +182,24 @@ class Index:
             raise InputError(f"dim = {dim}: {self.url} declares the dims {declared}; choose one of these")
         return dim or self.dims[0]
 
-    def _all_provenance(self) -> pa.Table:
-        with self._provenance_lock:
-            if self._provenance is None:
-                self._provenance = pa.concat_tables([pq.read_table(file) for file in self._provenance_files])
-            return self._provenance
-
 
 def open_index(
     url: str,
     space: str | None = None,
     *,
     version: int | None = None,
-    device: Device = "auto",
     verify: bool = True,
 ) -> Index:
     """The index at `url`, its newest version unless one is named; a remote one is first copied into the cache.
 
     space   the space of the queries to come; another one than the index's is refused
-    verify  compare every file's sha256 with the manifest, not its size alone
+    verify  compare every file's sha256 with the manifest, once a file, not its size alone
 
     Raises InputError where there is no index, StorageError for damaged files, FingerprintMismatch.
     """
     url = url.rstrip("/")
-    manifest = read_manifest(url, version)
-    check_space(url, manifest, space)
-    folders = [segment_folder(url, entry, verify) for entry in manifest.segments]
-    gpu = use_gpu(device)
-    segments = [
-        Segment.load(folder, entry.modality, entry.first_id, gpu)
-        for folder, entry in zip(folders, manifest.segments, strict=True)
-    ]
-    return Index(url, manifest, segments, [folder / PROVENANCE_COPY for folder in folders])
+    manifest, opened = open_version(url, version, verify, lambda manifest: check_space(url, manifest, space))
+    return Index(url, manifest, opened)
 
 
 def check_space(url: str, manifest: Manifest, space: str | None) -> None:
@@ -155,21 +213,46 @@ def check_space(url: str, manifest: Manifest, space: str | None) -> None:
     )
 
 
-def checked_queries(queries: FloatArray, width: int) -> FloatArray:
-    """float32 [q, D].  Raises InputError for another shape, or naming the first NaN, infinite or zero row."""
-    array = np.asarray(queries, np.float32)
-    if array.ndim != 2 or array.shape[1] != width:
-        raise InputError(f"queries have shape {array.shape}; this index takes [any number, {width}]")
-    norms = np.linalg.norm(array, axis=1)
-    wrong = np.flatnonzero(~np.isfinite(norms) | (norms == 0))
-    if len(wrong):
-        raise InputError(f"query {wrong[0]} is zero or holds NaN or infinite values; was its speech or text empty?")
-    return array
+def prepared_queries(queries: Any, width: int, dim: int) -> FloatArray:
+    """Unit float32 [q, width], zero behind `dim`.
+
+    Raises InputError for another shape, or naming the first NaN, infinite or zero row.
+    """
+    from index import kernels
+
+    given = np.ascontiguousarray(queries, np.float32)
+    if given.ndim != 2 or given.shape[1] != width:
+        raise InputError(f"queries have shape {given.shape}; this index takes [any number, {width}]")
+    ready = np.empty(given.shape, np.float32)
+    wrong = kernels.prepare(given if given.flags.writeable else given.copy(), dim, ready)
+    if wrong != NO_ID:
+        raise InputError(f"query {wrong} is zero or holds NaN or infinite values; was its speech or text empty?")
+    return ready
 
 
-def _checked_exclude(exclude: Exclude | None, q: int) -> list[IntArray]:
+def _own_thread() -> None:
+    # The setting is each thread's own: blocks share the cores, and do not cut themselves further.
+    library().omp_set_num_threads(1)
+
+
+def _count(kept: Sequence[Mask] | None, shelf: Shelf) -> int:
+    return shelf.rows if kept is None else sum(int(mask.sum()) for mask in kept)
+
+
+def _summed(costs: Sequence[StageCost]) -> tuple[StageCost, ...]:
+    """One cost for each stage of each modality, over segments and blocks of queries."""
+    found: dict[tuple[str, str], StageCost] = {}
+    for cost in costs:
+        key = cost.modality, cost.stage
+        old = found.get(key, StageCost(cost.stage, cost.modality, cost.dim, 0, 0, 0.0))
+        rows, size, spent = old.rows + cost.rows, old.bytes + cost.bytes, old.seconds + cost.seconds
+        found[key] = StageCost(cost.stage, cost.modality, cost.dim, rows, size, spent)
+    return tuple(found.values())
+
+
+def _checked_exclude(exclude: Exclude | None, q: int) -> list[IntArray] | None:
     if exclude is None:
-        return [np.empty(0, np.int64)] * q
+        return None
     if len(exclude) != q:
         raise InputError(f"exclude has {len(exclude)} lists of ids for {q} queries; give one for each")
     return [np.asarray(ids, np.int64).reshape(-1) for ids in exclude]
@@ -182,11 +265,5 @@ def _at_least_one(name: str, value: int) -> int:
 
 
 def _no_hits(q: int) -> Hits:
-    return top(np.empty((q, 0), np.int64), np.empty((q, 0), np.float32), 0)
-
-
-def _by_modality(segments: Sequence[Segment]) -> Mapping[str, list[Segment]]:
-    groups: dict[str, list[Segment]] = {}
-    for segment in segments:
-        groups.setdefault(segment.modality, []).append(segment)
-    return groups
+    empty: NDArray[np.float32] = np.empty((q, 0), np.float32)
+    return top(np.empty((q, 0), np.int64), empty, 0)

@@ -1,133 +1,145 @@
-"""One immutable stretch of rows of one modality, searched in two stages.
+"""One immutable stretch of rows of one modality: its files, opened, and the stages that read them.
 
-1. shortlist: cosine of the queries' and rows' renormalised prefixes, every row read, by faiss
-2. rank: cosine at the asked width, for the shortlist's candidates only
-
-Below the shortlist's own width nothing can be saved; then every row is read at that width, exactly.
+Shapes: q queries, L lists, n rows, c candidates, k places, D full width.  Positions count from 0 in each segment.
 """
 
-import threading
-import time
-from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.encoder import FloatArray, truncate
+from embed.encoder import FloatArray
 from embed.errors import StorageError
-from index.artifact import PREFIX, ROWS
-from index.contracts import NO_ID, Hits, IntArray, StageCost
-from index.faiss_library import library, to_gpu
-from index.neighbours import scan, top, unit_rows
+from index.artifact import CODES, ROWS, ROWS_8, SCALES, SegmentEntry
+from index.contracts import NO_ID, IntArray
+from index.faiss_library import library
+from index.neighbours import scan
 
-FLOAT32_BYTES, FLOAT16_BYTES = 4, 2
-RANK_BYTES = 1 << 20  # Candidates are gathered in blocks that stay in the cache: 1.3 times as fast as 16 MB, 1.6 as 64.
-GPU_MOST_CANDIDATES = 2048  # faiss' limit on a GPU; deeper shortlists are made on the CPU.
+CODE_BITS = 4
+FEW = 4  # queries; up to so many are compared row by row, more by matrix products
+
+Mask = NDArray[np.bool_]
 
 
 class Segment:
-    """Prefix index and rows of one segment.  Safe to search from several threads."""
+    """Rows stay on disk, mapped; codes are in memory.  Safe to search from several threads."""
 
-    def __init__(self, modality: str, first_id: int, prefix: Any, rows: NDArray[Any], gpu: bool = False) -> None:
-        """`prefix` is a faiss inner-product index over the unit prefixes of `rows` [n, D], in their order."""
+    def __init__(
+        self,
+        modality: str,
+        first_id: int,
+        rows: NDArray[np.float16],
+        codes: Any = None,
+        rows_8: NDArray[np.int8] | None = None,
+        scales: FloatArray | None = None,
+    ) -> None:
+        """`codes` is a faiss index over `rows` [n, D], `rows_8` and `scales` are as `index.artifact` says."""
         self.modality, self.first_id, self.rows = modality, first_id, rows
-        self._prefix = prefix
-        self._gpu = to_gpu(prefix) if gpu else None
-        self._gpu_lock = threading.Lock()  # faiss' GPU resources serve one thread at a time
+        self.codes, self._rows_8, self._scales = codes, rows_8, scales
+        self._bits = rows.view(np.uint16)
 
     @classmethod
-    def load(cls, folder: Path, modality: str, first_id: int, gpu: bool = False) -> "Segment":
-        """Rows stay on disk, mapped; the prefixes are read.  Raises StorageError for files that are no index."""
+    def load(cls, folder: Path, entry: SegmentEntry) -> "Segment":
+        """Raises StorageError for files that are no segment, or not the one of the entry."""
         try:
-            prefix = library().read_index(str(folder / PREFIX))
-            rows = np.load(folder / ROWS, mmap_mode="r", allow_pickle=False)
+            rows = _mapped(folder / ROWS)
+            if not entry.coded:
+                segment = cls(entry.modality, entry.first_id, rows)
+            else:
+                codes = library().read_index(str(folder / CODES))
+                scales = np.load(folder / SCALES, allow_pickle=False)
+                segment = cls(entry.modality, entry.first_id, rows, codes, _mapped(folder / ROWS_8), scales)
         except (RuntimeError, ValueError, OSError) as error:
             reason = str(error).strip().splitlines()[-1]
             raise StorageError(f"{folder}: unreadable segment ({reason}); build the index again") from None
-        return cls(modality, first_id, prefix, rows, gpu)
+        segment._check(folder, entry.rows)
+        return segment
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
     @property
-    def shortlist_dim(self) -> int:
-        return int(self._prefix.d)
+    def coded(self) -> bool:
+        return self.codes is not None
 
-    def search(
-        self, queries: FloatArray, k: int, dim: int, depth: int, exclude: Sequence[IntArray]
-    ) -> tuple[Hits, list[StageCost]]:
-        """The k best by cosine at `dim` of queries [q, D]; ids are the index's, so are those in `exclude` (q lists)."""
-        hidden = [np.asarray(ids, np.int64) - self.first_id for ids in exclude]
-        if dim < self.shortlist_dim:
-            hits, costs = self._scanned(queries, k, dim, hidden)
-        else:
-            hits, costs = self._two_stages(queries, k, dim, max(depth, k), hidden)
-        return Hits(np.where(hits.ids == NO_ID, NO_ID, hits.ids + self.first_id), hits.scores), costs
+    def list_sizes(self) -> IntArray:
+        """Rows in each list [L]."""
+        lists = self.codes.invlists
+        return np.array([lists.list_size(number) for number in range(self.codes.nlist)], np.int64)
 
-    def _scanned(
-        self, queries: FloatArray, k: int, dim: int, hidden: Sequence[IntArray]
-    ) -> tuple[Hits, list[StageCost]]:
-        def mask(scores: FloatArray, first: int) -> None:
-            for row, positions in zip(scores, hidden, strict=True):
-                here = positions[(positions >= first) & (positions < first + scores.shape[1])]
-                row[here - first] = -np.inf
-
-        started = time.perf_counter()
-        hits = scan(queries, self.rows, k, dim, mask)
-        return hits, [self._cost("scan", dim, len(self.rows), self.rows.shape[1] * FLOAT16_BYTES, started)]
-
-    def _two_stages(
-        self, queries: FloatArray, k: int, dim: int, depth: int, hidden: Sequence[IntArray]
-    ) -> tuple[Hits, list[StageCost]]:
-        started = time.perf_counter()
-        candidates = self._shortlist(queries, depth, hidden)
-        width = self.shortlist_dim
-        costs = [self._cost("shortlist", width, len(self.rows), width * FLOAT32_BYTES, started)]
-        started = time.perf_counter()
-        hits = self._rank(queries, candidates, k, dim)
-        costs.append(self._cost("rank", dim, candidates.shape[1], self.rows.shape[1] * FLOAT16_BYTES, started))
-        return hits, costs
-
-    def _shortlist(self, queries: FloatArray, depth: int, hidden: Sequence[IntArray]) -> IntArray:
-        """Positions [q, c] of the `depth` best prefixes that are not hidden; -1 fills."""
-        # Hidden rows may all be among the best: ask for as many more, so that `depth` others are left.
-        spare = max((len(positions) for positions in hidden), default=0)
-        found = self._nearest_prefixes(queries, min(depth + spare, len(self.rows)))
-        for row, positions in zip(found, hidden, strict=True):
-            kept = row[~np.isin(row, positions)][:depth]
-            row[: len(kept)], row[len(kept) :] = kept, NO_ID
-        return found[:, :depth]
-
-    def _nearest_prefixes(self, queries: FloatArray, count: int) -> IntArray:
-        prefixes = np.ascontiguousarray(truncate(queries, self.shortlist_dim))
-        found: IntArray
-        if self._gpu is None or count > GPU_MOST_CANDIDATES:
-            _, found = self._prefix.search(prefixes, count)
-        else:
-            with self._gpu_lock:
-                _, found = self._gpu[0].search(prefixes, count)
+    def lists(self) -> NDArray[np.int32]:
+        """The list of each row: int32 [n]."""
+        faiss, found = library(), np.empty(len(self), np.int32)
+        for number, size in enumerate(self.list_sizes()):
+            if size:
+                found[faiss.rev_swig_ptr(self.codes.invlists.get_ids(number), int(size))] = number
         return found
 
-    def _rank(self, queries: FloatArray, candidates: IntArray, k: int, dim: int) -> Hits:
-        unit = truncate(queries, dim)
-        block = max(1, RANK_BYTES // (max(1, candidates.shape[1]) * dim * FLOAT32_BYTES))
-        scores = np.empty(candidates.shape, np.float32)
-        for first in range(0, len(unit), block):
-            some = slice(first, first + block)
-            rows = unit_rows(self.rows[candidates[some]], dim)
-            scores[some] = np.einsum("qcd,qd->qc", rows, unit[some])
-        return top(candidates, scores, k)
+    def scan(self, queries: FloatArray, lists: IntArray, near: FloatArray, count: int, selector: Any) -> IntArray:
+        """Positions [q, count] of the best codes in each query's lists; -1 fills.
 
-    def _cost(self, stage: str, dim: int, rows: int, row_bytes: int, started: float) -> StageCost:
-        return StageCost(stage, self.modality, dim, rows, rows * row_bytes, time.perf_counter() - started)
+        queries [q, d] in the coder's order of dims; lists [q, w] padded with -1, near [q, w] cosines to their middles;
+        selector is faiss' or None.
+        """
+        swig = library().swig_ptr
+        scores = np.empty((len(queries), count), np.float32)
+        found = np.empty((len(queries), count), np.int64)
+        how = _parameters(lists.shape[1]) if selector is None else _parameters_of(lists.shape[1], selector)
+        pointers = [swig(lists), swig(near), swig(scores), swig(found)]
+        self.codes.search_preassigned_c(len(queries), swig(queries), count, *pointers, False, how)
+        return found
+
+    def rank(self, queries: FloatArray, candidates: IntArray, dim: int, count: int) -> IntArray:
+        """The `count` best of the candidates [q, c] by 8-bit rows: positions [q, count]."""
+        from index import kernels
+
+        found, scores = _places(len(queries), count)
+        kernels.rank(queries, candidates, self._rows_8, self._scales, dim, found, scores)
+        return found
+
+    def exact(self, queries: FloatArray, candidates: IntArray, dim: int, count: int) -> tuple[IntArray, FloatArray]:
+        """The `count` best of the candidates [q or 1, c] by cosine at `dim`: positions and cosines [q, count]."""
+        from index import kernels
+
+        found, scores = _places(len(queries), count)
+        kernels.exact(queries, candidates, self._bits, dim, found, scores)
+        return found, scores
+
+    def read_all(self, queries: FloatArray, dim: int, count: int, kept: Mask | None) -> tuple[IntArray, FloatArray]:
+        """As `exact`, of every row, or of every row that is `kept` [n]."""
+        if kept is None and len(queries) > FEW:
+            hits = scan(queries, self.rows, count, dim)
+            return hits.ids, hits.scores
+        places = np.arange(len(self)) if kept is None else np.flatnonzero(kept)
+        if len(queries) <= FEW:
+            return self.exact(queries, places[None], dim, count)
+        hits = scan(queries, self.rows[places], count, dim)
+        return np.where(hits.ids == NO_ID, NO_ID, places[hits.ids] if len(places) else NO_ID), hits.scores
+
+    def _check(self, folder: Path, rows: int) -> None:
+        counts = {len(self.rows)}
+        if self.codes is not None and self._rows_8 is not None and self._scales is not None:
+            counts |= {int(self.codes.ntotal), len(self._rows_8), len(self._scales)}
+        if counts != {rows}:
+            raise StorageError(f"{folder}: holds {sorted(counts)} rows where the manifest says {rows}; build again")
 
 
-def prefix_index(rows: NDArray[Any], dim: int, chunk: int = 16_384) -> Any:
-    """The shortlist's index over rows [n, D]: unit prefixes, float32.
+def _places(q: int, count: int) -> tuple[IntArray, FloatArray]:
+    return np.empty((q, count), np.int64), np.empty((q, count), np.float32)
 
-    Flat float32 is the plain beginning: batches go through one matrix product, and it moves to a GPU as it is.
-    The codes that spend bits before dims come with the calibrated ladder, in the same file.
-    """
-    index = library().IndexFlatIP(dim)
-    for first in range(0, len(rows), chunk):
-        index.add(unit_rows(rows[first : first + chunk], dim))
-    return index
+
+def _mapped(path: Path) -> NDArray[Any]:
+    """The array of a .npy file; never written to, though numba takes it for an array that may be."""
+    return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
+
+
+@lru_cache(maxsize=4_096)
+def _parameters(width: int) -> Any:
+    """faiss' for so many lists a query; making them takes longer than reading a list."""
+    return library().SearchParametersIVF(nprobe=width)
+
+
+def _parameters_of(width: int, selector: Any) -> Any:
+    return library().SearchParametersIVF(nprobe=width, sel=selector)

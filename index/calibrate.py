@@ -1,0 +1,239 @@
+"""The ladder's curve for one modality, measured on its own rows: which settings are worth choosing, and what they keep.
+
+1. truth      one exact pass gives the nearest rows of all questions
+2. router     trained on the questions that choose
+3. contain    for a grid of depths one deep scan each: at which place of the scan each true neighbour comes, so that the
+              recall of every shortlist is known without searching again
+4. survive    of depth x shortlist only what no cheaper pair matches; cost by a model fitted to a few timed searches
+5. report     the survivors are searched and timed on the questions that had no part in this; a point promises the
+              one-sided 95 % lower bound of its recall, of the kind of question that is served worst
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from embed.encoder import FloatArray
+from index.contracts import Hits, IntArray
+from index.faiss_library import single_thread
+from index.ladder import Curve, Point, Setting, pareto
+from index.questions import Encode, Questions, Split, questions_for
+from index.router import train_router
+from index.shelf import Shelf, Wish
+from index.truth import recalls, true_nearest
+
+logger = logging.getLogger(__name__)
+
+ONE_SIDED_95 = 1.645
+HITS = 10
+DEEP = 512  # candidates of the scans that containment is read from
+DEPTHS = 20
+SHORTLISTS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+EXACT_PER_HIT = 2  # 8-bit rows put the true ten among their best 15 (measured: all of 10,000); twenty is safe
+SURVIVORS = 18
+LEAST_RECALL = 0.8  # below it nobody asks
+ROUNDS, ONES = 3, 64
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Questions of all kinds as one batch, with their true neighbours."""
+
+    vectors: FloatArray  # [q, D]
+    own: IntArray  # [q]
+    kinds: tuple[str, ...]
+    kind_of: IntArray  # [q], place in `kinds`
+    true: Hits  # [q, k]
+
+    def worst(self, found: FloatArray, bound: bool) -> tuple[dict[str, float], float]:
+        """Mean recall by kind, and the least of them or of their lower bounds; `found` [q]."""
+        means, lows = {}, []
+        for number, kind in enumerate(self.kinds):
+            here = found[self.kind_of == number]
+            means[kind] = round(float(here.mean()), 5)
+            lows.append(lower_bound(here) if bound else float(here.mean()))
+        return means, min(lows)
+
+
+def lower_bound(values: FloatArray) -> float:
+    """One-sided 95 % of the mean.
+
+    Where every value is 1 nothing was lost in n trials: then the rule of three, as one part in a query's hits.
+    """
+    n = len(values)
+    spread = max(float(values.std(ddof=1)) if n > 1 else 1.0, np.sqrt(3.0 / n) / HITS)
+    return float(values.mean() - ONE_SIDED_95 * spread / np.sqrt(n))
+
+
+def calibrate(
+    shelf: Shelf,
+    folder: Path,
+    dims: Sequence[int],
+    encode: Encode | None,
+    log: FloatArray | None,
+    told: Callable[[str], None] = logger.info,
+) -> tuple[FloatArray, tuple[Curve, ...]]:
+    """Router [L, D + 1] and the curves of a shelf of one coded segment, whose files are in `folder`."""
+    split = questions_for(shelf.segments[0], folder, encode, log)
+    choose, report = (_asked(shelf, some, dims[0]) for some in (split.choose, split.report))
+    router = train_router(shelf.middles(), choose.vectors, _shares(shelf, choose))
+    ready = shelf.with_router(router)
+    with single_thread():
+        cost = _cost_model(ready, choose.vectors)
+        curves = [curve_at(ready, dim, cost, split, choose, report, told) for dim in dims]
+    return router, tuple(curve for curve in curves if curve.points)
+
+
+def curve_at(
+    shelf: Shelf, dim: int, cost: "Cost", split: Split, choose: Asked, report: Asked, told: Callable[[str], None]
+) -> Curve:
+    """The full width's truth is known; that of a prefix is looked up here."""
+    if dim != shelf.width:
+        choose, report = (_asked(shelf, some, dim) for some in (split.choose, split.report))
+    settings = _survivors(shelf, dim, cost, choose)
+    points = pareto([_measured(shelf, dim, setting, report) for setting in settings])
+    curve = Curve(dim=dim, k=HITS, queries=_counts(report), points=points)
+    best = f"{points[-1].low:.4f}" if points else "nothing"
+    told(f"{shelf.modality} at dim {dim}: {len(points)} points measured, the best keeps recall@{HITS} {best}")
+    return curve
+
+
+def _asked(shelf: Shelf, some: Sequence[Questions], dim: int) -> Asked:
+    vectors = np.vstack([questions.vectors for questions in some])
+    own = np.concatenate([questions.own for questions in some])
+    kind_of = np.concatenate([np.full(len(questions.own), number) for number, questions in enumerate(some)])
+    cut = np.zeros_like(vectors)
+    cut[:, :dim] = vectors[:, :dim]
+    cut /= np.maximum(np.linalg.norm(cut, axis=1, keepdims=True), 1e-30)
+    true = true_nearest(cut, shelf.segments[0].rows, HITS, dim, own)
+    return Asked(cut, own, tuple(questions.kind for questions in some), kind_of, true)
+
+
+def _shares(shelf: Shelf, asked: Asked) -> FloatArray:
+    """[q, L]: of each question's true neighbours, the share in each list."""
+    lists = shelf.segments[0].lists()
+    shares = np.zeros((len(asked.own), len(shelf.middles())), np.float32)
+    for row, ids in zip(shares, asked.true.ids, strict=True):
+        real = ids[ids >= 0]
+        np.add.at(row, lists[real], 1 / max(1, len(real)))
+    return shares
+
+
+def _counts(asked: Asked) -> dict[str, int]:
+    return {kind: int((asked.kind_of == number).sum()) for number, kind in enumerate(asked.kinds)}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Milliseconds of one query: fixed + by rows read + by candidates ranked."""
+
+    fixed: float
+    per_row: float
+    per_candidate: float
+
+    def of(self, rows: float, shortlist: int) -> float:
+        return self.fixed + rows * self.per_row + shortlist * self.per_candidate
+
+
+def _cost_model(shelf: Shelf, queries: FloatArray) -> Cost:
+    """Least squares over six timed searches, asked in batches."""
+    some = queries[:256]
+    seen, spent = [], []
+    for depth in _depths(shelf, some)[[4, 10, 16]]:
+        for shortlist in (SHORTLISTS[2], SHORTLISTS[7]):
+            setting = Setting(depth=float(depth), shortlist=shortlist, exact=HITS * EXACT_PER_HIT)
+            rows = shelf.rows_in(shelf.route(some, setting.depth)[0]) / len(some)
+            wish = Wish(HITS, shelf.width, setting)
+            shelf.search(some, wish)  # pages and kernels are warm
+            spent.append(_seconds(partial(shelf.search, some, wish)) / len(some) * 1000)
+            seen.append([1.0, rows, shortlist])
+    fixed, row, candidate = np.linalg.lstsq(np.array(seen), np.array(spent), rcond=None)[0]
+    return Cost(max(float(fixed), 0.0), max(float(row), 1e-9), max(float(candidate), 1e-6))
+
+
+def _depths(shelf: Shelf, queries: FloatArray) -> FloatArray:
+    """Depths at which between a hundredth and all of the rows are read: found by bisection, since lists differ."""
+    low, high = _depth_reading(shelf, queries, 0.01), _depth_reading(shelf, queries, 0.97)
+    depths: FloatArray = np.linspace(low, high, DEPTHS).astype(np.float32)
+    return depths
+
+
+def _depth_reading(shelf: Shelf, queries: FloatArray, share: float) -> float:
+    low, high = 0.0, 60.0
+    for _ in range(24):
+        middle = (low + high) / 2
+        read = shelf.rows_in(shelf.route(queries[:128], middle)[0]) / (len(queries[:128]) * shelf.rows)
+        low, high = (middle, high) if read < share else (low, middle)
+    return high
+
+
+def _survivors(shelf: Shelf, dim: int, cost: Cost, asked: Asked) -> list[Setting]:
+    """Settings, cheapest first, of which each keeps more of the choosing questions' neighbours than the one before."""
+    tried: list[tuple[float, float, Setting]] = []
+    for depth in _depths(shelf, asked.vectors):
+        lists, near = shelf.route(asked.vectors, float(depth))
+        rows = shelf.rows_in(lists) / len(lists)
+        for shortlist, kept in _contained(shelf, dim, lists, near, asked).items():
+            setting = Setting(depth=round(float(depth), 4), shortlist=shortlist, exact=HITS * EXACT_PER_HIT)
+            tried.append((cost.of(rows, shortlist), kept, setting))
+    chain: list[tuple[float, Setting]] = []
+    for _, kept, setting in sorted(tried, key=lambda one: one[0]):
+        if kept > (chain[-1][0] if chain else LEAST_RECALL):
+            chain.append((kept, setting))
+    return _thinned(chain)
+
+
+def _contained(shelf: Shelf, dim: int, lists: IntArray, near: FloatArray, asked: Asked) -> dict[int, float]:
+    """By shortlist, the recall that its candidates allow, of the worst kind of question."""
+    count = min(DEEP, shelf.rows)
+    places = shelf.candidates(asked.vectors, lists, near, count)
+    hit = np.stack([(places == asked.true.ids[:, place, None]) for place in range(HITS)]).any(axis=0)
+    hit &= places >= 0
+    wanted = np.maximum((asked.true.ids >= 0).sum(axis=1), 1)
+    found = np.cumsum(hit, axis=1) / wanted[:, None]
+    return {k: asked.worst(found[:, min(k, count) - 1], bound=False)[1] for k in SHORTLISTS}
+
+
+def _thinned(chain: Sequence[tuple[float, Setting]]) -> list[Setting]:
+    """Few enough that looking a promise up is no fishing for luck: at even steps of log(1 - recall)."""
+    if len(chain) <= SURVIVORS:
+        return [setting for _, setting in chain]
+    lost = -np.log(np.maximum(1 - np.array([kept for kept, _ in chain]), 1e-5))
+    steps = np.linspace(lost[0], lost[-1], SURVIVORS)
+    chosen = sorted({int(np.searchsorted(lost, step)) for step in steps})
+    return [chain[min(place, len(chain) - 1)][1] for place in chosen]
+
+
+def _measured(shelf: Shelf, dim: int, setting: Setting, asked: Asked) -> Point:
+    hidden = [own[own >= 0] for own in asked.own[:, None]]
+    found = shelf.search(asked.vectors, Wish(HITS, dim, setting, hidden))
+    means, low = asked.worst(recalls(found, asked.true, asked.own), bound=True)
+    wish, queries = Wish(HITS, dim, setting), asked.vectors
+    many = _seconds(lambda: shelf.search(queries, wish)) / len(queries)
+    ones = queries[: min(ONES, len(queries))]
+    one = _seconds(lambda: [shelf.search(ones[i : i + 1], wish) for i in range(len(ones))]) / len(ones)
+    read = shelf.rows_in(shelf.route(queries, setting.depth)[0]) / (len(queries) * shelf.rows)
+    return Point(
+        setting=setting,
+        recall=means,
+        low=round(low, 5),
+        rows_read=round(read, 5),
+        ms_one=round(1000 * one, 4),
+        ms_many=round(1000 * many, 4),
+    )
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """Median wall clock of a few rounds."""
+    spent = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - began)
+    return median(spent)

@@ -1,0 +1,40 @@
+"""The true nearest rows of many queries, by one pass over all rows; what recall is measured against."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.encoder import FloatArray, truncate
+from index.contracts import NO_ID, Hits, IntArray
+from index.faiss_library import library
+from index.neighbours import join, top, unit_rows
+
+CHUNK = 32_768  # rows as float32 at once: 50 MB at width 384
+SAME_SCORE = 1e-5  # equal rows are equal answers
+
+
+def true_nearest(queries: FloatArray, rows: NDArray[Any], k: int, dim: int, own: IntArray) -> Hits:
+    """The k nearest of rows [n, D] to queries [q, D] at `dim`; `own` [q] are positions that are no answers, -1 none."""
+    faiss = library()
+    unit = np.ascontiguousarray(truncate(queries, dim))
+    best = top(np.empty((len(unit), 0), np.int64), np.empty((len(unit), 0), np.float32), k)
+    for first in range(0, len(rows), CHUNK):
+        some = np.ascontiguousarray(unit_rows(rows[first : first + CHUNK], dim))
+        scores, ids = faiss.knn(unit, some, min(k + 1, len(some)), metric=faiss.METRIC_INNER_PRODUCT)
+        ids = np.where(ids == NO_ID, NO_ID, ids + first)
+        best = join([best, Hits(np.where(ids == own[:, None], NO_ID, ids), scores)], k)
+    return best
+
+
+def recalls(found: Hits, true: Hits, own: IntArray) -> FloatArray:
+    """For each query the share of its true hits that were found: [q].
+
+    A row that scores as the last true hit does counts as one; a query without any true hit counts as found.
+    """
+    k = true.ids.shape[1]
+    wanted = np.isfinite(true.scores).sum(axis=1)
+    last = np.where(np.isfinite(true.scores), true.scores, np.inf).min(axis=1, keepdims=True)
+    allowed = (found.ids != own[:, None]) & (found.ids != NO_ID)
+    right = np.minimum((allowed & (found.scores >= last - SAME_SCORE)).sum(axis=1), np.minimum(wanted, k))
+    return np.where(wanted > 0, right / np.maximum(wanted, 1), 1.0).astype(np.float32)
