@@ -1,71 +1,300 @@
 """Vectors become a published index version.
 
-The same vectors and spec give the same bytes, so ids are stable, and building again repairs damaged files.
-Memory holds the rows' provenance and the prefixes, not the vectors.  Segments are stored first, the manifest last.
+    survey -> sample -> coders -> shards, by part of the dataset -> merge, by modality -> measure -> store -> publish
+
+The same rows and spec give the same parts, whatever the number of workers or the dataset's files, so ids are stable
+and building again repairs damaged files.  A build that was killed goes on with the shards that it has.  Memory holds
+ids, one part's rows for each task, and a stretch of every shard; never all vectors.  The manifest comes last.
 """
 
-import hashlib
 import logging
-import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from embed import store
-from embed.errors import AlreadyPublished, SpecError
+from embed.encoder import FloatArray
+from embed.errors import AlreadyPublished, SpecError, StorageError
 from index.artifact import (
     FORMAT,
-    PREFIX,
-    PROVENANCE_COPY,
-    ROWS,
-    Calibration,
-    FileEntry,
+    REMOVED,
     Lineage,
     Manifest,
+    ModalityEntry,
+    PartEntry,
     SegmentEntry,
+    TopScores,
     newest_version,
     publish,
     read_manifest,
-    segment_url,
 )
-from index.calibrate import Sources, calibrate
-from index.contracts import IntArray, Vectors
-from index.faiss_library import library, use_gpu
-from index.segment import Segment, prefix_index
-from index.spec import IndexSpec, check_shortlist_dim
-from index.staging import describe
-from index.survey import SLICE_ROWS, Survey, survey, write_rows
+from index.choose import choose
+from index.coder import CODE_ROWS, ROWS_PER_LIST, Coder, load_coder, save_coder, train_coder
+from index.contracts import Vectors, VectorsPart
+from index.ladder import Curve
+from index.merge import part_of, segment_entry, store_part, write_segment
+from index.removed import kept_out, read_removed, rewritten, store_removed
+from index.resume import Unfinished, key_of
+from index.shard import write_shard
+from index.spec import IndexSpec, check_code_dim
+from index.staging import part_folder
+from index.survey import InTasks, Survey, here, sample_rows, survey
 
 logger = logging.getLogger(__name__)
 
+Encode = Callable[[Sequence[str]], FloatArray]  # texts -> [n, D]
 
-def build(spec: IndexSpec, vectors: Vectors, lineage: Lineage, new_version: bool = False) -> tuple[Manifest, bool]:
+
+class Progress(Protocol):
+    """Where a build tells how far it is."""
+
+    def begin(self, task: str, total: float, unit: str = "units") -> None: ...
+    def advance(self, units: float) -> None: ...
+    def note(self, text: str) -> None: ...
+    def end(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Made:
+    """One modality, merged: its segment lies in `folder`."""
+
+    modality: str
+    folder: Path
+    entry: SegmentEntry
+    coder: Coder | None
+    coder_part: PartEntry | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was learned of one modality from questions."""
+
+    router: Path | None  # the folder of its file
+    curves: tuple[Curve, ...]
+    top_scores: dict[int, TopScores]
+
+
+def build(
+    spec: IndexSpec,
+    vectors: Vectors,
+    lineage: Lineage,
+    new_version: bool = False,
+    *,
+    encode: Encode | None = None,
+    log: FloatArray | None = None,
+    in_tasks: InTasks = here,
+    progress: Progress | None = None,
+) -> tuple[Manifest, bool]:
     """The version that now stands at `spec.output`, and whether this call published it.
 
+    encode    texts of the dataset's own encoder, to measure with short spans of its texts; None: with rows alone.
+    log       [q, D] questions that people have really asked.
+    in_tasks  does something with each part of the dataset; one after another in this process by default.
+
     Where the newest version is the very same index, its files are written again, which mends damaged ones, and
-    nothing is published.  A spec that differs from the standing version's is refused unless `new_version`.
+    nothing is published.  A spec that differs from the standing version's is refused unless `new_version`.  Rows that
+    were deleted in the index stay out.
 
     Raises SpecError, InputError (nothing to index, damaged rows), FingerprintMismatch, AlreadyPublished.
     """
-    check_shortlist_dim(spec, tuple(vectors.info.dims))
+    check_code_dim(spec, tuple(vectors.info.dims))
     newest = newest_version(spec.output)
     standing = read_manifest(spec.output, newest) if newest else None
     if standing and not new_version:
         _check_same_settings(spec, standing.spec)
-    where = survey(vectors, spec.vectors)
-    with tempfile.TemporaryDirectory(prefix="deglu-index-") as scratch:
-        made = _make(spec, vectors, lineage, where, Path(scratch)).model_copy(update={"version": newest + 1})
-        for entry in made.segments:
-            _store_segment(spec.output, entry, Path(scratch) / entry.modality)
-    if standing and standing.calls_same(made):
-        return standing, False
-    if not publish(spec.output, made):
+    removed = rewritten(read_removed(spec.output, standing) if standing else REMOVED.empty_table())
+    building = _Build(spec, vectors, lineage, kept_out(removed), in_tasks, progress or _Silent())
+    made = building.run(store_removed(spec.output, removed), encode, log)
+    made = made.model_copy(update={"version": newest + 1})
+    same = standing is not None and standing.calls_same(made)
+    if not same and not publish(spec.output, made):
         raise AlreadyPublished(f"{spec.output}: another build published version {made.version} first; run this again")
-    return made, True
+    building.unfinished.clear()
+    return (standing, False) if standing and same else (made, True)
+
+
+def _measured(
+    spec: IndexSpec,
+    dims: tuple[int, ...],
+    made: Sequence[Made],
+    scratch: Path,
+    encode: Encode | None,
+    log: FloatArray | None,
+    progress: Progress,
+) -> Mapping[str, Measured]:
+    """By modality, what the index is calibrated to; files go into folders below `scratch`."""
+    return {one.modality: Measured(None, (), {dim: TopScores(mean=0.0, std=1.0) for dim in dims}) for one in made}
+
+
+class _Build:
+    """One build on its way to a manifest."""
+
+    def __init__(
+        self,
+        spec: IndexSpec,
+        vectors: Vectors,
+        lineage: Lineage,
+        skip: pa.Array,
+        in_tasks: InTasks,
+        progress: Progress,
+    ) -> None:
+        self.spec, self.vectors, self.lineage, self.skip = spec, vectors, lineage, skip
+        self.in_tasks, self.progress = in_tasks, progress
+        self.parts = vectors.parts()
+        self.dims = tuple(vectors.info.dims)
+        self.unfinished = Unfinished(spec.output, key_of(spec, lineage, self.parts, skip))
+
+    def run(self, removed: PartEntry | None, encode: Encode | None, log: FloatArray | None) -> Manifest:
+        """The manifest of the parts that it has stored."""
+        with self._phase("surveying", self.vectors.info.rows, "rows"):
+            surveyed = survey(self.vectors, self.spec.vectors, self.skip, self.progress.advance)
+        coder_parts, coders = self._coders(surveyed)
+        self._write_shards(coders)
+        with self.unfinished.workspace() as scratch:
+            with self._phase("merging", surveyed.rows, "rows"):
+                made = list(self._merged(surveyed, coder_parts, coders, scratch))
+            with self._phase("measuring", len(made), "modalities"):
+                measured = _measured(self.spec, self.dims, made, scratch, encode, log, self.progress)
+            with self._phase("storing", len(made), "modalities"):
+                entries = {one.modality: self._stored(one, measured[one.modality]) for one in made}
+        return Manifest(
+            format=FORMAT,
+            version=0,  # settled when it is published
+            spec=self.spec,
+            space=self.vectors.info.space,
+            dims=self.dims,
+            metric="cosine",
+            rows=surveyed.rows,
+            segments=tuple(one.entry for one in made),
+            modalities=entries,
+            removed=removed,
+            lineage=self.lineage,
+        )
+
+    def _coders(self, surveyed: Survey) -> tuple[Mapping[str, PartEntry | None], Mapping[str, Coder | None]]:
+        """Of each modality, those of the run before where there are any."""
+        kept = self.unfinished.coders()
+        try:
+            if kept is not None:
+                return kept, {modality: self._loaded(part) for modality, part in kept.items()}
+        except StorageError as error:
+            logger.warning("%s; the coders are made again", error)
+        coders = self._trained(surveyed)
+        parts = {modality: self._stored_coder(modality, coder) for modality, coder in coders.items()}
+        self.unfinished.keep_coders(parts)
+        return parts, coders
+
+    def _trained(self, surveyed: Survey) -> dict[str, Coder | None]:
+        plans = {}
+        for modality, rows in zip(surveyed.modalities, surveyed.counts, strict=True):
+            plans[modality] = choose(rows, self.dims, self.spec, self._memory(rows / surveyed.rows))
+            self.progress.note(f"{modality}: {'; '.join(plans[modality].reasons)}")
+        coded = {modality: plan for modality, plan in plans.items() if plan.coded}
+        sizes = {modality: max(CODE_ROWS, ROWS_PER_LIST * plan.lists) for modality, plan in coded.items()}
+        coders: dict[str, Coder | None] = dict.fromkeys(surveyed.modalities)
+        if coded:
+            with self._phase("making codes", 1 + len(coded), "steps"):
+                samples = sample_rows(self.vectors, surveyed, sizes, self.spec.vectors, self.in_tasks)
+                self.progress.advance(1)
+                for modality, plan in coded.items():
+                    coders[modality] = train_coder(samples.pop(modality), plan.lists, plan.code_dim, plan.subspaces)
+                    self.progress.advance(1)
+        return coders
+
+    def _memory(self, share: float) -> int | None:
+        return None if self.spec.memory_gb is None else int(share * self.spec.memory_gb * 1e9)
+
+    def _stored_coder(self, modality: str, coder: Coder | None) -> PartEntry | None:
+        if coder is None:
+            return None
+        with self.unfinished.workspace() as folder:
+            save_coder(coder, folder)
+            entry = part_of(f"coder-{modality}", folder)
+            store_part(self.spec.output, entry, folder)
+        return entry
+
+    def _loaded(self, part: PartEntry | None) -> Coder | None:
+        return None if part is None else load_coder(part_folder(self.spec.output, part))
+
+    def _write_shards(self, coders: Mapping[str, Coder | None]) -> None:
+        done = self.unfinished.shards()
+        left = [part for part in self.parts if part.name not in done]
+        if len(left) < len(self.parts):
+            self.progress.note(f"{len(self.parts) - len(left)} of {len(self.parts)} shards were finished before")
+        write = _WriteShard(self.unfinished, coders, self.spec.vectors, self.dims[0], self.skip)
+        with self._phase("sharding", sum(part.stored_rows for part in left), "rows"):
+            for rows in self.in_tasks(write, left):
+                self.progress.advance(rows)
+
+    def _merged(
+        self,
+        surveyed: Survey,
+        coder_parts: Mapping[str, PartEntry | None],
+        coders: Mapping[str, Coder | None],
+        scratch: Path,
+    ) -> Iterator[Made]:
+        parts = [part.name for part in self.parts]
+        for number, (modality, first) in enumerate(zip(surveyed.modalities, surveyed.firsts, strict=True)):
+            folder, coder = scratch / f"rows-{modality}", coders[modality]
+            folder.mkdir()
+            with self.unfinished.workspace() as shards:
+                write_segment(self.unfinished.sources(modality, parts, shards), coder, folder)
+            coded = coder is not None
+            encoder, drift = surveyed.encoders[number], 1.0 if coded else None
+            entry = segment_entry(folder, modality, first, encoder, coded, drift)
+            yield Made(modality, folder, entry, coder, coder_parts[modality])
+            self.progress.advance(surveyed.counts[number])
+
+    def _stored(self, made: Made, measured: Measured) -> ModalityEntry:
+        store_part(self.spec.output, made.entry.part, made.folder)
+        router = None
+        if measured.router is not None:
+            router = part_of(f"router-{made.modality}", measured.router)
+            store_part(self.spec.output, router, measured.router)
+        self.progress.advance(1)
+        return ModalityEntry(
+            coder=made.coder_part, router=router, curves=measured.curves, top_scores=measured.top_scores
+        )
+
+    @contextmanager
+    def _phase(self, task: str, total: float, unit: str) -> Iterator[None]:
+        self.progress.begin(task, total, unit)
+        yield
+        self.progress.end()
+
+
+@dataclass(frozen=True)
+class _WriteShard:
+    """What a task does with its part; gives the rows that it has read."""
+
+    unfinished: Unfinished
+    coders: Mapping[str, Coder | None]
+    url: str
+    width: int
+    skip: pa.Array
+
+    def __call__(self, part: VectorsPart) -> int:
+        with self.unfinished.workspace() as folder:
+            rows = write_shard(part, self.coders, folder, self.url, self.skip, self.width)
+            self.unfinished.keep_shard(part.name, folder, rows)
+        return part.stored_rows
+
+
+class _Silent:
+    def begin(self, task: str, total: float, unit: str = "units") -> None:
+        pass
+
+    def advance(self, units: float) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
 
 
 def _check_same_settings(wanted: IndexSpec, standing: IndexSpec) -> None:
@@ -77,81 +306,3 @@ def _check_same_settings(wanted: IndexSpec, standing: IndexSpec) -> None:
             f"{wanted.output} was built with other settings ({'; '.join(changed)}); "
             "add --new-version to build beside it, or choose another output"
         )
-
-
-def _make(spec: IndexSpec, vectors: Vectors, lineage: Lineage, where: Survey, scratch: Path) -> Manifest:
-    """Each modality's segment in a folder of its name under `scratch`, and the manifest that describes them."""
-    folders = [scratch / modality for modality in where.modalities]
-    for folder in folders:
-        folder.mkdir()
-    provenance = write_rows(vectors, where, [folder / ROWS for folder in folders], spec.vectors)
-    for folder, first, count in zip(folders, where.firsts, where.counts, strict=True):
-        copy = provenance.slice(first, count)
-        pq.write_table(copy, folder / PROVENANCE_COPY, compression="zstd", row_group_size=SLICE_ROWS)
-        rows = np.load(folder / ROWS, mmap_mode="r")
-        library().write_index(prefix_index(rows, spec.shortlist_dim), str(folder / PREFIX))
-    return Manifest(
-        format=FORMAT,
-        version=0,  # settled when it is published
-        spec=spec,
-        space=vectors.info.space,
-        dims=tuple(vectors.info.dims),
-        metric="cosine",
-        rows=len(where.places),
-        segments=tuple(_entries(where, scratch)),
-        calibration=_calibration(spec, tuple(vectors.info.dims), where, scratch, provenance),
-        lineage=lineage,
-    )
-
-
-def _calibration(
-    spec: IndexSpec, dims: tuple[int, ...], where: Survey, scratch: Path, provenance: pa.Table
-) -> dict[str, Calibration]:
-    gpu = use_gpu(spec.device)
-    parts = list(zip(where.modalities, where.firsts, where.counts, strict=True))
-    segments = [Segment.load(scratch / modality, modality, first, gpu) for modality, first, _ in parts]
-    numbers = _source_numbers(provenance)
-    sources = Sources({modality: numbers[first : first + count] for modality, first, count in parts})
-    measured = calibrate(segments, sources, dims, spec.shortlist_depth)
-    for modality, result in measured.items():
-        logger.info("%s: recall@10 %.4f with %d candidates", modality, result.recall_at_10, result.depth)
-    return measured
-
-
-def _source_numbers(provenance: pa.Table) -> IntArray:
-    """[n], equal for rows of the same recording or document: same asset, and same item in it."""
-    assets, items = (_codes(provenance[name]) for name in ("asset_id", "item"))
-    return assets * (int(items.max()) + 1) + items
-
-
-def _codes(column: pa.ChunkedArray) -> IntArray:
-    """[n] a number for each distinct value; null is one of them."""
-    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-    codes: IntArray = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return codes
-
-
-def _entries(where: Survey, scratch: Path) -> Iterator[SegmentEntry]:
-    parts = zip(where.modalities, where.firsts, where.counts, where.encoders, strict=True)
-    for modality, first, count, encoder in parts:
-        files = {name: describe(scratch / modality / name) for name in (PREFIX, ROWS, PROVENANCE_COPY)}
-        yield SegmentEntry(
-            name=f"{modality}-{_content_name(files)}",
-            modality=modality,
-            first_id=first,
-            rows=count,
-            encoder=encoder,
-            files=files,
-        )
-
-
-def _content_name(files: dict[str, FileEntry]) -> str:
-    return hashlib.sha256("".join(files[name].sha256 for name in sorted(files)).encode()).hexdigest()[:16]
-
-
-def _store_segment(url: str, entry: SegmentEntry, folder: Path) -> None:
-    place = segment_url(url, entry.name)
-    for name in entry.files:
-        with store.scratch(place) as path:
-            shutil.copyfile(folder / name, path)
-            store.move_in(path, store.join(place, name))

@@ -1,12 +1,13 @@
-"""From the dataset's order to the index's: which rows there are, and where each goes.
+"""Which rows there are, and a sample of them: one pass over ids and fingerprints, then one over the vectors.
 
-The order is by modality, then by segment_id, so that it does not depend on how the dataset's files were cut.
-Two passes: the first reads ids and fingerprints and fixes the order, the second puts each row in its place.
+Rows are sampled by their segment_ids, which are hashes: the smallest are a uniform sample that depends neither on how
+the dataset's files were cut nor on how many workers read them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import accumulate
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,115 +15,139 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from embed.errors import FingerprintMismatch, InputError
-from embed.tables import PROVENANCE
-from index.contracts import IntArray, Vectors
+from index.contracts import Vectors, VectorsPart
 
 SURVEYED = ["segment_id", "modality", "space", "encoder"]
-SLICE_ROWS = 65_536
+SAMPLED = ["segment_id", "modality", "uri", "vector"]
 
 AGAIN = "`deglu embed SPEC --set output=ANOTHER`"
+
+Ids = NDArray[np.bytes_]  # [n] of 16 bytes, which sort as the bytes do
+Made = TypeVar("Made")
+
+
+class InTasks(Protocol):
+    """Does something with each part; results come in any order."""
+
+    def __call__(self, act: Callable[[VectorsPart], Made], parts: Sequence[VectorsPart], /) -> Iterator[Made]: ...
+
+
+def here(act: Callable[[VectorsPart], Made], parts: Sequence[VectorsPart]) -> Iterator[Made]:
+    """One after another, in this process."""
+    return map(act, parts)
 
 
 @dataclass(frozen=True)
 class Survey:
-    """Which rows there are, and where each goes."""
+    """What is to be indexed."""
 
     modalities: tuple[str, ...]  # in the order of their ids
     counts: tuple[int, ...]
     encoders: tuple[str, ...]
-    places: IntArray  # [n] id of each row, in the dataset's order
+    ids: Mapping[str, Ids]  # by modality, ascending
 
     @property
     def firsts(self) -> tuple[int, ...]:
         """Each modality's first id."""
-        return tuple(int(first) for first in np.cumsum([0, *self.counts[:-1]]))
+        return tuple(accumulate(self.counts, initial=0))[:-1]
+
+    @property
+    def rows(self) -> int:
+        return sum(self.counts)
 
 
-def survey(vectors: Vectors, url: str) -> Survey:
-    """First pass.  Raises InputError where there is nothing to index or a row is there twice, FingerprintMismatch."""
+def survey(
+    vectors: Vectors, url: str, skip: pa.Array | None = None, seen: Callable[[int], None] = lambda rows: None
+) -> Survey:
+    """The rows whose segment_id is not in `skip`; `seen` is told how many more rows were looked at.
+
+    Raises InputError where there is nothing to index or a row is there twice, FingerprintMismatch.
+    """
     if vectors.info.metric != "cosine":
         raise InputError(f"{url}: metric {vectors.info.metric!r}; this index compares by cosine alone: {AGAIN}")
-    batches = [batch.select(SURVEYED) for batch in vectors.batches(SURVEYED) if batch.num_rows]
-    if not batches:
-        raise InputError(f"{url}: no rows to index; embed something into it first with `deglu embed SPEC`")
-    table = pa.Table.from_batches(batches)
-    encoders = _encoders(table, vectors.info.space, url)
-    ids = _ids(table["segment_id"])
-    modality = np.asarray(table["modality"].to_numpy(), dtype=str)
-    order = np.lexsort((ids, modality))
-    _check_unique(ids[order], url)
-    places = np.empty(len(order), np.int64)
-    places[order] = np.arange(len(order))
-    names, counts = np.unique(modality, return_counts=True)
-    modalities = tuple(str(name) for name in names)
-    return Survey(modalities, tuple(map(int, counts)), tuple(encoders[name] for name in modalities), places)
-
-
-def write_rows(vectors: Vectors, where: Survey, files: Sequence[Path], url: str) -> pa.Table:
-    """Second pass: each modality's rows into its .npy file, float16; returns the provenance of all, ordered by id.
-
-    Raises InputError naming the first vector that is zero, NaN, infinite or of another width.
-    """
-    width = vectors.info.dims[0]
-    targets = [
-        np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=(count, width))
-        for file, count in zip(files, where.counts, strict=True)
-    ]
-    copies: list[pa.RecordBatch] = []
-    done = 0
-    for batch in vectors.batches():
-        _scatter(_checked_vectors(batch, width, url), where.places[done : done + batch.num_rows], where, targets)
-        copies.append(batch.select(PROVENANCE.names))
-        done += batch.num_rows
-    for target in targets:
-        target.flush()
-    return _in_order(pa.Table.from_batches(copies), where)
-
-
-def _scatter(
-    rows: NDArray[np.float16], places: IntArray, where: Survey, targets: Sequence[NDArray[np.float16]]
-) -> None:
-    for target, first in zip(targets, where.firsts, strict=True):
-        here = (places >= first) & (places < first + len(target))
-        target[places[here] - first] = rows[here]
-
-
-def _in_order(table: pa.Table, where: Survey) -> pa.Table:
-    """By id; in slices, so that no text column outgrows what one Arrow array may hold."""
-    order = np.argsort(where.places)
-    starts = range(0, len(order), SLICE_ROWS)
-    slices = [table.take(pa.array(order[start : start + SLICE_ROWS])) for start in starts]
-    return pa.concat_tables(slices).replace_schema_metadata(None)
-
-
-def _encoders(table: pa.Table, space: str, url: str) -> dict[str, str]:
-    """The one encoder of each modality."""
-    spaces = sorted({*pc.unique(table["space"]).to_pylist(), space})
-    if len(spaces) > 1:
-        raise FingerprintMismatch(
-            f"{url}: rows of several spaces ({', '.join(spaces)}); embed it again with one encoder: {AGAIN}"
-        )
-    makers = table.group_by(["modality", "encoder"]).aggregate([]).to_pylist()
     encoders: dict[str, str] = {}
-    for maker in makers:
-        other = encoders.setdefault(maker["modality"], maker["encoder"])
-        if other != maker["encoder"]:
-            raise FingerprintMismatch(
-                f"{url}: {maker['modality']} rows of several encoders ({other}, {maker['encoder']}); "
-                f"embed them again with one: {AGAIN}"
-            )
-    return encoders
+    found: dict[str, list[Ids]] = {}
+    for batch in vectors.batches(SURVEYED):
+        seen(batch.num_rows)
+        batch = without(batch, skip)
+        _check_space(batch, vectors.info.space, url)
+        for modality, rows in by_modality(batch):
+            _check_encoder(encoders, modality, rows, url)
+            found.setdefault(modality, []).append(ids_of(rows["segment_id"]))
+    if not found:
+        raise InputError(f"{url}: no rows to index; embed something into it first with `deglu embed SPEC`")
+    names = tuple(sorted(found))
+    ids = {name: np.sort(np.concatenate(found.pop(name))) for name in names}
+    for some in ids.values():
+        _check_unique(some, url)
+    return Survey(names, tuple(len(ids[name]) for name in names), tuple(encoders[name] for name in names), ids)
 
 
-def _check_unique(ids: NDArray[np.bytes_], url: str) -> None:
-    """Of ids in order within each modality."""
-    twice = np.flatnonzero(ids[1:] == ids[:-1])
-    if len(twice):
-        shown = bytes(ids[twice[0]]).ljust(16, b"\0").hex()
-        raise InputError(f"{url}: segment {shown} is there twice; see what else is wrong with `deglu verify {url}`")
+def sample_rows(
+    vectors: Vectors, surveyed: Survey, wanted: Mapping[str, int], url: str, in_tasks: InTasks = here
+) -> dict[str, NDArray[np.float16]]:
+    """Up to so many rows [n, D] of each modality in `wanted`, those with the smallest segment_ids, in their order.
+
+    Raises InputError for damaged vectors among them.
+    """
+    last = {name: bytes(surveyed.ids[name][:count][-1]).ljust(16, b"\0") for name, count in wanted.items()}
+    sampler = _Sampler(last, vectors.info.dims[0], url)
+    found = [piece for pieces in in_tasks(sampler, vectors.parts()) for piece in pieces]
+    return {name: _in_order([piece for piece in found if piece[0] == name]) for name in wanted}
 
 
-def _checked_vectors(batch: pa.RecordBatch, width: int, url: str) -> NDArray[np.float16]:
+Piece = tuple[str, Ids, NDArray[np.float16]]
+
+
+@dataclass(frozen=True)
+class _Sampler:
+    """The sampled rows of a part; pickles into workers."""
+
+    last: Mapping[str, bytes]  # by modality, the last segment_id of the sample
+    width: int
+    url: str
+
+    def __call__(self, part: VectorsPart) -> list[Piece]:
+        return [piece for batch in part.batches(SAMPLED) for piece in self._pieces(batch)]
+
+    def _pieces(self, batch: pa.RecordBatch) -> Iterator[Piece]:
+        for modality, rows in by_modality(batch):
+            if modality in self.last:
+                ids = ids_of(rows["segment_id"])
+                chosen = rows.filter(pa.array(ids <= np.bytes_(self.last[modality])))
+                if chosen.num_rows:
+                    yield modality, ids_of(chosen["segment_id"]), checked_vectors(chosen, self.width, self.url)
+
+
+def by_modality(batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """The rows of each modality that the batch has."""
+    names = pc.unique(batch["modality"]).to_pylist()
+    if len(names) == 1:
+        yield names[0], batch
+    else:
+        for name in names:
+            yield name, batch.filter(pc.equal(batch["modality"], name))
+
+
+def without(batch: pa.RecordBatch, skip: pa.Array | None) -> pa.RecordBatch:
+    """The rows whose segment_id is not in `skip`."""
+    if skip is None or not len(skip):
+        return batch
+    return batch.filter(pc.invert(pc.is_in(batch["segment_id"], value_set=skip)))
+
+
+def ids_of(column: Any) -> Ids:
+    """Of a column of ids, an array or in chunks."""
+    chunks: Iterable[pa.Array] = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    parts = [np.frombuffer(part.buffers()[1], "S16")[part.offset : part.offset + len(part)] for part in chunks]
+    return np.concatenate([np.empty(0, "S16"), *parts])
+
+
+def checked_vectors(batch: pa.RecordBatch, width: int, url: str) -> NDArray[np.float16]:
+    """[n, D] of a batch with segment_id, uri and vector.
+
+    Raises InputError naming the first that is zero, NaN, infinite or of another width.
+    """
     column = batch.column("vector")
     if column.type.list_size != width:
         raise InputError(f"{url}: vectors of width {column.type.list_size} where its dims say {width}; {AGAIN}")
@@ -139,7 +164,33 @@ def _checked_vectors(batch: pa.RecordBatch, width: int, url: str) -> NDArray[np.
     return rows
 
 
-def _ids(column: pa.ChunkedArray) -> NDArray[np.bytes_]:
-    """[n] of 16 bytes, which sort as the bytes do."""
-    parts = [np.frombuffer(part.buffers()[1], "S16")[part.offset : part.offset + len(part)] for part in column.chunks]
-    return np.concatenate(parts)
+def _in_order(pieces: list[Piece]) -> NDArray[np.float16]:
+    order = np.argsort(np.concatenate([ids for _, ids, _ in pieces]))
+    rows: NDArray[np.float16] = np.concatenate([rows for _, _, rows in pieces])[order]
+    return rows
+
+
+def _check_space(batch: pa.RecordBatch, space: str, url: str) -> None:
+    spaces = sorted({*pc.unique(batch["space"]).to_pylist(), space})
+    if len(spaces) > 1:
+        raise FingerprintMismatch(
+            f"{url}: rows of several spaces ({', '.join(spaces)}); embed it again with one encoder: {AGAIN}"
+        )
+
+
+def _check_encoder(known: dict[str, str], modality: str, rows: pa.RecordBatch, url: str) -> None:
+    """All rows of a modality have one encoder, which is kept in `known`."""
+    for encoder in pc.unique(rows["encoder"]).to_pylist():
+        other = known.setdefault(modality, encoder)
+        if other != encoder:
+            raise FingerprintMismatch(
+                f"{url}: {modality} rows of several encoders ({other}, {encoder}); embed them again with one: {AGAIN}"
+            )
+
+
+def _check_unique(ids: Ids, url: str) -> None:
+    """Of ids in order."""
+    twice = np.flatnonzero(ids[1:] == ids[:-1])
+    if len(twice):
+        shown = bytes(ids[twice[0]]).ljust(16, b"\0").hex()
+        raise InputError(f"{url}: segment {shown} is there twice; see what else is wrong with `deglu verify {url}`")

@@ -16,6 +16,7 @@ from index.artifact import Lineage, Manifest
 from index.build import build
 from index.search import Index, open_index
 from index.spec import IndexSpec
+from index.survey import here
 
 SPACE = "space-1"
 
@@ -28,15 +29,38 @@ class Info:
     space: str = SPACE
 
 
-class TableVectors:
-    """A vectors dataset in memory; keeps `index.contracts.Vectors`."""
+@dataclass(frozen=True)
+class TablePart:
+    """Some rows of a table; keeps `index.contracts.VectorsPart`."""
 
-    def __init__(self, table: pa.Table, dims: tuple[int, ...], batch_rows: int = 300) -> None:
-        self.table, self.info, self.batch_rows = table, Info(dims, len(table)), batch_rows
+    table: pa.Table
+    batch_rows: int = 300
+
+    @property
+    def name(self) -> str:
+        return digest(*self.table["segment_id"].to_pylist()).hex()
+
+    @property
+    def stored_rows(self) -> int:
+        return len(self.table)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         table = self.table.select(list(columns)) if columns else self.table
         yield from table.to_batches(max_chunksize=self.batch_rows)
+
+
+class TableVectors:
+    """A vectors dataset in memory; keeps `index.contracts.Vectors`."""
+
+    def __init__(self, table: pa.Table, dims: tuple[int, ...], batch_rows: int = 300, part_rows: int = 65_536) -> None:
+        self.table, self.info, self.batch_rows, self.part_rows = table, Info(dims, len(table)), batch_rows, part_rows
+
+    def parts(self) -> list[TablePart]:
+        starts = range(0, len(self.table), self.part_rows)
+        return [TablePart(self.table.slice(start, self.part_rows), self.batch_rows) for start in starts]
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        return TablePart(self.table, self.batch_rows).batches(columns)
 
 
 def _row(modality: str, number: int, vector: Any, asset: str, encoder: str) -> dict[str, Any]:
@@ -81,7 +105,7 @@ def vectors_of() -> MakeVectors:
 
 @pytest.fixture(scope="session")
 def as_vectors() -> type[TableVectors]:
-    """`as_vectors(table, dims, batch_rows=300)`: any table of `embed.tables.rows` as a dataset."""
+    """`as_vectors(table, dims, batch_rows=300, part_rows=65_536)`: any table of `embed.tables.rows` as a dataset."""
     return TableVectors
 
 
@@ -90,18 +114,26 @@ Build = Callable[..., tuple[Manifest, bool]]
 
 @pytest.fixture(scope="session")
 def build_at() -> Build:
-    """`build_at(url, vectors, shortlist_dim=..., ...)`."""
+    """`build_at(url, vectors, ladder=..., ...)`; how it is built: `in_tasks`, `progress`."""
 
-    def make(url: str, vectors: TableVectors, new_version: bool = False, **fields: Any) -> tuple[Manifest, bool]:
+    def make(
+        url: str,
+        vectors: TableVectors,
+        new_version: bool = False,
+        in_tasks: Any = here,
+        progress: Any = None,
+        **fields: Any,
+    ) -> tuple[Manifest, bool]:
         spec = IndexSpec(vectors="data/vectors", output=url, device="cpu", **fields)
-        return build(spec, vectors, Lineage(url="data/vectors", version=1, sha256=None, settings={}), new_version)
+        lineage = Lineage(url="data/vectors", version=1, sha256=None, settings={})
+        return build(spec, vectors, lineage, new_version, in_tasks=in_tasks, progress=progress)
 
     return make
 
 
 @pytest.fixture
 def opened(tmp_path: Path, build_at: Build) -> Callable[..., Index]:
-    """`opened(vectors, shortlist_dim=..., ...)`: the index over them."""
+    """`opened(vectors, ladder=..., ...)`: the index over them."""
 
     def make(vectors: TableVectors, **fields: Any) -> Index:
         build_at(str(tmp_path / "index"), vectors, **fields)
