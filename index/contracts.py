@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from embed.encoder import FloatArray
 
 if TYPE_CHECKING:
+    from index.ladder import Point, Setting
     from index.where import Where
 
 IntArray = NDArray[np.int64]
@@ -75,12 +76,27 @@ class StageCost:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """How deep one modality was searched, and why no deeper."""
+
+    modality: str
+    setting: "Setting | None"  # None: every row that may be a hit
+    measured: "Point | None"  # what the setting was measured to give, before it was widened for a filter or more hits
+    why: str
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Where the time of one call went, and why it went no deeper."""
 
     queries: int
     stages: tuple[StageCost, ...]
-    why: tuple[str, ...]  # a sentence for each modality
+    chosen: tuple[Chosen, ...]  # one for each modality that was searched
+
+    @property
+    def why(self) -> tuple[str, ...]:
+        """A sentence for each modality."""
+        return tuple(f"{one.modality}: {one.why}" for one in self.chosen)
 
     @property
     def seconds(self) -> float:

@@ -13,7 +13,7 @@ from embed.encoder import FloatArray
 from embed.errors import FingerprintMismatch, InputError
 from index.artifact import Manifest
 from index.blend import Background, calibrated
-from index.contracts import NO_ID, Exclude, Explanation, Hits, IntArray, Modality, StageCost
+from index.contracts import NO_ID, Chosen, Exclude, Explanation, Hits, IntArray, Modality, StageCost
 from index.faiss_library import library
 from index.neighbours import join, top
 from index.opened import Opened, open_version
@@ -87,8 +87,8 @@ class Index:
         hidden = _checked_exclude(exclude, len(ready))
         costs: list[StageCost] = []
         names = self._asked(modality)
-        hits, why = self._searched(names, modality, ready, k, width, effort, where, hidden, costs)
-        return hits, Explanation(len(ready), _summed(costs), tuple(why))
+        hits, chosen = self._searched(names, modality, ready, k, width, effort, where, hidden, costs)
+        return hits, Explanation(len(ready), _summed(costs), tuple(chosen))
 
     def rows(self, ids: Sequence[int] | IntArray) -> pa.Table:
         """See `index.contracts.Searcher`."""
@@ -105,15 +105,15 @@ class Index:
         where: Where | None,
         hidden: Sequence[IntArray] | None,
         costs: list[StageCost] | None,
-    ) -> tuple[Hits, list[str]]:
+    ) -> tuple[Hits, list[Chosen]]:
         k = _at_least_one("k", k)
-        parts, why = [_no_hits(len(queries))], []
+        parts, chosen = [_no_hits(len(queries))], list[Chosen]()
         for name in names:
             wish, decision = self._wish(name, k, dim, effort, where, hidden)
             hits = self._shelf_hits(name, queries, wish, costs)
             parts.append(self._comparable(name, queries, hits, dim) if modality == "any" else hits)
-            why.append(f"{name}: {decision.why}")
-        return join(parts, k), why
+            chosen.append(Chosen(name, decision.setting, decision.point, decision.why))
+        return join(parts, k), chosen
 
     def _wish(
         self,
