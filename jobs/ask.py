@@ -12,6 +12,7 @@ from embed.encoder import Batch, Encoder, Role
 from embed.tables import SPEECH
 from index.contracts import NO_ID, Exclude, Hits, Modality
 from index.search import Index, open_index
+from index.where import Where
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Answer:
     """One hit, with all that is needed to play or read it."""
 
     rank: int  # from 1
-    score: float  # cosine; for modality `any` calibrated, see index.calibrate
+    score: float  # cosine; for modality `any` calibrated, see index.blend
     id: int  # in this version of the index
     segment_id: str  # the same for ever, hexadecimal
     modality: str
@@ -44,16 +45,21 @@ def ask(
     task: str | None = None,
     modality: Modality = "any",
     dim: int | None = None,
-    depth: int | None = None,
+    recall: float | None = None,
+    budget_ms: float | None = None,
+    where: Where | None = None,
     exclude: Exclude | None = None,
 ) -> list[list[Answer]]:
     """Up to k answers for each question, best first; questions are all texts, or all speech as 16 kHz waves.
 
+    The other wishes are those of `index.contracts.Searcher`.
     Raises FingerprintMismatch where encoder and index are not of one space, and what `open_index` raises.
     """
     index = open_index(index_url, encoder.fingerprints.space)
     queries = encoder.encode(questions, role, task)
-    hits = index.search(queries, k, modality=modality, dim=dim, depth=depth, exclude=exclude)
+    hits = index.search(
+        queries, k, modality=modality, dim=dim, recall=recall, budget_ms=budget_ms, where=where, exclude=exclude
+    )
     return answers_of(index, hits)
 
 
