@@ -83,8 +83,9 @@ class Unfinished:
 
     def sources(self, modality: str, parts: Sequence[str], folder: Path) -> list[Source]:
         """The shards of one modality, of those parts that have any; remote ones are fetched into `folder`."""
-        having = [part for part in parts if modality in self._done(part).rows]
-        return list(store.in_turn(lambda part: self._source(modality, part, folder / part), having))
+        folders = store.in_turn(lambda part: self._local(modality, part, folder / part), parts)
+        # Opened one by one: numpy reads headers with `ast`, which fails now and then in threads of Python 3.11.
+        return [_opened(found) for found in folders if found is not None]
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
@@ -112,21 +113,27 @@ class Unfinished:
     def _done(self, part: str) -> _Done:
         return _Done.model_validate_json(store.read_bytes(store.join(self.url, part, DONE)))
 
-    def _source(self, modality: str, part: str, folder: Path) -> Source:
-        place = store.join(self.url, part, modality)
-        if place.startswith(store.S3):
-            folder.mkdir(parents=True)
-            names = [name.partition("/")[2] for name in self._done(part).bytes if name.startswith(f"{modality}/")]
-            for name in names:
-                store.local_copy(store.join(place, name), folder)
-        else:
-            folder = Path(place)
-        lists = folder / LISTS
-        return Source(
-            rows=np.load(folder / ROWS, mmap_mode="r"),
-            lists=np.load(lists, mmap_mode="r") if lists.exists() else None,
-            provenance=folder / PROVENANCE_COPY,
-        )
+    def _local(self, modality: str, part: str, folder: Path) -> Path | None:
+        """Where the modality's files of a shard are; None where it has none."""
+        place, done = store.join(self.url, part, modality), self._done(part)
+        if modality not in done.rows:
+            return None
+        if not place.startswith(store.S3):
+            return Path(place)
+        folder.mkdir(parents=True)
+        for name in done.bytes:
+            if name.startswith(f"{modality}/"):
+                store.local_copy(store.join(self.url, part, name), folder)
+        return folder
+
+
+def _opened(folder: Path) -> Source:
+    lists = folder / LISTS
+    return Source(
+        rows=np.load(folder / ROWS, mmap_mode="r"),
+        lists=np.load(lists, mmap_mode="r") if lists.exists() else None,
+        provenance=folder / PROVENANCE_COPY,
+    )
 
 
 def key_of(spec: IndexSpec, lineage: Lineage, parts: Sequence[VectorsPart], skip: pa.Array) -> str:
