@@ -153,6 +153,15 @@ def retry(
 def index(
     spec: SpecPath,
     overrides: Overrides = None,
+    append: Annotated[
+        bool, typer.Option("--append", help="Bring the index up to its dataset: new rows come, lost ones go.")
+    ] = False,
+    delete: Annotated[
+        str | None, typer.Option("--delete", metavar="WHERE", help="Hide the rows that this holds for, for ever.")
+    ] = None,
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Purge the bytes of hidden rows; versions that hold them are removed.")
+    ] = False,
     new_version: NewVersion = False,
     as_json: AsJson = False,
     dry_run: DryRun = False,
@@ -160,14 +169,25 @@ def index(
 ) -> int:
     """Build the index of a vectors dataset.
 
-    Two stages: a shortlist by a prefix of each vector, then all dimensions. Readers of the version that stands
-    are not disturbed; settings that differ from its own want --new-version.
+    It is calibrated on its own vectors: what each depth of search finds and costs is measured and kept. Readers of
+    the version that stands are not disturbed; settings that differ from its own want --new-version. One of --append,
+    --delete and --compact changes the index that stands, in seconds, without building it again.
 
     \b
-    Example:
+    Examples:
       deglu index deploy/specs/index-demo.yaml
+      deglu index deploy/specs/index-demo.yaml --append
+      deglu index deploy/specs/index-demo.yaml --delete "uri = 'radio/2026/monday.mp3' and start_s < 60"
+      deglu index deploy/specs/index-demo.yaml --compact
     """
-    return _job("index", spec, overrides, as_json, dry_run, new_version=new_version)
+    changes = {"--append": append, "--delete": delete is not None, "--compact": compact, "--new-version": new_version}
+    given = [name for name, is_given in changes.items() if is_given]
+    if len(given) > 1:
+        raise SpecError(f"{' and '.join(given)} are changes of their own: give one, then the next")
+    if not given or new_version or dry_run:
+        return _job("index", spec, overrides, as_json, dry_run, new_version=new_version)
+    checked = load_spec("index", spec, overrides or ())
+    return show(named("jobs.update_index:update_index")(checked, append, delete, compact), as_json)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -198,6 +218,15 @@ def query(
     k: Annotated[int, typer.Option("-k", min=1, help="How many answers.")] = 10,
     modality: Annotated[Modality, typer.Option("--modality", help="What may answer.")] = "any",
     dim: Annotated[int | None, typer.Option("--dim", min=1, help="Use this declared width only.")] = None,
+    recall: Annotated[
+        float | None, typer.Option("--recall", help="Share of the true best to find; the index's own by default.")
+    ] = None,
+    budget_ms: Annotated[
+        float | None, typer.Option("--budget-ms", help="Instead: the best within so long, per question and modality.")
+    ] = None,
+    where: Annotated[
+        str | None, typer.Option("--where", metavar="FILTER", help="Only rows whose provenance says so; see below.")
+    ] = None,
     model: Annotated[
         str | None, typer.Option("--model", help="The encoder that made the index; demo by default.")
     ] = None,
@@ -207,20 +236,40 @@ def query(
 ) -> int:
     """Ask an index, typing or speaking.
 
-    The answers carry score, asset, start and end, and the text where it is known.
+    The answers carry score, asset, start and end, and the text where it is known. Recall and milliseconds are those
+    that were measured when the index was built; --recall 1 reads every row. --explain tells what was read.
 
     \b
     Examples:
       deglu query build/index --text "press the hash key" --modality speech
       deglu query build/index --audio question.wav -k 5 --json
-      deglu query build/index --batch questions.jsonl --json
+      deglu query build/index --batch questions.jsonl --recall 0.999 --json
+      deglu query build/index --text "rain" --budget-ms 2 --explain
+      deglu query build/index --text "rain" --where "lang = 'wo' and start_s < 3600"
 
     A batch line is {"text": "..."} or {"audio": "FILE"}.
+
+    \b
+    A filter compares the columns of provenance, and joins by and, or, not and brackets:
+      lang = 'wo' and start_s < 3600             Wolof, said in the first hour of a recording
+      uri like 'radio/2026/%'                    % stands for anything, _ for one character
+      lang in ('wo', 'fr') and not item is null
     """
     if sum(given is not None for given in (text, audio, batch)) != 1:
         raise SpecError("a question is one of --text, --audio and --batch: give exactly one")
     result = named("jobs.ask_index:ask_index")(
-        index, text=text, audio=audio, batch=batch, k=k, modality=modality, dim=dim, model=model, explain=explain
+        index,
+        text=text,
+        audio=audio,
+        batch=batch,
+        k=k,
+        modality=modality,
+        dim=dim,
+        recall=recall,
+        budget_ms=budget_ms,
+        where=where,
+        model=model,
+        explain=explain,
     )
     return show(result, as_json)
 
@@ -278,22 +327,23 @@ def failures(dataset: Dataset, where: Where = None, as_json: AsJson = False, deb
 
 @app.command(epilog=EXIT_CODES)
 def verify(
-    dataset: Dataset,
+    url: Annotated[str, typer.Argument(metavar="URL", help="A vectors dataset or an index: a folder or an s3:// url.")],
     number: Annotated[int | None, typer.Option("--version", min=1, help="This version; the newest by default.")] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """Prove that a vectors dataset is whole.
+    """Prove that a dataset or an index is whole.
 
     Reads all of it from storage: listed = embedded + failed + skipped, ids unique, checksums, fingerprints, lengths
-    of vectors, nothing left of what was purged. Exit code 1 names the units that do not hold.
+    of vectors, nothing left of what was purged. Exit code 1 names the units, or the files, that do not hold.
 
     \b
-    Example:
+    Examples:
       deglu verify s3://bucket/vectors
+      deglu verify s3://bucket/index
     """
     with progress_on_stderr() as progress:
-        result = named("jobs.verify_dataset:verify")(dataset, number, progress)
+        result = named("jobs.verify_index:verify_any")(url, number, progress)
     return show(result, as_json)
 
 

@@ -1,0 +1,307 @@
+"""Whether an index holds what its manifest says, and nothing of what was taken away; by reading storage alone.
+
+What is damaged or missing is a problem, not an error.  Nothing is fetched into a cache, and nothing of one is believed.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from embed.errors import DegluError
+from embed.store import Entry, join, listing, open_input
+from embed.tables import ID
+from index.artifact import (
+    PROVENANCE_COPY,
+    REMOVED,
+    REMOVED_ROWS,
+    ROWS,
+    ROWS_8,
+    SCALES,
+    FileEntry,
+    Manifest,
+    PartEntry,
+    SegmentEntry,
+    part_url,
+    read_manifest,
+)
+from index.purge import Standing, orphans, standing
+from index.removed import kept_out, live_rows, stored_removed
+from index.survey import ids_of
+
+CHUNK_BYTES = 1 << 20
+KEYS = ["segment_id", "asset_id"]
+COMPACT = "`deglu index SPEC --compact` takes them away"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of promise: what was looked at, and what of it does not hold."""
+
+    name: str
+    figures: str
+    problems: tuple[str, ...] = ()
+
+
+def verify_index(
+    url: str,
+    version: int | None = None,
+    forgotten: pa.Array | None = None,
+    seen: Callable[[], None] = lambda: None,
+) -> list[Finding]:
+    """All checks of a version, the newest by default; `seen` is called after each of its files.
+
+    forgotten  ids of the assets that the dataset has taken down; None where it cannot be asked
+
+    Raises InputError where that version is not, StorageError where storage is out of reach.
+    """
+    read = _Read(url, read_manifest(url, version), forgotten, seen)
+    checks = {
+        "log": _check_log,
+        "files": _check_files,
+        "rows": _check_rows,
+        "ids": _check_ids,
+        "removed": _check_removed,
+        "forgotten": _check_forgotten,
+        "absence": _check_absence,
+        "orphans": _check_orphans,
+    }
+    return [_tried(name, check, read) for name, check in checks.items()]
+
+
+class _Read:
+    """What the checks read, each when it is first asked for, and once."""
+
+    def __init__(self, url: str, manifest: Manifest, forgotten: pa.Array | None, seen: Callable[[], None]) -> None:
+        self.url, self.manifest, self.forgotten, self.seen = url, manifest, forgotten, seen
+
+    @cached_property
+    def log(self) -> Standing:
+        return standing(self.url)
+
+    @cached_property
+    def objects(self) -> dict[str, Entry]:
+        """By part and name, of all parts that lie there."""
+        return {_short(entry.url): entry for entry in listing(join(self.url, "parts"))}
+
+    @cached_property
+    def removed(self) -> pa.Table:
+        return self.removed_of(self.manifest)
+
+    @cached_property
+    def keys(self) -> dict[str, pa.Table]:
+        """segment_id and asset_id of each segment of the version, by part."""
+        parts = [entry.part.name for entry in self.manifest.segments]
+        return {part: self.table(part_url(self.url, part), PROVENANCE_COPY, KEYS) for part in parts}
+
+    def removed_of(self, manifest: Manifest) -> pa.Table:
+        if manifest.removed is None:
+            return REMOVED.empty_table()
+        return self.table(part_url(self.url, manifest.removed.name), REMOVED_ROWS, REMOVED.names)
+
+    def table(self, folder: str, name: str, columns: Sequence[str]) -> pa.Table:
+        with open_input(join(folder, name)) as stream:
+            return pq.read_table(stream, columns=list(columns))
+
+    def live(self, entry: SegmentEntry) -> pa.Table:
+        """Keys of the rows that may be hits."""
+        kept = live_rows(self.removed, entry)
+        keys = self.keys[entry.part.name]
+        return keys if kept is None else keys.filter(pa.array(kept))
+
+
+def _tried(name: str, check: Callable[[_Read], Finding], read: _Read) -> Finding:
+    """A check that cannot read what it needs has a problem."""
+    try:
+        return check(read)
+    except (DegluError, pa.ArrowException, OSError, ValueError, IndexError) as error:
+        reason = str(error).strip().splitlines()[0]
+        return Finding(name, "not checked", (f"{reason}; mend the files first",))
+
+
+def _check_log(read: _Read) -> Finding:
+    log = read.log
+    figures = f"{_many(1 + len(log.older), 'version')}, {len(log.notes):,} removed by compactions"
+    waiting = sum(len(parts) for parts in log.notes.values())
+    cut_short = f"; {_many(waiting, 'part')} still to be removed: run `deglu index SPEC --compact` again"
+    return Finding("log", figures + (cut_short if waiting else ""), tuple(log.damaged.values()))
+
+
+def _check_files(read: _Read) -> Finding:
+    """Every file of the version byte by byte; those of the other versions by name and size."""
+    own = {part.name: part for part in read.manifest.parts}
+    wrong = [problem for part in own.values() for problem in _check_part(read, part)]
+    for version, manifest in {**read.log.older, read.log.newest.version: read.log.newest}.items():
+        for part in manifest.parts:
+            wrong += [] if part.name in own else list(_check_sizes(read, version, part))
+    files = [file for part in own.values() for file in part.files.values()]
+    size = sum(file.bytes for file in files) / 1e6
+    figures = f"{_many(len(files), 'file')}, {size:,.1f} MB, each of the size and sha256 that the manifest names"
+    return Finding("files", figures, tuple(wrong))
+
+
+def _check_part(read: _Read, part: PartEntry) -> Iterator[str]:
+    for name, file in part.files.items():
+        problem = _wrong(join(part_url(read.url, part.name), name), file)
+        read.seen()
+        if problem:
+            yield f"parts/{part.name}/{name}: {problem}; build the index again with `deglu index SPEC`"
+
+
+def _wrong(place: str, file: FileEntry) -> str | None:
+    digest, size = hashlib.sha256(), 0
+    try:
+        with open_input(place) as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                digest.update(chunk)
+                size += len(chunk)
+    except DegluError:
+        return "missing"
+    if size != file.bytes:
+        return f"{size:,} bytes where the manifest says {file.bytes:,}"
+    return None if digest.hexdigest() == file.sha256 else "damaged, its sha256 is not the manifest's"
+
+
+def _check_sizes(read: _Read, version: int, part: PartEntry) -> Iterator[str]:
+    for name, file in part.files.items():
+        there = read.objects.get(f"{part.name}/{name}")
+        if there is None or there.size_bytes != file.bytes:
+            yield f"parts/{part.name}/{name} of version {version}: {'of another size' if there else 'missing'}"
+
+
+def _check_rows(read: _Read) -> Finding:
+    """Files of a segment have as many rows as it says, and all segments as many as the version."""
+    wrong = [problem for entry in read.manifest.segments for problem in _check_segment(read, entry)]
+    live = sum(entry.rows for entry in read.manifest.segments) - stored_removed(read.removed)
+    if live != read.manifest.rows:
+        wrong.append(f"the segments hold {live:,} rows that may be hits, the manifest tells {read.manifest.rows:,}")
+    figures = f"{live:,} that may be hits, in {_many(len(read.manifest.segments), 'segment')}"
+    return Finding("rows", figures, tuple(wrong))
+
+
+def _check_segment(read: _Read, entry: SegmentEntry) -> Iterator[str]:
+    width = read.manifest.dims[0]
+    shapes = {ROWS: (entry.rows, width)}
+    if entry.coded:
+        shapes |= {ROWS_8: (entry.rows, width), SCALES: (entry.rows,)}
+    for name, shape in shapes.items():
+        found = _shape(join(part_url(read.url, entry.part.name), name))
+        if found != shape:
+            yield f"parts/{entry.part.name}/{name}: has shape {found} where the manifest says {shape}"
+    rows = read.keys[entry.part.name].num_rows
+    if rows != entry.rows:
+        yield f"parts/{entry.part.name}/{PROVENANCE_COPY}: {rows:,} rows where the manifest says {entry.rows:,}"
+
+
+def _shape(place: str) -> tuple[int, ...]:
+    """Of an .npy file, by its header alone."""
+    with open_input(place) as stream:
+        np.lib.format.read_magic(stream)
+        return np.lib.format.read_array_header_1_0(stream)[0]
+
+
+def _check_ids(read: _Read) -> Finding:
+    ids = np.sort(np.concatenate([np.empty(0, "S16"), *(ids_of(keys["segment_id"]) for keys in read.keys.values())]))
+    twice = np.unique(ids[1:][ids[1:] == ids[:-1]])
+    problems = tuple(f"segment {_hex(one)} is there more than once" for one in twice)
+    return Finding("ids", f"{_many(len(ids), 'segment id')}, no two equal", problems)
+
+
+def _check_removed(read: _Read) -> Finding:
+    """What is removed is where it is said to be, and what was deleted is not a hit."""
+    wrong = []
+    for part, keys in read.keys.items():
+        rows = read.removed.filter(pc.equal(read.removed["part"], part))
+        there = keys["segment_id"].take(rows["position"])
+        for said, found in zip(rows["segment_id"].to_pylist(), there.to_pylist(), strict=True):
+            if said != found:
+                wrong.append(f"parts/{part}: segment {found.hex()} is removed where {said.hex()} is meant")
+    out = kept_out(read.removed)
+    for entry in read.manifest.segments:
+        back = pc.is_in(read.live(entry)["segment_id"], value_set=out)
+        wrong += [f"{_many(_sum(back), 'row')} of {entry.part.name} may be hits though deleted"] if _sum(back) else []
+    stored = stored_removed(read.removed)
+    still = f", {_many(stored, 'row')} still in files: {COMPACT}" if stored else ""
+    return Finding("removed", f"{_many(read.removed.num_rows, 'row')}, {len(out):,} deleted{still}", tuple(wrong))
+
+
+def _check_forgotten(read: _Read) -> Finding:
+    """Rows of assets that the dataset has taken down are no hits."""
+    if read.forgotten is None:
+        return Finding("forgotten", f"not known: {read.manifest.lineage.url} cannot be asked")
+    found = {
+        entry.part.name: _sum(pc.is_in(read.live(entry)["asset_id"], value_set=read.forgotten))
+        for entry in read.manifest.segments
+    }
+    problems = [
+        f"parts/{part}: {_many(rows, 'row')} of assets that {read.manifest.lineage.url} has forgotten may be hits; "
+        "run `deglu index SPEC --append`, then --compact"
+        for part, rows in found.items()
+        if rows
+    ]
+    return Finding("forgotten", f"{_many(len(read.forgotten), 'asset')} forgotten by the dataset", tuple(problems))
+
+
+def _check_absence(read: _Read) -> Finding:
+    """Rows that were removed, or are of forgotten assets, in whatever file there is below the index."""
+    newest = read.log.newest
+    removed = read.removed_of(newest)
+    assets = pa.array([], ID) if read.forgotten is None else read.forgotten
+    ids = pa.concat_arrays([pa.array([], ID), *removed["segment_id"].chunks])
+    if not len(ids) and not len(assets):
+        return Finding("absence", "nothing was removed")
+    found = {place: rows for place, rows in _traces(read, ids, assets) if rows}
+    what = f"{_many(len(ids), 'removed row')}, {_many(len(assets), 'forgotten asset')}"
+    if not found:
+        return Finding("absence", f"{what}: in no file, proven")
+    own = {part.name for part in newest.parts}
+    compacted = not stored_removed(removed)
+    problems = [
+        f"{place}: {_many(rows, 'row')} that a compaction has taken away; build the index again"
+        for place, rows in found.items()
+        if compacted and place.split("/")[-2] in own
+    ]
+    where = f"{_many(sum(found.values()), 'row')} in {_many(len(found), 'file')}"
+    return Finding("absence", f"{what}: {where}; {COMPACT}", tuple(problems))
+
+
+def _traces(read: _Read, ids: pa.Array, assets: pa.Array) -> Iterator[tuple[str, int]]:
+    """Every copy of provenance below the index, and how many rows of these it has."""
+    places = [*read.objects.values(), *listing(join(read.url, "building"))]
+    for entry in places:
+        if entry.url.endswith(PROVENANCE_COPY):
+            folder, _, name = entry.url.rpartition("/")
+            keys = read.table(folder, name, KEYS)
+            meant = [pc.is_in(keys[key], value_set=some) for key, some in (("segment_id", ids), ("asset_id", assets))]
+            yield entry.url.removeprefix(read.url.rstrip("/") + "/"), _sum(pc.or_(*meant))
+
+
+def _check_orphans(read: _Read) -> Finding:
+    """A note, no problem: somebody may be about to publish them."""
+    left = list(orphans(read.url, read.log.parts))
+    size = sum(entry.size_bytes for entry in left) / 1e6
+    figures = (
+        f"{_many(len(left), 'file')}, {size:,.1f} MB, that no version names; a compaction removes those of a day ago"
+    )
+    return Finding("orphans", figures if left else "none")
+
+
+def _short(place: str) -> str:
+    return "/".join(place.rsplit("/", 2)[-2:])
+
+
+def _sum(mask: pa.ChunkedArray) -> int:
+    return int(pc.sum(mask, min_count=0).as_py())
+
+
+def _hex(segment: np.bytes_) -> str:
+    return bytes(segment).ljust(16, b"\0").hex()
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
