@@ -49,7 +49,7 @@ def demo_walk(folder: str | None = None, progress: Progress | None = None) -> De
     progress.note(embedded.text())
     clock.lap("embed")
     built = [f"vectors={embedded.url}", f"output={place / 'index'}"]
-    build_index(IndexSpec.load(SPECS / "index-demo.yaml", built))
+    build_index(IndexSpec.load(SPECS / "index-demo.yaml", built), progress)
     clock.lap("index")
     progress.note("asking")
     report = _ask_and_score(place, material, embedded.url, clock)
@@ -110,7 +110,7 @@ def _ask_and_score(place: Path, material: Material, vectors: str, clock: _Clock)
 
 
 def _asked(index: Index, group: Group, known: Known) -> list[Question]:
-    """The group's questions through the two-stage index, each answer marked right or wrong."""
+    """The group's questions asked of the index, each answer marked right or wrong."""
     found = answers_of(index, index.search(group.vectors, CUTOFF, modality=group.searched))
     questions = []
     for i, answers in enumerate(found):

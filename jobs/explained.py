@@ -66,21 +66,22 @@ def _chosen(one: Chosen, stored: Mapping[str, int]) -> dict[str, Any]:
 def _chosen_in_words(name: str, one: Mapping[str, Any]) -> list[str]:
     lines = [f"{name}: {one['why']}"]
     if one["measured"] is not None:
-        lines.append(f"  measured  {_measured(one['measured'])}")
+        lines += _measured(one["measured"])
     if one["setting"] is not None:
         deep = one["setting"]
         lines.append(
-            f"  setting   depth {deep['depth']:.3g}; shortlist of {deep['shortlist']:,}, exact for {deep['exact']:,}"
+            f"  setting   depth {deep['depth']:.3g}, shortlist of {deep['shortlist']:,}, exact for {deep['exact']:,}"
         )
     return lines
 
 
-def _measured(point: Mapping[str, Any]) -> str:
+def _measured(point: Mapping[str, Any]) -> list[str]:
     kinds = ", ".join(f"{found:.4f} ({KINDS.get(kind, kind)})" for kind, found in point["recall"].items())
-    return (
-        f"recall {kinds}; with 95 % confidence {point['low']:.4f} or more; reads {100 * point['rows_read']:.3g} % of "
-        f"the rows, {point['ms_one']:.3g} ms a question alone, {point['ms_many']:.3g} ms among many"
-    )
+    return [
+        f"  measured  recall {kinds}; 95 % sure of {point['low']:.4f}",
+        f"  cost      {100 * point['rows_read']:.3g} % of the rows scanned; {point['ms_one']:.3g} ms a question alone, "
+        f"{point['ms_many']:.3g} ms among many",
+    ]
 
 
 def _ms(seconds: float) -> str:

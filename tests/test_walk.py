@@ -42,7 +42,7 @@ def test_from_sound_and_words_to_answers(tmp_path: Path, tiny_model: str) -> Non
     vectors = embedded(archive, tmp_path / "vectors", tiny_model, model)
     index = str(tmp_path / "index")
     dataset = open_dataset(vectors)
-    build(IndexSpec(vectors=vectors, output=index, shortlist_dim=8, device="cpu"), dataset, lineage_of(dataset))
+    build(IndexSpec(vectors=vectors, output=index), dataset, lineage_of(dataset))
 
     # Typed: the role of a document makes the words of a passage find that passage itself.
     (typed,) = ask(index, model, [SENTENCES[1]], k=3, role="document", modality="text")

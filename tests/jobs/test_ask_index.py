@@ -20,6 +20,7 @@ from index.artifact import Lineage
 from index.build import build
 from index.spec import IndexSpec
 from jobs import ask_index as door
+from jobs import questions
 from jobs.__main__ import run
 from jobs.ask_index import ask_index
 from tests.towers import encoder_values, model_in
@@ -39,10 +40,15 @@ class _Info:
 
 
 class _Vectors:
-    """A vectors dataset in memory; keeps `index.contracts.Vectors`."""
+    """A vectors dataset in memory, and its only part; keeps `index.contracts.Vectors` and `VectorsPart`."""
+
+    name, stored_rows = "all", len(TEXTS) + 1
 
     def __init__(self, table: pa.Table, space: str) -> None:
         self.info, self.table = _Info(space), table
+
+    def parts(self) -> list["_Vectors"]:
+        return [self]
 
     def batches(self, columns: Any = None) -> Any:
         yield from (self.table.select(list(columns)) if columns else self.table).to_batches()
@@ -60,11 +66,7 @@ def index(tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     url = str(tmp_path_factory.mktemp("asked") / "index")
     settings = {"model": tiny_model}
     lineage = Lineage(url="data/vectors", version=1, sha256=None, settings=settings)
-    build(
-        IndexSpec(vectors="data/vectors", output=url, shortlist_dim=16, device="cpu"),
-        _Vectors(table, prints.space),
-        lineage,
-    )
+    build(IndexSpec(vectors="data/vectors", output=url), _Vectors(table, prints.space), lineage)
     return url
 
 
@@ -118,7 +120,7 @@ def test_a_spoken_question_of_any_rate_finds_the_moment(index: str, tmp_path: Pa
 def test_a_batch_mixes_both_and_keeps_its_order(
     index: str, storage_url: str, recording: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "ENCODED_AT_ONCE", 1)
+    monkeypatch.setattr(questions, "ENCODED_AT_ONCE", 1)
     write_bytes(join(storage_url, "clips/q.flac"), Path(recording).read_bytes())
     lines = [
         '\ufeff{"text": "un marché à thiès"}',
@@ -140,10 +142,43 @@ def test_explain_says_what_each_stage_did(index: str, tiny_model: str) -> None:
     found = ask_index(index, text="rice", dim=8, explain=True)
     costs = found.document()["explain"]
     assert (costs["model"], costs["queries"], costs["version"]) == (tiny_model, 1, 1)
-    assert {stage["modality"] for stage in costs["stages"]} == {"speech", "text"}
+    read = {
+        (stage["modality"], stage["stage"], stage["dim"], stage["rows"], stage["share"]) for stage in costs["stages"]
+    }
+    assert read == {("speech", "all", 8, 1, 1.0), ("text", "all", 8, 4, 1.0)}
     assert costs["encode_s"] > 0
-    assert "encode 1 with" in found.text()
-    assert "scan text at dim 8: 4 rows" in found.text()
+    assert f"1 question: encoded by {tiny_model} in " in found.text()
+    assert "text: every row: 4 are too few to be worth lists and codes" in found.text()
+
+
+def test_a_filter_leaves_other_rows_out(index: str) -> None:
+    def uris(where: str | None) -> set[str]:
+        return {answer.uri for answer in ask_index(index, text=TEXTS[0], where=where).answers[0]}
+
+    assert uris(None) == {f"radio/{i}.x" for i in range(5)}
+    assert uris("uri = 'radio/1.x' or start_s >= 75") == {"radio/1.x", "radio/4.x"}
+    assert uris("uri = 'elsewhere'") == set()
+    assert ask_index(index, text=TEXTS[0], where="uri = 'elsewhere'").text() == f"{TEXTS[0]}\nno answers"
+
+
+@pytest.mark.parametrize("wish", [{"recall": 0.999}, {"recall": 1.0}, {"budget_ms": 5.0}])
+def test_a_small_index_keeps_every_wish(index: str, wish: dict[str, Any]) -> None:
+    assert [answer.uri for answer in ask_index(index, text=TEXTS[1], modality="text", k=1, **wish).answers[0]] == [
+        "radio/1.x"
+    ]
+
+
+def test_what_cannot_be_is_refused_before_anything_is_read() -> None:
+    def refused(**wishes: Any) -> str:
+        with pytest.raises(SpecError) as caught:
+            ask_index("never opened", text="rice", **wishes)
+        return str(caught.value)
+
+    assert "give one of them" in refused(recall=0.9, budget_ms=2)
+    assert "--recall 1.5: a share above 0, up to 1" in refused(recall=1.5)
+    assert "--recall 0:" in refused(recall=0.0)
+    assert "--budget-ms nan: give milliseconds above 0" in refused(budget_ms=float("nan"))
+    assert "colour" in refused(where="colour = 'red'")
 
 
 def test_the_model_is_the_one_asked_for_before_the_index_own(index: str) -> None:
@@ -169,47 +204,6 @@ def test_a_model_of_text_alone_answers_typed_questions_only(
     assert ask_index(index, text=TEXTS[3], model=text_only, modality="text").answers[0][0].text == TEXTS[3]
     with pytest.raises(SpecError, match="encodes text alone; type the question"):
         ask_index(index, audio=recording, model=text_only)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "loudness", "line"),
-    [
-        (31.0, 0.3, r"a spoken question may last 29\.7 s, this is longer; cut the question out"),
-        (0.01, 0.3, r"0\.010 s are too short for a question; record at least one word"),
-        (2.0, 0.0, "silence alone; record the question again"),
-        (2.0, 0.0005, "silence alone"),
-    ],
-)
-def test_a_recording_that_is_no_question_is_named(
-    index: str, tmp_path: Path, seconds: float, loudness: float, line: str
-) -> None:
-    path = tmp_path / "q.wav"
-    soundfile.write(path, tone(440, seconds) / 0.3 * loudness, SAMPLE_RATE)
-    with pytest.raises(InputError, match=f"{path}: {line}"):
-        ask_index(index, audio=str(path))
-
-
-@pytest.mark.parametrize(
-    ("content", "line"),
-    [
-        (b'{"text": "a"}\n{"text": "b"\n', "questions.jsonl line 2: not JSON"),
-        (b'\n{"sound": "b.wav"}', "questions.jsonl line 2: a question has one field, text or audio; write"),
-        (b'{"text": "a", "audio": "b"}', "line 1: a question has one field"),
-        (b'["a"]', "line 1: a question has one field"),
-        (b"{}", "line 1: a question has one field"),
-        (b'{"text": "  "}', "line 1: text is empty or no string"),
-        (b'{"audio": 7}', "line 1: audio is empty or no string"),
-        (b'{"text": "\\ud800"}', "line 1: text is not valid Unicode"),
-        (b'{"text": "\xff"}', "questions.jsonl: not UTF-8 text"),
-        (b"\n", "questions.jsonl: holds no questions; write"),
-    ],
-)
-def test_a_broken_batch_names_the_line(content: bytes, line: str, tmp_path: Path) -> None:
-    path = tmp_path / "questions.jsonl"
-    path.write_bytes(content)
-    with pytest.raises(SpecError) as caught:
-        ask_index("never opened", batch=str(path))
-    assert line in str(caught.value)
 
 
 def test_errors_name_the_cure(index: str, tmp_path: Path) -> None:

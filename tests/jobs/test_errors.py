@@ -222,7 +222,7 @@ def built(ray_session: None, tiny_model: str, tmp_path_factory: pytest.TempPathF
     place = {name: str(home / name) for name in ("corpus", "vectors", "index")}
     jobs = {
         "embed": {"inputs": [{"url": place["corpus"]}], "output": place["vectors"], "model": tiny_model},
-        "index": {"vectors": place["vectors"], "output": place["index"], "shortlist_dim": 16},
+        "index": {"vectors": place["vectors"], "output": place["index"], "code_dim": 16},
     }
     for verb, fields in jobs.items():
         (home / f"{verb}.yaml").write_text(yaml.safe_dump(fields))
@@ -238,8 +238,8 @@ def test_a_width_that_is_not_declared(
     index = built("index")
     line = refused(2, "query", index, "--text", "rain", "--dim", "77", "--model", tiny_model)
     assert f"--dim 77: {index} {cure}" in line
-    path = spec("index", vectors=built("vectors"), output=index + "-other", shortlist_dim=77)
-    assert f"shortlist_dim = 77: {built('vectors')} {cure}" in refused(2, "index", path)
+    path = spec("index", vectors=built("vectors"), output=index + "-other", code_dim=77)
+    assert f"code_dim = 77: {built('vectors')} {cure}" in refused(2, "index", path)
 
 
 @pytest.mark.ray
@@ -263,9 +263,9 @@ def test_vectors_of_two_models_in_one_place(
 
 @pytest.mark.ray
 def test_other_settings_for_the_same_index(built: Callable[[str], str], spec: Callable[..., str], refused: Ask) -> None:
-    path = spec("index", vectors=built("vectors"), output=built("index"), shortlist_dim=8)
+    path = spec("index", vectors=built("vectors"), output=built("index"), code_dim=8)
     line = refused(2, "index", path)
-    assert "was built with other settings (shortlist_dim 16 -> 8); add --new-version" in line
+    assert "was built with other settings (code_dim 16 -> 8); add --new-version" in line
 
 
 @pytest.mark.ray
