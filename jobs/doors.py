@@ -24,7 +24,7 @@ DOORS = {
     "embed": Door("embed.archive:EmbedSpec", "jobs.embed_archive:embed_archive", reports=True),
     "retry": Door("embed.archive:EmbedSpec", "jobs.embed_archive:retry_failures", reports=True),
     "plan": Door("embed.archive:EmbedSpec", "jobs.plan_archive:plan_archive", reports=True),
-    "index": Door("index.spec:IndexSpec", "jobs.build_index:build_index"),
+    "index": Door("index.spec:IndexSpec", "jobs.build_index:build_index", reports=True),
     "evaluate": Door("evaluate.spec:EvaluateSpec", "jobs.evaluate_model:evaluate_model", reports=True),
 }
 

@@ -1,6 +1,9 @@
 """From a published vectors dataset to answers, on the local disk and on S3."""
 
 import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,16 +11,21 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from embed.dataset import commit_unit, open_job, publish
-from embed.encoder import Batch, Fingerprints, FloatArray, Role
+from embed.dataset import DatasetPart, Job, VectorsDataset, Version, commit_unit, open_dataset, open_job, publish
+from embed.encoder import Batch, Fingerprints, FloatArray, Role, truncate
 from embed.errors import FingerprintMismatch, InputError, SpecError
 from embed.identity import asset_id, segment_id, unit_id
 from embed.store import join
 from embed.tables import FAILURES, MANIFEST, rows
+from index.artifact import Lineage, Manifest, ModalityEntry
+from index.build import build
+from index.ladder import Curve, Point, Setting
 from index.search import open_index
 from index.spec import IndexSpec
+from index.survey import InTasks, here
 from jobs.ask import Answer, as_json, as_table, ask, span
-from jobs.build_index import build_index
+from jobs.build_index import _warnings, _words, build_index, lineage_of
+from jobs.part_tasks import RayTasks
 
 WORDS = ("hash", "star", "zero", "nine")
 
@@ -73,12 +81,15 @@ def published(storage_url: str) -> str:
     job = open_job(url, {"encoder": {"name": "words"}}, (4, 2), "words", "words-and-waves", "mine")
     for modality in ("speech", "text"):
         table = pa.Table.from_pylist(_rows(modality), schema=rows(4))
-        row = table.slice(0, 1).select(["unit_id", "asset_id", "content_version"]).to_pylist()[0]
-        seconds = {"decoded_s": 0.0, "embedded_s": 0.0, "not_speech_s": 0.0, "lost_s": 0.0}
-        ledger = {**row, "outcome": "embedded", "rows": 4, **seconds}
-        commit_unit(job, table, ledger, FAILURES.empty_table())
+        commit_unit(job, table, _ledger_row(table), FAILURES.empty_table())
     publish(job, _manifest())
     return url
+
+
+def _ledger_row(table: pa.Table) -> dict[str, Any]:
+    row = table.slice(0, 1).select(["unit_id", "asset_id", "content_version"]).to_pylist()[0]
+    seconds = {"decoded_s": 0.0, "embedded_s": 0.0, "not_speech_s": 0.0, "lost_s": 0.0}
+    return {**row, "outcome": "embedded", "rows": table.num_rows, **seconds}
 
 
 def _manifest() -> pa.Table:
@@ -99,11 +110,12 @@ def _manifest() -> pa.Table:
 
 @pytest.fixture
 def spec(published: str, storage_url: str) -> IndexSpec:
-    return IndexSpec(vectors=published, output=join(storage_url, "index"), shortlist_dim=4, device="cpu")
+    return IndexSpec(vectors=published, output=join(storage_url, "index"), device="cpu")
 
 
 def test_the_report_says_what_was_built(spec: IndexSpec) -> None:
-    report = build_index(spec)
+    result = build_index(spec)
+    report = result.document()
     assert report["seconds"] > 0
     assert report["bytes"] > 0
     assert {name: report[name] for name in ("index", "version", "vectors_version", "rows", "published")} == {
@@ -114,8 +126,14 @@ def test_the_report_says_what_was_built(spec: IndexSpec) -> None:
         "published": True,
     }
     assert report["rows_by_modality"] == {"speech": 4, "text": 4}
-    assert report["recall_at_10"] == {"speech": 1.0, "text": 1.0}
-    assert build_index(spec)["published"] is False
+    assert (report["coded"], report["drift"]) == ({"speech": False, "text": False}, {"speech": None, "text": None})
+    assert (report["curves"], report["removed"]) == ({"speech": [], "text": []}, 0)
+    head, *lines = result.text().splitlines()
+    assert head.startswith(f"{spec.output} version 1: 8 rows, 0.0 MB, published")
+    assert lines == ["speech    4 rows: every one is read", "text      4 rows: every one is read"]
+    again = build_index(spec)
+    assert again.document()["published"] is False
+    assert "stood already" in again.text()
 
 
 def test_the_index_remembers_its_dataset(spec: IndexSpec) -> None:
@@ -163,9 +181,106 @@ def test_an_encoder_of_another_space_is_refused(spec: IndexSpec) -> None:
         ask(spec.output, WordEncoder("other"), ["hash"], 1)
 
 
+def test_what_the_index_promises_is_told() -> None:
+    point = Point(
+        setting=Setting(depth=1, shortlist=100, exact=15),
+        recall={"rows": 0.995},
+        low=0.991,
+        rows_read=0.031,
+        ms_one=0.5,
+        ms_many=0.1,
+    )
+    curve = Curve(dim=4, k=10, queries={"rows": 100}, points=(point,))
+    entry = ModalityEntry(coder=None, router=None, curves=(curve,), top_scores={})
+    lineage = Lineage(url="vectors", version=1, sha256=None, settings={})
+    spec = IndexSpec(vectors="vectors", output="out", latency_ms=0.2)
+
+    def told(spec: IndexSpec) -> list[str]:
+        manifest = Manifest(
+            format=2,
+            version=1,
+            spec=spec,
+            space="words",
+            dims=(4,),
+            metric="cosine",
+            rows=9,
+            segments=(),
+            modalities={"text": entry},
+            removed=None,
+            lineage=lineage,
+        )
+        shown = {"bytes": 1, "published": True, "removed": 2, "rows_by_modality": {"text": 9}}
+        return _words(spec, manifest, {**shown, "warnings": list(_warnings(spec, manifest))}).splitlines()[1:]
+
+    assert told(spec) == [
+        "text      9 rows: recall 0.99 by reading 3.1 % of them, 0.5 ms, 0.1 among many",
+        "left out  2 rows that were deleted in the index",
+        "warning   text: recall 0.99 takes 0.5 ms, more than latency_ms = 0.2; lower the recall, or ask with "
+        "--budget-ms",
+    ]
+    assert told(spec.model_copy(update={"recall": 0.999}))[-1] == (
+        "warning   text: no setting keeps recall 0.999 (at most 0.991), so every row is read; ask for a lower recall, "
+        "or give code_bits: 2"
+    )
+
+
+@dataclass(frozen=True)
+class InSmallParts:
+    """A dataset of which each file is a part."""
+
+    dataset: VectorsDataset
+
+    @property
+    def info(self) -> Version:
+        return self.dataset.info
+
+    def parts(self) -> list[DatasetPart]:
+        return self.dataset.parts(rows=1)
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        return self.dataset.batches(columns)
+
+
+@pytest.mark.ray
+def test_any_number_of_workers_makes_the_same_parts(tmp_path: Path, ray_session: None) -> None:
+    vectors = str(tmp_path / "vectors")
+    job = open_job(vectors, {"encoder": {"name": "words"}}, (8, 4), "words", "words-and-waves", "mine")
+    for number in range(5):
+        commit_text(job, number)
+    publish(job, MANIFEST.empty_table(), file_bytes=1)
+    dataset = InSmallParts(open_dataset(vectors))
+    assert len(dataset.parts()) == 5
+
+    def parts(name: str, in_tasks: InTasks) -> tuple[set[str], int]:
+        spec = IndexSpec(vectors=vectors, output=str(tmp_path / name), ladder="coded", lists=4, device="cpu")
+        manifest, _ = build(spec, dataset, lineage_of(dataset.dataset), in_tasks=in_tasks)
+        segments = {segment.part.name for segment in manifest.segments}
+        coders = {entry.coder.name for entry in manifest.modalities.values() if entry.coder}
+        return segments | coders, manifest.rows
+
+    alone = parts("alone", here)
+    assert alone[1] == 300
+    assert len(alone[0]) == 2
+    assert parts("one", RayTasks(1)) == parts("three", RayTasks(3)) == alone
+
+
+def commit_text(job: Job, number: int) -> None:
+    """Sixty rows of one text."""
+    rng, asset = np.random.default_rng(number), asset_id(f"news/{number}.txt")
+    template = _rows("text")[0] | {"asset_id": asset, "uri": f"news/{number}.txt"}
+    template["unit_id"] = unit_id(asset, "v", "cut", 0, None)
+    unit_rows = truncate(rng.standard_normal((60, 8)).astype(np.float32), 8).astype(np.float16)
+    listed = [
+        template | {"segment_id": segment_id(asset, "v", "cut", place, place + 1), "vector": row}
+        for place, row in enumerate(unit_rows)
+    ]
+    table = pa.Table.from_pylist(listed, schema=rows(8))
+    commit_unit(job, table, _ledger_row(table), FAILURES.empty_table())
+
+
 def test_errors_name_the_cure(spec: IndexSpec) -> None:
-    with pytest.raises(SpecError, match=r"shortlist_dim = 3: .* declares the dims 4, 2; choose one of these"):
-        build_index(spec.model_copy(update={"shortlist_dim": 3}))
+    with pytest.raises(SpecError, match=r"code_dim = 3: .* declares the dims 4, 2; choose one of these"):
+        build_index(spec.model_copy(update={"code_dim": 3}))
     with pytest.raises(InputError, match="no version 9"):
         build_index(spec.model_copy(update={"version": 9}))
     with pytest.raises(InputError, match="no version is published here"):
