@@ -35,6 +35,23 @@ def scratch_file() -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
+@contextmanager
+def working_folder(place: Path | None = None) -> Iterator[Path]:
+    """An empty folder below `place`, the system's for temporary files by default; removed at the end.
+
+    What killed processes have left there is removed first.
+    """
+    place = place or Path(tempfile.gettempdir())
+    remove_leftovers(place, PREFIX)
+    folder, mark = _marked(place, PREFIX)
+    try:
+        (folder / "work").mkdir()
+        yield folder / "work"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(mark)
+
+
 def _folder() -> Path:
     with _lock:
         if os.getpid() not in _folders:
@@ -46,15 +63,8 @@ def _folder() -> Path:
 
 
 def living_folder(place: Path, prefix: str) -> Path:
-    """A new folder of this process, to be removed by it, or by `remove_leftovers` once the process is dead.
-
-    The mark takes its name only when it is locked: an unlocked one always means a death.
-    """
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
-    mark = os.open(folder / "new", os.O_CREAT | os.O_RDWR, 0o600)  # open, and so locked, until the process ends
-    fcntl.flock(mark, fcntl.LOCK_EX)
-    (folder / "new").rename(folder / ALIVE)
-    return folder
+    """A new folder of this process, to be removed by it, or by `remove_leftovers` once the process is dead."""
+    return _marked(place, prefix)[0]  # its mark stays open, and so locked, until the process ends
 
 
 def remove_leftovers(place: Path, prefix: str) -> None:
@@ -62,6 +72,18 @@ def remove_leftovers(place: Path, prefix: str) -> None:
     for mark in place.glob(f"{prefix}*/{ALIVE}"):
         if _is_dead(mark):
             shutil.rmtree(mark.parent, ignore_errors=True)
+
+
+def _marked(place: Path, prefix: str) -> tuple[Path, int]:
+    """A new folder, and its mark, which is locked as long as it is open.
+
+    The mark takes its name only when it is locked: an unlocked one always means a death.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+    mark = os.open(folder / "new", os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(mark, fcntl.LOCK_EX)
+    (folder / "new").rename(folder / ALIVE)
+    return folder, mark
 
 
 def _is_dead(mark: Path) -> bool:

@@ -8,7 +8,6 @@ The key stands for the rows and settings, so that nothing of another build is ta
 """
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from embed import store
 from embed.errors import InputError
 from embed.identity import digest
+from embed.scratch import working_folder
 from index.artifact import FORMAT, PROVENANCE_COPY, ROWS, Lineage, PartEntry
 from index.contracts import VectorsPart
 from index.merge import Source, put
@@ -93,8 +93,8 @@ class Unfinished:
         beside = None if self.url.startswith(store.S3) else Path(self.url)
         if beside is not None:
             beside.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".deglu-", dir=beside) as scratch:
-            yield Path(scratch)
+        with working_folder(beside) as folder:
+            yield folder
 
     def clear(self) -> None:
         """Remove what this build and others that were given up have left."""

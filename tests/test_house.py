@@ -29,7 +29,7 @@ MAY_IMPORT = {
 # What the index may know of embed: contracts and storage, no model.
 EMBED_FOR_INDEX = {
     *("embed.errors", "embed.spec", "embed.identity", "embed.tables", "embed.encoder"),
-    *("embed.store", "embed.store_errors", "embed.dataset", "embed.manifest", "embed.cache"),
+    *("embed.store", "embed.store_errors", "embed.dataset", "embed.manifest", "embed.cache", "embed.scratch"),
 }
 # Where a library may be imported; a name ending in / is a folder.
 HOMES = {

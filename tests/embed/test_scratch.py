@@ -60,3 +60,17 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path, monke
     assert not held.parent.exists()
     scratch._remove(mine.parent, os.getpid())
     assert [path.name for path in tmp_path.iterdir()] == ["deglu-of-somebody-else"]
+
+
+def test_a_working_folder_is_removed_with_what_a_killed_process_left(tmp_path: Path) -> None:
+    killed, left = start(tmp_path)
+    with killed:
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        assert left.exists()
+    with scratch.working_folder(tmp_path) as one, scratch.working_folder(tmp_path) as other:
+        assert not left.exists()
+        assert one != other
+        assert list(one.iterdir()) == []
+        (one / "half").write_bytes(b"1")
+    assert list(tmp_path.iterdir()) == []
