@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from embed.errors import FingerprintMismatch, InputError
 from embed.tables import ID
 from index.artifact import PROVENANCE_COPY, ROWS, Lineage, Manifest, ModalityEntry, SegmentEntry
+from index.blend import Voice, source_numbers, top_scores
 from index.coder import Coder
-from index.compact import coder_of
+from index.compact import by_modality, coder_of
 from index.contracts import Vectors, VectorsPart
 from index.drift import drift, warnings_of
 from index.merge import Source, segment_entry, store_part, write_segment
@@ -74,7 +76,7 @@ def _brought_up(url: str, newest: Manifest, dataset: Dataset) -> tuple[Manifest 
     if not made and not lost.num_rows and kept.equals(removed):
         return None, Change(newest, published=False)
     segments, gone = [*newest.segments, *made], pa.concat_tables([kept, lost])
-    shared = _with_new_modalities(newest, made)
+    shared = _with_new_modalities(url, newest, made)
     manifest = following(url, newest, segments, gone, lineage=new, modalities=shared)
     return manifest, Change(
         manifest,
@@ -138,10 +140,24 @@ def _drift(url: str, newest: Manifest, modality: str, coder: Coder, sources: lis
     return drift(coder, rows, lists, Segment.load(part_folder(url, largest.part), largest), largest.drift)
 
 
-def _with_new_modalities(newest: Manifest, made: list[SegmentEntry]) -> Mapping[str, ModalityEntry]:
+def _with_new_modalities(url: str, newest: Manifest, made: list[SegmentEntry]) -> Mapping[str, ModalityEntry]:
     """What the segments share; of a modality that the index did not have every row is read."""
-    flat = ModalityEntry(coder=None, router=None, curves=(), top_scores={})
-    return newest.modalities | {entry.modality: flat for entry in made if entry.modality not in newest.modalities}
+    new = [entry.modality for entry in made if entry.modality not in newest.modalities]
+    if not new:
+        return newest.modalities
+    usual = top_scores(_voices(url, [*newest.segments, *made]), newest.dims)
+    flat = {name: ModalityEntry(coder=None, router=None, curves=(), top_scores=usual[name]) for name in new}
+    return {**newest.modalities, **flat}
+
+
+def _voices(url: str, segments: list[SegmentEntry]) -> list[Voice]:
+    """The largest segment of each modality."""
+    chosen = [max(group, key=lambda entry: entry.rows) for group in by_modality(segments)]
+    folders = [part_folder(url, entry.part) for entry in chosen]
+    tables = [pq.read_table(folder / PROVENANCE_COPY, columns=["asset_id", "item"]) for folder in folders]
+    numbers = np.split(source_numbers(pa.concat_tables(tables)), np.cumsum([len(table) for table in tables])[:-1])
+    loaded = [Segment.load(folder, entry) for folder, entry in zip(folders, chosen, strict=True)]
+    return [Voice(segment, sources) for segment, sources in zip(loaded, numbers, strict=True)]
 
 
 def _check_space(url: str, newest: Manifest, dataset: Dataset) -> None:

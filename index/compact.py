@@ -80,7 +80,10 @@ def _revised(url: str, newest: Manifest, groups: Sequence[list[SegmentEntry]]) -
     for group in groups:
         made = _as_one(url, newest, group, removed, end_of(segments))
         segments += [made] if made else []
-    return following(url, newest, segments, rewritten(removed, gone)), Change(newest, published=True)
+    left = {entry.modality for entry in segments}
+    shared = {name: entry for name, entry in newest.modalities.items() if name in left}
+    manifest = following(url, newest, segments, rewritten(removed, gone), modalities=shared)
+    return manifest, Change(manifest, published=True)
 
 
 def _as_one(

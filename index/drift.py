@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from index.artifact import Manifest, SegmentEntry
 from index.blend import spread
-from index.choose import choose
+from index.choose import worth_coding
 from index.coder import Coder
 from index.segment import Segment
 
@@ -42,10 +42,10 @@ def warnings_of(url: str, manifest: Manifest, made: Sequence[SegmentEntry]) -> I
             )
     for modality in sorted({entry.modality for entry in made if not entry.coded}):
         rows = sum(entry.rows for entry in manifest.segments if entry.modality == modality)
-        if choose(rows, manifest.dims, manifest.spec).coded:
+        if worth_coding(rows, manifest.spec):
             yield _said(
-                f"{url}: every one of {rows:,} {modality} rows is read for each question, since they were few when the "
-                f"index was built; {AGAIN}"
+                f"{url}: every one of {rows:,} {modality} rows is read for each question, since the index was "
+                f"built with few of them or none; {AGAIN}"
             )
 
 

@@ -186,7 +186,7 @@ def _check_rows(read: _Read) -> Finding:
 
 def _check_segment(read: _Read, entry: SegmentEntry) -> Iterator[str]:
     width = read.manifest.dims[0]
-    shapes = {ROWS: (entry.rows, width)}
+    shapes: dict[str, tuple[int, ...]] = {ROWS: (entry.rows, width)}
     if entry.coded:
         shapes |= {ROWS_8: (entry.rows, width), SCALES: (entry.rows,)}
     for name, shape in shapes.items():

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ DIMS = (DIM, 4)
 URL = "data/vectors"
 
 
+@cache
 def vector(number: int) -> FloatArray:
     """Unit length; rows of equal number modulo 5 are near each other."""
     middle = np.random.default_rng(number % 5).standard_normal(DIM)
@@ -81,7 +83,8 @@ class Some:
         return int(self.table.num_rows)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        yield from (self.table.select(list(columns)) if columns else self.table).to_batches(max_chunksize=2)
+        table = self.table.select(list(columns)) if columns else self.table
+        yield from table.to_batches(max_chunksize=max(2, self.table.num_rows // 2))
 
 
 class Rows:
@@ -93,12 +96,12 @@ class Rows:
         speech: Iterable[int] = (),
         encoder: str = "encoder-1",
         space: str = "space-1",
-        in_part: int = 3,
+        in_part: int | None = None,
     ) -> None:
         listed = [_row(number, "text", encoder, space) for number in text]
         listed += [_row(number, "speech", encoder, space) for number in speech]
         self.table = pa.Table.from_pylist(listed, schema=rows(DIM))
-        self.info, self._in_part = Info(len(listed), space), in_part
+        self.info, self._in_part = Info(len(listed), space), in_part or max(3, len(listed) // 8)
 
     def parts(self) -> list[Some]:
         starts = range(0, self.table.num_rows, self._in_part)
