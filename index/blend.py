@@ -82,13 +82,12 @@ def top_scores(voices: Sequence[Voice], dims: Sequence[int]) -> dict[str, dict[i
     return {voice.segment.modality: {dim: _usual_best(voice, held_out, dim) for dim in dims} for voice in voices}
 
 
-def source_numbers(provenance: pa.Table) -> IntArray:
-    """[n], equal for rows of the same recording or document: same asset, and same item in it.
-
-    `provenance` is of all modalities together, so that the numbers can be compared.
-    """
-    assets, items = (_codes(provenance[name]) for name in ("asset_id", "item"))
-    return assets * (int(items.max(initial=0)) + 1) + items
+def source_numbers(provenance: Sequence[pa.Table]) -> list[IntArray]:
+    """For each modality [n], equal for rows of the same recording or document: same asset, and same item in it."""
+    together = pa.concat_tables(provenance)
+    assets, items = (_codes(together[name]) for name in ("asset_id", "item"))
+    numbers = assets * (int(items.max(initial=0)) + 1) + items
+    return np.split(numbers, np.cumsum([table.num_rows for table in provenance])[:-1])
 
 
 def _codes(column: pa.ChunkedArray) -> IntArray:

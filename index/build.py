@@ -8,7 +8,7 @@ ids, one part's rows for each task, and a stretch of every shard; never all vect
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +25,6 @@ from index.artifact import (
     Manifest,
     ModalityEntry,
     PartEntry,
-    SegmentEntry,
-    TopScores,
     newest_version,
     publish,
     read_manifest,
@@ -34,8 +32,9 @@ from index.artifact import (
 from index.choose import choose
 from index.coder import CODE_ROWS, ROWS_PER_LIST, Coder, load_coder, save_coder, train_coder
 from index.contracts import Vectors, VectorsPart
-from index.ladder import Curve
+from index.measure import Made, Measured, measured
 from index.merge import part_of, segment_entry, store_part, write_segment
+from index.questions import Encode
 from index.removed import kept_out, read_removed, rewritten, store_removed
 from index.resume import Unfinished, key_of
 from index.shard import write_shard
@@ -45,8 +44,6 @@ from index.survey import InTasks, Survey, here, sample_rows, survey
 
 logger = logging.getLogger(__name__)
 
-Encode = Callable[[Sequence[str]], FloatArray]  # texts -> [n, D]
-
 
 class Progress(Protocol):
     """Where a build tells how far it is."""
@@ -55,26 +52,6 @@ class Progress(Protocol):
     def advance(self, units: float) -> None: ...
     def note(self, text: str) -> None: ...
     def end(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Made:
-    """One modality, merged: its segment lies in `folder`."""
-
-    modality: str
-    folder: Path
-    entry: SegmentEntry
-    coder: Coder | None
-    coder_part: PartEntry | None
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What was learned of one modality from questions."""
-
-    router: Path | None  # the folder of its file
-    curves: tuple[Curve, ...]
-    top_scores: dict[int, TopScores]
 
 
 def build(
@@ -116,19 +93,6 @@ def build(
     return (standing, False) if standing and same else (made, True)
 
 
-def _measured(
-    spec: IndexSpec,
-    dims: tuple[int, ...],
-    made: Sequence[Made],
-    scratch: Path,
-    encode: Encode | None,
-    log: FloatArray | None,
-    progress: Progress,
-) -> Mapping[str, Measured]:
-    """By modality, what the index is calibrated to; files go into folders below `scratch`."""
-    return {one.modality: Measured(None, (), {dim: TopScores(mean=0.0, std=1.0) for dim in dims}) for one in made}
-
-
 class _Build:
     """One build on its way to a manifest."""
 
@@ -157,9 +121,9 @@ class _Build:
             with self._phase("merging", surveyed.rows, "rows"):
                 made = list(self._merged(surveyed, coder_parts, coders, scratch))
             with self._phase("measuring", len(made), "modalities"):
-                measured = _measured(self.spec, self.dims, made, scratch, encode, log, self.progress)
+                learned = measured(self.dims, made, scratch, encode, log, self.progress.note)
             with self._phase("storing", len(made), "modalities"):
-                entries = {one.modality: self._stored(one, measured[one.modality]) for one in made}
+                entries = {one.modality: self._stored(one, learned[one.modality]) for one in made}
         return Manifest(
             format=FORMAT,
             version=0,  # settled when it is published
@@ -248,16 +212,14 @@ class _Build:
             yield Made(modality, folder, entry, coder, coder_parts[modality])
             self.progress.advance(surveyed.counts[number])
 
-    def _stored(self, made: Made, measured: Measured) -> ModalityEntry:
+    def _stored(self, made: Made, learned: Measured) -> ModalityEntry:
         store_part(self.spec.output, made.entry.part, made.folder)
         router = None
-        if measured.router is not None:
-            router = part_of(f"router-{made.modality}", measured.router)
-            store_part(self.spec.output, router, measured.router)
+        if learned.router is not None:
+            router = part_of(f"router-{made.modality}", learned.router)
+            store_part(self.spec.output, router, learned.router)
         self.progress.advance(1)
-        return ModalityEntry(
-            coder=made.coder_part, router=router, curves=measured.curves, top_scores=measured.top_scores
-        )
+        return ModalityEntry(coder=made.coder_part, router=router, curves=learned.curves, top_scores=learned.top_scores)
 
     @contextmanager
     def _phase(self, task: str, total: float, unit: str) -> Iterator[None]:

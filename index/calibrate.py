@@ -33,10 +33,11 @@ logger = logging.getLogger(__name__)
 ONE_SIDED_95 = 1.645
 HITS = 10
 DEEP = 512  # candidates of the scans that containment is read from
-DEPTHS = 20
-SHORTLISTS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+DEPTHS = 32
+CHOOSING = 400  # questions of a kind; the router is trained on all of them
+SHORTLISTS = (16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 256, 320, 384, 512)
 EXACT_PER_HIT = 2  # 8-bit rows put the true ten among their best 15 (measured: all of 10,000); twenty is safe
-SURVIVORS = 18
+SURVIVORS = 24
 LEAST_RECALL = 0.8  # below it nobody asks
 ROUNDS, ONES = 3, 64
 
@@ -59,6 +60,10 @@ class Asked:
             means[kind] = round(float(here.mean()), 5)
             lows.append(lower_bound(here) if bound else float(here.mean()))
         return means, min(lows)
+
+    def some(self, which: IntArray) -> "Asked":
+        true = Hits(self.true.ids[which], self.true.scores[which])
+        return Asked(self.vectors[which], self.own[which], self.kinds, self.kind_of[which], true)
 
 
 def lower_bound(values: FloatArray) -> float:
@@ -84,6 +89,8 @@ def calibrate(
     choose, report = (_asked(shelf, some, dims[0]) for some in (split.choose, split.report))
     router = train_router(shelf.middles(), choose.vectors, _shares(shelf, choose))
     ready = shelf.with_router(router)
+    split = Split(tuple(some.some(slice(CHOOSING)) for some in split.choose), split.report)
+    choose = choose.some(_first_of_each(choose, CHOOSING))
     with single_thread():
         cost = _cost_model(ready, choose.vectors)
         curves = [curve_at(ready, dim, cost, split, choose, report, told) for dim in dims]
@@ -113,6 +120,10 @@ def _asked(shelf: Shelf, some: Sequence[Questions], dim: int) -> Asked:
     cut /= np.maximum(np.linalg.norm(cut, axis=1, keepdims=True), 1e-30)
     true = true_nearest(cut, shelf.segments[0].rows, HITS, dim, own)
     return Asked(cut, own, tuple(questions.kind for questions in some), kind_of, true)
+
+
+def _first_of_each(asked: Asked, count: int) -> IntArray:
+    return np.concatenate([np.flatnonzero(asked.kind_of == number)[:count] for number in range(len(asked.kinds))])
 
 
 def _shares(shelf: Shelf, asked: Asked) -> FloatArray:
@@ -145,8 +156,8 @@ def _cost_model(shelf: Shelf, queries: FloatArray) -> Cost:
     """Least squares over six timed searches, asked in batches."""
     some = queries[:256]
     seen, spent = [], []
-    for depth in _depths(shelf, some)[[4, 10, 16]]:
-        for shortlist in (SHORTLISTS[2], SHORTLISTS[7]):
+    for depth in _depths(shelf, some)[[6, 16, 26]]:
+        for shortlist in (SHORTLISTS[2], SHORTLISTS[11]):
             setting = Setting(depth=float(depth), shortlist=shortlist, exact=HITS * EXACT_PER_HIT)
             rows = shelf.rows_in(shelf.route(some, setting.depth)[0]) / len(some)
             wish = Wish(HITS, shelf.width, setting)
@@ -186,7 +197,11 @@ def _survivors(shelf: Shelf, dim: int, cost: Cost, asked: Asked) -> list[Setting
     for _, kept, setting in sorted(tried, key=lambda one: one[0]):
         if kept > (chain[-1][0] if chain else LEAST_RECALL):
             chain.append((kept, setting))
-    return _thinned(chain)
+    # What promises most, whatever the choosing questions say: all of them may be served by less.
+    deepest = Setting(
+        depth=round(float(_depths(shelf, asked.vectors)[-1]), 4), shortlist=DEEP, exact=HITS * EXACT_PER_HIT
+    )
+    return [*_thinned(chain), deepest]
 
 
 def _contained(shelf: Shelf, dim: int, lists: IntArray, near: FloatArray, asked: Asked) -> dict[int, float]:

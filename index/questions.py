@@ -21,7 +21,7 @@ from index.segment import Segment
 Encode = Callable[[Sequence[str]], FloatArray]
 
 ROWS, SPANS, LOG = "rows", "spans", "log"
-ROW_QUESTIONS, SPAN_QUESTIONS = 3_000, 1_000
+ROW_QUESTIONS, SPAN_QUESTIONS = 6_600, 1_000
 ROWS_REPORTED = 600
 FEWEST = 32  # of a kind; fewer say nothing about one in a hundred
 SPAN_WORDS = 5, 12
