@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from embed.errors import FingerprintMismatch, SpecError
+from embed.errors import FingerprintMismatch, InputError, SpecError
 from embed.model.directory import fingerprints_of, load_model, model_folder, read_spec
 from index.artifact import Manifest, read_manifest
 from index.contracts import Modality
 from index.search import open_index
-from index.where import parse_where
+from index.where import Where, parse_where
 from jobs.ask import Answer, answers_of, as_json, as_table
 from jobs.explained import costs_of, in_words
 from jobs.questions import Question, check_kinds, encoded, questions_of
@@ -70,7 +70,7 @@ def ask_index(
     missing, silent, too short or too long.
     """
     _check_effort(recall, budget_ms)
-    filtered = parse_where(where) if where is not None else None
+    filtered = None if where is None else _filter(where)
     questions = tuple(questions_of(text, audio, batch))
     manifest = read_manifest(index)
     _check_dim(index, manifest, dim)
@@ -95,6 +95,13 @@ def _check_effort(recall: float | None, budget_ms: float | None) -> None:
         raise SpecError(f"--recall {recall:g}: a share above 0, up to 1, which reads every row; 0.99 finds 99 of 100")
     if budget_ms is not None and not budget_ms > 0:
         raise SpecError(f"--budget-ms {budget_ms:g}: give milliseconds above 0")
+
+
+def _filter(where: str) -> Where:
+    try:
+        return parse_where(where)
+    except InputError as error:  # here it is the command line that is wrong
+        raise SpecError(f"--where: {str(error).removeprefix('filter: ')}") from None
 
 
 def _check_dim(index: str, manifest: Manifest, dim: int | None) -> None:

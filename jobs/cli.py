@@ -211,7 +211,7 @@ def evaluate(
 
 @app.command(epilog=EXIT_CODES)
 def query(
-    index: Annotated[str, typer.Argument(metavar="INDEX", help="An index folder, as deglu index made it.")],
+    index: Annotated[str, typer.Argument(metavar="INDEX", help="An index: a folder or an s3:// url.")],
     text: Annotated[str | None, typer.Option("--text", help="A typed question.")] = None,
     audio: Annotated[str | None, typer.Option("--audio", metavar="FILE", help="A spoken question.")] = None,
     batch: Annotated[str | None, typer.Option("--batch", metavar="FILE", help="Many: one JSON object a line.")] = None,
@@ -225,7 +225,7 @@ def query(
         float | None, typer.Option("--budget-ms", help="Instead: the best within so long, per question and modality.")
     ] = None,
     where: Annotated[
-        str | None, typer.Option("--where", metavar="FILTER", help="Only rows whose provenance says so; see below.")
+        str | None, typer.Option("--where", metavar="FILTER", help="Only rows whose provenance says so; see above.")
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", help="The encoder that made the index; demo by default.")
@@ -250,10 +250,13 @@ def query(
     A batch line is {"text": "..."} or {"audio": "FILE"}.
 
     \b
-    A filter compares the columns of provenance, and joins by and, or, not and brackets:
-      lang = 'wo' and start_s < 3600             Wolof, said in the first hour of a recording
-      uri like 'radio/2026/%'                    % stands for anything, _ for one character
-      lang in ('wo', 'fr') and not item is null
+    A filter is one SQL condition on what is known of a row:
+      lang = 'wo' and start_s < 3600                      Wolof, in the first hour of a recording
+      uri like 'radio/2026/%'                             % is any characters, _ is one
+      metadata['programme'] in ('news', 'debate')
+      modality = 'text' or not 90 between start_s and end_s
+    columns: uri item lang text modality, metadata['key'], start_s end_s (seconds), start end (characters), and the
+    ids. Also <> <= > >=, is null, is not null, brackets. A comparison keeps no row without the value.
     """
     if sum(given is not None for given in (text, audio, batch)) != 1:
         raise SpecError("a question is one of --text, --audio and --batch: give exactly one")

@@ -178,7 +178,7 @@ def test_what_cannot_be_is_refused_before_anything_is_read() -> None:
     assert "--recall 1.5: a share above 0, up to 1" in refused(recall=1.5)
     assert "--recall 0:" in refused(recall=0.0)
     assert "--budget-ms nan: give milliseconds above 0" in refused(budget_ms=float("nan"))
-    assert "colour" in refused(where="colour = 'red'")
+    assert "--where: unknown column colour; columns are " in refused(where="colour = 'red'")
 
 
 def test_the_model_is_the_one_asked_for_before_the_index_own(index: str) -> None:

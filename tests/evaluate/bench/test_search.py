@@ -11,7 +11,8 @@ from evaluate.bench.search import WIDTH, bench, exact, index_of, made_up, neares
 def test_rows_for_batch_single_and_memory() -> None:
     found = bench(500)
     batch, single, memory = found["rows"]
-    assert batch["measure"].startswith("qps batch of 500, recall@10 1.000")
+    # Every row is read, as float16: rows that are equally near may change places.
+    assert batch["measure"].startswith(("qps batch of 500, recall@10 0.99", "qps batch of 500, recall@10 1.00"))
     assert batch["measure"].endswith("made-up vectors 500 x 384")
     assert single["measure"].startswith("qps one at a time, recall@10")
     assert batch["unit"] == single["unit"] == "queries/cpu-s"
