@@ -33,13 +33,13 @@ logger = logging.getLogger(__name__)
 ONE_SIDED_95 = 1.645
 HITS = 10
 DEEP = 512  # candidates of the scans that containment is read from
-DEPTHS = 32
-CHOOSING = 400  # questions of a kind; the router is trained on all of them
+DEPTHS = 24
+CHOOSING = 300  # questions of a kind; the router is trained on all of them
 SHORTLISTS = (16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 256, 320, 384, 512)
 EXACT_PER_HIT = 2  # 8-bit rows put the true ten among their best 15 (measured: all of 10,000); twenty is safe
-SURVIVORS = 24
+SURVIVORS = 20
 LEAST_RECALL = 0.8  # below it nobody asks
-ROUNDS, ONES = 3, 64
+ROUNDS, TIMED, ONES = 3, 256, 48
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _cost_model(shelf: Shelf, queries: FloatArray) -> Cost:
     """Least squares over six timed searches, asked in batches."""
     some = queries[:256]
     seen, spent = [], []
-    for depth in _depths(shelf, some)[[6, 16, 26]]:
+    for depth in _depths(shelf, some)[[5, 12, 19]]:
         for shortlist in (SHORTLISTS[2], SHORTLISTS[11]):
             setting = Setting(depth=float(depth), shortlist=shortlist, exact=HITS * EXACT_PER_HIT)
             rows = shelf.rows_in(shelf.route(some, setting.depth)[0]) / len(some)
@@ -229,11 +229,11 @@ def _measured(shelf: Shelf, dim: int, setting: Setting, asked: Asked) -> Point:
     hidden = [own[own >= 0] for own in asked.own[:, None]]
     found = shelf.search(asked.vectors, Wish(HITS, dim, setting, hidden))
     means, low = asked.worst(recalls(found, asked.true, asked.own), bound=True)
-    wish, queries = Wish(HITS, dim, setting), asked.vectors
+    wish, queries = Wish(HITS, dim, setting), asked.vectors[:: max(1, len(asked.vectors) // TIMED)]
     many = _seconds(lambda: shelf.search(queries, wish)) / len(queries)
-    ones = queries[: min(ONES, len(queries))]
-    one = _seconds(lambda: [shelf.search(ones[i : i + 1], wish) for i in range(len(ones))]) / len(ones)
-    read = shelf.rows_in(shelf.route(queries, setting.depth)[0]) / (len(queries) * shelf.rows)
+    ones = [queries[i : i + 1] for i in range(min(ONES, len(queries)))]
+    one = _seconds(lambda: [shelf.search(single, wish) for single in ones]) / len(ones)
+    read = shelf.rows_in(shelf.route(asked.vectors, setting.depth)[0]) / (len(asked.vectors) * shelf.rows)
     return Point(
         setting=setting,
         recall=means,

@@ -72,14 +72,16 @@ def route(
     bias: NDArray[Any],
     log_sizes: NDArray[Any],
     depth: float,
+    queries: NDArray[Any],
+    middles: NDArray[Any],
     lists: NDArray[Any],
     near: NDArray[Any],
 ) -> int:
     """Which lists each query reads; the largest number of them.
 
-    scores [q, 2 L]: the router's, without bias, then the cosines to the lists' middles.  lists [q, L] gets the lists,
-    then -1; near [q, L] their cosines.  A list is read where its share of the answers, by softmax, per row exceeds
-    e ** -depth; the likeliest always is.
+    scores [q, L] are the router's, without bias; queries [q, d] and middles [L, d] as the coder orders dims.
+    lists [q, L] gets the lists, then -1; near [q, L] the cosines to their middles.  A list is read where its share of
+    the answers, by softmax, per row exceeds e ** -depth; the likeliest always is.
     """
     count = bias.shape[0]
     widest = 1
@@ -96,8 +98,11 @@ def route(
         used = 0
         for j in range(count):
             if scores[i, j] + bias[j] - log_sizes[j] > least or j == best:
+                cosine = np.float32(0)
+                for x in range(queries.shape[1]):
+                    cosine += queries[i, x] * middles[j, x]
                 lists[i, used] = j
-                near[i, used] = scores[i, count + j]
+                near[i, used] = cosine
                 used += 1
         widest = max(widest, used)
         for j in range(used, count):
@@ -180,14 +185,18 @@ def exact(
     candidates: NDArray[Any],
     rows: NDArray[Any],
     dim: int,
+    first_id: int,
     ids: NDArray[Any],
     scores: NDArray[Any],
 ) -> None:
-    """The best candidates [q or 1, c] by cosine at `dim` to float16 rows [n, D], given as uint16."""
+    """The best candidates [q or 1, c] by cosine at `dim` to float16 rows [n, D], given as uint16.
+
+    `first_id` is added to the candidates that are kept.
+    """
     for i in range(queries.shape[0]):
         own = candidates[i if candidates.shape[0] > 1 else 0]
         ids[i, :] = NO_ROW
         scores[i, :] = -np.inf
         for c in range(own.shape[0]):
             if own[c] != NO_ROW:
-                _insert(ids[i], scores[i], own[c], _cosine_16(rows, own[c], queries[i], dim))
+                _insert(ids[i], scores[i], own[c] + first_id, _cosine_16(rows, own[c], queries[i], dim))

@@ -30,6 +30,8 @@ class Setting(_Value):
 
     def wider(self, factor: float) -> "Setting":
         """For `factor` times as many hits, or as many hits of which only one in `factor` may be shown."""
+        if factor == 1:
+            return self
         return self.model_copy(
             update={"shortlist": round(self.shortlist * factor), "exact": max(self.exact, round(self.exact * factor))}
         )

@@ -54,7 +54,8 @@ def questions_for(segment: Segment, folder: Path, encode: Encode | None, log: Fl
     Rows take part in training the router even then.
     """
     rows = _row_questions(segment)
-    kept = rows.some(slice(ROWS_REPORTED, None)), rows.some(slice(ROWS_REPORTED))
+    reported = min(ROWS_REPORTED, len(rows.own) // 2)
+    kept = rows.some(slice(reported, None)), rows.some(slice(reported))
     if log is not None and len(log) >= 2 * FEWEST:
         asked = Questions(LOG, unit_rows(log, log.shape[1]), np.full(len(log), -1, np.int64))
         half = len(log) // 2

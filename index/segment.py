@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from embed.encoder import FloatArray
 from embed.errors import StorageError
 from index.artifact import CODES, ROWS, ROWS_8, SCALES, SegmentEntry
-from index.contracts import NO_ID, IntArray
+from index.contracts import NO_ID, Hits, IntArray
 from index.faiss_library import library
 from index.neighbours import scan
 
@@ -99,24 +99,23 @@ class Segment:
         kernels.rank(queries, candidates, self._rows_8, self._scales, dim, found, scores)
         return found
 
-    def exact(self, queries: FloatArray, candidates: IntArray, dim: int, count: int) -> tuple[IntArray, FloatArray]:
-        """The `count` best of the candidates [q or 1, c] by cosine at `dim`: positions and cosines [q, count]."""
+    def exact(self, queries: FloatArray, candidates: IntArray, dim: int, count: int) -> Hits:
+        """The `count` best of the candidates [q or 1, c] by cosine at `dim`; ids are the index's."""
         from index import kernels
 
         found, scores = _places(len(queries), count)
-        kernels.exact(queries, candidates, self._bits, dim, found, scores)
-        return found, scores
+        kernels.exact(queries, candidates, self._bits, dim, self.first_id, found, scores)
+        return Hits(found, scores)
 
-    def read_all(self, queries: FloatArray, dim: int, count: int, kept: Mask | None) -> tuple[IntArray, FloatArray]:
+    def read_all(self, queries: FloatArray, dim: int, count: int, kept: Mask | None) -> Hits:
         """As `exact`, of every row, or of every row that is `kept` [n]."""
-        if kept is None and len(queries) > FEW:
-            hits = scan(queries, self.rows, count, dim)
-            return hits.ids, hits.scores
         places = np.arange(len(self)) if kept is None else np.flatnonzero(kept)
         if len(queries) <= FEW:
             return self.exact(queries, places[None], dim, count)
-        hits = scan(queries, self.rows[places], count, dim)
-        return np.where(hits.ids == NO_ID, NO_ID, places[hits.ids] if len(places) else NO_ID), hits.scores
+        hits = scan(queries, self.rows if kept is None else self.rows[places], count, dim)
+        found = hits.ids != NO_ID
+        hits.ids[found] = places[hits.ids[found]] + self.first_id
+        return hits
 
     def _check(self, folder: Path, rows: int) -> None:
         counts = {len(self.rows)}

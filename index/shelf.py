@@ -95,26 +95,28 @@ class Shelf:
         from index import kernels
 
         began = time.perf_counter()
-        scores = queries @ self._both.T
-        lists, near = np.empty((len(queries), self._lists), np.int64), np.zeros((len(queries), self._lists), np.float32)
-        width = kernels.route(scores, self._bias, self._log_sizes, depth, lists, near)
+        scores = queries @ self._weights.T
+        lists, near = np.empty(scores.shape, np.int64), np.zeros(scores.shape, np.float32)
+        tables = self._bias, self._log_sizes, depth, self.cut(queries), self._middles
+        width = kernels.route(scores, *tables, lists, near)
         if tell:
-            read = len(self._both) * len(queries)
-            tell(self._cost("route", queries.shape[1], read, queries.shape[1] * FLOAT32_BYTES, began))
+            tell(self._cost("route", queries.shape[1], scores.size, queries.shape[1] * FLOAT32_BYTES, began))
         return np.ascontiguousarray(lists[:, :width]), np.ascontiguousarray(near[:, :width])
 
     def candidates(self, queries: FloatArray, lists: IntArray, near: FloatArray, count: int) -> IntArray:
         """Positions [q, count] of the best codes of the only segment, in the queries' lists."""
+        return self.segments[0].scan(self.cut(queries), lists, near, count, None)
+
+    def cut(self, queries: FloatArray) -> FloatArray:
+        """As the coder orders dims [q, d]."""
         assert self.coder is not None
-        cut = np.ascontiguousarray(queries[:, self.coder.order])
-        return self.segments[0].scan(cut, lists, near, count, None)
+        return np.ascontiguousarray(queries[:, self.coder.order])
 
     def from_lists(
         self, queries: FloatArray, lists: IntArray, near: FloatArray, wish: Wish, count: int, tell: Tell | None = None
     ) -> list[Hits]:
         """For each segment the `count` best of the rows in the queries' lists [q, w]."""
-        assert self.coder is not None
-        cut = np.ascontiguousarray(queries[:, self.coder.order])
+        cut = self.cut(queries)
         return [
             self._of_segment(place, queries, cut, lists, near, wish, count, tell) for place in range(len(self.segments))
         ]
@@ -148,22 +150,22 @@ class Shelf:
         scanned = time.perf_counter()
         ranked = segment.rank(queries, candidates, wish.dim, last)
         done = time.perf_counter()
-        places, scores = segment.exact(queries, ranked, wish.dim, count)
+        hits = segment.exact(queries, ranked, wish.dim, count)
         if tell:
             full, code = queries.shape[1], segment.codes.code_size
             tell(self._cost("scan", cut.shape[1], _read(self._sizes[place], lists), code, began, scanned))
             tell(self._cost("rank", wish.dim, candidates.size, full * INT8_BYTES, scanned, done))
             tell(self._cost("exact", wish.dim, ranked.size, full * FLOAT16_BYTES, done))
-        return _hits(segment, places, scores)
+        return hits
 
     def _read_all(self, place: int, queries: FloatArray, wish: Wish, count: int, tell: Tell | None) -> Hits:
         segment, began = self.segments[place], time.perf_counter()
         kept = None if wish.kept is None else wish.kept[place]
-        places, scores = segment.read_all(queries, wish.dim, count, kept)
+        hits = segment.read_all(queries, wish.dim, count, kept)
         if tell:
             read = len(queries) * (len(segment) if kept is None else int(kept.sum()))
             tell(self._cost("all", wish.dim, read, queries.shape[1] * FLOAT16_BYTES, began))
-        return _hits(segment, places, scores)
+        return hits
 
     def _selector(self, wish: Wish, place: int) -> Any:
         if wish.kept is None:
@@ -172,11 +174,9 @@ class Shelf:
 
     def _set_router(self, coder: Coder, router: FloatArray) -> None:
         weights = np.ascontiguousarray(router[:, :-1], np.float32)
-        # One product gives both: how much of the answers each list may hold, and how near its middle is.
-        self._both = np.ascontiguousarray(np.vstack([weights, coder.middles(weights.shape[1])]))
+        self._weights, self._middles = weights, np.ascontiguousarray(coder.centroids)
         self._bias = np.ascontiguousarray(router[:, -1], np.float32)
         self._log_sizes = np.log(np.maximum(sum(self._sizes), 1)).astype(np.float32)
-        self._lists = len(weights)
 
     def _cost(
         self, stage: str, dim: int, rows: int, row_bytes: int, began: float, ended: float | None = None
@@ -186,10 +186,6 @@ class Shelf:
 
 def _read(sizes: IntArray, lists: IntArray) -> int:
     return int(sizes[lists[lists != NO_ID]].sum())
-
-
-def _hits(segment: Segment, places: IntArray, scores: FloatArray) -> Hits:
-    return Hits(np.where(places == NO_ID, NO_ID, places + segment.first_id), scores)
 
 
 def _without(hits: Hits, hidden: Sequence[IntArray], k: int) -> Hits:
