@@ -155,9 +155,8 @@ def _voices(url: str, segments: list[SegmentEntry]) -> list[Voice]:
     chosen = [max(group, key=lambda entry: entry.rows) for group in by_modality(segments)]
     folders = [part_folder(url, entry.part) for entry in chosen]
     tables = [pq.read_table(folder / PROVENANCE_COPY, columns=["asset_id", "item"]) for folder in folders]
-    numbers = np.split(source_numbers(pa.concat_tables(tables)), np.cumsum([len(table) for table in tables])[:-1])
     loaded = [Segment.load(folder, entry) for folder, entry in zip(folders, chosen, strict=True)]
-    return [Voice(segment, sources) for segment, sources in zip(loaded, numbers, strict=True)]
+    return [Voice(segment, sources) for segment, sources in zip(loaded, source_numbers(tables), strict=True)]
 
 
 def _check_space(url: str, newest: Manifest, dataset: Dataset) -> None:

@@ -4,12 +4,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from index.where import parse_where
-
 from embed.dataset import forgotten, open_dataset
 from index import live
 from index.artifact import Manifest
 from index.spec import IndexSpec
+from index.where import parse_where
 from jobs.build_index import lineage_of
 from jobs.output import Plain
 from jobs.terminal import many
@@ -37,7 +36,7 @@ def append_rows(spec: IndexSpec) -> Plain:
 
 
 def delete_rows(spec: IndexSpec, where: str) -> Plain:
-    """Rows are hidden at once and for ever.  Raises SpecError for a wrong condition, InputError where it means none."""
+    """Rows are hidden at once and for ever.  Raises InputError where the condition is none, or means none."""
     began = time.perf_counter()
     change = live.delete(spec.output, parse_where(where))
     document = _document("delete", spec, change, change.manifest, began)

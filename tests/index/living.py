@@ -1,21 +1,39 @@
 """A dataset that changes, row by row, for the tests of what follows it; row i is the same whenever it is there."""
 
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from embed.encoder import FloatArray
 from embed.identity import digest
 from embed.tables import ID, rows
-from index.artifact import PROVENANCE_COPY, Lineage, Manifest, read_manifest
+from index.artifact import (
+    FORMAT,
+    PROVENANCE_COPY,
+    ROWS,
+    Lineage,
+    Manifest,
+    ModalityEntry,
+    SegmentEntry,
+    TopScores,
+    publish,
+    read_manifest,
+)
 from index.build import build
+from index.coder import save_coder, train_coder
 from index.live import Change, append
+from index.merge import Source, part_of, segment_entry, store_part, write_segment
 from index.removed import live_rows, read_removed
+from index.revise import end_of
+from index.shard import LISTS, write_shard
 from index.spec import IndexSpec
 from index.staging import part_folder
 
@@ -103,6 +121,10 @@ class Rows:
         self.table = pa.Table.from_pylist(listed, schema=rows(DIM))
         self.info, self._in_part = Info(len(listed), space), in_part or max(3, len(listed) // 8)
 
+    def by_modality(self) -> Iterator[tuple[str, pa.Table]]:
+        for modality in sorted(set(self.table["modality"].to_pylist())):
+            yield modality, self.table.filter(pc.equal(self.table["modality"], modality))
+
     def parts(self) -> list[Some]:
         starts = range(0, self.table.num_rows, self._in_part)
         return [Some(self.table.slice(start, self._in_part)) for start in starts]
@@ -117,10 +139,59 @@ def lineage(version: int = 1, url: str = URL) -> Lineage:
 
 
 def built(url: str, text: Iterable[int] = (), speech: Iterable[int] = (), coded: bool = False) -> Manifest:
-    """Version 1 of the index at `url`."""
-    coding = {"ladder": "coded", "lists": 4, "code_bits": 2.0} if coded else {"ladder": "exact"}
-    spec = IndexSpec.model_validate({"vectors": URL, "output": url, "device": "cpu", **coding})
-    return build(spec, Rows(text, speech), lineage())[0]
+    """The next version of the index at `url`; a coded one is not calibrated, so that nothing waits for it."""
+    if coded:
+        return _coded(url, Rows(text, speech))
+    return build(_spec(url, "exact"), Rows(text, speech), lineage())[0]
+
+
+def _spec(url: str, ladder: str) -> IndexSpec:
+    return IndexSpec.model_validate({"vectors": URL, "output": url, "device": "cpu", "ladder": ladder})
+
+
+def _coded(url: str, vectors: Rows) -> Manifest:
+    """Version 1, with four lists and codes of two bits a dim in each modality."""
+    segments: list[SegmentEntry] = []
+    shared: dict[str, ModalityEntry] = {}
+    for modality, table in vectors.by_modality():
+        segment, entry = _coded_segment(url, modality, table, end_of(segments))
+        segments.append(segment)
+        shared[modality] = entry
+    manifest = Manifest(
+        format=FORMAT,
+        version=1,
+        spec=_spec(url, "coded"),
+        space=vectors.info.space,
+        dims=DIMS,
+        metric="cosine",
+        rows=vectors.info.rows,
+        segments=tuple(segments),
+        modalities=shared,
+        removed=None,
+        lineage=lineage(),
+    )
+    assert publish(url, manifest)
+    return manifest
+
+
+def _coded_segment(url: str, modality: str, table: pa.Table, first_id: int) -> tuple[SegmentEntry, ModalityEntry]:
+    sample = np.stack([vector(number) for number in table["start"].to_pylist()]).astype(np.float16)
+    coder = train_coder(sample, 4, DIM, 4)
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = {name: Path(scratch) / name for name in ("coder", "rows", "shard")}
+        for folder in folders.values():
+            folder.mkdir()
+        save_coder(coder, folders["coder"])
+        part = part_of(f"coder-{modality}", folders["coder"])
+        store_part(url, part, folders["coder"])
+        write_shard(Some(table), {modality: coder}, folders["shard"], URL)
+        shard = folders["shard"] / modality
+        source = Source(np.load(shard / ROWS), np.load(shard / LISTS), shard / PROVENANCE_COPY)
+        write_segment([source], coder, folders["rows"])
+        segment = segment_entry(folders["rows"], modality, first_id, "encoder-1", coded=True, drift=1.0)
+        store_part(url, segment.part, folders["rows"])
+    usual = dict.fromkeys(DIMS, TopScores(mean=0.0, std=1.0))
+    return segment, ModalityEntry(coder=part, router=None, curves=(), top_scores=usual)
 
 
 def appended(url: str, text: Iterable[int] = (), speech: Iterable[int] = (), forgotten: Iterable[int] = ()) -> Change:
