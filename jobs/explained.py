@@ -26,8 +26,11 @@ def costs_of(manifest: Manifest, explanation: Explanation) -> dict[str, Any]:
 
 
 def in_words(told: Mapping[str, Any]) -> str:
-    """What `costs_of` holds, with the `model` that encoded in `encode_s`, for a terminal."""
-    times = f"encoded by {told['model']} in {_ms(told['encode_s'])} ms, searched in {_ms(told['search_s'])} ms"
+    """What `costs_of` holds, for a terminal; with the `model` that encoded in `encode_s`, and `first_search_s`."""
+    times = (
+        f"encoded by {told['model']} in {_ms(told['encode_s'])} ms, searched in {_ms(told['search_s'])} ms "
+        f"({_ms(told['first_search_s'])} ms at first, while files and code were loaded)"
+    )
     table = table_of(
         "modality", "stage", "dim", "read", "of all", "MB", "ms", right=("dim", "read", "of all", "MB", "ms")
     )

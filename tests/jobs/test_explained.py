@@ -73,8 +73,13 @@ def test_programs_get_all_of_it() -> None:
 
 
 def test_people_get_a_table_and_the_reasons() -> None:
-    lines = in_words({"model": "demo", "encode_s": 0.0123, **costs_of(manifest(), explanation())}).splitlines()
-    assert lines[0] == "2 questions: encoded by demo in 12.30 ms, searched in 1.00 ms"
+    lines = in_words(
+        {"model": "demo", "encode_s": 0.0123, "first_search_s": 0.025, **costs_of(manifest(), explanation())}
+    ).splitlines()
+    assert lines[0] == (
+        "2 questions: encoded by demo in 12.30 ms, searched in 1.00 ms (25.00 ms at first, while files and code were "
+        "loaded)"
+    )
     assert lines[1].split() == ["modality", "stage", "dim", "read", "of", "all", "MB", "ms"]
     assert lines[2].split() == ["speech", "all", "64", "200", "rows", "100", "%", "0.03", "0.50"]
     assert lines[3].split() == ["text", "route", "64", "80", "lists", "0.02", "0.10"]
