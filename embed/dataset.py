@@ -101,9 +101,9 @@ class VectorsDataset:
                 if kept.num_rows:
                     yield kept.replace_schema_metadata(self.schema.metadata)
 
-    def parts(self, rows: int = PART_ROWS) -> list["DatasetPart"]:
+    def parts(self, rows: int | None = None) -> list["DatasetPart"]:
         """All rows, each in one part: whole files in their order, each part but the last of at least `rows` stored."""
-        return [DatasetPart(self._of(files)) for files in _grouped(self.info.data, rows)]
+        return [DatasetPart(self._of(files)) for files in _grouped(self.info.data, rows or PART_ROWS)]
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows in memory."""

@@ -1,4 +1,7 @@
-"""Work on the parts of a dataset by Ray tasks: `index.survey.InTasks` for what is too large for one process."""
+"""Work on the parts of a dataset by Ray tasks: `index.survey.InTasks` for what is too large for one process.
+
+Workers import this module, so it imports little.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ import ray.exceptions
 from embed.errors import DegluError, WorkLeftUndone
 from index.contracts import VectorsPart
 from index.survey import Made
-from jobs.run_units import last_line
+from jobs.ray_session import last_line
 
 RETRIES = 3  # of a task whose worker was killed
 

@@ -42,6 +42,12 @@ def ray_session(cpus: int | None = None) -> Iterator[None]:
             yield
 
 
+def last_line(error: BaseException) -> str:
+    """What went wrong at the bottom of an error of Ray's, which are pages."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1].strip()
+
+
 @contextmanager
 def _joined(address: str) -> Iterator[None]:
     ray.init(address=address, log_to_driver=_verbose(), logging_level=_level())

@@ -28,6 +28,7 @@ from embed.tables import ID
 from jobs.encode_worker import EncodeWorker, Work, cut_ahead
 from jobs.isolate import Isolation, embed_alone
 from jobs.parcels import parcels
+from jobs.ray_session import last_line
 from jobs.terminal import many
 from jobs.watch import Hopeless, Watch
 
@@ -200,12 +201,6 @@ def cores_of_each(workers: int, nodes: Sequence[float]) -> float:
     most = int(max(nodes, default=1))
     fitting = (cores for cores in range(most, 0, -1) if sum(node // cores for node in nodes) >= workers)
     return float(next(fitting, 1))
-
-
-def last_line(error: BaseException) -> str:
-    """What went wrong at the bottom of an error of Ray's, which are pages."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[-1].strip()
 
 
 def _tried(todo: pa.Table, work: Work) -> pa.Array:

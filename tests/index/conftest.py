@@ -12,6 +12,7 @@ import pytest
 from embed.encoder import truncate
 from embed.identity import digest
 from embed.tables import rows
+from index import calibrate, questions
 from index.artifact import Lineage, Manifest
 from index.build import build
 from index.search import Index, open_index
@@ -107,6 +108,15 @@ def vectors_of() -> MakeVectors:
 def as_vectors() -> type[TableVectors]:
     """`as_vectors(table, dims, batch_rows=300, part_rows=65_536)`: any table of `embed.tables.rows` as a dataset."""
     return TableVectors
+
+
+@pytest.fixture
+def few_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds that measure themselves with a handful of questions: what is measured is tested where it is made."""
+    monkeypatch.setattr(questions, "ROW_QUESTIONS", 64)
+    monkeypatch.setattr(questions, "ROWS_REPORTED", 32)
+    for name, value in (("ROUNDS", 1), ("ONES", 2), ("SURVIVORS", 3)):
+        monkeypatch.setattr(calibrate, name, value)
 
 
 Build = Callable[..., tuple[Manifest, bool]]

@@ -15,6 +15,8 @@ from index import build as build_module
 from index.artifact import DELETED, Manifest, part_url, publish
 from index.removed import read_removed, removing, store_removed
 
+pytestmark = pytest.mark.usefixtures("few_questions")
+
 FLAT, CODED = {"ladder": "exact"}, {"ladder": "coded", "lists": 4}
 
 
@@ -51,14 +53,14 @@ def _provenance(url: Path, manifest: Manifest, modality: str) -> pa.Table:
 
 @pytest.fixture(scope="module")
 def vectors(vectors_of: Any, nested_rows: Any) -> Any:
-    return vectors_of(nested_rows(300, 16, 1), nested_rows(700, 16, 2), (16, 8, 4))
+    return vectors_of(nested_rows(300, 16, 1), nested_rows(700, 16, 2), (16, 8))
 
 
 @pytest.fixture(scope="module")
 def in_parts(vectors: Any, as_vectors: Any) -> Any:
     """The same rows in another order, in nine parts, most of both modalities."""
     shuffled = vectors.table.take(pa.array(np.random.default_rng(0).permutation(1_000)))
-    return as_vectors(shuffled, (16, 8, 4), batch_rows=77, part_rows=120)
+    return as_vectors(shuffled, (16, 8), batch_rows=77, part_rows=120)
 
 
 @pytest.mark.parametrize("fields", [FLAT, CODED], ids=["flat", "coded"])
@@ -92,12 +94,12 @@ def test_rows_carry_the_provenance(tmp_path: Path, vectors_of: Any, build_at: An
 def test_the_manifest_explains_the_index(tmp_path: Path, vectors: Any, build_at: Any) -> None:
     manifest, published = build_at(str(tmp_path), vectors, **CODED)
     assert published
-    assert (manifest.version, manifest.rows, manifest.dims, manifest.space) == (1, 1_000, (16, 8, 4), "space-1")
+    assert (manifest.version, manifest.rows, manifest.dims, manifest.space) == (1, 1_000, (16, 8), "space-1")
     assert [(s.modality, s.first_id, s.rows, s.coded, s.drift, s.encoder) for s in manifest.segments] == [
         ("speech", 0, 300, True, 1.0, "speech-encoder"),
         ("text", 300, 700, True, 1.0, "text-encoder"),
     ]
-    assert set(manifest.modalities["text"].top_scores) == {16, 8, 4}
+    assert set(manifest.modalities["text"].top_scores) == {16, 8}
     assert manifest.removed is None
     assert manifest.lineage.url == "data/vectors"
     kept = {path.name for path in (tmp_path / "parts").iterdir()}
@@ -150,7 +152,7 @@ def test_other_settings_are_refused_unless_a_new_version_is_asked_for(
 
 
 def test_a_dim_that_is_not_declared(tmp_path: Path, vectors: Any, build_at: Any) -> None:
-    with pytest.raises(SpecError, match=r"code_dim = 3: data/vectors declares the dims 16, 8, 4; choose one"):
+    with pytest.raises(SpecError, match=r"code_dim = 3: data/vectors declares the dims 16, 8; choose one"):
         build_at(str(tmp_path), vectors, code_dim=3)
     assert not list(tmp_path.iterdir())
 
@@ -200,7 +202,7 @@ def test_a_build_that_was_killed_goes_on_by_shard(
     found, _ = build_at(url, in_parts, in_tasks=_killed_at(-1, after), progress=told, **fields)
     assert (before, after) == (names[:4], [names[2], *names[4:]])
     assert found.segments == expected.segments
-    assert told.notes[-1] == "3 of 9 shards were finished before"
+    assert "3 of 9 shards were finished before" in told.notes
     assert not (tmp_path / "killed" / "building").exists()
 
 

@@ -1,8 +1,6 @@
 """From a published vectors dataset to answers, on the local disk and on S3."""
 
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +9,20 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from embed.dataset import DatasetPart, Job, VectorsDataset, Version, commit_unit, open_dataset, open_job, publish
+from embed import dataset
+from embed.dataset import Job, commit_unit, open_dataset, open_job, publish
 from embed.encoder import Batch, Fingerprints, FloatArray, Role, truncate
 from embed.errors import FingerprintMismatch, InputError, SpecError
 from embed.identity import asset_id, segment_id, unit_id
 from embed.store import join
 from embed.tables import FAILURES, MANIFEST, rows
-from index.artifact import Lineage, Manifest, ModalityEntry
-from index.build import build
+from index import calibrate, questions
+from index.artifact import Lineage, Manifest, ModalityEntry, read_manifest
 from index.ladder import Curve, Point, Setting
 from index.search import open_index
 from index.spec import IndexSpec
-from index.survey import InTasks, here
 from jobs.ask import Answer, as_json, as_table, ask, span
-from jobs.build_index import _warnings, _words, build_index, lineage_of
-from jobs.part_tasks import RayTasks
+from jobs.build_index import _warnings, _words, build_index
 
 WORDS = ("hash", "star", "zero", "nine")
 
@@ -224,44 +221,29 @@ def test_what_the_index_promises_is_told() -> None:
     )
 
 
-@dataclass(frozen=True)
-class InSmallParts:
-    """A dataset of which each file is a part."""
-
-    dataset: VectorsDataset
-
-    @property
-    def info(self) -> Version:
-        return self.dataset.info
-
-    def parts(self) -> list[DatasetPart]:
-        return self.dataset.parts(rows=1)
-
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        return self.dataset.batches(columns)
-
-
 @pytest.mark.ray
-def test_any_number_of_workers_makes_the_same_parts(tmp_path: Path, ray_session: None) -> None:
+def test_any_number_of_workers_makes_the_same_parts(
+    tmp_path: Path, ray_session: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions, "ROW_QUESTIONS", 64)
+    monkeypatch.setattr(calibrate, "SURVIVORS", 2)
+    monkeypatch.setattr(dataset, "PART_ROWS", 1)  # each file is a part
     vectors = str(tmp_path / "vectors")
-    job = open_job(vectors, {"encoder": {"name": "words"}}, (8, 4), "words", "words-and-waves", "mine")
+    job = open_job(vectors, {"encoder": {"name": "words"}}, (8,), "words", "words-and-waves", "mine")
     for number in range(5):
         commit_text(job, number)
     publish(job, MANIFEST.empty_table(), file_bytes=1)
-    dataset = InSmallParts(open_dataset(vectors))
-    assert len(dataset.parts()) == 5
+    assert len(open_dataset(vectors).parts()) == 5
 
-    def parts(name: str, in_tasks: InTasks) -> tuple[set[str], int]:
-        spec = IndexSpec(vectors=vectors, output=str(tmp_path / name), ladder="coded", lists=4, device="cpu")
-        manifest, _ = build(spec, dataset, lineage_of(dataset.dataset), in_tasks=in_tasks)
-        segments = {segment.part.name for segment in manifest.segments}
-        coders = {entry.coder.name for entry in manifest.modalities.values() if entry.coder}
-        return segments | coders, manifest.rows
+    def parts(name: str, tasks_from: int, workers: int | None = None) -> list[str]:
+        output = str(tmp_path / name)
+        spec = IndexSpec(vectors=vectors, output=output, ladder="coded", lists=4, workers=workers, device="cpu")
+        assert build_index(spec, tasks_from=tasks_from).document()["rows"] == 300
+        return [part.name for part in read_manifest(output).parts]
 
-    alone = parts("alone", here)
-    assert alone[1] == 300
-    assert len(alone[0]) == 2
-    assert parts("one", RayTasks(1)) == parts("three", RayTasks(3)) == alone
+    alone = parts("alone", 300)
+    assert len(alone) == 3  # rows, coder, router
+    assert parts("one", 299, workers=1) == parts("three", 299, workers=3) == alone
 
 
 def commit_text(job: Job, number: int) -> None:
