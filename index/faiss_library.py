@@ -37,11 +37,18 @@ def use_gpu(device: Device) -> bool:
     return device != "cpu" and gpu_available()
 
 
-def to_gpu(index: Any) -> tuple[Any, Any]:
-    """A copy of a flat index on the first GPU, and the resources that must outlive it."""
+@cache
+def _resources() -> Any:
+    """Of the first GPU, once in a process: each takes a gigabyte or two of its memory to work with."""
+    return library().StandardGpuResources()
+
+
+def half_flat(width: int) -> Any:
+    """An empty inner-product index in float16 on the first GPU; for one thread at a time, as all that are made here."""
     faiss = library()
-    resources = faiss.StandardGpuResources()
-    return faiss.index_cpu_to_gpu(resources, 0, index), resources
+    config = faiss.GpuIndexFlatConfig()
+    config.useFloat16 = True
+    return faiss.GpuIndexFlatIP(_resources(), width, config)
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import pytest
 
 from embed.errors import DegluError, InputError
 from index import faiss_library
-from index.segment import Segment, prefix_index
 
 
 class _Broken(MetaPathFinder):
@@ -48,11 +47,21 @@ def test_a_gpu_demanded_where_there_is_none() -> None:
         faiss_library.use_gpu("gpu")
 
 
+def test_one_thread_inside_and_as_many_as_before_outside() -> None:
+    faiss = faiss_library.library()
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(2)
+    try:
+        with faiss_library.single_thread():
+            assert faiss.omp_get_max_threads() == 1
+        assert faiss.omp_get_max_threads() == 2
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not faiss_library.gpu_available(), reason="no GPU")
-def test_gpu_and_cpu_give_the_same_hits(nested_rows: Any) -> None:
-    rows = nested_rows(5_000, 64, 1).astype(np.float16)
-    segments = [Segment("text", 0, prefix_index(rows, 16), rows, gpu) for gpu in (False, True)]
-    queries, nothing = nested_rows(20, 64, 2), [np.empty(0, np.int64)] * 20
-    cpu, gpu = (segment.search(queries, 10, 64, 100, nothing)[0] for segment in segments)
-    assert np.mean(cpu.ids == gpu.ids) > 0.99
+def test_a_half_precision_index_on_a_gpu() -> None:
+    index = faiss_library.half_flat(64)
+    index.add(np.eye(64, dtype=np.float32))
+    assert index.search(np.eye(64, dtype=np.float32), 1)[1][:, 0].tolist() == list(range(64))
