@@ -18,7 +18,7 @@ Only like meets like: text with text, numbers with numbers.  Where a row has no 
 SQL, and such a row is not kept: `lang <> 'wo'` keeps no row without a language, `lang is null` finds those.
 
     lang = 'wo' and start_s < 3600
-    metadata['programme'] in ('news', 'debate') and text not like '%football%'
+    metadata['programme'] in ('news', 'debate') and uri not like '%/rehearsal/%'
     modality = 'text' or 90 between start_s and end_s
 """
 
