@@ -23,6 +23,7 @@ from index.compact import by_modality, coder_of
 from index.contracts import Vectors, VectorsPart
 from index.drift import drift, warnings_of
 from index.merge import Source, segment_entry, store_part, write_segment
+from index.one_file import some_rows
 from index.reconcile import counted, encoders_of_new, ids_of_survey, lost_rows, still_removed, stored_ids
 from index.removed import kept_out, read_removed
 from index.revise import Change, end_of, following, revise
@@ -69,9 +70,10 @@ def _brought_up(url: str, newest: Manifest, dataset: Dataset) -> tuple[Manifest 
     _check_encoders(url, newest, found)
     removed, present = read_removed(url, newest), ids_of_survey(found)
     kept, restored = still_removed(removed, present, dataset.forgotten)
-    lost = lost_rows(url, newest, removed, present, dataset.forgotten)
+    stored = stored_ids(url, newest)
+    lost = lost_rows(url, newest, stored, removed, present, dataset.forgotten)
     _check_same_dataset(url, newest, new, lost)
-    skip = pa.concat_arrays([stored_ids(url, newest), kept_out(removed)])
+    skip = pa.concat_arrays([*stored.values(), kept_out(removed)])
     made = _new_segments(url, newest, dataset, encoders_of_new(found, skip), skip)
     if not made and not lost.num_rows and kept.equals(removed):
         return None, Change(newest, published=False)
@@ -137,7 +139,7 @@ def _drift(url: str, newest: Manifest, modality: str, coder: Coder, sources: lis
     largest = max(coded, key=lambda entry: entry.rows)
     rows = np.concatenate([source.rows for source in sources])
     lists = np.concatenate([source.lists for source in sources if source.lists is not None])
-    return drift(coder, rows, lists, Segment.load(part_folder(url, largest.part), largest), largest.drift)
+    return drift(coder, rows, lists, some_rows(url, largest.part), largest.drift)
 
 
 def _with_new_modalities(url: str, newest: Manifest, made: list[SegmentEntry]) -> Mapping[str, ModalityEntry]:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from embed.errors import InputError
 from index.artifact import DELETED, PROVENANCE_COPY, Manifest, SegmentEntry
+from index.one_file import file_of
 from index.removed import live_rows, read_removed, removing
 from index.revise import Change, following, revise
-from index.staging import part_folder
 from index.where import Where
 
 BATCH_ROWS = 65_536
@@ -29,10 +29,11 @@ def delete(url: str, where: Where) -> Change:
 def matching(provenance: Path, where: Where) -> Iterator[tuple[int, pa.Table, NDArray[np.bool_]]]:
     """Position of the first row, rows, and which of them are meant: some of the file at a time."""
     first = 0
-    for batch in pq.ParquetFile(provenance).iter_batches(BATCH_ROWS):
-        table = pa.Table.from_batches([batch])
-        yield first, table, where.mask(table)
-        first += table.num_rows
+    with pq.ParquetFile(provenance) as file:
+        for batch in file.iter_batches(BATCH_ROWS):
+            table = pa.Table.from_batches([batch])
+            yield first, table, where.mask(table)
+            first += table.num_rows
 
 
 def _without(url: str, newest: Manifest, where: Where) -> tuple[Manifest | None, Change]:
@@ -52,6 +53,7 @@ def _without(url: str, newest: Manifest, where: Where) -> tuple[Manifest | None,
 def _meant(url: str, entry: SegmentEntry, removed: pa.Table, where: Where) -> Iterator[pa.Table]:
     """REMOVED of the segment's live rows that are meant."""
     live = live_rows(removed, entry)
-    for first, table, mask in matching(part_folder(url, entry.part) / PROVENANCE_COPY, where):
-        here = mask if live is None else mask & live[first : first + len(mask)]
-        yield removing(table, np.flatnonzero(here), entry.part.name, DELETED, first)
+    with file_of(url, entry.part, PROVENANCE_COPY) as path:
+        for first, table, mask in matching(path, where):
+            here = mask if live is None else mask & live[first : first + len(mask)]
+            yield removing(table, np.flatnonzero(here), entry.part.name, DELETED, first)

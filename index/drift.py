@@ -11,7 +11,6 @@ from index.artifact import Manifest, SegmentEntry
 from index.blend import spread
 from index.choose import worth_coding
 from index.coder import Coder
-from index.segment import Segment
 
 logger = logging.getLogger(__name__)
 
@@ -22,14 +21,15 @@ AGAIN = "build again with `deglu index SPEC --new-version`"
 
 
 def drift(
-    coder: Coder, rows: NDArray[Any], lists: NDArray[np.int32], old: Segment, old_drift: float | None
+    coder: Coder, rows: NDArray[Any], lists: NDArray[np.int32], old: NDArray[Any], old_drift: float | None
 ) -> float | None:
     """Error of the codes of rows [n, D] over that of the rows the coder was made from; None where this has none.
 
-    Measured on an even sample of both; `old` is a segment under the same coder, with its own drift.
+    Of the new rows an even sample is looked at; `old` are some under the same coder, that have drifted by `old_drift`.
     """
-    usual = _error(coder, old.rows, old.lists()) / (old_drift or 1.0)
-    return round(_error(coder, rows, lists) / usual, 4) if usual > 0 else None
+    usual = coder.error(old, coder.lists_of(old)) / (old_drift or 1.0)
+    chosen = spread(len(rows), SAMPLE_ROWS)
+    return round(coder.error(rows[chosen], lists[chosen]) / usual, 4) if usual > 0 else None
 
 
 def warnings_of(url: str, manifest: Manifest, made: Sequence[SegmentEntry]) -> Iterator[str]:
@@ -52,8 +52,3 @@ def warnings_of(url: str, manifest: Manifest, made: Sequence[SegmentEntry]) -> I
 def _said(warning: str) -> str:
     logger.warning("%s", warning)
     return warning
-
-
-def _error(coder: Coder, rows: NDArray[Any], lists: NDArray[np.int32]) -> float:
-    chosen = spread(len(rows), SAMPLE_ROWS)
-    return coder.error(rows[chosen], lists[chosen])

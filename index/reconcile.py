@@ -1,5 +1,7 @@
 """The rows of an index beside those that its dataset has now: which are lost, which are there again, which are new."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -7,8 +9,9 @@ import pyarrow.parquet as pq
 
 from embed.tables import ID
 from index.artifact import DELETED, FORGOTTEN, PROVENANCE_COPY, REPLACED, Manifest, SegmentEntry
+from index.contracts import IntArray
+from index.one_file import file_of
 from index.removed import OF_PROVENANCE, live_rows, removing
-from index.staging import part_folder
 from index.survey import Ids, Survey
 
 
@@ -23,15 +26,28 @@ def encoders_of_new(found: Survey, skip: pa.Array) -> dict[str, str]:
     return {name: encoder for name, encoder in encoders if not _all_in(_as_arrow(found.ids[name]), skip)}
 
 
-def stored_ids(url: str, manifest: Manifest) -> pa.Array:
-    """The segment_ids in the version's files, removed ones included."""
-    return pa.concat_arrays([pa.array([], ID), *(_ids(url, entry) for entry in manifest.segments)])
+def stored_ids(url: str, manifest: Manifest) -> dict[str, pa.Array]:
+    """The segment_ids in the files of each part, removed ones included."""
+    return {entry.part.name: _ids(url, entry) for entry in manifest.segments}
 
 
-def lost_rows(url: str, manifest: Manifest, removed: pa.Table, present: pa.Array, forgotten: pa.Array) -> pa.Table:
-    """REMOVED of the live rows whose segment_id is not among those present, with the reason."""
-    found = [_lost_of(url, entry, removed, present, forgotten) for entry in manifest.segments]
-    return pa.concat_tables([removed.slice(0, 0), *(rows for rows in found if rows is not None)])
+def lost_rows(
+    url: str,
+    manifest: Manifest,
+    stored: Mapping[str, pa.Array],
+    removed: pa.Table,
+    present: pa.Array,
+    forgotten: pa.Array,
+) -> pa.Table:
+    """REMOVED of the live rows whose segment_id is not among those present, with the reason; `stored` as above."""
+    found = []
+    for entry in manifest.segments:
+        gone = pc.invert(pc.is_in(stored[entry.part.name], value_set=present)).to_numpy(zero_copy_only=False)
+        live = live_rows(removed, entry)
+        positions = np.flatnonzero(gone if live is None else gone & live)
+        if len(positions):
+            found.append(_lost_of(url, entry, positions, forgotten))
+    return pa.concat_tables([removed.slice(0, 0), *found])
 
 
 def still_removed(removed: pa.Table, present: pa.Array, forgotten: pa.Array) -> tuple[pa.Table, int]:
@@ -66,20 +82,13 @@ def _all_in(ids: pa.Array, some: pa.Array) -> bool:
     return bool(pc.all(pc.is_in(ids, value_set=some), min_count=0).as_py())
 
 
-def _lost_of(
-    url: str, entry: SegmentEntry, removed: pa.Table, present: pa.Array, forgotten: pa.Array
-) -> pa.Table | None:
-    gone = pc.invert(pc.is_in(_ids(url, entry), value_set=present)).to_numpy(zero_copy_only=False)
-    live = live_rows(removed, entry)
-    positions = np.flatnonzero(gone if live is None else gone & live)
-    if not len(positions):
-        return None
-    provenance = pq.read_table(part_folder(url, entry.part) / PROVENANCE_COPY, columns=OF_PROVENANCE)
-    rows = removing(provenance, positions, entry.part.name, REPLACED)
+def _lost_of(url: str, entry: SegmentEntry, positions: IntArray, forgotten: pa.Array) -> pa.Table:
+    with file_of(url, entry.part, PROVENANCE_COPY) as path:
+        rows = removing(pq.read_table(path, columns=OF_PROVENANCE), positions, entry.part.name, REPLACED)
     reasons = pc.if_else(pc.is_in(rows["asset_id"], value_set=forgotten), FORGOTTEN, REPLACED)
     return rows.set_column(3, rows.schema.field("reason"), reasons)
 
 
 def _ids(url: str, entry: SegmentEntry) -> pa.Array:
-    column = pq.read_table(part_folder(url, entry.part) / PROVENANCE_COPY, columns=["segment_id"])["segment_id"]
-    return pa.concat_arrays(column.chunks)
+    with file_of(url, entry.part, PROVENANCE_COPY) as path:
+        return pa.concat_arrays(pq.read_table(path, columns=["segment_id"])["segment_id"].chunks)

@@ -40,6 +40,8 @@ from index.staging import part_folder
 DIM = 8
 DIMS = (DIM, 4)
 URL = "data/vectors"
+# Thousands of small files are synced: not to a disk, where that can be.
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 @cache

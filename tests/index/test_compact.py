@@ -1,12 +1,12 @@
 """Segments become one without what was removed; a compaction may be killed anywhere and run again."""
 
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from index.where import parse_where
 
 from embed import store
 from embed.errors import InputError
@@ -15,7 +15,8 @@ from index.artifact import Manifest, PartEntry, SegmentEntry, published, read_ma
 from index.compact import compact, merge, to_merge
 from index.delete import delete
 from index.removed import read_removed
-from tests.index.living import appended, built, live
+from index.where import parse_where
+from tests.index.living import MEMORY, appended, built, live
 
 
 def entries(*rows: int) -> list[SegmentEntry]:
@@ -171,12 +172,18 @@ def kill_after(monkeypatch: pytest.MonkeyPatch) -> Killer:
     return at
 
 
-def test_a_compaction_that_is_killed_anywhere_is_run_again(tmp_path: Path, kill_after: Killer) -> None:
-    growing(str(tmp_path / "grown"))
-    whole = shutil.copytree(tmp_path / "grown", tmp_path / "whole")
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        yield Path(folder)
+
+
+def test_a_compaction_that_is_killed_anywhere_is_run_again(memory: Path, kill_after: Killer) -> None:
+    growing(str(memory / "grown"))
+    whole = shutil.copytree(memory / "grown", memory / "whole")
     wanted = compact(str(whole)).manifest
     for step in range(100):
-        url = str(shutil.copytree(tmp_path / "grown", tmp_path / str(step)))
+        url = str(shutil.copytree(memory / "grown", memory / str(step)))
         kill_after(step)
         try:
             compact(url)

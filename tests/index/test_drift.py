@@ -8,8 +8,7 @@ import pytest
 from index.artifact import read_manifest
 from index.compact import coder_of
 from index.drift import drift, warnings_of
-from index.segment import Segment
-from index.staging import part_folder
+from index.one_file import some_rows
 from tests.index.living import appended, built, vector
 
 
@@ -17,7 +16,7 @@ def test_rows_like_the_old_drift_by_nothing_and_noise_by_much(tmp_path: Path) ->
     url = str(tmp_path)
     manifest = built(url, range(1500), coded=True)
     (entry,) = manifest.segments
-    old = Segment.load(part_folder(url, entry.part), entry)
+    old = some_rows(url, entry.part)
     coder = coder_of(url, manifest, "text")
     assert coder is not None
     like = np.stack([vector(number) for number in range(1500, 2000)]).astype(np.float16)

@@ -16,11 +16,9 @@ from index.live import compact, delete, merge
 from index.search import open_index
 from index.verify import verify_index
 from index.where import parse_where
-from tests.index.living import appended, asset, built, live, vector
+from tests.index.living import MEMORY, appended, asset, built, live, vector
 
 FIRST, ROWS = 16, 24  # rows that are there at first, and that there may be
-# Thousands of small files are synced: not to a disk, where that can be.
-MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 QUERIES: FloatArray = np.stack([vector(number) for number in range(100, 104)])
 
 NUMBERS = st.lists(st.integers(0, ROWS - 1), min_size=1, max_size=5)

@@ -22,9 +22,10 @@ def ids(*numbers: int) -> pa.Array:
 def test_lost_rows_have_their_reason(tmp_path: Path) -> None:
     url = str(tmp_path)
     manifest = built(url, range(6), range(100, 102))
-    assert sorted(stored_ids(url, manifest).to_pylist()) == sorted(ids(*range(6), 100, 101).to_pylist())
+    stored = stored_ids(url, manifest)
+    assert sorted(pa.concat_arrays([*stored.values()]).to_pylist()) == sorted(ids(*range(6), 100, 101).to_pylist())
     before = removing(Rows().table, np.array([], np.int64), "x", REPLACED)
-    lost = lost_rows(url, manifest, before, ids(0, 1, 4, 100), pa.array([asset(2)], ID))
+    lost = lost_rows(url, manifest, stored, before, ids(0, 1, 4, 100), pa.array([asset(2)], ID))
     assert {(row["segment_id"], row["reason"]) for row in lost.to_pylist()} == {
         (segment(2), "forgotten"),
         (segment(3), "forgotten"),
@@ -32,7 +33,7 @@ def test_lost_rows_have_their_reason(tmp_path: Path) -> None:
         (segment(101), "replaced"),
     }
     assert counted(manifest, lost) == {"forgotten": {"text": 2}, "replaced": {"text": 1, "speech": 1}}
-    assert lost_rows(url, manifest, lost, ids(0, 1, 4, 100), NO_ASSET).num_rows == 0
+    assert lost_rows(url, manifest, stored, lost, ids(0, 1, 4, 100), NO_ASSET).num_rows == 0
 
 
 def test_what_is_there_again_is_no_longer_removed_unless_it_was_deleted() -> None:
