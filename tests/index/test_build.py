@@ -58,9 +58,9 @@ def vectors(vectors_of: Any, nested_rows: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def in_parts(vectors: Any, as_vectors: Any) -> Any:
-    """The same rows in another order, in nine parts, most of both modalities."""
+    """The same rows in another order, in four parts of both modalities."""
     shuffled = vectors.table.take(pa.array(np.random.default_rng(0).permutation(1_000)))
-    return as_vectors(shuffled, (16, 8), batch_rows=77, part_rows=120)
+    return as_vectors(shuffled, (16, 8), batch_rows=77, part_rows=250)
 
 
 @pytest.mark.parametrize("fields", [FLAT, CODED], ids=["flat", "coded"])
@@ -194,24 +194,24 @@ def test_a_build_that_was_killed_goes_on_by_shard(
     url, told = str(tmp_path / "killed"), Told()
     before: list[str] = []
     with pytest.raises(Killed):
-        build_at(url, in_parts, in_tasks=_killed_at(4, before), **fields)
-    (shard,) = (tmp_path / "killed" / "building").glob(f"*/{names[2]}")
+        build_at(url, in_parts, in_tasks=_killed_at(3, before), **fields)
+    (shard,) = (tmp_path / "killed" / "building").glob(f"*/{names[1]}")
     (shard / "done.json").unlink()  # killed while it was stored
     monkeypatch.setattr(build_module, "train_coder", None)  # is not made again
     after: list[str] = []
     found, _ = build_at(url, in_parts, in_tasks=_killed_at(-1, after), progress=told, **fields)
-    assert (before, after) == (names[:4], [names[2], *names[4:]])
+    assert (before, after) == (names[:3], [names[1], names[3]])
     assert found.segments == expected.segments
-    assert "3 of 9 shards were finished before" in told.notes
+    assert "2 of 4 shards were finished before" in told.notes
     assert not (tmp_path / "killed" / "building").exists()
 
 
 def test_another_build_does_not_take_its_shards(tmp_path: Path, in_parts: Any, build_at: Any) -> None:
     with pytest.raises(Killed):
-        build_at(str(tmp_path), in_parts, in_tasks=_killed_at(4, []), **CODED)
+        build_at(str(tmp_path), in_parts, in_tasks=_killed_at(2, []), **FLAT)
     seen: list[str] = []
-    build_at(str(tmp_path), in_parts, in_tasks=_killed_at(-1, seen), ladder="coded", lists=5)
-    assert len(seen) == 9
+    build_at(str(tmp_path), in_parts, in_tasks=_killed_at(-1, seen), recall=0.9, **FLAT)
+    assert len(seen) == 4
     assert not (tmp_path / "building").exists()
 
 
