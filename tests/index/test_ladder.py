@@ -62,7 +62,8 @@ def test_a_curve_rises_in_cost_and_gain_and_nothing_beats_it(points: list[Point]
     assert lows == sorted(set(lows))
     for point in points:
         assert any(p.ms_one + p.ms_many <= point.ms_one + point.ms_many and p.low >= point.low for p in kept)
-    assert pareto(kept) == kept == pareto(points[::-1])
+    assert pareto(kept) == kept
+    assert [p.low for p in pareto(points[::-1])] == lows  # of equals either may stay
 
 
 @given(st.lists(POINTS, min_size=1, max_size=30), st.floats(0, 1))
