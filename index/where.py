@@ -116,9 +116,12 @@ def _parsed(text: str) -> "Expr":
     except TokenError:
         raise _refused("a quote, or a comment, is not closed") from None
     except ParseError as error:
-        near = str(error.errors[0].get("highlight") or "its end") if error.errors else "its end"
-        raise _refused(f"not one complete condition; see near {_quoted(near)}") from None
-    assert tree is not None  # `_check_tokens` refuses what is empty
+        near = error.errors[0].get("highlight") if error.errors else None
+        raise _refused(f"not one complete condition; see near {_quoted(near or 'its end')}") from None
+    except (LookupError, TypeError, ValueError, AttributeError):  # the parser trips over a lone `else`, for one
+        tree = None
+    if tree is None:
+        raise _refused(f"{_quoted(text)} is not a condition")
     return tree
 
 

@@ -118,6 +118,8 @@ def test_the_help_has_three_examples_and_every_column() -> None:
         ("lang = 'wo", "not closed"),
         ("(lang = 'wo'", "not one complete condition"),
         ("lang =", "not one complete condition"),
+        ("+", "not a condition"),
+        ("else", "not a condition"),  # sqlglot raises an IndexError
         ("lang = 'wo' and", "not one complete condition"),
         ("language = 'wo'", "did you mean lang?"),
         ("programme = 'news'", r"metadata\['key'\]"),
