@@ -1,7 +1,7 @@
 """The index on disk: what its manifest says, and how a version is published.
 
     <index>/versions/00000001.json            the manifest; its existence publishes the version
-    <index>/parts/coder-<modality>-<digest>/centroids.f32.npy    [L, d], the lists' middles, in the coder's order of dims
+    <index>/parts/coder-<modality>-<digest>/centroids.f32.npy    [L, d], the lists' middles, in the coder's order
                                             codebook.f32.npy     [M, 16, d / M], what a 4-bit code stands for
                                             gains.f32.npy        [M], see `index.coder`
                                             order.i64.npy        [d], which dims of a vector, in the coder's order
@@ -50,6 +50,10 @@ REMOVED = pa.schema(
         pa.field("position", pa.int64()),  # in that part
     ]
 )
+
+
+class OtherFormat(InputError):
+    """The index was written by another Deglu; only building it again helps."""
 
 
 class _Part(BaseModel):
@@ -177,7 +181,9 @@ def _parsed(data: bytes, place: str) -> Manifest:
         if values.get("kind") != "index":
             raise InputError(f"{place}: no manifest of an index; ask an index, as `deglu index SPEC` writes it")
         if values.get("format") != FORMAT:
-            raise InputError(f"{place}: index format {values.get('format')}, this Deglu reads {FORMAT}; build it again")
+            raise OtherFormat(
+                f"{place}: index format {values.get('format')}, this Deglu reads {FORMAT}; build it again"
+            )
         return Manifest.model_validate(values)
     except (ValueError, AttributeError, KeyError, ValidationError):
         raise StorageError(f"{place}: damaged manifest; build the index again with `deglu index SPEC`") from None

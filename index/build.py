@@ -24,6 +24,7 @@ from index.artifact import (
     Lineage,
     Manifest,
     ModalityEntry,
+    OtherFormat,
     PartEntry,
     newest_version,
     publish,
@@ -79,7 +80,7 @@ def build(
     """
     check_code_dim(spec, tuple(vectors.info.dims))
     newest = newest_version(spec.output)
-    standing = read_manifest(spec.output, newest) if newest else None
+    standing = _standing(spec.output, newest)
     if standing and not new_version:
         _check_same_settings(spec, standing.spec)
     removed = rewritten(read_removed(spec.output, standing) if standing else REMOVED.empty_table())
@@ -257,6 +258,15 @@ class _Silent:
 
     def end(self) -> None:
         pass
+
+
+def _standing(url: str, newest: int) -> Manifest | None:
+    """The version to compare with; None where there is none that this Deglu can read."""
+    try:
+        return read_manifest(url, newest) if newest else None
+    except OtherFormat as error:
+        logger.warning("%s; it is built anew beside that", error)
+        return None
 
 
 def _check_same_settings(wanted: IndexSpec, standing: IndexSpec) -> None:

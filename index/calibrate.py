@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
@@ -33,13 +32,14 @@ logger = logging.getLogger(__name__)
 ONE_SIDED_95 = 1.645
 HITS = 10
 DEEP = 512  # candidates of the scans that containment is read from
-DEPTHS = 24
-CHOOSING = 300  # questions of a kind; the router is trained on all of them
+DEPTHS = 36
+CHOOSING = 400  # questions of a kind; the router is trained on all of them
 SHORTLISTS = (16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 256, 320, 384, 512)
 EXACT_PER_HIT = 2  # 8-bit rows put the true ten among their best 15 (measured: all of 10,000); twenty is safe
-SURVIVORS = 20
+SURVIVORS = 24
 LEAST_RECALL = 0.8  # below it nobody asks
-ROUNDS, TIMED, ONES = 3, 256, 48
+SMALLEST_LOSS = 2e-4  # of recall; less cannot be told apart with so few questions
+ROUNDS, TIMED, ONES = 4, 256, 48
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def curve_at(
     if dim != shelf.width:
         choose, report = (_asked(shelf, some, dim) for some in (split.choose, split.report))
     settings = _survivors(shelf, dim, cost, choose)
-    points = pareto([_measured(shelf, dim, setting, report) for setting in settings])
+    points = pareto(_smooth([_measured(shelf, dim, setting, report) for setting in settings]))
     curve = Curve(dim=dim, k=HITS, queries=_counts(report), points=points)
     best = f"{points[-1].low:.4f}" if points else "nothing"
     told(f"{shelf.modality} at dim {dim}: {len(points)} points measured, the best keeps recall@{HITS} {best}")
@@ -156,7 +156,7 @@ def _cost_model(shelf: Shelf, queries: FloatArray) -> Cost:
     """Least squares over six timed searches, asked in batches."""
     some = queries[:256]
     seen, spent = [], []
-    for depth in _depths(shelf, some)[[5, 12, 19]]:
+    for depth in _depths(shelf, some)[[12, 20, 28]]:
         for shortlist in (SHORTLISTS[2], SHORTLISTS[11]):
             setting = Setting(depth=float(depth), shortlist=shortlist, exact=HITS * EXACT_PER_HIT)
             rows = shelf.rows_in(shelf.route(some, setting.depth)[0]) / len(some)
@@ -169,10 +169,9 @@ def _cost_model(shelf: Shelf, queries: FloatArray) -> Cost:
 
 
 def _depths(shelf: Shelf, queries: FloatArray) -> FloatArray:
-    """Depths at which between a hundredth and all of the rows are read: found by bisection, since lists differ."""
-    low, high = _depth_reading(shelf, queries, 0.01), _depth_reading(shelf, queries, 0.97)
-    depths: FloatArray = np.linspace(low, high, DEPTHS).astype(np.float32)
-    return depths
+    """Depths at which from a hundredth to all of the rows are read, in equal ratios."""
+    shares = np.geomspace(0.01, 0.97, DEPTHS)
+    return np.array([_depth_reading(shelf, queries, float(share)) for share in shares], np.float32)
 
 
 def _depth_reading(shelf: Shelf, queries: FloatArray, share: float) -> float:
@@ -219,7 +218,7 @@ def _thinned(chain: Sequence[tuple[float, Setting]]) -> list[Setting]:
     """Few enough that looking a promise up is no fishing for luck: at even steps of log(1 - recall)."""
     if len(chain) <= SURVIVORS:
         return [setting for _, setting in chain]
-    lost = -np.log(np.maximum(1 - np.array([kept for kept, _ in chain]), 1e-5))
+    lost = -np.log(np.maximum(1 - np.array([kept for kept, _ in chain]), SMALLEST_LOSS))
     steps = np.linspace(lost[0], lost[-1], SURVIVORS)
     chosen = sorted({int(np.searchsorted(lost, step)) for step in steps})
     return [chain[min(place, len(chain) - 1)][1] for place in chosen]
@@ -244,11 +243,25 @@ def _measured(shelf: Shelf, dim: int, setting: Setting, asked: Asked) -> Point:
     )
 
 
+def _smooth(points: Sequence[Point]) -> list[Point]:
+    """With times as rows read and shortlist explain them: one noisy reading must not decide which points are kept."""
+    causes = np.array([[1.0, point.rows_read, point.setting.shortlist] for point in points])
+    fitted = []
+    for times in (np.array([point.ms_one for point in points]), np.array([point.ms_many for point in points])):
+        # Each point counts alike, cheap or dear.
+        found = np.linalg.lstsq(causes / times[:, None], np.ones(len(times)), rcond=None)[0]
+        fitted.append(np.maximum(causes @ found, times.min() / 2).round(4))
+    return [
+        point.model_copy(update={"ms_one": float(one), "ms_many": float(many)})
+        for point, one, many in zip(points, *fitted, strict=True)
+    ]
+
+
 def _seconds(work: Callable[[], object]) -> float:
-    """Median wall clock of a few rounds."""
+    """Wall clock of the quickest of a few rounds: neighbours on the machine only ever add."""
     spent = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
         work()
         spent.append(time.perf_counter() - began)
-    return median(spent)
+    return min(spent)

@@ -28,7 +28,7 @@ class Decision:
 def decide(shelf: Shelf, k: int, dim: int, effort: Effort, kept: int) -> Decision:
     """`kept` of the shelf's rows may be hits at all."""
     if shelf.coder is None:
-        return Decision(None, None, f"every row: {shelf.rows:,} are too few to be worth lists and codes")
+        return Decision(None, None, f"every row: {kept:,} are too few to be worth lists and codes")
     if effort.recall == EVERY_ROW:
         return Decision(None, None, "every row: recall 1 was asked for")
     read = filtered(kept, shelf.rows, k)
