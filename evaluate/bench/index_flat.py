@@ -13,6 +13,7 @@ from index.faiss_library import library
 
 FLOAT32_BYTES = 4
 PREFIXES = (64, 128)
+LONGEST = 10_000  # shortlist of the naive one; beyond, one query at a time costs more than an exact scan
 SHORTLISTS = (15, 20, 30, 40, 60, 80, 120, 160, 240, 400)  # of the codes, ranked exactly
 SEED = 7
 
@@ -76,7 +77,7 @@ class Naive(Refined):
         return float((self._index.d + min(self.dim, self._index.d)) * FLOAT32_BYTES)
 
     def ladders(self) -> list[list[Setting]]:
-        return [list(steps(min(15, self._index.ntotal), min(20_000, self._index.ntotal)))]
+        return [list(steps(min(15, self._index.ntotal), min(LONGEST, self._index.ntotal)))]
 
     def search(self, queries: FloatArray, k: int, setting: Setting) -> IntArray:
         assert isinstance(setting, int)

@@ -17,7 +17,7 @@ from index.contracts import IntArray
 from index.faiss_library import library
 
 DEEPEST = 3_000  # longest queue of candidates that is tried
-REFINED = (15, 20, 30, 50)
+REFINED = (15, 30)
 
 
 class Hnswlib:
