@@ -185,7 +185,7 @@ def _parsed(data: bytes, place: str) -> Manifest:
                 f"{place}: index format {values.get('format')}, this Deglu reads {FORMAT}; build it again"
             )
         return Manifest.model_validate(values)
-    except (ValueError, AttributeError, KeyError, ValidationError):
+    except (ValueError, AttributeError, KeyError, RecursionError, ValidationError):
         raise StorageError(f"{place}: damaged manifest; build the index again with `deglu index SPEC`") from None
 
 

@@ -5,8 +5,8 @@
 3. contain    for a grid of depths one deep scan each: at which place of the scan each true neighbour comes, so that the
               recall of every shortlist is known without searching again
 4. survive    of depth x shortlist only what no cheaper pair matches; cost by a model fitted to a few timed searches
-5. report     the survivors are searched and timed on the questions that had no part in this; a point promises the
-              one-sided 95 % lower bound of its recall, of the kind of question that is served worst
+5. report     the survivors are searched and timed on the questions that had no part in this; a point promises what
+              other questions will be given with 95 % certainty, of the kind that is served worst
 """
 
 import logging
@@ -67,13 +67,15 @@ class Asked:
 
 
 def lower_bound(values: FloatArray) -> float:
-    """One-sided 95 % of the mean.
+    """What the mean of as many other questions of this kind reaches with 95 % certainty.
 
-    Where every value is 1 nothing was lost in n trials: then the rule of three, as one part in a query's hits.
+    Both means vary, the one that was measured and the one that is promised, hence the root of 2; by the former alone
+    one promise in eight would be broken.  Where every value is 1, nothing was lost in n trials: then the rule of three,
+    as one part in a question's hits.
     """
     n = len(values)
     spread = max(float(values.std(ddof=1)) if n > 1 else 1.0, np.sqrt(3.0 / n) / HITS)
-    return float(values.mean() - ONE_SIDED_95 * spread / np.sqrt(n))
+    return float(values.mean() - ONE_SIDED_95 * spread * np.sqrt(2 / n))
 
 
 def calibrate(

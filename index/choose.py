@@ -13,9 +13,9 @@ from index.spec import CODE_BITS, IndexSpec
 # Reading 10,000 float16 rows of width 384 moves 7.7 MB: half a millisecond at the 15 GB/s measured for flat reading.
 # All stages of the coded ladder took 0.2 to 0.3 ms at 50,000 rows, so below that there is little to win.
 EXACT_BELOW = 10_000
-# 512 at 100,000 rows, where 256 to 512 were measured to be best; by the root, since a query reads about as many middles
-# as rows in lists when both grow alike.
-LISTS_PER_ROOT = 1.6
+# 256 at 100,000 rows, where 128, 256 and 512 lists cost a batch the same and 256 one question the least: each list that
+# is read costs about as much as 500 rows of it.  Lists grow faster than the root of the rows, and fewer are read.
+LISTS_SCALE, LISTS_POWER = 0.26, 0.6
 LISTS_STEP = 16  # what a matrix product and the codes' blocks like
 LEAST_LISTS, MOST_LISTS = 16, 65_536  # more middles than that cost more than they save, and a sample to match
 # Measured at 100,000 x 384 for recall .99: 1 bit a dim needs a shortlist of 200, 1.33 bits 64 to 100, 2 bits 50, and
@@ -93,9 +93,9 @@ def _lists(rows: int, spec: IndexSpec) -> tuple[int, str]:
         lists = min(spec.lists, rows)
         fewer = "" if lists == spec.lists else f", not {spec.lists:,}: no more than rows"
         return lists, f"{lists:,} lists, as the spec says{fewer}"
-    usual = LISTS_STEP * round(LISTS_PER_ROOT * math.sqrt(rows) / LISTS_STEP)
+    usual = LISTS_STEP * round(LISTS_SCALE * rows**LISTS_POWER / LISTS_STEP)
     lists = min(max(usual, LEAST_LISTS), MOST_LISTS, rows)
-    return lists, f"{lists:,} lists, about {LISTS_PER_ROOT} times the root of the rows"
+    return lists, f"{lists:,} lists, about {LISTS_SCALE} times rows to the power of {LISTS_POWER}"
 
 
 def _codes(rows: int, dims: tuple[int, ...], spec: IndexSpec, ceiling: int | None) -> tuple[int, int, list[str]]:

@@ -42,7 +42,7 @@ class Point(_Value):
 
     setting: Setting
     recall: dict[str, float]  # mean by kind of query: rows | spans | log
-    low: float  # the lowest of the kinds' one-sided 95 % lower bounds
+    low: float  # what as many other questions get with 95 % certainty, of the kind served worst
     rows_read: float  # mean share of the rows whose codes are read
     ms_one: float  # per query, one at a time
     ms_many: float  # per query, many at once

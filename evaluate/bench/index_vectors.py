@@ -24,7 +24,7 @@ from embed.model.directory import load_model
 from evaluate.bench.passages import FEW, MORE, passages, spans
 
 PART = 10_000  # texts encoded before they are kept
-QUERIES = 500  # of each regime, for calibration and for report
+QUERIES = 1_000  # of each regime, for calibration and for report
 STATIC = "wordllama"
 STATIC_FILES = ("weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json")
 

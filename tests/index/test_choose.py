@@ -37,12 +37,12 @@ def test_coded_or_not(rows: int, ladder: str, coded: bool, why: str) -> None:
 @pytest.mark.parametrize(
     ("rows", "wish", "lists", "why"),
     [
-        (10_000, None, 160, "160 lists, about 1.6 times the root of the rows"),
-        (100_000, None, 512, "512 lists, about 1.6 times the root of the rows"),
-        (1_000_000, None, 1_600, "1,600 lists, about 1.6 times the root of the rows"),
-        (10_000_000_000, None, 65_536, "65,536 lists, about 1.6 times the root of the rows"),
-        (50, None, 16, "16 lists, about 1.6 times the root of the rows"),
-        (5, None, 5, "5 lists, about 1.6 times the root of the rows"),
+        (10_000, None, 64, "64 lists, about 0.26 times rows to the power of 0.6"),
+        (100_000, None, 256, "256 lists, about 0.26 times rows to the power of 0.6"),
+        (1_000_000, None, 1_040, "1,040 lists, about 0.26 times rows to the power of 0.6"),
+        (10_000_000_000, None, 65_536, "65,536 lists, about 0.26 times rows to the power of 0.6"),
+        (50, None, 16, "16 lists, about 0.26 times rows to the power of 0.6"),
+        (5, None, 5, "5 lists, about 0.26 times rows to the power of 0.6"),
         (100_000, 300, 300, "300 lists, as the spec says"),
         (5, 300, 5, "5 lists, as the spec says, not 300: no more than rows"),
     ],
