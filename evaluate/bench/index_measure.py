@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embed.encoder import FloatArray
 from evaluate.bench.index_contender import Contender, Setting
@@ -36,11 +37,11 @@ class Truth:
         flat.add(rows)
         return cls(rows, queries, k, flat.search(queries, k)[0][:, -1])
 
-    def recall(self, ids: IntArray) -> FloatArray:
+    def recall(self, ids: IntArray) -> NDArray[np.float64]:
         """[q] share of the k answers [q, k] that are right: as near as the k-th, whichever of equals they are."""
         found = np.einsum("qkd,qd->qk", self.rows[np.maximum(ids, 0)], self.queries)
         right = (found >= self.least[:, None] - TIE) & (ids >= 0)
-        share: FloatArray = right.sum(axis=1, dtype=np.float32) / np.float32(self.k)
+        share: NDArray[np.float64] = right.mean(axis=1)
         return share
 
 
@@ -104,7 +105,7 @@ def cpu_seconds(act: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def kept(recalls: FloatArray, promise: float, draws: int = DRAWS) -> float:
+def kept(recalls: NDArray[np.float64], promise: float, draws: int = DRAWS) -> float:
     """Share of query sets, drawn again from these recalls [q] with replacement, whose mean recall keeps the promise."""
     drawn = np.random.default_rng(SEED).integers(0, len(recalls), (draws, len(recalls)))
     return float((recalls[drawn].mean(axis=1) >= promise).mean())
