@@ -18,6 +18,7 @@ import numpy as np
 
 from embed.encoder import FloatArray
 from index.calibrate import lower_bound
+from index.choose import MOST_CANDIDATES, PER_HIT
 from index.contracts import NO_ID, Hits
 from index.faiss_library import Device, half_flat, use_gpu
 from index.ladder import Point, Setting
@@ -28,10 +29,6 @@ from index.truth import recalls, true_nearest
 
 logger = logging.getLogger(__name__)
 
-# bfloat16 alone lost 2 % of the ten best of 100,000 rows of width 1024, and float16 is eight times as fine: what it
-# puts behind the ten stands close behind.
-PER_HIT = 4
-MOST_CANDIDATES = 2048  # faiss' limit on a card
 CHUNK = 65_536  # rows that are sent at once: 100 MB at width 384
 ALL_LISTS = 1e3  # a depth that leaves no list out
 HITS, ONES = 10, 64  # what a point is measured with
@@ -47,7 +44,7 @@ class GpuRows:
         self._segment, self._half = segment, half
 
     def search(self, queries: FloatArray, k: int) -> Hits:
-        """The k best for unit queries [q, D]; ids are the index's.  Not for what `unsuited` has a word against."""
+        """The k best for unit queries [q, D]; ids are the index's.  `index.choose.unsuited` says what it cannot do."""
         count = min(PER_HIT * k, MOST_CANDIDATES, len(self._segment))
         with _card:
             _, candidates = self._half.search(np.ascontiguousarray(queries), count)
@@ -91,17 +88,6 @@ def placed(segment: Segment, device: Device) -> GpuRows | None:
             "%d %s rows do not fit the card, so the CPU searches them (%s)", len(segment), segment.modality, reason
         )
         return None
-
-
-def unsuited(k: int, dim: int, width: int, filtered: bool) -> str | None:
-    """Why the CPU answers a search though the rows are on a card; None where the card does."""
-    if dim != width:
-        return f"the card has the rows at dim {width} alone, not at {dim}"
-    if filtered:
-        return "faiss' flat index on a card knows no filter"
-    if PER_HIT * k > MOST_CANDIDATES:
-        return f"the card gives at most {MOST_CANDIDATES // PER_HIT} hits, not {k}"
-    return None
 
 
 def _on_card(segment: Segment) -> Any:

@@ -10,10 +10,11 @@ from embed.encoder import FloatArray
 from embed.errors import StorageError
 from index.artifact import PROVENANCE_COPY, ROUTER, Manifest, ModalityEntry, PartEntry, SegmentEntry, read_manifest
 from index.coder import load_coder
+from index.faiss_library import Device, use_gpu
 from index.provenance import Provenance, Stretch
 from index.removed import live_rows, read_removed
 from index.segment import Mask, Segment
-from index.shelf import Shelf
+from index.shelf import Card, Shelf
 from index.staging import part_folder
 
 
@@ -25,13 +26,13 @@ class Opened:
 
 
 def open_version(
-    url: str, version: int | None, verify: bool, check: Callable[[Manifest], None]
+    url: str, version: int | None, verify: bool, device: Device, check: Callable[[Manifest], None]
 ) -> tuple[Manifest, Opened]:
     """The manifest, which `check` may refuse, and what it names.  Raises as `index.search.open_index` says."""
     manifest = read_manifest(url, version)
     check(manifest)
     live = live_rows_of(url, manifest)
-    shelves = {name: _shelf(url, manifest, name, entry, verify) for name, entry in manifest.modalities.items()}
+    shelves = {name: _shelf(url, manifest, name, entry, verify, device) for name, entry in manifest.modalities.items()}
     stretches = [
         Stretch(entry.modality, entry.first_id, entry.rows, part_folder(url, entry.part, verify) / PROVENANCE_COPY)
         for entry in manifest.segments
@@ -56,13 +57,24 @@ def _live(entries: Sequence[SegmentEntry], removed: pa.Table) -> Sequence[Mask] 
     return [np.ones(entry.rows, bool) if mask is None else mask for entry, mask in zip(entries, masks, strict=True)]
 
 
-def _shelf(url: str, manifest: Manifest, name: str, entry: ModalityEntry, verify: bool) -> Shelf:
+def _shelf(url: str, manifest: Manifest, name: str, entry: ModalityEntry, verify: bool, device: Device) -> Shelf:
     segments = [Segment.load(part_folder(url, one.part, verify), one) for one in segments_of(manifest, name)]
+    cards = _cards(segments, device)
     if entry.coder is None:
-        return Shelf(name, segments)
+        return Shelf(name, segments, cards=cards)
     coder = load_coder(part_folder(url, entry.coder, verify))
     router = None if entry.router is None else load_router(url, entry.router, verify)
-    return Shelf(name, segments, entry.curves, coder, router)
+    return Shelf(name, segments, entry.curves, coder, router, cards)
+
+
+def _cards(segments: Sequence[Segment], device: Device) -> Sequence[Card]:
+    """The segments' rows on a graphics card; none where there is no card, or not all fit it."""
+    if not use_gpu(device):
+        return ()
+    from index.gpu import placed
+
+    cards = [placed(segment, device) for segment in segments]
+    return [card for card in cards if card] if all(cards) else ()
 
 
 def load_router(url: str, part: PartEntry, verify: bool = True) -> FloatArray:

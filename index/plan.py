@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from index.choose import filtered
+from index.choose import filtered, unsuited
 from index.ladder import Curve, Point, Setting
 from index.shelf import Shelf
 
@@ -23,10 +23,13 @@ class Decision:
     setting: Setting | None  # None: every row that may be a hit
     point: Point | None  # what it was measured to give
     why: str
+    on_card: bool = False
 
 
 def decide(shelf: Shelf, k: int, dim: int, effort: Effort, kept: int) -> Decision:
     """`kept` of the shelf's rows may be hits at all."""
+    if shelf.cards and unsuited(k, dim, shelf.width, kept < shelf.rows) is None:
+        return Decision(None, None, "every row, in half precision on the card, the best of them exactly", on_card=True)
     if shelf.coder is None:
         return Decision(None, None, f"every row: {kept:,} are too few to be worth lists and codes")
     if effort.recall == EVERY_ROW:

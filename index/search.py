@@ -14,7 +14,7 @@ from embed.errors import FingerprintMismatch, InputError
 from index.artifact import Manifest
 from index.blend import Background, calibrated
 from index.contracts import NO_ID, Chosen, Exclude, Explanation, Hits, IntArray, Modality, StageCost
-from index.faiss_library import library
+from index.faiss_library import Device, library
 from index.neighbours import join, top
 from index.opened import Opened, open_version
 from index.plan import Decision, Effort, decide
@@ -129,7 +129,7 @@ class Index:
             kept = self._provenance.kept(name, where, kept)
             count = _count(kept, self._shelves[name])
         decision = decide(self._shelves[name], k, dim, effort, count)
-        return Wish(k, dim, decision.setting, hidden, kept), decision
+        return Wish(k, dim, decision.setting, hidden, kept, decision.on_card), decision
 
     def _shelf_hits(self, name: str, queries: FloatArray, wish: Wish, costs: list[StageCost] | None) -> Hits:
         """Many queries go in blocks, as many at once as faiss may use threads."""
@@ -189,16 +189,18 @@ def open_index(
     *,
     version: int | None = None,
     verify: bool = True,
+    device: Device = "auto",
 ) -> Index:
     """The index at `url`, its newest version unless one is named; a remote one is first copied into the cache.
 
     space   the space of the queries to come; another one than the index's is refused
     verify  compare every file's sha256 with the manifest, once a file, not its size alone
+    device  auto: a graphics card where faiss has one and the rows fit it; cpu or gpu: that
 
     Raises InputError where there is no index, StorageError for damaged files, FingerprintMismatch.
     """
     url = url.rstrip("/")
-    manifest, opened = open_version(url, version, verify, lambda manifest: check_space(url, manifest, space))
+    manifest, opened = open_version(url, version, verify, device, lambda manifest: check_space(url, manifest, space))
     return Index(url, manifest, opened)
 
 

@@ -6,7 +6,7 @@ Shapes: q queries, L lists, k places, D full width.  Ids are the index's.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -30,14 +30,22 @@ class Wish:
     setting: Setting | None  # None: read every row
     hidden: Sequence[IntArray] | None = None  # for each query, ids that may not be hits
     kept: Sequence[Mask] | None = None  # for each segment, which rows may be hits
+    on_card: bool = False  # every row, on a graphics card
 
     def of(self, queries: slice) -> "Wish":
         """The same for some of the queries."""
         hidden = None if self.hidden is None else self.hidden[queries]
-        return Wish(self.k, self.dim, self.setting, hidden, self.kept)
+        return Wish(self.k, self.dim, self.setting, hidden, self.kept, self.on_card)
 
 
 Tell = Callable[[StageCost], None]
+
+
+class Card(Protocol):
+    """A segment's rows on a graphics card."""
+
+    def search(self, queries: FloatArray, k: int) -> Hits:
+        """The k best for unit queries [q, D]; ids are the index's."""
 
 
 class Shelf:
@@ -50,8 +58,13 @@ class Shelf:
         curves: Sequence[Curve] = (),
         coder: Coder | None = None,
         router: FloatArray | None = None,
+        cards: Sequence[Card] = (),
     ) -> None:
-        """`router` [L, D + 1] is of `index.router`; with a coder every segment is coded, without one none is."""
+        """`router` [L, D + 1] is of `index.router`; with a coder every segment is coded, without one none is.
+
+        `cards` are the segments' rows on a graphics card, of all segments or of none: see `index.gpu`.
+        """
+        self.cards = tuple(cards)
         self.modality, self.segments, self.curves, self.coder = modality, tuple(segments), tuple(curves), coder
         self._sizes = [segment.list_sizes() for segment in segments] if coder else []
         if coder is not None and router is not None:
@@ -83,7 +96,9 @@ class Shelf:
     def search(self, queries: FloatArray, wish: Wish, tell: Tell | None = None) -> Hits:
         """Hits for unit queries [q, D], zero behind the wish's width."""
         count = wish.k if wish.hidden is None else wish.k + max(map(len, wish.hidden), default=0)
-        if wish.setting is None or self.coder is None:
+        if wish.on_card:
+            parts = [self._on_card(place, queries, wish, count, tell) for place in range(len(self.segments))]
+        elif wish.setting is None or self.coder is None:
             parts = [self._read_all(place, queries, wish, count, tell) for place in range(len(self.segments))]
         else:
             parts = self._two_stages(queries, wish, wish.setting, count, tell)
@@ -165,6 +180,14 @@ class Shelf:
         if tell:
             read = len(queries) * (len(segment) if kept is None else int(kept.sum()))
             tell(self._cost("all", wish.dim, read, queries.shape[1] * FLOAT16_BYTES, began))
+        return hits
+
+    def _on_card(self, place: int, queries: FloatArray, wish: Wish, count: int, tell: Tell | None) -> Hits:
+        began = time.perf_counter()
+        hits = self.cards[place].search(queries, count)
+        if tell:
+            read = len(queries) * len(self.segments[place])
+            tell(self._cost("card", wish.dim, read, queries.shape[1] * FLOAT16_BYTES, began))
         return hits
 
     def _selector(self, wish: Wish, place: int) -> Any:

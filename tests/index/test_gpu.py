@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from embed.errors import InputError
+from index.choose import unsuited
 from index.faiss_library import gpu_available, library
-from index.gpu import GpuRows, placed, unsuited
+from index.gpu import GpuRows, placed
 from index.neighbours import scan, unit_rows
 from index.questions import Questions
 from index.segment import Segment
