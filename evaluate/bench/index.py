@@ -14,11 +14,12 @@ from typing import Any
 
 from embed.errors import DataUnavailable
 from evaluate.bench.command import run_one
-from evaluate.bench.index_compare import Comparison, Entrant, compare, told
+from evaluate.bench.index_compare import Comparison, Entrant, compare
 from evaluate.bench.index_contender import Family, Promising
 from evaluate.bench.index_ours import Fixed, Ours
 from evaluate.bench.index_peers import FAMILIES, PACKAGES
 from evaluate.bench.index_rows import rows_of
+from evaluate.bench.index_tuning import told
 from evaluate.bench.index_vectors import QUERIES, SOURCES, Vectors, texts_for
 from evaluate.bench.shape import document
 from evaluate.bench.timing import one_thread

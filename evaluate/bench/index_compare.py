@@ -1,14 +1,13 @@
 """One data set of the index bench, all contenders over it: built, tuned or calibrated, and timed in turn."""
 
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from embed.encoder import FloatArray
 from evaluate.bench.index_contender import Contender, Family, Promising, Setting
 from evaluate.bench.index_measure import Point, Truth, cpu_seconds, points, walls
-from evaluate.bench.index_tuning import CHOICE, MODES, TARGETS, Mode, Tuner, best_build, failure, reason
+from evaluate.bench.index_tuning import CHOICE, MODES, TARGETS, Mode, Tuner, best_build, failure, reason, told
 from evaluate.bench.index_vectors import Vectors
 
 PROMISES = (0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999)  # of ours, for the curve
@@ -95,12 +94,6 @@ def peer_entrant(family: Family, truth: Truth) -> Entrant:
     entrant.tuning_s = cpu_seconds(tune)
     entrant.curve = tuner.front()
     return _shown(entrant)
-
-
-def told(line: str) -> None:
-    """Progress, on stderr."""
-    sys.stderr.write(f"bench index: {line}\n")
-    sys.stderr.flush()
 
 
 def _timed(entrants: Sequence[Entrant], truth: Truth) -> dict[tuple[str, Setting], Point]:

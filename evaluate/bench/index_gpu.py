@@ -1,6 +1,6 @@
 """The index on a GPU, by the clock: beside its own ladder on the CPU, and beside one product in float16 on the card.
 
-`n` made-up vectors, as in `evaluate.bench.search`.  Without a GPU the ladder on the CPU is measured alone.
+`n` made-up vectors, as in `evaluate.bench.made_up`.  Without a GPU the ladder on the CPU is measured alone.
 """
 
 import sys
@@ -15,7 +15,7 @@ import torch
 
 from embed.encoder import FloatArray
 from evaluate.bench.command import run_one
-from evaluate.bench.search import SEED, K, exact, index_of, made_up, nearest, numbers_of, shared
+from evaluate.bench.made_up import SEED, K, exact, index_of, made_up, nearest, numbers_of, shared
 from evaluate.bench.shape import Row, document
 from index.contracts import IntArray
 from index.faiss_library import gpu_available

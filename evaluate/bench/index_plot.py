@@ -67,7 +67,7 @@ def picture(document: dict[str, Any]) -> Figure:
 
 
 def front(points: Points, mode: str) -> list[tuple[float, float]]:
-    """(recall, speed) of those that no other beats in both, by rising recall, from 0.9 to the first at the right edge."""
+    """(recall, speed) of those that no other beats in both, from recall 0.9 to the first at the right edge."""
     found: list[tuple[float, float]] = []
     for speed, recall in sorted(((point[mode], point["recall"]) for point in points), reverse=True):
         if recall >= LOWEST and (not found or min(recall, HIGHEST) > found[-1][0]):

@@ -5,6 +5,8 @@ ladder both recall and cost grow; of the ladders the cheapest success counts, by
 asking (in one batch, one at a time).
 """
 
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +27,7 @@ CHOICE_ROWS = 0.2  # ... on a fifth of the rows, at least so many:
 CHOICE_LEAST = 20_000
 TOO_DEAR = 1.3  # times the cheapest success: no use in looking further up a ladder
 CLOSE = 1.25  # candidates that near to the cheapest are timed again
-FRONT = 8  # points of a curve
+FRONT = 6  # points of a curve
 CURVE_FROM = 0.9  # recall
 
 
@@ -118,18 +120,31 @@ def best_build(family: Family, rows: FloatArray, queries: FloatArray) -> Peer:
         return family.variants[0]()
     some = rows[: max(CHOICE_LEAST, round(CHOICE_ROWS * len(rows)))]
     truth = Truth.of(some, queries)
-    return family.variants[int(np.argmin([_cost(make(), truth) for make in family.variants]))]()
+    costs = [_cost(make(), truth) for make in family.variants]
+    return family.variants[int(np.argmin(costs))]()
 
 
 def _cost(peer: Peer, truth: Truth) -> float:
     """CPU seconds of a batch at 0.99, or, where that is out of reach, something longer that falls with recall."""
+    began = time.process_time()
     peer.build(truth.rows)
     peer.use_threads(1)
     tuner = Tuner(peer, truth)
     setting = tuner.cheapest(CHOICE, "batch")
     if setting is None:
-        return 1e6 * (2 - tuner.best.recall)
-    return min(cpu_seconds(lambda: peer.search(truth.queries, truth.k, setting)) for _ in range(3))
+        seconds = 1e6 * (2 - tuner.best.recall)
+        said = reason(tuner, CHOICE)
+    else:
+        seconds = min(cpu_seconds(lambda: peer.search(truth.queries, truth.k, setting)) for _ in range(3))
+        said = f"{len(truth.queries) / seconds:.0f} queries/cpu-s at recall@10 {CHOICE:g}"
+    told(f"  {peer.name} over {len(truth.rows)} rows: {said} ({time.process_time() - began:.1f} CPU-s)")
+    return seconds
+
+
+def told(line: str) -> None:
+    """Progress, on stderr."""
+    sys.stderr.write(f"bench index: {line}\n")
+    sys.stderr.flush()
 
 
 def reason(tuner: Tuner, recall: float) -> str:

@@ -9,6 +9,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b, file_digest
 from importlib.util import find_spec
 from pathlib import Path
@@ -137,5 +138,10 @@ SOURCES: dict[str, Callable[[], Source]] = {"transformer": transformer, "static"
 
 def texts_for(n: int) -> list[str]:
     """Enough passages for n rows and their queries, of the fewest packages that have them."""
-    few = passages(cache_folder(), FEW)
-    return few if len(few) >= n + 4 * QUERIES else passages(cache_folder(), FEW + MORE)
+    few = _texts(FEW)
+    return few if len(few) >= n + 4 * QUERIES else _texts(FEW + MORE)
+
+
+@cache
+def _texts(packages: tuple[str, ...]) -> list[str]:
+    return passages(cache_folder(), packages)

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from evaluate.bench.__main__ import benches, main
-from evaluate.bench.search import bench as search
+from evaluate.bench.index import bench as index
 from evaluate.bench.shape import machine
 
 
 def test_every_bench_is_found() -> None:
-    assert {"embed", "search"} <= set(benches())
-    assert benches()["search"] is search
-    assert not {"shape", "command", "embed_text", "__main__"} & set(benches())
+    assert {"embed", "index", "index_gpu"} <= set(benches())
+    assert benches()["index"] is index
+    assert not {"shape", "command", "embed_text", "index_peers", "__main__"} & set(benches())
 
 
 @pytest.mark.data
@@ -29,17 +29,17 @@ def test_all_of_them_in_one_list(tmp_path: Path, capsys: pytest.CaptureFixture[s
     speech = next(row for row in embed["rows"] if row["unit"] == "audio-s/cpu-s")
     assert speech["ratio"] > 1  # a short wave instead of thirty seconds
     assert json.loads((tmp_path / "all.json").read_text()) == documents
-    assert "bench search\n" in shown.err
+    assert "bench index\n" in shown.err
 
 
 def test_one_that_cannot_run_here_stops_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The cache cannot be made: no weights, and vectors that are made up all the same."""
+    """The cache cannot be made: no weights, no passages, and vectors that are made up all the same."""
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DEGLU_CACHE", str(tmp_path / "file" / "cache"))
     assert main(["--n", "2"]) == 1
     shown = capsys.readouterr()
     assert "bench embed: " in shown.err
     assert "set DEGLU_CACHE to a writable folder" in shown.err
-    assert "search, 20" in shown.out
+    assert "index_gpu, 20" in shown.out
