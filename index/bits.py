@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.encoder import FloatArray
+from index.choose import CODES_PER_BYTE, Plan, bytes_per_row
 from index.coder import Coder, train_coder
 from index.contracts import NO_ID, IntArray
 from index.faiss_library import single_thread
 from index.neighbours import unit_rows
-from index.spec import CODE_BITS
+from index.spec import CODE_BITS, IndexSpec
 from index.truth import true_nearest
 
 LEAST_SAMPLE = 5_000  # fewer rows say too little about many
@@ -30,6 +31,9 @@ LISTS = 32  # as many rows a list as 100,000 rows in 256
 NEAREST, SHARE = 10, 0.992  # of the ten nearest, in the shortlist: a little is lost after it, and the promise is 0.99
 DEEPEST = 2_048  # how far down a true row is looked for
 MOST_SHORTLIST = 512  # what needs more has lost too much: calibration measures no longer ones
+# Questions are harder than rows as questions.  Shortlists at 12,000 rows, for rows and for short spans of texts: 27 and
+# 34 for 2 bits a dim, 44 and 61 for 1.33 bits, 72 and 112 for 1 bit, 363 and 577 for 0.5 bits.
+HARDER = 1.5
 PARTS = 4  # the shortlist for a quarter of the rows is measured on each quarter
 
 # Of the rows, for a recall of 0.99.  The nearest lists hold 0.992 of the ten nearest with 31 % of 12,500 transformer
@@ -41,9 +45,8 @@ READ = 0.25
 SCAN_ROW, SCAN_BYTE = 0.47, 1 / 30
 # To keep one among the best of the scan, 130 to 160; to rank it by its 8-bit row, 65 to 90 in the cache.
 CANDIDATE = 300.0
-# Shapes that cost about the same: the one with the shortest list, since questions are harder than rows as questions.
+# Of shapes that cost about the same, the one with the shortest list: it has the most to spare where more is asked.
 SAME_COST = 1.05
-CODES_PER_BYTE = 2
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class CodeShape:
     subspaces: int
 
     def __str__(self) -> str:
-        return f"{4 * self.subspaces / self.dim:.3g} bits x {self.dim} dims"
+        bits = f"{4 * self.subspaces / self.dim:.3g}"
+        return f"{bits} bit{'s' * (bits != '1')} x {self.dim} dims"
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,33 @@ class Trial:
     """What a shape would need."""
 
     shape: CodeShape
-    shortlist: int  # to hold 0.992 of the ten nearest, at the size of the whole archive
+    shortlist: int  # to hold 0.992 of a question's ten nearest, at the size of the whole archive
     cost: float  # nanoseconds a question, for scan and shortlist
 
     @property
     def keeps(self) -> bool:
         return self.shortlist <= MOST_SHORTLIST
+
+
+def code_for(
+    sample: NDArray[np.float16], rows: int, dims: Sequence[int], spec: IndexSpec, plan: Plan, ceiling: int | None = None
+) -> tuple[CodeShape, str | None]:
+    """The shape of the codes for one modality, and what was tried; None where the plan's stands untried.
+
+    It does where the spec says something of the codes, where the sample is small, and where no two shapes fit the
+    ceiling (bytes in memory, for the codes and 8-bit rows).
+    """
+    fitting = [
+        shape
+        for shape in shapes(dims)
+        if ceiling is None or rows * bytes_per_row(max(dims), shape.subspaces) <= ceiling
+    ]
+    given = spec.code_bits is not None or spec.code_dim is not None
+    if given or len(sample) < LEAST_SAMPLE or len(fitting) < 2:
+        return CodeShape(plan.code_dim, plan.subspaces), None
+    best, trials = best_code(sample, rows, fitting)
+    tried = ", ".join(f"{trial.shape}: {trial.cost / 1e3:.0f} us, shortlist {trial.shortlist}" for trial in trials)
+    return best, f"codes: {best}; tried {tried}"
 
 
 def shapes(dims: Sequence[int]) -> tuple[CodeShape, ...]:
@@ -145,7 +170,7 @@ def _tried(
     found = _scan(coder, coded, asked)
     large = _holding(whole.ranks(found, len(coded)))
     small = _holding(np.concatenate([part.ranks(found, len(coded)) for part in parts]))
-    shortlist = _grown(small, large, rows / len(coded))
+    shortlist = math.ceil(HARDER * _grown(small, large, rows / len(coded)))
     return Trial(shape, shortlist, cost(shape, shortlist, rows))
 
 
@@ -166,11 +191,11 @@ def _holding(ranks: IntArray) -> int:
     return int(np.sort(ranks, axis=None)[math.ceil(SHARE * ranks.size) - 1]) + 1
 
 
-def _grown(small: int, large: int, times: float) -> int:
+def _grown(small: int, large: int, times: float) -> float:
     """The shortlist for so many times as many rows.
 
-    It grows with the logarithm of the rows.  Measured on 100,000 transformer vectors of width 384, from quarters of
-    12,000 rows: 1 bit a dim 112 foretold, 113 needed; 1.33 bits 71 and 70; 2 bits 35 and 29; 0.5 bits 771 and 923.
+    It grows with the logarithm of the rows.  Measured on transformer vectors of width 384, from 3,000 and 12,000 rows
+    to 100,000: 1 bit a dim 112 foretold, 113 needed; 1.33 bits 71 and 70; 2 bits 35 and 29; 0.5 bits 771 and 923.
     """
     slope = max(0, large - small) / math.log(PARTS)
-    return max(large, round(large + slope * math.log(max(times, 1.0))))
+    return large + slope * math.log(max(times, 1.0))

@@ -30,6 +30,7 @@ from index.artifact import (
     publish,
     read_manifest,
 )
+from index.bits import code_for
 from index.choose import choose
 from index.coder import CODE_ROWS, ROWS_PER_LIST, Coder, load_coder, save_coder, train_coder
 from index.contracts import Vectors, VectorsPart
@@ -165,7 +166,12 @@ class _Build:
                 samples = sample_rows(self.vectors, surveyed, sizes, self.spec.vectors, self.in_tasks)
                 self.progress.advance(1)
                 for modality, plan in coded.items():
-                    coders[modality] = train_coder(samples.pop(modality), plan.lists, plan.code_dim, plan.subspaces)
+                    rows = surveyed.counts[surveyed.modalities.index(modality)]
+                    ceiling, sample = self._memory(rows / surveyed.rows), samples.pop(modality)
+                    shape, tried = code_for(sample, rows, self.dims, self.spec, plan, ceiling)
+                    if tried:
+                        self.progress.note(f"{modality}: {tried}")
+                    coders[modality] = train_coder(sample, plan.lists, shape.dim, shape.subspaces)
                     self.progress.advance(1)
         return coders
 

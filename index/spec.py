@@ -31,10 +31,15 @@ class IndexSpec(Spec):
     )
     lists: int | None = Field(default=None, description="Lists that the rows are sorted into; null: by size.", ge=1)
     code_bits: float | None = Field(
-        default=None, description="Bits per dimension of the codes: 0.5, 1, 1.33 or 2; null: by calibration."
+        default=None,
+        description="Bits per dimension of the codes: 0.5, 1, 1.33 or 2; null: by trial on a sample of the rows, where "
+        "code_dim is null too and there are 5,000 of them; else 1.33, or 1 where 3 does not divide the width.",
     )
     code_dim: int | None = Field(
-        default=None, description="Width of the codes, one of the dataset's dims; null: by calibration.", ge=1
+        default=None,
+        description="Width of the codes, one of the dataset's dims; null: by trial, as code_bits, else the widest "
+        "that memory_gb allows.",
+        ge=1,
     )
     memory_gb: float | None = Field(
         default=None, description="Ceiling on what answering keeps in memory; null: as the machine has.", gt=0

@@ -16,6 +16,7 @@ from embed.tables import PROVENANCE
 from evaluate.bench.index_contender import Setting
 from evaluate.bench.table_vectors import TableVectors
 from index.artifact import FORMAT, PROVENANCE_COPY, Lineage, Manifest, ModalityEntry
+from index.bits import code_for
 from index.calibrate import calibrate
 from index.choose import choose
 from index.coder import CODE_ROWS, ROWS_PER_LIST, Coder, train_coder
@@ -50,7 +51,8 @@ class Ours:
         plan = choose(len(rows), (width,), self._spec)
         order = np.random.default_rng(0).permutation(len(rows))[: max(CODE_ROWS, ROWS_PER_LIST * plan.lists)]
         halves = rows.astype(np.float16)
-        coder = train_coder(halves[order], plan.lists, plan.code_dim, plan.subspaces)
+        shape, _ = code_for(halves[order], len(rows), (width,), self._spec, plan)
+        coder = train_coder(halves[order], plan.lists, shape.dim, shape.subspaces)
         lists, given = coder.lists_of(halves), folder / "given.parquet"
         in_order = _write_provenance(rows, lists, given)
         made = folder / "segment"
