@@ -70,6 +70,9 @@ def assembled(found: Iterable[Comparison], left_out: Sequence[str] = ()) -> dict
             for point in one.points.values()
         ]
         builds += [_build(one, entrant) for entrant in (*one.ours, *one.peers.values())]
+        for entrant in one.ours:
+            if entrant.promising is not None:
+                entrant.promising.close()
     return document("index", rows, PACKAGES) | {"points": points, "builds": builds, "left_out": list(left_out)}
 
 

@@ -50,6 +50,9 @@ class Promising(Contender, Protocol):
     def rows_read(self, queries: FloatArray, setting: Setting) -> float:
         """Rows scanned for a query, in the mean."""
 
+    def close(self) -> None:
+        """Give back what it keeps on disk; it answers no more."""
+
 
 @dataclass(frozen=True)
 class Family:

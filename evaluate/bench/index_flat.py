@@ -105,6 +105,7 @@ class ListsOfCodes(Refined):
             faiss.IndexFlatIP(turned), turned, lists, turned // self.dims_per_code, 4, faiss.METRIC_INNER_PRODUCT
         )
         self._lists.by_residual = False
+        self._lists.cp.min_points_per_centroid = self._lists.pq.cp.min_points_per_centroid = 1  # no warnings
         self._lists.cp.seed = self._lists.pq.cp.seed = SEED
         rotation = faiss.RandomRotationMatrix(width, turned)
         rotation.init(SEED)

@@ -103,6 +103,9 @@ class Ours:
         ids = self._index.search(queries, k, modality="text", recall=setting).ids
         return np.where(ids == NO_ID, NO_ID, self._numbers[ids])
 
+    def close(self) -> None:
+        self._folder.cleanup()
+
     def _routed(self, segment: Segment, coder: Coder) -> Shelf:
         return Shelf(TEXT, [segment], coder=coder)
 

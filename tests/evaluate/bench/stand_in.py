@@ -19,6 +19,9 @@ class StandIn(Flat):
     def rows_read(self, queries: FloatArray, setting: Setting) -> float:
         return float(self._index.ntotal)
 
+    def close(self) -> None:
+        self.closed = True
+
 
 class Broken(Flat):
     def build(self, rows: FloatArray) -> None:

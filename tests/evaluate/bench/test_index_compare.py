@@ -52,5 +52,5 @@ def test_builds_are_told(found: Comparison) -> None:
 def test_progress_goes_to_stderr(clustered: Vectors, capsys: pytest.CaptureFixture[str]) -> None:
     compare(clustered, (StandIn,), FAMILIES[3:])
     shown = capsys.readouterr()
-    assert "bench index: broken: RuntimeError" in shown.err
+    assert "cpu-s: broken: RuntimeError" in shown.err
     assert shown.out == ""
