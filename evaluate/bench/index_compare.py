@@ -11,7 +11,7 @@ from evaluate.bench.index_tuning import CHOICE, MODES, TARGETS, Mode, Tuner, bes
 from evaluate.bench.index_vectors import Vectors
 
 PROMISES = (0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999)  # of ours, for the curve
-CURVE_ROUNDS = 3
+CURVE_ROUNDS = 2
 WALL_THREADS = 2
 
 

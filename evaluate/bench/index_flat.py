@@ -13,7 +13,7 @@ from index.faiss_library import library
 
 FLOAT32_BYTES = 4
 PREFIXES = (64, 128)
-LONGEST = 10_000  # shortlist of the naive one; beyond, one query at a time costs more than an exact scan
+LONGEST = 10_000  # shortlist of the naive one; at half of that it is slower than an exact scan of 20,000 rows
 SHORTLISTS = (15, 20, 30, 40, 60, 80, 120, 160, 240, 400)  # of the codes, ranked exactly
 SEED = 7
 
@@ -130,8 +130,9 @@ class ListsOfCodes(Refined):
         return self._ranked(queries, k, shortlist)
 
 
-# What is chosen among: dims of a code and the share of autofaiss's lists; fewer lists won at 20,000 and 100,000 rows.
-SHAPES = ((2, 1.0), (2, 0.25), (2, 0.125), (4, 1.0), (4, 0.25))
+# What is chosen among: dims of a code, and the share of autofaiss's lists; as many as its own lost at 20,000 rows by a
+# third.
+SHAPES = ((2, 0.5), (2, 0.25), (2, 0.125), (4, 0.25))
 
 FAMILIES = (
     Family("exact flat", "faiss", (Flat,)),

@@ -2,7 +2,6 @@
 
 from functools import partial
 from importlib import import_module
-from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -150,12 +149,12 @@ class Vamana:
 
 
 def vamana(kind: str, unusable: str | None = None) -> Family:
-    shapes = ((32, 100), (32, 200), (64, 200))
+    shapes = ((32, 200), (64, 200))
     return Family(f"SVS Vamana {kind}", "svs", tuple(partial(Vamana, *shape, kind) for shape in shapes), unusable)
 
 
-# Links of a node and effort of building, what is chosen among.
-SHAPES = tuple(product((16, 32), (100, 200)))
+# Links of a node and effort of building, what is chosen among; 32 with an effort of 100 won nowhere.
+SHAPES = ((16, 100), (16, 200), (32, 200))
 
 FAMILIES = (
     Family("hnswlib", "hnswlib", tuple(partial(Hnswlib, *shape) for shape in SHAPES)),

@@ -19,7 +19,7 @@ from embed.errors import DegluError, InputError
 from evaluate.bench.index_tuning import CHOICE
 from evaluate.plots import FAINT, INK
 
-PANELS = {"batch": "all questions in one batch", "single": "one question at a time"}
+PANELS = {"batch": "in one batch", "single": "one at a time"}
 LOWEST, HIGHEST = 0.9, 0.9997  # recall shown; what is above stands at the right edge
 TICKS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 OURS = "deglu"
@@ -139,7 +139,7 @@ def _families(points: Points) -> Iterable[str]:
 
 def _title(document: dict[str, Any], name: str) -> str:
     rows = next((build["rows"] for build in document.get("builds", []) if build["data"] == name), None)
-    return f"{name} vectors" + (f", {rows:,} rows" if rows else "")
+    return f"{name} vectors" + (f", {rows:,}" if rows else "")
 
 
 def draw(source: Path, targets: Sequence[Path]) -> None:

@@ -33,10 +33,10 @@ def test_a_row_of_panels_for_each_data_set_and_a_line_for_each_contender() -> No
     figure = picture(DOCUMENT)
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == [
-        "static vectors, 200,000 rows: all questions in one batch",
-        "static vectors, 200,000 rows: one question at a time",
-        "transformer vectors: all questions in one batch",
-        "transformer vectors: one question at a time",
+        "static vectors, 200,000: in one batch",
+        "static vectors, 200,000: one at a time",
+        "transformer vectors: in one batch",
+        "transformer vectors: one at a time",
     ]
     assert [len(axes.lines) for axes in figure.axes] == [3, 3, 1, 1]
     (legend,) = figure.legends
