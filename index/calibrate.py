@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from embed.encoder import FloatArray
-from index.contracts import Hits, IntArray
+from index.contracts import NO_ID, Hits, IntArray
 from index.faiss_library import single_thread
 from index.ladder import Curve, Point, Setting, pareto
 from index.questions import Encode, Questions, Split, questions_for
@@ -227,9 +227,10 @@ def _thinned(chain: Sequence[tuple[float, Setting]]) -> list[Setting]:
 
 
 def _measured(shelf: Shelf, dim: int, setting: Setting, asked: Asked) -> Point:
-    hidden = [own[own >= 0] for own in asked.own[:, None]]
-    found = shelf.search(asked.vectors, Wish(HITS, dim, setting, hidden))
-    means, low = asked.worst(recalls(found, asked.true, asked.own), bound=True)
+    # Questions know positions, hits are the index's ids.
+    ids = np.where(asked.own >= 0, asked.own + shelf.segments[0].first_id, NO_ID)
+    found = shelf.search(asked.vectors, Wish(HITS, dim, setting, [one[one != NO_ID] for one in ids[:, None]]))
+    means, low = asked.worst(recalls(found, asked.true, ids), bound=True)
     wish, queries = Wish(HITS, dim, setting), asked.vectors[:: max(1, len(asked.vectors) // TIMED)]
     many = _seconds(lambda: shelf.search(queries, wish)) / len(queries)
     ones = [queries[i : i + 1] for i in range(min(ONES, len(queries)))]
