@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,17 @@ THIRD_PARTY_WARNINGS = [
 ]
 
 
+MEMORY_DISK, ROOM_BYTES = Path("/dev/shm"), 8 << 30
+
+
+def _write_to_memory() -> None:
+    """Temporary folders on the memory disk where it has room: what is published is synced, and disks are slow."""
+    if MEMORY_DISK.is_dir() and shutil.disk_usage(MEMORY_DISK).free > ROOM_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY_DISK))
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    _write_to_memory()
     for line in THIRD_PARTY_WARNINGS:
         config.addinivalue_line("filterwarnings", line)
 
