@@ -80,8 +80,8 @@ def route(
     """Which lists each query reads; the largest number of them.
 
     scores [q, L] are the router's, without bias; queries [q, d] and middles [L, d] as the coder orders dims.
-    lists [q, L] gets the lists, then -1; near [q, L] the cosines to their middles.  A list is read where its share of
-    the answers, by softmax, per row exceeds e ** -depth; the likeliest always is.
+    lists [q, L] gets the lists, then -1; near [q, L] the cosines to their middles, then the first again.  A list is
+    read where its share of the answers, by softmax, per row exceeds e ** -depth; the likeliest always is.
     """
     count = bias.shape[0]
     widest = 1
@@ -107,6 +107,8 @@ def route(
         widest = max(widest, used)
         for j in range(used, count):
             lists[i, j] = NO_ROW
+            # faiss rounds by the range of these: a query's must not depend on how far its batch is padded.
+            near[i, j] = near[i, 0]
     return widest
 
 

@@ -111,7 +111,7 @@ class Shelf:
 
         began = time.perf_counter()
         scores = queries @ self._weights.T
-        lists, near = np.empty(scores.shape, np.int64), np.zeros(scores.shape, np.float32)
+        lists, near = np.empty(scores.shape, np.int64), np.empty(scores.shape, np.float32)
         tables = self._bias, self._log_sizes, depth, self.cut(queries), self._middles
         width = kernels.route(scores, *tables, lists, near)
         if tell:

@@ -57,10 +57,11 @@ def test_prepare_is_truncate(seed: int, q: int, dim: int) -> None:
 
 
 def _routed(scores: Any, bias: Any, sizes: Any, depth: float, queries: Any, middles: Any) -> tuple[Any, Any]:
-    lists, near = np.empty(scores.shape, np.int64), np.zeros(scores.shape, np.float32)
+    lists, near = np.empty(scores.shape, np.int64), np.empty(scores.shape, np.float32)
     tables = _floats(bias), np.log(_floats(sizes)), depth, queries, middles
     width = kernels.route(_floats(scores), *tables, lists, near)
     assert (lists[:, width:] == -1).all()
+    assert (near[lists == -1] == np.broadcast_to(near[:, :1], near.shape)[lists == -1]).all()
     return lists[:, :width], near[:, :width]
 
 

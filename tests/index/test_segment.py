@@ -76,7 +76,7 @@ def test_a_scan_in_a_batch_is_the_scan_alone(coder: Coder, coded: Segment) -> No
     together = coded.scan(cut, lists, near, 100, None)
     for at in (0, 33, 69):
         alone = coded.scan(cut[[at]], lists[[at]], near[[at]], 100, None)
-        assert len({*alone[0]} & {*together[at]}) >= 95  # tables of 8 bits are scaled by the batch
+        assert np.sort(alone[0]).tolist() == np.sort(together[at]).tolist()
 
 
 def test_the_scan_and_then_the_ranks_narrow_down_to_the_best(coder: Coder, coded: Segment) -> None:
