@@ -22,7 +22,7 @@ from embed.encoder import FloatArray
 from index.contracts import NO_ID, Hits, IntArray
 from index.faiss_library import single_thread
 from index.ladder import Curve, Point, Setting, pareto
-from index.questions import Encode, Questions, Split, questions_for
+from index.questions import FEWEST, Encode, Questions, Split, questions_for
 from index.router import train_router
 from index.shelf import Shelf, Wish
 from index.truth import recalls, true_nearest
@@ -86,10 +86,15 @@ def calibrate(
     log: FloatArray | None,
     told: Callable[[str], None] = logger.info,
 ) -> tuple[FloatArray, tuple[Curve, ...]]:
-    """Router [L, D + 1] and the curves of a shelf of one coded segment, whose files are in `folder`."""
+    """Router [L, D + 1] and the curves of a shelf of one coded segment, whose files are in `folder`.
+
+    There is no curve where too few questions can be asked to promise anything.
+    """
     split = questions_for(shelf.segments[0], folder, encode, log)
     choose, report = (_asked(shelf, some, dims[0]) for some in (split.choose, split.report))
     router = train_router(shelf.middles(), choose.vectors, _shares(shelf, choose))
+    if len(report.own) < FEWEST:
+        return router, ()
     ready = shelf.with_router(router)
     split = Split(tuple(some.some(slice(CHOOSING)) for some in split.choose), split.report)
     choose = choose.some(_first_of_each(choose, CHOOSING))
