@@ -110,7 +110,8 @@ class Shelf:
         from index import kernels
 
         began = time.perf_counter()
-        scores = queries @ self._weights.T
+        scores = np.empty((len(queries), len(self._weights)), np.float32)
+        kernels.products(queries, self._weights, scores)
         lists, near = np.empty(scores.shape, np.int64), np.empty(scores.shape, np.float32)
         tables = self._bias, self._log_sizes, depth, self.cut(queries), self._middles
         width = kernels.route(scores, *tables, lists, near)

@@ -113,6 +113,14 @@ def test_route_is_a_softmax(seed: int, q: int, count: int, depth: float) -> None
         np.testing.assert_allclose(near[number, : len(real)], middles[real] @ queries[number], atol=1e-5)
 
 
+def test_products_are_numpys() -> None:
+    rng = np.random.default_rng(5)
+    queries, weights = _floats(rng.standard_normal((7, 33))), _floats(rng.standard_normal((5, 33)))
+    out = np.empty((7, 5), np.float32)
+    kernels.products(queries, weights, out)
+    np.testing.assert_allclose(out, queries @ weights.T, atol=1e-4)
+
+
 # rank and exact
 
 
