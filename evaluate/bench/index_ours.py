@@ -15,6 +15,7 @@ from embed.encoder import FloatArray
 from embed.tables import PROVENANCE
 from evaluate.bench.index_contender import Setting
 from evaluate.bench.table_vectors import TableVectors
+from index import kernels
 from index.artifact import FORMAT, PROVENANCE_COPY, Lineage, Manifest, ModalityEntry
 from index.bits import code_for
 from index.calibrate import calibrate
@@ -125,7 +126,8 @@ class _FixedShelf(Shelf):
 
     def route(self, queries: FloatArray, depth: float, tell: Tell | None = None) -> tuple[IntArray, FloatArray]:
         assert self.coder is not None
-        cosines = self.cut(queries) @ self.coder.centroids.T
+        cosines = np.empty((len(queries), self.coder.lists), np.float32)
+        kernels.products(self.cut(queries), self.coder.centroids, cosines)
         count = int(min(self.coder.lists, max(1.0, np.exp(min(depth, 20.0)))))
         if count == self.coder.lists:
             return np.tile(np.arange(count), (len(queries), 1)), np.ascontiguousarray(cosines)
