@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from index.where import parse_where
 
 from embed.errors import FingerprintMismatch, InputError
 from embed.tables import ID
@@ -15,6 +14,7 @@ from index.artifact import publish, read_manifest
 from index.compact import compact
 from index.delete import delete
 from index.removed import read_removed
+from index.where import parse_where
 from tests.index.living import Rows, appended, asset, built, lineage, live
 
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from index.where import parse_where
 
 from embed.errors import InputError
 from index.artifact import read_manifest
 from index.delete import delete
 from index.removed import read_removed
+from index.where import parse_where
 from tests.index.living import appended, built, live
 
 

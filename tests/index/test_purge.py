@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import pytest
-from index.where import parse_where
 
 from embed.errors import InputError
 from embed.store import exists, join, listing, write_bytes
@@ -13,6 +12,7 @@ from index.artifact import publish, read_manifest
 from index.compact import compact
 from index.delete import delete
 from index.purge import orphans, purge, standing
+from index.where import parse_where
 from tests.index.living import appended, built, live
 
 

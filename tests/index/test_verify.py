@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from index.where import parse_where
 
 from embed import store
 from embed.tables import ID
@@ -15,6 +14,7 @@ from index.compact import compact
 from index.delete import delete
 from index.removed import removing, store_removed
 from index.verify import Finding, verify_index
+from index.where import parse_where
 from tests.index.living import appended, asset, built
 
 CHECKS = ["log", "files", "rows", "ids", "removed", "forgotten", "absence", "orphans"]
