@@ -26,13 +26,14 @@ class Opened:
 
 
 def open_version(
-    url: str, version: int | None, verify: bool, device: Device, check: Callable[[Manifest], None]
+    url: str, version: int | None, verify: bool, device: Device | None, check: Callable[[Manifest], None]
 ) -> tuple[Manifest, Opened]:
     """The manifest, which `check` may refuse, and what it names.  Raises as `index.search.open_index` says."""
     manifest = read_manifest(url, version)
     check(manifest)
     live = live_rows_of(url, manifest)
-    shelves = {name: _shelf(url, manifest, name, entry, verify, device) for name, entry in manifest.modalities.items()}
+    where = device or manifest.spec.device
+    shelves = {name: _shelf(url, manifest, name, entry, verify, where) for name, entry in manifest.modalities.items()}
     stretches = [
         Stretch(entry.modality, entry.first_id, entry.rows, part_folder(url, entry.part, verify) / PROVENANCE_COPY)
         for entry in manifest.segments

@@ -189,13 +189,13 @@ def open_index(
     *,
     version: int | None = None,
     verify: bool = True,
-    device: Device = "auto",
+    device: Device | None = None,
 ) -> Index:
     """The index at `url`, its newest version unless one is named; a remote one is first copied into the cache.
 
     space   the space of the queries to come; another one than the index's is refused
     verify  compare every file's sha256 with the manifest, once a file, not its size alone
-    device  auto: a graphics card where faiss has one and the rows fit it; cpu or gpu: that
+    device  auto: a graphics card where faiss has one and the rows fit it; cpu or gpu: that; None: as its spec says
 
     Raises InputError where there is no index, StorageError for damaged files, FingerprintMismatch.
     """

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from embed.errors import InputError, StorageError
-from index.artifact import ROUTER, Manifest, part_url, read_manifest
+from index.artifact import ROUTER, Lineage, Manifest, part_url, read_manifest
+from index.build import build
 from index.delete import delete
+from index.faiss_library import gpu_available
 from index.opened import live_rows_of, load_router, open_version, segments_of
+from index.search import open_index
+from index.spec import IndexSpec
 from index.where import parse_where
 from tests.index.shelves import WIDTH, clustered
 
@@ -69,3 +73,14 @@ def test_a_damaged_router_says_so(tmp_path: Path, vectors_of: Any, build_at: Any
         open_version(str(tmp_path), None, True, "cpu", _fine)
     with pytest.raises(StorageError, match=r"unreadable router .*; build the index again"):
         load_router(str(tmp_path), part, verify=False)
+
+
+def test_the_spec_says_where_an_index_is_searched(tmp_path: Path, vectors_of: Any) -> None:
+    """Here, where there is no card: a spec that demands one is refused at opening, unless the opener says otherwise."""
+    if gpu_available():
+        pytest.skip("there is a card")
+    spec = IndexSpec(vectors="data/vectors", output=str(tmp_path), device="gpu")
+    build(spec, vectors_of(text=[[1.0, 0.0]]), Lineage(url="data/vectors", version=1, sha256=None, settings={}))
+    with pytest.raises(InputError, match="faiss sees no GPU here"):
+        open_index(str(tmp_path))
+    assert len(open_index(str(tmp_path), device="cpu")) == 1
