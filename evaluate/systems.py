@@ -14,7 +14,7 @@ from embed.errors import InputError
 from embed.model.budget import by_budget
 from embed.model.directory import model_folder
 from embed.model.fusion import shorten
-from embed.model.late_fusion import LateFusion
+from embed.model.joint import JointEncoder
 from train.curate.sources.clips import Clip, read_clip
 from train.ridge import Ridge
 
@@ -23,7 +23,7 @@ SECONDS_BUDGET = 60
 
 
 def speech_vectors(
-    model: LateFusion, ridge: Ridge | None, systems: Sequence[str], clips: Sequence[Clip], role: Role
+    model: JointEncoder, ridge: Ridge | None, systems: Sequence[str], clips: Sequence[Clip], role: Role
 ) -> dict[str, FloatArray]:
     """Unit vectors [n, D] of the clips by system; `ridge` only where it is given.
 
@@ -51,7 +51,7 @@ def load_ridge(model: str) -> Ridge:
     return Ridge(**{name: value.float() for name, value in load_file(path).items()})
 
 
-def _frames(model: LateFusion, clips: Sequence[Clip]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
+def _frames(model: JointEncoder, clips: Sequence[Clip]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
     """Averaged frames [B, T, F] and lengths [B] of groups of clips, through the speech tower once for all systems."""
     if model.speech is None or model.fusion is None:
         raise InputError("this model encodes text alone; name one with a speech tower")

@@ -13,7 +13,7 @@ import numpy as np
 from embed.cache import cache_folder
 from embed.errors import InputError
 from embed.model.directory import load_model
-from embed.model.late_fusion import LateFusion
+from embed.model.joint import JointEncoder
 from evaluate.gates import missed_gates
 from evaluate.metrics import NDCG
 from evaluate.plots import ndcg_by_dim_plot
@@ -75,7 +75,7 @@ def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> Eval
     return EvaluateReport(report, folder, tuple(str(one) for one in missed_gates(report, spec.gates)))
 
 
-def measure(model: LateFusion, ridge: Ridge | None, spec: EvaluateSpec, task: TaskSpec) -> Task:
+def measure(model: JointEncoder, ridge: Ridge | None, spec: EvaluateSpec, task: TaskSpec) -> Task:
     """One task: spoken questions to all texts of the source, or typed questions to the part's recordings."""
     parts = split(SOURCES[task.source].clips(cache_folder(), (task.speech_lang,)))
     clips = [clip for clip in parts[task.part] if task.text_lang in clip.translations]

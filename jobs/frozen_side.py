@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from embed.cache import cache_folder
 from embed.identity import digest
 from embed.model.directory import assemble, tower_digest
-from embed.model.late_fusion import LateFusion
+from embed.model.joint import JointEncoder
 from embed.model.transform import fit
 from train.curate.sources.clips import Clip
 from train.data import mixed_texts
@@ -17,7 +17,7 @@ from train.spec import TrainSpec
 from train.targets import Targets, encode_texts, gather_texts, targets_of
 
 
-def frozen_side(spec: TrainSpec, train: Sequence[Clip], work: Path) -> LateFusion:
+def frozen_side(spec: TrainSpec, train: Sequence[Clip], work: Path) -> JointEncoder:
     """The untrained model with its transform fitted; the fit is kept, so that every worker has the same one."""
     model = assemble(spec.encoder)
     if model.transform is None:
@@ -35,7 +35,7 @@ def frozen_side(spec: TrainSpec, train: Sequence[Clip], work: Path) -> LateFusio
     return model
 
 
-def frozen_targets(spec: TrainSpec, model: LateFusion, clips: Sequence[Clip], work: Path) -> Targets:
+def frozen_targets(spec: TrainSpec, model: JointEncoder, clips: Sequence[Clip], work: Path) -> Targets:
     """The texts of the clips with their vectors, encoded once and kept."""
     texts, own = gather_texts(clips, spec.target_langs)
     place = work / f"targets-{digest(_transform_path(spec, work).name, texts).hex()}.safetensors"

@@ -10,7 +10,7 @@ import numpy as np
 from embed.audio import decode
 from embed.encoder import Batch, FloatArray
 from embed.errors import InputError, SpecError
-from embed.model.late_fusion import LateFusion
+from embed.model.joint import JointEncoder
 from embed.model.speech_tower import SHORTEST_S
 from embed.store import join, read_bytes
 
@@ -55,7 +55,7 @@ def read_batch(url: str) -> list[Question]:
     return found
 
 
-def encoded(questions: Sequence[Question], encoder: LateFusion) -> FloatArray:
+def encoded(questions: Sequence[Question], encoder: JointEncoder) -> FloatArray:
     """float32 [q, D] in the order of the questions, typed and spoken ones mixed."""
     vectors = np.empty((len(questions), encoder.dims[0]), np.float32)
     for kind in ("text", "audio"):
@@ -86,7 +86,7 @@ def check_kinds(questions: Sequence[Question], speaks: bool, model: str) -> None
         )
 
 
-def _content(question: Question, encoder: LateFusion) -> str | FloatArray:
+def _content(question: Question, encoder: JointEncoder) -> str | FloatArray:
     if question.kind == "text" or encoder.speech is None:
         return question.words
     return spoken(question.words, encoder.speech.longest_s)

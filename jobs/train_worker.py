@@ -14,7 +14,7 @@ from torch import Tensor
 
 from embed.encoder import FloatArray, Role
 from embed.model.budget import by_budget
-from embed.model.late_fusion import LateFusion
+from embed.model.joint import JointEncoder
 from evaluate.metrics import ndcg_at_10
 from jobs.frozen_side import frozen_side, frozen_targets
 from train.features import Features
@@ -56,7 +56,7 @@ def train_worker(config: Mapping[str, Any]) -> None:
             ray.train.report(metrics, checkpoint=checkpoint)
 
 
-def dev_scores(model: LateFusion, features: Features, targets: Targets, dev: Sequence[int]) -> dict[str, float]:
+def dev_scores(model: JointEncoder, features: Features, targets: Targets, dev: Sequence[int]) -> dict[str, float]:
     """Mean nDCG@10 over the dev clips: spoken question to texts of each language, typed question to speech."""
     spoken = speech_vectors(model, features, dev, "query")
     heard = speech_vectors(model, features, dev, "document")
@@ -78,7 +78,7 @@ def dev_scores(model: LateFusion, features: Features, targets: Targets, dev: Seq
     return {BEST: (to_text + to_speech) / 2, TO_TEXT: to_text, TO_SPEECH: to_speech}
 
 
-def speech_vectors(model: LateFusion, features: Features, clips: Sequence[int], role: Role) -> FloatArray:
+def speech_vectors(model: JointEncoder, features: Features, clips: Sequence[int], role: Role) -> FloatArray:
     """Unit vectors [n, D] of cached clips, without augmentation."""
     was_training = model.training
     model.eval()

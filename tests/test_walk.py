@@ -16,7 +16,7 @@ from embed.dataset import commit_unit, open_dataset, open_job, publish
 from embed.encoder import SAMPLE_RATE
 from embed.manifest import list_assets
 from embed.model.directory import load_model
-from embed.model.late_fusion import LateFusion
+from embed.model.joint import JointEncoder
 from embed.stages import EncodeUnits, cut_stage
 from embed.units import plan_units
 from embed.words import words_of
@@ -68,7 +68,7 @@ def test_from_sound_and_words_to_answers(tmp_path: Path, tiny_model: str) -> Non
     assert json.loads(json.dumps(as_json(anything)))[0]["rank"] == 1
 
 
-def embedded(archive: Path, output: Path, name: str, model: LateFusion) -> str:
+def embedded(archive: Path, output: Path, name: str, model: JointEncoder) -> str:
     """What `deglu embed` does, without Ray: the url of the published dataset."""
     spec = EmbedSpec.parse({"inputs": [{"url": str(archive), "lang": "en"}], "output": str(output)})
     assets = list_assets(spec.inputs)

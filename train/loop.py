@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from embed.encoder import Role
 from embed.errors import DegluError
-from embed.model.late_fusion import LateFusion
+from embed.model.joint import JointEncoder
 from train.features import Features
 from train.losses import distillation, in_batch_infonce, matryoshka_infonce
 from train.spec import TrainSpec
@@ -38,7 +38,7 @@ class Epoch:
 
 
 def run(
-    model: LateFusion,
+    model: JointEncoder,
     features: Features,
     targets: Targets,
     clips: Sequence[int],

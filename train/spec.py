@@ -1,46 +1,196 @@
-"""What a training is: the encoder to be made, the speech and texts it learns from, and how long it learns."""
+"""What a training is: the encoder to be made, what it hears and reads, how it is taught, and how long.
+
+The global batch, the order of clips and every random draw are the same whatever the number of workers.
+"""
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from embed.model.spec import EncoderSpec
 from embed.spec import Spec, speed_only
 
+Strategy = Literal["late-fusion", "dual", "ridge", "text"]
+
 
 class SourceSpec(Spec):
-    """Recorded prompts with their texts, fetched by this machine's package manager."""
+    """Speech with its texts: recorded prompts fetched by this machine's package manager, or a manifest of your own."""
 
-    name: Literal["asterisk", "tuxpaint"]
-    langs: tuple[str, ...] = Field(description="Languages of the speech")
+    name: Literal["asterisk", "tuxpaint", "manifest"]
+    langs: tuple[str, ...] = Field((), description="Languages of the speech; all of a manifest's where empty")
+    url: str = Field("", description="A manifest's path: one JSON line or table row a clip")
+
+    @model_validator(mode="after")
+    def _named(self) -> "SourceSpec":
+        if (self.name == "manifest") != bool(self.url):
+            raise ValueError("`url` goes with `name: manifest`, and only with it")
+        if self.name != "manifest" and not self.langs:
+            raise ValueError(f"name the languages of {self.name} that are heard, e.g. langs: [fr, en]")
+        return self
 
 
-class TrainSpec(Spec):
-    """`deglu train`.  The global batch is the same whatever the number of workers."""
+class TextSourceSpec(Spec):
+    """Pairs of texts, for the text strategy: a query, its document, the task that joins them."""
 
-    strategy: Literal["late-fusion"] = "late-fusion"
-    encoder: EncoderSpec
-    sources: tuple[SourceSpec, ...] = Field(min_length=1)
-    target_langs: tuple[str, ...] = Field(description="Languages of the texts that speech is drawn to, beside its own")
-    manuals: bool = Field(
-        True, description="Fit the nesting transform on documentation too, so that it is domain-mixed"
+    name: Literal["asterisk", "tuxpaint", "manuals", "manifest"]
+    langs: tuple[str, ...] = Field((), description="Languages that are paired with each other, both ways")
+    url: str = Field("", description="A manifest's path: query, document, optional task, negatives, lang a row")
+
+    @model_validator(mode="after")
+    def _named(self) -> "TextSourceSpec":
+        if (self.name == "manifest") != bool(self.url):
+            raise ValueError("`url` goes with `name: manifest`, and only with it")
+        return self
+
+
+class ViewSpec(Spec):
+    """One way in which every clip is heard: augmentation of the wave, drawn once for each clip.
+
+    Applied in this order: speed, reverberation, noise, codec.
+    """
+
+    speed: float = Field(1.0, gt=0.5, lt=2, description="Played so many times as fast, pitch and all")
+    reverb_s: float = Field(
+        0.0, ge=0, le=2, description="Time in which a made-up room's echo falls by 60 dB; 0 is none"
     )
-    output: str = Field(description="Folder of the model directory that is made")
+    noise: Literal["none", "white", "pink", "babble", "music"] = "none"
+    snr_db: float = Field(10.0, description="Of the speech to the noise")
+    codec: Literal["none", "telephone"] = Field("none", description="8 kHz and back, companded as on a telephone line")
+
+
+class FeatureSpec(Spec):
+    """What the frozen speech tower says of the clips, and where that is kept."""
+
+    cache: Literal["disk", "on-the-fly", "off"] = speed_only(
+        "disk", "All before training; as clips are first met; never kept (the only one for a tower that is trained)"
+    )
+    dtype: Literal["float16", "int8"] = Field("float16", description="int8 is half as large, scaled by channel")
+    views: tuple[ViewSpec, ...] = Field(
+        (ViewSpec(),), min_length=1, description="A clip is heard in one of them an epoch"
+    )
+
+
+class MaskSpec(Spec):
+    """Augmentation of the frames, drawn anew for each clip and epoch (SpecAugment's idea, on features)."""
+
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of single values set to the mean")
+    time: float = Field(0.0, ge=0, lt=0.5, description="Share of neighbouring frames hidden, at most")
+    channels: float = Field(0.0, ge=0, lt=0.5, description="Share of channels hidden over the whole clip, at most")
+
+
+class LossSpec(Spec):
+    """How far a vector is from where it should be."""
+
+    kind: Literal["infonce", "regression"] = "infonce"
+    dim_weights: tuple[float, ...] | None = Field(
+        None, description="One for each of the encoder's dims; equal where null"
+    )
+    temperature: float = Field(0.05, gt=0)
+    learn_temperature: bool = False
+    margin: float | None = Field(
+        None, ge=0, description="A candidate that scores above the positive by this much is no negative"
+    )
+    candidates: Literal["all", "batch"] = Field(
+        "all", description="Negatives of frozen texts: all training texts of the positive's language, or the batch's"
+    )
+    reverse: float = Field(
+        1.0, ge=0, description="Weight of the other direction: each text's own speech among the batch's"
+    )
+    distillation: float = Field(5.0, ge=0, description="Weight of 1 - cosine to the transcript's own vector")
+
+
+class OptimiserSpec(Spec):
+    """AdamW with a linear warm-up and half a cosine."""
+
     epochs: int = Field(12, ge=1)
-    batch: int = Field(64, ge=2, description="Clips per step over all workers; the candidates are all training texts")
+    batch: int = Field(64, ge=2, description="Pairs a step over all workers")
+    micro_batch: int = speed_only(
+        0, "Pairs at a time in a worker: gradient caching makes the batch exact whatever it is; 0 is all at once", ge=0
+    )
     learning_rate: float = Field(1e-3, gt=0)
     warmup_steps: int = Field(50, ge=0)
     weight_decay: float = Field(0.01, ge=0)
     clip_norm: float = Field(1.0, gt=0)
-    temperature: float = Field(0.05, gt=0)
-    distillation: float = Field(5.0, ge=0, description="Weight of 1 - cosine to the transcript's own vector")
-    in_batch: float = Field(
-        default=1.0, ge=0, description="Weight of the softmax over the batch's speech, for speech as a document"
+    average: float = Field(
+        0.0, ge=0, lt=1, description="Decay of a running mean of the weights, which is what is kept; 0 is none"
     )
-    time_mask: float = Field(0.1, ge=0, lt=0.5, description="Share of a clip's frames hidden at random, at most")
-    speeds: tuple[float, ...] = Field((1.0,), min_length=1, description="Speeds at which clips are heard, one an epoch")
-    ridge: tuple[float, ...] = Field((1.0, 10.0, 100.0, 1000.0), description="Strengths tried on dev for the baseline")
+
+
+class ValidationSpec(Spec):
+    """When dev is scored, and when that ends the training."""
+
+    every_epochs: int = Field(1, ge=1)
+    patience: int = Field(0, ge=0, description="Scorings without a new best before it stops; 0 is never")
+
+
+class CheckpointSpec(Spec):
+    """What survives a kill: weights, optimiser and position in the data, as safetensors, whole or not at all."""
+
+    url: str = speed_only("", "Folder or s3:// prefix; below the work folder where empty")
+    every_steps: int = speed_only(200, "Steps between two, beside one after every scoring", ge=1)
+    keep: int = speed_only(2, "Best ones that are kept, beside the newest", ge=1)
+
+
+class HybridTuning(Spec):
+    """The hybrid model beside the trained one: its vector plus the weighted vector of the recognised transcript."""
+
+    asr: str = Field("packaged:whisper-base", description="A speech recogniser of `transformers`, by name")
+    langs: tuple[str, ...] = Field((), description="Languages it may hear; all it knows where empty")
+    weights: tuple[float, ...] = Field(
+        (0.0, 0.25, 0.5, 1.0, 2.0, 4.0), min_length=1, description="Of the transcript's vector, tried on dev"
+    )
+
+
+class TrainSpec(Spec):
+    """`deglu train`."""
+
+    strategy: Strategy = "late-fusion"
+    encoder: EncoderSpec
+    sources: tuple[SourceSpec, ...] = Field((), description="Speech with texts: late-fusion, dual, ridge")
+    texts: tuple[TextSourceSpec, ...] = Field((), description="Pairs of texts: the text strategy")
+    target_langs: tuple[str, ...] = Field(
+        (), description="Languages of the texts that speech is drawn to, beside its own"
+    )
+    manuals: bool = Field(
+        True, description="Fit the nesting transform on documentation too, so that it is domain-mixed"
+    )
+    features: FeatureSpec = FeatureSpec()
+    masks: MaskSpec = MaskSpec()
+    loss: LossSpec = LossSpec()
+    optimiser: OptimiserSpec = OptimiserSpec()
+    validation: ValidationSpec = ValidationSpec()
+    checkpoints: CheckpointSpec = CheckpointSpec()
+    hybrid: HybridTuning | None = None
+    train_layers: int | None = Field(None, ge=1, description="Text strategy: the last so many layers; all where null")
+    ridge: tuple[float, ...] = Field(
+        (1.0, 10.0, 100.0, 1000.0), min_length=1, description="Strengths of ridge tried on dev"
+    )
+    output: str = Field(description="Folder of the model directory that is made")
     seed: int = 0
     workers: int = speed_only(2, "Data-parallel workers", ge=1)
+    fewest_workers: int | None = speed_only(
+        None, "Go on with as few where others are lost; wait for all where null", ge=1
+    )
     gpu: bool = speed_only(False, "One GPU a worker, nccl between them; gloo on CPUs otherwise")
-    work: str = speed_only("", "Folder for frozen features and targets; the cache folder where empty")
+    work: str = speed_only("", "Folder or s3:// prefix for frozen features and targets; the cache folder where empty")
+
+    @model_validator(mode="after")
+    def _fits_its_strategy(self) -> "TrainSpec":
+        encoder = self.encoder
+        if self.strategy == "text":
+            if encoder.speech is not None:
+                raise ValueError("strategy text trains a text tower: leave speech out of `encoder`")
+            if not self.texts:
+                raise ValueError("strategy text needs `texts`: pairs to learn from")
+        else:
+            wanted = "fusion" if self.strategy == "late-fusion" else "head"
+            if encoder.speech is None or getattr(encoder, wanted) is None:
+                raise ValueError(f"strategy {self.strategy} needs `speech` and `{wanted}` in `encoder`")
+            if not self.sources:
+                raise ValueError(f"strategy {self.strategy} needs `sources`: speech to learn from")
+        weights = self.loss.dim_weights
+        if weights is not None and len(weights) != len(encoder.dims):
+            raise ValueError(f"loss.dim_weights wants one weight for each of the {len(encoder.dims)} dims")
+        if encoder.adapt.speech_trained and self.features.cache != "off":
+            raise ValueError("a speech tower that is trained has no frozen features: set features.cache to off")
+        return self

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from embed.encoder import Role
-from embed.model.late_fusion import LateFusion
+from embed.model.joint import JointEncoder
 from train.curate.sources.clips import Clip, words
 
 
@@ -48,7 +48,7 @@ def gather_texts(clips: Sequence[Clip], langs: Sequence[str]) -> tuple[list[tupl
     return texts, own
 
 
-def encode_texts(model: LateFusion, texts: Sequence[tuple[str, str]]) -> dict[Role, Tensor]:
+def encode_texts(model: JointEncoder, texts: Sequence[tuple[str, str]]) -> dict[Role, Tensor]:
     """Vectors [N, D] of the texts in both roles, through the model's transform."""
     roles: tuple[Role, ...] = ("query", "document")
     return {role: torch.from_numpy(model.encode([text for _, text in texts], role)) for role in roles}

@@ -18,7 +18,7 @@ from transformers.utils import cached_file
 from embed.encoder import Fingerprints
 from embed.errors import InputError, SpecError
 from embed.identity import digest
-from embed.model.late_fusion import LateFusion
+from embed.model.joint import JointEncoder
 from embed.model.packaged import resolve
 from embed.model.precision import Precision, settled
 from embed.model.spec import EncoderSpec
@@ -58,10 +58,10 @@ def read_spec(name: str) -> EncoderSpec:
         raise SpecError(f"{path}: not readable as JSON: {error}") from None
 
 
-def load_model(name: str, device: str = "cpu", precision: Precision = "float32") -> LateFusion:
+def load_model(name: str, device: str = "cpu", precision: Precision = "float32") -> JointEncoder:
     """A released model or a folder's, ready to encode and for nothing else, as fast as the device allows.
 
-    `precision` is of the towers: `bfloat16`, or `auto` for that where the hardware has it; `LateFusion.precision`
+    `precision` is of the towers: `bfloat16`, or `auto` for that where the hardware has it; `JointEncoder.precision`
     says which it became.
     """
     folder = model_folder(name)
@@ -74,13 +74,13 @@ def load_model(name: str, device: str = "cpu", precision: Precision = "float32")
     return model.to(device).for_inference(settled(precision, device))
 
 
-def assemble(spec: EncoderSpec, fingerprints: Fingerprints | None = None) -> LateFusion:
+def assemble(spec: EncoderSpec, fingerprints: Fingerprints | None = None) -> JointEncoder:
     """The towers by name, with a fusion and transform that are still to be trained or filled."""
     speech = SpeechTower.load(spec.speech) if spec.speech else None
-    return LateFusion(spec, TextTower.load(spec.text), speech, fingerprints)
+    return JointEncoder(spec, TextTower.load(spec.text), speech, fingerprints)
 
 
-def save_model(model: LateFusion, folder: Path, card: str) -> None:
+def save_model(model: JointEncoder, folder: Path, card: str) -> None:
     """Write the directory; trained weights as float16, the transform as float32."""
     folder.mkdir(parents=True, exist_ok=True)
     if model.fusion is not None:

@@ -22,7 +22,6 @@ class Fusion(nn.Module):
         self.spec = spec
         self.register_buffer("centre", torch.zeros(frames_width))
         self.register_buffer("scale", torch.ones(frames_width))
-        self.dropout = nn.Dropout(spec.dropout)
         self.linear = nn.Linear(frames_width, spec.width, bias=spec.activation)
         self.norm = nn.LayerNorm(spec.width) if spec.activation else nn.Identity()
         channels = [spec.width] * len(spec.strides) + [text_width]
@@ -55,7 +54,7 @@ class Fusion(nn.Module):
         `x` are frames that `shorten` has averaged by `frame_pool`, as a feature cache keeps them.
         """
         x = (x - self.centre) / self.scale
-        x = self.norm(self.linear(self.dropout(x)))
+        x = self.norm(self.linear(x))
         if self.spec.activation:
             x = nn.functional.gelu(x)
         x = x * _mask(x, lengths)

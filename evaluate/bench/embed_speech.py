@@ -15,7 +15,7 @@ from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.model.budget import by_budget
 from embed.model.directory import load_model
-from embed.model.late_fusion import SECONDS_BUDGET
+from embed.model.joint import SECONDS_BUDGET
 from embed.model.precision import quicken, settled
 from embed.model.spec import SpeechTowerSpec
 from embed.model.speech_tower import SpeechTower

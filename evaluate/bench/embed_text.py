@@ -1,4 +1,4 @@
-"""Texts to vectors on one thread: `LateFusion.encode` beside sentence-transformers, or else a plain transformers loop.
+"""Texts to vectors on one thread: `JointEncoder.encode` beside sentence-transformers, or else a plain transformers loop.
 
 sentence-transformers runs as it comes (float32, batches of 32) and at its best: bfloat16 weights, the quickest of
 some batch sizes.  A float32 peer's vectors must equal ours in float32; bfloat16 is compared to that by cosine.
@@ -15,7 +15,7 @@ import torch
 from embed.encoder import FloatArray
 from embed.errors import DegluError
 from embed.model.directory import assemble
-from embed.model.late_fusion import LateFusion
+from embed.model.joint import JointEncoder
 from embed.model.packaged import resolve
 from embed.model.precision import settled
 from embed.model.spec import EncoderSpec
@@ -78,7 +78,7 @@ def _speeds(what: str, speeds: dict[str, float], ours: Sequence[str], theirs: Se
     return rows
 
 
-def drift(exact: LateFusion, quick: LateFusion, some: Sequence[str]) -> list[Row]:
+def drift(exact: JointEncoder, quick: JointEncoder, some: Sequence[str]) -> list[Row]:
     """Cosines as rows: of the quick way to float32, and of either to itself one by one."""
     near = cosines(exact.encode(some, "document"), quick.encode(some, "document"))
     rows = [drift_row(f"lowest cosine of texts, {quick.precision}", near)]
@@ -98,13 +98,13 @@ def drift_row(what: str, near: FloatArray) -> Row:
     return Row(f"{what}: {lowest:.6f}, mean {near.mean():.6f}", "float32", lowest, 1, "", NEAR)
 
 
-def tower(precision: Hardware | None) -> LateFusion:
+def tower(precision: Hardware | None) -> JointEncoder:
     """The packaged text tower as an encoder; None leaves it as transformers loads it."""
     model = assemble(EncoderSpec.parse({"text": {"name": E5, "pooling": "mean", "document": PREFIX}, "dims": [384]}))
     return model if precision is None else model.for_inference(precision)
 
 
-def plain(model: LateFusion, some: Sequence[str]) -> FloatArray:
+def plain(model: JointEncoder, some: Sequence[str]) -> FloatArray:
     """[n, D] of the same tower and tokenizer, asked as its card says: padded batches, mean pooling."""
     found = []
     for batch in batches(some, BATCH):

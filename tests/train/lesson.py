@@ -13,7 +13,7 @@ from torch import Tensor
 
 from embed.encoder import SAMPLE_RATE, FloatArray, Role
 from embed.model.directory import assemble
-from embed.model.late_fusion import LateFusion
+from embed.model.joint import JointEncoder
 from embed.model.speech_tower import SpeechTower
 from embed.model.transform import fit
 from tests.towers import Tiny, encoder_values
@@ -103,7 +103,7 @@ def all_features(spec: TrainSpec, clips: list[Clip], folder: Path) -> tuple[Feat
     return Features(shards, len(clips)), shards
 
 
-def fresh_model(spec: TrainSpec, features: Features, clips: range) -> LateFusion:
+def fresh_model(spec: TrainSpec, features: Features, clips: range) -> JointEncoder:
     """Untrained, the same every time, with its transform fitted on random words."""
     torch.manual_seed(spec.seed)
     model = assemble(spec.encoder)
@@ -118,12 +118,12 @@ def fresh_model(spec: TrainSpec, features: Features, clips: range) -> LateFusion
     return model
 
 
-def all_targets(model: LateFusion, clips: list[Clip]) -> Targets:
+def all_targets(model: JointEncoder, clips: list[Clip]) -> Targets:
     texts, own = gather_texts(clips, ["en", "fr"])
     return targets_of(clips, texts, own, dict(encode_texts(model, texts).items()))
 
 
-def spoken_vectors(model: LateFusion, features: Features, clips: range, role: Role) -> Tensor:
+def spoken_vectors(model: JointEncoder, features: Features, clips: range, role: Role) -> Tensor:
     """[n, D], clip by clip."""
     model.eval()
     with torch.inference_mode():

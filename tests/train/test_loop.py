@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from embed.errors import DegluError
-from embed.model.late_fusion import LateFusion
+from embed.model.joint import JointEncoder
 from tests.towers import Tiny
 from tests.train.lesson import all_features, all_targets, fresh_model, lesson_spec, make_clips, spoken_vectors
 from train.features import Features, Shard
@@ -25,7 +25,7 @@ class Lesson(NamedTuple):
     shards: list[Shard]
     targets: Targets
 
-    def model(self) -> LateFusion:
+    def model(self) -> JointEncoder:
         return fresh_model(self.spec, self.features, TRAIN)
 
 
@@ -39,7 +39,7 @@ def lesson(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Lesson:
     return Lesson(spec, features, shards, targets)
 
 
-def right_share(model: LateFusion, lesson: Lesson, lang: str) -> float:
+def right_share(model: JointEncoder, lesson: Lesson, lang: str) -> float:
     """Share of dev clips whose own text is the nearest of its language."""
     spoken = spoken_vectors(model, lesson.features, DEV, "query")
     texts = [i for i, found in enumerate(lesson.targets.langs) if found == lang]

@@ -10,7 +10,7 @@ from embed.cache import cache_folder
 from embed.encoder import Batch, truncate
 from embed.errors import DataUnavailable
 from embed.model.directory import CARD, RELEASED, load_model
-from embed.model.late_fusion import LateFusion
+from embed.model.joint import JointEncoder
 from train.curate.sources import asterisk
 from train.curate.sources.clips import Clip, read_clip
 from train.curate.split import split
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.data
 
 
 @pytest.fixture(scope="module")
-def model() -> LateFusion:
+def model() -> JointEncoder:
     return load_model("demo")
 
 
@@ -41,7 +41,7 @@ def test_it_is_small_and_says_what_it_is_made_of() -> None:
     assert "deglu train deploy/specs/train-demo.yaml" in card
 
 
-def test_rows_do_not_depend_on_their_batch(model: LateFusion, held_out: list[Clip]) -> None:
+def test_rows_do_not_depend_on_their_batch(model: JointEncoder, held_out: list[Clip]) -> None:
     waves = [read_clip(clip.path) for clip in held_out[:8]]
     texts = [clip.text for clip in held_out[:20]]
     for batch in (waves, texts):
@@ -51,7 +51,7 @@ def test_rows_do_not_depend_on_their_batch(model: LateFusion, held_out: list[Cli
         assert np.linalg.norm(together, axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_spoken_and_typed_questions_find_held_out_prompts(model: LateFusion, held_out: list[Clip]) -> None:
+def test_spoken_and_typed_questions_find_held_out_prompts(model: JointEncoder, held_out: list[Clip]) -> None:
     """Far above chance, with a margin for other machines' arithmetic; the figures are in evaluate/NOTES.md."""
     clips = held_out[:40]
     waves = [read_clip(clip.path) for clip in clips]

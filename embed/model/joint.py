@@ -32,7 +32,7 @@ TOKEN_BUDGET = {"cpu": 1024, "cuda": 32_768}
 SECONDS_BUDGET = {"cpu": 60.0, "cuda": 480.0}
 
 
-class LateFusion(nn.Module):
+class JointEncoder(nn.Module):
     """The model as a module: trained through `forward`, asked through `encode` (the Encoder contract)."""
 
     def __init__(
@@ -54,7 +54,7 @@ class LateFusion(nn.Module):
         self._fingerprints = fingerprints
         self._give_budgets("cpu")
 
-    def for_inference(self, precision: Literal["float32", "bfloat16"]) -> "LateFusion":
+    def for_inference(self, precision: Literal["float32", "bfloat16"]) -> "JointEncoder":
         """Itself, frozen and as fast as it can be on the device where it is; it cannot be trained or moved any more.
 
         The towers, and on a GPU the fusion, compute in `precision`; all else in float32.

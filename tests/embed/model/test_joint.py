@@ -10,7 +10,7 @@ import torch
 from embed.encoder import FloatArray, truncate
 from embed.errors import InputError, SpecError
 from embed.model.directory import assemble
-from embed.model.late_fusion import LateFusion
+from embed.model.joint import JointEncoder
 from embed.model.spec import EncoderSpec
 
 TEXTS = ["a", "the radio says: rain", "ou est le marché?", "no", "a longer sentence about the price of rice in town."]
@@ -39,7 +39,7 @@ def spec_of(tiny: Callable[[str], str], text: str, pooling: str, speech: str | N
     return EncoderSpec.parse(values)
 
 
-def made(spec: EncoderSpec) -> LateFusion:
+def made(spec: EncoderSpec) -> JointEncoder:
     torch.manual_seed(1)
     return assemble(spec).eval()
 
