@@ -1,48 +1,228 @@
 """Losses as pure functions of tensors: no model, no file, no process group.
 
-Shapes: B batch, N candidate texts, D the space's width.
+- Every loss takes this worker's rows and returns its share: the mean of the shares over workers, which is what DDP
+  makes of their gradients, is the loss of the whole batch, however the rows are dealt out.
+- Prefixes are renormalised, since that is how they are searched; scores and losses are float32 (float64 stays).
+- What is no fair negative is left out of the softmax; a row's own positive never is.
+
+Shapes: B this worker's rows, W all workers' rows, K hard negatives a row, C candidates, N texts of a table, D width.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 
+class Gather(Protocol):
+    """How this worker's rows join those of the others: `Alone`, or what `train.gather.with_gradient` returns."""
+
+    @property
+    def first(self) -> int:
+        """Place of this worker's first row among all."""
+        ...
+
+    def __call__(self, rows: Tensor, /) -> Tensor:
+        """[W, ...] from [B, ...], in order of rank; what the others' losses ask of a row comes back as its gradient."""
+        ...
+
+    def mean(self, rows_B: Tensor, /) -> Tensor:
+        """This worker's share of the mean over all rows."""
+        ...
+
+    def shared(self, parameter: Tensor, /) -> Tensor:
+        """A parameter that all hold alike and that no DDP module has: its gradient is the mean over the workers."""
+        ...
+
+
+class Alone:
+    """One worker: its rows are all there are."""
+
+    first = 0
+
+    def __call__(self, rows: Tensor, /) -> Tensor:
+        return rows
+
+    def mean(self, rows_B: Tensor, /) -> Tensor:
+        return rows_B.mean()
+
+    def shared(self, parameter: Tensor, /) -> Tensor:
+        return parameter
+
+
+ALONE = Alone()
+
+
+def infonce(
+    vectors_BD: Tensor,
+    targets_BD: Tensor,
+    *,
+    dims: Sequence[int],
+    weights: Sequence[float] | None = None,
+    temperature: float | Tensor = 0.05,
+    same_BC: Tensor | None = None,
+    negatives_BKD: Tensor | None = None,
+    margin: float | None = None,
+    gather: Gather = ALONE,
+) -> Tensor:
+    """Mean of both directions' cross-entropy: each vector finds its target among all workers', each target its vector.
+
+    `same_BC` is True where a candidate says what the row's own target says, and so is no negative of it: C is W, or
+    W + W * K where hard negatives are looked at too (row by row, `gather(torch.tensor(members))` tells whose rows W
+    are).  `negatives_BKD` are candidates of the vectors alone; a negative of zeros stands for none.  With `margin`,
+    a candidate whose cosine at the widest dim exceeds the positive's by more is no negative either.
+    """
+    all_vectors_WD, all_targets_WD = gather(torch.stack([vectors_BD, targets_BD], 1)).unbind(1)
+    candidates_CD, unfair_BC = all_targets_WD, same_BC
+    if negatives_BKD is not None:
+        negatives_CD = gather(negatives_BKD).flatten(0, 1)
+        candidates_CD = torch.cat([all_targets_WD, negatives_CD])
+        unfair_BC = _with_negatives(same_BC, len(all_targets_WD), negatives_CD, len(vectors_BD))
+    forward = _towards(vectors_BD, candidates_CD, dims, weights, temperature, unfair_BC, margin, gather)
+    same_BW = None if same_BC is None else same_BC[:, : len(all_vectors_WD)]
+    backward = _towards(targets_BD, all_vectors_WD, dims, weights, temperature, same_BW, margin, gather)
+    return (forward + backward) / 2
+
+
+def reverse_infonce(
+    vectors_BD: Tensor,
+    texts_BD: Tensor,
+    *,
+    dims: Sequence[int],
+    weights: Sequence[float] | None = None,
+    temperature: float | Tensor = 0.05,
+    same_BW: Tensor | None = None,
+    margin: float | None = None,
+    gather: Gather = ALONE,
+) -> Tensor:
+    """Each text finds its own speech among all workers' speech; row i of both is a pair.  See `infonce`."""
+    return _towards(texts_BD, gather(vectors_BD), dims, weights, temperature, same_BW, margin, gather)
+
+
+def against_table(
+    vectors_BD: Tensor,
+    table: Mapping[int, Tensor],
+    positives_B: Tensor,
+    allowed_BN: Tensor,
+    *,
+    weights: Sequence[float] | None = None,
+    temperature: float | Tensor = 0.05,
+    margin: float | None = None,
+    gather: Gather = ALONE,
+) -> Tensor:
+    """Weighted mean over dims of the cross-entropy of each row's positive among its allowed texts of the table.
+
+    `table` holds unit prefixes [N, d] by d, widest first; `allowed_BN` is False for texts that are no fair negative
+    (of another language, or equally right).  The table is the same on all workers, so nothing is gathered.
+    """
+    unfair_BN = ~allowed_BN
+    return _nested(vectors_BD, table, positives_B, weights, temperature, unfair_BN, margin, gather)
+
+
+def distillation(vectors_BD: Tensor, teachers_BD: Tensor, *, gather: Gather = ALONE) -> Tensor:
+    """Mean of 1 - cosine to what the frozen tower says of the true transcript."""
+    return gather.mean(1 - nn.functional.cosine_similarity(_exact(vectors_BD), _exact(teachers_BD), dim=-1))
+
+
+def regression(
+    vectors_BD: Tensor,
+    targets_BD: Tensor,
+    *,
+    dims: Sequence[int],
+    weights: Sequence[float] | None = None,
+    gather: Gather = ALONE,
+) -> Tensor:
+    """Weighted mean over dims of mean absolute error minus log-sigmoid of the cosine, of the prefixes as they come."""
+    losses = []
+    for dim in dims:
+        prefix, target = _exact(vectors_BD)[:, :dim], _exact(targets_BD)[:, :dim]
+        cosines_B = nn.functional.cosine_similarity(prefix, target, dim=-1)
+        losses.append(gather.mean((prefix - target).abs().mean(-1) - nn.functional.logsigmoid(cosines_B)))
+    return _weighted(losses, weights)
+
+
+def _towards(
+    asking_BD: Tensor,
+    candidates_CD: Tensor,
+    dims: Sequence[int],
+    weights: Sequence[float] | None,
+    temperature: float | Tensor,
+    same_BC: Tensor | None,
+    margin: float | None,
+    gather: Gather,
+) -> Tensor:
+    """Loss of rows whose positives are the candidates of the same place, from `gather.first` on."""
+    prefixes = {dim: _unit(candidates_CD, dim) for dim in sorted(dims, reverse=True)}
+    order = None if weights is None else [weights[list(dims).index(dim)] for dim in prefixes]
+    positives_B = torch.arange(len(asking_BD), device=asking_BD.device) + gather.first
+    return _nested(asking_BD, prefixes, positives_B, order, temperature, same_BC, margin, gather)
+
+
+def _nested(
+    asking_BD: Tensor,
+    prefixes: Mapping[int, Tensor],
+    positives_B: Tensor,
+    weights: Sequence[float] | None,
+    temperature: float | Tensor,
+    unfair_BC: Tensor | None,
+    margin: float | None,
+    gather: Gather,
+) -> Tensor:
+    losses: list[Tensor] = []
+    own_B1 = positives_B[:, None]
+    if unfair_BC is not None:
+        unfair_BC = unfair_BC.scatter(1, own_B1, False)
+    for dim in sorted(prefixes, reverse=True):
+        cosines_BC = _unit(asking_BD, dim) @ prefixes[dim].T
+        if margin is not None and not losses:
+            # Judged once, where most is known: a narrow prefix's near misses are what it has to learn from.
+            above_BC = cosines_BC.detach() > cosines_BC.detach().gather(1, own_B1) + margin
+            unfair_BC = above_BC if unfair_BC is None else unfair_BC | above_BC
+        scores_BC = cosines_BC / temperature
+        if unfair_BC is not None:
+            scores_BC = scores_BC.masked_fill(unfair_BC, float("-inf"))
+        losses.append(gather.mean(nn.functional.cross_entropy(scores_BC, positives_B, reduction="none")))
+    return _weighted(losses, weights)
+
+
+def _with_negatives(same_BC: Tensor | None, num_pairs: int, negatives_CD: Tensor, num_rows: int) -> Tensor:
+    """[B, W + W * K], True where a candidate is no negative: said to be the same, or none at all."""
+    none_BC = (negatives_CD == 0).all(-1).expand(num_rows, -1)
+    if same_BC is None:
+        same_BC = none_BC.new_zeros(num_rows, num_pairs)
+    if same_BC.shape[1] == num_pairs:
+        return torch.cat([same_BC, none_BC], 1)
+    return torch.cat([same_BC[:, :num_pairs], same_BC[:, num_pairs:] | none_BC], 1)
+
+
+def _weighted(losses: Sequence[Tensor], weights: Sequence[float] | None) -> Tensor:
+    """Mean of the dims' losses by weights, which are taken as shares of their sum."""
+    each = torch.stack(list(losses))
+    if weights is None:
+        return each.mean()
+    shares = torch.tensor(weights, dtype=each.dtype, device=each.device)
+    return each @ (shares / shares.sum())
+
+
+def _unit(rows: Tensor, dim: int) -> Tensor:
+    """Prefixes of unit length, exact enough for a loss."""
+    return nn.functional.normalize(_exact(rows[:, :dim]), dim=-1)
+
+
+def _exact(rows: Tensor) -> Tensor:
+    return rows if rows.dtype == torch.float64 else rows.float()
+
+
 def matryoshka_infonce(
     vectors_BD: Tensor, candidates: Mapping[int, Tensor], positives_B: Tensor, allowed_BN: Tensor, temperature: float
 ) -> Tensor:
-    """Mean over dims of the cross-entropy of each row's positive among its allowed candidates.
-
-    `candidates` holds unit prefixes [N, d] by d; `allowed_BN` is False for texts that are no fair negative
-    (of another language, or equally right).  Rows' prefixes are renormalised here.
-    """
-    losses = []
-    for dim, candidates_ND in candidates.items():
-        prefix = nn.functional.normalize(vectors_BD[:, :dim], dim=-1)
-        scores_BN = (prefix @ candidates_ND.T / temperature).masked_fill(~allowed_BN, float("-inf"))
-        losses.append(nn.functional.cross_entropy(scores_BN, positives_B))
-    return torch.stack(losses).mean()
+    """Until the loop calls `against_table`."""
+    return against_table(vectors_BD, candidates, positives_B, allowed_BN, temperature=temperature)
 
 
 def in_batch_infonce(
     vectors_BD: Tensor, texts_BD: Tensor, same_BB: Tensor, dims: Sequence[int], temperature: float
 ) -> Tensor:
-    """The other direction: mean over dims of the cross-entropy of each text's own speech among the batch's speech.
-
-    Row i of both is a pair; `same_BB` is True where two rows say the same, which are no negatives of each other.
-    """
-    pairs = torch.arange(len(vectors_BD), device=vectors_BD.device)
-    unfair_BB = same_BB & ~torch.eye(len(pairs), dtype=torch.bool, device=vectors_BD.device)
-    losses = []
-    for dim in dims:
-        speech = nn.functional.normalize(vectors_BD[:, :dim], dim=-1)
-        texts = nn.functional.normalize(texts_BD[:, :dim], dim=-1)
-        scores_BB = (texts @ speech.T / temperature).masked_fill(unfair_BB, float("-inf"))
-        losses.append(nn.functional.cross_entropy(scores_BB, pairs))
-    return torch.stack(losses).mean()
-
-
-def distillation(vectors_BD: Tensor, teachers_BD: Tensor) -> Tensor:
-    """Mean of 1 - cosine to what the frozen tower says of the true transcript."""
-    return (1 - nn.functional.cosine_similarity(vectors_BD, teachers_BD, dim=-1)).mean()
+    """Until the loop calls `reverse_infonce`."""
+    return reverse_infonce(vectors_BD, texts_BD, dims=dims, temperature=temperature, same_BW=same_BB)
