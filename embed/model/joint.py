@@ -5,7 +5,8 @@
     end token ------------------------------------------------- behind -------+      -> transform -> unit [B, D]
 
 Source: arXiv 2602.19991 §2.2, without the faults of its public code: no padding reaches a pooled position, an end
-token follows speech, and the instruction of training is the instruction of use.
+token follows speech, and the instruction of training is the instruction of use.  A model with a head instead of a
+fusion (the dual encoder, ridge) goes from frames to the space at once; its texts are the same.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from embed.encoder import SAMPLE_RATE, Batch, Fingerprints, FloatArray, Role
 from embed.errors import SpecError
 from embed.model.budget import Budget
 from embed.model.fusion import Fusion, shorten
+from embed.model.head import SpeechHead
 from embed.model.precision import quicken
 from embed.model.spec import EncoderSpec
 from embed.model.speech_tower import SpeechTower
@@ -30,6 +32,7 @@ from embed.model.transform import NestingTransform
 # (512 to 2,048 tokens are within 3 % of each other); on a GPU: enough to fill it.
 TOKEN_BUDGET = {"cpu": 1024, "cuda": 32_768}
 SECONDS_BUDGET = {"cpu": 60.0, "cuda": 480.0}
+NO_SPEECH = "this encoder is of text alone; choose a model with a speech tower to embed speech"
 
 
 class JointEncoder(nn.Module):
@@ -49,6 +52,7 @@ class JointEncoder(nn.Module):
         self.text = text
         self.speech = speech
         self.fusion = Fusion(spec.fusion, speech.width, text.width) if spec.fusion and speech else None
+        self.head = SpeechHead(spec.head, speech.width, spec.dims) if spec.head and speech else None
         self.transform = NestingTransform(text.width) if spec.transform else None
         self.precision: Literal["float32", "bfloat16"] = "float32"
         self._fingerprints = fingerprints
@@ -91,17 +95,41 @@ class JointEncoder(nn.Module):
                 return self._of_texts(cast(Sequence[str], batch), role, task)
             return self._of_speech(cast(Sequence[FloatArray], batch), role, task)
 
-    def forward(self, frames: Tensor, lengths: Tensor, role: Role, task: str | None = None) -> Tensor:
-        """Unit vectors [B, D] of frames [B, T, F] that `shorten` has averaged already."""
+    @property
+    def frame_pool(self) -> int:
+        """Neighbouring frames that `shorten` averages before `forward` sees them."""
+        part = self.fusion if self.fusion is not None else self.head
+        if part is None:
+            raise SpecError(NO_SPEECH)
+        return part.spec.frame_pool
+
+    def forward(self, x: Tensor, lengths: Tensor, role: Role, task: str | None = None) -> Tensor:
+        """Unit vectors [B, D] of frames [B, T, F] that `shorten` has averaged, or of waves [B, samples] at 16 kHz.
+
+        Waves go through the speech tower here, so that it can be trained.  Independent heads give [B, sum of dims],
+        see `SpeechHead`; a head takes no notice of role and task.
+        """
+        if x.dim() == 2:
+            x, lengths = self._frames([wave[: int(n)].cpu().numpy() for wave, n in zip(x, lengths, strict=True)])
+        if self.head is not None:
+            vectors: Tensor = self.head(x, lengths)
+            return vectors
         if self.fusion is None:
-            raise SpecError("this encoder is of text alone; name a speech tower and a fusion in its spec")
+            raise SpecError(NO_SPEECH)
         # In float32 a GPU would spend more time on the fusion than on the towers.
-        halved = self.precision == "bfloat16" and frames.is_cuda
+        halved = self.precision == "bfloat16" and x.is_cuda
         with torch.autocast("cuda", torch.bfloat16, enabled=halved):
-            content, counts = self.fusion(frames, lengths)
+            content, counts = self.fusion(x, lengths)
         embedded, mask = self._framed(content, counts, role, task)
         pooled = self.fusion.output_map(self.text.pooled(mask, embedded=embedded))
         return self.place(pooled)
+
+    def _frames(self, waves: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
+        """Averaged frames [B, T, F] and lengths [B]."""
+        if self.speech is None:
+            raise SpecError(NO_SPEECH)
+        frames, lengths = self.speech(waves)
+        return shorten(frames, lengths, self.frame_pool)
 
     def place(self, pooled: Tensor) -> Tensor:
         """Pooled [n, D] to the unit vectors of the space."""
@@ -129,14 +157,11 @@ class JointEncoder(nn.Module):
         return self.tokens_at_once.rows([len(one) for one in tokens], self.dims[0], encode)
 
     def _of_speech(self, waves: Sequence[FloatArray], role: Role, task: str | None) -> FloatArray:
-        if self.speech is None or self.fusion is None:
-            raise SpecError("this encoder is of text alone; choose a model with a speech tower to embed speech")
-        speech, pooled = self.speech, self.fusion.spec.frame_pool
+        if self.head is not None and self.head.spec.independent:
+            raise SpecError("independent heads have no valid prefixes: this model is evaluated only, never used")
 
         def encode(group: list[int]) -> FloatArray:
-            frames, lengths = speech([waves[i] for i in group])
-            averaged, counts = shorten(frames, lengths, pooled)
-            return _array(self(averaged, counts, role, task))
+            return _array(self(*self._frames([waves[i] for i in group]), role, task))
 
         return self.samples_at_once.rows([len(wave) for wave in waves], self.dims[0], encode)
 
