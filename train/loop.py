@@ -1,98 +1,99 @@
 """The training loop: plain torch, one process or many; who runs the processes and keeps the files is not its affair.
 
-A step takes one role for the whole batch, query and document in turn: a spoken question is drawn to documents, an
-archived recording to typed questions.  The candidates are all texts of the positive's language, not only the batch's;
-in the document's role each text is also drawn to its own speech among the batch's, since speech is what is searched.
+- The global batches, and all that is drawn at random, are the strategy's: they do not know how many workers there are.
+- Every worker takes every so manyeth row of a batch; the loss is that of the whole batch, the gradient the mean.
+- A micro-batch that memory is too small for is halved, and the step is taken again.
+- The towers compute in bfloat16 where the hardware has it; frozen weights are kept in it, losses are float32.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
-from embed.encoder import Role
-from embed.errors import DegluError
-from embed.model.joint import JointEncoder
-from train.features import Features
-from train.losses import distillation, in_batch_infonce, matryoshka_infonce
+from embed.errors import DegluError, SpecError
+from embed.model.precision import Precision, settled
+from train.average import RunningMean
+from train.checkpoint import State, scored
+from train.parallel import Workers
 from train.spec import TrainSpec
-from train.targets import Targets
+from train.step import Gradients, Share
+from train.strategy import At, Strategy
 
-ROLES: tuple[Role, Role] = ("query", "document")
+ONE_WORKER = Workers()
+NAMED = 5  # members that an error names
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """What an epoch did."""
+class StepDone:
+    """What a step did."""
 
-    number: int  # from 0
-    steps: int  # so far
-    loss: float  # mean over this worker's steps of the epoch
-    learning_rate: float  # at its end
+    step: int  # steps done so far, over all epochs
+    epoch: int
+    of: int  # steps in the whole training
+    rows: int  # members in the batch, over all workers
+    losses: Mapping[str, float]  # this worker's share, "loss" among them
+    learning_rate: float
+    gradient_norm: float  # before clipping, of all workers' mean
     seconds: float
 
 
+@dataclass(frozen=True)
+class EpochDone:
+    """What an epoch did."""
+
+    epoch: int  # from 0
+    step: int  # steps done so far
+    losses: Mapping[str, float]  # means over this worker's steps of the epoch, since it last started
+    scores: Mapping[str, float]  # on dev; {} where it was not the turn
+    best: bool  # whether the scores are the best so far
+    seconds: float  # of the steps and the scoring
+
+
+@dataclass(frozen=True)
+class Halved:
+    """Memory ran out: so many pairs at a time from now on."""
+
+    step: int
+    micro_batch: int
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The training is over."""
+
+    step: int
+    epoch: int
+    reason: str  # for the user
+    early: bool  # before the last epoch
+
+
+Event = StepDone | EpochDone | Halved | Stopped
+
+
 def run(
-    model: JointEncoder,
-    features: Features,
-    targets: Targets,
-    clips: Sequence[int],
+    strategy: Strategy,
     spec: TrainSpec,
     *,
-    rank: int = 0,
-    world: int = 1,
-    wrap: Callable[[nn.Module], nn.Module] = lambda module: module,
+    start: State | None = None,
+    workers: Workers = ONE_WORKER,
     device: str = "cpu",
-) -> Iterator[Epoch]:
-    """Train `model.fusion` in place on the given clips, yielding after each epoch.  Deterministic by `spec.seed`.
+    precision: Precision = "auto",
+    save: Callable[[State], object] = lambda state: None,
+) -> Iterator[Event]:
+    """Train in place from the beginning or from `start`, telling of every step; the last event is Stopped.
 
-    `wrap` makes the module data-parallel; a batch is dealt out by rank.  Raises DegluError at the first
-    loss that is not finite, naming the step.
+    Worker 0 gives `save` a State every `checkpoints.every_steps` steps and after every scoring.  At the end the module
+    holds the last weights; which were the best, the saved scores say.  Raises DegluError at the first loss that is
+    not finite, naming step, epoch and members.
     """
-    if model.fusion is None:
-        raise DegluError("late fusion needs a speech tower and a fusion in the encoder's spec")
-    model.to(device).train()
-    parallel = wrap(model)
-    optimiser = torch.optim.AdamW(model.fusion.parameters(), spec.learning_rate, weight_decay=spec.weight_decay)
-    per_epoch = len(batches(features, clips, spec, 0))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_cosine(spec.warmup_steps, per_epoch * spec.epochs))
-    batch_of = _Batcher(features, targets, model.dims, spec, device)
-    steps = 0
-    for number in range(spec.epochs):
-        began, losses = time.perf_counter(), []
-        for members in batches(features, clips, spec, number):
-            role = ROLES[steps % 2]
-            torch.manual_seed(spec.seed * 1_000_003 + steps * 1_009 + rank)
-            loss = batch_of.loss(parallel, members[rank::world], role, number, steps)
-            if not math.isfinite(loss.item()):
-                raise DegluError(f"training stopped: the loss is {loss.item()} at step {steps} of epoch {number}")
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(model.fusion.parameters(), spec.clip_norm)
-            optimiser.step()
-            schedule.step()
-            losses.append(loss.item())
-            steps += 1
-        rate = float(schedule.get_last_lr()[0])
-        yield Epoch(number, steps, float(np.mean(losses)), rate, time.perf_counter() - began)
-        model.train()
-
-
-def batches(features: Features, clips: Sequence[int], spec: TrainSpec, epoch: int) -> list[list[int]]:
-    """Whole batches of clips of like length, in an order that seed and epoch decide; the remainder waits its turn."""
-    order = np.random.default_rng([spec.seed, epoch]).permutation(np.asarray(clips)).tolist()
-    # Sorting inside windows of eight batches keeps padding low and batches random.
-    window = spec.batch * 8
-    sorted_runs = [sorted(order[i : i + window], key=features.length) for i in range(0, len(order), window)]
-    whole = [run[i : i + spec.batch] for run in sorted_runs for i in range(0, len(run) - spec.batch + 1, spec.batch)]
-    if not whole:
-        raise DegluError(f"{len(order)} training clips do not fill one batch of {spec.batch}; lower `batch`")
-    return [whole[i] for i in np.random.default_rng([spec.seed, epoch, 1]).permutation(len(whole))]
+    halved = settled(precision, device) == "bfloat16"
+    yield from _Training(strategy, spec, workers, device, halved, save).run(start)
 
 
 def warm_cosine(warmup: int, total: int) -> Callable[[int], float]:
@@ -106,56 +107,205 @@ def warm_cosine(warmup: int, total: int) -> Callable[[int], float]:
     return factor
 
 
-class _Batcher:
-    """Turns clip numbers into padded frames, positives and fair negatives."""
+class _Training:
+    """Weights, optimiser and place in the data, from step to step."""
 
-    def __init__(self, features: Features, targets: Targets, dims: Sequence[int], spec: TrainSpec, device: str) -> None:
-        self.features, self.targets, self.spec, self.device = features, targets, spec, device
-        # A query is compared with documents and a document with queries.
-        self.candidates = {
-            "query": _on(targets.prefixes("document", dims), device),
-            "document": _on(targets.prefixes("query", dims), device),
-        }
-        self.teachers = {role: targets.vectors[role].to(device) for role in ROLES}
-        langs = sorted(set(targets.langs))
-        self.of_lang = {lang: torch.tensor([found == lang for found in targets.langs], device=device) for lang in langs}
+    def __init__(
+        self,
+        strategy: Strategy,
+        spec: TrainSpec,
+        workers: Workers,
+        device: str,
+        halved: bool,
+        save: Callable[[State], object],
+    ) -> None:
+        self.strategy, self.spec, self.workers, self.save = strategy, spec, workers, save
+        self.device, self.halved = torch.device(device), halved
+        settings = spec.optimiser
+        if settings.batch < workers.world:
+            raise SpecError(f"optimiser.batch = {settings.batch} is not one row for each of {workers.world} workers")
+        self.total = len(strategy.batches(0)) * settings.epochs
+        self.rate = warm_cosine(settings.warmup_steps, self.total)
 
-    def loss(self, model: nn.Module, members: Sequence[int], role: Role, epoch: int, step: int) -> Tensor:
-        chance = np.random.default_rng([self.spec.seed, step, *members[:1]])
-        frames = [self._frames(clip, chance) for clip in members]
-        lengths = torch.tensor([len(one) for one in frames], device=self.device)
-        padded = pad_sequence(frames, batch_first=True).to(self.device)
-        langs = [str(chance.choice(sorted(self.targets.own[clip]))) for clip in members]
-        positives = [self.targets.own[clip][lang] for clip, lang in zip(members, langs, strict=True)]
-        allowed = torch.stack([self.of_lang[lang] for lang in langs])
-        # bfloat16 in the frozen tower: half the time, and the loss is taken in float32.
-        with torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16):
-            vectors = model(padded, lengths, role).float()
-        chosen = torch.tensor(positives, device=self.device)
-        contrast = matryoshka_infonce(vectors, self.candidates[role], chosen, allowed, self.spec.temperature)
-        if role == "document" and self.spec.in_batch:
-            # Texts of any language against speech of any language: what a typed question meets in an archive.
-            asked = self.targets.vectors["query"].to(self.device)[chosen]
-            back = in_batch_infonce(
-                vectors, asked, self._same(members), list(self.candidates[role]), self.spec.temperature
+    def run(self, start: State | None) -> Iterator[Event]:
+        self._begin(start)
+        if self.place.finished:
+            yield Stopped(self.place.step, self.place.epoch, "this training was finished before", early=False)
+            return
+        while not self.place.finished:
+            yield from self._epoch()
+        early = self.place.epoch + 1 < self.spec.optimiser.epochs
+        reason = f"no better score on dev in {self.place.stale} scorings" if early else "the last epoch is done"
+        yield Stopped(self.place.step, self.place.epoch, reason, early)
+
+    def _begin(self, start: State | None) -> None:
+        """Everything to its device and type, and back to where it was."""
+        settings, module = self.spec.optimiser, self.strategy.module
+        module.to(self.device).train()
+        if start is not None:
+            self.strategy.load(start.weights)
+        if self.halved:
+            _halve_frozen(module)
+        self.parameters = self.strategy.parameters()
+        self.optimiser = torch.optim.AdamW(
+            self.parameters.values(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
+        self.average = RunningMean(self.parameters, settings.average)
+        if start is not None:
+            self.average.load(start.average)
+            _restore(self.optimiser, self.parameters, start.optimiser)
+        self.gradients = Gradients(
+            self.strategy,
+            self.workers.wrap(module),
+            self.workers,
+            min(settings.micro_batch or settings.batch, settings.batch),
+            self.device,
+            self.halved,
+        )
+        # Where it stands, without the tensors, which are taken when it is kept.
+        self.place = replace(start or State(0, 0, 0, {}, {}, {}), weights={}, optimiser={}, average={})
+        if self.place.scores and not self.place.finished:
+            self.place = replace(self.place, epoch=self.place.epoch + 1, position=0, scores={})
+
+    def _epoch(self) -> Iterator[Event]:
+        """What is left of the epoch, and its scoring."""
+        began, told = time.perf_counter(), _Means()
+        for event in self._steps(self.strategy.batches(self.place.epoch)):
+            told.take(event)
+            yield event
+        epoch, best = self.place.epoch, self.place.best
+        last = epoch + 1 == self.spec.optimiser.epochs
+        if last or (epoch + 1) % self.spec.validation.every_epochs == 0:
+            self._score(last)
+        scores, better = self.place.scores, self.place.best != best
+        yield EpochDone(epoch, self.place.step, told.means(), scores, better, time.perf_counter() - began)
+        if not self.place.finished:
+            self.place = replace(self.place, epoch=epoch + 1, position=0, scores={})
+
+    def _steps(self, batches: Sequence[Sequence[int]]) -> Iterator[StepDone | Halved]:
+        for share in self._ahead(batches):
+            began, micro = time.perf_counter(), self.gradients.micro
+            parts = self.gradients.add(share)
+            if self.gradients.micro < micro:
+                yield Halved(share.at.step, self.gradients.micro)
+            losses, norm, rate = self._update(share, parts)
+            self.place = replace(self.place, step=share.at.step + 1, position=share.at.position + 1)
+            if self.place.step % self.spec.checkpoints.every_steps == 0:
+                self._keep()
+            seconds = time.perf_counter() - began
+            yield StepDone(self.place.step, share.at.epoch, self.total, len(share.members), losses, rate, norm, seconds)
+
+    def _ahead(self, batches: Sequence[Sequence[int]]) -> Iterator[Share]:
+        """What is left of the epoch: the next batch is prepared on a thread while one is learnt from."""
+        place = self.place
+        begun = place.step - place.position
+        todo = [At(begun + i, place.epoch, i) for i in range(place.position, len(batches))]
+        with ThreadPoolExecutor(1) as thread:
+            waiting: deque[Future[Share]] = deque()
+            for at in todo:
+                waiting.append(thread.submit(self.gradients.share, batches[at.position], at))
+                if len(waiting) > 1:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _update(self, share: Share, parts: Mapping[str, Tensor]) -> tuple[dict[str, float], float, float]:
+        """Take the step; the loss's parts, the gradient's norm and the rate.  Nonsense ends the training here."""
+        clipped = nn.utils.clip_grad_norm_(self.parameters.values(), self.spec.optimiser.clip_norm)
+        losses, norm = {name: float(value) for name, value in parts.items()}, float(clipped)
+        if not (math.isfinite(losses["loss"]) and math.isfinite(norm)):
+            raise DegluError(self._nonsense(share, losses["loss"], norm))
+        rate = self.spec.optimiser.learning_rate * self.rate(share.at.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.average.update(share.at.step)
+        return losses, norm, rate
+
+    def _nonsense(self, share: Share, loss: float, norm: float) -> str:
+        members, finite = self.gradients.order(share.members), self.gradients.finite
+        assert finite is not None
+        if not math.isfinite(norm) and self.workers.world > 1:
+            # The norm is the same for all workers, so all of them come here and can look at each other's rows.
+            finite = self.workers.gather(self.gradients.rows(members))(finite.float()).bool()
+        elif self.workers.world > 1:
+            members = list(share.own)
+        bad = [one for one, fine in zip(members, finite.tolist(), strict=True) if not fine]
+        cure = "look at these" if bad else "lower optimiser.learning_rate"
+        names = self.strategy.names((bad or members)[:NAMED])
+        more = len(bad or members) - len(names)
+        return (
+            f"training stopped: the loss is {loss}, its gradient {norm} at step {share.at.step} of epoch"
+            f" {share.at.epoch}, from {', '.join(names)}{f' and {more} more' if more else ''}; {cure}"
+        )
+
+    def _score(self, last: bool) -> None:
+        """Worker 0 scores dev, and all take its word."""
+        scores: dict[str, float] = {}
+        if self.workers.rank == 0:
+            autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.halved)
+            with self.average.applied(), autocast, torch.inference_mode():
+                scores = self.strategy.scores()
+            self.strategy.module.train()
+        self.place = scored(self.place, self.workers.agree(scores))
+        patience = self.spec.validation.patience
+        self.place = replace(self.place, finished=last or 0 < patience <= self.place.stale)
+        self._keep()
+
+    def _keep(self) -> None:
+        if self.workers.rank == 0:
+            self.save(
+                replace(
+                    self.place,
+                    weights=_copies(self.strategy.state()),
+                    optimiser=_copies(_optimiser_state(self.optimiser, self.parameters)),
+                    average=_copies(self.average.state()),
+                )
             )
-            contrast = contrast + self.spec.in_batch * back
-        spoken = torch.tensor([self.targets.spoken[clip] for clip in members], device=self.device)
-        return contrast + self.spec.distillation * distillation(vectors, self.teachers[role][spoken])
-
-    def _same(self, members: Sequence[int]) -> Tensor:
-        """[B, B], True where two clips share a text."""
-        texts = [set(self.targets.own[clip].values()) for clip in members]
-        return torch.tensor([[bool(one & other) for other in texts] for one in texts], device=self.device)
-
-    def _frames(self, clip: int, chance: np.random.Generator) -> Tensor:
-        frames = self.features.frames(clip, int(chance.integers(self.features.speeds)))
-        hidden = int(len(frames) * chance.uniform(0, self.spec.time_mask))
-        if hidden:
-            begin = int(chance.integers(len(frames) - hidden + 1))
-            frames[begin : begin + hidden] = frames.mean(0)
-        return frames
 
 
-def _on(prefixes: dict[int, Tensor], device: str) -> dict[int, Tensor]:
-    return {dim: values.to(device) for dim, values in prefixes.items()}
+class _Means:
+    """Of every part of the loss over steps."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._steps = 0
+
+    def take(self, event: StepDone | Halved) -> None:
+        if isinstance(event, StepDone):
+            self._steps += 1
+            for name, value in event.losses.items():
+                self._sums[name] = self._sums.get(name, 0.0) + value
+
+    def means(self) -> dict[str, float]:
+        return {name: value / self._steps for name, value in self._sums.items()}
+
+
+def _halve_frozen(module: nn.Module) -> None:
+    """Frozen weights to bfloat16, once: autocast would do it at every step."""
+    for parameter in module.parameters():
+        if not parameter.requires_grad and parameter.is_floating_point():
+            parameter.data = parameter.data.to(torch.bfloat16)
+
+
+def _optimiser_state(optimiser: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    """Every tensor of the optimiser as "<what>/<parameter>"."""
+    return {
+        f"{what}/{name}": value
+        for name, parameter in parameters.items()
+        for what, value in optimiser.state[parameter].items()
+    }
+
+
+def _restore(
+    optimiser: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter], state: Mapping[str, Tensor]
+) -> None:
+    for place, value in state.items():
+        what, _, name = place.partition("/")
+        parameter = parameters[name]
+        optimiser.state[parameter][what] = value.to(parameter.device, copy=True)
+
+
+def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().to("cpu", copy=True) for name, value in tensors.items()}
