@@ -1,0 +1,82 @@
+"""The numbers of a training as it goes: `metrics.csv` for programs, event files for TensorBoard.
+
+The CSV is long, one number a row (step, epoch, name, value), so that it can grow by a name at any time; names are the
+tags of TensorBoard: `loss/total`, `dev/score`, `rate/learning`.  A training that goes on from an earlier step takes
+back the rows behind it.
+"""
+
+import csv
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+from tensorboardX import SummaryWriter
+
+CSV, TENSORBOARD = "metrics.csv", "tensorboard"
+COLUMNS = ("step", "epoch", "name", "value")
+
+Row = tuple[int, int, str, float]
+
+
+class MetricsLog:
+    """Both files below a folder, for as long as `with` lasts; what stands there is kept until `go_on_from`."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path, self.events = folder / CSV, folder / TENSORBOARD
+
+    def __enter__(self) -> "MetricsLog":
+        self._open(read_metrics(self.path))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._close()
+
+    def go_on_from(self, step: int) -> None:
+        """Forget what was noted behind `step`: these steps will be taken again; 0 forgets all."""
+        self._close()
+        self._open([row for row in read_metrics(self.path) if row[0] <= step and step])
+
+    def note(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
+        """Numbers after so many steps; on disk when this returns."""
+        self._write([(step, epoch, name, float(value)) for name, value in values.items()])
+        self._file.flush()
+
+    def _open(self, rows: Iterable[Row]) -> None:
+        """Anew, with these rows: event files cannot be taken back, so they are made again."""
+        shutil.rmtree(self.events, ignore_errors=True)
+        self._board = SummaryWriter(str(self.events))
+        self._file = self.path.open("w", newline="", encoding="utf-8")
+        self._csv = csv.writer(self._file, lineterminator="\n")
+        self._csv.writerow(COLUMNS)
+        self._write(rows)
+        self._file.flush()
+
+    def _write(self, rows: Iterable[Row]) -> None:
+        for step, epoch, name, value in rows:
+            self._csv.writerow([step, epoch, name, repr(value)])
+            self._board.add_scalar(name, value, step)
+
+    def _close(self) -> None:
+        self._file.close()
+        self._board.close()
+
+
+def read_metrics(path: Path) -> list[Row]:
+    """The rows of a metrics.csv, in the order in which they were noted; [] where there is none.
+
+    A last line that a kill has cut is left out.
+    """
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = [line for line in csv.reader(file) if len(line) == len(COLUMNS)][1:]
+    return [row for line in lines if (row := _row(line)) is not None]
+
+
+def _row(line: list[str]) -> Row | None:
+    try:
+        return int(line[0]), int(line[1]), line[2], float(line[3])
+    except ValueError:
+        return None
