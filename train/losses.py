@@ -212,17 +212,3 @@ def _unit(rows: Tensor, dim: int) -> Tensor:
 
 def _exact(rows: Tensor) -> Tensor:
     return rows if rows.dtype == torch.float64 else rows.float()
-
-
-def matryoshka_infonce(
-    vectors_BD: Tensor, candidates: Mapping[int, Tensor], positives_B: Tensor, allowed_BN: Tensor, temperature: float
-) -> Tensor:
-    """Until the loop calls `against_table`."""
-    return against_table(vectors_BD, candidates, positives_B, allowed_BN, temperature=temperature)
-
-
-def in_batch_infonce(
-    vectors_BD: Tensor, texts_BD: Tensor, same_BB: Tensor, dims: Sequence[int], temperature: float
-) -> Tensor:
-    """Until the loop calls `reverse_infonce`."""
-    return reverse_infonce(vectors_BD, texts_BD, dims=dims, temperature=temperature, same_BW=same_BB)

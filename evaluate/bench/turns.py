@@ -1,0 +1,135 @@
+"""Ways of doing a thing, each in processes of its own, that take turns on one machine.
+
+All stand ready at the same time and one works while the others wait, so that a busy neighbour is met by all alike;
+each keeps its own memory, so that its peak is its own.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from statistics import median
+from typing import Any
+
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.multiprocessing.spawn import spawn
+
+from embed.errors import DegluError
+from evaluate.bench.memory import peak_mb
+
+HOST, PATIENCE = "127.0.0.1", timedelta(minutes=20)
+GO, END = b"go", b"end"
+
+Start = Callable[[int], AbstractContextManager[None]]  # by the port at which turns are given
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a way took, as its first worker saw it."""
+
+    seconds: float  # the middle turn, by the clock
+    cpu_s: float  # the middle turn, of one process
+    losses: tuple[float, ...]  # of all turns, the first included
+    peak_mb: float
+
+
+def measured(ways: Mapping[str, Start], rounds: int) -> dict[str, Spent]:
+    """Start all ways, give each a turn to warm up and then one a round, forwards and backwards in turn."""
+    store = TCPStore(HOST, 0, is_master=True, wait_for_workers=False, timeout=PATIENCE)
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
+    with ExitStack() as running:
+        for start in ways.values():
+            running.enter_context(start(store.port))
+        try:
+            for number in range(rounds + 1):
+                for name in list(ways)[:: -1 if number % 2 else 1]:
+                    found[name].append(_turn(store, name, number))
+        finally:
+            for name in ways:
+                store.set(f"{name}/{len(found[name])}", END.decode())
+    return {name: _spent(turns) for name, turns in found.items()}
+
+
+class Player:
+    """A worker's side: waits for its way's turn, counts steps, tells what they took."""
+
+    def __init__(self, port: int, name: str, per_turn: int, leads: bool = True) -> None:
+        self._store = TCPStore(HOST, port, is_master=False, timeout=PATIENCE)
+        self._name, self._per_turn, self._leads = name, per_turn, leads
+        self._turn = 0
+
+    def wait(self) -> bool:
+        """Until it is one's turn; False where there are no more."""
+        if bytes(self._store.get(f"{self._name}/{self._turn}")) == END:
+            return False
+        self._losses: list[float] = []
+        self._began = time.perf_counter(), time.process_time()
+        return True
+
+    def step(self, loss: float) -> bool:
+        """A step is done; at the end of a turn waits for the next.  False where there are no more."""
+        self._losses.append(loss)
+        if len(self._losses) < self._per_turn:
+            return True
+        clock, cpu = self._began
+        told = {"seconds": time.perf_counter() - clock, "cpu_s": time.process_time() - cpu}
+        if self._leads:
+            self.tell({**told, "losses": self._losses, "peak_mb": peak_mb()})
+        self._turn += 1
+        return self.wait()
+
+    def play(self, steps: Iterator[float]) -> None:
+        """Take steps, which give their losses, for as long as there are turns."""
+        if self.wait():
+            for loss in steps:
+                if not self.step(loss):
+                    return
+
+    def tell(self, what: Mapping[str, Any]) -> None:
+        """The end of this turn, to who gives the turns."""
+        self._store.set(f"{self._name}/{self._turn}/done", json.dumps(what))
+
+
+@contextmanager
+def playing(port: int, name: str, per_turn: int, leads: bool = True) -> Iterator[Player]:
+    """A player whose failure is told to who waits for it."""
+    player = Player(port, name, per_turn, leads)
+    try:
+        yield player
+    except BaseException as error:
+        player.tell({"error": f"{type(error).__name__}: {error}"})
+        raise
+
+
+@contextmanager
+def processes(task: Callable[..., None], num: int, arguments: Sequence[Any]) -> Iterator[None]:
+    """`num` processes that run `task(rank, *arguments)`; they are waited for at the end."""
+    running = spawn(task, tuple(arguments), nprocs=num, join=False)  # type: ignore[no-untyped-call]
+    try:
+        yield
+    except BaseException:
+        for process in running.processes:
+            process.terminate()
+        raise
+    finally:
+        for process in running.processes:
+            process.join()
+
+
+def _turn(store: TCPStore, name: str, number: int) -> dict[str, Any]:
+    store.set(f"{name}/{number}", GO.decode())
+    found: dict[str, Any] = json.loads(bytes(store.get(f"{name}/{number}/done")))
+    if "error" in found:
+        raise DegluError(f"{name} failed in turn {number}: {found['error']}")
+    return found
+
+
+def _spent(turns: Sequence[Mapping[str, Any]]) -> Spent:
+    """The first turn warmed up."""
+    timed = turns[1:]
+    losses = tuple(loss for turn in turns for loss in turn["losses"])
+    return Spent(
+        median(turn["seconds"] for turn in timed), median(turn["cpu_s"] for turn in timed), losses, turns[-1]["peak_mb"]
+    )
