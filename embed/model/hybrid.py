@@ -1,0 +1,152 @@
+"""Hybrid: speech is heard twice, as itself and as the words a recogniser writes down; texts stay as they are.
+
+    speech -> the model -------------------------------- vector --+
+       +----> recogniser -> transcript -> the model's texts ------+ weighted sum -> unit [n, D]
+
+The space is the model's own, so an index of its texts serves a hybrid's questions as it is.  A hybrid is a folder with
+`hybrid.json`, which names the model it goes with: a released one, or a folder as seen from here (`..`).
+Shapes: n rows, D width of the space.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from pydantic import Field
+
+from embed.asr import Recogniser
+from embed.encoder import Batch, Encoder, Fingerprints, FloatArray, Role
+from embed.errors import SpecError
+from embed.identity import digest
+from embed.model.precision import Precision
+from embed.spec import Spec
+
+if TYPE_CHECKING:
+    from embed.model.joint import JointEncoder
+
+HYBRID = "hybrid.json"
+
+
+class HybridSpec(Spec):
+    """Which model, which ears, and how much the words count."""
+
+    model: str = Field(description="A released model, or a folder as seen from this one's, e.g. `..`")
+    asr: str = Field("packaged:whisper-base", description="A speech recogniser of `transformers`, by name")
+    langs: tuple[str, ...] = Field((), description="Languages it may hear; all it knows where empty")
+    weight: float = Field(1.0, ge=0, description="Of the transcript's vector; the speech's own has 1")
+
+
+class HybridEncoder:
+    """A model that hears words too; see `embed.encoder.Encoder`."""
+
+    def __init__(
+        self, model: "JointEncoder", recogniser: Recogniser, weight: float, fingerprints: Fingerprints | None = None
+    ) -> None:
+        self.model = model
+        self.recogniser = recogniser
+        self.weight = weight
+        self._fingerprints = fingerprints
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        return self.model.dims
+
+    @property
+    def precision(self) -> str:
+        return self.model.precision
+
+    @property
+    def budget_halvings(self) -> int:
+        return self.model.budget_halvings
+
+    @property
+    def fingerprints(self) -> Fingerprints:
+        if self._fingerprints is None:
+            raise SpecError("this hybrid is being made and has no fingerprints yet; save it and load it")
+        return self._fingerprints
+
+    def encode(self, batch: Batch, role: Role, task: str | None = None) -> FloatArray:
+        """Texts as the model encodes them; speech with its words, in the same role."""
+        if len(batch) == 0 or isinstance(batch[0], str):
+            return self.model.encode(batch, role, task)
+        waves = cast(Sequence[FloatArray], batch)
+        # First, since it says what is wrong with a wave; and a wave is refused as the model alone would.
+        speech_nD = self.model.encode(waves, role, task)
+        texts = [heard.text for heard in self.recogniser.transcribe(waves)]
+        return mix(speech_nD, transcript_vectors(self.model, texts, role, task), self.weight)
+
+
+def mix(speech_nD: FloatArray, transcripts_nD: FloatArray, weight: float) -> FloatArray:
+    """Unit rows of speech + weight x transcript; a transcript of nothing is a row of zeros and changes nothing."""
+    total = speech_nD + np.float32(weight) * transcripts_nD
+    # Two rows that undo each other exactly would leave no direction.
+    norms = np.maximum(np.linalg.norm(total, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    unit: FloatArray = (total / norms).astype(np.float32)
+    return unit
+
+
+def transcript_vectors(encoder: Encoder, texts: Sequence[str], role: Role, task: str | None = None) -> FloatArray:
+    """The vectors [n, D] of transcripts as texts of this role; zeros where nothing was heard."""
+    out = np.zeros((len(texts), encoder.dims[0]), np.float32)
+    said = [i for i, text in enumerate(texts) if text.strip()]
+    if said:
+        out[said] = encoder.encode([texts[i] for i in said], role, task)
+    return out
+
+
+def is_hybrid(folder: Path) -> bool:
+    return (folder / HYBRID).is_file()
+
+
+def read_hybrid(folder: Path) -> HybridSpec:
+    """What `hybrid.json` says.  Raises SpecError."""
+    path = folder / HYBRID
+    try:
+        return HybridSpec.parse(json.loads(path.read_text(encoding="utf-8")), origin=str(path))
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read ({error.strerror}); name the folder of a hybrid") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: not readable as JSON: {error}") from None
+
+
+def save_hybrid(spec: HybridSpec, folder: Path) -> None:
+    """Write the folder; `spec.model` is a released name, or relative to it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / HYBRID).write_text(json.dumps(spec.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
+
+
+def inner_model(folder: Path) -> str:
+    """The name, good for `load_model` and `read_spec`, of the model that the hybrid in a folder goes with."""
+    name = read_hybrid(folder).model
+    beside = (folder / name).resolve()
+    if is_hybrid(beside):
+        raise SpecError(f"{folder / HYBRID}: model {name!r} is a hybrid itself; name the model that it goes with")
+    return str(beside) if beside.is_dir() else name
+
+
+def hybrid_fingerprints(folder: Path, inner: Fingerprints) -> Fingerprints:
+    """The model's own space; an encoder of its own."""
+    from embed.model.directory import tower_digest  # which opens hybrids by this module
+
+    spec = read_hybrid(folder)
+    ears = [tower_digest(_ears(folder, spec.asr)), list(spec.langs), spec.weight]
+    return Fingerprints(inner.space, digest("hybrid", inner.encoder, ears).hex())
+
+
+def load_hybrid(folder: Path, device: str = "cpu", precision: Precision = "float32") -> HybridEncoder:
+    """Model and recogniser, both on `device` and in `precision`.  Raises SpecError, InputError."""
+    from embed.model.directory import load_model  # which opens hybrids by this module
+
+    spec = read_hybrid(folder)
+    model = cast("JointEncoder", load_model(inner_model(folder), device, precision))
+    if model.speech is None:
+        raise SpecError(f"{folder / HYBRID}: model {spec.model!r} is of text alone; name one with a speech tower")
+    recogniser = Recogniser.load(_ears(folder, spec.asr), spec.langs, device, precision)
+    return HybridEncoder(model, recogniser, spec.weight, hybrid_fingerprints(folder, model.fingerprints))
+
+
+def _ears(folder: Path, asr: str) -> str:
+    """A recogniser kept in the hybrid's own folder is named `./...`."""
+    return str(folder / asr) if asr.startswith("./") else asr
