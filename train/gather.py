@@ -59,9 +59,9 @@ class _AllRows(torch.autograd.Function):
         sent = own.contiguous() if len(own) == most else own.new_zeros(most, *own.shape[1:])
         if len(own) != most:
             sent[: len(own)] = own
-        found = sent.new_empty(len(together.rows) * most, *own.shape[1:])
-        dist.all_gather_into_tensor(found, sent, group=together.group)
-        return torch.cat([part[:num] for part, num in zip(torch.split(found, most), together.rows, strict=True)])
+        parts = [torch.empty_like(sent) for _ in together.rows]
+        dist.all_gather(parts, sent, group=together.group)
+        return torch.cat([part[:num] for part, num in zip(parts, together.rows, strict=True)])
 
     @staticmethod
     @once_differentiable

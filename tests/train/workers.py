@@ -1,5 +1,6 @@
 """Several real workers on this machine: processes joined by gloo through a file."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ def run_workers(task: Callable[..., Any], num: int, folder: Path, *arguments: An
 
 
 def _worker(rank: int, num: int, folder: Path, task: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    warnings.simplefilter("error")
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=num)
     try:
