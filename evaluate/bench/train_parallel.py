@@ -1,0 +1,129 @@
+"""Our loop in the workers of Ray Train, beside the loop that one writes by hand around DDP: steps a second, memory.
+
+Same towers, same batches, same loss, as many workers, one thread each, bfloat16 where ours has it.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from itertools import count
+from typing import Any
+
+import ray.train
+import torch
+from ray.train.torch import TorchConfig, TorchTrainer
+from torch import distributed as dist
+from torch import nn
+from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
+from torch.nn.parallel import DistributedDataParallel
+
+from embed.errors import DegluError
+from embed.model.precision import settled
+from evaluate.bench.shape import Row
+from evaluate.bench.train_lesson import late_fusion, late_fusion_spec
+from evaluate.bench.turns import HOST, PATIENCE, Spent, measured, playing, processes
+from jobs.ray_session import ray_session
+from train.gather import with_gradient
+from train.loop import StepDone, run, warm_cosine
+from train.parallel import together
+from train.spec import TrainSpec
+from train.strategy import At, Strategy
+
+WORKERS = 2
+OURS, PLAIN = "our loop in Ray Train", "the same loop in plain torch DDP"
+GOAL = 0.95
+CLOSE = 0.05  # losses of the same steps may differ by so much: bfloat16 is rounded at other places
+SPARE = 4  # steps prepared ahead and not taken
+
+
+def parallel_rows(turns: int, per_turn: int, batch: int) -> list[Row]:
+    """Speed and memory of either.  Raises DegluError where they do not learn the same."""
+    steps = (turns + 1) * per_turn + SPARE
+    with ray_session(cpus=WORKERS):
+        task = {"steps": steps, "per_turn": per_turn, "batch": batch}
+        spent = measured({OURS: partial(ours, task), PLAIN: partial(plain, task)}, turns)
+    check_losses(spent)
+    mine, other = spent[OURS], spent[PLAIN]
+    what = f"late fusion, {WORKERS} workers, batches of {batch}"
+    return [
+        Row(what, PLAIN, per_turn / mine.seconds, per_turn / other.seconds, "steps/s", GOAL),
+        Row(f"{what}, peak of a worker", PLAIN, mine.peak_mb, other.peak_mb, "MB", lower_is_better=True),
+    ]
+
+
+def check_losses(spent: Mapping[str, Spent]) -> None:
+    """Raises DegluError where the ways' losses part: the speed of another lesson says nothing."""
+    (first, expected), *others = spent.items()
+    for name, found in others:
+        for step, (one, other) in enumerate(zip(expected.losses, found.losses, strict=True)):
+            if not abs(one - other) <= CLOSE * abs(other):
+                raise DegluError(f"{first!r} and {name!r} part at step {step}: losses {one:.4f} and {other:.4f}")
+
+
+@contextmanager
+def ours(task: Mapping[str, Any], port: int) -> Iterator[None]:
+    """Ray Train's workers, as `deglu train` has them."""
+    trainer = TorchTrainer(
+        ray_worker,
+        train_loop_config={**task, "port": port},
+        scaling_config=ray.train.ScalingConfig(num_workers=WORKERS),
+        torch_config=TorchConfig(backend="gloo"),
+    )
+    thread = threading.Thread(target=trainer.fit, daemon=True)
+    thread.start()
+    yield
+    thread.join()
+
+
+def ray_worker(config: Mapping[str, Any]) -> None:
+    torch.set_num_threads(1)
+    spec = late_fusion_spec(config["batch"])
+    rank = ray.train.get_context().get_world_rank()
+    with playing(config["port"], OURS, config["per_turn"], rank == 0) as player:
+        player.play(our_steps(late_fusion(spec, config["steps"]), spec))
+
+
+def our_steps(strategy: Strategy, spec: TrainSpec) -> Iterator[float]:
+    """Losses of this worker's share, step by step."""
+    for event in run(strategy, spec, workers=together()):
+        if isinstance(event, StepDone):
+            yield event.losses["loss"]
+
+
+def plain(task: Mapping[str, Any], port: int) -> AbstractContextManager[None]:
+    return processes(plain_worker, WORKERS, (dict(task), port))
+
+
+def plain_worker(rank: int, task: Mapping[str, Any], port: int) -> None:
+    torch.set_num_threads(1)
+    meeting = PrefixStore("plain", TCPStore(HOST, port, is_master=False, timeout=PATIENCE))
+    spec = late_fusion_spec(task["batch"])
+    with playing(port, PLAIN, task["per_turn"], rank == 0) as player:
+        dist.init_process_group("gloo", store=meeting, rank=rank, world_size=WORKERS)
+        player.play(plain_steps(late_fusion(spec, task["steps"]), spec, task["steps"]))
+        dist.destroy_process_group()
+
+
+def plain_steps(strategy: Strategy, spec: TrainSpec, total: int) -> Iterator[float]:
+    """Inputs, forward, loss, backward, clip, step, one after the other, as by the book."""
+    rank, world, settings = dist.get_rank(), dist.get_world_size(), spec.optimiser
+    module = DistributedDataParallel(strategy.module.train())
+    parameters = list(strategy.parameters().values())
+    optimiser = torch.optim.AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_cosine(settings.warmup_steps, total))
+    halved, step = settled("auto", "cpu") == "bfloat16", count()
+    for epoch in count():
+        for position, batch in enumerate(strategy.batches(epoch)):
+            members, at = batch[rank::world], At(next(step), epoch, position)
+            inputs = strategy.inputs(members, at)
+            with torch.autocast("cpu", torch.bfloat16, enabled=halved):
+                vectors = module(*inputs).float()
+            gather = with_gradient(None, [len(batch[one::world]) for one in range(world)])
+            loss = strategy.loss(vectors, members, at, gather)["loss"]
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+            optimiser.step()
+            schedule.step()
+            yield loss.item()
