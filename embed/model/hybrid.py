@@ -11,7 +11,7 @@ Shapes: n rows, D width of the space.
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 from pydantic import Field
@@ -20,11 +20,9 @@ from embed.asr import Recogniser
 from embed.encoder import Batch, Encoder, Fingerprints, FloatArray, Role
 from embed.errors import SpecError
 from embed.identity import digest
+from embed.model.joint import JointEncoder
 from embed.model.precision import Precision
 from embed.spec import Spec
-
-if TYPE_CHECKING:
-    from embed.model.joint import JointEncoder
 
 HYBRID = "hybrid.json"
 
@@ -42,7 +40,7 @@ class HybridEncoder:
     """A model that hears words too; see `embed.encoder.Encoder`."""
 
     def __init__(
-        self, model: "JointEncoder", recogniser: Recogniser, weight: float, fingerprints: Fingerprints | None = None
+        self, model: JointEncoder, recogniser: Recogniser, weight: float, fingerprints: Fingerprints | None = None
     ) -> None:
         self.model = model
         self.recogniser = recogniser
@@ -140,8 +138,8 @@ def load_hybrid(folder: Path, device: str = "cpu", precision: Precision = "float
     from embed.model.directory import load_model  # which opens hybrids by this module
 
     spec = read_hybrid(folder)
-    model = cast("JointEncoder", load_model(inner_model(folder), device, precision))
-    if model.speech is None:
+    model = load_model(inner_model(folder), device, precision)
+    if not isinstance(model, JointEncoder) or model.speech is None:
         raise SpecError(f"{folder / HYBRID}: model {spec.model!r} is of text alone; name one with a speech tower")
     recogniser = Recogniser.load(_ears(folder, spec.asr), spec.langs, device, precision)
     return HybridEncoder(model, recogniser, spec.weight, hybrid_fingerprints(folder, model.fingerprints))
