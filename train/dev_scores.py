@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embed.encoder import FloatArray
 from train.strategy import SCORE, Metric
@@ -11,18 +12,24 @@ from train.targets import Targets
 TO_TEXT, TO_SPEECH = "speech_to_text", "text_to_speech"  # "speech_to_text@384" and so on
 
 
-def dev_scores(
+def dev_scores(judged: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    """Means of what `judge_dev` found; SCORE is the mean of both directions at the widest dim."""
+    means = {name: float(values.mean()) for name, values in judged.items()}
+    widest = max(int(name.partition("@")[2]) for name in means)
+    return {SCORE: (means[f"{TO_TEXT}@{widest}"] + means[f"{TO_SPEECH}@{widest}"]) / 2, **means}
+
+
+def judge_dev(
     spoken: Mapping[int, FloatArray],
     heard: Mapping[int, FloatArray],
     targets: Targets,
     dev: Sequence[int],
     metric: Metric,
-) -> dict[str, float]:
-    """Mean of the metric over dev clips and the languages of their texts, by direction and dim.
+) -> dict[str, NDArray[np.float64]]:
+    """The metric of every dev clip in every language of its texts, by direction and dim.
 
     `spoken` are the clips' unit vectors [n, d] as queries, by d, `heard` as documents.  A spoken question looks among
-    all texts of a language, a typed one among the dev clips that have a text in it.  SCORE is the mean of both
-    directions at the widest dim.
+    all texts of a language, a typed one among the dev clips that have a text in it.
     """
     documents, questions = targets.prefixes("document", list(spoken)), targets.prefixes("query", list(spoken))
     found: dict[str, list[float]] = {}
@@ -41,6 +48,4 @@ def dev_scores(
             found.setdefault(f"{TO_TEXT}@{dim}", []).extend(metric(to_text, right).tolist())
             to_speech = questions[dim][own].numpy() @ heard[dim][rows].T
             found.setdefault(f"{TO_SPEECH}@{dim}", []).extend(metric(to_speech, said).tolist())
-    means = {name: float(np.mean(values)) for name, values in found.items()}
-    widest = max(spoken)
-    return {SCORE: (means[f"{TO_TEXT}@{widest}"] + means[f"{TO_SPEECH}@{widest}"]) / 2, **means}
+    return {name: np.asarray(values) for name, values in found.items()}

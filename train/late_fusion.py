@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
@@ -19,7 +21,7 @@ from embed.errors import SpecError
 from embed.model.budget import by_budget
 from embed.model.joint import JointEncoder
 from train.curate.sources.clips import Clip
-from train.dev_scores import dev_scores
+from train.dev_scores import dev_scores, judge_dev
 from train.losses import Gather, against_table, distillation, regression, reverse_infonce
 from train.masks import masked
 from train.order import batches
@@ -122,9 +124,12 @@ class LateFusionStrategy:
         total = sum((factors.get(name, 1.0) * value for name, value in told.items()), torch.zeros_like(temperature))
         return {"loss": total, **told, "temperature": temperature}
 
-    def scores(self) -> dict[str, float]:
+    def judged(self) -> dict[str, NDArray[np.float64]]:
         spoken, heard = self.vectors(self.dev, "query"), self.vectors(self.dev, "document")
-        return dev_scores(self.prefixes(spoken), self.prefixes(heard), self.targets, self.dev, self.metric)
+        return judge_dev(self.prefixes(spoken), self.prefixes(heard), self.targets, self.dev, self.metric)
+
+    def scores(self) -> dict[str, float]:
+        return dev_scores(self.judged())
 
     def state(self) -> dict[str, Tensor]:
         wanted = trained(self.model)

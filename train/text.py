@@ -8,7 +8,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
@@ -116,7 +118,7 @@ class TextStrategy:
         )
         return {"loss": loss, "temperature": temperature}
 
-    def scores(self) -> dict[str, float]:
+    def judged(self) -> dict[str, NDArray[np.float64]]:
         """The metric of dev queries among all dev documents, by dim; those of equal words are equally right."""
         queries = self._vectors(self._tokens([(pair.query, pair.task) for pair in self.dev]))
         place: dict[str, int] = {}
@@ -125,11 +127,14 @@ class TextStrategy:
         documents = self._vectors(self._tokens([(texts[said], None) for said in place]))
         # Every document of a query's own words or of its key is right.
         rights = _rights(self.dev, right)
-        found = {
-            f"{TO_DOCUMENT}@{dim}": float(self.metric(_prefix(queries, dim) @ _prefix(documents, dim).T, rights).mean())
+        return {
+            f"{TO_DOCUMENT}@{dim}": self.metric(_prefix(queries, dim) @ _prefix(documents, dim).T, rights)
             for dim in self.model.dims
         }
-        return {SCORE: found[f"{TO_DOCUMENT}@{self.model.dims[0]}"], **found}
+
+    def scores(self) -> dict[str, float]:
+        means = {name: float(values.mean()) for name, values in self.judged().items()}
+        return {SCORE: means[f"{TO_DOCUMENT}@{self.model.dims[0]}"], **means}
 
     def state(self) -> dict[str, Tensor]:
         return {name: value.detach() for name, value in self.parameters().items()}
