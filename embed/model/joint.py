@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from embed.encoder import SAMPLE_RATE, Batch, Fingerprints, FloatArray, Role
 from embed.errors import SpecError
+from embed.model.adapters import State, add_lora, lora_state, merge, put, shared_places, twin, unfreeze
 from embed.model.budget import Budget
 from embed.model.fusion import Fusion, shorten
 from embed.model.head import SpeechHead
@@ -51,10 +52,12 @@ class JointEncoder(nn.Module):
         self.spec = spec
         self.text = text
         self.speech = speech
+        self.spoken: TextTower | None = None  # the text tower as speech goes through it, where adapters make it differ
         self.fusion = Fusion(spec.fusion, speech.width, text.width) if spec.fusion and speech else None
         self.head = SpeechHead(spec.head, speech.width, spec.dims) if spec.head and speech else None
         self.transform = NestingTransform(text.width) if spec.transform else None
         self.precision: Literal["float32", "bfloat16"] = "float32"
+        self.settled = False  # for inference alone
         self._fingerprints = fingerprints
         self._give_budgets("cpu")
 
@@ -63,13 +66,47 @@ class JointEncoder(nn.Module):
 
         The towers, and on a GPU the fusion, compute in `precision`; all else in float32.
         """
+        if not self.settled:
+            self.merge_adapters(*self.adapter_states())
         self.eval().requires_grad_(False)
-        self.precision = precision
-        for tower in (self.text, self.speech):
-            if tower is not None:
-                quicken(tower.model, precision)
+        self.precision, self.settled = precision, True
+        shared = shared_places(self.text.model, self.spoken.model) if self.spoken is not None else []
+        quicken(self.text.model, precision)
+        if self.spoken is not None:
+            for place in shared:  # what was packed is held once
+                put(self.spoken.model, place, self.text.model.get_submodule(place))
+            quicken(self.spoken.model, precision)
+        if self.speech is not None:
+            quicken(self.speech.model, precision)
         self._give_budgets(self._device.type)
         return self
+
+    def open_adapters(self) -> "JointEncoder":
+        """Itself, with what `spec.adapt` has trained of the towers open to training; texts are none the wiser."""
+        adapt = self.spec.adapt
+        if adapt.text is not None:
+            self.spoken = self._twin()
+            add_lora(self.spoken.model, adapt.text)
+        if self.speech is not None:
+            if adapt.speech is not None:
+                add_lora(self.speech.model, adapt.speech, self.speech.depth)
+            if adapt.unfreeze:
+                unfreeze(self.speech.model, adapt.unfreeze, self.speech.depth)
+        return self
+
+    def adapter_states(self) -> tuple[State, State]:
+        """What the adapters of the text tower and of the speech tower learnt; empty where there are none."""
+        text = lora_state(self.spoken.model) if self.spoken is not None else {}
+        return text, lora_state(self.speech.model) if self.speech is not None else {}
+
+    def merge_adapters(self, text: State, speech: State) -> None:
+        """Add to the layers what adapters learnt, for speech alone; the adapters are gone.  InputError if unfit."""
+        adapt = self.spec.adapt
+        if adapt.text is not None and text:
+            self.spoken = self.spoken if self.spoken is not None else self._twin()
+            merge(self.spoken.model, text, adapt.text)
+        if adapt.speech is not None and self.speech is not None:
+            merge(self.speech.model, speech, adapt.speech)
 
     @property
     def budget_halvings(self) -> int:
@@ -121,7 +158,8 @@ class JointEncoder(nn.Module):
         with torch.autocast("cuda", torch.bfloat16, enabled=halved):
             content, counts = self.fusion(x, lengths)
         embedded, mask = self._framed(content, counts, role, task)
-        pooled = self.fusion.output_map(self.text.pooled(mask, embedded=embedded))
+        tower = self.spoken if self.spoken is not None else self.text
+        pooled = self.fusion.output_map(tower.pooled(mask, embedded=embedded))
         return self.place(pooled)
 
     def _frames(self, waves: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
@@ -164,6 +202,9 @@ class JointEncoder(nn.Module):
             return _array(self(*self._frames([waves[i] for i in group]), role, task))
 
         return self.samples_at_once.rows([len(wave) for wave in waves], self.dims[0], encode)
+
+    def _twin(self) -> TextTower:
+        return TextTower(self.text.spec, twin(self.text.model), self.text.tokenizer)
 
     def _give_budgets(self, device: str) -> None:
         known = device if device in TOKEN_BUDGET else "cpu"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
@@ -16,9 +17,9 @@ from transformers.utils import logging
 
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import InputError, SpecError
-from embed.model.packaged import resolve
 from embed.model.spec import SpeechTowerSpec
 from embed.model.speech_families import FAMILIES
+from embed.model.tower_files import SAFELY, all_there, tower_place, why_not
 
 # The shortest wave that leaves a frame behind the front end of every family.
 SHORTEST_S = 0.05
@@ -44,22 +45,26 @@ class SpeechTower(nn.Module):
     @classmethod
     def load(cls, spec: SpeechTowerSpec) -> "SpeechTower":
         """By name, in float32.  Raises SpecError where the name cannot be had or is of no known family."""
-        place = str(resolve(spec.name))
+        place = tower_place(spec.name)
         try:
             logging.disable_progress_bar()  # Loading is no progress of the job that waits for it.
-            config = AutoConfig.from_pretrained(place)
+            config = AutoConfig.from_pretrained(place, trust_remote_code=False)
             _known_family(spec, config)  # before the weights, which may be large
-            model = AutoModel.from_pretrained(place, config=config, dtype=torch.float32)
-            extractor = AutoFeatureExtractor.from_pretrained(place)
-        except (OSError, ValueError) as error:
-            raise SpecError(
-                f"speech tower {spec.name!r} cannot be loaded: {str(error).strip().splitlines()[0]}"
-            ) from None
+            options = {"config": config, "dtype": torch.float32, "output_loading_info": True, **SAFELY}
+            model = all_there(spec.name, *AutoModel.from_pretrained(place, **options))
+            extractor = AutoFeatureExtractor.from_pretrained(place, trust_remote_code=False)
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise SpecError(f"speech tower {spec.name!r} cannot be loaded: {why_not(error)}") from None
         return cls(spec, model, extractor)
 
     def train(self, mode: bool = True) -> "SpeechTower":
         """Stays in evaluation mode: a frozen tower has neither dropout nor time masking."""
         return super().train(False)
+
+    @property
+    def depth(self) -> int:
+        """How many of its layers are in use; those behind are heard by nobody."""
+        return max(self.layers)
 
     @property
     def longest_s(self) -> float:

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging
 
 from embed.encoder import Role
 from embed.errors import SpecError
-from embed.model.packaged import resolve
 from embed.model.spec import TextTowerSpec
+from embed.model.tower_files import SAFELY, all_there, tower_place, why_not
 
 
 class TextTower(nn.Module):
@@ -33,13 +34,14 @@ class TextTower(nn.Module):
     @classmethod
     def load(cls, spec: TextTowerSpec) -> "TextTower":
         """By name, in float32.  Raises SpecError where the name is neither packaged, a folder, nor in reach."""
-        place = str(resolve(spec.name))
+        place = tower_place(spec.name)
         try:
             logging.disable_progress_bar()  # Loading is no progress of the job that waits for it.
-            model = AutoModel.from_pretrained(place, dtype=torch.float32, **_without_pooler(place))
-            return cls(spec, model, AutoTokenizer.from_pretrained(place))
-        except OSError as error:
-            raise SpecError(f"text tower {spec.name!r} cannot be loaded: {_first_line(error)}") from None
+            options = {"dtype": torch.float32, "output_loading_info": True, **_without_pooler(place), **SAFELY}
+            model = all_there(spec.name, *AutoModel.from_pretrained(place, **options))
+            return cls(spec, model, AutoTokenizer.from_pretrained(place, trust_remote_code=False))
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise SpecError(f"text tower {spec.name!r} cannot be loaded: {why_not(error)}") from None
 
     def train(self, mode: bool = True) -> "TextTower":
         """Stays in evaluation mode whatever it is inside of: a frozen tower has no dropout."""
@@ -110,9 +112,7 @@ def _special_frame(tokenizer: Any, spec: TextTowerSpec) -> tuple[list[int], list
 
 def _without_pooler(place: str) -> dict[str, bool]:
     """BERT's kin carry a pooling layer that is not used here and that most checkpoints lack."""
-    parameters = inspect.signature(MODEL_MAPPING[type(AutoConfig.from_pretrained(place))].__init__).parameters
+    parameters = inspect.signature(
+        MODEL_MAPPING[type(AutoConfig.from_pretrained(place, trust_remote_code=False))].__init__
+    ).parameters
     return {"add_pooling_layer": False} if "add_pooling_layer" in parameters else {}
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
