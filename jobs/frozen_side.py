@@ -1,51 +1,68 @@
-"""What training never changes, computed once and kept under the work folder: the transform and the texts' vectors."""
+"""What training never changes, computed once and kept below the work url: the transform and the texts' vectors."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 
+from embed import store
 from embed.cache import cache_folder
 from embed.identity import digest
-from embed.model.directory import assemble, tower_digest
+from embed.model.directory import assemble
 from embed.model.joint import JointEncoder
+from embed.model.spec import AdaptSpec
+from embed.model.tower_files import tower_digest
 from embed.model.transform import fit
 from train.curate.sources.clips import Clip
 from train.data import mixed_texts
 from train.spec import TrainSpec
-from train.targets import Targets, encode_texts, gather_texts, targets_of
+from train.targets import Targets, compute_text_shard, gather_texts, kept_vectors, plan_text_shards, targets_of
 
 
-def frozen_side(spec: TrainSpec, train: Sequence[Clip], work: Path) -> JointEncoder:
+def frozen_side(spec: TrainSpec, train: Sequence[Clip], url: str) -> JointEncoder:
     """The untrained model with its transform fitted; the fit is kept, so that every worker has the same one."""
     model = assemble(spec.encoder)
     if model.transform is None:
         return model
-    place = _transform_path(spec, work)
-    if not place.exists():
+    place = store.join(url, f"transform-{_fit_on(spec, train)}.safetensors")
+    if not store.exists(place):
         # All texts of the towers' space as it is, before any transform.
-        plain = assemble(spec.encoder.model_copy(update={"transform": False, "speech": None, "fusion": None}))
-        langs = sorted({lang for source in spec.sources for lang in source.langs} | set(spec.target_langs))
-        texts = mixed_texts(train, langs, spec.manuals, cache_folder(), spec.seed)
+        bare = {"transform": False, "speech": None, "fusion": None, "head": None, "adapt": AdaptSpec.parse({})}
+        plain = assemble(spec.encoder.model_copy(update=bare))
+        texts = mixed_texts(train, _langs(spec, train), spec.manuals, cache_folder(), spec.seed)
         fitted = fit(torch.from_numpy(plain.encode(texts, "document")))
-        place.parent.mkdir(parents=True, exist_ok=True)
-        save_file(fitted.state_dict(), place)
-    model.transform.load_state_dict(load_file(place))
+        store.write_bytes(place, save(fitted.state_dict()))
+    model.transform.load_state_dict(load(store.read_bytes(place)))
     return model
 
 
-def frozen_targets(spec: TrainSpec, model: JointEncoder, clips: Sequence[Clip], work: Path) -> Targets:
-    """The texts of the clips with their vectors, encoded once and kept."""
+def frozen_targets(spec: TrainSpec, model: JointEncoder, clips: Sequence[Clip], url: str) -> Targets:
+    """The texts of the clips with their vectors, encoded once and kept; `model` is what `frozen_side` gave."""
     texts, own = gather_texts(clips, spec.target_langs)
-    place = work / f"targets-{digest(_transform_path(spec, work).name, texts).hex()}.safetensors"
-    if not place.exists():
-        save_file(dict(encode_texts(model, texts)), place)
-    return targets_of(clips, texts, own, load_file(place))
+    shards = plan_text_shards(texts, _space(spec, model), store.join(url, "targets"))
+    for shard in shards:
+        compute_text_shard(model, shard)
+    return targets_of(clips, texts, own, kept_vectors(shards))
 
 
-def _transform_path(spec: TrainSpec, work: Path) -> Path:
-    """Named by what the fit depends on, so that trainings which differ elsewhere share it."""
-    text = [spec.encoder.text.model_dump(mode="json"), tower_digest(spec.encoder.text.name)]
-    mixed = [[source.model_dump(mode="json") for source in spec.sources], spec.target_langs, spec.manuals, spec.seed]
-    return work / f"transform-{digest(text, mixed).hex()}.safetensors"
+def _fit_on(spec: TrainSpec, train: Sequence[Clip]) -> str:
+    """Of all that the fit depends on, so that trainings which differ elsewhere share it."""
+    langs = _langs(spec, train)
+    # The texts themselves: a manifest may change while the spec that names it does not.
+    texts = [[clip.source, *(clip.translations.get(lang, "") for lang in langs)] for clip in train]
+    return digest("transform", _text_tower(spec), langs, texts, spec.manuals, spec.seed).hex()
+
+
+def _space(spec: TrainSpec, model: JointEncoder) -> str:
+    """Of all that a text's vector depends on."""
+    transform = None if model.transform is None else save(model.transform.state_dict())
+    return digest("space", _text_tower(spec), transform).hex()
+
+
+def _text_tower(spec: TrainSpec) -> list[Any]:
+    return [spec.encoder.text.model_dump(mode="json"), tower_digest(spec.encoder.text.name)]
+
+
+def _langs(spec: TrainSpec, train: Sequence[Clip]) -> list[str]:
+    return sorted({clip.lang for clip in train} | set(spec.target_langs))

@@ -1,116 +1,251 @@
-"""The frozen speech features, computed once and kept in shards on disk, read as a memory map.
+"""What the frozen speech tower says of the clips: computed once and kept in shards, or at every use.
 
-A shard holds some clips at one speed: `frames` [sum T, F] float16 and `lengths` [n], as safetensors.  Its name is of
-what went in (tower, layers, pooling, the clips' keys and sizes), so that a changed input never meets an old shard.
+A shard holds some clips in one view (`train.frames`).  Its name is of what went in (tower, layers, pooling, view, the
+recordings and their versions, the seed where chance has a part), so that a changed input never meets an old shard,
+and runs that differ elsewhere share it.
+
+Clips are numbered: the training's first, dev's behind them.  Dev is heard in the first view alone.
 """
 
-import os
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
-import soxr
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from embed import store
+from embed.cache import cache_folder, make_folder, only_one
 from embed.encoder import SAMPLE_RATE, FloatArray
-from embed.identity import digest
-from embed.model.budget import by_budget
-from embed.model.directory import tower_digest
-from embed.model.fusion import shorten
+from embed.errors import InputError, SpecError, StorageError
+from embed.identity import content_version, digest
 from embed.model.spec import EncoderSpec
 from embed.model.speech_tower import SpeechTower
+from embed.model.tower_files import tower_digest
+from train.augment import heard, is_drawn
 from train.curate.sources.clips import Clip, read_clip
+from train.frames import Dtype, Packed, frames_of, packed
+from train.size import TowerShape, expected_length, frame_pool, tower_shape
+from train.spec import FeatureSpec, ViewSpec
+
+log = logging.getLogger(__name__)
 
 CLIPS_PER_SHARD = 128
-SECONDS_BUDGET = 60
+VOICES_PER_SHARD, VOICES = 32, 5  # clips at hand for babble, and how many are heard at once
+
+TowerFactory = Callable[[], SpeechTower]
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Some clips at one speed, and the file that holds their frames."""
+    """Some clips in one view, all that decides their frames, and the url of the file that holds them."""
 
+    url: str
+    view: int
+    first: int  # number of the first clip
     clips: tuple[Clip, ...]
-    speed: float
-    path: Path
+    expected: tuple[int, ...]  # frames of each clip, by its duration
+    heard_as: ViewSpec
+    voices: tuple[Clip, ...]  # of babble
+    seed: int
+    frame_pool: int
+    dtype: Dtype
+    shape: TowerShape
+
+    def wave(self, row: int) -> FloatArray:
+        """The clip as it is heard in the view, [n] at 16 kHz; the same whenever and wherever it is asked for.
+
+        A slow view of a long clip is cut where the tower ends.
+        """
+        clip, view = self.clips[row], self.heard_as
+        name = digest("heard", self.seed, view.model_dump(mode="json"), _what(clip))
+        rng = np.random.default_rng(np.frombuffer(name, np.uint32))
+        others = [one for one in self.voices if one.key != clip.key]
+        chosen = [others[i] for i in rng.permutation(len(others))[:VOICES]]
+        wave = heard(read_clip(clip), view, rng, [read_clip(one) for one in chosen])
+        return wave[: int(self.shape.longest_s * SAMPLE_RATE)]
 
 
-def plan_shards(spec: EncoderSpec, clips: Sequence[Clip], speeds: Sequence[float], folder: Path) -> list[Shard]:
-    """One shard for every 128 clips and speed, in the order of clips."""
-    if spec.speech is None or spec.fusion is None:
-        raise ValueError("features need a speech tower and a fusion")
-    made_by = [tower_digest(spec.speech.name), list(spec.speech.layers or ()), spec.fusion.frame_pool]
+def plan_shards(
+    spec: EncoderSpec,
+    clips: Sequence[Clip],
+    features: FeatureSpec,
+    seed: int,
+    url: str,
+    num_train: int | None = None,
+) -> list[Shard]:
+    """A shard for every 128 clips and view, below `url`: all clips in view 0, the first `num_train` in the others.
+
+    Raises InputError where a recording is not there, SpecError where a view cannot be made.
+    """
+    num_train = len(clips) if num_train is None else num_train
+    versions = _versions(clips)
+    pool = frame_pool(spec)
+    assert spec.speech is not None
+    shape = tower_shape(spec.speech)
+    made_by = [tower_digest(spec.speech.name), list(spec.speech.layers or ()), pool, features.dtype]
     shards = []
-    for speed in speeds:
-        for begin in range(0, len(clips), CLIPS_PER_SHARD):
-            part = tuple(clips[begin : begin + CLIPS_PER_SHARD])
-            name = digest("features", made_by, speed, [[c.source, c.lang, c.key, c.path.stat().st_size] for c in part])
-            shards.append(Shard(part, speed, folder / f"{name.hex()}.safetensors"))
+    for number, view in enumerate(features.views):
+        for first in range(0, len(clips) if number == 0 else num_train, CLIPS_PER_SHARD):
+            last = min(first + CLIPS_PER_SHARD, len(clips) if number == 0 else num_train)
+            part = tuple(clips[first:last])
+            voices = _voices(clips[:num_train], view, seed, first)
+            went_in = [[_what(clip), versions[clip.uri]] for clip in (*part, *voices)]
+            drawn = seed if is_drawn(view) else None
+            name = digest("features", made_by, view.model_dump(mode="json"), drawn, len(part), went_in).hex()
+            expected = tuple(expected_length(spec, clip, view) for clip in part)
+            place = store.join(url, f"{name}.safetensors")
+            shards.append(Shard(place, number, first, part, expected, view, voices, seed, pool, features.dtype, shape))
     return shards
 
 
-def compute_shard(tower: SpeechTower, frame_pool: int, shard: Shard) -> None:
+def compute_shard(tower: SpeechTower, shard: Shard) -> None:
     """Write the shard's file, unless it stands already; the file appears whole or not at all."""
-    if shard.path.exists():
+    if store.exists(shard.url):
         return
-    waves = [at_speed(read_clip(clip.path), shard.speed) for clip in shard.clips]
-    found: list[Tensor] = [torch.empty(0)] * len(waves)
-    with torch.inference_mode():
-        for group in by_budget([len(wave) for wave in waves], SECONDS_BUDGET * SAMPLE_RATE):
-            frames, lengths = tower([waves[i] for i in group])
-            frames, lengths = shorten(frames, lengths, frame_pool)
-            for row, i in enumerate(group):
-                found[i] = frames[row, : int(lengths[row])].half().clone()
-    shard.path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = shard.path.with_suffix(f".{os.getpid()}.part")
-    save_file({"frames": torch.cat(found), "lengths": torch.tensor([len(f) for f in found])}, temporary)
-    temporary.replace(shard.path)
-
-
-def at_speed(wave: FloatArray, speed: float) -> FloatArray:
-    """The wave played `speed` times as fast, pitch and all: another voice for the price of a resampling."""
-    if speed == 1.0:
-        return wave
-    played: FloatArray = soxr.resample(wave, SAMPLE_RATE * speed, SAMPLE_RATE).astype(np.float32)
-    return played
+    waves = [shard.wave(row) for row in range(len(shard.clips))]
+    content = packed(frames_of(tower, waves, shard.frame_pool), shard.dtype)
+    with store.scratch(shard.url.rpartition("/")[0]) as path:
+        try:
+            save_file(content, path)
+        except SafetensorError as error:  # a full disk
+            raise StorageError(f"{shard.url}: cannot be written ({error}); make room and run again") from None
+        store.move_in(path, shard.url)
 
 
 class Features:
-    """Frames of clip i at speed number s, read from the shards when asked."""
+    """Frames of clip i in view v, read from the shards when asked; shards of a remote store are fetched once.
 
-    def __init__(self, shards: Sequence[Shard], num_clips: int) -> None:
+    Where a shard is missing it is computed by the tower that `tower` gives, and kept; an error where that is None.
+    """
+
+    def __init__(self, shards: Sequence[Shard], num_clips: int, tower: TowerFactory | None = None) -> None:
         self.num_clips = num_clips
-        self._frames: list[Tensor] = []
-        self._where: list[tuple[int, int, int]] = []  # shard, begin, end for clip + speed * num_clips
-        for number, shard in enumerate(shards):
-            with safe_open(shard.path, framework="pt") as file:
-                self._frames.append(file.get_tensor("frames"))
-                ends = file.get_tensor("lengths").cumsum(0).tolist()
-            begins = [0, *ends[:-1]]
-            self._where += [(number, begin, end) for begin, end in zip(begins, ends, strict=True)]
+        self.shards = list(shards)
+        self.views = 1 + max((shard.view for shard in shards), default=0)
+        self._where = {
+            (shard.view, shard.first + row): (number, row)
+            for number, shard in enumerate(self.shards)
+            for row in range(len(shard.clips))
+        }
+        self._factory = tower
+        self._open: dict[int, Packed] = {}
+        self._lock = Lock()
 
     @property
     def width(self) -> int:
-        return self._frames[0].shape[1]
+        return self.shards[0].shape.width
 
-    @property
-    def speeds(self) -> int:
-        return len(self._where) // self.num_clips
+    def length(self, clip: int, view: int = 0) -> int:
+        """Frames by the clip's duration, known before any are computed; `frames` may have one more or less.
 
-    def length(self, clip: int, speed: int = 0) -> int:
-        _, begin, end = self._where[clip + speed * self.num_clips]
-        return end - begin
+        So batches, and with them a training's result, are the same whether or not frames are kept.
+        """
+        number, row = self._where[view, clip]
+        return self.shards[number].expected[row]
 
-    def frames(self, clip: int, speed: int = 0) -> Tensor:
-        """float32 [T, F]."""
-        shard, begin, end = self._where[clip + speed * self.num_clips]
-        return self._frames[shard][begin:end].float()
+    def frames(self, clip: int, view: int = 0) -> Tensor:
+        """float32 [T, F]; the caller's own."""
+        number, row = self._where[view, clip]
+        return self._rows(number).frames(row)
+
+    def wave(self, clip: int, view: int = 0) -> FloatArray:
+        """The clip as it is heard in the view, for a speech tower that is trained."""
+        number, row = self._where[view, clip]
+        return self.shards[number].wave(row)
 
     def spread(self, clips: Sequence[int], seed: int, sample: int = 400) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation [F] over the frames of a random sample of the given clips."""
         chosen = np.random.default_rng(seed).permutation(np.asarray(clips))[:sample]
-        frames = torch.cat([self.frames(int(clip)) for clip in chosen])
-        return frames.mean(0), frames.std(0).clamp_min(1e-4)
+        count, mean, squares = 0, torch.zeros(self.width).double(), torch.zeros(self.width).double()
+        for clip in chosen:  # one at a time: wide towers' frames of 400 clips are gigabytes
+            frames = self.frames(int(clip)).double()
+            total = count + len(frames)
+            away = frames.mean(0) - mean
+            squares += frames.var(0, correction=0) * len(frames) + away**2 * count * len(frames) / total
+            mean += away * len(frames) / total
+            count = total
+        return mean.float(), (squares / max(count - 1, 1)).sqrt().float().clamp_min(1e-4)
+
+    def _rows(self, number: int) -> Packed:
+        if number not in self._open:
+            with self._lock:  # the next step's frames are read on another thread
+                if number not in self._open:
+                    self._open[number] = self._opened(self.shards[number])
+        return self._open[number]
+
+    def _opened(self, shard: Shard) -> Packed:
+        if self._factory is not None:
+            compute_shard(self._tower, shard)
+        elif not store.exists(shard.url):
+            raise InputError(f"{shard.url}: these features are gone; run the training again to compute them")
+        return Packed.open(_local(shard.url), len(shard.clips))
+
+    @cached_property
+    def _tower(self) -> SpeechTower:
+        assert self._factory is not None
+        return self._factory()
+
+
+class HeardNow(Features):
+    """The same frames, computed at each use: nothing is kept."""
+
+    def __init__(self, shards: Sequence[Shard], num_clips: int, tower: TowerFactory) -> None:
+        super().__init__(shards, num_clips, tower)
+
+    def frames(self, clip: int, view: int = 0) -> Tensor:
+        number, row = self._where[view, clip]
+        shard = self.shards[number]
+        with self._lock:
+            tower = self._tower
+        return Packed(packed(frames_of(tower, [shard.wave(row)], shard.frame_pool), shard.dtype)).frames(0)
+
+
+def _local(url: str) -> Path:
+    """The shard on this machine's disk; a remote one is fetched into the cache folder, by one process at a time."""
+    if not url.startswith(store.S3):
+        return Path(url)
+    name = url.rpartition("/")[2]
+    folder = cache_folder() / "features"
+    with only_one(folder):
+        return make_folder(folder / Path(name).stem, lambda draft: _fetch(url, draft)) / name
+
+
+def _fetch(url: str, folder: Path) -> None:
+    log.info("fetching %s into %s", url, folder.parent)
+    store.local_copy(url, folder)
+
+
+def _what(clip: Clip) -> list[object]:
+    """What a clip's sound is, beside the version of its file; the folder it happens to lie in is left out."""
+    return [clip.source, clip.lang, clip.key, clip.uri.rpartition("/")[2], clip.offset_s, clip.duration_s]
+
+
+def _versions(clips: Sequence[Clip]) -> dict[str, str]:
+    """By uri: what changes when the recording does.  S3 is listed by folder, as asking for each takes too long."""
+    uris = dict.fromkeys(clip.uri for clip in clips)
+    remote = dict.fromkeys(uri.rpartition("/")[0] for uri in uris if uri.startswith(store.S3))
+    places = [*remote, *(uri for uri in uris if not uri.startswith(store.S3))]
+    entries = [entry for place in places for entry in store.listing(place)]
+    found = {entry.url: content_version(entry.etag, entry.size_bytes, entry.mtime) for entry in entries}
+    for uri in uris:
+        if uri not in found:
+            raise InputError(f"{uri}: this recording is not there (any more); list the clips again")
+    return found
+
+
+def _voices(train: Sequence[Clip], view: ViewSpec, seed: int, first: int) -> tuple[Clip, ...]:
+    """Training clips that a shard's babble is made of, each of another prompt."""
+    if view.noise != "babble":
+        return ()
+    prompts = list({clip.key: clip for clip in train}.values())
+    if len(prompts) < 2:
+        raise SpecError("field 'features.views': babble is made of other prompts, and there are none; use other noise")
+    order = np.random.default_rng([seed, first]).permutation(len(prompts))
+    return tuple(prompts[i] for i in order[:VOICES_PER_SHARD])

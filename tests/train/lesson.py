@@ -85,21 +85,17 @@ def lesson_spec(tiny: Tiny, **changed: Any) -> TrainSpec:
         "sources": [{"name": "asterisk", "langs": ["fr"]}],
         "target_langs": ["en", "fr"],
         "output": "nowhere",
-        "epochs": 16,
-        "batch": 8,
-        "learning_rate": 0.02,
-        "warmup_steps": 5,
+        "optimiser": {"epochs": 16, "batch": 8, "learning_rate": 0.02, "warmup_steps": 5},
     }
     return TrainSpec.parse({**values, **changed})
 
 
 def all_features(spec: TrainSpec, clips: list[Clip], folder: Path) -> tuple[Features, list[Shard]]:
     assert spec.encoder.speech is not None
-    assert spec.encoder.fusion is not None
-    shards = plan_shards(spec.encoder, clips, spec.speeds, folder)
+    shards = plan_shards(spec.encoder, clips, spec.features, spec.seed, str(folder))
     tower = SpeechTower.load(spec.encoder.speech)
     for shard in shards:
-        compute_shard(tower, spec.encoder.fusion.frame_pool, shard)
+        compute_shard(tower, shard)
     return Features(shards, len(clips)), shards
 
 

@@ -1,19 +1,34 @@
 """Every text once, with its vectors in both roles, and each clip's places among them."""
 
-from pathlib import Path
+import re
+from collections.abc import Sequence
 
 import numpy as np
+import pytest
 import torch
 
+from embed import store
+from embed.encoder import FloatArray, Role
+from embed.errors import InputError
 from embed.model.directory import assemble
+from embed.model.joint import JointEncoder
 from embed.model.spec import EncoderSpec
 from tests.towers import Tiny, encoder_values
+from train import targets as module
 from train.curate.sources.clips import Clip
-from train.targets import encode_texts, gather_texts, targets_of
+from train.targets import (
+    TextShard,
+    compute_text_shard,
+    encode_texts,
+    gather_texts,
+    kept_vectors,
+    plan_text_shards,
+    targets_of,
+)
 
 
 def clip(key: str, lang: str, **texts: str) -> Clip:
-    return Clip("own", key, lang, texts[lang], Path(f"{key}.wav"), texts)
+    return Clip("own", key, lang, texts[lang], f"{key}.wav", texts, duration_s=1.0, size=1)
 
 
 CLIPS = [
@@ -52,6 +67,59 @@ def test_vectors_are_the_models_in_both_roles(tiny: Tiny) -> None:
         expected = model.encode(["oui", "yes", "indeed", "waaw", "non"], role)
         np.testing.assert_allclose(targets.vectors[role].numpy(), expected, atol=1e-6)
     assert not torch.equal(targets.vectors["query"], targets.vectors["document"])  # the query has its prefix
+
+
+@pytest.fixture(scope="module")
+def model(tiny: Tiny) -> JointEncoder:
+    return assemble(EncoderSpec.parse(encoder_values(tiny, speech=None))).eval()
+
+
+def kept(model: JointEncoder, texts: list[tuple[str, str]], url: str) -> list[TextShard]:
+    shards = plan_text_shards(texts, "a space", url)
+    for shard in shards:
+        compute_text_shard(model, shard)
+    return shards
+
+
+def test_shards_give_back_every_text_in_its_place(
+    model: JointEncoder, storage_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TEXTS_PER_SHARD", 2)
+    texts, _ = gather_texts(CLIPS, ["en"])
+    shards = kept(model, texts, storage_url)
+    assert [shard.rows for shard in shards] == [(1, 2), (0, 4), (3,)]  # en, fr, wo
+    found, whole = kept_vectors(shards), encode_texts(model, texts)
+    for role in ("query", "document"):
+        torch.testing.assert_close(found[role], whole[role])
+
+
+def test_another_language_leaves_what_stands(
+    model: JointEncoder, storage_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, _ = gather_texts(CLIPS, [])
+    first = kept(model, own, storage_url)
+    texts, _ = gather_texts(CLIPS, ["en"])
+    encoded: list[str] = []
+    encode = model.encode
+
+    def counted(batch: Sequence[str], role: Role) -> FloatArray:
+        encoded.extend(batch)
+        return encode(batch, role)
+
+    monkeypatch.setattr(model, "encode", counted)
+    both = kept(model, texts, storage_url)
+    assert encoded == ["yes", "indeed"] * 2  # in two roles
+    assert {shard.url for shard in first} < {shard.url for shard in both}
+    assert {shard.url for shard in plan_text_shards(texts, "another", storage_url)}.isdisjoint(
+        shard.url for shard in both
+    )
+
+
+def test_a_damaged_shard_is_named(model: JointEncoder, storage_url: str) -> None:
+    (shard, *_) = shards = kept(model, gather_texts(CLIPS, [])[0], storage_url)
+    store.write_bytes(shard.url, b"not vectors")
+    with pytest.raises(InputError, match=re.escape(shard.url)):
+        kept_vectors(shards)
 
 
 def test_prefixes_are_unit_at_every_width() -> None:
