@@ -49,7 +49,7 @@ def test_what_is_read_is_the_readers_own(file: Path) -> None:
 
 def test_a_file_of_other_clips_is_refused(file: Path) -> None:
     save_file(packed(FRAMES, "float16"), file)
-    with pytest.raises(InputError, match="shard.safetensors: not the shard of features that was planned"):
+    with pytest.raises(InputError, match=r"shard\.safetensors: not the shard of features that was planned"):
         Packed.open(file, 2)
     file.write_bytes(b"nothing")
     with pytest.raises(InputError, match="not a shard of features"):
