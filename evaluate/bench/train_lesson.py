@@ -3,7 +3,7 @@
 What is said in them does not change a step's cost.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -55,22 +55,27 @@ def late_fusion(spec: TrainSpec, steps: int, device: str = "cpu") -> LateFusionS
     model = assemble(spec.encoder)
     num = steps * spec.optimiser.batch
     assert model.speech is not None
-    features = MadeUpFeatures(num + spec.optimiser.batch, model.speech.width)
+    features = MadeUpFeatures(prompt_lengths(num + spec.optimiser.batch), model.speech.width)
     dev = range(num, features.num_clips)
     targets = made_up_targets(features.num_clips, model.dims[0])
     return LateFusionStrategy(model, features, targets, range(num), dev, spec, ndcg_at_10, device)
 
 
+def prompt_lengths(num: int) -> list[int]:
+    """Frames, as many as real prompts have."""
+    seconds = np.clip(np.random.default_rng(SEED).lognormal(*PROMPT, num), 0.3, LONGEST_S)
+    return [max(1, int(one * FRAMES_PER_S)) for one in seconds]
+
+
 class MadeUpFeatures(Features):
     """Noise for frames, in memory as mapped shards are once they are read."""
 
-    def __init__(self, num_clips: int, width: int) -> None:
-        rng = np.random.default_rng(SEED)
-        seconds = np.clip(rng.lognormal(*PROMPT, num_clips), 0.3, LONGEST_S)
-        super().__init__([], num_clips)
-        self._lengths = [max(1, int(one * FRAMES_PER_S)) for one in seconds]
+    def __init__(self, lengths: Sequence[int], width: int) -> None:
+        super().__init__([], len(lengths))
+        self._lengths = list(lengths)
         self._pool = torch.randn(POOL, width, generator=torch.Generator().manual_seed(SEED)).half()
-        self._begins = rng.integers(0, POOL - max(self._lengths), num_clips).tolist()
+        begins = np.random.default_rng(SEED).integers(0, POOL - max(lengths), len(lengths))
+        self._begins: list[int] = begins.tolist()
 
     @property
     def width(self) -> int:
