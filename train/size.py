@@ -13,9 +13,9 @@ from transformers import AutoConfig
 from embed.audio import decode, probe
 from embed.encoder import SAMPLE_RATE
 from embed.errors import SpecError
-from embed.model.packaged import resolve
 from embed.model.spec import EncoderSpec, SpeechTowerSpec
 from embed.model.speech_families import FAMILIES, UNBOUND_LONGEST_S, WHISPER_TAIL_S
+from embed.model.tower_files import tower_place, why_not
 from train.curate.sources.clips import Clip
 from train.spec import FeatureSpec, ViewSpec
 
@@ -98,9 +98,9 @@ def frame_pool(spec: EncoderSpec) -> int:
 def tower_shape(spec: SpeechTowerSpec) -> TowerShape:
     """From the configuration alone.  Raises SpecError where the tower cannot be had or is of no known family."""
     try:
-        config: Any = AutoConfig.from_pretrained(str(resolve(spec.name)))
+        config: Any = AutoConfig.from_pretrained(tower_place(spec.name), trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise SpecError(f"speech tower {spec.name!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from None
+        raise SpecError(f"speech tower {spec.name!r} cannot be loaded: {why_not(error)}") from None
     family: str = config.model_type
     if family not in FAMILIES:
         raise SpecError(f"speech tower {spec.name!r} is a {family}; this version reads {', '.join(FAMILIES)}")

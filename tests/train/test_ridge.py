@@ -1,14 +1,10 @@
 """Ridge against plain least squares, and its choice of strength."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
-from tests.train.lesson import make_clips
-from train.features import Features, Shard
+from train.features import Features
 from train.ridge import Ridge, best_ridge, fit_ridge, pooled_means
 
 NOISE = torch.Generator().manual_seed(5)
@@ -61,9 +57,12 @@ def test_the_strength_with_the_best_score_is_kept() -> None:
     assert set(ridge.state()) == {"centre", "scale", "weights", "bias"}
 
 
-def test_a_clip_is_pooled_over_its_own_frames(tmp_path: Path) -> None:
-    clips = tuple(make_clips(tmp_path, copies=1)[:2])
-    frames = torch.tensor([[0.0, 2], [2, 4], [10, 10]])
-    save_file({"frames": frames.half(), "lengths": torch.tensor([2, 1])}, tmp_path / "shard.safetensors")
-    features = Features([Shard(clips, 1.0, tmp_path / "shard.safetensors")], 2)
-    assert pooled_means(features, [1, 0]).tolist() == [[10, 10], [1, 3]]
+class InMemory(Features):
+    """Two clips, of two frames and of one."""
+
+    def frames(self, clip: int, view: int = 0) -> torch.Tensor:
+        return (torch.tensor([[0.0, 2], [2, 4]]), torch.tensor([[10.0, 10]]))[clip]
+
+
+def test_a_clip_is_pooled_over_its_own_frames() -> None:
+    assert pooled_means(InMemory([], 2), [1, 0]).tolist() == [[10, 10], [1, 3]]
