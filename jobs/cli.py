@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from embed.errors import SpecError
-from jobs.doors import load_spec, named, walk_through
+from jobs.doors import is_training, load_spec, named, walk_through
 from jobs.options import EXIT_CODES, AsJson, Dataset, Debug, DryRun, Modality, NewVersion, Overrides, SpecPath, Where
 from jobs.output import resolved, show
 from jobs.progress import progress_on_stderr
@@ -79,12 +79,17 @@ def train(
 ) -> int:
     """Train a model, data-parallel.
 
-    Writes its checkpoint, with its card: sources, licences, metrics.
+    By strategy: a text tower, late fusion of speech into a frozen text tower, a dual encoder, ridge regression. The
+    same command goes on after a stop, from the last checkpoint, and a finished training is published again without
+    being repeated. Writes a model directory with its card: data, licences, metrics with intervals; metrics.csv and
+    tensorboard/ stand beside it while it trains. --dry-run says what it will take.
 
     \b
     Example:
       deglu train deploy/specs/train-demo.yaml --set seed=1
     """
+    if dry_run:
+        return _plan_training(spec, overrides, as_json)
     return _job("train", spec, overrides, as_json, dry_run)
 
 
@@ -95,15 +100,19 @@ def plan(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """Say what embedding an archive will take.
+    """Say what embedding an archive, or a training, will take.
 
     Lists and probes the inputs, encodes a short sample here, and tells assets, hours, segments, bytes, storage
-    requests, time on the spec's workers, and the price by its rates: before anything is spent. Writes nothing.
+    requests, time on the spec's workers, and the price by its rates: before anything is spent. Of a training: clips,
+    hours, bytes of features, steps, trained parameters. Writes nothing.
 
     \b
-    Example:
+    Examples:
       deglu plan deploy/specs/embed-demo.yaml --set workers=8 --set rates.worker_hour=1.2
+      deglu plan deploy/specs/train-demo.yaml
     """
+    if is_training(spec):
+        return _plan_training(spec, overrides, as_json)
     return _job("plan", spec, overrides, as_json, dry_run=False)
 
 
@@ -389,6 +398,13 @@ def status(dataset: Dataset, as_json: AsJson = False, debug: Debug = False) -> i
       deglu status s3://bucket/vectors
     """
     return show(named("jobs.read_dataset:status")(dataset), as_json)
+
+
+def _plan_training(path: str, overrides: list[str] | None, as_json: bool) -> int:
+    spec = load_spec("train", path, overrides or ())
+    with progress_on_stderr() as progress:
+        result = named("jobs.plan_training:plan_training")(spec, progress)
+    return show(result, as_json)
 
 
 def _job(verb: str, path: str, overrides: list[str] | None, as_json: bool, dry_run: bool, **options: Any) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from embed.spec import Spec
+from embed.spec import Spec, read_yaml
 from jobs.output import Result, as_result
 from jobs.progress import Progress, told_if_slow
 
@@ -38,6 +38,11 @@ def spec_class(verb: str) -> type[Spec]:
 def load_spec(verb: str, path: str, overrides: Iterable[str] = ()) -> Spec:
     """The verb's spec from a YAML file.  Raises SpecError naming field, value and cure."""
     return spec_class(verb).load(path, overrides)
+
+
+def is_training(path: str) -> bool:
+    """Whether a YAML file is a spec of `deglu train`: alone it describes an encoder.  SpecError where it is no spec."""
+    return "encoder" in read_yaml(path)
 
 
 def walk_through(verb: str, spec: Spec, progress: Progress, **options: Any) -> Result:

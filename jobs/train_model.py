@@ -1,14 +1,14 @@
-"""`deglu train`: frozen features by Ray tasks, then data-parallel training with Ray Train around `train.loop`.
+"""`deglu train`: data, frozen features, the training itself by Ray Train, and the model directory that comes of it.
 
-Everything that is frozen is computed once and kept under the work folder: speech features in shards, texts as vectors.
-The best epoch on dev is kept; test is not touched here.
+    sources -> clips, checked -> frozen features and texts -> workers (train.loop) -> checkpoints
+                                                    best on dev -> card, ridge, hybrid -> model directory
+
+The same command goes on after any kill, and publishes without training where that was finished; test is not touched.
 """
 
-import json
+import os
 import secrets
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,180 +17,192 @@ import ray
 import ray.train
 import torch
 from ray.train.torch import TorchConfig, TorchTrainer
-from ray.util import ActorPool
-from ray.util.queue import Queue
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
+from embed import store
 from embed.cache import cache_folder
-from embed.errors import SpecError
-from embed.model.directory import save_model
-from embed.model.speech_tower import SpeechTower
+from embed.errors import SpecError, WorkLeftUndone
 from evaluate.metrics import ndcg_at_10
-from jobs.frozen_side import frozen_side, frozen_targets
-from jobs.model_card import card
+from jobs.compute_features import compute_features
+from jobs.follow_training import EPOCH_SECONDS, Following, measures_words
+from jobs.hybrid_tuning import tune_hybrid
+from jobs.output import Plain
+from jobs.plan_training import check_towers
+from jobs.postbox import postbox
 from jobs.progress import Progress, Silent
-from jobs.ray_session import ray_session
-from jobs.train_worker import BEST, FUSION, TO_SPEECH, TO_TEXT, dev_scores, train_worker
-from train.curate.sources.clips import Clip
-from train.data import clips_by_part
-from train.features import Features, Shard, compute_shard, plan_shards
+from jobs.publish import METRICS, RIDGE, dev_intervals, publish
+from jobs.ray_session import last_line, ray_session
+from jobs.run_folder import checkpoints_of
+from jobs.teacher import AnyStrategy, Lesson, strategy_of
+from jobs.train_worker import train_worker
+from jobs.training_data import training_data
+from train.checkpoint import Checkpoints
+from train.features import plan_shards
+from train.late_fusion import LateFusionStrategy
+from train.metrics_log import CSV, MetricsLog, read_metrics
 from train.ridge import Ridge, best_ridge, pooled_means
 from train.spec import TrainSpec
-from train.targets import Targets
 
-RIDGE, METRICS = "ridge.safetensors", "metrics.json"
+__all__ = ["METRICS", "RIDGE", "train_model"]
 
 
-def train_model(spec: TrainSpec, progress: Progress | None = None) -> dict[str, Any]:
-    """Train, keep the best epoch on dev, write the model directory; returns its metrics."""
+def train_model(spec: TrainSpec, progress: Progress | None = None) -> Plain:
+    """Train, keep what is best on dev, write the model directory; returns its metrics."""
     progress = progress or Silent()
-    if spec.encoder.speech is None or spec.encoder.fusion is None:
-        raise SpecError(
-            "field 'encoder': late fusion needs speech and fusion; name a speech tower and add `fusion: {}`"
-        )
-    work = Path(spec.work).absolute() if spec.work else cache_folder() / "train"
-    parts = clips_by_part(spec.sources, cache_folder())
-    clips = [*parts["train"], *parts["dev"]]
-    shards = plan_shards(spec.encoder, clips, spec.speeds, work / "features")
+    check_towers(spec)
+    found = training_data(spec, progress)
     with ray_session():
-        compute_features(spec, shards, progress)
-        progress.note("the frozen side: transform and text vectors")
-        model = frozen_side(spec, parts["train"], work)
-        targets = frozen_targets(spec, model, clips, work)
-        best = _fit_parallel(spec, shards, clips, len(parts["train"]), work, progress)
-    assert model.fusion is not None
-    model.fusion.load_state_dict(best.pop("weights"))
-    features = Features(shards, len(clips))
-    train, dev = range(len(parts["train"])), range(len(parts["train"]), len(clips))
-    ridge, ridge_scores = _ridge(spec, features, targets, train, dev)
-    metrics = {
-        "clips": {part: len(found) for part, found in parts.items()},
-        "hours": round(sum(features.length(i) for i in train) / 25 / 3600 * spec.encoder.fusion.frame_pool / 2, 3),
-        "dev": dev_scores(model, features, targets, dev),
-        "dev_ridge_ndcg_at_10_by_strength": ridge_scores,
-        **best,
-    }
-    output = Path(spec.output)
-    save_model(model, output, card(spec, metrics))
-    save_file({name: value.half().contiguous() for name, value in ridge.state().items()}, output / RIDGE)
-    (output / METRICS).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-    return {"output": str(output), **metrics}
-
-
-def compute_features(spec: TrainSpec, shards: Sequence[Shard], progress: Progress) -> None:
-    """Every shard that does not stand yet, by as many actors as there are workers."""
-    missing = [shard for shard in shards if not shard.path.exists()]
-    progress.begin("speech features", len(missing), "shards")
-    if missing:
-        actors = [
-            ray.remote(num_cpus=1, num_gpus=int(spec.gpu))(Featurer).remote(spec.model_dump())
-            for _ in range(spec.workers)
-        ]
-        for _ in ActorPool(actors).map_unordered(lambda actor, shard: actor.compute.remote(shard), missing):
-            progress.advance(1)
-        for actor in actors:
-            ray.kill(actor)
-    progress.end()
-
-
-class Featurer:
-    """The speech tower, loaded once a worker."""
-
-    def __init__(self, spec: Mapping[str, Any]) -> None:
-        torch.set_num_threads(1)
-        encoder = TrainSpec.parse(spec).encoder
-        assert encoder.speech is not None
-        assert encoder.fusion is not None
-        self._frame_pool = encoder.fusion.frame_pool
-        self._tower = SpeechTower.load(encoder.speech).to("cuda" if torch.cuda.is_available() else "cpu")
-
-    def compute(self, shard: Shard) -> None:
-        compute_shard(self._tower, self._frame_pool, shard)
-
-
-def _fit_parallel(
-    spec: TrainSpec, shards: Sequence[Shard], clips: Sequence[Clip], num_train: int, work: Path, progress: Progress
-) -> dict[str, Any]:
-    progress.begin(f"training on {num_train} clips with {spec.workers} workers", spec.epochs, "epochs")
-    with _told(progress) as told:
-        result = _trainer(spec, shards, clips, num_train, work, told).fit()
-    progress.end()
-    checkpoint, metrics = max(result.best_checkpoints, key=lambda pair: pair[1][BEST])
-    with checkpoint.as_directory() as folder:
-        return {
-            "best_epoch": metrics["epoch"],
-            "training_seconds": metrics["elapsed_s"],
-            "weights": load_file(Path(folder) / FUSION),
+        lesson = _with_features(spec, found.lesson, progress)
+        metrics: dict[str, Any] = {
+            "strategy": spec.strategy,
+            "examples": found.counts,
+            "hours": found.hours,
+            "dropped": found.dropped,
         }
+        progress.note("what is frozen: the transform, the texts' vectors")
+        strategy = strategy_of(spec, lesson)
+        ridge = None
+        if isinstance(strategy, LateFusionStrategy) and (spec.strategy == "ridge" or spec.features.cache != "off"):
+            ridge, metrics["ridge"] = _ridge(spec, strategy)
+        if spec.strategy == "ridge":
+            _become(strategy, ridge)
+        else:
+            checkpoints = checkpoints_of(spec, lesson)
+            metrics["training"] = _train(spec, lesson, strategy, checkpoints, progress)
+    progress.note("scoring dev")
+    metrics["dev"] = dev_intervals(strategy, spec.seed)
+    if spec.hybrid is not None:
+        assert isinstance(strategy, LateFusionStrategy)
+        metrics["hybrid"] = tune_hybrid(spec, strategy, lesson, progress)
+    document = {"output": spec.output, **publish(spec, strategy, ridge, metrics)}
+    return Plain(document, _words(document))
 
 
-@contextmanager
-def _told(progress: Progress) -> Iterator[Queue]:
-    """A queue on which the workers tell of each epoch, and a thread that passes it on: `fit` itself is silent."""
-    queue = Queue(actor_options={"num_cpus": 0})
+def _with_features(spec: TrainSpec, lesson: Lesson, progress: Progress) -> Lesson:
+    """The frozen features of the clips: computed now, or to be computed as they are met."""
+    if spec.strategy == "text":
+        return lesson
+    url = store.join(lesson.work, "features")
+    shards = plan_shards(spec.encoder, lesson.clips, spec.features, spec.seed, url, lesson.num_train)
+    if spec.features.cache == "disk":
+        compute_features(spec, shards, progress)
+    return lesson.with_shards(shards)
 
-    def tell() -> None:
-        while (epoch := queue.get()) is not None:
-            progress.advance(1)
-            progress.note(
-                f"epoch {epoch['epoch']}: loss {epoch['loss']:.3f}, dev nDCG@10 {epoch[TO_TEXT]:.3f} speech to text,"
-                f" {epoch[TO_SPEECH]:.3f} text to speech"
-            )
 
-    thread = threading.Thread(target=tell, daemon=True)
-    thread.start()
+def _train(
+    spec: TrainSpec, lesson: Lesson, strategy: AnyStrategy, checkpoints: Checkpoints, progress: Progress
+) -> dict[str, Any]:
+    """To the last step, unless that was done before; the strategy then has the best weights."""
+    newest, stopped = checkpoints.newest(), "it was finished before"
+    if newest is None or not newest.finished:
+        stopped = _fit(spec, lesson, checkpoints, progress)
+        newest = checkpoints.newest()
+    best = checkpoints.best()
+    if best is None or newest is None:
+        raise WorkLeftUndone(f"{checkpoints.url} holds no scored checkpoint: run again")
+    strategy.load(best.kept())
+    return {
+        "best_epoch": best.epoch,
+        "steps": newest.step,
+        "epochs": newest.epoch + 1,
+        "stopped": stopped,
+        "seconds": _seconds(Path(spec.output)),
+        "trained_parameters": sum(value.numel() for value in strategy.parameters().values()),
+        "checkpoints": checkpoints.url,
+    }
+
+
+def _fit(spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, progress: Progress) -> str:
+    """The workers, until they are done; why they stopped.  Raises what they gave up for."""
+    _check_room(spec)
+    scratch = cache_folder() / "ray-train"
+    # A name of its own: Ray would take up the state of an earlier run by itself, but ours is in the checkpoints.
+    name = f"{spec.strategy}-{secrets.token_hex(6)}"
     try:
-        yield queue
+        with MetricsLog(Path(spec.output)) as numbers:
+            following = Following(spec, progress, numbers)
+            with postbox(following.take) as box:
+                _trainer(spec, lesson, checkpoints, box, str(scratch), name).fit()
+    except ray.train.TrainingFailedError as error:
+        raise WorkLeftUndone(
+            f"the training's workers failed ({last_line(error)}); what was kept stays: run again"
+        ) from None
     finally:
-        queue.put(None)
-        thread.join()
-        queue.shutdown(force=True)
+        shutil.rmtree(scratch / name, ignore_errors=True)
+        progress.end()
+    return following.stopped
 
 
 def _trainer(
-    spec: TrainSpec, shards: Sequence[Shard], clips: Sequence[Clip], num_train: int, work: Path, told: Queue
+    spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, box: Any, scratch: str, name: str
 ) -> TorchTrainer:
+    workers = spec.workers if spec.fewest_workers is None else (spec.fewest_workers, spec.workers)
     return TorchTrainer(
         train_worker,
         train_loop_config={
             "spec": spec.model_dump(),
-            "shards": list(shards),
-            "clips": list(clips),
-            "num_train": num_train,
-            "work": str(work),
-            "told": told,
+            "lesson": lesson,
+            "checkpoints": checkpoints,
+            "postbox": box,
         },
-        scaling_config=ray.train.ScalingConfig(num_workers=spec.workers, use_gpu=spec.gpu),
+        scaling_config=ray.train.ScalingConfig(num_workers=workers, use_gpu=spec.gpu),
         torch_config=TorchConfig(backend="nccl" if spec.gpu else "gloo"),
         run_config=ray.train.RunConfig(
-            # A name of its own: checkpoints of an earlier run must not be taken for this one's.
-            name=f"late-fusion-{spec.identity()[:8]}-{secrets.token_hex(4)}",
-            storage_path=str(work / "runs"),
-            checkpoint_config=ray.train.CheckpointConfig(
-                num_to_keep=1, checkpoint_score_attribute=BEST, checkpoint_score_order="max"
-            ),
+            name=name,
+            storage_path=scratch,
+            # How often is enough, the postbox decides: it knows whether they get on.
+            failure_config=ray.train.FailureConfig(max_failures=-1),
         ),
     )
 
 
-def _ridge(
-    spec: TrainSpec, features: Features, targets: Targets, train: Sequence[int], dev: Sequence[int]
-) -> tuple[Ridge, dict[str, float]]:
+def _check_room(spec: TrainSpec) -> None:
+    """Ray would wait for ever for cores that this machine does not have; a cluster may yet grow."""
+    if os.environ.get("RAY_ADDRESS", "local") != "local":
+        return
+    kind, what = ("GPU", "GPUs") if spec.gpu else ("CPU", "cores")
+    here = int(ray.cluster_resources().get(kind, 0))
+    if (spec.fewest_workers or spec.workers) > here:
+        raise SpecError(f"workers = {spec.workers}, and there are {here} {what} here; lower it, or submit to a cluster")
+
+
+def _ridge(spec: TrainSpec, strategy: LateFusionStrategy) -> tuple[Ridge, dict[str, Any]]:
     """The baseline on the same clips, its strength chosen on the same dev clips."""
-    documents = targets.vectors["document"]
-    pooled, held = pooled_means(features, train), pooled_means(features, dev)
+    documents, targets = strategy.targets.vectors["document"], strategy.targets
+    pooled, held = (pooled_means(strategy.features, clips) for clips in (strategy.train, strategy.dev))
+    right = np.asarray([targets.spoken[clip] for clip in strategy.dev])
 
     def score(ridge: Ridge) -> float:
-        vectors = ridge.predict(held).numpy()
-        right = np.asarray([targets.spoken[clip] for clip in dev])
-        return float(np.mean(ndcg_at_10(vectors @ documents.numpy().T, right)))
+        return float(np.mean(ndcg_at_10(ridge.predict(held).numpy() @ documents.numpy().T, right)))
 
-    wanted = torch.stack([_mean_target(documents, targets, clip) for clip in train])
-    best, _, scores = best_ridge(pooled, wanted, spec.ridge, score)
-    return best, {str(strength): round(value, 4) for strength, value in scores.items()}
+    # A clip's target is the middle of its texts in all languages, as they are drawn at random otherwise.
+    middles = torch.stack([documents[sorted(targets.own[clip].values())].mean(0) for clip in strategy.train])
+    best, chosen, scores = best_ridge(pooled, torch.nn.functional.normalize(middles, dim=-1), spec.ridge, score)
+    told = {str(strength): round(value, 4) for strength, value in scores.items()}
+    return best, {"chosen": chosen, "dev_speech_to_text_by_strength": told}
 
 
-def _mean_target(documents: Tensor, targets: Targets, clip: int) -> Tensor:
-    """A clip's target: the middle of its texts in all languages, as late fusion sees them at random."""
-    return torch.nn.functional.normalize(documents[sorted(targets.own[clip].values())].mean(0), dim=0)
+def _become(strategy: AnyStrategy, ridge: Ridge | None) -> None:
+    head = strategy.model.head
+    assert ridge is not None
+    assert head is not None
+    head.take_ridge(ridge.centre, ridge.scale, ridge.weights, ridge.bias)
+
+
+def _seconds(output: Path) -> float:
+    """Of all epochs that the metrics tell of; 0 where there are none."""
+    return round(sum(value for _, _, name, value in read_metrics(output / CSV) if name == EPOCH_SECONDS), 1)
+
+
+def _words(document: dict[str, Any]) -> str:
+    means = {name: one["mean"] for name, one in document["dev"].items()}
+    lines = [f"model: {document['output']}", f"dev nDCG@10: {measures_words(means)}"]
+    if "training" in document:
+        told = document["training"]
+        lines.append(
+            f"training: {told['steps']} steps, epoch {told['best_epoch'] + 1} of {told['epochs']} was best;"
+            f" {told['stopped']}"
+        )
+    if "hybrid" in document:
+        lines.append(f"hybrid: weight {document['hybrid']['weight']}")
+    dropped = "; ".join(f"{count} {reason}" for reason, count in document["dropped"].items())
+    return "\n".join([*lines, *([f"left out: {dropped}"] if dropped else [])])

@@ -1,96 +1,94 @@
-"""What a data-parallel worker of `deglu train` does: the loop on its share of every batch; rank 0 scores dev."""
+"""What a data-parallel worker of `deglu train` does: the loop from the newest checkpoint on, telling as it goes."""
 
-import tempfile
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import logging
+import os
+import time
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
+import ray
 import ray.train
 import torch
-from ray.train.torch import get_device, prepare_model
-from safetensors.torch import save_file
-from torch import Tensor
+from ray.train.torch import get_device
 
-from embed.encoder import FloatArray, Role
-from embed.model.budget import by_budget
-from embed.model.joint import JointEncoder
-from evaluate.metrics import ndcg_at_10
-from jobs.frozen_side import frozen_side, frozen_targets
-from train.features import Features
+from embed.errors import DegluError
+from jobs.postbox import Began, Kept, Told
+from jobs.teacher import Lesson, strategy_of
+from train.checkpoint import Checkpoints, State
 from train.loop import run
+from train.parallel import together
 from train.spec import TrainSpec
-from train.targets import Targets
 
-BEST, TO_TEXT, TO_SPEECH = "dev_ndcg_at_10", "dev_speech_to_text", "dev_text_to_speech"
-FUSION = "fusion.safetensors"  # in a checkpoint
+log = logging.getLogger(__name__)
+
+TELL_EVERY_S = 0.5
 
 
 def train_worker(config: Mapping[str, Any]) -> None:
-    """One data-parallel worker; rank 0 scores dev and reports the checkpoint."""
-    spec = TrainSpec.parse(config["spec"])
-    context = ray.train.get_context()
-    rank, world = context.get_world_rank(), context.get_world_size()
-    torch.set_num_threads(1 if not spec.gpu else 4)
-    clips, num_train = config["clips"], config["num_train"]
-    torch.manual_seed(spec.seed)  # before the fusion is made: its first weights are the seed's too
-    model = frozen_side(spec, clips[:num_train], Path(config["work"]))
-    targets = frozen_targets(spec, model, clips, Path(config["work"]))
-    features = Features(config["shards"], len(clips))
-    train, dev = range(num_train), range(num_train, len(clips))
-    assert model.fusion is not None
-    model.fusion.standardise(*features.spread(train, spec.seed))
-    model.fusion.start_at(model.text.model.get_input_embeddings().weight)
-    device = str(get_device())
-    elapsed = 0.0
-    for epoch in run(model, features, targets, train, spec, rank=rank, world=world, wrap=prepare_model, device=device):
-        elapsed += epoch.seconds
-        score = dev_scores(model, features, targets, dev) if rank == 0 else {BEST: 0.0}
-        metrics = {"epoch": epoch.number, "loss": epoch.loss, "elapsed_s": round(elapsed, 1), **score}
-        with tempfile.TemporaryDirectory() as folder:
-            checkpoint = None
-            if rank == 0:
-                save_file(model.fusion.state_dict(), Path(folder) / FUSION)
-                checkpoint = ray.train.Checkpoint.from_directory(folder)
-                config["told"].put(metrics)
-            ray.train.report(metrics, checkpoint=checkpoint)
+    """Train to the end, or say why that is not possible.
+
+    What a restart may cure (a lost peer, which looks like any RuntimeError) is raised, for Ray to start all workers
+    again; for what it cannot the postbox is told first, and the workers that are started then end at once.
+    """
+    box, rank = config["postbox"], ray.train.get_context().get_world_rank()
+    if ray.get(box.over.remote()) is not None:
+        return
+    if rank == 0:
+        ray.get(box.start.remote())
+    try:
+        _train(TrainSpec.parse(config["spec"]), config["lesson"], config["checkpoints"], Teller(box, rank == 0))
+    except DegluError as error:
+        ray.get(box.give_up.remote(error))
+        raise
+    except RuntimeError:
+        raise
+    except Exception as error:
+        log.exception("this worker has failed")
+        # A plain one: others may not survive the journey to the driver.
+        ray.get(box.give_up.remote(RuntimeError(f"in a worker: {type(error).__name__}: {error}")))
+        raise
 
 
-def dev_scores(model: JointEncoder, features: Features, targets: Targets, dev: Sequence[int]) -> dict[str, float]:
-    """Mean nDCG@10 over the dev clips: spoken question to texts of each language, typed question to speech."""
-    spoken = speech_vectors(model, features, dev, "query")
-    heard = speech_vectors(model, features, dev, "document")
-    cross: list[float] = []
-    back: list[float] = []
-    for lang in sorted(set(targets.langs)):
-        asked = [row for row, clip in enumerate(dev) if lang in targets.own[clip]]
-        if not asked:
-            continue
-        positions = [i for i, found in enumerate(targets.langs) if found == lang]
-        column = {position: i for i, position in enumerate(positions)}
-        right = np.asarray([column[targets.own[dev[row]][lang]] for row in asked])
-        documents = targets.vectors["document"][positions].numpy()
-        cross += ndcg_at_10(spoken[asked] @ documents.T, right).tolist()
-        questions = targets.vectors["query"][[targets.own[dev[row]][lang] for row in asked]].numpy()
-        own = [{i for i, other in enumerate(asked) if right[i] == right[row]} for row in range(len(asked))]
-        back += ndcg_at_10(questions @ heard[asked].T, own).tolist()
-    to_text, to_speech = float(np.mean(cross)), float(np.mean(back))
-    return {BEST: (to_text + to_speech) / 2, TO_TEXT: to_text, TO_SPEECH: to_speech}
+def _train(spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, teller: "Teller") -> None:
+    context, device = ray.train.get_context(), str(get_device())
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // context.get_local_world_size()))
+    workers = together()
+    strategy = strategy_of(spec, lesson, device)
+    start = workers.agree(checkpoints.newest() if workers.rank == 0 else None)
+
+    def save(state: State) -> None:
+        checkpoints.save(state)
+        teller.tell(Kept(state.step))
+
+    total = len(strategy.batches(0)) * spec.optimiser.epochs
+    teller.tell(Began(start.step if start else 0, total, workers.world, spec.optimiser.micro_batch))
+    try:
+        for event in run(strategy, spec, start=start, workers=workers, device=device, save=save):
+            teller.tell(event)
+    finally:
+        teller.flush()
 
 
-def speech_vectors(model: JointEncoder, features: Features, clips: Sequence[int], role: Role) -> FloatArray:
-    """Unit vectors [n, D] of cached clips, without augmentation."""
-    was_training = model.training
-    model.eval()
-    out: list[Tensor] = [torch.empty(0)] * len(clips)
-    device = next(model.text.parameters()).device
-    with torch.inference_mode():
-        for group in by_budget([features.length(clip) for clip in clips], 1500):
-            frames = [features.frames(clips[i]) for i in group]
-            lengths = torch.tensor([len(one) for one in frames], device=device)
-            padded = torch.nn.utils.rnn.pad_sequence(frames, batch_first=True).to(device)
-            for i, vector in zip(group, model(padded, lengths, role).float().cpu(), strict=True):
-                out[i] = vector
-    model.train(was_training)
-    vectors: FloatArray = torch.stack(out).numpy()
-    return vectors
+class Teller:
+    """Puts events into the postbox, a few times a second, without waiting for it."""
+
+    def __init__(self, box: Any, heard: bool) -> None:
+        self._box, self._heard = box, heard
+        self._events: list[Told] = []
+        self._last = 0.0
+
+    def tell(self, event: Told) -> None:
+        self._events.append(event)
+        # That a step is kept tells the postbox that the workers get on: it must not die with them.
+        if isinstance(event, Kept) or time.monotonic() - self._last > TELL_EVERY_S:
+            self._send()
+
+    def flush(self) -> None:
+        """Returns when all of it has arrived."""
+        sent = self._send()
+        if sent is not None:
+            ray.get(sent)
+
+    def _send(self) -> Any:
+        events, self._events, self._last = self._events, [], time.monotonic()
+        return self._box.put.remote(events) if self._heard else None

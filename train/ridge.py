@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from train.features import Features
+from train.late_fusion import Heard
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Ridge:
         return {"centre": self.centre, "scale": self.scale, "weights": self.weights, "bias": self.bias}
 
 
-def pooled_means(features: Features, clips: Sequence[int]) -> Tensor:
-    """The mean frame [n, F] of each clip at its own speed."""
+def pooled_means(features: Heard, clips: Sequence[int]) -> Tensor:
+    """The mean frame [n, F] of each clip as it was recorded."""
     return torch.stack([features.frames(clip).mean(0) for clip in clips])
 
 

@@ -1,0 +1,121 @@
+"""What the workers of a training tell their driver, which waits in `fit` and hears nothing else.
+
+The postbox is an actor beside the driver.  It also remembers across restarts of the workers: that the training is
+over for good, and how often it began without getting any further.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event as Flag
+from threading import Thread
+from typing import Any
+
+import ray
+from ray.actor import ActorHandle
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from embed.errors import WorkLeftUndone
+from train import loop
+
+RESTARTS = 4  # in a row that kept no further step; then something is wrong that will not pass
+EVERY_S = 0.3
+
+
+@dataclass(frozen=True)
+class Began:
+    """A group of workers starts, for the first time or again."""
+
+    step: int  # steps done
+    of: int
+    workers: int
+    micro_batch: int
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A checkpoint stands."""
+
+    step: int
+
+
+Told = loop.Event | Began | Kept
+
+
+class Postbox:
+    """Runs as an actor."""
+
+    def __init__(self) -> None:
+        self._told: list[Told] = []
+        self._starts = 0
+        self._furthest = -1
+        self._over: Exception | None = None
+
+    def put(self, told: list[Told]) -> None:
+        self._told += told
+        kept = max((one.step for one in told if isinstance(one, Kept)), default=-1)
+        if kept > self._furthest:
+            self._furthest, self._starts = kept, 0
+
+    def take(self) -> list[Told]:
+        """What was put since the last time."""
+        told, self._told = self._told, []
+        return told
+
+    def start(self) -> None:
+        """A group of workers is about to start."""
+        self._starts += 1
+        if self._starts > RESTARTS:
+            self.give_up(
+                WorkLeftUndone(
+                    f"the workers were lost {RESTARTS} times in a row before they had kept a step; what was kept stays."
+                    " Look for memory (lower optimiser.micro_batch or workers), keep more often"
+                    " (checkpoints.every_steps), then run again"
+                )
+            )
+
+    def give_up(self, error: Exception) -> None:
+        """No restart can help: of several errors the first counts."""
+        self._over = self._over or error
+
+    def over(self) -> Exception | None:
+        return self._over
+
+
+@contextmanager
+def postbox(take: Callable[[Told], None]) -> Iterator[ActorHandle]:
+    """A postbox whose letters are handed to `take` as they come, on another thread; all of them before it ends.
+
+    Raises what the workers gave up for, and what `take` raised.
+    """
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actor: Any = ray.remote(num_cpus=0, scheduling_strategy=here)(Postbox).remote()
+    ended, failed = Flag(), list[BaseException]()
+
+    def empty() -> None:
+        try:
+            while not ended.wait(EVERY_S):
+                _hand_over(actor, take)
+            _hand_over(actor, take)
+        except Exception as error:
+            failed.append(error)
+
+    thread = Thread(target=empty, daemon=True)
+    thread.start()
+    over = None
+    try:
+        yield actor
+        over = ray.get(actor.over.remote())
+    finally:
+        ended.set()
+        thread.join()
+        ray.kill(actor)
+    if over is not None:
+        raise over
+    if failed:
+        raise failed[0]
+
+
+def _hand_over(actor: Any, take: Callable[[Told], None]) -> None:
+    for one in ray.get(actor.take.remote()):
+        take(one)

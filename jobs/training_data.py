@@ -1,0 +1,80 @@
+"""What a training learns from: listed, split, looked into, and counted; what was left out has its reason."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from train.checked import Dropped, checked
+from train.curate.sources.text_pairs import pairs_by_part
+
+from embed import store
+from embed.cache import cache_folder
+from embed.errors import SpecError
+from jobs.progress import Progress
+from jobs.teacher import Lesson
+from train.data import clips_by_part
+from train.size import seconds
+from train.spec import TrainSpec
+
+
+@dataclass(frozen=True)
+class Found:
+    """The lesson, and what is to be said of it."""
+
+    lesson: Lesson
+    counts: dict[str, int]  # clips or pairs by part
+    hours: dict[str, float]  # of speech, by part
+    dropped: dict[str, int] = field(default_factory=dict)  # by reason
+
+
+def training_data(spec: TrainSpec, progress: Progress, look_inside: bool = True) -> Found:
+    """Lists the sources; opens every recording once, unless told not to.
+
+    Raises SpecError or InputError where there is too little to learn from.
+    """
+    found = _texts(spec) if spec.strategy == "text" else _speech(spec, progress, look_inside)
+    check_counts(spec, found.counts)
+    return found
+
+
+def check_counts(spec: TrainSpec, counts: dict[str, int]) -> None:
+    """Raises SpecError where one batch is not filled, or nothing chooses the best."""
+    train, dev = counts["train"], counts["dev"]
+    if spec.strategy != "ridge" and train < spec.optimiser.batch:
+        raise SpecError(
+            f"optimiser.batch = {spec.optimiser.batch}, and there are {train} training examples; lower it to {train},"
+            " or add sources"
+        )
+    if train < 2:
+        raise SpecError(f"there are {train} training examples: nothing to tell apart; add sources")
+    if not dev:
+        raise SpecError("no example falls into the dev part, which chooses the best weights; add sources")
+
+
+def work_url(spec: TrainSpec) -> str:
+    """Where what is frozen, and by default the checkpoints, are kept."""
+    return store.absolute(spec.work or str(cache_folder() / "train"))
+
+
+def _texts(spec: TrainSpec) -> Found:
+    parts = pairs_by_part(spec.texts, cache_folder())
+    lesson = Lesson((), (*parts.train, *parts.dev), len(parts.train), work_url(spec))
+    counts = {"train": len(parts.train), "dev": len(parts.dev), "test": len(parts.test)}
+    return Found(lesson, counts, {}, _reasons(parts.dropped))
+
+
+def _speech(spec: TrainSpec, progress: Progress, look_inside: bool) -> Found:
+    parts = clips_by_part(spec.sources, cache_folder())
+    train, dev, dropped = parts.train, parts.dev, list(parts.dropped)
+    if look_inside:
+        progress.note(f"looking into {len(train) + len(dev)} recordings")
+        (train, more), (dev, less) = checked(train), checked(dev)
+        dropped += [*more, *less]
+    lesson = Lesson((*train, *dev), (), len(train), work_url(spec))
+    counts = {"train": len(train), "dev": len(dev), "test": len(parts.test)}
+    hours = {name: round(sum(map(seconds, part)) / 3600, 3) for name, part in (("train", train), ("dev", dev))}
+    return Found(lesson, counts, hours, _reasons(dropped))
+
+
+def _reasons(dropped: Sequence[Dropped]) -> dict[str, int]:
+    return dict(Counter(one.reason for one in dropped).most_common())
