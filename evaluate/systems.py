@@ -55,7 +55,7 @@ def _frames(model: JointEncoder, clips: Sequence[Clip]) -> Iterator[tuple[list[i
     """Averaged frames [B, T, F] and lengths [B] of groups of clips, through the speech tower once for all systems."""
     if model.speech is None or model.fusion is None:
         raise InputError("this model encodes text alone; name one with a speech tower")
-    waves = [read_clip(clip.path) for clip in clips]
+    waves = [read_clip(clip) for clip in clips]
     with torch.inference_mode():
         for group in by_budget([len(wave) for wave in waves], SECONDS_BUDGET * SAMPLE_RATE):
             frames, lengths = model.speech([waves[i] for i in group])

@@ -84,7 +84,7 @@ def _programmes(archive: Path, clips: Sequence[Clip], part_of: Mapping[str, str]
     for place, clip in enumerate(order):
         name = f"{lang}/programme-{number + 1:02d}.{CONTAINERS[number % len(CONTAINERS)]}"
         pause = np.zeros(int(chance.uniform(*PAUSES_S) * SAMPLE_RATE), np.float32)
-        wave = read_clip(clip.path)
+        wave = read_clip(clip)
         start = length + len(pause)
         length = start + len(wave)
         pieces += [pause, wave]

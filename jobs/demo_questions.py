@@ -84,8 +84,8 @@ def question_groups(material: Material, known: Known, encoder: Encoder) -> list[
         asked = encoder.encode(SENTENCES["en"], "query")
         return [_of_texts(TYPED, "typed en -> fr text", "fr", SENTENCES["en"], None, SENTENCES["fr"], asked, known)]
     clips = material.questions
-    said, audio = [clip.text for clip in clips], [str(clip.path) for clip in clips]
-    vectors = encoder.encode([read_clip(clip.path) for clip in clips], "query")
+    said, audio = [clip.text for clip in clips], [clip.uri for clip in clips]
+    vectors = encoder.encode([read_clip(clip) for clip in clips], "query")
     spoken = [
         _of_texts(
             SPOKEN,

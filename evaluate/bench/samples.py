@@ -36,7 +36,7 @@ def waves(n: int) -> tuple[list[FloatArray], bool]:
     except DataUnavailable:
         return made_up_waves(n), False
     order = np.random.default_rng(SEED).permutation(len(clips))
-    return [read_clip(clips[order[i % len(clips)]].path) for i in range(n)], True
+    return [read_clip(clips[order[i % len(clips)]]) for i in range(n)], True
 
 
 def made_up_texts(n: int) -> list[str]:

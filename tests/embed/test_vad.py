@@ -60,7 +60,7 @@ def test_blocks_decide_as_one_long_run_does_on_recorded_speech() -> None:
         recorded = clips(cache_folder())[:100]
     except DataUnavailable as error:
         pytest.skip(f"NO RECORDED DATA: {error}")
-    joined = np.concatenate([audio.decode(str(clip.path)).samples for clip in recorded])
+    joined = np.concatenate([audio.decode(clip.uri).samples for clip in recorded])
     _, fast = vad.speech_probabilities(joined)
     slow = frame_by_frame(joined, 0, len(fast))
     assert ((fast > 0.5) == (slow > 0.5)).mean() > 0.99

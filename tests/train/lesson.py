@@ -17,7 +17,7 @@ from embed.model.joint import JointEncoder
 from embed.model.speech_tower import SpeechTower
 from embed.model.transform import fit
 from tests.towers import Tiny, encoder_values
-from train.curate.sources.clips import Clip
+from train.curate.sources.clips import Clip, recorded
 from train.features import Features, Shard, compute_shard, plan_shards
 from train.spec import TrainSpec
 from train.targets import Targets, encode_texts, gather_texts, targets_of
@@ -47,7 +47,9 @@ def make_clips(folder: Path, copies: int) -> list[Clip]:
         path = folder / f"{number}.wav"
         soundfile.write(path, tone(pitch, number), SAMPLE_RATE)
         texts = {name: sentences[pitch] for name, sentences in SENTENCES.items()}
-        clips.append(Clip("own", f"own:{number}", lang, texts[lang], path, texts))
+        found = recorded("own", f"own:{number}", lang, texts[lang], path, texts)
+        assert found is not None
+        clips.append(found)
     return clips
 
 

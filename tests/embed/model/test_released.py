@@ -42,7 +42,7 @@ def test_it_is_small_and_says_what_it_is_made_of() -> None:
 
 
 def test_rows_do_not_depend_on_their_batch(model: JointEncoder, held_out: list[Clip]) -> None:
-    waves = [read_clip(clip.path) for clip in held_out[:8]]
+    waves = [read_clip(clip) for clip in held_out[:8]]
     texts = [clip.text for clip in held_out[:20]]
     for batch in (waves, texts):
         together = model.encode(batch, "query")
@@ -54,7 +54,7 @@ def test_rows_do_not_depend_on_their_batch(model: JointEncoder, held_out: list[C
 def test_spoken_and_typed_questions_find_held_out_prompts(model: JointEncoder, held_out: list[Clip]) -> None:
     """Far above chance, with a margin for other machines' arithmetic; the figures are in evaluate/NOTES.md."""
     clips = held_out[:40]
-    waves = [read_clip(clip.path) for clip in clips]
+    waves = [read_clip(clip) for clip in clips]
     french = model.encode([clip.text for clip in clips], "document")
     english = model.encode([clip.translations["en"] for clip in clips], "query")
     spoken, heard = model.encode(waves, "query"), model.encode(waves, "document")

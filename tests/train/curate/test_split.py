@@ -13,7 +13,7 @@ from train.curate.split import groups, part_of, split
 
 
 def clip(key: str, text: str, lang: str = "en", source: str = "s", **translations: str) -> Clip:
-    return Clip(source, key, lang, text, Path(f"{key}.wav"), {lang: text, **translations})
+    return Clip(source, key, lang, text, f"{key}.wav", {lang: text, **translations})
 
 
 # Few keys and few texts, so that chains of joined keys are common.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from embed.errors import DataUnavailable
-from train.curate.sources.clips import Clip, usable_length, words
+from train.curate.sources.clips import Clip, recorded, words
 from train.curate.sources.debian import fetch
 
 SOURCE = "ast"
@@ -48,7 +48,7 @@ def _spoken(cache: Path, lang: str, texts: dict[str, dict[str, str]]) -> list[Cl
     for path in sorted(sounds.glob("*/**/*.g722")):
         name = path.relative_to(sounds).with_suffix("").as_posix().partition("/")[2]  # behind the speaker's folder
         text = texts[lang].get(name, "")
-        if len(words(text)) >= FEWEST_WORDS and usable_length(path):
+        if len(words(text)) >= FEWEST_WORDS:
             translations = {other: known[name] for other, known in texts.items() if name in known}
-            found.append(Clip(SOURCE, f"{SOURCE}:{name}", lang, text, path, translations))
-    return found
+            found.append(recorded(SOURCE, f"{SOURCE}:{name}", lang, text, path, translations))
+    return [clip for clip in found if clip is not None]

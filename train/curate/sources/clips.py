@@ -16,24 +16,33 @@ G722_SAMPLES_PER_BYTE = 2  # 64 kbit/s at 16 kHz, with no header
 
 @dataclass(frozen=True)
 class Clip:
-    """`key` names the prompt, begins with its source and is the same in every language."""
+    """A stretch of the recording at `uri`, a local path or s3:// url; all of it where nothing else is said.
+
+    `key` names the prompt, begins with its source and is the same in every language.
+    """
 
     source: str
     key: str
     lang: str
     text: str
-    path: Path
+    uri: str
     translations: Mapping[str, str]  # language -> text of the same key, the clip's own language included
+    offset_s: float = 0.0
+    duration_s: float | None = None  # None is to the end, and not known
+    size: int = 0  # bytes of the whole recording; 0 is not known
+
+
+def recorded(source: str, key: str, lang: str, text: str, path: Path, translations: Mapping[str, str]) -> Clip | None:
+    """A clip of a whole file on this machine; None where it is not between 0.3 and 12 seconds long."""
+    length_s = duration_s(path)
+    if not SHORTEST_S <= length_s <= LONGEST_S:
+        return None
+    return Clip(source, key, lang, text, str(path), translations, duration_s=length_s, size=path.stat().st_size)
 
 
 def words(text: str) -> list[str]:
     """Lower-case words, without punctuation: texts with equal words count as the same text."""
     return re.findall(r"\w+", text.lower())
-
-
-def usable_length(path: Path) -> bool:
-    """Between 0.3 and 12 seconds, as far as the size or header tells."""
-    return SHORTEST_S <= duration_s(path) <= LONGEST_S
 
 
 def duration_s(path: Path) -> float:
@@ -43,6 +52,7 @@ def duration_s(path: Path) -> float:
     return float(soundfile.info(path).duration)
 
 
-def read_clip(path: Path) -> FloatArray:
-    """The whole recording as a 1-d wave at 16 kHz, channels averaged, full scale at 1.  Raises InputError."""
-    return decode(str(path)).samples
+def read_clip(clip: Clip) -> FloatArray:
+    """A 1-d wave at 16 kHz, channels averaged, full scale at 1.  Raises InputError."""
+    end_s = None if clip.duration_s is None else clip.offset_s + clip.duration_s
+    return decode(clip.uri, clip.offset_s, end_s).samples

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from train.curate.sources.clips import Clip, usable_length, words
+from train.curate.sources.clips import Clip, recorded, words
 from train.curate.sources.debian import fetch
 
 SOURCE = "tux"
@@ -23,9 +23,9 @@ def clips(cache: Path, langs: Sequence[str] = TEXT_LANGS) -> list[Clip]:
     for name, texts in captions(cache, tuple({*TEXT_LANGS, *langs})).items():
         for lang in langs:
             path = stamps / (f"{name}_desc.ogg" if lang == "en" else f"{name}_desc_{lang}.ogg")
-            if lang in texts and path.is_file() and usable_length(path):
-                found.append(Clip(SOURCE, f"{SOURCE}:{name}", lang, texts[lang], path, texts))
-    return found
+            if lang in texts and path.is_file():
+                found.append(recorded(SOURCE, f"{SOURCE}:{name}", lang, texts[lang], path, texts))
+    return [clip for clip in found if clip is not None]
 
 
 def captions(cache: Path, langs: Sequence[str] = TEXT_LANGS) -> dict[str, dict[str, str]]:

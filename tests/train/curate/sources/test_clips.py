@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -5,9 +6,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from train.curate.sources.clips import duration_s, read_clip, usable_length, words
+from train.curate.sources.clips import Clip, duration_s, read_clip, recorded, words
 
 RATE = 16_000
+
+
+def whole(path: Path) -> Clip:
+    return Clip("own", "own:tone", "en", "A tone.", str(path), {})
 
 
 def tone(rate: int, seconds: float = 1.0) -> np.ndarray:
@@ -33,7 +38,7 @@ def write_g722(path: Path, wave: np.ndarray) -> None:
 def test_a_stereo_tone_comes_back_as_one_wave_at_16_khz(tmp_path: Path, suffix: str, rate: int) -> None:
     path = tmp_path / f"tone.{suffix}"
     soundfile.write(path, np.stack([tone(rate), tone(rate) / 2], axis=1), rate)
-    wave = read_clip(path)
+    wave = read_clip(whole(path))
     assert wave.dtype == np.float32
     # Vorbis comes in blocks, and what stands of the last one is the reader's choice.
     assert len(wave) == pytest.approx(RATE, abs=0 if suffix != "ogg" else RATE // 50)
@@ -45,7 +50,7 @@ def test_a_stereo_tone_comes_back_as_one_wave_at_16_khz(tmp_path: Path, suffix: 
 def test_a_g722_tone_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "tone.g722"
     write_g722(path, tone(RATE))
-    wave = read_clip(path)
+    wave = read_clip(whole(path))
     assert wave.dtype == np.float32
     assert wave.shape == (RATE,)
     assert loudest_hz(wave) == 440
@@ -53,10 +58,23 @@ def test_a_g722_tone_comes_back(tmp_path: Path) -> None:
     assert duration_s(path) == 1
 
 
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_a_stretch_is_read_where_it_stands(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"tones.{suffix}"
+    soundfile.write(path, np.concatenate([tone(RATE, 2.0), 0 * tone(RATE, 2.0)]), RATE)
+    first = read_clip(replace(whole(path), offset_s=0.5, duration_s=1.0))
+    last = read_clip(replace(whole(path), offset_s=2.5))
+    assert len(first) == RATE
+    assert loudest_hz(first) == 440
+    assert len(last) == 1.5 * RATE
+    assert np.abs(last).max() < 0.01
+
+
 @pytest.mark.parametrize(("seconds", "usable"), [(0.25, False), (0.3, True), (12.0, True), (12.5, False)])
 def test_too_short_and_too_long_are_not_usable(tmp_path: Path, seconds: float, usable: bool) -> None:
     soundfile.write(tmp_path / "tone.wav", tone(RATE, seconds), RATE)
-    assert usable_length(tmp_path / "tone.wav") is usable
+    found = recorded("own", "own:tone", "en", "A tone.", tmp_path / "tone.wav", {})
+    assert (found is not None) is usable
 
 
 def test_words_know_neither_case_nor_punctuation() -> None:

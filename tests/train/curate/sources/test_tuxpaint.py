@@ -32,7 +32,7 @@ def test_a_stamp_has_a_caption_per_language(cache: Path) -> None:
 
 def test_a_clip_needs_its_sound_and_its_text(cache: Path) -> None:
     found = clips(cache, ["fr", "en", "es", "it", "wo"])
-    assert [(clip.key, clip.lang, clip.text, clip.path.name) for clip in found] == [
+    assert [(clip.key, clip.lang, clip.text, Path(clip.uri).name) for clip in found] == [
         ("tux:animals/frog", "fr", "Une grenouille.", "frog_desc_fr.ogg"),
         ("tux:animals/frog", "en", "A frog.", "frog_desc.ogg"),
     ]
