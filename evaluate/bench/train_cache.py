@@ -60,9 +60,8 @@ def recorded(num: int, folder: Path) -> list[Clip]:
     for i, wave in enumerate(waves(num)[0]):
         path = folder / f"{i}.wav"
         soundfile.write(path, wave, SAMPLE_RATE)
-        about = {"source": "own", "key": f"own:{i}", "lang": "fr", "text": str(i)}
-        length_s, size = len(wave) / SAMPLE_RATE, path.stat().st_size
-        clips.append(Clip(**about, uri=str(path), translations={}, duration_s=length_s, size=size))
+        key, length_s, size = f"own:{i}", len(wave) / SAMPLE_RATE, path.stat().st_size
+        clips.append(Clip("own", key, "fr", str(i), str(path), {}, duration_s=length_s, size=size))
     return clips
 
 

@@ -45,12 +45,19 @@ def parallel_rows(turns: int, per_turn: int, batch: int) -> list[Row]:
         spent = measured({OURS: partial(ours, task), PLAIN: partial(plain, task)}, turns)
     check_losses(spent)
     mine, other = spent[OURS], spent[PLAIN]
-    what, lower = f"late fusion, {WORKERS} workers, batches of {batch}", {"lower_is_better": True}
+    what = f"late fusion, {WORKERS} workers, batches of {batch}"
     return [
         Row(what, PLAIN, per_turn / mine.seconds, per_turn / other.seconds, "steps/s", GOAL),
         # What a busy machine changes least.
-        Row(f"{what}, CPU of a worker", PLAIN, mine.cpu_s / per_turn, other.cpu_s / per_turn, "s/step", **lower),
-        Row(f"{what}, peak of a worker", PLAIN, mine.peak_mb, other.peak_mb, "MB", **lower),
+        Row(
+            f"{what}, CPU of a worker",
+            PLAIN,
+            mine.cpu_s / per_turn,
+            other.cpu_s / per_turn,
+            "s/step",
+            lower_is_better=True,
+        ),
+        Row(f"{what}, peak of a worker", PLAIN, mine.peak_mb, other.peak_mb, "MB", lower_is_better=True),
     ]
 
 
