@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from safetensors.torch import load, save_file
+from safetensors.torch import load, save
 from torch import Tensor
 
 from embed import store
@@ -57,9 +57,8 @@ class Checkpoints:
         """
         url = store.join(self.url, f"{state.step:08d}{SUFFIX}")
         tensors = {f"{kind}/{name}": value for kind in KINDS for name, value in getattr(state, kind).items()}
-        with store.scratch(self.url) as path:
-            save_file({name: value.contiguous() for name, value in tensors.items()}, path, self._metadata(state))
-            store.move_in(path, url)
+        dense = {name: value.contiguous() for name, value in tensors.items()}
+        store.write_bytes(url, save(dense, self._metadata(state)))
         known = self._known()
         known[url] = state.scores.get(SCORE)
         best = _best_first(known)[: self.keep]

@@ -20,6 +20,7 @@ from embed.errors import DegluError, SpecError
 from embed.model.precision import Precision, settled
 from train.average import RunningMean
 from train.checkpoint import State, scored
+from train.halved import halve_frozen
 from train.parallel import Workers
 from train.spec import TrainSpec
 from train.step import Gradients, Share
@@ -145,7 +146,7 @@ class _Training:
         if start is not None:
             self.strategy.load(start.weights)
         if self.halved:
-            _halve_frozen(module)
+            halve_frozen(module)
         self.parameters = self.strategy.parameters()
         self.optimiser = torch.optim.AdamW(
             self.parameters.values(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
@@ -280,13 +281,6 @@ class _Means:
 
     def means(self) -> dict[str, float]:
         return {name: value / self._steps for name, value in self._sums.items()}
-
-
-def _halve_frozen(module: nn.Module) -> None:
-    """Frozen weights to bfloat16, once: autocast would do it at every step."""
-    for parameter in module.parameters():
-        if not parameter.requires_grad and parameter.is_floating_point():
-            parameter.data = parameter.data.to(torch.bfloat16)
 
 
 def _optimiser_state(optimiser: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:

@@ -1,0 +1,21 @@
+"""A model made ready for training in bfloat16: what is frozen is kept in it, so that no step has to convert it."""
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+
+def halve_frozen(module: nn.Module) -> None:
+    """Frozen weights to bfloat16, in place; trained ones and buffers stay, for autocast to see to.
+
+    On a CPU attention becomes plain matrix products: torch's fused kernel for bfloat16 is made for long sequences, and
+    a training step on recordings of some seconds takes twice as much of a core with it (EPYC, 2026-11-23: 2.20 s
+    against 1.12 s of 64 clips through e5-small).
+    """
+    for parameter in module.parameters():
+        if not parameter.requires_grad and parameter.is_floating_point():
+            parameter.data = parameter.data.to(torch.bfloat16)
+    for tower in module.modules():
+        on_cpu = isinstance(tower, PreTrainedModel) and tower.device.type == "cpu"
+        if on_cpu and tower.config._attn_implementation == "sdpa":
+            tower.set_attn_implementation("eager")
