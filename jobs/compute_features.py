@@ -23,27 +23,28 @@ RETRIES = 3  # of a shard whose actor was killed
 def compute_features(spec: TrainSpec, shards: Sequence[Shard], progress: Progress) -> None:
     """As many actors as there are workers, one tower each.  Raises what is wrong with a recording."""
     missing = missing_shards(shards)
+    if not missing:
+        return
     progress.begin("speech features", len(missing), "shards")
-    if missing:
-        actors = [
-            ray.remote(num_cpus=1, num_gpus=int(spec.gpu), max_restarts=-1, max_task_retries=RETRIES)(Featurer).remote(
-                spec.model_dump()
-            )
-            for _ in range(min(spec.workers, len(missing)))
-        ]
-        try:
-            for sound_s in ActorPool(actors).map_unordered(_computed, missing):
-                progress.advance(1, sound_s)
-        except ray.exceptions.RayTaskError as error:
-            raise error.cause if isinstance(error.cause, DegluError) else error from None
-        except ray.exceptions.RayError as error:
-            raise WorkLeftUndone(
-                f"a worker was lost {RETRIES + 1} times over the same features ({last_line(error)}); what is done is"
-                " kept: run again, where its memory ran out with fewer `workers`"
-            ) from None
-        finally:
-            for actor in actors:
-                ray.kill(actor)
+    actors = [
+        ray.remote(num_cpus=1, num_gpus=int(spec.gpu), max_restarts=-1, max_task_retries=RETRIES)(Featurer).remote(
+            spec.model_dump()
+        )
+        for _ in range(min(spec.workers, len(missing)))
+    ]
+    try:
+        for sound_s in ActorPool(actors).map_unordered(_computed, missing):
+            progress.advance(1, sound_s)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause if isinstance(error.cause, DegluError) else error from None
+    except ray.exceptions.RayError as error:
+        raise WorkLeftUndone(
+            f"a worker was lost {RETRIES + 1} times over the same features ({last_line(error)}); what is done is"
+            " kept: run again, where its memory ran out with fewer `workers`"
+        ) from None
+    finally:
+        for actor in actors:
+            ray.kill(actor)
     progress.end()
 
 

@@ -20,16 +20,16 @@ from train.spec import TrainSpec
 from train.targets import Targets, compute_text_shard, gather_texts, kept_vectors, plan_text_shards, targets_of
 
 
-def frozen_side(spec: TrainSpec, train: Sequence[Clip], url: str) -> JointEncoder:
+def frozen_side(spec: TrainSpec, train: Sequence[Clip], url: str, device: str = "cpu") -> JointEncoder:
     """The untrained model with its transform fitted; the fit is kept, so that every worker has the same one."""
-    model = assemble(spec.encoder)
+    model = assemble(spec.encoder).to(device)
     if model.transform is None:
         return model
     place = store.join(url, f"transform-{_fit_on(spec, train)}.safetensors")
     if not store.exists(place):
         # All texts of the towers' space as it is, before any transform.
         bare = {"transform": False, "speech": None, "fusion": None, "head": None, "adapt": AdaptSpec.parse({})}
-        plain = assemble(spec.encoder.model_copy(update=bare))
+        plain = assemble(spec.encoder.model_copy(update=bare)).to(device)
         texts = mixed_texts(train, _langs(spec, train), spec.manuals, cache_folder(), spec.seed)
         fitted = fit(torch.from_numpy(plain.encode(texts, "document")))
         store.write_bytes(place, save(fitted.state_dict()))

@@ -89,7 +89,9 @@ def postbox(take: Callable[[Told], None]) -> Iterator[ActorHandle]:
     Raises what the workers gave up for, and what `take` raised.
     """
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    actor: Any = ray.remote(num_cpus=0, scheduling_strategy=here)(Postbox).remote()
+    # Where memory runs out Ray may kill it too; one that has forgotten is better than none.
+    lasting = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
+    actor: Any = ray.remote(scheduling_strategy=here, **lasting)(Postbox).remote()
     ended, failed = Flag(), list[BaseException]()
 
     def empty() -> None:

@@ -48,6 +48,11 @@ def last_line(error: BaseException) -> str:
     return lines[-1].strip()
 
 
+def first_line(error: BaseException) -> str:
+    """What went wrong at the top of an error whose bottom is advice."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()
+
+
 @contextmanager
 def _joined(address: str) -> Iterator[None]:
     ray.init(address=address, log_to_driver=_verbose(), logging_level=_level())

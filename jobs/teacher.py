@@ -48,7 +48,7 @@ def strategy_of(spec: TrainSpec, lesson: Lesson, device: str = "cpu") -> AnyStra
     if spec.strategy == "text":
         train, dev = lesson.pairs[: lesson.num_train], lesson.pairs[lesson.num_train :]
         return TextStrategy(assemble(spec.encoder), train, dev, spec, ndcg_at_10, device)
-    model = frozen_side(spec, lesson.clips[: lesson.num_train], lesson.work)
+    model = frozen_side(spec, lesson.clips[: lesson.num_train], lesson.work, device)
     targets = frozen_targets(spec, model, lesson.clips, lesson.work)
     teaches = LateFusionStrategy if spec.strategy == "late-fusion" else DualStrategy
     features = features_of(spec, lesson, device)

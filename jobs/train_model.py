@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import ray
+import ray.exceptions
 import ray.train
 import torch
 from ray.train.torch import TorchConfig, TorchTrainer
@@ -30,7 +31,7 @@ from jobs.plan_training import check_towers
 from jobs.postbox import postbox
 from jobs.progress import Progress, Silent
 from jobs.publish import METRICS, RIDGE, dev_intervals, publish
-from jobs.ray_session import last_line, ray_session
+from jobs.ray_session import first_line, ray_session
 from jobs.run_folder import checkpoints_of
 from jobs.teacher import AnyStrategy, Lesson, strategy_of
 from jobs.train_worker import train_worker
@@ -58,21 +59,22 @@ def train_model(spec: TrainSpec, progress: Progress | None = None) -> Plain:
             "hours": found.hours,
             "dropped": found.dropped,
         }
-        progress.note("what is frozen: the transform, the texts' vectors")
-        strategy = strategy_of(spec, lesson)
-        ridge = None
-        if isinstance(strategy, LateFusionStrategy) and (spec.strategy == "ridge" or spec.features.cache != "off"):
-            ridge, metrics["ridge"] = _ridge(spec, strategy)
-        if spec.strategy == "ridge":
-            _become(strategy, ridge)
-        else:
-            checkpoints = checkpoints_of(spec, lesson)
-            metrics["training"] = _train(spec, lesson, strategy, checkpoints, progress)
+        checkpoints = checkpoints_of(spec, lesson)
+        stopped = "" if spec.strategy == "ridge" else _train(spec, lesson, checkpoints, progress)
     progress.note("scoring dev")
+    strategy = strategy_of(spec, lesson, _device(spec))
+    strategy.module.to(_device(spec))
+    if stopped:
+        metrics["training"] = _take_best(spec, strategy, checkpoints, stopped)
+    ridge = None
+    if isinstance(strategy, LateFusionStrategy) and (spec.strategy == "ridge" or spec.features.cache != "off"):
+        ridge, metrics["ridge"] = _ridge(spec, strategy)
+    if spec.strategy == "ridge":
+        _become(strategy, ridge)
     metrics["dev"] = dev_intervals(strategy, spec.seed)
     if spec.hybrid is not None:
         assert isinstance(strategy, LateFusionStrategy)
-        metrics["hybrid"] = tune_hybrid(spec, strategy, lesson, progress)
+        metrics["hybrid"] = tune_hybrid(spec, strategy, lesson, progress, _device(spec))
     document = {"output": spec.output, **publish(spec, strategy, ridge, metrics)}
     return Plain(document, _words(document))
 
@@ -88,15 +90,27 @@ def _with_features(spec: TrainSpec, lesson: Lesson, progress: Progress) -> Lesso
     return lesson.with_shards(shards)
 
 
-def _train(
-    spec: TrainSpec, lesson: Lesson, strategy: AnyStrategy, checkpoints: Checkpoints, progress: Progress
-) -> dict[str, Any]:
-    """To the last step, unless that was done before; the strategy then has the best weights."""
-    newest, stopped = checkpoints.newest(), "it was finished before"
-    if newest is None or not newest.finished:
-        stopped = _fit(spec, lesson, checkpoints, progress)
-        newest = checkpoints.newest()
-    best = checkpoints.best()
+def _train(spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, progress: Progress) -> str:
+    """To the last step, unless that was done before; why it stopped."""
+    newest = checkpoints.newest()
+    if newest is not None and newest.finished:
+        return "it was finished before"
+    progress.note("what is frozen: the transform, the texts' vectors")
+    # Here, once: all workers would begin with it at the same time.
+    if spec.gpu:
+        ray.get(ray.remote(num_gpus=1)(_frozen).remote(spec.model_dump(), lesson))
+    else:
+        strategy_of(spec, lesson)
+    return _fit(spec, lesson, checkpoints, progress)
+
+
+def _frozen(spec: dict[str, Any], lesson: Lesson) -> None:
+    strategy_of(TrainSpec.parse(spec), lesson, "cuda")
+
+
+def _take_best(spec: TrainSpec, strategy: AnyStrategy, checkpoints: Checkpoints, stopped: str) -> dict[str, Any]:
+    """The strategy has the best weights then; what is to be said of the training."""
+    newest, best = checkpoints.newest(), checkpoints.best()
     if best is None or newest is None:
         raise WorkLeftUndone(f"{checkpoints.url} holds no scored checkpoint: run again")
     strategy.load(best.kept())
@@ -111,6 +125,11 @@ def _train(
     }
 
 
+def _device(spec: TrainSpec) -> str:
+    """Of this process, which may be on a machine without the workers' GPUs."""
+    return "cuda" if spec.gpu and torch.cuda.is_available() else "cpu"
+
+
 def _fit(spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, progress: Progress) -> str:
     """The workers, until they are done; why they stopped.  Raises what they gave up for."""
     _check_room(spec)
@@ -122,9 +141,10 @@ def _fit(spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, progress: Pr
             following = Following(spec, progress, numbers)
             with postbox(following.take) as box:
                 _trainer(spec, lesson, checkpoints, box, str(scratch), name).fit()
-    except ray.train.TrainingFailedError as error:
+    except (ray.train.TrainingFailedError, ray.exceptions.RayError) as error:
         raise WorkLeftUndone(
-            f"the training's workers failed ({last_line(error)}); what was kept stays: run again"
+            f"the training's workers failed ({first_line(error)}); what was kept stays: run again, where memory ran out"
+            " with fewer `workers` or a smaller optimiser.micro_batch"
         ) from None
     finally:
         shutil.rmtree(scratch / name, ignore_errors=True)
