@@ -12,7 +12,7 @@ import numpy as np
 
 from embed.cache import cache_folder
 from embed.errors import InputError
-from embed.model.directory import load_model
+from embed.model.directory import load_joint
 from embed.model.joint import JointEncoder
 from evaluate.gates import missed_gates
 from evaluate.metrics import NDCG
@@ -50,7 +50,7 @@ class EvaluateReport:
 def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> EvaluateReport:
     """Measure every task, write report.json, report.md and a plot a task."""
     progress = progress or Silent()
-    model = load_model(spec.model)
+    model = load_joint(spec.model)
     ridge = load_ridge(spec.model) if "ridge" in spec.systems else None
     progress.begin("evaluating", len(spec.tasks), "tasks")
     tasks = []

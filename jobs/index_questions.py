@@ -13,8 +13,7 @@ import numpy as np
 
 from embed.encoder import FloatArray
 from embed.errors import DegluError, SpecError
-from embed.model.directory import fingerprints_of, load_model, model_folder, read_spec
-from embed.model.joint import JointEncoder
+from embed.model.directory import Model, fingerprints_of, load_model, model_folder, read_spec
 from jobs.questions import Question, check_kinds, encoded, read_batch
 
 MOST = 4_096  # questions of a log: more make no interval narrower that anybody would notice
@@ -28,7 +27,7 @@ class AskingModel:
         self.name, self.speaks = name, speaks
 
     @cached_property
-    def model(self) -> JointEncoder:
+    def model(self) -> Model:
         return load_model(self.name)
 
     def __call__(self, texts: Sequence[str]) -> FloatArray:

@@ -10,7 +10,7 @@ import numpy as np
 from embed.audio import decode
 from embed.encoder import Batch, FloatArray
 from embed.errors import InputError, SpecError
-from embed.model.joint import JointEncoder
+from embed.model.directory import Model
 from embed.model.speech_tower import SHORTEST_S
 from embed.store import join, read_bytes
 
@@ -55,7 +55,7 @@ def read_batch(url: str) -> list[Question]:
     return found
 
 
-def encoded(questions: Sequence[Question], encoder: JointEncoder) -> FloatArray:
+def encoded(questions: Sequence[Question], encoder: Model) -> FloatArray:
     """float32 [q, D] in the order of the questions, typed and spoken ones mixed."""
     vectors = np.empty((len(questions), encoder.dims[0]), np.float32)
     for kind in ("text", "audio"):
@@ -86,10 +86,10 @@ def check_kinds(questions: Sequence[Question], speaks: bool, model: str) -> None
         )
 
 
-def _content(question: Question, encoder: JointEncoder) -> str | FloatArray:
-    if question.kind == "text" or encoder.speech is None:
+def _content(question: Question, encoder: Model) -> str | FloatArray:
+    if question.kind == "text" or encoder.longest_s is None:
         return question.words
-    return spoken(question.words, encoder.speech.longest_s)
+    return spoken(question.words, encoder.longest_s)
 
 
 def _parsed(line: str, where: str) -> Any:

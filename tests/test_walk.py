@@ -15,7 +15,7 @@ from embed.cutting import Cutting
 from embed.dataset import commit_unit, open_dataset, open_job, publish
 from embed.encoder import SAMPLE_RATE
 from embed.manifest import list_assets
-from embed.model.directory import load_model
+from embed.model.directory import load_joint
 from embed.model.joint import JointEncoder
 from embed.stages import EncodeUnits, cut_stage
 from embed.units import plan_units
@@ -37,7 +37,7 @@ def test_from_sound_and_words_to_answers(tmp_path: Path, tiny_model: str) -> Non
     write_wave(archive / "programme.wav", pause, voice(2, 1), pause, voice(3, 2), pause, voice(2, 3))
     lines = [{"_id": f"news-{i}", "text": text, "station": "Dakar"} for i, text in enumerate(SENTENCES)]
     (archive / "news.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    model = load_model(tiny_model)
+    model = load_joint(tiny_model)
 
     vectors = embedded(archive, tmp_path / "vectors", tiny_model, model)
     index = str(tmp_path / "index")

@@ -32,6 +32,8 @@ OWN_TEXT = f"./{TEXT}"  # the name of a text tower that lies in the model's fold
 FUSION, HEAD = "fusion.safetensors", "head.safetensors"
 LORA_TEXT, LORA_SPEECH, LAYERS = "lora-text.safetensors", "lora-speech.safetensors", "speech.safetensors"
 LARGEST_HALF = 65_504.0
+# What a name may stand for.
+Model = JointEncoder | HybridEncoder
 WHOLE = "copy the model's folder again, whole, or train it again"
 
 
@@ -55,7 +57,7 @@ def read_spec(name: str) -> EncoderSpec:
     return read_spec(inner_model(folder)) if is_hybrid(folder) else _grounded(_spec_in(folder), folder)
 
 
-def load_model(name: str, device: str = "cpu", precision: Precision = "float32") -> JointEncoder | HybridEncoder:
+def load_model(name: str, device: str = "cpu", precision: Precision = "float32") -> Model:
     """A released model or a folder's, ready to encode and for nothing else, as fast as the device allows.
 
     `precision` is of the towers: `bfloat16`, or `auto` for that where the hardware has it; `.precision` of what comes

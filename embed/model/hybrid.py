@@ -52,6 +52,10 @@ class HybridEncoder:
         return self.model.dims
 
     @property
+    def longest_s(self) -> float | None:
+        return self.model.longest_s
+
+    @property
     def precision(self) -> str:
         return self.model.precision
 
@@ -126,7 +130,7 @@ def inner_model(folder: Path) -> str:
 
 def hybrid_fingerprints(folder: Path, inner: Fingerprints) -> Fingerprints:
     """The model's own space; an encoder of its own."""
-    from embed.model.directory import tower_digest  # which opens hybrids by this module
+    from embed.model.tower_files import tower_digest
 
     spec = read_hybrid(folder)
     ears = [tower_digest(_ears(folder, spec.asr)), list(spec.langs), spec.weight]
@@ -135,11 +139,11 @@ def hybrid_fingerprints(folder: Path, inner: Fingerprints) -> Fingerprints:
 
 def load_hybrid(folder: Path, device: str = "cpu", precision: Precision = "float32") -> HybridEncoder:
     """Model and recogniser, both on `device` and in `precision`.  Raises SpecError, InputError."""
-    from embed.model.directory import load_model  # which opens hybrids by this module
+    from embed.model.directory import load_joint  # which opens hybrids by this module
 
     spec = read_hybrid(folder)
-    model = load_model(inner_model(folder), device, precision)
-    if not isinstance(model, JointEncoder) or model.speech is None:
+    model = load_joint(inner_model(folder), device, precision)
+    if model.speech is None:
         raise SpecError(f"{folder / HYBRID}: model {spec.model!r} is of text alone; name one with a speech tower")
     recogniser = Recogniser.load(_ears(folder, spec.asr), spec.langs, device, precision)
     return HybridEncoder(model, recogniser, spec.weight, hybrid_fingerprints(folder, model.fingerprints))

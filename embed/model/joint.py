@@ -114,6 +114,11 @@ class JointEncoder(nn.Module):
         return self.tokens_at_once.halvings + self.samples_at_once.halvings
 
     @property
+    def longest_s(self) -> float | None:
+        """The longest wave it takes, in seconds; None for texts alone."""
+        return self.speech.longest_s if self.speech is not None else None
+
+    @property
     def dims(self) -> tuple[int, ...]:
         return self.spec.dims
 

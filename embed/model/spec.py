@@ -69,7 +69,7 @@ class AdaptSpec(Spec):
 
     text: LoraSpec | None = None
     speech: LoraSpec | None = None
-    unfreeze: int = Field(0, ge=0, description="The last so many layers of the speech tower, whole")
+    unfreeze: int = Field(default=0, ge=0, description="The last so many layers of the speech tower, whole")
 
     @property
     def speech_trained(self) -> bool:

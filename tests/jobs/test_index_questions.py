@@ -11,8 +11,7 @@ import soundfile
 
 from embed.encoder import SAMPLE_RATE
 from embed.errors import InputError, SpecError
-from embed.model.directory import load_model
-from embed.model.joint import JointEncoder
+from embed.model.directory import Model, load_model
 from jobs import index_questions
 from jobs.index_questions import encoder_of, read_log
 from tests.towers import encoder_values, model_in
@@ -21,7 +20,7 @@ from tests.towers import encoder_values, model_in
 def test_the_dataset_model_is_asked_as_a_query(tiny_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, loaded = load_model(tiny_model), list[str]()
 
-    def load(name: str) -> JointEncoder:
+    def load(name: str) -> Model:
         loaded.append(name)
         return model
 

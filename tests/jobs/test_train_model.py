@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from embed.errors import SpecError
-from embed.model.directory import FUSION, load_model, read_spec
+from embed.model.directory import FUSION, load_joint, read_spec
 from jobs.demo_material import voice
 from jobs.train_model import METRICS, RIDGE, train_model
 from tests.towers import Tiny, encoder_values
@@ -73,7 +73,7 @@ def values_of(tiny: Tiny, text: str, speech: str, root: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(("text", "speech"), PAIRS, ids=["bert-whisper", "qwen3-hubert"])
 def test_a_training_gives_a_model_that_encodes(trained: Path, text: str, speech: str) -> None:
     output = trained / text
-    model = load_model(str(output))
+    model = load_joint(str(output))
     assert model.speech is not None
     assert (model.text.model.config.model_type, model.speech.family) == (text, speech)
     found = model.encode(["a voice", "un mot"], "query"), model.encode([voice(1, 0), voice(2, 1)], "document")
@@ -93,7 +93,7 @@ def test_a_training_gives_a_model_that_encodes(trained: Path, text: str, speech:
 
 @pytest.mark.ray
 def test_the_fusion_has_learned_and_the_transform_is_fitted(trained: Path) -> None:
-    model = load_model(str(trained / "bert"))
+    model = load_joint(str(trained / "bert"))
     assert model.fusion is not None
     assert model.transform is not None
     assert float(model.fusion.centre.abs().sum()) > 0  # standardised on the training frames
