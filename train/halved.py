@@ -16,6 +16,9 @@ def halve_frozen(module: nn.Module) -> None:
         if not parameter.requires_grad and parameter.is_floating_point():
             parameter.data = parameter.data.to(torch.bfloat16)
     for tower in module.modules():
-        on_cpu = isinstance(tower, PreTrainedModel) and tower.device.type == "cpu"
-        if on_cpu and tower.config._attn_implementation == "sdpa":
+        if isinstance(tower, PreTrainedModel) and _fused_on_cpu(tower):
             tower.set_attn_implementation("eager")
+
+
+def _fused_on_cpu(tower: PreTrainedModel) -> bool:
+    return bool(tower.device.type == "cpu" and tower.config._attn_implementation == "sdpa")

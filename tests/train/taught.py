@@ -18,6 +18,7 @@ from tests.train.lesson import PITCHES_HZ, SENTENCES, lesson_spec, tone
 from train.dual import DualStrategy
 from train.late_fusion import LateFusionStrategy
 from train.spec import TrainSpec
+from train.strategy import Metric
 from train.targets import Targets, encode_texts
 
 CLIPS, TRAIN, DEV = 80, range(64), range(64, 80)
@@ -54,11 +55,13 @@ class Taught(NamedTuple):
     targets: Targets
     make: Callable[[TrainSpec], JointEncoder]
 
-    def strategy(self, spec: TrainSpec | None = None, features: Remembered | None = None) -> LateFusionStrategy:
+    def strategy(
+        self, spec: TrainSpec | None = None, features: Remembered | None = None, metric: Metric | None = None
+    ) -> LateFusionStrategy:
         """Late fusion, or the dual where the spec has a head; untrained, the same every time."""
         spec = spec or self.spec
         kind = DualStrategy if spec.encoder.head is not None else LateFusionStrategy
-        return kind(self.make(spec), features or self.features, self.targets, TRAIN, DEV, spec, first_right)
+        return kind(self.make(spec), features or self.features, self.targets, TRAIN, DEV, spec, metric or first_right)
 
     def with_(self, **changed: dict[str, Any]) -> TrainSpec:
         """The spec with some fields of its parts changed: `optimiser={"epochs": 1}`."""

@@ -1,151 +1,187 @@
-"""The loop learns, repeats itself, deals out its batches, and stops at nonsense."""
+"""The loop learns, repeats itself, goes on where it was stopped, and stops at nonsense."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from embed.errors import DegluError
-from embed.model.joint import JointEncoder
-from tests.towers import Tiny
-from tests.train.lesson import all_features, all_targets, fresh_model, lesson_spec, make_clips, spoken_vectors
-from train.features import Features, Shard
-from train.loop import batches, run, warm_cosine
+from embed.errors import DegluError, SpecError
+from tests.train.taught import Remembered, Taught
+from train.checkpoint import Checkpoints, State
+from train.loop import EpochDone, Event, StepDone, Stopped, run, warm_cosine
+from train.parallel import Workers
 from train.spec import TrainSpec
-from train.targets import Targets
+from train.strategy import Strategy
 
-TRAIN, DEV = range(64), range(64, 80)
-
-
-class Lesson(NamedTuple):
-    spec: TrainSpec
-    features: Features
-    shards: list[Shard]
-    targets: Targets
-
-    def model(self) -> JointEncoder:
-        return fresh_model(self.spec, self.features, TRAIN)
+PER_EPOCH = 8  # 64 clips in batches of 8
 
 
-@pytest.fixture(scope="module")
-def lesson(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Lesson:
-    folder = tmp_path_factory.mktemp("lesson")
-    clips = make_clips(folder / "clips", copies=10)
-    spec = lesson_spec(tiny)
-    features, shards = all_features(spec, clips, folder / "features")
-    targets = all_targets(fresh_model(spec, features, TRAIN), clips)
-    return Lesson(spec, features, shards, targets)
+def events(strategy: Strategy, spec: TrainSpec, **more: Any) -> list[Event]:
+    """In float32, which is the faster of the two for towers as tiny as these."""
+    return list(run(strategy, spec, precision="float32", **more))
 
 
-def right_share(model: JointEncoder, lesson: Lesson, lang: str) -> float:
-    """Share of dev clips whose own text is the nearest of its language."""
-    spoken = spoken_vectors(model, lesson.features, DEV, "query")
-    texts = [i for i, found in enumerate(lesson.targets.langs) if found == lang]
-    nearest = (spoken @ lesson.targets.vectors["document"][texts].T).argmax(1)
-    found = [texts[int(i)] for i in nearest]
-    return sum(lesson.targets.own[clip][lang] == text for clip, text in zip(DEV, found, strict=True)) / len(DEV)
+def short(lesson: Taught, **changed: dict[str, Any]) -> TrainSpec:
+    """Two epochs, with everything on that a resumed training must remember."""
+    own: dict[str, dict[str, Any]] = {
+        "optimiser": {"epochs": 2, "average": 0.9},
+        "masks": {"time": 0.3, "channels": 0.2, "dropout": 0.2},
+        "loss": {"learn_temperature": True},
+    }
+    return lesson.with_(**{name: {**own.get(name, {}), **changed.get(name, {})} for name in {**own, **changed}})
 
 
-def test_the_loss_falls_and_held_out_speech_finds_its_texts(lesson: Lesson) -> None:
-    model = lesson.model()
-    before = right_share(model, lesson, "en")
-    epochs = list(run(model, lesson.features, lesson.targets, TRAIN, lesson.spec))
-    assert [epoch.number for epoch in epochs] == list(range(lesson.spec.epochs))
-    assert [epoch.steps for epoch in epochs] == [8 * (i + 1) for i in range(lesson.spec.epochs)]
-    assert epochs[-1].loss < epochs[0].loss / 2
-    assert epochs[-1].learning_rate == pytest.approx(0, abs=1e-9)
-    assert before <= 0.5
+def test_the_loss_falls_and_held_out_speech_finds_its_texts(lesson: Taught) -> None:
+    spec = lesson.with_(optimiser={"epochs": 12})
+    strategy = lesson.strategy(spec)
+    before = strategy.scores()
+    found = events(strategy, spec)
+    epochs = [event for event in found if isinstance(event, EpochDone)]
+    assert [epoch.epoch for epoch in epochs] == list(range(12))
+    assert [epoch.step for epoch in epochs] == [PER_EPOCH * (i + 1) for i in range(12)]
+    assert epochs[-1].losses["loss"] < epochs[0].losses["loss"] / 2
     # Of eight sentences one is right by chance; pitches next to each other may still be mistaken.
-    assert right_share(model, lesson, "en") > 0.8
-    assert right_share(model, lesson, "fr") > 0.8
+    assert before["score"] <= 0.5
+    assert epochs[-1].scores["score"] > 0.8
+    assert [epoch.best for epoch in epochs].count(True) == len({max(_scores(epochs[: i + 1])) for i in range(12)})
+    assert found[-1] == Stopped(96, 11, "the last epoch is done", early=False)
 
 
-def test_only_the_fusion_is_trained(lesson: Lesson) -> None:
-    model = lesson.model()
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    list(run(model, lesson.features, lesson.targets, TRAIN, short(lesson)))
-    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
-    trained = {f"fusion.{name}" for name, _ in model.fusion.named_parameters()} if model.fusion else set()
-    assert changed == trained
+def test_every_step_is_told(lesson: Taught) -> None:
+    spec = lesson.with_(optimiser={"epochs": 1})
+    steps = [event for event in events(lesson.strategy(spec), spec) if isinstance(event, StepDone)]
+    assert [step.step for step in steps] == list(range(1, PER_EPOCH + 1))
+    assert {(step.epoch, step.of, step.rows) for step in steps} == {(0, PER_EPOCH, 8)}
+    rates = [spec.optimiser.learning_rate * warm_cosine(5, PER_EPOCH)(i) for i in range(PER_EPOCH)]
+    assert [step.learning_rate for step in steps] == pytest.approx(rates)
+    assert all(step.gradient_norm > 0 and step.seconds > 0 for step in steps)
+    # Each text's own speech is looked for where speech is what is searched: in every other batch.
+    assert [("reverse" in step.losses) for step in steps] == [False, True] * 4
 
 
-def test_the_same_seed_gives_the_same_weights(lesson: Lesson) -> None:
-    spec = short(lesson, time_mask=0.4)
-    first, second, third = (trained_weights(lesson, each) for each in (spec, spec, spec.model_copy(update={"seed": 1})))
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    assert not all(torch.equal(first[name], third[name]) for name in first)
+def test_only_the_fusion_is_trained(lesson: Taught) -> None:
+    spec = lesson.with_(optimiser={"epochs": 1})
+    strategy = lesson.strategy(spec)
+    before = {name: value.clone() for name, value in strategy.model.state_dict().items()}
+    events(strategy, spec)
+    changed = {name for name, value in strategy.model.state_dict().items() if not torch.equal(value, before[name])}
+    assert strategy.model.fusion is not None
+    assert changed == {f"fusion.{name}" for name, _ in strategy.model.fusion.named_parameters()}
 
 
-def test_batches_are_of_seed_and_epoch_and_hold_every_clip_once_at_most(lesson: Lesson) -> None:
-    spec = lesson.spec.model_copy(update={"batch": 6})
-    found = batches(lesson.features, TRAIN, spec, 0)
-    assert found == batches(lesson.features, TRAIN, spec, 0)
-    assert found != batches(lesson.features, TRAIN, spec, 1)
-    assert found != batches(lesson.features, TRAIN, spec.model_copy(update={"seed": 1}), 0)
-    assert [len(batch) for batch in found] == [6] * 10
-    dealt = [clip for batch in found for clip in batch]
-    assert len(set(dealt)) == len(dealt)
-    assert set(dealt) <= set(TRAIN)
-    # Sorted by length inside a batch's window: little padding.
-    assert all(sorted(batch, key=lesson.features.length) == batch for batch in found)
+def test_the_same_seed_gives_the_same_weights(lesson: Taught) -> None:
+    spec = short(lesson)
+    first, second, other = (weights_of(lesson, one) for one in (spec, spec, spec.model_copy(update={"seed": 1})))
+    assert same(first, second)
+    assert not same(first, other)
 
 
-def test_too_few_clips_for_a_batch_are_refused(lesson: Lesson) -> None:
-    with pytest.raises(DegluError, match="7 training clips do not fill one batch of 8; lower `batch`"):
-        batches(lesson.features, range(7), lesson.spec, 0)
+@pytest.mark.parametrize("stopped_after", [3, PER_EPOCH, 11], ids=["in an epoch", "at its end", "in the last"])
+def test_a_training_goes_on_as_if_it_had_never_stopped(lesson: Taught, tmp_path: Path, stopped_after: int) -> None:
+    spec = short(lesson, checkpoints={"every_steps": 1})
+    whole: list[State] = []
+    told = events(lesson.strategy(spec), spec, save=whole.append)
+    # Killed in the step behind a checkpoint: of the same process nothing is left.
+    checkpoints, killed = Checkpoints(str(tmp_path), spec.defining()), lesson.strategy(spec)
+    for event in run(killed, spec, precision="float32", save=checkpoints.save):
+        if isinstance(event, StepDone) and event.step == stopped_after:
+            break
+    rest: list[State] = []
+    start = Checkpoints(str(tmp_path), spec.defining()).newest()
+    assert start is not None
+    assert start.step == stopped_after
+    torch.manual_seed(99)
+    again = events(lesson.strategy(spec), spec, start=start, save=rest.append)
+    assert same(rest[-1].kept(), whole[-1].kept())
+    assert same(rest[-1].optimiser, whole[-1].optimiser)
+    assert rest[-1].scores == whole[-1].scores
+    assert rest[-1].finished
+    assert _steps(again) == _steps(told)[stopped_after:]
+    # What was scored unfinished is scored again.
+    scored = [event for event in told if isinstance(event, EpochDone)]
+    assert [event.scores for event in again if isinstance(event, EpochDone)] == [one.scores for one in scored][
+        stopped_after // (PER_EPOCH + 1) :
+    ]
 
 
-class Overheard(Features):
-    """Notes which clips were asked for."""
-
-    def __init__(self, shards: Sequence[Shard], num_clips: int) -> None:
-        super().__init__(shards, num_clips)
-        self.asked: list[int] = []
-
-    def frames(self, clip: int, speed: int = 0) -> Tensor:
-        self.asked.append(clip)
-        return super().frames(clip, speed)
-
-
-@pytest.mark.parametrize("batch", [8, 7])
-def test_two_ranks_share_every_batch_without_overlap(lesson: Lesson, batch: int) -> None:
-    spec = short(lesson, batch=batch)
-    heard = []
-    for rank in range(2):
-        features = Overheard(lesson.shards, 80)
-        list(run(lesson.model(), features, lesson.targets, TRAIN, spec, rank=rank, world=2))
-        heard.append(features.asked)
-    for members in batches(lesson.features, TRAIN, spec, 0):
-        zero, one = (heard[rank][: len(members[rank::2])] for rank in range(2))
-        heard = [heard[0][len(zero) :], heard[1][len(one) :]]
-        assert sorted(zero + one) == sorted(members)
-        assert not set(zero) & set(one)
-    assert heard == [[], []]
+def test_a_finished_training_is_not_begun_again(lesson: Taught) -> None:
+    spec = short(lesson, optimiser={"epochs": 1})
+    saved: list[State] = []
+    events(lesson.strategy(spec), spec, save=saved.append)
+    assert [(state.finished, state.position) for state in saved] == [(True, PER_EPOCH)]
+    strategy = lesson.strategy(spec)
+    assert events(strategy, spec, start=saved[-1]) == [
+        Stopped(PER_EPOCH, 0, "this training was finished before", early=False)
+    ]
 
 
-class Spoilt(Features):
+def test_the_running_mean_is_what_is_scored(lesson: Taught) -> None:
+    spec = short(lesson, optimiser={"epochs": 1})
+    saved: list[State] = []
+    events(lesson.strategy(spec), spec, save=saved.append)
+    fresh = lesson.strategy(spec)
+    fresh.load(saved[-1].kept())
+    assert fresh.scores() == pytest.approx(saved[-1].scores)
+    assert not same(saved[-1].kept(), saved[-1].weights)
+
+
+def test_dev_is_scored_when_it_is_its_turn_and_at_the_end(lesson: Taught) -> None:
+    spec = lesson.with_(optimiser={"epochs": 3}, validation={"every_epochs": 2})
+    epochs = [event for event in events(lesson.strategy(spec), spec) if isinstance(event, EpochDone)]
+    assert [bool(epoch.scores) for epoch in epochs] == [False, True, True]
+    assert epochs[0].best is False
+
+
+def test_it_stops_early_where_dev_gets_no_better(lesson: Taught) -> None:
+    spec = lesson.with_(optimiser={"epochs": 9}, validation={"patience": 2})
+    saved: list[State] = []
+    strategy = lesson.strategy(spec, metric=lambda scores, right: np.full(len(scores), 0.25))
+    found = events(strategy, spec, save=saved.append)
+    assert found[-1] == Stopped(3 * PER_EPOCH, 2, "no better score on dev in 2 scorings", early=True)
+    assert [(state.best, state.stale, state.finished) for state in saved] == [
+        (0.25, 0, False),
+        (0.25, 1, False),
+        (0.25, 2, True),
+    ]
+
+
+class Spoilt(Remembered):
     """One clip's frames are damaged."""
 
     clip = -1
 
-    def frames(self, clip: int, speed: int = 0) -> Tensor:
-        return super().frames(clip, speed) * (float("nan") if clip == self.clip else 1.0)
+    def frames(self, clip: int, view: int = 0) -> Tensor:
+        return super().frames(clip, view) * (float("nan") if clip == self.clip else 1.0)
+
+    def spread(self, clips: Any, seed: int) -> tuple[Tensor, Tensor]:
+        return super().spread([clip for clip in clips if clip != self.clip], seed)
 
 
-def test_a_loss_that_is_not_finite_stops_the_training_by_its_step(lesson: Lesson) -> None:
-    spec, features = short(lesson), Spoilt(lesson.shards, 80)
-    features.clip = batches(features, TRAIN, spec, 0)[3][0]
-    with pytest.raises(DegluError, match="the loss is nan at step 3 of epoch 0"):
-        list(run(lesson.model(), features, lesson.targets, TRAIN, spec))
+def test_a_loss_that_is_not_finite_stops_the_training_by_step_and_clip(lesson: Taught) -> None:
+    spec, features = lesson.with_(optimiser={"epochs": 1}), Spoilt(lesson.features.rows, lesson.features.waves)
+    features.clip = lesson.strategy(spec).batches(0)[3][5]
+    strategy = lesson.strategy(spec, features)
+    with pytest.raises(
+        DegluError, match=rf"the loss is nan.* at step 3 of epoch 0, from clip {features.clip}; look at"
+    ):
+        events(strategy, spec)
 
 
-def test_text_alone_is_refused(lesson: Lesson) -> None:
-    model = lesson.model()
-    model.fusion = None
-    with pytest.raises(DegluError, match="needs a speech tower and a fusion"):
-        next(run(model, lesson.features, lesson.targets, TRAIN, lesson.spec))
+def test_bfloat16_learns_what_float32_does(lesson: Taught) -> None:
+    spec = lesson.with_(optimiser={"epochs": 1})
+    exact = _steps(events(lesson.strategy(spec), spec))
+    halved = _steps(list(run(lesson.strategy(spec), spec, precision="bfloat16")))
+    assert halved == pytest.approx(exact, rel=0.02)
+    assert halved != exact
+
+
+def test_more_workers_than_rows_are_refused(lesson: Taught) -> None:
+    with pytest.raises(SpecError, match=r"optimiser.batch = 8 is not one row for each of 9 workers"):
+        events(lesson.strategy(), lesson.spec, workers=Workers(0, 9))
 
 
 def test_the_rate_warms_up_and_falls_along_a_cosine() -> None:
@@ -155,12 +191,19 @@ def test_the_rate_warms_up_and_falls_along_a_cosine() -> None:
     assert factor(12) == factor(99) == pytest.approx(0, abs=1e-12)
 
 
-def short(lesson: Lesson, **changed: Any) -> TrainSpec:
-    return lesson.spec.model_copy(update={"epochs": 1, **changed})
+def weights_of(lesson: Taught, spec: TrainSpec) -> Mapping[str, Tensor]:
+    strategy = lesson.strategy(spec)
+    events(strategy, spec)
+    return strategy.state()
 
 
-def trained_weights(lesson: Lesson, spec: TrainSpec) -> dict[str, Tensor]:
-    model = lesson.model()
-    list(run(model, lesson.features, lesson.targets, TRAIN, spec))
-    assert model.fusion is not None
-    return model.fusion.state_dict()
+def same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    return set(one) == set(other) and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def _steps(found: list[Event]) -> list[float]:
+    return [event.losses["loss"] for event in found if isinstance(event, StepDone)]
+
+
+def _scores(epochs: list[EpochDone]) -> list[float]:
+    return [epoch.scores["score"] for epoch in epochs]
