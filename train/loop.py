@@ -21,12 +21,11 @@ from embed.model.precision import Precision, settled
 from train.average import RunningMean
 from train.checkpoint import State, scored
 from train.halved import halve_frozen
-from train.parallel import Workers
+from train.parallel import ONE_WORKER, Workers
 from train.spec import TrainSpec
 from train.step import Gradients, Share
 from train.strategy import At, Strategy
 
-ONE_WORKER = Workers()
 NAMED = 5  # members that an error names
 
 

@@ -25,6 +25,9 @@ class Workers:
     agree: Callable[[Any], Any] = lambda said: said  # what worker 0 says, told to all
 
 
+ONE_WORKER = Workers()
+
+
 def together(group: dist.ProcessGroup | None = None) -> Workers:
     """The workers of a process group that stands already; None is the default one."""
     return Workers(
