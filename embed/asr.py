@@ -16,10 +16,10 @@ from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import InputError, SpecError
 from embed.model.budget import out_of_memory
 from embed.model.ctc_words import CtcWords
-from embed.model.packaged import resolve
 from embed.model.precision import Precision, quicken, settled
 from embed.model.speech_families import FAMILIES
 from embed.model.speech_tower import SHORTEST_S
+from embed.model.tower_files import SAFELY, all_there, tower_place, why_not
 from embed.model.whisper_words import WhisperWords, Written
 
 # What is heard at once, padding included; on a CPU as much as its caches like.
@@ -145,17 +145,18 @@ def _joined(parts: Sequence[Heard]) -> Heard:
 
 
 def _loaded(name: str, device: str, precision: Precision) -> Listener:
-    place = str(resolve(name))
+    place = tower_place(name)
     try:
         logging.disable_progress_bar()  # Loading is no progress of the job that waits for it.
         family: str = AutoConfig.from_pretrained(place).model_type
         if family not in FAMILIES:
             raise SpecError(f"speech recogniser {name!r} is a {family}; this version reads {', '.join(FAMILIES)}")
         loader: Any = AutoModelForSpeechSeq2Seq if family == "whisper" else AutoModelForCTC
-        model = loader.from_pretrained(place, dtype=torch.float32)
+        # A model without the layer that writes letters would write them at random.
+        model = all_there(name, *loader.from_pretrained(place, dtype=torch.float32, output_loading_info=True, **SAFELY))
         tools = AutoFeatureExtractor.from_pretrained(place), AutoTokenizer.from_pretrained(place)
-    except (OSError, ValueError) as error:
-        raise SpecError(f"speech recogniser {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from None
+    except (OSError, ValueError, TypeError) as error:  # the last of a tokenizer without its vocabulary
+        raise SpecError(f"speech recogniser {name!r} cannot be loaded: {why_not(error)}") from None
     model = model.to(device).eval().requires_grad_(False)
     listener: Listener = (WhisperWords if family == "whisper" else CtcWords)(model, *tools)
     quicken(model, settled(precision, device))

@@ -17,6 +17,7 @@ from embed.asr import Heard, Recogniser
 from embed.encoder import FloatArray
 from embed.errors import InputError, SpecError
 from tests.recognisers import ctc_in, whisper_in
+from tests.towers import towers_in
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +54,9 @@ def test_a_wave_does_not_depend_on_its_batch(kind: str, whisper: str, hubert: st
 
 
 def test_whisper_writes_what_transformers_writes(whisper: str) -> None:
-    """The plain slow way: padded to 30 s, one clip at a time, through `generate`."""
+    """The plain slow way: padded to its whole window, one clip at a time, through `generate`."""
     recogniser = Recogniser.load(whisper, ["fr"])
-    clip = waves(29.5)[0]
+    clip = waves(11.9)[0]
     model = AutoModelForSpeechSeq2Seq.from_pretrained(whisper).eval()
     mel = WhisperFeatureExtractor.from_pretrained(whisper)(clip, sampling_rate=16_000, return_tensors="pt")
     ids = model.generate(mel["input_features"], language="fr", task="transcribe")
@@ -92,8 +93,8 @@ def test_the_language_is_given_or_made_out(whisper: str) -> None:
 
 def test_a_long_wave_is_heard_in_parts(whisper: str) -> None:
     recogniser = Recogniser.load(whisper, ["en"])
-    (long,) = waves(40.0)
-    halves = recogniser.transcribe([long[:320_000], long[320_000:]])
+    (long,) = waves(16.0)
+    halves = recogniser.transcribe([long[:128_000], long[128_000:]])
     assert recogniser.transcribe([long])[0].text == " ".join(half.text for half in halves)
 
 
@@ -112,3 +113,5 @@ def test_what_cannot_be_is_named(whisper: str, hubert: str, tmp_path: Path) -> N
         Recogniser.load(hubert).transcribe([np.zeros(10, np.float32)])
     with pytest.raises(SpecError, match="cannot be loaded"):
         Recogniser.load(str(tmp_path / "nowhere"))
+    with pytest.raises(SpecError, match="lacks 2 of its weights, lm_head"):
+        Recogniser.load(towers_in(tmp_path)("hubert"))

@@ -1,0 +1,146 @@
+"""A model's text side as a folder of sentence-transformers: tower, pooling, nesting transform, prompts.
+
+    tokens -> Transformer -> Pooling -> Normalize [-> Dense (the transform) -> Normalize] -> unit [n, D]
+
+`prompt_name="query"` or `"document"` puts our prefixes before a text, and `truncate_dim` with
+`normalize_embeddings=True` gives a declared width.  Speech stays behind: that library has no way for it.
+"""
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from tokenizers import processors
+
+from embed.cache import make_folder
+from embed.encoder import Role
+from embed.errors import InputError, SpecError
+from embed.model.directory import CARD, TRANSFORM, model_folder, read_spec
+from embed.model.hybrid import inner_model, is_hybrid
+from embed.model.joint import JointEncoder
+from embed.model.spec import EncoderSpec
+from embed.model.text_tower import TextTower
+from embed.model.transform import NestingTransform
+
+CURE = "pip install -e '.[export]'"
+POOLING = {"last": "lasttoken", "mean": "mean", "cls": "cls"}  # ours to theirs
+# What is compared before anything is written: a short text, an empty one, one that is cut.
+SAMPLES = ["Where is the market?", "", "The price of rice went up again in the north. " * 200]
+LEAST_COSINE = 0.9999
+ROLES: tuple[Role, ...] = ("query", "document")
+
+
+def export(name: str, folder: Path) -> tuple[int, ...]:
+    """Write the text side of a model (by name or folder) into a new folder; the widths at which it may be cut.
+
+    The folder appears whole or not at all.  Raises SpecError where the library is missing or the folder exists.
+    """
+    library = _library()
+    if folder.exists():
+        raise SpecError(f"{folder} exists; name a folder that is still to be made")
+    spec = read_spec(name)
+    make_folder(folder, lambda draft: _write(library, name, draft))
+    return spec.dims
+
+
+def _write(library: Any, name: str, draft: Path) -> None:
+    source, ours = _source(name), _text_side(name)
+    tower = ours.text
+    with TemporaryDirectory() as inside:
+        model = _assembled(library, tower, ours.transform, inside)
+        _compare(model, ours)
+        # Its own card would ask the hub who this is.
+        model.save(str(draft), create_model_card=False)
+    if _poolerless(tower):
+        _keep(draft / "sentence_bert_config.json", {"model_args": {"add_pooling_layer": False}})
+    if (source / CARD).is_file():
+        (draft / "README.md").write_text((source / CARD).read_text(encoding="utf-8"), encoding="utf-8")
+
+
+def _assembled(library: Any, tower: TextTower, transform: NestingTransform | None, inside: str) -> Any:
+    """Theirs, of the tower as it is loaded here; `inside` is scratch."""
+    tower.model.save_pretrained(inside)
+    _framed(tower).save_pretrained(inside)
+    modules, most = library.sentence_transformer.modules, tower.spec.max_tokens
+    kept = {"add_pooling_layer": False} if _poolerless(tower) else {}
+    layers = [
+        modules.Transformer(inside, max_seq_length=most, model_kwargs=kept),
+        modules.Pooling(tower.width, POOLING[tower.spec.pooling]),
+        modules.Normalize(),
+    ]
+    if transform is not None:
+        # rotation @ (x - centre), written as one linear layer.
+        weight, bias = transform.rotation.clone(), -(transform.rotation @ transform.centre)
+        dense = modules.Dense(tower.width, tower.width, activation_function=None, init_weight=weight, init_bias=bias)
+        layers += [dense, modules.Normalize()]
+    prompts = {role: tower.prefix(role) for role in ROLES}
+    return library.SentenceTransformer(modules=layers, prompts=prompts, similarity_fn_name="cosine", device="cpu")
+
+
+def _framed(tower: TextTower) -> Any:
+    """The tokenizer, with the end token that the tower puts behind a text where the tokenizer by itself puts none."""
+    tokenizer, (_, end) = tower.tokenizer, tower.frame("document")
+    plain, whole = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True))
+    if not end or (len(whole) > len(plain) and whole[-len(end) :] == end):
+        return tokenizer
+    token = tokenizer.convert_ids_to_tokens(end[0])
+    closing = processors.TemplateProcessing(single=f"$A {token}", special_tokens=[(token, end[0])])
+    before = tokenizer.backend_tokenizer.post_processor
+    tokenizer.backend_tokenizer.post_processor = processors.Sequence([before, closing]) if before else closing
+    return tokenizer
+
+
+def _poolerless(tower: TextTower) -> bool:
+    """BERT's kin carry a pooling layer that is not used here: theirs would make it up anew at every load."""
+    return getattr(tower.model, "pooler", tower) is None
+
+
+def _keep(path: Path, values: dict[str, Any]) -> None:
+    """Add values to a file of JSON."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(found | values, indent=1) + "\n", encoding="utf-8")
+
+
+def _compare(model: Any, ours: JointEncoder) -> None:
+    """The library may read a tokenizer or a tower otherwise than we do: then there is no export."""
+    for role in ROLES:
+        theirs = model.encode(SAMPLES, prompt_name=role, convert_to_numpy=True)
+        cosine = float((theirs * ours.encode(SAMPLES, role)).sum(1).min())
+        if cosine < LEAST_COSINE:
+            raise InputError(
+                f"text tower {ours.spec.text.name!r}: sentence-transformers encodes a {role} otherwise (cosine "
+                f"{cosine:.4f}); this tower cannot be exported"
+            )
+
+
+def _source(name: str) -> Path:
+    """The folder of the model itself, for a hybrid's name too."""
+    folder = model_folder(name)
+    return model_folder(inner_model(folder)) if is_hybrid(folder) else folder
+
+
+def _text_side(name: str) -> JointEncoder:
+    """The model without its speech, in plain float32."""
+    spec = read_spec(name)
+    text = EncoderSpec.parse(spec.model_dump(mode="json", include={"text", "transform", "dims"}))
+    model = JointEncoder(text, TextTower.load(text.text), None).eval().requires_grad_(False)
+    if model.transform is not None:
+        path = _source(name) / TRANSFORM
+        try:
+            model.transform.load_state_dict(load_file(path))
+        except (OSError, SafetensorError, RuntimeError) as error:
+            line = str(error).splitlines()[0]
+            raise InputError(f"{path}: no nesting transform ({line}); copy the folder again, whole") from None
+    return model
+
+
+def _library() -> Any:
+    try:
+        import sentence_transformers
+        import sentence_transformers.sentence_transformer.modules
+    except ImportError:
+        raise SpecError(f"export wants the library sentence-transformers, 6 or newer: {CURE}") from None
+    return sentence_transformers
