@@ -8,14 +8,16 @@ from safetensors.torch import load, save
 
 from embed import store
 from embed.cache import cache_folder
+from embed.errors import SpecError
 from embed.identity import digest
 from embed.model.directory import assemble
 from embed.model.joint import JointEncoder
 from embed.model.spec import AdaptSpec
 from embed.model.tower_files import tower_digest
-from embed.model.transform import fit
+from embed.model.transform import NestingTransform
 from train.curate.sources.clips import Clip
-from train.data import mixed_texts
+from train.nesting import learn_nesting
+from train.nesting_texts import NestingTexts, nesting_texts
 from train.spec import TrainSpec
 from train.targets import Targets, compute_text_shard, gather_texts, kept_vectors, plan_text_shards, targets_of
 
@@ -30,9 +32,8 @@ def frozen_side(spec: TrainSpec, train: Sequence[Clip], url: str, device: str = 
         # All texts of the towers' space as it is, before any transform.
         bare = {"transform": False, "speech": None, "fusion": None, "head": None, "adapt": AdaptSpec.parse({})}
         plain = assemble(spec.encoder.model_copy(update=bare)).to(device)
-        texts = mixed_texts(train, _langs(spec, train), spec.manuals, cache_folder(), spec.seed)
-        fitted = fit(torch.from_numpy(plain.encode(texts, "document")))
-        store.write_bytes(place, save(fitted.state_dict()))
+        texts = nesting_texts(train, _langs(spec, train), spec.manuals, cache_folder(), spec.seed)
+        store.write_bytes(place, save(_learned(plain, texts, spec).state_dict()))
     model.transform.load_state_dict(load(store.read_bytes(place)))
     return model
 
@@ -46,12 +47,23 @@ def frozen_targets(spec: TrainSpec, model: JointEncoder, clips: Sequence[Clip], 
     return targets_of(clips, texts, own, kept_vectors(shards))
 
 
+def _learned(plain: JointEncoder, texts: NestingTexts, spec: TrainSpec) -> NestingTransform:
+    queries = torch.from_numpy(plain.encode(texts.texts, "query"))
+    documents = torch.from_numpy(plain.encode(texts.texts, "document"))
+    running = torch.from_numpy(plain.encode(texts.running, "document"))
+    try:
+        return learn_nesting(queries, documents, texts.groups, running, spec.encoder.dims, spec.seed)
+    except ValueError as error:
+        raise SpecError(f"field 'encoder.transform': {error}, or set it to false") from None
+
+
 def _fit_on(spec: TrainSpec, train: Sequence[Clip]) -> str:
     """Of all that the fit depends on, so that trainings which differ elsewhere share it."""
     langs = _langs(spec, train)
     # The texts themselves: a manifest may change while the spec that names it does not.
-    texts = [[clip.source, *(clip.translations.get(lang, "") for lang in langs)] for clip in train]
-    return digest("transform", _text_tower(spec), langs, texts, spec.manuals, spec.seed).hex()
+    texts = [[clip.source, clip.text, *(clip.translations.get(lang, "") for lang in langs)] for clip in train]
+    made = [_text_tower(spec), list(spec.encoder.dims)]
+    return digest("nesting", made, langs, texts, spec.manuals, spec.seed).hex()
 
 
 def _space(spec: TrainSpec, model: JointEncoder) -> str:

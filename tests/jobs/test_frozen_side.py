@@ -48,7 +48,7 @@ def test_every_worker_has_the_same_transform(
     first = frozen_side(spec, clips, storage_url)
     assert first.transform is not None
     assert not torch.equal(first.transform.rotation, torch.eye(32))
-    monkeypatch.setattr(module, "mixed_texts", lambda *_: pytest.fail("fitted again"))
+    monkeypatch.setattr(module, "nesting_texts", lambda *_: pytest.fail("fitted again"))
     np.testing.assert_array_equal(vectors(first), vectors(frozen_side(spec, clips, storage_url)))
 
 
