@@ -1,19 +1,21 @@
 """What a training learns from: listed, split, looked into, and counted; what was left out has its reason."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from train.checked import Dropped, checked
-from train.curate.sources.text_pairs import pairs_by_part
-
 from embed import store
 from embed.cache import cache_folder
 from embed.errors import SpecError
+from embed.identity import digest
 from jobs.progress import Progress
 from jobs.teacher import Lesson
+from train.checked import Dropped, checked, name_of
+from train.curate.sources.clips import Clip
+from train.curate.sources.text_pairs import pairs_by_part
 from train.data import clips_by_part
-from train.size import seconds
+from train.size import seconds, tower_shape
 from train.spec import TrainSpec
 
 
@@ -64,16 +66,35 @@ def _texts(spec: TrainSpec) -> Found:
 
 
 def _speech(spec: TrainSpec, progress: Progress, look_inside: bool) -> Found:
-    parts = clips_by_part(spec.sources, cache_folder())
+    parts = clips_by_part(spec.sources, cache_folder(), spec.target_langs)
     train, dev, dropped = parts.train, parts.dev, list(parts.dropped)
     if look_inside:
-        progress.note(f"looking into {len(train) + len(dev)} recordings")
-        (train, more), (dev, less) = checked(train), checked(dev)
+        (train, more), (dev, less) = _looked_into(spec, train, progress), _looked_into(spec, dev, progress)
         dropped += [*more, *less]
     lesson = Lesson((*train, *dev), (), len(train), work_url(spec))
     counts = {"train": len(train), "dev": len(dev), "test": len(parts.test)}
     hours = {name: round(sum(map(seconds, part)) / 3600, 3) for name, part in (("train", train), ("dev", dev))}
     return Found(lesson, counts, hours, _reasons(dropped))
+
+
+def _looked_into(spec: TrainSpec, clips: Sequence[Clip], progress: Progress) -> tuple[list[Clip], list[Dropped]]:
+    """What can be heard, and the others; remembered below the work url, as opening all of it takes a while."""
+    assert spec.encoder.speech is not None
+    longest_s = tower_shape(spec.encoder.speech).longest_s
+    seen = [[clip.uri, clip.offset_s, clip.duration_s, clip.size] for clip in clips]
+    place = store.join(work_url(spec), f"checked-{digest('checked', longest_s, seen).hex()}.json")
+    if store.exists(place):
+        reasons = {int(row): reason for row, reason in json.loads(store.read_bytes(place)).items()}
+    else:
+        progress.note(f"looking into {len(clips):,} recordings")
+        kept, dropped = checked(clips, longest_s)
+        fine, why = {id(clip) for clip in kept}, iter(dropped)
+        reasons = {row: next(why).reason for row, clip in enumerate(clips) if id(clip) not in fine}
+        store.write_bytes(place, json.dumps(reasons).encode())
+    return (
+        [clip for row, clip in enumerate(clips) if row not in reasons],
+        [Dropped(name_of(clips[row]), reason) for row, reason in reasons.items()],
+    )
 
 
 def _reasons(dropped: Sequence[Dropped]) -> dict[str, int]:

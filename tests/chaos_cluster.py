@@ -27,6 +27,7 @@ QUICK_DEATHS = {
     "health_check_period_ms": 1000,
     "health_check_failure_threshold": 4,
 }
+NOTHING: Mapping[str, str] = {}
 DRIVER = f"from jobs import __main__, run_units; run_units.FOLD_UNITS = {FOLD_UNITS}; __main__.main()"
 
 
@@ -101,16 +102,18 @@ def nodes(folder: Path) -> Iterator[Nodes]:
 
 
 @contextmanager
-def driver(spec: Path, nodes: Nodes | None = None, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """`deglu embed SPEC` on a cluster, or with a Ray of its own; what it prints goes to SPEC.log and SPEC.json.
+def driver(
+    spec: Path, nodes: Nodes | None = None, *options: str, verb: str = "embed", settings: Mapping[str, str] = NOTHING
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """`deglu embed SPEC`, or another verb, on a cluster or with a Ray of its own; it prints to SPEC.log and SPEC.json.
 
     On leaving it is killed, and so is all that it has started.
     """
     mark = secrets.token_hex(8)
-    environment = {**(nodes.environment if nodes else _without_ray()), MARK: mark}
+    environment = {**(nodes.environment if nodes else _without_ray()), **settings, MARK: mark}
     with _appended(spec.with_suffix(".log")) as log, spec.with_suffix(".json").open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-c", DRIVER, "embed", str(spec), "--json", *options],
+            [sys.executable, "-c", DRIVER, verb, str(spec), "--json", *options],
             env=environment,
             stdout=out,
             stderr=log,

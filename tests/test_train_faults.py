@@ -1,0 +1,242 @@
+"""A training gives the same weights whatever is killed meanwhile: a worker, the driver, the storage, the disk's room.
+
+The checkpoints lie on S3 behind a proxy in the test's own process, which so sees how far the training is.
+"""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+import yaml
+from torch import Tensor
+
+from evaluate.bench.s3_server import S3Server
+from jobs.progress import Silent
+from jobs.run_folder import checkpoints_of
+from jobs.teacher import Lesson, strategy_of
+from jobs.training_data import training_data
+from tests.chaos_cluster import MARK, driver, kill, marked, wait_for
+from tests.conftest import point_to
+from tests.fault_proxy import Asked, Fault, FaultProxy
+from tests.towers import Tiny, encoder_values
+from tests.train.lesson import write_prompts
+from tests.train.workers import run_workers
+from train.checkpoint import State
+from train.features import plan_shards
+from train.loop import run
+from train.parallel import together
+from train.spec import TrainSpec
+
+pytestmark = [pytest.mark.chaos, pytest.mark.s3, pytest.mark.ray, pytest.mark.timeout(900)]
+
+WORKERS, EVERY = 2, 2  # steps between two checkpoints
+# Quick to see what has happened; and what other programs hold of this machine's memory is no reason to kill ours.
+SETTINGS = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2", "RAY_memory_monitor_refresh_ms": "0", "OMP_NUM_THREADS": "1"}
+ENDS_WITHIN_S = 300
+RANK = "RayTrainWorker"
+
+
+class Place(NamedTuple):
+    """An S3 server behind a proxy, a folder with the prompts, and the spec that all trainings here share."""
+
+    server: S3Server
+    proxy: FaultProxy
+    folder: Path
+    spec: TrainSpec
+
+
+class Witness:
+    """Counts the checkpoints of one training, and slows it down, so that a small one takes a while."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.kept = name, 0
+
+    def __call__(self, asked: Asked) -> Fault | None:
+        if asked.method != "PUT" or f"/{self.name}/" not in asked.path:
+            return None
+        self.kept += 1
+        return Fault.DELAY
+
+
+@pytest.fixture(scope="module")
+def place(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("training-faults")
+    write_prompts(folder / "cache", 60)
+    spec = TrainSpec.parse(
+        {
+            "encoder": {**encoder_values(tiny), "transform": True},
+            "sources": [{"name": "asterisk", "langs": ["fr"]}],
+            "target_langs": ["en"],
+            "manuals": False,
+            "masks": {"time": 0.3},
+            "optimiser": {"epochs": 6, "batch": 5, "average": 0.9},
+            "checkpoints": {"every_steps": EVERY},
+            "output": str(folder / "model"),
+            "work": str(folder / "work"),
+            "workers": WORKERS,
+        }
+    )
+    with (
+        S3Server(folder) as server,
+        FaultProxy(server.endpoint, lambda asked: None) as proxy,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        point_to(proxy.endpoint, patch)
+        patch.setenv("DEGLU_CACHE", str(folder / "cache"))
+        yield Place(server, proxy, folder, spec)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(place: Place) -> dict[str, Tensor]:
+    """What a training that nobody disturbs keeps as its best, by two plain processes."""
+    lesson = training_data(place.spec, Silent()).lesson
+    url = f"{lesson.work}/features"
+    shards = plan_shards(place.spec.encoder, lesson.clips, place.spec.features, place.spec.seed, url, lesson.num_train)
+    values = place.spec.model_dump()
+    values["features"]["cache"] = "on-the-fly"
+    states = run_workers(best_state, WORKERS, place.folder / "plain", values, lesson.with_shards(shards))
+    return dict(states[0])
+
+
+def best_state(values: Mapping[str, Any], lesson: Lesson) -> dict[str, Tensor]:
+    """Of one plain worker; what worker 0 would publish."""
+    spec, kept = TrainSpec.parse(values), list[State]()
+    for _ in run(strategy_of(spec, lesson), spec, workers=together(), save=kept.append):
+        pass
+    scored = [state for state in kept if state.scores]
+    return max(scored, key=lambda state: state.scores["score"]).kept() if scored else {}
+
+
+def test_a_lost_rank_a_lost_driver_and_storage_that_is_away_change_no_weight(
+    place: Place, undisturbed: dict[str, Tensor]
+) -> None:
+    spec, path, witness = disturbed(place, "short")
+    with training(path) as process:
+        after(witness, 2, process)
+        kill(ranks(process)[-1])
+        after(witness, 2, process)
+        outage(place, 2)
+        after(witness, 1, process)
+    with training(path) as process:  # the first was killed on leaving
+        assert process.wait(ENDS_WITHIN_S) == 0, said(path)
+    same(spec, undisturbed)
+    log = said(path)
+    assert "workers were lost: going on from step" in log
+    assert log.count("from step") >= 2
+
+
+@pytest.mark.campaign
+def test_an_outage_of_thirty_seconds_is_waited_out(place: Place, undisturbed: dict[str, Tensor]) -> None:
+    spec, path, witness = disturbed(place, "outage")
+    with training(path) as process:
+        after(witness, 2, process)
+        outage(place, 30)
+        assert process.wait(ENDS_WITHIN_S) == 0, said(path)
+    same(spec, undisturbed)
+    assert "workers were lost" not in said(path)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(4))
+def test_ranks_are_killed_again_and_again(place: Place, undisturbed: dict[str, Tensor], seed: int) -> None:
+    spec, path, witness = disturbed(place, f"ranks-{seed}")
+    with training(path) as process:
+        for number in range(3):
+            after(witness, 2, process)
+            time.sleep(0.05 * seed)
+            alive = ranks(process)
+            kill(alive[(seed + number) % len(alive)])
+        assert process.wait(ENDS_WITHIN_S) == 0, said(path)
+    same(spec, undisturbed)
+
+
+@pytest.mark.campaign
+def test_a_full_disk_stops_the_training_and_loses_nothing(place: Place, undisturbed: dict[str, Tensor]) -> None:
+    disk = place.folder / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "none", str(disk)], check=False).returncode:
+        pytest.skip("mounting a small disk takes root")
+    try:
+        spec, path, _ = disturbed(place, "disk", url=str(disk / "runs"))
+        filler = disk / "filler"
+        with training(path) as process:
+            wait_for(lambda: len(list((disk / "runs").glob("*.safetensors"))) > 1, ENDS_WITHIN_S)
+            filler.write_bytes(b"x" * free(disk))
+            assert process.wait(ENDS_WITHIN_S) == 1, said(path)
+        assert str(disk / "runs") in said(path).splitlines()[-1]
+        filler.unlink()
+        with training(path) as process:
+            assert process.wait(ENDS_WITHIN_S) == 0, said(path)
+        same(spec, undisturbed)
+    finally:
+        subprocess.run(["umount", str(disk)], check=False)
+
+
+def disturbed(place: Place, name: str, url: str = "") -> tuple[TrainSpec, Path, Witness]:
+    """A spec with checkpoints and an output of its own, its file, and who watches it."""
+    checkpoints = place.spec.checkpoints.model_copy(update={"url": url or f"s3://test/{name}"})
+    output = str(place.folder / f"model-{name}")
+    spec = place.spec.model_copy(update={"checkpoints": checkpoints, "output": output})
+    path = place.folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(spec.model_dump(mode="json")), encoding="utf-8")
+    place.proxy.deal = witness = Witness(name)
+    return spec, path, witness
+
+
+def training(path: Path) -> Any:
+    return driver(path, verb="train", settings=SETTINGS)
+
+
+def after(witness: Witness, more: int, process: "subprocess.Popen[bytes]") -> None:
+    """Returns when so many more checkpoints are on their way."""
+    wanted = witness.kept + more
+
+    def there() -> bool:
+        assert process.poll() is None, f"over after {witness.kept} checkpoints"
+        return witness.kept >= wanted
+
+    wait_for(there, ENDS_WITHIN_S)
+
+
+def outage(place: Place, seconds: float) -> None:
+    place.server.kill()
+    time.sleep(seconds)
+    place.server.start()
+
+
+def ranks(process: "subprocess.Popen[bytes]") -> list[int]:
+    """Pids of the workers that train; at least one."""
+    lines = Path(f"/proc/{process.pid}/environ").read_bytes().decode(errors="replace").split("\0")
+    mark = next(line.partition("=")[2] for line in lines if line.startswith(f"{MARK}="))
+    found: list[int] = []
+
+    def alive() -> bool:
+        found[:] = sorted(one.pid for one in marked(mark) if RANK in one.title)
+        return bool(found)
+
+    wait_for(alive, ENDS_WITHIN_S)
+    return found
+
+
+def same(spec: TrainSpec, undisturbed: Mapping[str, Tensor]) -> None:
+    """The best checkpoint is that of the training which nobody disturbed."""
+    best = checkpoints_of(spec, training_data(spec, Silent()).lesson).best()
+    assert best is not None
+    found = best.kept()
+    assert found.keys() == undisturbed.keys()
+    for name, value in undisturbed.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-4)
+
+
+def said(path: Path) -> str:
+    return path.with_suffix(".log").read_text(errors="replace")[-6000:]
+
+
+def free(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
