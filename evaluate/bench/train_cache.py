@@ -17,7 +17,7 @@ from evaluate.bench.samples import waves
 from evaluate.bench.shape import Row
 from evaluate.bench.train_lesson import late_fusion_spec, made_up_targets
 from evaluate.bench.train_parallel import check_losses
-from evaluate.bench.turns import measured, playing, processes
+from evaluate.bench.turns import Alive, measured, playing, processes
 from evaluate.metrics import ndcg_at_10
 from train.curate.sources.clips import Clip
 from train.features import Features, HeardNow, Shard, compute_shard, plan_shards
@@ -50,7 +50,7 @@ def cache_rows(turns: int, per_turn: int, batch: int) -> list[Row]:
     return [
         Row(what, UNCACHED, per_turn * batch / mine.cpu_s, per_turn * batch / other.cpu_s, "clips/cpu-s", GOAL),
         Row(f"{what}, peak", UNCACHED, mine.peak_mb, other.peak_mb, "MB", lower_is_better=True),
-        Row(f"features of {len(clips)} clips", "nothing kept", stored / hours, 0.0, "MB/h", lower_is_better=True),
+        Row(f"features of {len(clips)} clips", UNCACHED, stored / hours, None, "MB/h", reason="nothing is kept there"),
     ]
 
 
@@ -65,7 +65,7 @@ def recorded(num: int, folder: Path) -> list[Clip]:
     return clips
 
 
-def way(task: Mapping[str, Any], name: str, port: int) -> AbstractContextManager[None]:
+def way(task: Mapping[str, Any], name: str, port: int) -> AbstractContextManager[Alive]:
     return processes(worker, 1, (dict(task), name, port))
 
 

@@ -3,8 +3,8 @@
 Same towers, same batches, same loss, as many workers, one thread each, bfloat16 where ours has it.
 """
 
-import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import count
@@ -22,7 +22,7 @@ from embed.errors import DegluError
 from embed.model.precision import settled
 from evaluate.bench.shape import Row
 from evaluate.bench.train_lesson import late_fusion, late_fusion_spec
-from evaluate.bench.turns import HOST, PATIENCE, Spent, measured, playing, processes
+from evaluate.bench.turns import HOST, PATIENCE, Alive, Spent, measured, playing, processes
 from jobs.ray_session import ray_session
 from train.gather import with_gradient
 from train.loop import StepDone, run, warm_cosine
@@ -71,7 +71,7 @@ def check_losses(spent: Mapping[str, Spent]) -> None:
 
 
 @contextmanager
-def ours(task: Mapping[str, Any], port: int) -> Iterator[None]:
+def ours(task: Mapping[str, Any], port: int) -> Iterator[Alive]:
     """Ray Train's workers, as `deglu train` has them."""
     trainer = TorchTrainer(
         ray_worker,
@@ -79,10 +79,9 @@ def ours(task: Mapping[str, Any], port: int) -> Iterator[None]:
         scaling_config=ray.train.ScalingConfig(num_workers=WORKERS),
         torch_config=TorchConfig(backend="gloo"),
     )
-    thread = threading.Thread(target=trainer.fit, daemon=True)
-    thread.start()
-    yield
-    thread.join()
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(trainer.fit)
+        yield lambda: not running.done()
 
 
 def ray_worker(config: Mapping[str, Any]) -> None:
@@ -100,7 +99,7 @@ def our_steps(strategy: Strategy, spec: TrainSpec) -> Iterator[float]:
             yield event.losses["loss"]
 
 
-def plain(task: Mapping[str, Any], port: int) -> AbstractContextManager[None]:
+def plain(task: Mapping[str, Any], port: int) -> AbstractContextManager[Alive]:
     return processes(plain_worker, WORKERS, (dict(task), port))
 
 

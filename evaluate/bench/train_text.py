@@ -24,7 +24,7 @@ from embed.model.precision import settled
 from evaluate.bench.embed_text import E5, PREFIX
 from evaluate.bench.samples import SEED, texts
 from evaluate.bench.shape import Row
-from evaluate.bench.turns import Player, Start, measured, playing, processes
+from evaluate.bench.turns import Alive, Player, Start, measured, playing, processes
 from evaluate.metrics import ndcg_at_10
 from train.loop import StepDone, run
 from train.spec import TrainSpec
@@ -90,7 +90,7 @@ def text_spec(batch: int) -> TrainSpec:
     return TrainSpec.parse(values)
 
 
-def ours(task: Mapping[str, Any], port: int) -> AbstractContextManager[None]:
+def ours(task: Mapping[str, Any], port: int) -> AbstractContextManager[Alive]:
     return processes(our_worker, 1, (dict(task), port))
 
 
@@ -108,7 +108,7 @@ def our_steps(strategy: TextStrategy, spec: TrainSpec) -> Iterator[float]:
             yield event.losses["loss"]
 
 
-def peer(task: Mapping[str, Any], port: int) -> AbstractContextManager[None]:
+def peer(task: Mapping[str, Any], port: int) -> AbstractContextManager[Alive]:
     return processes(peer_worker, 1, (dict(task), port))
 
 

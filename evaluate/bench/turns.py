@@ -21,8 +21,10 @@ from evaluate.bench.memory import peak_mb
 
 HOST, PATIENCE = "127.0.0.1", timedelta(minutes=20)
 GO, END = b"go", b"end"
+ASKED_S = 0.02  # between two looks whether a turn is over; workers time themselves
 
-Start = Callable[[int], AbstractContextManager[None]]  # by the port at which turns are given
+Alive = Callable[[], bool]
+Start = Callable[[int], AbstractContextManager[Alive]]  # by the port at which turns are given
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,11 @@ def measured(ways: Mapping[str, Start], rounds: int) -> dict[str, Spent]:
     store = TCPStore(HOST, 0, is_master=True, wait_for_workers=False, timeout=PATIENCE)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
     with ExitStack() as running:
-        for start in ways.values():
-            running.enter_context(start(store.port))
+        alive = {name: running.enter_context(start(store.port)) for name, start in ways.items()}
         try:
             for number in range(rounds + 1):
                 for name in list(ways)[:: -1 if number % 2 else 1]:
-                    found[name].append(_turn(store, name, number))
+                    found[name].append(_turn(store, name, number, alive[name]))
         finally:
             for name in ways:
                 store.set(f"{name}/{len(found[name])}", END.decode())
@@ -104,11 +105,11 @@ def playing(port: int, name: str, per_turn: int, leads: bool = True) -> Iterator
 
 
 @contextmanager
-def processes(task: Callable[..., None], num: int, arguments: Sequence[Any]) -> Iterator[None]:
+def processes(task: Callable[..., None], num: int, arguments: Sequence[Any]) -> Iterator[Alive]:
     """`num` processes that run `task(rank, *arguments)`; they are waited for at the end."""
     running = spawn(task, tuple(arguments), nprocs=num, join=False)  # type: ignore[no-untyped-call]
     try:
-        yield
+        yield lambda: all(process.is_alive() for process in running.processes)
     except BaseException:
         for process in running.processes:
             process.terminate()
@@ -118,11 +119,17 @@ def processes(task: Callable[..., None], num: int, arguments: Sequence[Any]) -> 
             process.join()
 
 
-def _turn(store: TCPStore, name: str, number: int) -> dict[str, Any]:
+def _turn(store: TCPStore, name: str, number: int, alive: Alive) -> dict[str, Any]:
     store.set(f"{name}/{number}", GO.decode())
-    found: dict[str, Any] = json.loads(bytes(store.get(f"{name}/{number}/done")))
+    done = f"{name}/{number}/done"
+    while not store.check([done]):
+        # What it said last may have come between the two questions.
+        if not alive() and not store.check([done]):
+            raise DegluError(f"a worker of {name!r} was killed in turn {number}: is there memory enough?")
+        time.sleep(ASKED_S)
+    found: dict[str, Any] = json.loads(bytes(store.get(done)))
     if "error" in found:
-        raise DegluError(f"{name} failed in turn {number}: {found['error']}")
+        raise DegluError(f"{name!r} failed in turn {number}: {found['error']}")
     return found
 
 

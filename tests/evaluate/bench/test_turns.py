@@ -1,5 +1,7 @@
 """Turns between real processes: one works, the others wait."""
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -8,7 +10,7 @@ from functools import partial
 import pytest
 
 from embed.errors import DegluError
-from evaluate.bench.turns import measured, playing, processes
+from evaluate.bench.turns import Alive, measured, playing, processes
 
 PER_TURN, ROUNDS = 2, 3
 
@@ -23,12 +25,14 @@ def slow_steps(pause_s: float) -> Iterator[float]:
 
 def worker(rank: int, port: int, name: str, pause_s: float) -> None:
     with playing(port, name, PER_TURN, leads=rank == 0) as player:
-        if pause_s < 0:
+        if name == "bad":
             raise RuntimeError("no such pause")
+        if name == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
         player.play(slow_steps(pause_s))
 
 
-def way(name: str, pause_s: float, num: int, port: int) -> AbstractContextManager[None]:
+def way(name: str, pause_s: float, num: int, port: int) -> AbstractContextManager[Alive]:
     return processes(worker, num, (port, name, pause_s))
 
 
@@ -42,6 +46,13 @@ def test_each_way_tells_its_steps_and_its_seconds() -> None:
     assert spent["slow"].peak_mb > 10
 
 
-def test_a_way_that_fails_is_named() -> None:
-    with pytest.raises(DegluError, match="bad failed in turn 0: RuntimeError: no such pause"):
-        measured({"bad": partial(way, "bad", -1.0, 1)}, ROUNDS)
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("bad", "'bad' failed in turn 0: RuntimeError: no such pause"),
+        ("killed", "a worker of 'killed' was killed in turn 0"),
+    ],
+)
+def test_a_way_that_fails_is_named(name: str, message: str) -> None:
+    with pytest.raises(DegluError, match=message):
+        measured({name: partial(way, name, 0.01, 1)}, ROUNDS)
