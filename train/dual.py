@@ -21,6 +21,10 @@ class DualStrategy(LateFusionStrategy):
     def prefixes(self, vectors: Tensor) -> dict[int, FloatArray]:
         return {dim: found.float().numpy() for dim, found in self._head.prefixes(vectors).items()}
 
+    @property
+    def _width(self) -> int:
+        return sum(self.model.dims) if self._head.spec.independent else self.model.dims[0]
+
     def _parts(self, vectors: Tensor) -> Iterator[tuple[Tensor, Sequence[int], Sequence[float] | None, float]]:
         if not self._head.spec.independent:
             yield from super()._parts(vectors)

@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from embed.encoder import FloatArray, Role
 from embed.errors import SpecError
-from embed.model.budget import by_budget
+from embed.model.budget import Budget
 from embed.model.joint import JointEncoder
 from train.curate.sources.clips import Clip
 from train.dev_scores import dev_scores, judge_dev
@@ -77,6 +77,7 @@ class LateFusionStrategy:
         self.model, self.features, self.targets = model, features, targets
         self.train, self.dev, self.spec, self.metric, self.clips = train, dev, spec, metric, clips
         self._standardise()
+        self._at_once = Budget(FRAMES_AT_ONCE)
         self.log_temperature = nn.Parameter(
             torch.tensor(math.log(spec.loss.temperature), device=device), requires_grad=spec.loss.learn_temperature
         )
@@ -157,21 +158,29 @@ class LateFusionStrategy:
     def vectors(self, clips: Sequence[int], role: Role) -> Tensor:
         """What the model says [n, ...] of the clips as they are, float32 on the CPU."""
         was_training, device = self.model.training, self._own_CL.device
+
+        def encode(group: list[int]) -> FloatArray:
+            rows = [self._sound(clips[i], 0) for i in group]
+            lengths = torch.tensor([len(row) for row in rows], device=device)
+            found: FloatArray = (
+                self.model(pad_sequence(rows, batch_first=True).to(device), lengths, role).float().cpu().numpy()
+            )
+            return found
+
         self.model.eval()
-        out: list[Tensor] = [torch.empty(0)] * len(clips)
         with torch.inference_mode():
-            for group in by_budget([self.features.length(clip) for clip in clips], FRAMES_AT_ONCE):
-                rows = [self._sound(clips[i], 0) for i in group]
-                lengths = torch.tensor([len(row) for row in rows], device=device)
-                padded = pad_sequence(rows, batch_first=True).to(device)
-                for i, vector in zip(group, self.model(padded, lengths, role).float().cpu(), strict=True):
-                    out[i] = vector
+            vectors = self._at_once.rows([self.features.length(clip) for clip in clips], self._width, encode)
         self.model.train(was_training)
-        return torch.stack(out)
+        return torch.from_numpy(vectors)
 
     def prefixes(self, vectors: Tensor) -> dict[int, FloatArray]:
         """Unit vectors [n, d] by d of what `vectors` returned."""
         return {dim: nn.functional.normalize(vectors[:, :dim], dim=-1).numpy() for dim in self.model.dims}
+
+    @property
+    def _width(self) -> int:
+        """Of what the model says."""
+        return self.model.dims[0]
 
     def _parts(self, vectors: Tensor) -> Iterator[tuple[Tensor, Sequence[int], Sequence[float] | None, float]]:
         """Rows with the dims that are taught in them, those dims' weights, and the share of the whole loss."""

@@ -1,5 +1,6 @@
 """The data-parallel workers, as one of them sees them: how many, who one is, and what is said between them."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -46,12 +47,16 @@ def no_sync(module: nn.Module) -> Callable[[], AbstractContextManager[object]]:
 
 def _data_parallel(module: nn.Module, group: dist.ProcessGroup | None) -> nn.Module:
     device = next(module.parameters()).device
+    # Buffers are constants here, and need no exchange at every step.  The older name of this choice draws a warning
+    # where the newer one is known.
+    names = inspect.signature(DistributedDataParallel.__init__).parameters
+    quiet: dict[str, Any] = {"forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers": False}
     return DistributedDataParallel(
         module,
         device_ids=[device] if device.type == "cuda" else None,
         process_group=group,
-        broadcast_buffers=False,  # they are constants
         gradient_as_bucket_view=True,
+        **quiet,
     )
 
 
