@@ -1,6 +1,6 @@
 """Quality at every declared width: vectors are cut to a prefix, brought back to unit length, and judged."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -10,12 +10,14 @@ from evaluate.bootstrap import Interval, Values, interval
 from evaluate.metrics import IntArray, Judged, Relevant, judge
 
 BLOCK = 256  # queries scored at once: bounds memory, changes no value
+# Of one system: prefixes of [n, D] are its vectors at every dim, or it has an array [n, dim] of its own for each.
+Rows = FloatArray | Mapping[int, FloatArray]
 DECIMALS = 7  # float32 vectors know no more of a cosine; what differs less is a tie
 
 
 def judged_by_dim(
-    query_vectors: FloatArray,
-    document_vectors: FloatArray,
+    query_vectors: Rows,
+    document_vectors: Rows,
     relevant: Relevant,
     dims: Sequence[int],
     excluded: Sequence[Collection[int]] | None = None,
@@ -24,8 +26,21 @@ def judged_by_dim(
 
     `excluded` holds, for each query, documents that are no candidates (a recording must not find itself).
     """
-    _check(query_vectors, document_vectors, dims)
-    return {dim: _judged(query_vectors, document_vectors, relevant, dim, excluded) for dim in dims}
+    if isinstance(query_vectors, Mapping) or isinstance(document_vectors, Mapping):
+        pairs = {dim: (at_dim(query_vectors, dim), at_dim(document_vectors, dim)) for dim in dims}
+    else:
+        _check(query_vectors, document_vectors, dims)
+        pairs = dict.fromkeys(dims, (query_vectors, document_vectors))
+    return {dim: _judged(queries, documents, relevant, dim, excluded) for dim, (queries, documents) in pairs.items()}
+
+
+def at_dim(vectors: Rows, dim: int) -> FloatArray:
+    """Unit vectors [n, dim].  InputError where the system has none of that width."""
+    if not isinstance(vectors, Mapping):
+        return truncate(vectors, dim)
+    if dim not in vectors:
+        raise InputError(f"no vectors of width {dim} here; there are {', '.join(map(str, vectors))}")
+    return vectors[dim]
 
 
 def intervals_by_dim(judged: dict[int, Judged], measure: str, draws: int = 2000, seed: int = 0) -> dict[int, Interval]:

@@ -7,11 +7,11 @@ import numpy as np
 from embed.encoder import FloatArray
 from embed.errors import InputError
 from evaluate.bootstrap import Interval, difference, interval
-from evaluate.by_dim import judged_by_dim
+from evaluate.by_dim import Rows, at_dim, judged_by_dim
 from evaluate.metrics import MEASURES, Judged, Relevant, chance, relevant_columns
 from evaluate.report import System, Task
 
-Vectors = FloatArray | Mapping[str, FloatArray]  # the same for all systems, or one array per system
+Vectors = FloatArray | Mapping[str, Rows]  # the same for all systems, or one system's each
 
 
 def evaluate_task(
@@ -49,7 +49,7 @@ def evaluate_task(
         )
         for one in systems
     )
-    documents = len(_of(document_vectors, systems[0]))
+    documents = len(at_dim(_of(document_vectors, systems[0]), dims[0]))
     return Task(name, len(relevant), documents, _mean_chance(relevant, documents, excluded), measured, baseline)
 
 
@@ -64,7 +64,7 @@ def _systems(queries: Vectors, documents: Vectors) -> tuple[str, ...]:
     return names[0]
 
 
-def _of(vectors: Vectors, system: str) -> FloatArray:
+def _of(vectors: Vectors, system: str) -> Rows:
     return vectors[system] if isinstance(vectors, Mapping) else vectors
 
 

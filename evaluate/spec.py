@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 from embed.spec import Spec, speed_only
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
-SystemName = Literal["late-fusion", "ridge", "ceiling"]
+SystemName = Literal["late-fusion", "ridge", "dual", "cascade", "hybrid", "ceiling"]
 Direction = Literal["speech-to-text", "text-to-speech"]
 
 
@@ -42,12 +42,33 @@ class GateSpec(Spec):
     at_least: float = Field(ge=0, le=1, description="the mean over queries, not the interval's low end")
 
 
+class HearingSpec(Spec):
+    """What the cascade reads in place of speech, and the hybrid beside it: a recogniser's transcript."""
+
+    asr: str | None = Field(
+        default=None, description="a speech recogniser by name; a hybrid's own, else packaged:whisper-base"
+    )
+    language: Literal["given", "made out"] = Field(
+        default="given", description="the recording's language is told to a recogniser that knows it, or is not"
+    )
+    weight: float | None = Field(
+        default=None, ge=0, description="of the transcript's vector in `hybrid`; a hybrid model has its own"
+    )
+
+
 class EvaluateSpec(Spec):
     """All tasks for one model."""
 
     model: str = Field(min_length=1, description="a model by name, or its folder")
     tasks: tuple[TaskSpec, ...] = Field(min_length=1)
     systems: tuple[SystemName, ...] = Field(default=("late-fusion", "ridge", "ceiling"), min_length=1)
+    dual: str | None = Field(
+        default=None,
+        validate_default=True,
+        min_length=1,
+        description="whose head is the system `dual`; of the same space",
+    )
+    hearing: HearingSpec = HearingSpec()
     baseline: SystemName | None = Field(default=None, description="what the others are compared to, query by query")
     dims: tuple[PositiveInt, ...] | None = Field(
         default=None, min_length=1, description="the model's own where none are given"
@@ -65,6 +86,13 @@ class EvaluateSpec(Spec):
         if twice:
             raise ValueError(f"{', '.join(twice)} is there twice; remove one")
         return tasks
+
+    @field_validator("dual")
+    @classmethod
+    def _is_asked_for(cls, dual: str | None, info: ValidationInfo) -> str | None:
+        if (dual is not None) != ("dual" in info.data.get("systems", ())):
+            raise ValueError("the system `dual` and the model it stands for go together: give both or neither")
+        return dual
 
     @field_validator("baseline")
     @classmethod

@@ -219,6 +219,25 @@ def evaluate(
 
 
 @app.command(epilog=EXIT_CODES)
+def export(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A released model's name, or a model's folder.")],
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Where to write; still to be made.")],
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Write a model's text side for sentence-transformers.
+
+    Tower, pooling and nesting transform, with the prompts query and document; truncate_dim cuts to a declared width.
+    Speech stays behind: that library has no way for it. Wants the extra `export`.
+
+    \b
+    Example:
+      deglu export demo build/demo-text
+    """
+    return show(named("jobs.export_model:export_model")(model, folder), as_json)
+
+
+@app.command(epilog=EXIT_CODES)
 def query(
     index: Annotated[str, typer.Argument(metavar="INDEX", help="An index: a folder or an s3:// url.")],
     text: Annotated[str | None, typer.Option("--text", help="A typed question.")] = None,

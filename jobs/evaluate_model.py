@@ -12,20 +12,18 @@ import numpy as np
 
 from embed.cache import cache_folder
 from embed.errors import InputError
-from embed.model.directory import load_joint
-from embed.model.joint import JointEncoder
+from embed.model.directory import fingerprints_of, model_folder, read_spec
 from evaluate.gates import missed_gates
 from evaluate.metrics import NDCG
 from evaluate.plots import ndcg_by_dim_plot
 from evaluate.quality import evaluate_task
 from evaluate.report import Report, Task, as_json, as_markdown
 from evaluate.spec import EvaluateSpec, TaskSpec
-from evaluate.systems import load_ridge, speech_vectors
+from evaluate.systems import Compared, load_compared, speech_vectors
 from jobs.progress import Progress, Silent
 from train.curate.sources.clips import Clip, words
 from train.curate.split import split
 from train.data import SOURCES
-from train.ridge import Ridge
 
 
 @dataclass(frozen=True)
@@ -50,18 +48,18 @@ class EvaluateReport:
 def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> EvaluateReport:
     """Measure every task, write report.json, report.md and a plot a task."""
     progress = progress or Silent()
-    model = load_joint(spec.model)
-    ridge = load_ridge(spec.model) if "ridge" in spec.systems else None
+    compared = load_compared(spec)
     progress.begin("evaluating", len(spec.tasks), "tasks")
     tasks = []
     for task in spec.tasks:
-        tasks.append(measure(model, ridge, spec, task))
+        tasks.append(measure(compared, spec, task))
         progress.advance(1)
     progress.end()
+    made_by = fingerprints_of(read_spec(spec.model), model_folder(spec.model))
     about = {
         "model": spec.model,
-        "space": model.fingerprints.space,
-        "encoder": model.fingerprints.encoder,
+        "space": made_by.space,
+        "encoder": made_by.encoder,
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "machine": platform.machine(),
     }
@@ -75,7 +73,7 @@ def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> Eval
     return EvaluateReport(report, folder, tuple(str(one) for one in missed_gates(report, spec.gates)))
 
 
-def measure(model: JointEncoder, ridge: Ridge | None, spec: EvaluateSpec, task: TaskSpec) -> Task:
+def measure(compared: Compared, spec: EvaluateSpec, task: TaskSpec) -> Task:
     """One task: spoken questions to all texts of the source, or typed questions to the part's recordings."""
     parts = split(SOURCES[task.source].clips(cache_folder(), (task.speech_lang,)))
     clips = [clip for clip in parts[task.part] if task.text_lang in clip.translations]
@@ -83,19 +81,20 @@ def measure(model: JointEncoder, ridge: Ridge | None, spec: EvaluateSpec, task: 
         raise InputError(
             f"task {task.name!r}: {task.source} has no {task.speech_lang} clips with {task.text_lang} texts"
         )
+    model = compared.model
     dims = spec.dims or model.dims
     settings: dict[str, Any] = {"baseline": spec.baseline, "draws": spec.draws, "seed": spec.seed}
     if task.direction == "speech-to-text":
         # Training texts stay among the documents: they are the hard negatives.
         texts, place = distinct([clip for found in parts.values() for clip in found], task.text_lang)
         relevant = np.asarray([place[_key(clip, task.text_lang)] for clip in clips])
-        asked = speech_vectors(model, ridge, spec.systems, clips, "query")
+        asked = speech_vectors(compared, spec.systems, clips, "query")
         return evaluate_task(task.name, asked, model.encode(texts, "document"), relevant, dims, **settings)
     texts, place = distinct(clips, task.text_lang)
     answers: list[set[int]] = [set() for _ in texts]
     for i, clip in enumerate(clips):
         answers[place[_key(clip, task.text_lang)]].add(i)
-    heard = speech_vectors(model, ridge, spec.systems, clips, "document")
+    heard = speech_vectors(compared, spec.systems, clips, "document")
     return evaluate_task(task.name, model.encode(texts, "query"), heard, answers, dims, **settings)
 
 

@@ -38,6 +38,16 @@ def test_one_vector_for_everything_does_not_look_good() -> None:
     assert judged_by_dim(same, same, np.arange(100), [64])[64].values[NDCG].sum() == 0
 
 
+def test_a_system_may_have_vectors_of_its_own_for_each_dim() -> None:
+    """In 2 dims it finds by itself what no prefix of its 16 would: the second axis is right for all."""
+    own = {16: AXES[2:4], 2: np.repeat(AXES[1:2, :2], 2, axis=0)}
+    judged = judged_by_dim(own, AXES, [{2}, {1}], [16, 2])
+    assert judged[16].ranks.tolist() == [1, 16]
+    assert judged[2].ranks.tolist() == [16, 1]
+    with pytest.raises(InputError, match="no vectors of width 4 here; there are 16, 2"):
+        judged_by_dim(own, AXES, [{2}, {1}], [4])
+
+
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     queries, documents = rng.standard_normal((2, 30, 8)).astype(np.float32)

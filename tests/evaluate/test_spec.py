@@ -38,6 +38,9 @@ def test_where_it_is_written_does_not_change_what_it_is() -> None:
     [
         ({"gates": [{**GATE, "task": "asterisk fr->en"}]}, "these are: asterisk test fr->en"),
         ({"gates": [GATE], "systems": ["ridge"]}, "wants it among the systems"),
+        ({"systems": ["dual"]}, "give both or neither"),
+        ({"dual": "demo"}, "give both or neither"),
+        ({"hearing": {"weight": -1}}, "hearing.weight"),
         ({"gates": [{**GATE, "dim": 100}], "dims": [384, 64]}, "wants it among the dims"),
         ({"gates": [{**GATE, "at_least": 50}]}, "less than or equal to 1"),
         ({"gates": [{**GATE, "measure": "recall@5"}]}, "measure"),

@@ -14,8 +14,8 @@ from jobs import cli, doors
 from jobs.__main__ import run
 
 VERBS = (
-    "demo", "train", "plan", "embed", "retry", "index", "evaluate", "query", "submit", "failures", "verify", "forget",
-    "status",
+    "demo", "train", "plan", "embed", "retry", "index", "evaluate", "export", "query", "submit", "failures", "verify",
+    "forget", "status",
 )  # fmt: skip
 BEHIND = """
 from embed.errors import DegluError, GateMissed

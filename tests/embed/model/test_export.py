@@ -47,7 +47,7 @@ def test_the_library_gives_our_vectors(tiny: Tiny, tmp_path: Path, text: str, po
     assert export(name, folder) == (32, 16, 8)
     theirs = SentenceTransformer(str(folder), device="cpu")
     for role in ("query", "document"):
-        expected = ours.encode(TEXTS, role)  # type: ignore[arg-type]
+        expected = ours.encode(TEXTS, role)
         found = theirs.encode(TEXTS, prompt_name=role)
         assert (found * expected).sum(1).min() >= 0.9999
         for dim in ours.dims:
