@@ -1,6 +1,5 @@
 """Two real processes with half a batch each learn what one learns with all of it."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,22 +39,30 @@ def learn(lesson: Taught, batch: int, micro: int, loss: dict[str, Any], workers:
     return {"weights": strategy.state(), "losses": losses, "norms": norms, "saved": len(saved)}
 
 
-def all_cases(lesson: Taught) -> list[dict[str, Any]]:
-    """In one of several processes."""
-    return [learn(lesson, *case, together()) for case in CASES]
+def in_a_process(lesson: Taught) -> tuple[list[dict[str, Any]], dict[str, float], str]:
+    """In one of several processes: all cases, the scores as it has them, and how a damaged clip ends the training."""
+    cases = [learn(lesson, *case, together()) for case in CASES]
+    return (cases, *scored_and_spoilt(lesson))
 
 
-def test_two_workers_learn_what_one_does(lesson: Taught, tmp_path: Path) -> None:
+Processes = list[tuple[list[dict[str, Any]], dict[str, float], str]]
+
+
+@pytest.fixture(scope="module")
+def two(lesson: Taught, tmp_path_factory: pytest.TempPathFactory) -> Processes:
+    return run_workers(in_a_process, 2, tmp_path_factory.mktemp("two"), lesson)
+
+
+def test_two_workers_learn_what_one_does(lesson: Taught, two: Processes) -> None:
     alone = [learn(lesson, *case, ONE_WORKER) for case in CASES]
-    zeroth, first = run_workers(all_cases, 2, tmp_path, lesson)
-    for one, two, other in zip(alone, zeroth, first, strict=True):
-        assert near(two["weights"], one["weights"]) < 1e-4
-        assert near(other["weights"], two["weights"]) == 0
-        assert two["norms"] == pytest.approx(one["norms"], rel=1e-4)
+    for one, half, other in zip(alone, two[0][0], two[1][0], strict=True):
+        assert near(half["weights"], one["weights"]) < 1e-4
+        assert near(other["weights"], half["weights"]) == 0
+        assert half["norms"] == pytest.approx(one["norms"], rel=1e-4)
         # A worker's share of the loss is such that the mean of the shares is the loss of the batch.
-        means = [(a + b) / 2 for a, b in zip(two["losses"], other["losses"], strict=True)]
+        means = [(a + b) / 2 for a, b in zip(half["losses"], other["losses"], strict=True)]
         assert means == pytest.approx(one["losses"], rel=1e-4)
-        assert (two["saved"], other["saved"]) == (1, 0)
+        assert (half["saved"], other["saved"]) == (1, 0)
 
 
 def scored_and_spoilt(lesson: Taught) -> tuple[dict[str, float], str]:
@@ -84,8 +91,8 @@ class Damaged(Remembered):
         return super().frames(clip, view) + (float("inf") if clip == self.clip else 0.0)
 
 
-def test_all_workers_take_one_score_and_stop_at_one_clip(lesson: Taught, tmp_path: Path) -> None:
-    (zeroth, why), (first, too) = run_workers(scored_and_spoilt, 2, tmp_path, lesson)
+def test_all_workers_take_one_score_and_stop_at_one_clip(lesson: Taught, two: Processes) -> None:
+    (_, zeroth, why), (_, first, too) = two
     assert zeroth == first
     assert "score" in zeroth
     spec = lesson.with_(optimiser={"epochs": 1})
