@@ -14,11 +14,20 @@ Strategy = Literal["late-fusion", "dual", "ridge", "text"]
 
 
 class SourceSpec(Spec):
-    """Speech with its texts: recorded prompts fetched by this machine's package manager, or a manifest of your own."""
+    """Speech with its texts: recorded prompts fetched by this machine's package manager, a manifest of your own, or
+    synthetic speech of many short texts, which is made on this machine and heard in training alone."""
 
-    name: Literal["asterisk", "tuxpaint", "manifest"]
+    name: Literal["asterisk", "tuxpaint", "synthetic", "manifest"]
     langs: tuple[str, ...] = Field((), description="Languages of the speech; all of a manifest's where empty")
     url: str = Field("", description="A manifest's path: one JSON line or table row a clip")
+    most: int | None = Field(None, ge=1, description="Synthetic: texts a language at most; all there are where null")
+    renditions: int = Field(1, ge=1, le=3, description="Synthetic: voices in which each text is said, the best first")
+    share: float | None = Field(
+        None,
+        gt=0,
+        description="Clips of it an epoch, drawn anew each, as a share of the other sources' clips; all where null",
+    )
+    until: float = Field(1.0, gt=0, le=1, description="Share of the epochs in which it is heard")
 
     @model_validator(mode="after")
     def _named(self) -> "SourceSpec":
@@ -26,6 +35,8 @@ class SourceSpec(Spec):
             raise ValueError("`url` goes with `name: manifest`, and only with it")
         if self.name != "manifest" and not self.langs:
             raise ValueError(f"name the languages of {self.name} that are heard, e.g. langs: [fr, en]")
+        if self.name != "synthetic" and (self.most is not None or self.renditions != 1):
+            raise ValueError("`most` and `renditions` go with `name: synthetic`, and only with it")
         return self
 
 
