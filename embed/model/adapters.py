@@ -99,25 +99,6 @@ def layers_state(model: Any, count: int, depth: int | None = None) -> State:
     return found
 
 
-def unfreeze_text(model: Any, count: int | None) -> None:
-    """Train the last `count` layers of a text tower with what follows them; the whole tower where None.
-
-    Word embeddings are left alone where a count is given.
-    """
-    if count is None:
-        model.requires_grad_(True)
-        return
-    unfreeze(model, count)
-    for name, module in model.named_children():
-        if name in ("norm", "final_norm"):  # behind the layers of causal towers
-            module.requires_grad_(True)
-
-
-def trained_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that want gradients, by name, each once."""
-    return {name: value for name, value in module.named_parameters() if value.requires_grad}
-
-
 def _targets(model: Any, spec: LoraSpec, depth: int | None) -> list[str]:
     stack, layers = _stack(model)
     heard = {f"{stack}.{i}." for i in range(len(layers) if depth is None else depth)}
