@@ -26,7 +26,7 @@ SHORTEST_S = 0.05
 
 
 class SpeechTower(nn.Module):
-    """Waves of any lengths to frames; its weights never change."""
+    """Waves of any lengths to frames; frozen unless a training opens some of it."""
 
     def __init__(self, spec: SpeechTowerSpec, model: Any, extractor: Any) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ from embed.model.tower_files import SAFELY, all_there, tower_place, why_not
 
 
 class TextTower(nn.Module):
-    """Token ids or ready embeddings in, pooled [B, H] out; its weights never change."""
+    """Token ids or ready embeddings in, pooled [B, H] out; frozen unless a training opens some of it."""
 
     def __init__(self, spec: TextTowerSpec, model: Any, tokenizer: Any) -> None:
         super().__init__()
