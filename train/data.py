@@ -1,30 +1,110 @@
-"""The recorded clips that a spec names, in the project's split, and the domain-mixed texts for the transform."""
+"""The recorded clips that a spec names, in the project's split, and the domain-mixed texts for the transform.
 
-from collections.abc import Sequence
+The parts of a source's prompts are decided by its recordings in its own `TEXT_LANGS`, whatever is asked for: a new
+language to hear or to aim at moves nothing from test to train.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol, cast
 
 import numpy as np
 
-from train.curate.sources import asterisk, manuals, tuxpaint
+from embed.errors import InputError, SpecError
+from train.checked import Dropped, name_of
+from train.curate.sources import asterisk, manifest, manuals, tuxpaint
 from train.curate.sources.clips import Clip, words
-from train.curate.split import Part, split
+from train.curate.split import PARTS, Part, split, split_beside
 from train.spec import SourceSpec
 
-SOURCES = {"asterisk": asterisk, "tuxpaint": tuxpaint}
 # Each domain gives at most so many texts, so that none rules the axes.
 TEXTS_PER_DOMAIN = 1200
+SAID_ELSEWHERE, TORN = "its text is one of dev or test", "its texts are of two parts of the split"
 
 
-def clips_by_part(sources: Sequence[SourceSpec], cache: Path) -> dict[Part, list[Clip]]:
-    """The clips of every source in train, dev and test; a source is split whole, then narrowed to its languages."""
-    parts: dict[Part, list[Clip]] = {"train": [], "dev": [], "test": []}
-    for source in sources:
-        module = SOURCES[source.name]
-        # A recording in one language can join two prompts of another: the split must see it, wanted or not.
-        every = tuple(dict.fromkeys((*source.langs, *module.TEXT_LANGS)))
-        for part, clips in split(module.clips(cache, every)).items():
-            parts[part] += [clip for clip in clips if clip.lang in source.langs]
-    return parts
+class Source(Protocol):
+    """A module of installable recordings.  A new one is named in `SOURCES` and in `SourceSpec`, and that is all."""
+
+    SOURCE: str  # what its keys begin with
+    LICENCE: str
+    LANGS: tuple[str, ...]  # of its recordings
+    TEXT_LANGS: tuple[str, ...]  # those whose recordings and texts make the split
+
+    def packages(self, langs: Sequence[str]) -> Sequence[str]:
+        """What is installed for these languages."""
+
+    def clips(self, cache: Path, langs: Sequence[str], text_langs: Sequence[str] = ()) -> list[Clip]:
+        """Recordings in `langs`, with their texts in `TEXT_LANGS`, `langs` and `text_langs` as far as there are any."""
+
+    def captions(self, cache: Path, langs: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Name of the prompt -> language -> text, recorded or not; keys of clips are `SOURCE:name`."""
+
+
+SOURCES: Mapping[str, Source] = {
+    name: cast(Source, module) for name, module in {"asterisk": asterisk, "tuxpaint": tuxpaint}.items()
+}
+
+
+@dataclass(frozen=True)
+class Parts:
+    train: list[Clip] = field(default_factory=list)
+    dev: list[Clip] = field(default_factory=list)
+    test: list[Clip] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+
+
+def clips_by_part(sources: Sequence[SourceSpec], cache: Path, target_langs: Sequence[str] = ()) -> Parts:
+    """The clips of every source in train, dev and test, with their texts in the target languages.
+
+    No clip of train says, in its own language, what a prompt of dev or test says in any source.
+    Raises SpecError for languages that a source does not have, InputError as `manifest.clips`.
+    """
+    found = [_of_source(source, cache, target_langs) for source in sources]
+    held_out = {
+        text for parts, _ in found for part in ("dev", "test") for clip in parts[part] for text in texts_of(clip)
+    }
+    all_parts = Parts(dropped=[Dropped(name_of(clip), TORN) for _, torn in found for clip in torn])
+    for source, (parts, _) in zip(sources, found, strict=True):
+        wanted = {part: [clip for clip in parts[part] if _is_wanted(source, clip)] for part in PARTS}
+        all_parts.dev.extend(wanted["dev"])
+        all_parts.test.extend(wanted["test"])
+        for clip in wanted["train"]:
+            if (clip.lang, said(clip.text)) in held_out:
+                all_parts.dropped.append(Dropped(name_of(clip), SAID_ELSEWHERE))
+            else:
+                all_parts.train.append(clip)
+    return all_parts
+
+
+def prompts_by_part(
+    name: str, cache: Path, langs: Sequence[str], text_langs: Sequence[str] = ()
+) -> tuple[dict[Part, list[Clip]], list[Clip]]:
+    """Recordings of an installable source in `langs` and in its `TEXT_LANGS`, and those that no part can have."""
+    source = SOURCES[name]
+    every = source.clips(cache, tuple(dict.fromkeys((*langs, *source.TEXT_LANGS))), text_langs)
+    narrow = {id(clip): _narrowed(clip, source.TEXT_LANGS) for clip in every}
+    # A recording in one language can join two prompts of another: the split must see it, wanted or not.
+    known = split(narrow[id(clip)] for clip in every if clip.lang in source.TEXT_LANGS)
+    more, torn = split_beside(known, [narrow[id(clip)] for clip in every if clip.lang not in source.TEXT_LANGS])
+    whole = {id(narrow[id(clip)]): clip for clip in every}
+    home = {id(clip): part for found in (known, more) for part, members in found.items() for clip in members}
+    parts: dict[Part, list[Clip]] = {part: [] for part in PARTS}
+    for clip in every:  # in the source's own order
+        if id(narrow[id(clip)]) in home:
+            parts[home[id(narrow[id(clip)])]].append(clip)
+    return parts, [whole[id(clip)] for clip in torn]
+
+
+def said(text: str) -> str:
+    """What texts that count as the same have in common."""
+    return " ".join(words(text))
+
+
+def texts_of(clip: Clip) -> set[tuple[str, str]]:
+    """Language and words of all its texts that have any."""
+    found = {(lang, said(text)) for lang, text in ((clip.lang, clip.text), *clip.translations.items())}
+    return {one for one in found if one[1]}
 
 
 def mixed_texts(train: Sequence[Clip], langs: Sequence[str], with_manuals: bool, cache: Path, seed: int) -> list[str]:
@@ -33,7 +113,7 @@ def mixed_texts(train: Sequence[Clip], langs: Sequence[str], with_manuals: bool,
     for clip in train:
         for lang in langs:
             text = clip.translations.get(lang, "")
-            domains.setdefault(clip.source, {}).setdefault(" ".join(words(text)), text)
+            domains.setdefault(clip.source, {}).setdefault(said(text), text)
     if with_manuals:
         found = manuals.paragraphs(cache, [lang for lang in langs if lang in manuals.FOLDERS])
         domains["manuals"] = {paragraph.text: paragraph.text for paragraph in found}
@@ -46,6 +126,47 @@ def mixed_texts(train: Sequence[Clip], langs: Sequence[str], with_manuals: bool,
 
 
 def licences(sources: Sequence[SourceSpec], with_manuals: bool) -> dict[str, str]:
-    """Package name -> licence, for the model's card."""
-    modules = [SOURCES[source.name] for source in sources] + ([manuals] if with_manuals else [])
-    return {package: module.LICENCE for module in modules for package in module.PACKAGES}
+    """Package or manifest -> licence, for the model's card."""
+    found: dict[str, str] = {}
+    for spec in sources:
+        if spec.name == "manifest":
+            found[spec.url.rpartition("/")[2]] = manifest.LICENCE
+        else:
+            source = SOURCES[spec.name]
+            # Texts of these languages were read for the split.
+            langs = tuple(dict.fromkeys((*source.TEXT_LANGS, *spec.langs)))
+            found |= dict.fromkeys(source.packages(langs), source.LICENCE)
+    return found | (dict.fromkeys(manuals.packages(manuals.LANGS), manuals.LICENCE) if with_manuals else {})
+
+
+def _of_source(
+    source: SourceSpec, cache: Path, target_langs: Sequence[str]
+) -> tuple[dict[Part, list[Clip]], list[Clip]]:
+    if source.name == "manifest":
+        return _listed(source)
+    missing = [lang for lang in source.langs if lang not in SOURCES[source.name].LANGS]
+    if missing:
+        has = ", ".join(SOURCES[source.name].LANGS)
+        raise SpecError(f"field 'sources': {source.name} has no recordings in {missing[0]!r}; it has {has}")
+    return prompts_by_part(source.name, cache, source.langs, target_langs)
+
+
+def _listed(source: SourceSpec) -> tuple[dict[Part, list[Clip]], list[Clip]]:
+    """A manifest's own: its parts where it names any, and the split beside them."""
+    every = manifest.clips(source.url, source.langs)
+    if not every:
+        langs = f" in {', '.join(source.langs)}" if source.langs else ""
+        raise InputError(f"{source.url}: lists no recordings{langs}; a line names one, e.g. {manifest.EXAMPLE}")
+    known: dict[Part, list[Clip]] = {part: [clip for clip, named in every if named == part] for part in PARTS}
+    more, torn = split_beside(known, [clip for clip, named in every if named is None])
+    return {part: known[part] + more[part] for part in PARTS}, torn
+
+
+def _is_wanted(source: SourceSpec, clip: Clip) -> bool:
+    return source.name == "manifest" or clip.lang in source.langs
+
+
+def _narrowed(clip: Clip, langs: Sequence[str]) -> Clip:
+    """The clip with what the split may know of it."""
+    texts = {lang: text for lang, text in clip.translations.items() if lang in langs}
+    return replace(clip, text=clip.text if clip.lang in langs else "", translations=texts)

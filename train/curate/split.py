@@ -7,7 +7,7 @@ Hand over the clips of a source all at once: a text that joins two groups counts
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from train.curate.sources.clips import Clip, words
@@ -26,6 +26,34 @@ def split(clips: Iterable[Clip]) -> dict[Part, list[Clip]]:
     for clip in clips:
         parts[part_of(smallest[clip.key])].append(clip)
     return parts
+
+
+def split_beside(
+    known: Mapping[Part, Sequence[Clip]], others: Iterable[Clip]
+) -> tuple[dict[Part, list[Clip]], list[Clip]]:
+    """The others in the parts of the known clips whose keys or texts they share, else in those of their own groups.
+
+    Also those of groups that belong to two parts, which are to be left out.  The known ones' parts stand.
+    """
+    by_key = {clip.key: part for part, clips in known.items() for clip in clips}
+    by_text = {(clip.source, text): part for part, clips in known.items() for clip in clips for text in _texts(clip)}
+    others = list(others)
+    smallest = groups(clip for clip in others if clip.key not in by_key)
+    touched: dict[str, set[Part]] = {}
+    for clip in others:
+        if clip.key in smallest:
+            met = {by_text[clip.source, text] for text in _texts(clip) if (clip.source, text) in by_text}
+            touched.setdefault(smallest[clip.key], set()).update(met)
+    parts: dict[Part, list[Clip]] = {part: [] for part in PARTS}
+    torn = []
+    for clip in others:
+        root = smallest.get(clip.key, "")
+        homes = {by_key[clip.key]} if clip.key in by_key else touched[root] or {part_of(root)}
+        if len(homes) > 1:
+            torn.append(clip)
+        else:
+            parts[next(iter(homes))].append(clip)
+    return parts, torn
 
 
 def part_of(smallest_key: str) -> Part:

@@ -1,4 +1,4 @@
-"""Recorded telephone prompts of the Asterisk exchange: one speaker per language, about half an hour each."""
+"""Recorded telephone prompts of the Asterisk exchange: one speaker per language, about a quarter of an hour each."""
 
 import gzip
 from collections.abc import Sequence
@@ -10,18 +10,35 @@ from train.curate.sources.debian import fetch
 
 SOURCE = "ast"
 LICENCE = "CC-BY-SA-3.0"
-TEXT_LANGS = ("en", "fr")
-PACKAGES = tuple(f"asterisk-core-sounds-{lang}{kind}" for lang in TEXT_LANGS for kind in ("", "-g722"))
+LANGS = ("en", "fr", "es", "it", "ru")
+TEXT_LANGS = ("en", "fr")  # those whose texts make the split
 FEWEST_WORDS = 2
 
 
-def clips(cache: Path, langs: Sequence[str] = ("fr", "en")) -> list[Clip]:
+def packages(langs: Sequence[str]) -> tuple[str, ...]:
+    """Of the recordings and texts in the languages that it has."""
+    return tuple(f"asterisk-core-sounds-{lang}{kind}" for lang in langs if lang in LANGS for kind in ("", "-g722"))
+
+
+def clips(cache: Path, langs: Sequence[str] = ("fr", "en"), text_langs: Sequence[str] = ()) -> list[Clip]:
     """Prompts of at least two words and 0.3 to 12 seconds, by language and key.
 
-    Translations cover English and French whatever `langs`.  Raises DataUnavailable where the packages cannot be had.
+    Translations cover English and French, `langs`, and those of `text_langs` that there are.
+    Raises DataUnavailable where the packages cannot be had.
     """
-    texts = {lang: transcripts(cache, lang) for lang in dict.fromkeys((*TEXT_LANGS, *langs))}
+    wanted = dict.fromkeys((*TEXT_LANGS, *langs, *(lang for lang in text_langs if lang in LANGS)))
+    texts = {lang: transcripts(cache, lang) for lang in wanted}
     return [clip for lang in langs for clip in _spoken(cache, lang, texts)]
+
+
+def captions(cache: Path, langs: Sequence[str] = TEXT_LANGS) -> dict[str, dict[str, str]]:
+    """Prompt name -> language -> what is said, of at least two words."""
+    found: dict[str, dict[str, str]] = {}
+    for lang in (lang for lang in langs if lang in LANGS):
+        for name, text in transcripts(cache, lang).items():
+            if len(words(text)) >= FEWEST_WORDS:
+                found.setdefault(name, {})[lang] = text
+    return found
 
 
 def transcripts(cache: Path, lang: str) -> dict[str, str]:

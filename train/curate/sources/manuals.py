@@ -13,7 +13,7 @@ FOLDERS = {
     "en": ("developers-reference", "usr/share/developers-reference"),
     "fr": ("developers-reference-fr", "usr/share/developers-reference/fr"),
 }
-PACKAGES = tuple(package for package, _ in FOLDERS.values())
+LANGS = tuple(FOLDERS)
 SHORTEST, LONGEST = 40, 700  # characters
 NOT_CHAPTERS = {"developers-reference.html", "index.html", "search.html", "genindex.html"}
 
@@ -37,6 +37,36 @@ def paragraphs(cache: Path, langs: Sequence[str] = ("en", "fr")) -> list[Paragra
             if SHORTEST <= len(text) <= LONGEST and _key(text) not in seen:
                 seen.add(_key(text))
                 found.append(Paragraph(lang, text, origin))
+    return found
+
+
+def packages(langs: Sequence[str]) -> tuple[str, ...]:
+    """Of the languages that it has."""
+    return tuple(FOLDERS[lang][0] for lang in langs if lang in FOLDERS)
+
+
+def aligned(cache: Path, langs: Sequence[str] = ("en", "fr")) -> dict[str, dict[str, str]]:
+    """Place -> language -> the same paragraph: of sections that have equally many in all the languages.
+
+    Paragraphs as long as those of `paragraphs`, and no two translations alike.
+    """
+    sections = {lang: _sections(cache, lang) for lang in langs}
+    found = {}
+    for place in set.intersection(*(set(one) for one in sections.values())):
+        columns = [sections[lang][place] for lang in langs]
+        if len({len(column) for column in columns}) == 1:
+            for number, texts in enumerate(zip(*columns, strict=True)):
+                usable = all(SHORTEST <= len(text) <= LONGEST for text in texts)
+                if usable and len({_key(text) for text in texts}) == len(texts):
+                    found[f"{place}/{number}"] = dict(zip(langs, texts, strict=True))
+    return dict(sorted(found.items()))
+
+
+def _sections(cache: Path, lang: str) -> dict[str, list[str]]:
+    """Page and section -> its paragraphs."""
+    found: dict[str, list[str]] = {}
+    for text, origin in _texts(cache, lang):
+        found.setdefault(origin.partition("/")[2], []).append(text)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Spoken captions of Tux Paint's stamps: some 900 short texts, read in several languages, written in more."""
+"""Spoken captions of Tux Paint's stamps: some 900 short texts, read in a dozen languages, written in sixty."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,19 +8,25 @@ from train.curate.sources.debian import fetch
 
 SOURCE = "tux"
 LICENCE = "GPL-2"
-PACKAGES = ("tuxpaint-stamps-default",)
-TEXT_LANGS = ("fr", "es", "en", "be", "bg", "el")
+PACKAGE = "tuxpaint-stamps-default"
+TEXT_LANGS = ("fr", "es", "en", "be", "bg", "el")  # those whose texts make the split
+LANGS = (*TEXT_LANGS, "ru", "ro", "ca", "da", "nl", "lt")
 
 
-def clips(cache: Path, langs: Sequence[str] = TEXT_LANGS) -> list[Clip]:
+def packages(langs: Sequence[str]) -> tuple[str, ...]:
+    """One holds all languages."""
+    return (PACKAGE,)
+
+
+def clips(cache: Path, langs: Sequence[str] = TEXT_LANGS, text_langs: Sequence[str] = ()) -> list[Clip]:
     """Captions that were recorded in 0.3 to 12 seconds, by key and language.
 
-    Translations cover `TEXT_LANGS` whatever `langs`, so that the split does not depend on what is asked for.
+    Translations cover `TEXT_LANGS`, `langs` and `text_langs`, as far as they were written.
     Raises DataUnavailable where the package cannot be had.
     """
     stamps = _stamps(cache)
     found = []
-    for name, texts in captions(cache, tuple({*TEXT_LANGS, *langs})).items():
+    for name, texts in captions(cache, tuple(dict.fromkeys((*TEXT_LANGS, *langs, *text_langs)))).items():
         for lang in langs:
             path = stamps / (f"{name}_desc.ogg" if lang == "en" else f"{name}_desc_{lang}.ogg")
             if lang in texts and path.is_file():
@@ -36,7 +42,7 @@ def captions(cache: Path, langs: Sequence[str] = TEXT_LANGS) -> dict[str, dict[s
 
 
 def _stamps(cache: Path) -> Path:
-    return fetch(PACKAGES[0], cache) / "usr/share/tuxpaint/stamps"
+    return fetch(PACKAGE, cache) / "usr/share/tuxpaint/stamps"
 
 
 def _caption(file: Path, langs: Sequence[str]) -> dict[str, str]:
