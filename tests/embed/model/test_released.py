@@ -9,7 +9,7 @@ import pytest
 from embed.cache import cache_folder
 from embed.encoder import Batch, truncate
 from embed.errors import DataUnavailable
-from embed.model.directory import CARD, RELEASED, load_model
+from embed.model.directory import CARD, RELEASED, load_joint
 from embed.model.joint import JointEncoder
 from train.curate.sources import asterisk
 from train.curate.sources.clips import Clip, read_clip
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.data
 
 @pytest.fixture(scope="module")
 def model() -> JointEncoder:
-    return load_model("demo")
+    return load_joint("demo")
 
 
 @pytest.fixture(scope="module")
