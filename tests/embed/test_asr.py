@@ -1,5 +1,6 @@
 """Speech recognition: real words of a real Whisper, and what a row owes to its batch (nothing) on small random ones."""
 
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,14 @@ from transformers import (
 )
 
 from embed.asr import Heard, Recogniser
+from embed.cache import cache_folder
 from embed.encoder import FloatArray
-from embed.errors import InputError, SpecError
+from embed.errors import DataUnavailable, InputError, SpecError
 from tests.recognisers import ctc_in, whisper_in
 from tests.towers import towers_in
+from train.curate.sources import asterisk
+from train.curate.sources.clips import read_clip, words
+from train.curate.split import split
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +120,21 @@ def test_what_cannot_be_is_named(whisper: str, hubert: str, tmp_path: Path) -> N
         Recogniser.load(str(tmp_path / "nowhere"))
     with pytest.raises(SpecError, match="lacks 2 of its weights, lm_head"):
         Recogniser.load(towers_in(tmp_path)("hubert"))
+
+
+@pytest.mark.data
+def test_real_speech_becomes_its_words() -> None:
+    """Three dev prompts, in a language that is given and in one of two that is made out."""
+    try:
+        found = split(asterisk.clips(cache_folder(), ("fr", "en")))["dev"]
+        recogniser = Recogniser.load("packaged:whisper-base", ["en", "fr"])
+    except DataUnavailable as error:
+        pytest.skip(str(error))
+    clips = sorted((clip for clip in found if clip.lang == "en"), key=lambda clip: clip.key)[:3]
+    sounds = [read_clip(clip) for clip in clips]
+    for heard in (recogniser.transcribe(sounds), recogniser.transcribe(sounds, ["en"])):
+        assert [one.lang for one in heard] == ["en"] * 3
+        near = [
+            SequenceMatcher(None, words(one.text), words(clip.text)) for one, clip in zip(heard, clips, strict=True)
+        ]
+        assert min(one.ratio() for one in near) > 0.7

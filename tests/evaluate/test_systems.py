@@ -13,12 +13,11 @@ from embed.encoder import FloatArray
 from embed.errors import InputError, SpecError
 from embed.model.directory import load_joint
 from embed.model.hybrid import HybridSpec, load_hybrid, save_hybrid
-from evaluate import systems as module
 from evaluate.spec import EvaluateSpec
 from evaluate.systems import RIDGE, load_compared, speech_vectors
 from tests.recognisers import whisper_in
 from tests.towers import Tiny, encoder_values, model_in
-from train.curate.sources.clips import Clip
+from train.curate.sources.clips import Clip, read_clip
 
 ALL = ["late-fusion", "ridge", "dual", "cascade", "hybrid", "ceiling"]
 
@@ -61,15 +60,15 @@ def spec_of(shelf: Path, model: str, systems: list[str], **changes: Any) -> Eval
     return EvaluateSpec.parse(values | {"tasks": [task]} | changes)
 
 
-def read(clip: Clip) -> FloatArray:
-    return module.read_clip(clip)
-
-
 def test_each_is_what_it_says(shelf: Path, clips: list[Clip]) -> None:
     compared = load_compared(spec_of(shelf, "hybrid", ALL, dual=str(shelf / "dual")))
     found = speech_vectors(compared, ALL, clips, "query")
     assert list(found) == ALL
-    model, hybrid, waves = load_joint(str(shelf / "model")), load_hybrid(shelf / "hybrid"), [read(one) for one in clips]
+    model, hybrid, waves = (
+        load_joint(str(shelf / "model")),
+        load_hybrid(shelf / "hybrid"),
+        [read_clip(one) for one in clips],
+    )
     texts = [heard.text for heard in hybrid.recogniser.transcribe(waves)]
     expected = {
         "late-fusion": model.encode(waves, "query"),
