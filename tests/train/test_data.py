@@ -1,12 +1,15 @@
 """Clips in their parts, and texts of all domains in equal measure; none of dev or test."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from embed.errors import InputError, SpecError
 from train import data
+from train.checked import Dropped
 from train.curate.sources import manuals
 from train.curate.sources.clips import Clip, words
 from train.curate.sources.manuals import Paragraph
@@ -17,16 +20,17 @@ LANGS = ("en", "fr")
 
 
 def prompts(name: str, num: int) -> SimpleNamespace:
-    """A source that keeps the contract of `train.curate.sources`.
+    """A source that keeps the contract `train.data.Source`.
 
     In English alone there is a clip whose texts are those of two others: it joins one of dev with one of test.
+    In Spanish there are recordings of all prompts, the last of which have texts of others, and of one more.
     """
 
-    def clips(cache: Path, langs: Sequence[str]) -> list[Clip]:
+    def clips(cache: Path, langs: Sequence[str], text_langs: Sequence[str] = ()) -> list[Clip]:
         found = []
         for lang in langs:
-            for i in range(num):
-                texts = {known: f"{name} {known} {i}" for known in LANGS}
+            for i in range(num + (lang == "es")):
+                texts = {known: f"{name} {known} {i}" for known in dict.fromkeys((*LANGS, *langs, *text_langs))}
                 found.append(Clip(name, f"{name}:{i}", lang, texts[lang], f"{i}.wav", texts))
         if "en" in langs:
             joint = {"en": f"{name} en 6", "fr": f"{name} fr 4"}
@@ -34,7 +38,11 @@ def prompts(name: str, num: int) -> SimpleNamespace:
         return found
 
     return SimpleNamespace(
-        clips=clips, TEXT_LANGS=LANGS, LICENCE=f"{name} licence", PACKAGES=(f"{name}-sounds", f"{name}-texts")
+        clips=clips,
+        LANGS=(*LANGS, "es"),
+        TEXT_LANGS=LANGS,
+        LICENCE=f"{name} licence",
+        packages=lambda langs: [f"{name}-{lang}" for lang in langs],
     )
 
 
@@ -47,31 +55,93 @@ def spec(name: str, *langs: str) -> SourceSpec:
     return SourceSpec.parse({"name": name, "langs": list(langs)})
 
 
+def by_name(parts: data.Parts) -> dict[str, list[Clip]]:
+    return {"train": parts.train, "dev": parts.dev, "test": parts.test}
+
+
 def test_every_source_is_split_by_its_keys(tmp_path: Path) -> None:
-    parts = data.clips_by_part([spec("asterisk", "fr", "en"), spec("tuxpaint", "fr")], tmp_path)
-    clips = [clip for found in parts.values() for clip in found]
-    assert len(clips) == 2 * 40 + 1 + 8
-    keys = [{clip.key for clip in parts[part]} for part in ("train", "dev", "test")]
+    found = data.clips_by_part([spec("asterisk", "fr", "en"), spec("tuxpaint", "fr")], tmp_path)
+    assert len(found.train) + len(found.dev) + len(found.test) == 2 * 40 + 1 + 8
+    keys = [{clip.key for clip in clips} for clips in by_name(found).values()]
     assert not keys[0] & keys[1]
     assert not keys[0] & keys[2]
     assert not keys[1] & keys[2]
     alone = split(data.SOURCES["asterisk"].clips(tmp_path, ("fr", "en")))
-    assert [clip for clip in parts["dev"] if clip.source == "asterisk"] == alone["dev"]
+    assert [clip for clip in found.dev if clip.source == "asterisk"] == alone["dev"]
+    assert not found.dropped
 
 
 def test_the_split_does_not_hang_on_the_languages_asked_for(tmp_path: Path) -> None:
-    both, french = (data.clips_by_part([spec("asterisk", *langs)], tmp_path) for langs in (("en", "fr"), ("fr",)))
+    both, french = (
+        by_name(data.clips_by_part([spec("asterisk", *langs)], tmp_path)) for langs in (("en", "fr"), ("fr",))
+    )
     for part, clips in french.items():
         assert clips == [clip for clip in both[part] if clip.lang == "fr"]
     apart = split(data.SOURCES["asterisk"].clips(tmp_path, ("fr",)))
     assert apart != french  # as it would be, had the split not seen the English
 
 
+def test_a_language_that_is_added_follows_the_others(tmp_path: Path) -> None:
+    two, three = (
+        by_name(data.clips_by_part([spec("asterisk", *langs)], tmp_path)) for langs in (("fr",), ("fr", "es"))
+    )
+    for part, clips in three.items():
+        assert [clip.key for clip in clips if clip.lang == "fr"] == [clip.key for clip in two[part]]
+        homes = {clip.key for clip in clips if clip.lang == "es"} - {"asterisk:40"}
+        assert homes == {clip.key for clip in two[part]}
+    assert sum(len(clips) for clips in three.values()) == 40 + 41
+
+
+def test_texts_of_target_languages_come_along(tmp_path: Path) -> None:
+    found = data.clips_by_part([spec("asterisk", "fr")], tmp_path, ["wo"])
+    assert {*found.train[0].translations} == {"en", "fr", "wo"}
+    plain = data.clips_by_part([spec("asterisk", "fr")], tmp_path)
+    assert [clip.key for clip in found.train] == [clip.key for clip in plain.train]
+
+
+def test_training_does_not_say_what_is_held_out(tmp_path: Path) -> None:
+    held_out = data.clips_by_part([spec("asterisk", "fr")], tmp_path).test[0]
+    rows = [
+        {"audio_filepath": "1.wav", "text": held_out.text.upper() + "!", "lang": "fr", "part": "train"},
+        {"audio_filepath": "2.wav", "text": held_out.text, "lang": "de", "part": "train"},
+        {"audio_filepath": "3.wav", "text": "Only here", "lang": "fr", "part": "train"},
+    ]
+    own = listed(tmp_path, *rows)
+    found = data.clips_by_part([own, spec("asterisk", "fr")], tmp_path)
+    assert [Path(clip.uri).name for clip in found.train if clip.source == "own"] == ["2.wav", "3.wav"]
+    assert found.dropped == [Dropped("own:1.wav#0 (fr)", data.SAID_ELSEWHERE)]
+
+
+def listed(folder: Path, *rows: dict[str, str], langs: Sequence[str] = ()) -> SourceSpec:
+    (folder / "own.jsonl").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    return SourceSpec.parse({"name": "manifest", "url": str(folder / "own.jsonl"), "langs": list(langs)})
+
+
+def test_a_manifest_is_split_by_its_keys_and_by_what_it_says(tmp_path: Path) -> None:
+    rows = [{"audio_filepath": f"{i}.wav", "text": f"text {i // 2}", "lang": "fr"} for i in range(64)]
+    found = data.clips_by_part([listed(tmp_path, *rows)], tmp_path)
+    said = [{clip.text for clip in clips} for clips in by_name(found).values()]
+    assert all(said)
+    assert sum(len(texts) for texts in said) == 32  # no text is in two parts
+    one = [{**rows[0], "part": "dev"}, {**rows[1], "key": "x"}, {"audio_filepath": "y.wav", "text": "y", "lang": "en"}]
+    parts = data.clips_by_part([listed(tmp_path, *one, langs=["fr"])], tmp_path)
+    assert [clip.key for clip in parts.dev] == ["own:0.wav#0", "own:x"]
+    assert not parts.train + parts.test
+
+
+def test_what_a_source_does_not_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="asterisk has no recordings in 'wo'; it has en, fr, es"):
+        data.clips_by_part([spec("asterisk", "fr", "wo")], tmp_path)
+    own = listed(tmp_path, {"audio_filepath": "1.wav", "text": "Oui", "lang": "fr"}, langs=["wo"])
+    with pytest.raises(InputError, match=r"own\.jsonl: lists no recordings in wo; a line names one"):
+        data.clips_by_part([own], tmp_path)
+
+
 def test_texts_are_of_all_domains_and_no_domain_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "TEXTS_PER_DOMAIN", 6)
     paragraphs = [Paragraph(lang, f"manual {lang} {i}", "page") for lang in LANGS for i in range(20)]
     monkeypatch.setattr(manuals, "paragraphs", lambda cache, langs: paragraphs)
-    train = data.clips_by_part([spec("asterisk", "fr"), spec("tuxpaint", "fr")], tmp_path)["train"]
+    train = data.clips_by_part([spec("asterisk", "fr"), spec("tuxpaint", "fr")], tmp_path).train
 
     texts = data.mixed_texts(train, LANGS, True, tmp_path, seed=0)
     domains = [text.split()[0] for text in texts]
@@ -84,24 +154,27 @@ def test_texts_are_of_all_domains_and_no_domain_rules(tmp_path: Path, monkeypatc
 
 def test_no_text_of_dev_or_test_orders_the_dimensions(tmp_path: Path) -> None:
     parts = data.clips_by_part([spec("asterisk", "fr", "en")], tmp_path)
-    texts = {" ".join(words(text)) for text in data.mixed_texts(parts["train"], LANGS, False, tmp_path, seed=0)}
-    held_out = {" ".join(words(t)) for part in ("dev", "test") for c in parts[part] for t in c.translations.values()}
+    texts = {" ".join(words(text)) for text in data.mixed_texts(parts.train, LANGS, False, tmp_path, seed=0)}
+    held_out = {" ".join(words(t)) for c in parts.dev + parts.test for t in c.translations.values()}
     assert texts
     assert not texts & held_out
 
 
 def test_each_text_once(tmp_path: Path) -> None:
-    train = data.clips_by_part([spec("asterisk", "fr", "en")], tmp_path)["train"]
+    train = data.clips_by_part([spec("asterisk", "fr", "en")], tmp_path).train
     texts = data.mixed_texts([*train, *train], LANGS, False, tmp_path, seed=0)
     assert len(texts) == len(set(texts)) == 2 * len({clip.key for clip in train if clip.uri != "joint.wav"})
 
 
-def test_licences_are_listed_by_package() -> None:
-    found = data.licences([spec("asterisk", "fr"), spec("tuxpaint", "fr")], with_manuals=False)
+def test_licences_are_listed_by_package(tmp_path: Path) -> None:
+    own = listed(tmp_path, {"audio_filepath": "1.wav"})
+    found = data.licences([spec("asterisk", "fr"), spec("tuxpaint", "es"), own], with_manuals=False)
     assert found == {
-        "asterisk-sounds": "asterisk licence",
-        "asterisk-texts": "asterisk licence",
-        "tuxpaint-sounds": "tuxpaint licence",
-        "tuxpaint-texts": "tuxpaint licence",
+        "asterisk-en": "asterisk licence",
+        "asterisk-fr": "asterisk licence",
+        "tuxpaint-en": "tuxpaint licence",
+        "tuxpaint-fr": "tuxpaint licence",
+        "tuxpaint-es": "tuxpaint licence",
+        "own.jsonl": "of its owner",
     }
-    assert set(data.licences([], with_manuals=True)) == set(manuals.PACKAGES)
+    assert set(data.licences([], with_manuals=True)) == {"developers-reference", "developers-reference-fr"}

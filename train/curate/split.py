@@ -7,7 +7,8 @@ Hand over the clips of a source all at once: a text that joins two groups counts
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from train.curate.sources.clips import Clip, words
@@ -38,7 +39,8 @@ def split_beside(
     by_key = {clip.key: part for part, clips in known.items() for clip in clips}
     by_text = {(clip.source, text): part for part, clips in known.items() for clip in clips for text in _texts(clip)}
     others = list(others)
-    smallest = groups(clip for clip in others if clip.key not in by_key)
+    # A text of a known part draws its clip there, and joins it to no other clip.
+    smallest = groups(_without(clip, by_text) for clip in others if clip.key not in by_key)
     touched: dict[str, set[Part]] = {}
     for clip in others:
         if clip.key in smallest:
@@ -76,6 +78,11 @@ def groups(clips: Iterable[Clip]) -> dict[str, str]:
 def _texts(clip: Clip) -> set[str]:
     texts = {" ".join(words(text)) for text in (clip.text, *clip.translations.values())}
     return texts - {""}
+
+
+def _without(clip: Clip, known: Collection[tuple[str, str]]) -> Clip:
+    new = [text for text in _texts(clip) if (clip.source, text) not in known]
+    return replace(clip, text="", translations={text: text for text in new})
 
 
 def _join(above: dict[str, str], one: str, other: str) -> None:

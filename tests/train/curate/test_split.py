@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from train.curate.sources import asterisk
 from train.curate.sources.clips import Clip, words
-from train.curate.split import groups, part_of, split
+from train.curate.split import Part, groups, part_of, split, split_beside
 
 
 def clip(key: str, text: str, lang: str = "en", source: str = "s", **translations: str) -> Clip:
@@ -63,6 +63,33 @@ def test_the_part_is_the_md5_of_the_smallest_key_modulo_eight() -> None:
     for number in range(64):
         share = int(hashlib.md5(f"k{number}".encode()).hexdigest(), 16) % 8
         assert part_of(f"k{number}") == {0: "test", 4: "test", 1: "dev"}.get(share, "train")
+
+
+def test_what_comes_later_follows_what_is_known_and_moves_nothing() -> None:
+    known: dict[Part, list[Clip]] = {
+        "train": [clip("s:m", "Bread", fr="Pain")],
+        "test": [clip("s:n", "Water", fr="Eau")],
+    }
+    others = [
+        clip("s:m", "Хлеб", "ru"),
+        clip("s:a", "bread!"),
+        clip("s:b", "Agua", "es", fr="Eau"),
+        clip("s:c", "agua", "es"),  # joined to test along a chain
+        clip("s:d", "Bread", fr="eau"),  # of both
+        clip("t:a", "Water", source="t"),
+        clip("s:z", "New"),
+    ]
+    parts, torn = split_beside(known, others)
+    homes = {one.key: part for part, members in parts.items() for one in members}
+    assert homes == {
+        "s:m": "train",
+        "s:a": "train",
+        "s:b": "test",
+        "s:c": "test",
+        "t:a": part_of("t:a"),
+        "s:z": part_of("s:z"),
+    }
+    assert [one.key for one in torn] == ["s:d"]
 
 
 @pytest.mark.data

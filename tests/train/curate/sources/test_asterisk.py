@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from train.curate.sources.asterisk import clips
+from train.curate.sources.asterisk import captions, clips, packages
 from train.curate.sources.clips import Clip, read_clip, words
 
 pytestmark = pytest.mark.data
@@ -37,6 +37,24 @@ def test_noises_are_left_out(obtain: Obtain) -> None:
 def test_asking_for_one_language_keeps_the_translations(obtain: Obtain) -> None:
     alone = obtain(lambda cache: clips(cache, ["en"]))
     assert alone == [clip for clip in obtain(clips) if clip.lang == "en"]
+
+
+def test_a_third_language_brings_its_texts_when_asked_for(obtain: Obtain) -> None:
+    spanish = {clip.key: clip for clip in obtain(lambda cache: clips(cache, ["es"]))}["ast:auth-incorrect"]
+    assert set(spanish.translations) == {"es", "en", "fr"}
+    french = obtain(lambda cache: clips(cache, ["fr"], ["es", "wo"]))
+    assert {clip.key: clip for clip in french}["ast:auth-incorrect"].translations["es"] == spanish.text
+    assert captions_of(obtain, ["es", "wo"])["auth-incorrect"] == {"es": spanish.text}
+
+
+def captions_of(obtain: Obtain, langs: list[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    obtain(lambda cache: found.update(captions(cache, langs)) or [])
+    return found
+
+
+def test_packages_are_of_the_languages() -> None:
+    assert packages(["fr", "wo"]) == ("asterisk-core-sounds-fr", "asterisk-core-sounds-fr-g722")
 
 
 def test_a_prompt_is_audible(obtain: Obtain) -> None:

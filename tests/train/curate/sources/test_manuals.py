@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from train.curate.sources.manuals import Paragraph, paragraphs
+from train.curate.sources.manuals import Paragraph, aligned, packages, paragraphs
 
 SHARED = "<p>This paragraph was never translated by anybody, so it is English.</p>"
 ENGLISH = f"""<p>Before any section there is a line of more than forty characters.</p>
@@ -41,6 +41,31 @@ def test_paragraphs_are_distinct_and_know_their_section(cache: Path) -> None:
 
 def test_what_was_not_translated_is_not_french(cache: Path) -> None:
     assert [one.text[:9] for one in paragraphs(cache, ["fr"])] == ["Lisez le "]
+
+
+def test_sections_of_equal_length_are_aligned(tmp_path: Path) -> None:
+    texts = {
+        "developers-reference": [
+            "Packages are built from source on every one of them.",
+            "A",
+            "Only in the English one.",
+        ],
+        "developers-reference-fr/fr": ["Les paquets sont construits depuis les sources sur chacune.", "B"],
+    }
+    for name, (first, short, *more) in texts.items():
+        package, _, lang = name.partition("/")
+        folder = tmp_path / f"debian/{package}_1/usr/share/developers-reference" / lang
+        folder.mkdir(parents=True)
+        uneven = "".join(f"<p>{text}</p>" for text in (first, *more))
+        page = f'<section id="even"><p>{short}</p><p>{first}</p></section><section id="uneven">{uneven}</section>'
+        (folder / "pkgs.html").write_text(page, encoding="utf-8")
+    found = aligned(tmp_path)
+    assert list(found) == ["pkgs.html#even/1"]
+    assert found["pkgs.html#even/1"]["fr"].startswith("Les paquets")
+
+
+def test_packages_are_of_the_languages() -> None:
+    assert packages(["fr", "wo"]) == ("developers-reference-fr",)
 
 
 @pytest.mark.data

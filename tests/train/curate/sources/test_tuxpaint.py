@@ -36,7 +36,8 @@ def test_a_clip_needs_its_sound_and_its_text(cache: Path) -> None:
         ("tux:animals/frog", "fr", "Une grenouille.", "frog_desc_fr.ogg"),
         ("tux:animals/frog", "en", "A frog.", "frog_desc.ogg"),
     ]
-    assert clips(cache, ["en"])[0].translations["fr"] == "Une grenouille."
+    assert clips(cache, ["en"])[0].translations == {"fr": "Une grenouille.", "en": "A frog."}
+    assert clips(cache, ["en"], ["wo", "it"])[0].translations["wo"] == "Mbott."
 
 
 @pytest.mark.data
