@@ -42,6 +42,7 @@ class Following:
         self._log.go_on_from(told.step)
         many = f"{told.workers} worker{'s' * (told.workers > 1)}"
         if self.starts > 1:
+            self._progress.end()
             self._progress.note(f"workers were lost: going on from step {told.step} with {many}")
         whence = f", from step {told.step} on" if told.step else ""
         self._progress.begin(f"training with {many}{whence}", told.of - told.step, "steps")

@@ -42,13 +42,13 @@ def training_data(spec: TrainSpec, progress: Progress, look_inside: bool = True)
 def check_counts(spec: TrainSpec, counts: dict[str, int]) -> None:
     """Raises SpecError where one batch is not filled, or nothing chooses the best."""
     train, dev = counts["train"], counts["dev"]
+    if train < 2:
+        raise SpecError(f"there are {train} training examples: nothing to tell apart; add sources")
     if spec.strategy != "ridge" and train < spec.optimiser.batch:
         raise SpecError(
             f"optimiser.batch = {spec.optimiser.batch}, and there are {train} training examples; lower it to {train},"
             " or add sources"
         )
-    if train < 2:
-        raise SpecError(f"there are {train} training examples: nothing to tell apart; add sources")
     if not dev:
         raise SpecError("no example falls into the dev part, which chooses the best weights; add sources")
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,7 +124,7 @@ def test_a_lost_rank_a_lost_driver_and_storage_that_is_away_change_no_weight(
         outage(place, 2)
         after(witness, 1, process)
     with training(path) as process:  # the first was killed on leaving
-        assert process.wait(ENDS_WITHIN_S) == 0, said(path)
+        ends(process, path, 0)
     same(spec, undisturbed)
     log = said(path)
     assert "workers were lost: going on from step" in log
@@ -136,7 +137,7 @@ def test_an_outage_of_thirty_seconds_is_waited_out(place: Place, undisturbed: di
     with training(path) as process:
         after(witness, 2, process)
         outage(place, 30)
-        assert process.wait(ENDS_WITHIN_S) == 0, said(path)
+        ends(process, path, 0)
     same(spec, undisturbed)
     assert "workers were lost" not in said(path)
 
@@ -151,7 +152,7 @@ def test_ranks_are_killed_again_and_again(place: Place, undisturbed: dict[str, T
             time.sleep(0.05 * seed)
             alive = ranks(process)
             kill(alive[(seed + number) % len(alive)])
-        assert process.wait(ENDS_WITHIN_S) == 0, said(path)
+        ends(process, path, 0)
     same(spec, undisturbed)
 
 
@@ -167,11 +168,11 @@ def test_a_full_disk_stops_the_training_and_loses_nothing(place: Place, undistur
         with training(path) as process:
             wait_for(lambda: len(list((disk / "runs").glob("*.safetensors"))) > 1, ENDS_WITHIN_S)
             filler.write_bytes(b"x" * free(disk))
-            assert process.wait(ENDS_WITHIN_S) == 1, said(path)
+            ends(process, path, 1)
         assert str(disk / "runs") in said(path).splitlines()[-1]
         filler.unlink()
         with training(path) as process:
-            assert process.wait(ENDS_WITHIN_S) == 0, said(path)
+            ends(process, path, 0)
         same(spec, undisturbed)
     finally:
         subprocess.run(["umount", str(disk)], check=False)
@@ -201,6 +202,12 @@ def after(witness: Witness, more: int, process: "subprocess.Popen[bytes]") -> No
         return witness.kept >= wanted
 
     wait_for(there, ENDS_WITHIN_S)
+
+
+def ends(process: "subprocess.Popen[bytes]", path: Path, code: int) -> None:
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(ENDS_WITHIN_S)
+    assert process.poll() == code, said(path)
 
 
 def outage(place: Place, seconds: float) -> None:
