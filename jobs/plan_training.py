@@ -3,6 +3,7 @@
 Lists the sources; no recording is opened and no weights are loaded, so that what is broken or silent still counts.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from jobs.teacher import Lesson
 from jobs.terminal import many
 from jobs.training_data import training_data, work_url
 from train.features import plan_shards
+from train.heard import heard
 from train.order import batches
 from train.size import feature_size, tower_shape
 from train.spec import TrainSpec
@@ -35,7 +37,7 @@ def plan_training(spec: TrainSpec, progress: Progress | None = None) -> Plain:
     with told_if_slow(progress, "listing the sources"):
         found = training_data(spec, progress, look_inside=False)
     epochs = 0 if spec.strategy == "ridge" else spec.optimiser.epochs
-    steps = len(batches(found.lesson.train, lambda one: 0, spec.optimiser.batch, spec.seed, 0)) if epochs else 0
+    steps = [_steps(spec, found.lesson, epoch) for epoch in range(epochs)] or [0]
     document = {
         "strategy": spec.strategy,
         "output": spec.output,
@@ -44,7 +46,7 @@ def plan_training(spec: TrainSpec, progress: Progress | None = None) -> Plain:
         "hours": found.hours,
         "dropped": found.dropped,
         "features": _features(spec, found.lesson),
-        "steps": {"an_epoch": steps, "epochs": epochs, "all": steps * epochs, "batch": spec.optimiser.batch},
+        "steps": {"an_epoch": max(steps), "epochs": epochs, "all": sum(steps), "batch": spec.optimiser.batch},
         "workers": spec.workers,
         "trained_parameters": trained_parameters(spec),
         "towers": towers(spec),
@@ -52,6 +54,14 @@ def plan_training(spec: TrainSpec, progress: Progress | None = None) -> Plain:
         "spec": spec.model_dump(mode="json"),
     }
     return Plain(document, plan_words(document))
+
+
+def _steps(spec: TrainSpec, lesson: Lesson, epoch: int) -> int:
+    members: Sequence[int] = lesson.train
+    if lesson.clips:
+        epochs, seed = spec.optimiser.epochs, spec.seed
+        members = heard(lesson.clips, members, spec.sources, seed=seed, epoch=epoch, epochs=epochs)
+    return len(batches(members, lambda one: 0, spec.optimiser.batch, spec.seed, epoch))
 
 
 def check_towers(spec: TrainSpec) -> None:
@@ -125,7 +135,7 @@ def plan_words(document: dict[str, Any]) -> str:
         )
     if steps["all"]:
         lines.append(
-            f"steps: {steps['all']:,} of {steps['batch']} examples, {steps['an_epoch']:,} in each of"
+            f"steps: {steps['all']:,} of {steps['batch']} examples, {steps['an_epoch']:,} at most in each of"
             f" {many(steps['epochs'], 'epoch')}"
         )
     lines.append(f"trained: {document['trained_parameters']:,} parameters")

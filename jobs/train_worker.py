@@ -15,7 +15,7 @@ from embed.errors import DegluError
 from jobs.postbox import Began, Kept, Told
 from jobs.teacher import Lesson, strategy_of
 from train.checkpoint import Checkpoints, State
-from train.loop import run
+from train.loop import num_steps, run
 from train.parallel import together
 from train.spec import TrainSpec
 
@@ -60,7 +60,7 @@ def _train(spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, teller: "T
         checkpoints.save(state)
         teller.tell(Kept(state.step))
 
-    total = len(strategy.batches(0)) * spec.optimiser.epochs
+    total = num_steps(strategy, spec.optimiser.epochs)
     teller.tell(Began(start.step if start else 0, total, workers.world, spec.optimiser.micro_batch))
     try:
         for event in run(strategy, spec, start=start, workers=workers, device=device, save=save):

@@ -22,6 +22,7 @@ from embed.model.budget import Budget
 from embed.model.joint import JointEncoder
 from train.curate.sources.clips import Clip
 from train.dev_scores import dev_scores, judge_dev
+from train.heard import heard
 from train.losses import Gather, against_table, distillation, regression, reverse_infonce
 from train.masks import masked
 from train.order import batches
@@ -70,7 +71,7 @@ class LateFusionStrategy:
         device: str = "cpu",
         clips: Sequence[Clip] = (),
     ) -> None:
-        """`train` and `dev` are places among the clips of features and targets; `clips` only give them names.
+        """`train` and `dev` are places among the clips of features and targets; `clips` give them names and sources.
 
         The model's own part is standardised by the training frames here.
         """
@@ -104,7 +105,10 @@ class LateFusionStrategy:
         return {**trained(self.model), **own}
 
     def batches(self, epoch: int) -> list[list[int]]:
-        return batches(self.train, self.features.length, self.spec.optimiser.batch, self.spec.seed, epoch)
+        settings, seed, members = self.spec.optimiser, self.spec.seed, self.train
+        if self.clips:
+            members = heard(self.clips, members, self.spec.sources, seed=seed, epoch=epoch, epochs=settings.epochs)
+        return batches(members, self.features.length, settings.batch, seed, epoch)
 
     def inputs(self, members: Sequence[int], at: At) -> tuple[Any, ...]:
         """Frames [B, T, F], or waves [B, samples] for a speech tower that is trained; lengths [B]; role."""

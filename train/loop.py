@@ -107,6 +107,11 @@ def warm_cosine(warmup: int, total: int) -> Callable[[int], float]:
     return factor
 
 
+def num_steps(strategy: Strategy, epochs: int) -> int:
+    """Of the whole training; epochs may differ in length."""
+    return sum(len(strategy.batches(epoch)) for epoch in range(epochs))
+
+
 class _Training:
     """Weights, optimiser and place in the data, from step to step."""
 
@@ -124,7 +129,7 @@ class _Training:
         settings = spec.optimiser
         if settings.batch < workers.world:
             raise SpecError(f"optimiser.batch = {settings.batch} is not one row for each of {workers.world} workers")
-        self.total = len(strategy.batches(0)) * settings.epochs
+        self.total = num_steps(strategy, settings.epochs)
         self.rate = warm_cosine(settings.warmup_steps, self.total)
 
     def run(self, start: State | None) -> Iterator[Event]:

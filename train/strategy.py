@@ -50,7 +50,7 @@ class Strategy(Protocol):
         ...
 
     def batches(self, epoch: int) -> list[list[int]]:
-        """The whole epoch, as global batches of members; equally many every epoch.  Raises DegluError at too few."""
+        """The whole epoch, as global batches of members.  Raises DegluError at too few."""
         ...
 
     def inputs(self, members: Sequence[int], at: At) -> tuple[Any, ...]:
