@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from train.curate.sources.text_pairs import TextPair
 
 from embed.model.directory import assemble
 from embed.model.speech_tower import SpeechTower
 from evaluate.metrics import ndcg_at_10
 from jobs.frozen_side import frozen_side, frozen_targets
 from train.curate.sources.clips import Clip
+from train.curate.sources.text_pairs import TextPair
 from train.dual import DualStrategy
 from train.features import Features, HeardNow, Shard
 from train.late_fusion import LateFusionStrategy

@@ -18,16 +18,20 @@ class SourceSpec(Spec):
     synthetic speech of many short texts, which is made on this machine and heard in training alone."""
 
     name: Literal["asterisk", "tuxpaint", "synthetic", "manifest"]
-    langs: tuple[str, ...] = Field((), description="Languages of the speech; all of a manifest's where empty")
-    url: str = Field("", description="A manifest's path: one JSON line or table row a clip")
-    most: int | None = Field(None, ge=1, description="Synthetic: texts a language at most; all there are where null")
-    renditions: int = Field(1, ge=1, le=3, description="Synthetic: voices in which each text is said, the best first")
+    langs: tuple[str, ...] = Field(default=(), description="Languages of the speech; all of a manifest's where empty")
+    url: str = Field(default="", description="A manifest's path: one JSON line or table row a clip")
+    most: int | None = Field(
+        default=None, ge=1, description="Synthetic: texts a language at most; all there are where null"
+    )
+    renditions: int = Field(
+        default=1, ge=1, le=3, description="Synthetic: voices in which each text is said, the best first"
+    )
     share: float | None = Field(
-        None,
+        default=None,
         gt=0,
         description="Clips of it an epoch, drawn anew each, as a share of the other sources' clips; all where null",
     )
-    until: float = Field(1.0, gt=0, le=1, description="Share of the epochs in which it is heard")
+    until: float = Field(default=1.0, gt=0, le=1, description="Share of the epochs in which it is heard")
 
     @model_validator(mode="after")
     def _named(self) -> "SourceSpec":
@@ -44,8 +48,8 @@ class TextSourceSpec(Spec):
     """Pairs of texts, for the text strategy: a query, its document, the task that joins them."""
 
     name: Literal["asterisk", "tuxpaint", "manuals", "manifest"]
-    langs: tuple[str, ...] = Field((), description="Languages that are paired with each other, both ways")
-    url: str = Field("", description="A manifest's path: query, document, optional task, negatives, lang a row")
+    langs: tuple[str, ...] = Field(default=(), description="Languages that are paired with each other, both ways")
+    url: str = Field(default="", description="A manifest's path: query, document, optional task, negatives, lang a row")
 
     @model_validator(mode="after")
     def _named(self) -> "TextSourceSpec":
@@ -60,13 +64,15 @@ class ViewSpec(Spec):
     Applied in this order: speed, reverberation, noise, codec.
     """
 
-    speed: float = Field(1.0, gt=0.5, lt=2, description="Played so many times as fast, pitch and all")
+    speed: float = Field(default=1.0, gt=0.5, lt=2, description="Played so many times as fast, pitch and all")
     reverb_s: float = Field(
-        0.0, ge=0, le=2, description="Time in which a made-up room's echo falls by 60 dB; 0 is none"
+        default=0.0, ge=0, le=2, description="Time in which a made-up room's echo falls by 60 dB; 0 is none"
     )
     noise: Literal["none", "white", "pink", "babble", "music"] = "none"
-    snr_db: float = Field(10.0, description="Of the speech to the noise")
-    codec: Literal["none", "telephone"] = Field("none", description="8 kHz and back, companded as on a telephone line")
+    snr_db: float = Field(default=10.0, description="Of the speech to the noise")
+    codec: Literal["none", "telephone"] = Field(
+        default="none", description="8 kHz and back, companded as on a telephone line"
+    )
 
 
 class FeatureSpec(Spec):
@@ -75,18 +81,20 @@ class FeatureSpec(Spec):
     cache: Literal["disk", "on-the-fly", "off"] = speed_only(
         "disk", "All before training; as clips are first met; never kept (the only one for a tower that is trained)"
     )
-    dtype: Literal["float16", "int8"] = Field("float16", description="int8 is half as large, scaled by channel")
+    dtype: Literal["float16", "int8"] = Field(default="float16", description="int8 is half as large, scaled by channel")
     views: tuple[ViewSpec, ...] = Field(
-        (ViewSpec(),), min_length=1, description="A clip is heard in one of them an epoch"
+        default=(ViewSpec(),), min_length=1, description="A clip is heard in one of them an epoch"
     )
 
 
 class MaskSpec(Spec):
     """Augmentation of the frames, drawn anew for each clip and epoch (SpecAugment's idea, on features)."""
 
-    dropout: float = Field(0.0, ge=0, lt=1, description="Share of single values set to the mean")
-    time: float = Field(0.0, ge=0, lt=0.5, description="Share of neighbouring frames hidden, at most")
-    channels: float = Field(0.0, ge=0, lt=0.5, description="Share of channels hidden over the whole clip, at most")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of single values set to the mean")
+    time: float = Field(default=0.0, ge=0, lt=0.5, description="Share of neighbouring frames hidden, at most")
+    channels: float = Field(
+        default=0.0, ge=0, lt=0.5, description="Share of channels hidden over the whole clip, at most"
+    )
 
 
 class LossSpec(Spec):
@@ -94,44 +102,45 @@ class LossSpec(Spec):
 
     kind: Literal["infonce", "regression"] = "infonce"
     dim_weights: tuple[float, ...] | None = Field(
-        None, description="One for each of the encoder's dims; equal where null"
+        default=None, description="One for each of the encoder's dims; equal where null"
     )
-    temperature: float = Field(0.05, gt=0)
+    temperature: float = Field(default=0.05, gt=0)
     learn_temperature: bool = False
     margin: float | None = Field(
-        None, ge=0, description="A candidate that scores above the positive by this much is no negative"
+        default=None, ge=0, description="A candidate that scores above the positive by this much is no negative"
     )
     candidates: Literal["all", "batch"] = Field(
-        "all", description="Negatives of frozen texts: all training texts of the positive's language, or the batch's"
+        default="all",
+        description="Negatives of frozen texts: all training texts of the positive's language, or the batch's",
     )
     reverse: float = Field(
-        1.0, ge=0, description="Weight of the other direction: each text's own speech among the batch's"
+        default=1.0, ge=0, description="Weight of the other direction: each text's own speech among the batch's"
     )
-    distillation: float = Field(5.0, ge=0, description="Weight of 1 - cosine to the transcript's own vector")
+    distillation: float = Field(default=5.0, ge=0, description="Weight of 1 - cosine to the transcript's own vector")
 
 
 class OptimiserSpec(Spec):
     """AdamW with a linear warm-up and half a cosine."""
 
-    epochs: int = Field(12, ge=1)
-    batch: int = Field(64, ge=2, description="Pairs a step over all workers")
+    epochs: int = Field(default=12, ge=1)
+    batch: int = Field(default=64, ge=2, description="Pairs a step over all workers")
     micro_batch: int = speed_only(
         0, "Pairs at a time in a worker: gradient caching makes the batch exact whatever it is; 0 is all at once", ge=0
     )
-    learning_rate: float = Field(1e-3, gt=0)
-    warmup_steps: int = Field(50, ge=0)
-    weight_decay: float = Field(0.01, ge=0)
-    clip_norm: float = Field(1.0, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    warmup_steps: int = Field(default=50, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    clip_norm: float = Field(default=1.0, gt=0)
     average: float = Field(
-        0.0, ge=0, lt=1, description="Decay of a running mean of the weights, which is what is kept; 0 is none"
+        default=0.0, ge=0, lt=1, description="Decay of a running mean of the weights, which is what is kept; 0 is none"
     )
 
 
 class ValidationSpec(Spec):
     """When dev is scored, and when that ends the training."""
 
-    every_epochs: int = Field(1, ge=1)
-    patience: int = Field(0, ge=0, description="Scorings without a new best before it stops; 0 is never")
+    every_epochs: int = Field(default=1, ge=1)
+    patience: int = Field(default=0, ge=0, description="Scorings without a new best before it stops; 0 is never")
 
 
 class CheckpointSpec(Spec):
@@ -145,10 +154,10 @@ class CheckpointSpec(Spec):
 class HybridTuning(Spec):
     """The hybrid model beside the trained one: its vector plus the weighted vector of the recognised transcript."""
 
-    asr: str = Field("packaged:whisper-base", description="A speech recogniser of `transformers`, by name")
-    langs: tuple[str, ...] = Field((), description="Languages it may hear; all it knows where empty")
+    asr: str = Field(default="packaged:whisper-base", description="A speech recogniser of `transformers`, by name")
+    langs: tuple[str, ...] = Field(default=(), description="Languages it may hear; all it knows where empty")
     weights: tuple[float, ...] = Field(
-        (0.0, 0.25, 0.5, 1.0, 2.0, 4.0), min_length=1, description="Of the transcript's vector, tried on dev"
+        default=(0.0, 0.25, 0.5, 1.0, 2.0, 4.0), min_length=1, description="Of the transcript's vector, tried on dev"
     )
 
 
@@ -157,13 +166,13 @@ class TrainSpec(Spec):
 
     strategy: Strategy = "late-fusion"
     encoder: EncoderSpec
-    sources: tuple[SourceSpec, ...] = Field((), description="Speech with texts: late-fusion, dual, ridge")
-    texts: tuple[TextSourceSpec, ...] = Field((), description="Pairs of texts: the text strategy")
+    sources: tuple[SourceSpec, ...] = Field(default=(), description="Speech with texts: late-fusion, dual, ridge")
+    texts: tuple[TextSourceSpec, ...] = Field(default=(), description="Pairs of texts: the text strategy")
     target_langs: tuple[str, ...] = Field(
-        (), description="Languages of the texts that speech is drawn to, beside its own"
+        default=(), description="Languages of the texts that speech is drawn to, beside its own"
     )
     manuals: bool = Field(
-        True, description="Fit the nesting transform on documentation too, so that it is domain-mixed"
+        default=True, description="Fit the nesting transform on documentation too, so that it is domain-mixed"
     )
     features: FeatureSpec = FeatureSpec()
     masks: MaskSpec = MaskSpec()
@@ -172,9 +181,11 @@ class TrainSpec(Spec):
     validation: ValidationSpec = ValidationSpec()
     checkpoints: CheckpointSpec = CheckpointSpec()
     hybrid: HybridTuning | None = None
-    train_layers: int | None = Field(None, ge=1, description="Text strategy: the last so many layers; all where null")
+    train_layers: int | None = Field(
+        default=None, ge=1, description="Text strategy: the last so many layers; all where null"
+    )
     ridge: tuple[float, ...] = Field(
-        (1.0, 10.0, 100.0, 1000.0), min_length=1, description="Strengths of ridge tried on dev"
+        default=(1.0, 10.0, 100.0, 1000.0), min_length=1, description="Strengths of ridge tried on dev"
     )
     output: str = Field(description="Folder of the model directory that is made")
     seed: int = 0
