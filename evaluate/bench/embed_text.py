@@ -1,4 +1,4 @@
-"""Texts to vectors on one thread: `JointEncoder.encode` beside sentence-transformers, or else a plain transformers loop.
+"""Texts to vectors on one thread: `JointEncoder.encode` beside sentence-transformers, or a plain transformers loop.
 
 sentence-transformers runs as it comes (float32, batches of 32) and at its best: bfloat16 weights, the quickest of
 some batch sizes.  A float32 peer's vectors must equal ours in float32; bfloat16 is compared to that by cosine.
