@@ -72,11 +72,15 @@ def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> Eval
     return EvaluateReport(report, folder, tuple(str(one) for one in missed_gates(report, spec.gates)))
 
 
-def measure(compared: Compared, spec: EvaluateSpec, task: TaskSpec) -> Task:
-    """One task: spoken questions to all texts of the source, or typed questions to the part's recordings."""
+def measure(compared: Compared, spec: EvaluateSpec, task: TaskSpec, most: int | None = None) -> Task:
+    """One task: spoken questions to all texts of the source, or typed questions to the part's recordings.
+
+    `most` is of the part's recordings: the first so many.
+    """
     cache = cache_folder()
     parts, _ = prompts_by_part(task.source, cache, (task.speech_lang,), (task.text_lang,))
     clips = [clip for clip in parts[task.part] if clip.lang == task.speech_lang and task.text_lang in clip.translations]
+    clips = clips[:most]
     if not clips:
         raise InputError(
             f"task {task.name!r}: {task.source} has no {task.speech_lang} clips with {task.text_lang} texts"
