@@ -1,0 +1,114 @@
+"""Synthetic speech of many short texts, to be heard in training alone: made on this machine, once.
+
+Engines and voices are installed by pip and npm; the texts come with their translations.  No item says what dev or test
+of a recorded source says.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from embed.errors import DataUnavailable
+from train.checked import Dropped
+from train.curate.sources import vocabulary
+from train.curate.sources.clips import Clip, duration_s
+from train.curate.sources.vocabulary import Entry, Vocabulary
+from train.curate.speaking import installed, kokoro, pico
+from train.curate.speaking.spoken import Load, Told, file_of, speak
+from train.curate.speaking.utterance import LANGS, Engine, Utterance, drawn
+
+__all__ = ["LANGS", "LICENCES", "Speech", "clips"]
+
+log = logging.getLogger(__name__)
+
+SOURCE = "syn"
+LICENCES = {**vocabulary.LICENCES, **installed.LICENCES}
+LONGEST = 120  # characters
+UNSAID = "synthetic speech: the engine said nothing usable"
+NO_VOICES = "synthetic speech: its voices are not installed"
+# For an estimate before anything is spoken.
+SECONDS_BEFORE, SECONDS_A_LETTER = 0.6, 0.062
+
+
+@dataclass(frozen=True)
+class Speech:
+    clips: list[Clip] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+
+
+def clips(
+    cache: Path,
+    langs: Sequence[str],
+    texts: Vocabulary,
+    most: int | None = None,
+    renditions: int = 1,
+    *,
+    told: Told | None = None,
+    spoken: bool = True,
+    processes: int | None = None,
+) -> Speech:
+    """The first `most` texts of each language, each in so many voices as there are, at most `renditions`.
+
+    `texts` is `vocabulary.vocabulary`'s.  Where `spoken` is false nothing is made, and durations are guesses.
+    Raises DataUnavailable where an engine is not installed; voices that npm cannot give are left out with a warning.
+    """
+    planned = [
+        (entry, utterance) for lang in langs for entry, utterance in _planned(texts.entries, lang, most, renditions)
+    ]
+    engines, load = _engines(cache, {utterance.engine for _, utterance in planned}, spoken)
+    out = Speech(dropped=list(texts.dropped))
+    out.dropped.extend(Dropped(_name(*one), NO_VOICES) for one in planned if one[1].engine not in engines)
+    planned = [one for one in planned if one[1].engine in engines]
+    folder = cache / "synthetic"
+    files = [file_of(utterance, engines[utterance.engine], folder) for _, utterance in planned]
+    if spoken:
+        speak(dict(zip(files, (one for _, one in planned), strict=True)), folder, load, told, processes)
+    for (entry, utterance), file in zip(planned, files, strict=True):
+        clip = _clip(entry, utterance, file, spoken)
+        if clip is None:
+            out.dropped.append(Dropped(_name(entry, utterance), UNSAID))
+        else:
+            out.clips.append(clip)
+    return out
+
+
+def _planned(entries: Sequence[Entry], lang: str, most: int | None, renditions: int) -> list[tuple[Entry, Utterance]]:
+    sayable = [entry for entry in entries if len(entry.texts.get(lang, "")) in range(1, LONGEST + 1)][:most]
+    found = [
+        (entry, drawn(entry.key, lang, entry.texts[lang], number)) for number in range(renditions) for entry in sayable
+    ]
+    return [(entry, utterance) for entry, utterance in found if utterance is not None]
+
+
+def _engines(cache: Path, wanted: set[Engine], spoken: bool) -> tuple[dict[Engine, str], dict[Engine, Load]]:
+    """Identity of each engine that can speak, and how it is loaded in another process."""
+    identities: dict[Engine, str] = {}
+    load: dict[Engine, Load] = {}
+    if "pico" in wanted:
+        identities["pico"], load["pico"] = pico.identity(), pico.Pico
+    if "kokoro" in wanted:
+        identity = kokoro.identity()
+        try:
+            # A plan downloads nothing.
+            voices = installed.kokoro_voices(cache) if spoken else Path()
+        except DataUnavailable as error:
+            log.warning("synthetic speech does without Kokoro's voices, and what only they would say: %s", error)
+        else:
+            identities["kokoro"], load["kokoro"] = identity, partial(kokoro.Kokoro, voices)
+    return identities, load
+
+
+def _clip(entry: Entry, utterance: Utterance, file: Path, spoken: bool) -> Clip | None:
+    size = file.stat().st_size if file.is_file() else None
+    if size == 0:
+        return None
+    text = entry.texts[utterance.lang]
+    guess = SECONDS_BEFORE + SECONDS_A_LETTER * len(text) / utterance.speed
+    length_s = guess if size is None else duration_s(file)
+    return Clip(SOURCE, entry.key, utterance.lang, text, str(file), entry.texts, duration_s=length_s, size=size or 0)
+
+
+def _name(entry: Entry, utterance: Utterance) -> str:
+    return f"{entry.key} ({utterance.lang}, {utterance.voice})"
