@@ -19,6 +19,25 @@ from train.size import seconds, tower_shape
 from train.spec import TrainSpec
 
 
+@dataclass
+class Speaking:
+    """Tells of synthetic speech, source by source, while it is made."""
+
+    progress: Progress
+    done: int = 0
+
+    def told(self, done: int, total: int) -> None:
+        if not done:
+            self.progress.begin("synthetic speech", total, "clips")
+            self.done = 0
+        self.progress.advance(done - self.done)
+        self.done = done
+
+    def end(self) -> None:
+        if self.done:
+            self.progress.end()
+
+
 @dataclass(frozen=True)
 class Found:
     """The lesson, and what is to be said of it."""
@@ -66,7 +85,9 @@ def _texts(spec: TrainSpec) -> Found:
 
 
 def _speech(spec: TrainSpec, progress: Progress, look_inside: bool) -> Found:
-    parts = clips_by_part(spec.sources, cache_folder(), spec.target_langs)
+    speaking = Speaking(progress)
+    parts = clips_by_part(spec.sources, cache_folder(), spec.target_langs, spoken=look_inside, told=speaking.told)
+    speaking.end()
     train, dev, dropped = parts.train, parts.dev, list(parts.dropped)
     if look_inside:
         (train, more), (dev, less) = _looked_into(spec, train, progress), _looked_into(spec, dev, progress)

@@ -4,7 +4,7 @@ The parts of a source's prompts are decided by its recordings in its own `TEXT_L
 language to hear or to aim at moves nothing from test to train.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, cast
@@ -13,8 +13,11 @@ import numpy as np
 
 from embed.errors import InputError, SpecError
 from train.checked import Dropped, name_of
-from train.curate.sources import asterisk, manifest, manuals, tuxpaint
+from train.curate.sources import asterisk, manifest, manuals, synthetic, tuxpaint
 from train.curate.sources.clips import Clip, words
+from train.curate.sources.vocabulary import LANGS as VOCABULARY_LANGS
+from train.curate.sources.vocabulary import core, vocabulary
+from train.curate.speaking.spoken import Told
 from train.curate.split import PARTS, Part, split, split_beside
 from train.spec import SourceSpec
 
@@ -54,18 +57,27 @@ class Parts:
     dropped: list[Dropped] = field(default_factory=list)
 
 
-def clips_by_part(sources: Sequence[SourceSpec], cache: Path, target_langs: Sequence[str] = ()) -> Parts:
+def clips_by_part(
+    sources: Sequence[SourceSpec],
+    cache: Path,
+    target_langs: Sequence[str] = (),
+    *,
+    spoken: bool = True,
+    told: Told | None = None,
+) -> Parts:
     """The clips of every source in train, dev and test, with their texts in the target languages.
 
-    No clip of train says, in its own language, what a prompt of dev or test says in any source.
+    No clip of train says, in its own language, what a prompt of dev or test says in any source.  Synthetic speech is
+    made while `told` hears how far it is; where `spoken` is false it is planned alone, with guessed durations.
     Raises SpecError for languages that a source does not have, InputError as `manifest.clips`.
     """
-    found = [_of_source(source, cache, target_langs) for source in sources]
+    recorded = [source for source in sources if source.name != "synthetic"]
+    found = [_of_source(source, cache, target_langs) for source in recorded]
     held_out = {
         text for parts, _ in found for part in ("dev", "test") for clip in parts[part] for text in texts_of(clip)
     }
     all_parts = Parts(dropped=[Dropped(name_of(clip), TORN) for _, torn in found for clip in torn])
-    for source, (parts, _) in zip(sources, found, strict=True):
+    for source, (parts, _) in zip(recorded, found, strict=True):
         wanted = {part: [clip for clip in parts[part] if _is_wanted(source, clip)] for part in PARTS}
         all_parts.dev.extend(wanted["dev"])
         all_parts.test.extend(wanted["test"])
@@ -74,7 +86,33 @@ def clips_by_part(sources: Sequence[SourceSpec], cache: Path, target_langs: Sequ
                 all_parts.dropped.append(Dropped(name_of(clip), SAID_ELSEWHERE))
             else:
                 all_parts.train.append(clip)
+    speech = _synthetic(sources, cache, target_langs, spoken, told)
+    all_parts.train.extend(clip for clip in speech.clips if (clip.lang, said(clip.text)) not in held_out)
+    all_parts.dropped.extend(speech.dropped)
+    all_parts.dropped.extend(
+        Dropped(name_of(clip), SAID_ELSEWHERE) for clip in speech.clips if (clip.lang, said(clip.text)) in held_out
+    )
     return all_parts
+
+
+def held_out(cache: Path) -> tuple[set[tuple[str, str]], set[str]]:
+    """What dev and test say in any language and source that is installable: (language, core of the text), and keys.
+
+    Whatever a spec names: a model is scored on all of them.
+    """
+    texts: set[tuple[str, str]] = set()
+    keys: set[str] = set()
+    for name, source in SOURCES.items():
+        parts, torn = prompts_by_part(name, cache, source.LANGS, VOCABULARY_LANGS)
+        every = {clip.key for clip in (*parts["dev"], *parts["test"], *torn)}
+        # The scale splits the recordings of a language by themselves, with what joins them there.
+        alone = [split(source.clips(cache, (lang,))) for lang in source.LANGS]
+        every |= {clip.key for by_lang in alone for part in ("dev", "test") for clip in by_lang[part]}
+        keys |= every
+        for clip in (*parts["train"], *parts["dev"], *parts["test"], *torn):
+            if clip.key in every:
+                texts |= {(lang, core(lang, text)) for lang, text in _all_texts(clip)}
+    return texts, keys
 
 
 def prompts_by_part(
@@ -103,7 +141,7 @@ def said(text: str) -> str:
 
 def texts_of(clip: Clip) -> set[tuple[str, str]]:
     """Language and words of all its texts that have any."""
-    found = {(lang, said(text)) for lang, text in ((clip.lang, clip.text), *clip.translations.items())}
+    found = {(lang, said(text)) for lang, text in _all_texts(clip)}
     return {one for one in found if one[1]}
 
 
@@ -129,7 +167,9 @@ def licences(sources: Sequence[SourceSpec], with_manuals: bool) -> dict[str, str
     """Package or manifest -> licence, for the model's card."""
     found: dict[str, str] = {}
     for spec in sources:
-        if spec.name == "manifest":
+        if spec.name == "synthetic":
+            found |= synthetic.LICENCES
+        elif spec.name == "manifest":
             found[spec.url.rpartition("/")[2]] = manifest.LICENCE
         else:
             source = SOURCES[spec.name]
@@ -139,16 +179,40 @@ def licences(sources: Sequence[SourceSpec], with_manuals: bool) -> dict[str, str
     return found | (dict.fromkeys(manuals.packages(manuals.LANGS), manuals.LICENCE) if with_manuals else {})
 
 
+def _synthetic(
+    sources: Sequence[SourceSpec], cache: Path, target_langs: Sequence[str], spoken: bool, told: Told | None
+) -> synthetic.Speech:
+    """Of every source of that name; what is left out is told once."""
+    wanted = [source for source in sources if source.name == "synthetic"]
+    for source in wanted:
+        _has(source, synthetic.LANGS)
+    if not wanted:
+        return synthetic.Speech()
+    texts = vocabulary(cache, target_langs, *held_out(cache))
+    made = synthetic.Speech(dropped=list(texts.dropped))
+    for source in wanted:
+        speech = synthetic.clips(
+            cache, source.langs, texts.entries, source.most, source.renditions, told=told, spoken=spoken
+        )
+        made.clips.extend(speech.clips)
+        made.dropped.extend(speech.dropped)
+    return made
+
+
 def _of_source(
     source: SourceSpec, cache: Path, target_langs: Sequence[str]
 ) -> tuple[dict[Part, list[Clip]], list[Clip]]:
     if source.name == "manifest":
         return _listed(source)
-    missing = [lang for lang in source.langs if lang not in SOURCES[source.name].LANGS]
-    if missing:
-        has = ", ".join(SOURCES[source.name].LANGS)
-        raise SpecError(f"field 'sources': {source.name} has no recordings in {missing[0]!r}; it has {has}")
+    _has(source, SOURCES[source.name].LANGS)
     return prompts_by_part(source.name, cache, source.langs, target_langs)
+
+
+def _has(source: SourceSpec, langs: Sequence[str]) -> None:
+    missing = [lang for lang in source.langs if lang not in langs]
+    if missing:
+        speech = "voice" if source.name == "synthetic" else "recordings"
+        raise SpecError(f"field 'sources': {source.name} has no {speech} in {missing[0]!r}; it has {', '.join(langs)}")
 
 
 def _listed(source: SourceSpec) -> tuple[dict[Part, list[Clip]], list[Clip]]:
@@ -160,6 +224,11 @@ def _listed(source: SourceSpec) -> tuple[dict[Part, list[Clip]], list[Clip]]:
     known: dict[Part, list[Clip]] = {part: [clip for clip, named in every if named == part] for part in PARTS}
     more, torn = split_beside(known, [clip for clip, named in every if named is None])
     return {part: known[part] + more[part] for part in PARTS}, torn
+
+
+def _all_texts(clip: Clip) -> Iterator[tuple[str, str]]:
+    yield clip.lang, clip.text
+    yield from clip.translations.items()
 
 
 def _is_wanted(source: SourceSpec, clip: Clip) -> bool:

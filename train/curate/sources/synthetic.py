@@ -14,7 +14,7 @@ from embed.errors import DataUnavailable
 from train.checked import Dropped
 from train.curate.sources import vocabulary
 from train.curate.sources.clips import Clip, duration_s
-from train.curate.sources.vocabulary import Entry, Vocabulary
+from train.curate.sources.vocabulary import Entry
 from train.curate.speaking import installed, kokoro, pico
 from train.curate.speaking.spoken import Load, Told, file_of, speak
 from train.curate.speaking.utterance import LANGS, Engine, Utterance, drawn
@@ -41,7 +41,7 @@ class Speech:
 def clips(
     cache: Path,
     langs: Sequence[str],
-    texts: Vocabulary,
+    texts: Sequence[Entry],
     most: int | None = None,
     renditions: int = 1,
     *,
@@ -51,15 +51,12 @@ def clips(
 ) -> Speech:
     """The first `most` texts of each language, each in so many voices as there are, at most `renditions`.
 
-    `texts` is `vocabulary.vocabulary`'s.  Where `spoken` is false nothing is made, and durations are guesses.
+    Where `spoken` is false nothing is made, and durations are guesses.
     Raises DataUnavailable where an engine is not installed; voices that npm cannot give are left out with a warning.
     """
-    planned = [
-        (entry, utterance) for lang in langs for entry, utterance in _planned(texts.entries, lang, most, renditions)
-    ]
+    planned = [(entry, utterance) for lang in langs for entry, utterance in _planned(texts, lang, most, renditions)]
     engines, load = _engines(cache, {utterance.engine for _, utterance in planned}, spoken)
-    out = Speech(dropped=list(texts.dropped))
-    out.dropped.extend(Dropped(_name(*one), NO_VOICES) for one in planned if one[1].engine not in engines)
+    out = Speech(dropped=[Dropped(_name(*one), NO_VOICES) for one in planned if one[1].engine not in engines])
     planned = [one for one in planned if one[1].engine in engines]
     folder = cache / "synthetic"
     files = [file_of(utterance, engines[utterance.engine], folder) for _, utterance in planned]
