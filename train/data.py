@@ -95,15 +95,15 @@ def clips_by_part(
     return all_parts
 
 
-def held_out(cache: Path) -> tuple[set[tuple[str, str]], set[str]]:
-    """What dev and test say in any language and source that is installable: (language, core of the text), and keys.
+def held_out(cache: Path, langs: Sequence[str] = ()) -> tuple[set[tuple[str, str]], set[str]]:
+    """What dev and test of any installable source say: language and core of each text, also in `langs`; and keys.
 
     Whatever a spec names: a model is scored on all of them.
     """
     texts: set[tuple[str, str]] = set()
     keys: set[str] = set()
     for name, source in SOURCES.items():
-        parts, torn = prompts_by_part(name, cache, source.LANGS, VOCABULARY_LANGS)
+        parts, torn = prompts_by_part(name, cache, source.LANGS, (*VOCABULARY_LANGS, *langs))
         every = {clip.key for clip in (*parts["dev"], *parts["test"], *torn)}
         # The scale splits the recordings of a language by themselves, with what joins them there.
         alone = [split(source.clips(cache, (lang,))) for lang in source.LANGS]
@@ -188,7 +188,7 @@ def _synthetic(
         _has(source, synthetic.LANGS)
     if not wanted:
         return synthetic.Speech()
-    texts = vocabulary(cache, target_langs, *held_out(cache))
+    texts = vocabulary(cache, target_langs, *held_out(cache, target_langs))
     made = synthetic.Speech(dropped=list(texts.dropped))
     for source in wanted:
         speech = synthetic.clips(

@@ -13,6 +13,8 @@ from train.checked import Dropped
 from train.curate.sources import manuals
 from train.curate.sources.clips import Clip, words
 from train.curate.sources.manuals import Paragraph
+from train.curate.sources.vocabulary import HELD_OUT
+from train.curate.speaking import pico
 from train.curate.split import split
 from train.spec import SourceSpec
 
@@ -178,3 +180,36 @@ def test_licences_are_listed_by_package(tmp_path: Path) -> None:
         "own.jsonl": "of its owner",
     }
     assert set(data.licences([], with_manuals=True)) == {"developers-reference", "developers-reference-fr"}
+
+
+def test_synthetic_speech_is_for_training_and_says_nothing_held_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a source that the spec does not name, in a language that is not heard, behind an article."""
+    held = data.prompts_by_part("asterisk", tmp_path, ("fr",))[0]["test"][0].translations["en"]
+    folder = tmp_path / "debian/tuxpaint-stamps-default_1/usr/share/tuxpaint/stamps"
+    folder.mkdir(parents=True)
+    for name, english in (("frog", "A frog."), ("held", f"The {held}!")):
+        (folder / f"{name}.txt").write_text(f"{english}\nfr.utf8=Un texte ({name}).\n", encoding="utf-8")
+    monkeypatch.setenv("PATH", "")  # no other texts
+    monkeypatch.setattr(pico, "version_of", lambda name: "1")  # nothing is spoken here
+    found = data.clips_by_part([spec("synthetic", "fr"), spec("tuxpaint", "fr")], tmp_path, spoken=False)
+    alone = data.clips_by_part([spec("tuxpaint", "fr")], tmp_path)
+    assert [(clip.key, clip.lang, clip.translations["en"]) for clip in found.train[len(alone.train) :]] == [
+        ("tux:frog", "fr", "A frog.")
+    ]
+    assert (found.dev, found.test) == (alone.dev, alone.test)
+    assert Dropped("tux:held", HELD_OUT) in found.dropped
+    with pytest.raises(SpecError, match="synthetic has no voice in 'wo'; it has fr, "):
+        data.clips_by_part([spec("synthetic", "wo")], tmp_path, spoken=False)
+    assert data.licences([spec("synthetic", "fr")], False)["kokoro-js"] == "Apache-2.0"
+
+
+def test_fields_of_synthetic_speech_are_its_own() -> None:
+    found = SourceSpec.parse({"name": "synthetic", "langs": ["fr"], "most": 10, "renditions": 2, "share": 0.5})
+    assert (found.most, found.renditions, found.share, found.until) == (10, 2, 0.5, 1.0)
+    for name in ("most", "renditions"):
+        with pytest.raises(SpecError, match="go with `name: synthetic`"):
+            SourceSpec.parse({"name": "tuxpaint", "langs": ["fr"], name: 2})
+    with pytest.raises(SpecError, match="until"):
+        SourceSpec.parse({"name": "tuxpaint", "langs": ["fr"], "until": 0})

@@ -16,7 +16,7 @@ from train.curate.sources import vocabulary
 from train.curate.sources.clips import Clip, duration_s
 from train.curate.sources.vocabulary import Entry
 from train.curate.speaking import installed, kokoro, pico
-from train.curate.speaking.spoken import Load, Told, file_of, speak
+from train.curate.speaking.spoken import PAD_S, Load, Told, file_of, speak
 from train.curate.speaking.utterance import LANGS, Engine, Utterance, drawn
 
 __all__ = ["LANGS", "LICENCES", "Speech", "clips"]
@@ -28,8 +28,8 @@ LICENCES = {**vocabulary.LICENCES, **installed.LICENCES}
 LONGEST = 120  # characters
 UNSAID = "synthetic speech: the engine said nothing usable"
 NO_VOICES = "synthetic speech: its voices are not installed"
-# For an estimate before anything is spoken.
-SECONDS_BEFORE, SECONDS_A_LETTER = 0.6, 0.062
+# Fitted to 26,000 utterances in six languages: an estimate before anything is spoken.
+SECONDS_A_TEXT, SECONDS_A_LETTER = 0.18, 0.057
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _clip(entry: Entry, utterance: Utterance, file: Path, spoken: bool) -> Clip 
     if size == 0:
         return None
     text = entry.texts[utterance.lang]
-    guess = SECONDS_BEFORE + SECONDS_A_LETTER * len(text) / utterance.speed
+    guess = 2 * PAD_S + (SECONDS_A_TEXT + SECONDS_A_LETTER * len(text)) / utterance.speed
     length_s = guess if size is None else duration_s(file)
     return Clip(SOURCE, entry.key, utterance.lang, text, str(file), entry.texts, duration_s=length_s, size=size or 0)
 

@@ -13,7 +13,8 @@ LIBRARY = "libespeak-ng.dylib" if sys.platform == "darwin" else "libespeak-ng.so
 # Constants of speak_lib.h.
 RETRIEVAL, NEVER_EXIT, UTF8, IPA, TIED = 1, 0x8000, 1, 0x02, 0x80
 MARKS = re.compile(r"([;:,.!?¡¿—…\"()“”]+)")
-OPENING = "¡¿"
+OPENING = "¡¿"  # not read
+OPENED = "“("
 ANOTHER_LANGUAGE = re.compile(r"\([a-z-]+\)")  # "(en)" where the reader changes to another spelling
 
 
@@ -41,7 +42,7 @@ class Espeak:
             if MARKS.fullmatch(part):
                 out += part.strip(OPENING)
             elif part.strip():
-                out += (" " if out else "") + self._clauses(part, IPA | TIED | ord(tie) << 8)
+                out += ("" if not out or out[-1] in OPENED else " ") + self._clauses(part, IPA | TIED | ord(tie) << 8)
         return ANOTHER_LANGUAGE.sub("", out).strip()
 
     def _clauses(self, text: str, mode: int) -> str:

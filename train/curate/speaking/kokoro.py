@@ -89,7 +89,7 @@ def phonemes(reader: Espeak, utterance: Utterance) -> str:
     text, lang = utterance.text.translate(QUOTES), utterance.lang
     if lang == "en":
         british = utterance.voice.startswith("b")
-        spelt = reader.phonemes(text, "en-gb" if british else "en-us", TIE)
+        spelt = reader.phonemes(text, "en" if british else "en-us", TIE)
         changes = (*TIED.items(), *ENGLISH.items(), *(BRITISH if british else AMERICAN).items())
     else:
         spelt, changes = reader.phonemes(text, ESPEAK_VOICES[lang], TIE), tuple(TIED.items())
