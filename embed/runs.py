@@ -58,7 +58,8 @@ class Run(BaseModel):
 
 def begin_run(workers: int) -> Run:
     now = moment()
-    stamp = now.replace("-", "").replace(":", "").partition("+")[0]
+    # To the microsecond: of two that begin in one second, the later one must know that it is the later one.
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     host = f"{socket.gethostname()}:{os.getpid()}"
     return Run(id=f"{stamp}-{secrets.token_hex(4)}", started=now, seen=now, host=host, workers=workers)
 
