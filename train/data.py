@@ -1,4 +1,4 @@
-"""The recorded clips that a spec names, in the project's split, and the domain-mixed texts for the transform.
+"""The recorded clips that a spec names, in the project's split.
 
 The parts of a source's prompts are decided by its recordings in its own `TEXT_LANGS`, whatever is asked for: a new
 language to hear or to aim at moves nothing from test to train.
@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, cast
-
-import numpy as np
 
 from embed.errors import InputError, SpecError
 from train.checked import Dropped, name_of
@@ -21,8 +19,6 @@ from train.curate.speaking.spoken import Told
 from train.curate.split import PARTS, Part, split, split_beside
 from train.spec import SourceSpec
 
-# Each domain gives at most so many texts, so that none rules the axes.
-TEXTS_PER_DOMAIN = 1200
 SAID_ELSEWHERE, TORN = "its text is one of dev or test", "its texts are of two parts of the split"
 
 
@@ -143,24 +139,6 @@ def texts_of(clip: Clip) -> set[tuple[str, str]]:
     """Language and words of all its texts that have any."""
     found = {(lang, said(text)) for lang, text in _all_texts(clip)}
     return {one for one in found if one[1]}
-
-
-def mixed_texts(train: Sequence[Clip], langs: Sequence[str], with_manuals: bool, cache: Path, seed: int) -> list[str]:
-    """Distinct texts of prompts, captions and manuals, equally many of each at most; none of dev or test."""
-    domains: dict[str, dict[str, str]] = {}
-    for clip in train:
-        for lang in langs:
-            text = clip.translations.get(lang, "")
-            domains.setdefault(clip.source, {}).setdefault(said(text), text)
-    if with_manuals:
-        found = manuals.paragraphs(cache, [lang for lang in langs if lang in manuals.FOLDERS])
-        domains["manuals"] = {paragraph.text: paragraph.text for paragraph in found}
-    chance = np.random.default_rng(seed)
-    mixed: list[str] = []
-    for name in sorted(domains):
-        texts = sorted(text for text in domains[name].values() if text)
-        mixed += [texts[i] for i in sorted(chance.permutation(len(texts))[:TEXTS_PER_DOMAIN])]
-    return mixed
 
 
 def licences(sources: Sequence[SourceSpec], with_manuals: bool) -> dict[str, str]:

@@ -5,11 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from train.curate.sources import asterisk, manifest, tuxpaint
+from train.curate.sources import asterisk, manifest, synthetic, tuxpaint
 from train.curate.sources.clips import Clip
 from train.spec import SourceSpec
-
-SYNTHETIC = "syn"  # what its clips call their source
 
 
 def heard(
@@ -39,4 +37,4 @@ def source_name(source: SourceSpec) -> str:
     """`Clip.source` of its clips."""
     if source.name == "manifest":
         return manifest.source_of(source.url)
-    return {"asterisk": asterisk.SOURCE, "tuxpaint": tuxpaint.SOURCE, "synthetic": SYNTHETIC}[source.name]
+    return {"asterisk": asterisk.SOURCE, "tuxpaint": tuxpaint.SOURCE, "synthetic": synthetic.SOURCE}[source.name]

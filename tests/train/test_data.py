@@ -9,13 +9,15 @@ import pytest
 
 from embed.errors import InputError, SpecError
 from train import data
+from train import nesting_texts as module
 from train.checked import Dropped
 from train.curate.sources import manuals
-from train.curate.sources.clips import Clip, words
+from train.curate.sources.clips import Clip
 from train.curate.sources.manuals import Paragraph
 from train.curate.sources.vocabulary import HELD_OUT
 from train.curate.speaking import pico
 from train.curate.split import split
+from train.nesting_texts import nesting_texts
 from train.spec import SourceSpec
 
 LANGS = ("en", "fr")
@@ -139,32 +141,32 @@ def test_what_a_source_does_not_have_is_refused(tmp_path: Path) -> None:
         data.clips_by_part([own], tmp_path)
 
 
-def test_texts_are_of_all_domains_and_no_domain_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "TEXTS_PER_DOMAIN", 6)
+def test_texts_for_the_transform_are_of_all_domains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PROMPTS_PER_SOURCE", 3)
+    monkeypatch.setattr(module, "PARAGRAPHS", 6)
     paragraphs = [Paragraph(lang, f"manual {lang} {i}", "page") for lang in LANGS for i in range(20)]
     monkeypatch.setattr(manuals, "paragraphs", lambda cache, langs: paragraphs)
     train = data.clips_by_part([spec("asterisk", "fr"), spec("tuxpaint", "fr")], tmp_path).train
 
-    texts = data.mixed_texts(train, LANGS, True, tmp_path, seed=0)
-    domains = [text.split()[0] for text in texts]
+    found = nesting_texts(train, LANGS, True, tmp_path, seed=0)
+    domains = [text.split()[0] for text in (*found.texts, *found.running)]
     assert {name: domains.count(name) for name in set(domains)} == {"asterisk": 6, "manual": 6, "tuxpaint": 6}
-    assert texts == data.mixed_texts(train, LANGS, True, tmp_path, seed=0)
-    assert texts != data.mixed_texts(train, LANGS, True, tmp_path, seed=1)
-    without = data.mixed_texts(train, LANGS, False, tmp_path, seed=0)
-    assert {text.split()[0] for text in without} == {"asterisk", "tuxpaint"}
+    assert found == nesting_texts(train, LANGS, True, tmp_path, seed=0)
+    assert found != nesting_texts(train, LANGS, True, tmp_path, seed=1)
+    assert nesting_texts(train, LANGS, False, tmp_path, seed=0).running == ()
 
 
 def test_no_text_of_dev_or_test_orders_the_dimensions(tmp_path: Path) -> None:
     parts = data.clips_by_part([spec("asterisk", "fr", "en")], tmp_path)
-    texts = {" ".join(words(text)) for text in data.mixed_texts(parts.train, LANGS, False, tmp_path, seed=0)}
-    held_out = {" ".join(words(t)) for c in parts.dev + parts.test for t in c.translations.values()}
+    texts = {data.said(text) for text in nesting_texts(parts.train, LANGS, False, tmp_path, seed=0).texts}
+    held_out = {data.said(t) for c in parts.dev + parts.test for t in c.translations.values()}
     assert texts
     assert not texts & held_out
 
 
 def test_each_text_once(tmp_path: Path) -> None:
     train = data.clips_by_part([spec("asterisk", "fr", "en")], tmp_path).train
-    texts = data.mixed_texts([*train, *train], LANGS, False, tmp_path, seed=0)
+    texts = nesting_texts([*train, *train], LANGS, False, tmp_path, seed=0).texts
     assert len(texts) == len(set(texts)) == 2 * len({clip.key for clip in train if clip.uri != "joint.wav"})
 
 

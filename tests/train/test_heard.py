@@ -1,7 +1,8 @@
 """How much of each source an epoch hears."""
 
+from train.curate.sources import synthetic
 from train.curate.sources.clips import Clip
-from train.heard import SYNTHETIC, heard, source_name
+from train.heard import heard, source_name
 from train.spec import SourceSpec
 
 RECORDED = SourceSpec.parse({"name": "tuxpaint", "langs": ("fr",)})
@@ -11,7 +12,7 @@ MEMBERS = range(110)
 
 CLIPS = [
     Clip(source, f"{source}:{i}", "fr", "oui", f"{i}.wav", {"fr": "oui"}, duration_s=1.0, size=1)
-    for i, source in enumerate(["tux"] * 10 + [SYNTHETIC] * 100)
+    for i, source in enumerate(["tux"] * 10 + [synthetic.SOURCE] * 100)
 ]
 
 
