@@ -88,7 +88,7 @@ def _speech(spec: TrainSpec, progress: Progress, look_inside: bool) -> Found:
     speaking = Speaking(progress)
     parts = clips_by_part(spec.sources, cache_folder(), spec.target_langs, spoken=look_inside, told=speaking.told)
     speaking.end()
-    train, dev, dropped = parts.train, parts.dev, list(parts.dropped)
+    train, dev, dropped = _by_kind(parts.train), _by_kind(parts.dev), list(parts.dropped)
     if look_inside:
         (train, more), (dev, less) = _looked_into(spec, train, progress), _looked_into(spec, dev, progress)
         dropped += [*more, *less]
@@ -96,6 +96,11 @@ def _speech(spec: TrainSpec, progress: Progress, look_inside: bool) -> Found:
     counts = {"train": len(train), "dev": len(dev), "test": len(parts.test)}
     hours = {name: round(sum(map(seconds, part)) / 3600, 3) for name, part in (("train", train), ("dev", dev))}
     return Found(lesson, counts, hours, _reasons(dropped))
+
+
+def _by_kind(clips: Sequence[Clip]) -> list[Clip]:
+    """Sources and languages each together, in their own order: so their features are kept."""
+    return sorted(clips, key=lambda clip: (clip.source, clip.lang))
 
 
 def _looked_into(spec: TrainSpec, clips: Sequence[Clip], progress: Progress) -> tuple[list[Clip], list[Dropped]]:

@@ -8,9 +8,10 @@ Clips are numbered: the training's first, dev's behind them.  Dev is heard in th
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from threading import Lock
 
@@ -80,8 +81,10 @@ def plan_shards(
     url: str,
     num_train: int | None = None,
 ) -> list[Shard]:
-    """A shard for every 128 clips and view, below `url`: all clips in view 0, the first `num_train` in the others.
+    """A shard for 128 clips at most and a view, below `url`: all clips in view 0, the first `num_train` in the others.
 
+    Clips of one source, language and part stand together, so that another source beside them moves none of theirs
+    (babble apart, which is made of all).
     Raises InputError where a recording is not there, SpecError where a view cannot be made.
     """
     num_train = len(clips) if num_train is None else num_train
@@ -92,8 +95,7 @@ def plan_shards(
     made_by = [tower_digest(spec.speech.name), list(spec.speech.layers or ()), pool, features.dtype]
     shards = []
     for number, view in enumerate(features.views):
-        for first in range(0, len(clips) if number == 0 else num_train, CLIPS_PER_SHARD):
-            last = min(first + CLIPS_PER_SHARD, len(clips) if number == 0 else num_train)
+        for first, last in _stretches(clips if number == 0 else clips[:num_train], num_train):
             part = tuple(clips[first:last])
             voices = _voices(clips[:num_train], view, seed, first)
             went_in = [[_what(clip), versions[clip.uri]] for clip in (*part, *voices)]
@@ -220,6 +222,14 @@ def _local(url: str) -> Path:
 def _fetch(url: str, folder: Path) -> None:
     log.info("fetching %s into %s", url, folder.parent)
     store.local_copy(url, folder)
+
+
+def _stretches(clips: Sequence[Clip], num_train: int) -> Iterator[tuple[int, int]]:
+    """First and last (not included) of neighbours of one kind, 128 at most."""
+    end = 0
+    for _, kind in groupby(enumerate(clips), lambda one: (one[1].source, one[1].lang, one[0] < num_train)):
+        begin, end = end, end + sum(1 for _ in kind)
+        yield from ((first, min(first + CLIPS_PER_SHARD, end)) for first in range(begin, end, CLIPS_PER_SHARD))
 
 
 def _what(clip: Clip) -> list[object]:

@@ -16,21 +16,32 @@ def heard(
     """Members (places in `clips`) of the epoch, in their own order; decided by seed and epoch alone.
 
     A source whose `share` is s gives s times as many clips as the sources without a share have together, or all it
-    has; behind `until` it gives none.  Where the same source is named twice, the last word counts.
+    has; behind `until` it gives none.  A source may be named several times, each time for other languages.
     """
-    rules = {source_name(source): source for source in sources}
-    groups: dict[str, list[int]] = {}
+    owner = _owners(sources)
+    groups: dict[int | None, list[int]] = {}
     for member in members:
-        groups.setdefault(clips[member].source, []).append(member)
-    over = {name for name, rule in rules.items() if epoch >= math.ceil(rule.until * epochs)}
-    whole = {name for name in groups if name not in rules or rules[name].share is None} - over
-    count = sum(len(groups[name]) for name in whole)
-    kept = {member for name in whole for member in groups[name]}
-    for number, name in enumerate(sorted(set(groups) - whole - over)):
-        most = round((rules[name].share or 0.0) * count) if whole else len(groups[name])
-        drawn = np.random.default_rng([seed, epoch, number, 2]).permutation(np.asarray(groups[name]))[:most]
+        clip = clips[member]
+        groups.setdefault(owner.get((clip.source, clip.lang), owner.get((clip.source, ""))), []).append(member)
+    rules = {number: sources[number] for number in groups if number is not None}
+    over = {number for number, rule in rules.items() if epoch >= math.ceil(rule.until * epochs)}
+    whole = {number for number in groups if number is None or rules[number].share is None} - over
+    count = sum(len(groups[number]) for number in whole)
+    kept = {member for number in whole for member in groups[number]}
+    for number in sorted(set(rules) - whole - over):
+        most = round((rules[number].share or 0.0) * count) if whole else len(groups[number])
+        drawn = np.random.default_rng([seed, epoch, number, 2]).permutation(np.asarray(groups[number]))[:most]
         kept.update(drawn.tolist())
     return [member for member in members if member in kept]
+
+
+def _owners(sources: Sequence[SourceSpec]) -> dict[tuple[str, str], int]:
+    """`Clip.source` and language -> the first entry that names them; no language stands for all."""
+    owners: dict[tuple[str, str], int] = {}
+    for number, source in enumerate(sources):
+        for lang in source.langs or ("",):
+            owners.setdefault((source_name(source), lang), number)
+    return owners
 
 
 def source_name(source: SourceSpec) -> str:

@@ -154,8 +154,8 @@ def test_a_clip_is_heard_alike_in_any_place_of_the_list(spec: EncoderSpec, clips
 
 def test_babble_is_of_other_prompts_of_the_training(spec: EncoderSpec, clips: list[Clip], tmp_path: Path) -> None:
     babble = heard_in([{"noise": "babble"}])
-    (shard,) = plan_shards(spec, clips, babble, 0, str(tmp_path), NUM_TRAIN)
-    assert {voice.key for voice in shard.voices} == {clip.key for clip in clips[:NUM_TRAIN]}
+    for shard in plan_shards(spec, clips, babble, 0, str(tmp_path), NUM_TRAIN):
+        assert {voice.key for voice in shard.voices} == {clip.key for clip in clips[:NUM_TRAIN]}
     with pytest.raises(SpecError, match="babble is made of other prompts"):
         plan_shards(spec, clips[:1], babble, 0, str(tmp_path))
 
@@ -221,6 +221,11 @@ def test_the_name_is_of_what_went_in(spec: EncoderSpec, clips: list[Clip]) -> No
     assert all(re.fullmatch(r"[0-9a-f]{32}\.safetensors", name) for name in base)
 
 
+def test_another_source_before_them_renames_no_shard(spec: EncoderSpec, clips: list[Clip]) -> None:
+    other = [replace(clip, source="other") for clip in clips]
+    assert names(spec, clips) < names(spec, [*other, *clips])
+
+
 def test_a_changed_recording_never_meets_an_old_shard(spec: EncoderSpec, tmp_path: Path) -> None:
     clips = make_clips(tmp_path / "clips", copies=1)
     plain, babble = names(spec, clips), names(spec, clips, [{"noise": "babble"}])
@@ -241,7 +246,7 @@ def test_a_recording_that_is_gone_is_named(spec: EncoderSpec, tmp_path: Path) ->
 def test_a_bad_shard_is_named(
     spec: EncoderSpec, tower: SpeechTower, clips: list[Clip], tmp_path: Path, damage: str
 ) -> None:
-    features, (shard,) = made(spec, tower, clips, str(tmp_path), heard_in([{}]))
+    features, (shard, *_) = made(spec, tower, clips, str(tmp_path), heard_in([{}]))
     place = Path(shard.url)
     if damage == "gone":
         place.unlink()
@@ -266,7 +271,7 @@ def test_a_remote_shard_is_fetched_once(
     near, _ = made(spec, tower, clips, str(tmp_path / "near"), heard_in([{}]))
     url = store.join(s3_url, secrets.token_hex(4))
     far, shards = made(spec, tower, clips, url, heard_in([{}]))
-    assert [entry.url for entry in store.listing(url)] == [shard.url for shard in shards]
+    assert {entry.url for entry in store.listing(url)} == {shard.url for shard in shards}
     fetched: list[str] = []
     fetch = store.local_copy
 
@@ -278,7 +283,7 @@ def test_a_remote_shard_is_fetched_once(
     for features in (far, Features(shards, len(clips))):  # another worker of this machine
         for clip in range(len(clips)):
             assert torch.equal(features.frames(clip), near.frames(clip))
-    assert fetched == [shards[0].url]
+    assert fetched == [shard.url for shard in shards]
 
 
 @pytest.mark.s3

@@ -1,5 +1,7 @@
 """How much of each source an epoch hears."""
 
+from dataclasses import replace
+
 from train.curate.sources import synthetic
 from train.curate.sources.clips import Clip
 from train.heard import heard, source_name
@@ -41,6 +43,15 @@ def test_behind_its_time_a_source_is_silent() -> None:
 def test_a_share_of_nothing_is_all() -> None:
     alone = heard(CLIPS, MEMBERS[10:], [MADE_UP], seed=0, epoch=0, epochs=4)
     assert alone == list(MEMBERS[10:])
+
+
+def test_a_source_named_twice_has_a_rule_for_each_of_its_languages() -> None:
+    other = [replace(clip, lang="bg", key=f"{clip.key}:bg") for clip in CLIPS[10:]]
+    rarer = SourceSpec.parse({"name": "synthetic", "langs": ("bg",), "share": 0.2})
+    found = heard([*CLIPS, *other], range(210), [RECORDED, MADE_UP, rarer], seed=0, epoch=0, epochs=4)
+    assert [sum(low <= one < high for one in found) for low, high in ((0, 10), (10, 110), (110, 210))] == [10, 5, 2]
+    late = heard([*CLIPS, *other], range(210), [RECORDED, MADE_UP, rarer], seed=0, epoch=3, epochs=4)
+    assert [one >= 110 for one in late] == [False] * 10 + [True] * 2
 
 
 def test_clips_of_a_manifest_know_it_by_its_name() -> None:
