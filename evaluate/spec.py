@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 from embed.spec import Spec, speed_only
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
-SystemName = Literal["late-fusion", "ridge", "dual", "cascade", "hybrid", "ceiling"]
+SystemName = Literal["late-fusion", "ridge", "dual", "cascade", "hybrid", "ceiling", "other"]
 Direction = Literal["speech-to-text", "text-to-speech"]
 
 
@@ -68,6 +68,12 @@ class EvaluateSpec(Spec):
         min_length=1,
         description="whose head is the system `dual`; of the same space",
     )
+    other: str | None = Field(
+        default=None,
+        validate_default=True,
+        min_length=1,
+        description="another model, e.g. the one before, as the system `other`, in a space of its own",
+    )
     hearing: HearingSpec = HearingSpec()
     baseline: SystemName | None = Field(default=None, description="what the others are compared to, query by query")
     dims: tuple[PositiveInt, ...] | None = Field(
@@ -87,12 +93,13 @@ class EvaluateSpec(Spec):
             raise ValueError(f"{', '.join(twice)} is there twice; remove one")
         return tasks
 
-    @field_validator("dual")
+    @field_validator("dual", "other")
     @classmethod
-    def _is_asked_for(cls, dual: str | None, info: ValidationInfo) -> str | None:
-        if (dual is not None) != ("dual" in info.data.get("systems", ())):
-            raise ValueError("the system `dual` and the model it stands for go together: give both or neither")
-        return dual
+    def _is_asked_for(cls, model: str | None, info: ValidationInfo) -> str | None:
+        name = info.field_name
+        if (model is not None) != (name in info.data.get("systems", ())):
+            raise ValueError(f"the system `{name}` and the model it stands for go together: give both or neither")
+        return model
 
     @field_validator("baseline")
     @classmethod

@@ -1,14 +1,15 @@
-"""What is compared, all in one space: late fusion, its baselines, the cascade, and the hybrid of both.
+"""What is compared: late fusion, its baselines, the cascade, and the hybrid of both.
 
 - late-fusion: the model's own vector of speech
 - ridge: a linear map of the same frames' mean, kept beside the model; dual: another model's head
 - cascade: the text tower's vector of a recogniser's transcript; hybrid: late fusion plus the weighted cascade
 - ceiling: the text tower's vector of the true transcript
+- other: another model's own vector of speech, with its own texts; all the rest shares one space
 
 Shapes: n clips, D width of the space.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from embed.asr import Recogniser
-from embed.encoder import SAMPLE_RATE, FloatArray, Role
+from embed.encoder import SAMPLE_RATE, Encoder, FloatArray, Role
 from embed.errors import InputError, SpecError
 from embed.model.budget import by_budget
 from embed.model.directory import load_joint, load_model, model_folder
@@ -63,6 +64,7 @@ class Compared:
     ridge: Ridge | None = None
     dual: JointEncoder | None = None
     ears: Ears | None = None
+    other: Encoder | None = None
     weight: float = 0.0  # of the transcript's vector in the hybrid
 
 
@@ -80,7 +82,9 @@ def load_compared(spec: EvaluateSpec) -> Compared:
     if "hybrid" in systems and weight is None:
         raise SpecError(f"system hybrid: {spec.model!r} is no hybrid and has no weight of its own; give hearing.weight")
     ridge = load_ridge(spec.model) if "ridge" in systems else None
-    return Compared(model, ridge, _dual(spec.dual, model) if spec.dual else None, ears, weight or 0.0)
+    dual = _dual(spec.dual, model) if spec.dual else None
+    other = _other(spec.other, spec.dims or model.dims) if spec.other else None
+    return Compared(model, ridge, dual, ears, other, weight or 0.0)
 
 
 def speech_vectors(compared: Compared, systems: Sequence[str], clips: Sequence[Clip], role: Role) -> dict[str, Rows]:
@@ -101,7 +105,16 @@ def speech_vectors(compared: Compared, systems: Sequence[str], clips: Sequence[C
             found["hybrid"] = mix(spoken, written, compared.weight)
     if "ceiling" in systems:
         found["ceiling"] = model.encode([clip.text for clip in clips], role)
+    if compared.other is not None:
+        found["other"] = compared.other.encode([read_clip(clip) for clip in clips], role)
     return {name: found[name] for name in systems}
+
+
+def text_vectors(compared: Compared, systems: Sequence[str], texts: Sequence[str], role: Role) -> Mapping[str, Rows]:
+    """Unit vectors [n, D] of the texts by system: the model's for all but another model."""
+    own = compared.model.encode(texts, role)
+    other = {} if compared.other is None else {"other": compared.other.encode(texts, role)}
+    return {name: other.get(name, own) for name in systems}
 
 
 def load_ridge(model: str) -> Ridge:
@@ -124,6 +137,13 @@ def _dual(name: str, model: JointEncoder) -> JointEncoder:
     if dual.fingerprints.space != model.fingerprints.space:
         raise SpecError(f"dual {name!r} is of another space than the model; train it with the same texts and dims")
     return dual
+
+
+def _other(name: str, dims: Sequence[int]) -> Encoder:
+    other = load_model(name)
+    if missing := sorted(set(dims) - set(other.dims)):
+        raise SpecError(f"other {name!r} has no dims {missing}; set dims to what both models have")
+    return other
 
 
 def _heard(compared: Compared, clips: Sequence[Clip], role: Role) -> tuple[FloatArray, FloatArray]:

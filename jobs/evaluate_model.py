@@ -19,7 +19,7 @@ from evaluate.plots import ndcg_by_dim_plot
 from evaluate.quality import evaluate_task
 from evaluate.report import Report, Task, as_json, as_markdown
 from evaluate.spec import EvaluateSpec, TaskSpec
-from evaluate.systems import Compared, load_compared, speech_vectors
+from evaluate.systems import Compared, load_compared, speech_vectors, text_vectors
 from jobs.progress import Progress, Silent
 from train.curate.sources.clips import Clip, words
 from train.data import SOURCES, prompts_by_part, said
@@ -85,8 +85,7 @@ def measure(compared: Compared, spec: EvaluateSpec, task: TaskSpec, most: int | 
         raise InputError(
             f"task {task.name!r}: {task.source} has no {task.speech_lang} clips with {task.text_lang} texts"
         )
-    model = compared.model
-    dims = spec.dims or model.dims
+    dims = spec.dims or compared.model.dims
     settings: dict[str, Any] = {"baseline": spec.baseline, "draws": spec.draws, "seed": spec.seed}
     if task.direction == "speech-to-text":
         # All that the source has in this language, recorded or not, trained on or not: the hard negatives.
@@ -94,13 +93,15 @@ def measure(compared: Compared, spec: EvaluateSpec, task: TaskSpec, most: int | 
         texts, place = distinct(found.get(task.text_lang, "") for found in captions.values())
         relevant = np.asarray([place[_key(clip, task.text_lang)] for clip in clips])
         asked = speech_vectors(compared, spec.systems, clips, "query")
-        return evaluate_task(task.name, asked, model.encode(texts, "document"), relevant, dims, **settings)
+        searched = text_vectors(compared, spec.systems, texts, "document")
+        return evaluate_task(task.name, asked, searched, relevant, dims, **settings)
     texts, place = distinct(clip.translations[task.text_lang] for clip in clips)
     answers: list[set[int]] = [set() for _ in texts]
     for i, clip in enumerate(clips):
         answers[place[_key(clip, task.text_lang)]].add(i)
     heard = speech_vectors(compared, spec.systems, clips, "document")
-    return evaluate_task(task.name, model.encode(texts, "query"), heard, answers, dims, **settings)
+    questions = text_vectors(compared, spec.systems, texts, "query")
+    return evaluate_task(task.name, questions, heard, answers, dims, **settings)
 
 
 def distinct(texts: Iterable[str]) -> tuple[list[str], dict[str, int]]:

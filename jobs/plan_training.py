@@ -3,7 +3,6 @@
 Lists the sources; no recording is opened and no weights are loaded, so that what is broken or silent still counts.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,8 +22,7 @@ from jobs.teacher import Lesson
 from jobs.terminal import many
 from jobs.training_data import training_data, work_url
 from train.features import plan_shards
-from train.heard import heard
-from train.order import batches
+from train.heard import epoch_batches
 from train.size import feature_size, tower_shape
 from train.spec import TrainSpec
 from train.text import unfreeze as unfreeze_text
@@ -37,7 +35,8 @@ def plan_training(spec: TrainSpec, progress: Progress | None = None) -> Plain:
     with told_if_slow(progress, "listing the sources"):
         found = training_data(spec, progress, look_inside=False)
     epochs = 0 if spec.strategy == "ridge" else spec.optimiser.epochs
-    steps = [_steps(spec, found.lesson, epoch) for epoch in range(epochs)] or [0]
+    clips, train = found.lesson.clips, found.lesson.train
+    steps = [len(epoch_batches(clips, train, lambda one: 0, spec, epoch)) for epoch in range(epochs)] or [0]
     document = {
         "strategy": spec.strategy,
         "output": spec.output,
@@ -53,15 +52,7 @@ def plan_training(spec: TrainSpec, progress: Progress | None = None) -> Plain:
         "identity": spec.identity(),
         "spec": spec.model_dump(mode="json"),
     }
-    return Plain(document, plan_words(document))
-
-
-def _steps(spec: TrainSpec, lesson: Lesson, epoch: int) -> int:
-    members: Sequence[int] = lesson.train
-    if lesson.clips:
-        epochs, seed = spec.optimiser.epochs, spec.seed
-        members = heard(lesson.clips, members, spec.sources, seed=seed, epoch=epoch, epochs=epochs)
-    return len(batches(members, lambda one: 0, spec.optimiser.batch, spec.seed, epoch))
+    return Plain(document, _words(document))
 
 
 def check_towers(spec: TrainSpec) -> None:
@@ -115,7 +106,7 @@ def trained_parameters(spec: TrainSpec) -> int:
     return own + int(spec.loss.learn_temperature)
 
 
-def plan_words(document: dict[str, Any]) -> str:
+def _words(document: dict[str, Any]) -> str:
     """The plan for people, a line a matter."""
     counts = ", ".join(f"{count:,} {part}" for part, count in document["examples"].items())
     hours = ", ".join(f"{one:.2f} h {part}" for part, one in document["hours"].items())

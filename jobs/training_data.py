@@ -89,6 +89,8 @@ def _speech(spec: TrainSpec, progress: Progress, look_inside: bool) -> Found:
     parts = clips_by_part(spec.sources, cache_folder(), spec.target_langs, spoken=look_inside, told=speaking.told)
     speaking.end()
     train, dev, dropped = _by_kind(parts.train), _by_kind(parts.dev), list(parts.dropped)
+    # Before all recordings are opened, which takes a while.
+    check_counts(spec, {"train": len(train), "dev": len(dev)})
     if look_inside:
         (train, more), (dev, less) = _looked_into(spec, train, progress), _looked_into(spec, dev, progress)
         dropped += [*more, *less]

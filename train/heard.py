@@ -1,13 +1,14 @@
 """Which clips an epoch hears: all of a source, or a share of it drawn anew, and until when."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from train.curate.sources import asterisk, manifest, synthetic, tuxpaint
 from train.curate.sources.clips import Clip
-from train.spec import SourceSpec
+from train.order import batches
+from train.spec import SourceSpec, TrainSpec
 
 
 def heard(
@@ -33,6 +34,16 @@ def heard(
         drawn = np.random.default_rng([seed, epoch, number, 2]).permutation(np.asarray(groups[number]))[:most]
         kept.update(drawn.tolist())
     return [member for member in members if member in kept]
+
+
+def epoch_batches(
+    clips: Sequence[Clip], members: Sequence[int], length: Callable[[int], int], spec: TrainSpec, epoch: int
+) -> list[list[int]]:
+    """Batches of what the epoch hears; of all members where `clips` are not known.  Raises SpecError at too few."""
+    settings, seed = spec.optimiser, spec.seed
+    if clips:
+        members = heard(clips, members, spec.sources, seed=seed, epoch=epoch, epochs=settings.epochs)
+    return batches(members, length, settings.batch, seed, epoch)
 
 
 def _owners(sources: Sequence[SourceSpec]) -> dict[tuple[str, str], int]:

@@ -22,10 +22,9 @@ from embed.model.budget import Budget
 from embed.model.joint import JointEncoder
 from train.curate.sources.clips import Clip
 from train.dev_scores import dev_scores, judge_dev
-from train.heard import heard
+from train.heard import epoch_batches
 from train.losses import Gather, against_table, distillation, regression, reverse_infonce
 from train.masks import masked
-from train.order import batches
 from train.spec import TrainSpec
 from train.strategy import ROLES, At, Metric, chance, trained
 from train.targets import Targets
@@ -105,10 +104,7 @@ class LateFusionStrategy:
         return {**trained(self.model), **own}
 
     def batches(self, epoch: int) -> list[list[int]]:
-        settings, seed, members = self.spec.optimiser, self.spec.seed, self.train
-        if self.clips:
-            members = heard(self.clips, members, self.spec.sources, seed=seed, epoch=epoch, epochs=settings.epochs)
-        return batches(members, self.features.length, settings.batch, seed, epoch)
+        return epoch_batches(self.clips, self.train, self.features.length, self.spec, epoch)
 
     def inputs(self, members: Sequence[int], at: At) -> tuple[Any, ...]:
         """Frames [B, T, F], or waves [B, samples] for a speech tower that is trained; lengths [B]; role."""

@@ -40,6 +40,7 @@ def test_where_it_is_written_does_not_change_what_it_is() -> None:
         ({"gates": [GATE], "systems": ["ridge"]}, "wants it among the systems"),
         ({"systems": ["dual"]}, "give both or neither"),
         ({"dual": "demo"}, "give both or neither"),
+        ({"other": "demo"}, "give both or neither"),
         ({"hearing": {"weight": -1}}, "hearing.weight"),
         ({"gates": [{**GATE, "dim": 100}], "dims": [384, 64]}, "wants it among the dims"),
         ({"gates": [{**GATE, "at_least": 50}]}, "less than or equal to 1"),

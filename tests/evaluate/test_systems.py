@@ -14,7 +14,7 @@ from embed.errors import InputError, SpecError
 from embed.model.directory import load_joint
 from embed.model.hybrid import HybridSpec, load_hybrid, save_hybrid
 from evaluate.spec import EvaluateSpec
-from evaluate.systems import RIDGE, load_compared, speech_vectors
+from evaluate.systems import RIDGE, load_compared, speech_vectors, text_vectors
 from tests.recognisers import whisper_in
 from tests.towers import Tiny, encoder_values, model_in
 from train.curate.sources.clips import Clip, read_clip
@@ -105,6 +105,21 @@ def test_a_recording_is_transcribed_once_and_told_its_language(
     monkeypatch.setattr(ears.recogniser, "transcribe", transcribe)
     assert ears.texts(clips) == ears.texts(clips[::-1])[::-1]
     assert told == [(1, ()), (2, ("fr",))]
+
+
+def test_another_model_has_texts_of_its_own(shelf: Path, clips: list[Clip]) -> None:
+    systems = ["late-fusion", "other"]
+    compared = load_compared(spec_of(shelf, "model", systems, other=str(shelf / "hybrid"), dims=[16]))
+    waves = [read_clip(one) for one in clips]
+    spoken, texts = (
+        speech_vectors(compared, systems, clips, "query"),
+        text_vectors(compared, systems, ["a", "b"], "document"),
+    )
+    assert spoken["other"] == pytest.approx(load_hybrid(shelf / "hybrid").encode(waves, "query"), abs=1e-4)
+    assert np.abs(np.asarray(spoken["other"]) - np.asarray(spoken["late-fusion"])).max() > 0.01
+    assert texts["other"] == pytest.approx(compared.model.encode(["a", "b"], "document"), abs=1e-4)  # of one space
+    with pytest.raises(SpecError, match=r"has no dims \[8\]; set dims"):
+        load_compared(spec_of(shelf, "model", systems, other=str(shelf / "other")))
 
 
 def test_what_is_missing_is_named(shelf: Path) -> None:
