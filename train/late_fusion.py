@@ -23,7 +23,7 @@ from embed.model.joint import JointEncoder
 from train.curate.sources.clips import Clip
 from train.dev_scores import dev_scores, judge_dev
 from train.heard import epoch_batches
-from train.losses import Gather, against_table, distillation, regression, reverse_infonce
+from train.losses import Gather, against_tables, distillation, regression, reverse_infonce
 from train.masks import masked
 from train.spec import TrainSpec
 from train.strategy import ROLES, At, Metric, chance, trained
@@ -84,14 +84,18 @@ class LateFusionStrategy:
         self._vectors = {role: targets.vectors[role].to(device) for role in ROLES}
         # A query is compared with documents and a document with queries.
         other: dict[Role, Role] = {"query": "document", "document": "query"}
-        self._table = {
-            role: {dim: one.to(device) for dim, one in targets.prefixes(other[role], model.dims).items()}
-            for role in ROLES
-        }
         langs = sorted(set(targets.langs))
         self._lang = {lang: number for number, lang in enumerate(langs)}
-        numbers = torch.tensor([self._lang[lang] for lang in targets.langs], device=device)
-        self._of_lang_LN = numbers[None, :] == torch.arange(len(langs), device=device)[:, None]
+        texts = [[row for row, one in enumerate(targets.langs) if one == lang] for lang in langs]
+        prefixes = {role: targets.prefixes(other[role], model.dims) for role in ROLES}
+        self._tables = {
+            role: [{dim: one[rows].to(device) for dim, one in prefixes[role].items()} for rows in texts]
+            for role in ROLES
+        }
+        place_N = torch.empty(len(targets.langs), dtype=torch.long)
+        for rows in texts:
+            place_N[rows] = torch.arange(len(rows))
+        self._place_N = place_N.to(device)  # of a text among those of its language
         self._own_CL = torch.tensor([[own.get(lang, -1) for lang in langs] for own in targets.own], device=device)
         self._spoken_C = torch.tensor(targets.spoken, device=device)
 
@@ -197,9 +201,9 @@ class LateFusionStrategy:
         if settings.kind == "regression":
             told["regression"] = regression(rows, wanted, dims=dims, weights=weights, gather=gather)
         elif settings.candidates == "all":
-            table = {dim: self._table[role][dim] for dim in dims}
-            allowed = self._of_lang_LN[said.langs_B]
-            told["contrast"] = against_table(rows, table, said.texts_B, allowed, **common, gather=gather)
+            tables = [{dim: table[dim] for dim in dims} for table in self._tables[role]]
+            places = self._place_N[said.texts_B]
+            told["contrast"] = against_tables(rows, tables, said.langs_B, places, **common, gather=gather)
         else:
             same = self._same(said.members_B, gather)
             # Each speech among the batch's texts: the reverse of the reverse.

@@ -100,24 +100,32 @@ def reverse_infonce(
     return _towards(texts_BD, gather(vectors_BD), dims, weights, temperature, same_BW, margin, gather)
 
 
-def against_table(
+def against_tables(
     vectors_BD: Tensor,
-    table: Mapping[int, Tensor],
+    tables: Sequence[Mapping[int, Tensor]],
+    table_B: Tensor,
     positives_B: Tensor,
-    allowed_BN: Tensor,
     *,
     weights: Sequence[float] | None = None,
     temperature: float | Tensor = 0.05,
     margin: float | None = None,
     gather: Gather = ALONE,
 ) -> Tensor:
-    """Weighted mean over dims of the cross-entropy of each row's positive among its allowed texts of the table.
+    """Weighted mean over dims of the cross-entropy of each row's positive among the texts of the row's own table.
 
-    `table` holds unit prefixes [N, d] by d, widest first; `allowed_BN` is False for texts that are no fair negative
-    (of another language, or equally right).  The table is the same on all workers, so nothing is gathered.
+    A table (e.g. of a language's texts) holds unit prefixes [N, d] by d, widest first; row i is sought in table
+    `table_B[i]`, and its positive stands there at `positives_B[i]`.  The tables are the same on all workers, so nothing
+    is gathered.
     """
-    unfair_BN = ~allowed_BN
-    return _nested(vectors_BD, table, positives_B, weights, temperature, unfair_BN, margin, gather)
+    losses_DB: Tensor | None = None
+    for number in sorted(set(table_B.tolist())):
+        (rows,) = (table_B == number).nonzero(as_tuple=True)
+        found = _by_row(vectors_BD[rows], tables[number], positives_B[rows], temperature, None, margin)
+        if losses_DB is None:
+            losses_DB = found.new_zeros(len(found), len(vectors_BD))
+        losses_DB = losses_DB.index_copy(1, rows, found)
+    assert losses_DB is not None
+    return _weighted([gather.mean(one) for one in losses_DB], weights)
 
 
 def distillation(vectors_BD: Tensor, teachers_BD: Tensor, *, gather: Gather = ALONE) -> Tensor:
@@ -156,19 +164,19 @@ def _towards(
     prefixes = {dim: _unit(candidates_CD, dim) for dim in sorted(dims, reverse=True)}
     order = None if weights is None else [weights[list(dims).index(dim)] for dim in prefixes]
     positives_B = torch.arange(len(asking_BD), device=asking_BD.device) + gather.first
-    return _nested(asking_BD, prefixes, positives_B, order, temperature, same_BC, margin, gather)
+    losses_DB = _by_row(asking_BD, prefixes, positives_B, temperature, same_BC, margin)
+    return _weighted([gather.mean(one) for one in losses_DB], order)
 
 
-def _nested(
+def _by_row(
     asking_BD: Tensor,
     prefixes: Mapping[int, Tensor],
     positives_B: Tensor,
-    weights: Sequence[float] | None,
     temperature: float | Tensor,
     unfair_BC: Tensor | None,
     margin: float | None,
-    gather: Gather,
 ) -> Tensor:
+    """Cross-entropy [dims, B] of each row's positive among the candidates, widest dim first."""
     losses: list[Tensor] = []
     own_B1 = positives_B[:, None]
     if unfair_BC is not None:
@@ -182,8 +190,8 @@ def _nested(
         scores_BC = cosines_BC / temperature
         if unfair_BC is not None:
             scores_BC = scores_BC.masked_fill(unfair_BC, float("-inf"))
-        losses.append(gather.mean(nn.functional.cross_entropy(scores_BC, positives_B, reduction="none")))
-    return _weighted(losses, weights)
+        losses.append(nn.functional.cross_entropy(scores_BC, positives_B, reduction="none"))
+    return torch.stack(losses)
 
 
 def _with_negatives(same_BC: Tensor | None, num_pairs: int, negatives_CD: Tensor, num_rows: int) -> Tensor:

@@ -53,7 +53,7 @@ class Fusion(nn.Module):
 
         `x` are frames that `shorten` has averaged by `frame_pool`, as a feature cache keeps them.
         """
-        x = (x - self.centre) / self.scale
+        x = (x - self.centre).div_(self.scale)  # in place: of what is as large as all frames there is one copy
         x = self.norm(self.linear(x))
         if self.spec.activation:
             x = nn.functional.gelu(x)

@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tests.train.workers import run_workers
 from train.gather import with_gradient
 from train.grad_cache import cached_backward
-from train.losses import ALONE, Gather, against_table, distillation, infonce, regression, reverse_infonce
+from train.losses import ALONE, Gather, against_tables, distillation, infonce, regression, reverse_infonce
 
 DIMS = (6, 3)
 KINDS = ("infonce", "reverse", "table", "distillation", "regression")
@@ -35,9 +35,9 @@ def loss_of(kind: str, vectors: Tensor, members: list[int], gather: Gather, heat
     if kind == "reverse":
         return reverse_infonce(vectors, targets, dims=DIMS, temperature=heat, same_BW=same, gather=gather)
     if kind == "table":
-        table = {dim: nn.functional.normalize(rows(3, 7, 6)[:, :dim], dim=-1) for dim in DIMS}
-        allowed = torch.ones(len(members), 7, dtype=torch.bool)
-        return against_table(vectors, table, torch.tensor(members), allowed, temperature=heat, gather=gather)
+        tables = [{dim: nn.functional.normalize(rows(seed, 7, 6)[:, :dim], dim=-1) for dim in DIMS} for seed in (3, 4)]
+        own = torch.tensor(members)
+        return against_tables(vectors, tables, own % 2, own, temperature=heat, gather=gather)
     if kind == "distillation":
         return distillation(vectors, targets, gather=gather)
     return regression(vectors, targets, dims=DIMS, gather=gather)

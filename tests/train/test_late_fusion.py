@@ -5,7 +5,7 @@ import torch
 
 from embed.errors import SpecError
 from tests.train.taught import Taught
-from train.losses import ALONE, against_table, distillation, regression, reverse_infonce
+from train.losses import ALONE, against_tables, distillation, regression, reverse_infonce
 from train.strategy import At
 
 QUERY, DOCUMENT = At(0, 0, 0), At(1, 0, 1)
@@ -38,10 +38,10 @@ def test_a_spoken_question_is_drawn_to_its_text_among_its_language(lesson: Taugh
     strategy, vectors = lesson.strategy(), unit(4)
     told = strategy.loss(vectors, MEMBERS, QUERY, ALONE)
     langs = [strategy._drawn_lang(clip, 0) for clip in MEMBERS]
-    texts = [clip % 8 + 8 * lang for clip, lang in zip(MEMBERS, langs, strict=True)]
-    allowed = torch.tensor([[i // 8 == lang for i in range(16)] for lang in langs])
-    table = lesson.targets.prefixes("document", (32, 16, 8))
-    contrast = against_table(vectors, table, torch.tensor(texts), allowed, temperature=0.05)
+    prefixes = lesson.targets.prefixes("document", (32, 16, 8))
+    tables = [{dim: rows[first : first + 8] for dim, rows in prefixes.items()} for first in (0, 8)]
+    places = torch.tensor([clip % 8 for clip in MEMBERS])
+    contrast = against_tables(vectors, tables, torch.tensor(langs), places, temperature=0.05)
     teachers = lesson.targets.vectors["query"][[lesson.targets.spoken[clip] for clip in MEMBERS]]
     torch.testing.assert_close(told["contrast"], contrast)
     torch.testing.assert_close(told["loss"], contrast + 5 * distillation(vectors, teachers))

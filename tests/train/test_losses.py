@@ -1,6 +1,6 @@
 """Losses on axes and in the plane: the numbers can be worked out by hand, or by a slow loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from math import cos, exp, log, pi, sin
 from typing import Any
@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from tests.train import plain_losses
-from train.losses import against_table, distillation, infonce, regression, reverse_infonce
+from train.losses import against_tables, distillation, infonce, regression, reverse_infonce
 
 EYE = torch.eye(4)
-ALL = torch.ones(2, 4, dtype=torch.bool)
 HARD, NONE = EYE[3], torch.zeros(4)
 
 
@@ -28,14 +27,22 @@ def random_rows(seed: int, *shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-# Against a table
+# Against tables
+
+
+def against(
+    vectors: Tensor, table: Mapping[int, Tensor], positives: list[int], temperature: float, **settings: Any
+) -> Tensor:
+    """One table for all."""
+    ours = torch.zeros(len(vectors), dtype=torch.long)
+    return against_tables(vectors, [table], ours, torch.tensor(positives), temperature=temperature, **settings)
 
 
 def test_a_vector_on_its_axis_among_four() -> None:
     # Scores are 1/t for the right one and 0 for three others.
-    loss = against_table(EYE[:2], {4: EYE}, torch.tensor([0, 1]), ALL, temperature=0.5)
+    loss = against(EYE[:2], {4: EYE}, [0, 1], 0.5)
     assert loss.item() == pytest.approx(-log(exp(2) / (exp(2) + 3)), abs=1e-6)
-    wrong = against_table(EYE[:2], {4: EYE}, torch.tensor([1, 0]), ALL, temperature=0.5)
+    wrong = against(EYE[:2], {4: EYE}, [1, 0], 0.5)
     assert wrong.item() == pytest.approx(-log(1 / (exp(2) + 3)), abs=1e-6)
 
 
@@ -43,46 +50,46 @@ def test_the_loss_is_the_mean_over_dims_of_renormalised_prefixes() -> None:
     # (1, 1, 1, 1): half of the way to every axis in four dimensions, 1/sqrt(2) in the first two.
     vector = torch.full((1, 4), 7.0)
     table = {4: EYE, 2: torch.eye(2)[[0, 1, 0, 1]]}
-    loss = against_table(vector, table, torch.tensor([0]), ALL[:1], temperature=1.0)
-    assert loss.item() == pytest.approx(log(4), abs=1e-6)
+    assert against(vector, table, [0], 1.0).item() == pytest.approx(log(4), abs=1e-6)
     slanted = torch.tensor([[cos(pi / 6), sin(pi / 6), 0, 9.0]])
-    two = against_table(slanted, {2: torch.eye(2)}, torch.tensor([0]), ALL[:1, :2], temperature=1.0)
+    two = against(slanted, {2: torch.eye(2)}, [0], 1.0)
     assert two.item() == pytest.approx(log(1 + exp(0.5 - cos(pi / 6))), abs=1e-6)
 
 
-def test_texts_that_are_not_allowed_do_not_count() -> None:
-    allowed = torch.tensor([[True, True, False, False], [False, True, False, False]])
-    loss = against_table(EYE[[0, 2]], {4: EYE}, torch.tensor([0, 1]), allowed, temperature=1.0)
+def test_texts_of_another_table_do_not_count() -> None:
+    tables = [{4: EYE[[1]]}, {4: EYE[:2]}]
+    loss = against_tables(EYE[[0, 2]], tables, torch.tensor([1, 0]), torch.tensor([0, 0]), temperature=1.0)
     first, alone = -log(exp(1) / (exp(1) + 1)), 0.0
     assert loss.item() == pytest.approx((first + alone) / 2, abs=1e-6)
 
 
-def test_gradients_do_not_reach_what_is_not_allowed() -> None:
+def test_gradients_reach_a_rows_own_table_alone() -> None:
     vectors = EYE[:1].clone().requires_grad_()
-    table = EYE.clone().requires_grad_()
-    allowed = torch.tensor([[True, True, False, True]])
-    against_table(vectors, {4: table}, torch.tensor([0]), allowed, temperature=0.1).backward()  # type: ignore[no-untyped-call]
+    own, other = (EYE.clone().requires_grad_() for _ in range(2))
+    tables = [{4: other}, {4: own}]
+    loss = against_tables(vectors, tables, torch.tensor([1]), torch.tensor([0]), temperature=0.1)
+    loss.backward()  # type: ignore[no-untyped-call]
     assert vectors.grad is not None
-    assert table.grad is not None
+    assert own.grad is not None
     assert torch.isfinite(vectors.grad).all()
-    assert table.grad[2].abs().sum() == 0
-    assert table.grad[1].abs().sum() > 0
+    assert own.grad.abs().sum() > 0
+    assert other.grad is None
 
 
-def test_the_table_by_a_slow_loop() -> None:
+def test_the_tables_by_a_slow_loop() -> None:
     vectors, texts = random_rows(0, 5, 4), random_rows(1, 7, 4)
-    table = {dim: torch.nn.functional.normalize(texts[:, :dim], dim=-1) for dim in (4, 2)}
-    allowed = random_rows(2, 5, 7) > -0.5
-    positives = torch.tensor([6, 0, 0, 3, 2])
-    fast = against_table(vectors, table, positives, allowed, weights=(3, 1), temperature=0.3, margin=0.2)
+    parts = [texts[:3], texts[3:]]
+    tables = [{dim: torch.nn.functional.normalize(part[:, :dim], dim=-1) for dim in (4, 2)} for part in parts]
+    ours, positives = torch.tensor([1, 0, 1, 1, 0]), torch.tensor([3, 0, 0, 2, 2])
+    fast = against_tables(vectors, tables, ours, positives, weights=(3, 1), temperature=0.3, margin=0.2)
     slow = plain_losses.one_way(
         vectors.tolist(),
         texts.tolist(),
-        positives.tolist(),
+        (positives + 3 * ours).tolist(),
         dims=(4, 2),
         weights=(3, 1),
         temperature=0.3,
-        unfair=(~allowed).tolist(),
+        unfair=[[(column >= 3) != bool(one) for column in range(7)] for one in ours],
         margin=0.2,
     )
     assert fast.item() == pytest.approx(slow, rel=1e-12)
