@@ -4,10 +4,12 @@ A shard holds some clips in one view (`train.frames`).  Its name is of what went
 recordings and their versions, the seed where chance has a part), so that a changed input never meets an old shard,
 and runs that differ elsewhere share it.
 
-Clips are numbered: the training's first, dev's behind them.  Dev is heard in the first view alone.
+Clips are numbered: the training's first, dev's behind them.  Dev is heard in the first view alone, and so is synthetic
+speech, whose voices differ.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,7 +34,7 @@ from embed.model.tower_files import tower_digest
 from train.augment import heard, is_drawn
 from train.curate.sources.clips import Clip, read_clip
 from train.frames import Dtype, Packed, frames_of, packed
-from train.size import TowerShape, expected_length, frame_pool, tower_shape
+from train.size import TowerShape, expected_length, frame_pool, num_views, tower_shape
 from train.spec import FeatureSpec, ViewSpec
 
 log = logging.getLogger(__name__)
@@ -95,7 +97,9 @@ def plan_shards(
     made_by = [tower_digest(spec.speech.name), list(spec.speech.layers or ()), pool, features.dtype]
     shards = []
     for number, view in enumerate(features.views):
-        for first, last in _stretches(clips if number == 0 else clips[:num_train], num_train):
+        for first, last in _stretches(clips, num_train):
+            if number >= num_views(clips[first], features, first < num_train):
+                continue
             part = tuple(clips[first:last])
             voices = _voices(clips[:num_train], view, seed, first)
             went_in = [[_what(clip), versions[clip.uri]] for clip in (*part, *voices)]
@@ -130,12 +134,12 @@ class Features:
     def __init__(self, shards: Sequence[Shard], num_clips: int, tower: TowerFactory | None = None) -> None:
         self.num_clips = num_clips
         self.shards = list(shards)
-        self.views = 1 + max((shard.view for shard in shards), default=0)
         self._where = {
             (shard.view, shard.first + row): (number, row)
             for number, shard in enumerate(self.shards)
             for row in range(len(shard.clips))
         }
+        self._views = Counter(clip for _, clip in self._where)
         self._factory = tower
         self._open: dict[int, Packed] = {}
         self._lock = Lock()
@@ -143,6 +147,10 @@ class Features:
     @property
     def width(self) -> int:
         return self.shards[0].shape.width
+
+    def num_views(self, clip: int) -> int:
+        """In how many ways the clip is heard."""
+        return self._views[clip]
 
     def length(self, clip: int, view: int = 0) -> int:
         """Frames by the clip's duration, known before any are computed; `frames` may have one more or less.

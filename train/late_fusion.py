@@ -36,8 +36,7 @@ TEMPERATURE = "log_temperature"
 class Heard(Protocol):
     """What the frozen speech tower says of clips, in several views: `train.features.Features` and its like."""
 
-    @property
-    def views(self) -> int: ...
+    def num_views(self, clip: int) -> int: ...
     def frames(self, clip: int, view: int = 0) -> Tensor: ...
     def wave(self, clip: int, view: int = 0) -> FloatArray: ...
     def length(self, clip: int, view: int = 0) -> int: ...
@@ -228,7 +227,7 @@ class LateFusionStrategy:
 
     def _frames(self, clip: int, epoch: int) -> Tensor:
         random = chance(self.spec.seed, epoch, clip)
-        sound = self._sound(clip, int(random.integers(self.features.views)))
+        sound = self._sound(clip, int(random.integers(self.features.num_views(clip))))
         return masked(sound, self.spec.masks, self._mean, random) if sound.dim() == 2 else sound
 
     def _sound(self, clip: int, view: int) -> Tensor:

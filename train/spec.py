@@ -83,7 +83,9 @@ class FeatureSpec(Spec):
     )
     dtype: Literal["float16", "int8"] = Field(default="float16", description="int8 is half as large, scaled by channel")
     views: tuple[ViewSpec, ...] = Field(
-        default=(ViewSpec(),), min_length=1, description="A clip is heard in one of them an epoch"
+        default=(ViewSpec(),),
+        min_length=1,
+        description="A clip is heard in one of them an epoch; synthetic speech in the first",
     )
 
 

@@ -84,7 +84,12 @@ def test_features_are_what_the_tower_says(
         *((1, 0, 3), (1, 3, 3)),
         *((2, 0, 3), (2, 3, 3)),
     ]
-    assert (features.num_clips, features.views, features.width) == (8, 3, 64)  # two layers of 32
+    assert (features.num_clips, features.num_views(0), features.num_views(7), features.width) == (
+        8,
+        3,
+        1,
+        64,
+    )  # two layers of 32
     for number, clip in enumerate(clips):
         for view, speed in [(0, 1.0), (1, 1.25)] if number < NUM_TRAIN else [(0, 1.0)]:
             wave = at_speed(read_clip(clip), speed)
@@ -219,6 +224,13 @@ def test_the_name_is_of_what_went_in(spec: EncoderSpec, clips: list[Clip]) -> No
     ]
     assert len({frozenset(one) for one in [base, *others]}) == 8
     assert all(re.fullmatch(r"[0-9a-f]{32}\.safetensors", name) for name in base)
+
+
+def test_synthetic_speech_is_heard_in_the_first_view(spec: EncoderSpec, clips: list[Clip]) -> None:
+    made_up = [replace(clip, source="syn") for clip in clips[:2]]
+    shards = plan_shards(spec, [*clips[:2], *made_up], heard_in(VIEWS), 0, "anywhere")
+    features = Features(shards, 4)
+    assert [features.num_views(clip) for clip in range(4)] == [3, 3, 1, 1]
 
 
 def test_another_source_before_them_renames_no_shard(spec: EncoderSpec, clips: list[Clip]) -> None:
