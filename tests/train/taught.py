@@ -28,9 +28,6 @@ LANGS = ("en", "fr")
 class Remembered:
     """`train.late_fusion.Heard` of tensors: clip number i is of pitch i mod 8; the second view begins a frame later."""
 
-    def num_views(self, clip: int) -> int:
-        return 2
-
     def __init__(self, frames: Sequence[Tensor], waves: Sequence[FloatArray]) -> None:
         self.rows, self.waves = list(frames), list(waves)
 
