@@ -22,6 +22,9 @@ from train.spec import TrainSpec
 from train.targets import Targets, compute_text_shard, gather_texts, kept_vectors, plan_text_shards, targets_of
 
 
+FIT_SEED = 0  # not the training's: trainings of several seeds share one space
+
+
 def frozen_side(spec: TrainSpec, train: Sequence[Clip], url: str, device: str = "cpu") -> JointEncoder:
     """The untrained model with its transform fitted; the fit is kept, so that every worker has the same one."""
     model = assemble(spec.encoder).to(device)
@@ -32,7 +35,7 @@ def frozen_side(spec: TrainSpec, train: Sequence[Clip], url: str, device: str = 
         # All texts of the towers' space as it is, before any transform.
         bare = {"transform": False, "speech": None, "fusion": None, "head": None, "adapt": AdaptSpec.parse({})}
         plain = assemble(spec.encoder.model_copy(update=bare)).to(device)
-        texts = nesting_texts(train, _langs(spec, train), spec.manuals, cache_folder(), spec.seed)
+        texts = nesting_texts(train, _langs(spec, train), spec.manuals, cache_folder(), FIT_SEED)
         store.write_bytes(place, save(_learned(plain, texts, spec).state_dict()))
     model.transform.load_state_dict(load(store.read_bytes(place)))
     return model
@@ -52,7 +55,7 @@ def _learned(plain: JointEncoder, texts: NestingTexts, spec: TrainSpec) -> Nesti
     documents = torch.from_numpy(plain.encode(texts.texts, "document"))
     running = torch.from_numpy(plain.encode(texts.running, "document"))
     try:
-        return learn_nesting(queries, documents, texts.groups, running, spec.encoder.dims, spec.seed)
+        return learn_nesting(queries, documents, texts.groups, running, spec.encoder.dims, FIT_SEED)
     except ValueError as error:
         raise SpecError(f"field 'encoder.transform': {error}, or set it to false") from None
 
@@ -63,7 +66,7 @@ def _fit_on(spec: TrainSpec, train: Sequence[Clip]) -> str:
     # The texts themselves: a manifest may change while the spec that names it does not.
     texts = [[clip.source, clip.text, *(clip.translations.get(lang, "") for lang in langs)] for clip in train]
     made = [_text_tower(spec), list(spec.encoder.dims)]
-    return digest("nesting", made, langs, texts, spec.manuals, spec.seed).hex()
+    return digest("nesting", made, langs, texts, spec.manuals, FIT_SEED).hex()
 
 
 def _space(spec: TrainSpec, model: JointEncoder) -> str:

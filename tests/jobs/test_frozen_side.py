@@ -57,11 +57,11 @@ def test_what_the_fit_does_not_depend_on_shares_it(tiny: Tiny, clips: list[Clip]
     frozen_side(plain, clips, str(tmp_path))
     headed = {**plain.encoder.model_dump(), "fusion": None, "head": {"pooling": "mean"}}
     frozen_side(spec_of(tiny, strategy="dual", encoder=headed), clips, str(tmp_path))
+    frozen_side(spec_of(tiny, seed=1), clips, str(tmp_path))  # trainings of several seeds share one space
     assert len(list(tmp_path.iterdir())) == 1
-    frozen_side(spec_of(tiny, seed=1), clips, str(tmp_path))
     other = [replace(clips[0], translations={**clips[0].translations, "en": "changed"}), *clips[1:]]
     frozen_side(plain, other, str(tmp_path))
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_tower_without_transform_keeps_nothing(tiny: Tiny, clips: list[Clip], tmp_path: Path) -> None:
