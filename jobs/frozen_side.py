@@ -21,7 +21,6 @@ from train.nesting_texts import NestingTexts, nesting_texts
 from train.spec import TrainSpec
 from train.targets import Targets, compute_text_shard, gather_texts, kept_vectors, plan_text_shards, targets_of
 
-
 FIT_SEED = 0  # not the training's: trainings of several seeds share one space
 
 

@@ -42,7 +42,8 @@ def model_folder(name: str) -> Path:
     for folder in (RELEASED / name, Path(name)):
         if _is_model(folder):
             return folder
-    released = ", ".join(sorted(p.name for p in RELEASED.iterdir() if _is_model(p))) if RELEASED.is_dir() else ""
+    found = (folder for depth in ("*", "*/*") for folder in RELEASED.glob(depth) if _is_model(folder))
+    released = ", ".join(sorted(str(folder.relative_to(RELEASED)) for folder in found))
     raise SpecError(f"model {name!r} is neither a released one ({released or 'none'}) nor a folder with {SPEC}")
 
 

@@ -48,7 +48,7 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Late fusion (bert, whisper), the same to another folder, text (bert), ridge (qwen3, hubert)."""
+    """Late fusion (bert, whisper), the same to another folder, text (bert), ridge (qwen3, hubert), a dual encoder."""
     root = tmp_path_factory.mktemp("training")
     write_prompts(root / "cache", 40)
     late = values_of(tiny, root, encoder={**encoder_values(tiny), "transform": True})
@@ -56,11 +56,15 @@ def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     del head["fusion"]
     texts = [{"name": "asterisk", "langs": ["fr", "en"]}]
     alone = {"encoder": encoder_values(tiny, speech=None), "sources": [], "target_langs": [], "texts": texts}
+    apart = {**encoder_values(tiny), "head": {"frame_pool": 2}}
+    del apart["fusion"]
+    short = {"epochs": 1, "batch": 8}
     wanted = {
         "late": late,
         "again": late,
         "text": values_of(tiny, root, strategy="text", **alone, workers=1),
         "ridge": values_of(tiny, root, strategy="ridge", encoder=head),
+        "dual": values_of(tiny, root, strategy="dual", encoder=apart, optimiser=short, fewest_workers=1),
     }
     specs = []
     for name, values in wanted.items():
@@ -158,6 +162,14 @@ def test_ridge_is_a_model_too(trained: Trained) -> None:
     assert str(metrics["ridge"]["chosen"]) in metrics["ridge"]["dev_speech_to_text_by_strength"]
     assert "training" not in metrics
     assert (output / RIDGE).is_file()
+
+
+@pytest.mark.ray
+def test_a_dual_encoder_has_a_head_of_its_own(trained: Trained) -> None:
+    model = load_joint(str(trained.root / "dual"))
+    assert (trained.root / "dual" / HEAD).is_file()
+    assert model.encode([voice(1, 0)], "query").shape == (1, 32)
+    assert trained.metrics("dual")["training"]["steps"] == trained.metrics("dual")["examples"]["train"] // 8
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,15 @@ from embed.encoder import Batch, truncate
 from embed.errors import DataUnavailable
 from embed.model.directory import CARD, RELEASED, load_joint
 from embed.model.joint import JointEncoder
+from evaluate.bench.quality_goals import goals_of
+from evaluate.spec import EvaluateSpec
+from jobs.evaluate_model import evaluate_model
 from train.curate.sources import asterisk
 from train.curate.sources.clips import Clip, read_clip
 from train.curate.split import split
 
 DEMO = RELEASED / "demo"
+SPECS = Path(__file__).parents[3] / "deploy" / "specs"
 pytestmark = pytest.mark.data
 
 
@@ -64,3 +68,13 @@ def test_spoken_and_typed_questions_find_held_out_prompts(model: JointEncoder, h
         moment = (truncate(english, dim) @ truncate(heard, dim).T).argmax(1)
         assert (first == right).mean() > 0.6
         assert (moment == right).mean() > 0.4
+
+
+@pytest.mark.parametrize("name", ["evaluate-demo", "evaluate-hybrid"])
+def test_it_reaches_its_gates(name: str, tmp_path: Path, held_out: list[Clip]) -> None:
+    """On recorded prompts of test; the figures stand in its card."""
+    spec = EvaluateSpec.load(SPECS / f"{name}.yaml", [f"output={tmp_path}", "dims=[384,128,64]"])
+    found = evaluate_model(spec)
+    assert found.missed == ()
+    tasks = {task.name.replace("test ", ""): task for task in found.report.tasks}
+    assert [goal.what for goal in goals_of(tasks) if not goal.passed] == []
