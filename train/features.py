@@ -33,6 +33,7 @@ from embed.model.speech_tower import SpeechTower
 from embed.model.tower_files import tower_digest
 from train.augment import heard, is_drawn
 from train.curate.sources.clips import Clip, read_clip
+from train.curate.sources.synthetic import SOURCE as SYNTHETIC
 from train.frames import Dtype, Packed, frames_of, packed
 from train.size import TowerShape, expected_length, frame_pool, num_views, tower_shape
 from train.spec import FeatureSpec, ViewSpec
@@ -40,6 +41,7 @@ from train.spec import FeatureSpec, ViewSpec
 log = logging.getLogger(__name__)
 
 CLIPS_PER_SHARD = 128
+UNSPOKEN = "to be spoken"  # a plan speaks nothing, and counts what is to come
 VOICES_PER_SHARD, VOICES = 32, 5  # clips at hand for babble, and how many are heard at once
 
 TowerFactory = Callable[[], SpeechTower]
@@ -252,9 +254,11 @@ def _versions(clips: Sequence[Clip]) -> dict[str, str]:
     places = [*remote, *(uri for uri in uris if not uri.startswith(store.S3))]
     entries = [entry for place in places for entry in store.listing(place)]
     found = {entry.url: content_version(entry.etag, entry.size_bytes, entry.mtime) for entry in entries}
-    for uri in uris:
-        if uri not in found:
-            raise InputError(f"{uri}: this recording is not there (any more); list the clips again")
+    for clip in clips:
+        if clip.uri not in found:
+            if clip.source != SYNTHETIC:
+                raise InputError(f"{clip.uri}: this recording is not there (any more); list the clips again")
+            found[clip.uri] = UNSPOKEN
     return found
 
 

@@ -254,6 +254,13 @@ def test_a_recording_that_is_gone_is_named(spec: EncoderSpec, tmp_path: Path) ->
         plan_shards(spec, clips, heard_in([{}]), 0, str(tmp_path))
 
 
+def test_what_is_still_to_be_spoken_is_planned(spec: EncoderSpec, clips: list[Clip]) -> None:
+    made_up = [replace(clip, source="syn", uri=f"{clip.uri}.not-yet") for clip in clips]
+    (shard, *_) = plan_shards(spec, made_up, heard_in([{}]), 0, "anywhere")
+    assert shard.expected[0] > 0
+    assert names(spec, made_up).isdisjoint(names(spec, [replace(clip, source="syn") for clip in clips]))
+
+
 @pytest.mark.parametrize("damage", ["gone", "cut", "another's"])
 def test_a_bad_shard_is_named(
     spec: EncoderSpec, tower: SpeechTower, clips: list[Clip], tmp_path: Path, damage: str
