@@ -6,7 +6,7 @@ import numpy as np
 
 from embed.encoder import FloatArray, truncate
 from embed.errors import InputError
-from evaluate.bootstrap import Interval, Values, interval
+from evaluate.bootstrap import Values
 from evaluate.metrics import IntArray, Judged, Relevant, judge
 
 BLOCK = 256  # queries scored at once: bounds memory, changes no value
@@ -41,11 +41,6 @@ def at_dim(vectors: Rows, dim: int) -> FloatArray:
     if dim not in vectors:
         raise InputError(f"no vectors of width {dim} here; there are {', '.join(map(str, vectors))}")
     return vectors[dim]
-
-
-def intervals_by_dim(judged: dict[int, Judged], measure: str, draws: int = 2000, seed: int = 0) -> dict[int, Interval]:
-    """The interval of one measure at each dim."""
-    return {dim: interval(one.values[measure], draws, seed) for dim, one in judged.items()}
 
 
 def _judged(

@@ -3,7 +3,7 @@ import pytest
 
 from embed.errors import InputError
 from evaluate import by_dim
-from evaluate.by_dim import intervals_by_dim, judged_by_dim
+from evaluate.by_dim import judged_by_dim
 from evaluate.metrics import NDCG, RECALL
 
 AXES = np.eye(16, dtype=np.float32)
@@ -58,13 +58,6 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parts.ranks.tolist() == whole.ranks.tolist()
     assert parts.values[NDCG].tolist() == whole.values[NDCG].tolist()
     assert parts.queries == whole.queries
-
-
-def test_intervals_per_dim() -> None:
-    found = intervals_by_dim(judged_by_dim(AXES, AXES, np.arange(16), [16, 4]), RECALL)
-    assert str(found[16]) == "1.000 [1.00, 1.00]"
-    assert found[4].mean == 0.25
-    assert 0 < found[4].low < 0.25 < found[4].high < 0.6
 
 
 def test_refuses_what_does_not_fit() -> None:
