@@ -169,9 +169,7 @@ def _synthetic(
     texts = vocabulary(cache, target_langs, *held_out(cache, target_langs))
     made = synthetic.Speech(dropped=list(texts.dropped))
     for source in wanted:
-        speech = synthetic.clips(
-            cache, source.langs, texts.entries, source.most, source.renditions, told=told, spoken=spoken
-        )
+        speech = synthetic.clips(cache, source.langs, texts.entries, source.most, told=told, spoken=spoken)
         made.clips.extend(speech.clips)
         made.dropped.extend(speech.dropped)
     return made

@@ -5,7 +5,7 @@ The global batch, the order of clips and every random draw are the same whatever
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from embed.model.spec import EncoderSpec
 from embed.spec import Spec, speed_only
@@ -20,11 +20,11 @@ class SourceSpec(Spec):
     name: Literal["asterisk", "tuxpaint", "synthetic", "manifest"]
     langs: tuple[str, ...] = Field(default=(), description="Languages of the speech; all of a manifest's where empty")
     url: str = Field(default="", description="A manifest's path: one JSON line or table row a clip")
-    most: int | None = Field(
-        default=None, ge=1, description="Synthetic: texts a language at most; all there are where null"
-    )
-    renditions: int = Field(
-        default=1, ge=1, le=3, description="Synthetic: voices in which each text is said, the best first"
+    most: tuple[NonNegativeInt | None, ...] = Field(
+        default=(None,),
+        min_length=1,
+        max_length=3,
+        description="Synthetic: texts a language in a first voice, a second, a third (0: not in this one); null is all",
     )
     share: float | None = Field(
         default=None,
@@ -39,8 +39,8 @@ class SourceSpec(Spec):
             raise ValueError("`url` goes with `name: manifest`, and only with it")
         if self.name != "manifest" and not self.langs:
             raise ValueError(f"name the languages of {self.name} that are heard, e.g. langs: [fr, en]")
-        if self.name != "synthetic" and (self.most is not None or self.renditions != 1):
-            raise ValueError("`most` and `renditions` go with `name: synthetic`, and only with it")
+        if self.name != "synthetic" and self.most != (None,):
+            raise ValueError("`most` goes with `name: synthetic`, and only with it")
         return self
 
 

@@ -42,19 +42,18 @@ def clips(
     cache: Path,
     langs: Sequence[str],
     texts: Sequence[Entry],
-    most: int | None = None,
-    renditions: int = 1,
+    most: Sequence[int | None] = (None,),
     *,
     told: Told | None = None,
     spoken: bool = True,
     processes: int | None = None,
 ) -> Speech:
-    """The first `most` texts of each language, each in so many voices as there are, at most `renditions`.
+    """The first `most[0]` texts of each language in one voice, the first `most[1]` in another, and so on; None is all.
 
     Where `spoken` is false nothing is made, and durations are guesses.
     Raises DataUnavailable where an engine is not installed; voices that npm cannot give are left out with a warning.
     """
-    planned = [(entry, utterance) for lang in langs for entry, utterance in _planned(texts, lang, most, renditions)]
+    planned = [(entry, utterance) for lang in langs for entry, utterance in _planned(texts, lang, most)]
     engines, load = _engines(cache, {utterance.engine for _, utterance in planned}, spoken)
     out = Speech(dropped=[Dropped(_name(*one), NO_VOICES) for one in planned if one[1].engine not in engines])
     planned = [one for one in planned if one[1].engine in engines]
@@ -71,10 +70,12 @@ def clips(
     return out
 
 
-def _planned(entries: Sequence[Entry], lang: str, most: int | None, renditions: int) -> list[tuple[Entry, Utterance]]:
-    sayable = [entry for entry in entries if len(entry.texts.get(lang, "")) in range(1, LONGEST + 1)][:most]
+def _planned(entries: Sequence[Entry], lang: str, most: Sequence[int | None]) -> list[tuple[Entry, Utterance]]:
+    sayable = [entry for entry in entries if len(entry.texts.get(lang, "")) in range(1, LONGEST + 1)]
     found = [
-        (entry, drawn(entry.key, lang, entry.texts[lang], number)) for number in range(renditions) for entry in sayable
+        (entry, drawn(entry.key, lang, entry.texts[lang], rendition))
+        for rendition, number in enumerate(most)
+        for entry in sayable[:number]
     ]
     return [(entry, utterance) for entry, utterance in found if utterance is not None]
 

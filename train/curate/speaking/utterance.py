@@ -10,7 +10,7 @@ Engine = Literal["pico", "kokoro"]
 
 # Language -> the engine of each rendition.  Pico is some ten times as fast, Kokoro the better to listen to.
 ENGINES: dict[str, tuple[Engine, ...]] = {
-    **dict.fromkeys(("fr", "es", "en", "it"), ("pico", "pico", "kokoro")),
+    **dict.fromkeys(("fr", "es", "en", "it"), ("pico", "kokoro", "pico")),
     "de": ("pico", "pico"),
     **dict.fromkeys(("bg", "el", "be"), ("kokoro", "kokoro", "kokoro")),
 }

@@ -24,7 +24,7 @@ ENTRIES = [
 def test_a_text_is_spoken_once_and_then_read(tmp_path: Path) -> None:
     pytest.importorskip("py_nanotts", reason="pip install -e '.[synthetic]'")
     told: list[tuple[int, int]] = []
-    speak = partial(synthetic.clips, tmp_path, ["fr", "en"], ENTRIES, 2, 2, told=lambda *now: told.append(now))
+    speak = partial(synthetic.clips, tmp_path, ["fr", "en"], ENTRIES, (2, 0, 2), told=lambda *now: told.append(now))
     found = speak(processes=1)
     assert [(clip.lang, clip.key) for clip in found.clips] == [
         *[("fr", "tux:apple"), ("fr", "cldr:cat")] * 2,
