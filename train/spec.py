@@ -3,7 +3,7 @@
 The global batch, the order of clips and every random draw are the same whatever the number of workers.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, model_validator
 
@@ -188,6 +188,11 @@ class TrainSpec(Spec):
     )
     ridge: tuple[float, ...] = Field(
         default=(1.0, 10.0, 100.0, 1000.0), min_length=1, description="Strengths of ridge tried on dev"
+    )
+    tails: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        default=(1.0, 0.7, 0.5, 0.3),
+        min_length=1,
+        description="Late fusion: values of `encoder.fusion.tail` tried on dev",
     )
     output: str = Field(description="Folder of the model directory that is made")
     seed: int = 0

@@ -39,6 +39,9 @@ class FusionSpec(Spec):
     activation: bool = Field(False, description="Layer norm and GELU after the linear map, GELU between convolutions")
     output_norm: bool = Field(False, description="Layer norm at the end, started at the spread of word embeddings")
     output_map: bool = Field(False, description="A linear map behind the text tower, started at identity")
+    tail: float = Field(
+        1.0, gt=0, le=1, description="Weight, in vectors of speech alone, of what stands behind the second widest dim"
+    )
 
 
 class HeadSpec(Spec):

@@ -81,6 +81,9 @@ class MadeUpFeatures(Features):
     def width(self) -> int:
         return self._pool.shape[1]
 
+    def num_views(self, clip: int) -> int:
+        return 1
+
     def length(self, clip: int, view: int = 0) -> int:
         return self._lengths[clip]
 

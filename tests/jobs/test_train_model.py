@@ -116,6 +116,11 @@ def test_late_fusion_gives_a_model_that_encodes(trained: Trained) -> None:
     assert "CC-BY-SA-3.0" in (output / "CARD.md").read_text(encoding="utf-8")
     assert model.fusion is not None
     assert float(model.fusion.centre.abs().sum()) > 0  # standardised on the training frames
+    assert model.spec.fusion is not None
+    assert model.spec.fusion.tail == metrics["tail"]["chosen"]
+    assert max(metrics["tail"]["dev_score_by_tail"].values()) == pytest.approx(
+        np.mean([metrics["dev"][f"{way}@32"]["mean"] for way in ("speech_to_text", "text_to_speech")]), abs=1e-3
+    )
 
 
 @pytest.mark.ray

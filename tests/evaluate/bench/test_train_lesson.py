@@ -18,7 +18,7 @@ def test_frames_are_the_clips_own() -> None:
     assert first.frames(1).shape == (5, 4)
     assert torch.equal(first.frames(1), again.frames(1))
     assert first.width == 4
-    assert first.views == 1
+    assert first.num_views(0) == 1
 
 
 def test_every_clip_has_a_text_of_its_own_in_every_language() -> None:
