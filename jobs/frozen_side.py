@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load, save
+from torch import Tensor
 
 from embed import store
 from embed.cache import cache_folder
@@ -31,9 +32,7 @@ def frozen_side(spec: TrainSpec, train: Sequence[Clip], url: str, device: str = 
         return model
     place = store.join(url, f"transform-{_fit_on(spec, train)}.safetensors")
     if not store.exists(place):
-        # All texts of the towers' space as it is, before any transform.
-        bare = {"transform": False, "speech": None, "fusion": None, "head": None, "adapt": AdaptSpec.parse({})}
-        plain = assemble(spec.encoder.model_copy(update=bare)).to(device)
+        plain = _plain(spec, device)
         texts = nesting_texts(train, _langs(spec, train), spec.manuals, cache_folder(), FIT_SEED)
         store.write_bytes(place, save(_learned(plain, texts, spec).state_dict()))
     model.transform.load_state_dict(load(store.read_bytes(place)))
@@ -41,12 +40,30 @@ def frozen_side(spec: TrainSpec, train: Sequence[Clip], url: str, device: str = 
 
 
 def frozen_targets(spec: TrainSpec, model: JointEncoder, clips: Sequence[Clip], url: str) -> Targets:
-    """The texts of the clips with their vectors, encoded once and kept; `model` is what `frozen_side` gave."""
+    """The texts of the clips with their vectors; `model` is what `frozen_side` gave.
+
+    What the tower says of them is kept, and serves whatever transform comes behind it.
+    """
     texts, own = gather_texts(clips, spec.target_langs)
-    shards = plan_text_shards(texts, _space(spec, model), store.join(url, "targets"))
-    for shard in shards:
-        compute_text_shard(model, shard)
-    return targets_of(clips, texts, own, kept_vectors(shards))
+    shards = plan_text_shards(texts, digest("tower", _text_tower(spec)).hex(), store.join(url, "targets"))
+    missing = [shard for shard in shards if not store.exists(shard.url)]
+    if missing:
+        plain = _plain(spec, str(model.text.model.device))
+        for shard in missing:
+            compute_text_shard(plain, shard)
+    with torch.no_grad():
+        vectors = {role: _placed(model, found) for role, found in kept_vectors(shards).items()}
+    return targets_of(clips, texts, own, vectors)
+
+
+def _placed(model: JointEncoder, vectors: Tensor) -> Tensor:
+    return model.place(vectors.to(model.text.model.device)).cpu()
+
+
+def _plain(spec: TrainSpec, device: str) -> JointEncoder:
+    """The text tower's space as it is, before any transform."""
+    bare = {"transform": False, "speech": None, "fusion": None, "head": None, "adapt": AdaptSpec.parse({})}
+    return assemble(spec.encoder.model_copy(update=bare)).to(device)
 
 
 def _learned(plain: JointEncoder, texts: NestingTexts, spec: TrainSpec) -> NestingTransform:
@@ -66,12 +83,6 @@ def _fit_on(spec: TrainSpec, train: Sequence[Clip]) -> str:
     texts = [[clip.source, clip.text, *(clip.translations.get(lang, "") for lang in langs)] for clip in train]
     made = [_text_tower(spec), list(spec.encoder.dims)]
     return digest("nesting", made, langs, texts, spec.manuals, FIT_SEED).hex()
-
-
-def _space(spec: TrainSpec, model: JointEncoder) -> str:
-    """Of all that a text's vector depends on."""
-    transform = None if model.transform is None else save(model.transform.state_dict())
-    return digest("space", _text_tower(spec), transform).hex()
 
 
 def _text_tower(spec: TrainSpec) -> list[Any]:
