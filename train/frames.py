@@ -24,9 +24,10 @@ Dtype = Literal["float16", "int8"]
 
 
 def frames_of(tower: SpeechTower, waves: Sequence[FloatArray], pool: int) -> list[Tensor]:
-    """float32 [T, F] of each wave, on the CPU, `pool` neighbours averaged."""
+    """float32 [T, F] of each wave, on the CPU, `pool` neighbours averaged; the same under a training's autocast."""
     found: list[Tensor] = [torch.empty(0)] * len(waves)
-    with torch.inference_mode():
+    device = next(tower.model.parameters()).device.type
+    with torch.inference_mode(), torch.autocast(device, enabled=False):
         for group in by_budget([len(wave) for wave in waves], SECONDS_BUDGET * SAMPLE_RATE):
             frames, lengths = tower([waves[i] for i in group])
             frames, lengths = shorten(frames, lengths, pool)
@@ -36,14 +37,15 @@ def frames_of(tower: SpeechTower, waves: Sequence[FloatArray], pool: int) -> lis
 
 
 def packed(found: Sequence[Tensor], dtype: Dtype) -> dict[str, Tensor]:
-    """The tensors of a file."""
+    """The tensors of a file; the same under a training's autocast."""
     lengths = torch.tensor([len(frames) for frames in found])
-    if dtype == "float16":
-        return {"lengths": lengths, "frames": torch.cat([frames.half() for frames in found])}
-    # By clip, not by shard: a loud clip would cost its neighbours their detail, and a clip alone gives the same.
-    scale = torch.stack([frames.abs().amax(0).clamp_min(1e-12) / 127 for frames in found])
-    steps = [(frames / one).round().to(torch.int8) for frames, one in zip(found, scale, strict=True)]
-    return {"lengths": lengths, "scale": scale, "frames": torch.cat(steps)}
+    with torch.autocast("cpu", enabled=False):
+        if dtype == "float16":
+            return {"lengths": lengths, "frames": torch.cat([frames.half() for frames in found])}
+        # By clip, not by shard: a loud clip would cost its neighbours their detail, and a clip alone gives the same.
+        scale = torch.stack([frames.abs().amax(0).clamp_min(1e-12) / 127 for frames in found])
+        steps = [(frames / one).round().to(torch.int8) for frames, one in zip(found, scale, strict=True)]
+        return {"lengths": lengths, "scale": scale, "frames": torch.cat(steps)}
 
 
 class Packed:

@@ -51,9 +51,10 @@ class Whisper:
 
     def features(self, wave: FloatArray) -> Tensor:
         tail = np.zeros(int(WHISPER_TAIL_S * SAMPLE_RATE), dtype=np.float32)
-        found = self.extractor(
-            np.concatenate([wave, tail]), sampling_rate=SAMPLE_RATE, padding=False, truncation=False
-        )["input_features"][0]
+        with torch.autocast("cpu", enabled=False):  # It computes with torch, and hands over to numpy.
+            found = self.extractor(
+                np.concatenate([wave, tail]), sampling_rate=SAMPLE_RATE, padding=False, truncation=False
+            )["input_features"][0]
         mel = torch.as_tensor(np.asarray(found), dtype=torch.float32).T
         return mel[: len(mel) // 2 * 2].reshape(len(mel) // 2, -1)
 

@@ -127,6 +127,18 @@ def test_on_disk_on_the_fly_and_off_are_the_same(
     assert len(list((tmp_path / "fly").glob("*.safetensors"))) == len(shards)
 
 
+def test_a_trainings_autocast_changes_no_frame(
+    spec: EncoderSpec, tower: SpeechTower, clips: list[Clip], tmp_path: Path
+) -> None:
+    """Dev is scored under it, and may be met there first."""
+    shards = plan_shards(spec, clips, heard_in([{}]), 0, str(tmp_path))
+    kept, off = Features(shards, len(clips), lambda: tower), HeardNow(shards, len(clips), lambda: tower)
+    with torch.autocast("cpu", torch.bfloat16):
+        under = [off.frames(0), kept.frames(0)]
+    for found in under:
+        assert torch.equal(found, off.frames(0))
+
+
 def test_int8_is_half_as_large_and_nearly_the_same(
     spec: EncoderSpec, tower: SpeechTower, clips: list[Clip], tmp_path: Path
 ) -> None:
