@@ -37,6 +37,7 @@ def test_drift_is_told_against_float32_and_one_by_one(tiny: Callable[[str], str]
 
 
 @pytest.mark.data
+@pytest.mark.campaign
 def test_real_weights_beside_every_peer() -> None:
     """The whole bench, speech included, is run by test_main."""
     rows = text_rows(4)

@@ -17,7 +17,7 @@ def test_every_bench_is_found() -> None:
 
 
 @pytest.mark.data
-@pytest.mark.timeout(300)
+@pytest.mark.campaign
 def test_all_of_them_in_one_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--json", "--n", "2", "--out", str(tmp_path / "all.json")]) == 0
     shown = capsys.readouterr()
