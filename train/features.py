@@ -85,7 +85,7 @@ def plan_shards(
     url: str,
     num_train: int | None = None,
 ) -> list[Shard]:
-    """A shard for 128 clips at most and a view, below `url`: all clips in view 0, the first `num_train` in the others.
+    """A shard for 128 clips at most and a view, below `url`: all clips in view 0, in the others as `num_views` says.
 
     Clips of one source, language and part stand together, so that another source beside them moves none of theirs
     (babble apart, which is made of all).
