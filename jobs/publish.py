@@ -160,7 +160,8 @@ def _limits(spec: TrainSpec) -> str:
 
 
 def _licence(spec: TrainSpec) -> str:
-    found = licences(spec.sources, spec.manuals and spec.encoder.transform) if spec.strategy != "text" else {}
+    sources = spec.texts if spec.strategy == "text" else spec.sources
+    found = licences(sources, spec.manuals and spec.encoder.transform)
     lines = [
         "The weights are Apache-2.0 and hold no recording and no text; the towers keep their own licences, and so does"
         " what they\nwere taught with" + (":" if found else ".")

@@ -17,7 +17,7 @@ from train.curate.sources.vocabulary import LANGS as VOCABULARY_LANGS
 from train.curate.sources.vocabulary import core, vocabulary
 from train.curate.speaking.spoken import Told
 from train.curate.split import PARTS, Part, split, split_beside
-from train.spec import SourceSpec
+from train.spec import SourceSpec, TextSourceSpec
 
 SAID_ELSEWHERE, TORN = "its text is one of dev or test", "its texts are of two parts of the split"
 
@@ -141,14 +141,16 @@ def texts_of(clip: Clip) -> set[tuple[str, str]]:
     return {one for one in found if one[1]}
 
 
-def licences(sources: Sequence[SourceSpec], with_manuals: bool) -> dict[str, str]:
-    """Package or manifest -> licence, for the model's card."""
+def licences(sources: Sequence[SourceSpec | TextSourceSpec], with_manuals: bool) -> dict[str, str]:
+    """Package or manifest -> licence, for the model's card.  `with_manuals`: the transform was fitted on some."""
     found: dict[str, str] = {}
     for spec in sources:
         if spec.name == "synthetic":
             found |= synthetic.LICENCES
         elif spec.name == "manifest":
             found[spec.url.rpartition("/")[2]] = manifest.LICENCE
+        elif spec.name == "manuals":
+            found |= dict.fromkeys(manuals.packages(spec.langs), manuals.LICENCE)
         else:
             source = SOURCES[spec.name]
             # Texts of these languages were read for the split.

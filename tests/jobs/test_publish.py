@@ -71,3 +71,10 @@ def test_a_card_of_ridge_has_no_steps(tiny: Tiny) -> None:
     assert "in closed form, strength 10.0 chosen on dev" in card(
         spec_of(tiny, strategy="ridge", encoder=encoder), metrics
     )
+
+
+def test_a_card_of_a_text_tower_names_what_taught_it(tiny: Tiny) -> None:
+    encoder = {name: value for name, value in encoder_values(tiny).items() if name not in ("fusion", "speech")}
+    texts = [{"name": "manuals", "langs": ["en", "fr"]}]
+    spec = TrainSpec.parse({"strategy": "text", "encoder": encoder, "texts": texts, "output": "out"})
+    assert "`developers-reference-fr` (GPL-2+)" in card(spec, {**METRICS, "hours": {}, "ridge": None, "hybrid": None})

@@ -18,7 +18,7 @@ from train.curate.sources.vocabulary import HELD_OUT
 from train.curate.speaking import pico
 from train.curate.split import split
 from train.nesting_texts import nesting_texts
-from train.spec import SourceSpec
+from train.spec import SourceSpec, TextSourceSpec
 
 LANGS = ("en", "fr")
 
@@ -182,6 +182,11 @@ def test_licences_are_listed_by_package(tmp_path: Path) -> None:
         "own.jsonl": "of its owner",
     }
     assert set(data.licences([], with_manuals=True)) == {"developers-reference", "developers-reference-fr"}
+    texts = [TextSourceSpec.parse({"name": name, "langs": ["en"]}) for name in ("manuals", "tuxpaint")]
+    found = data.licences(texts, with_manuals=False)
+    assert found["developers-reference"] == "GPL-2+"
+    assert "tuxpaint-en" in found
+    assert "developers-reference-fr" not in found
 
 
 def test_synthetic_speech_is_for_training_and_says_nothing_held_out(
