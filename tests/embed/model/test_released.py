@@ -11,6 +11,7 @@ from embed.encoder import Batch, truncate
 from embed.errors import DataUnavailable
 from embed.model.directory import CARD, RELEASED, load_joint
 from embed.model.joint import JointEncoder
+from evaluate.bench.quality_goals import goals_of
 from evaluate.spec import EvaluateSpec
 from jobs.evaluate_model import evaluate_model
 from train.curate.sources import asterisk
@@ -19,6 +20,7 @@ from train.curate.split import split
 
 DEMO = RELEASED / "demo"
 SPECS = Path(__file__).parents[3] / "deploy" / "specs"
+KNOWN_TO_MISS = {"tuxpaint fr->en, 128 dims of full width"}  # .88 where .90 is wanted: evaluate/NOTES.md
 pytestmark = pytest.mark.data
 
 
@@ -69,7 +71,11 @@ def test_spoken_and_typed_questions_find_held_out_prompts(model: JointEncoder, h
         assert (moment == right).mean() > 0.4
 
 
-def test_it_reaches_its_gates(tmp_path: Path, held_out: list[Clip]) -> None:
-    """On recorded prompts of test; the figures stand in evaluate/NOTES.md."""
-    spec = EvaluateSpec.load(SPECS / "evaluate-demo.yaml", [f"output={tmp_path}"])
-    assert evaluate_model(spec).missed == ()
+@pytest.mark.parametrize("name", ["evaluate-demo", "evaluate-hybrid"])
+def test_it_reaches_its_gates(name: str, tmp_path: Path, held_out: list[Clip]) -> None:
+    """On recorded prompts of test; the figures stand in its card."""
+    spec = EvaluateSpec.load(SPECS / f"{name}.yaml", [f"output={tmp_path}", "dims=[384,128,64]"])
+    found = evaluate_model(spec)
+    assert found.missed == ()
+    tasks = {task.name.replace("test ", ""): task for task in found.report.tasks}
+    assert {goal.what for goal in goals_of(tasks) if not goal.passed} <= KNOWN_TO_MISS
