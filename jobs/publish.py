@@ -27,6 +27,7 @@ TITLES = {
     "ridge": "Ridge regression from {speech} to {text}",
     "text": "{text}, trained as a Matryoshka encoder",
 }
+CLIPS = {"all": "the same clips", "recorded": "the recorded clips among them, which suit it better"}
 
 
 def publish(spec: TrainSpec, strategy: AnyStrategy, ridge: Ridge | None, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +136,9 @@ def _dev(metrics: Mapping[str, Any]) -> str:
         )
     if metrics.get("ridge") and metrics.get("training"):
         best = max(metrics["ridge"]["dev_speech_to_text_by_strength"].values())
-        lines.append(f"\nRidge regression on the same clips: {best:.3f} speech to text at full width.")
+        lines.append(
+            f"\nRidge regression on {CLIPS[metrics['ridge']['learnt_from']]}: {best:.3f} speech to text at full width."
+        )
     if metrics.get("hybrid"):
         told = metrics["hybrid"]
         score = max(told["dev_speech_to_text_by_weight"].values())

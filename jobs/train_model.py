@@ -38,13 +38,14 @@ from jobs.teacher import AnyStrategy, Lesson, strategy_of
 from jobs.train_worker import train_worker
 from jobs.training_data import training_data
 from train.checkpoint import Checkpoints
+from train.curate.sources import synthetic
 from train.dev_scores import dev_scores, judge_dev
 from train.features import plan_shards
 from train.late_fusion import LateFusionStrategy
 from train.metrics_log import CSV, MetricsLog, read_metrics
 from train.ridge import Ridge, best_ridge, pooled_means
 from train.spec import TrainSpec
-from train.strategy import ROLES, SCORE
+from train.strategy import ROLES, SCORE, trained
 from train.tail import best_tail
 
 __all__ = ["METRICS", "RIDGE", "train_model"]
@@ -127,8 +128,7 @@ def _take_best(spec: TrainSpec, strategy: AnyStrategy, checkpoints: Checkpoints,
         "epochs": newest.epoch + 1,
         "stopped": stopped,
         "seconds": _seconds(Path(spec.output)),
-        "trained_parameters": sum(value.numel() for value in strategy.parameters().values()),
-        "checkpoints": checkpoints.url,
+        "trained_parameters": sum(value.numel() for value in trained(strategy.model).values()),
     }
 
 
@@ -208,7 +208,7 @@ def _tail(spec: TrainSpec, strategy: LateFusionStrategy) -> dict[str, Any]:
 
 
 def _ridge(spec: TrainSpec, strategy: LateFusionStrategy) -> tuple[Ridge, dict[str, Any]]:
-    """The baseline on the same clips, its strength chosen on the same dev clips."""
+    """The baseline on the same clips; its strength, and whether synthetic speech helps it, chosen on the same dev."""
     documents, targets = strategy.targets.vectors["document"], strategy.targets
     pooled, held = (pooled_means(strategy.features, clips) for clips in (strategy.train, strategy.dev))
     right = np.asarray([targets.spoken[clip] for clip in strategy.dev])
@@ -218,9 +218,12 @@ def _ridge(spec: TrainSpec, strategy: LateFusionStrategy) -> tuple[Ridge, dict[s
 
     # A clip's target is the middle of its texts in all languages, as they are drawn at random otherwise.
     middles = torch.stack([documents[sorted(targets.own[clip].values())].mean(0) for clip in strategy.train])
-    best, chosen, scores = best_ridge(pooled, torch.nn.functional.normalize(middles, dim=-1), spec.ridge, score)
-    told = {str(strength): round(value, 4) for strength, value in scores.items()}
-    return best, {"chosen": chosen, "dev_speech_to_text_by_strength": told}
+    recorded = [row for row, clip in enumerate(strategy.train) if strategy.clips[clip].source != synthetic.SOURCE]
+    parts = {"all": range(len(middles)), **({"recorded": recorded} if 1 < len(recorded) < len(middles) else {})}
+    unit = torch.nn.functional.normalize(middles, dim=-1)
+    best, (part, strength), scores = best_ridge(pooled, unit, spec.ridge, score, parts)
+    told = {str(one): round(value, 4) for (of, one), value in scores.items() if of == part}
+    return best, {"chosen": strength, "learnt_from": part, "dev_speech_to_text_by_strength": told}
 
 
 def _become(strategy: AnyStrategy, ridge: Ridge | None) -> None:

@@ -3,13 +3,15 @@
 Shapes: n clips, F width of the frames, D width of the space.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from train.late_fusion import Heard
+
+Tried = tuple[str, float]  # what it learnt from, and its strength
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,24 @@ def fit_ridge(pooled: Tensor, targets: Tensor, strength: float) -> Ridge:
 
 
 def best_ridge(
-    pooled: Tensor, targets: Tensor, strengths: Sequence[float], score: Callable[[Ridge], float]
-) -> tuple[Ridge, float, dict[float, float]]:
-    """The ridge of the strength that `score` (on dev) likes best, that strength, and all scores."""
-    fitted = {strength: fit_ridge(pooled, targets, strength) for strength in strengths}
-    scores = {strength: score(ridge) for strength, ridge in fitted.items()}
-    best = max(scores, key=lambda strength: scores[strength])
-    return fitted[best], best, scores
+    pooled: Tensor,
+    targets: Tensor,
+    strengths: Sequence[float],
+    score: Callable[[Ridge], float],
+    parts: Mapping[str, Sequence[int]] | None = None,
+) -> tuple[Ridge, Tried, dict[Tried, float]]:
+    """The ridge that `score` (on dev) likes best, the part and strength that gave it, and all scores.
+
+    `parts` name rows that it may learn from instead of all, e.g. those that are recorded.
+    """
+    best: tuple[Ridge, Tried] | None = None
+    scores: dict[Tried, float] = {}
+    for part, rows in (parts or {"all": range(len(pooled))}).items():
+        own = torch.tensor(list(rows))
+        for strength in strengths:
+            ridge = fit_ridge(pooled[own], targets[own], strength)
+            scores[part, strength] = score(ridge)
+            if best is None or scores[part, strength] > scores[best[1]]:
+                best = ridge, (part, strength)
+    assert best is not None
+    return *best, scores

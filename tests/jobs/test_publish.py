@@ -22,7 +22,7 @@ METRICS: dict[str, Any] = {
         "seconds": 12.0,
         "trained_parameters": 2080,
     },
-    "ridge": {"chosen": 10.0, "dev_speech_to_text_by_strength": {"10.0": 0.25}},
+    "ridge": {"chosen": 10.0, "learnt_from": "all", "dev_speech_to_text_by_strength": {"10.0": 0.25}},
     "hybrid": {
         "folder": "hybrid",
         "asr": "packaged:whisper-base",

@@ -50,11 +50,24 @@ def test_the_strength_with_the_best_score_is_kept() -> None:
     def score(ridge: Ridge) -> float:
         return -abs(float(ridge.weights.norm()) - float(fit_ridge(POOLED, TARGETS, 10.0).weights.norm()))
 
-    ridge, strength, scores = best_ridge(POOLED, TARGETS, (1.0, 10.0, 100.0), score)
-    assert strength == 10.0
-    assert set(scores) == {1.0, 10.0, 100.0}
-    assert scores[10.0] == max(scores.values()) == pytest.approx(0)
+    ridge, chosen, scores = best_ridge(POOLED, TARGETS, (1.0, 10.0, 100.0), score)
+    assert chosen == ("all", 10.0)
+    assert set(scores) == {("all", 1.0), ("all", 10.0), ("all", 100.0)}
+    assert scores[chosen] == max(scores.values()) == pytest.approx(0)
     assert set(ridge.state()) == {"centre", "scale", "weights", "bias"}
+
+
+def test_what_it_learns_from_may_be_a_part_that_suits_it_better() -> None:
+    spoilt = torch.cat([TARGETS[:30], -TARGETS[30:]])
+    parts = {"all": range(40), "recorded": range(30)}
+
+    def score(ridge: Ridge) -> float:
+        return float((ridge.predict(POOLED) * torch.nn.functional.normalize(TARGETS, dim=-1)).sum(1).mean())
+
+    ridge, chosen, scores = best_ridge(POOLED, spoilt, (1.0, 10.0), score, parts)
+    assert chosen[0] == "recorded"
+    assert len(scores) == 4
+    torch.testing.assert_close(ridge.weights, fit_ridge(POOLED[:30], TARGETS[:30], chosen[1]).weights)
 
 
 class InMemory(Features):
