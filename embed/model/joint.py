@@ -151,8 +151,7 @@ class JointEncoder(nn.Module):
         Waves go through the speech tower here, so that it can be trained.  Independent heads give [B, sum of dims],
         see `SpeechHead`; a head takes no notice of role and task.
         """
-        if x.dim() == 2:
-            x, lengths = self._frames([wave[: int(n)].cpu().numpy() for wave, n in zip(x, lengths, strict=True)])
+        x, lengths = self.heard(x, lengths)
         if self.head is not None:
             vectors: Tensor = self.head(x, lengths)
             return vectors
@@ -162,6 +161,18 @@ class JointEncoder(nn.Module):
         halved = self.precision == "bfloat16" and x.is_cuda
         with torch.autocast("cuda", torch.bfloat16, enabled=halved):
             content, counts = self.fusion(x, lengths)
+        return self.of_embeddings(content, counts, role, task)
+
+    def heard(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames [B, T, F] and lengths [B] of what `forward` is given: waves go through the speech tower."""
+        if x.dim() == 2:
+            return self._frames([wave[: int(n)].cpu().numpy() for wave, n in zip(x, lengths, strict=True)])
+        return x, lengths
+
+    def of_embeddings(self, content: Tensor, counts: Tensor, role: Role, task: str | None = None) -> Tensor:
+        """Unit vectors [B, D] of what the fusion made of speech: embeddings [B, T', H] and lengths [B]."""
+        if self.fusion is None:
+            raise SpecError(NO_SPEECH)
         embedded, mask = self._framed(content, counts, role, task)
         tower = self.spoken if self.spoken is not None else self.text
         pooled = self.fusion.output_map(tower.pooled(mask, embedded=embedded))
