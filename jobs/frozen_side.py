@@ -17,7 +17,7 @@ from embed.model.spec import AdaptSpec
 from embed.model.tower_files import tower_digest
 from embed.model.transform import NestingTransform
 from train.curate.sources.clips import Clip
-from train.nesting import learn_nesting
+from train.nesting import WEIGHTS, learn_nesting
 from train.nesting_texts import NestingTexts, nesting_texts
 from train.spec import TrainSpec
 from train.targets import Targets, compute_text_shard, gather_texts, kept_vectors, plan_text_shards, targets_of
@@ -81,7 +81,7 @@ def _fit_on(spec: TrainSpec, train: Sequence[Clip]) -> str:
     langs = _langs(spec, train)
     # The texts themselves: a manifest may change while the spec that names it does not.
     texts = [[clip.source, clip.text, *(clip.translations.get(lang, "") for lang in langs)] for clip in train]
-    made = [_text_tower(spec), list(spec.encoder.dims)]
+    made = [_text_tower(spec), list(spec.encoder.dims), list(WEIGHTS)]
     return digest("nesting", made, langs, texts, spec.manuals, FIT_SEED).hex()
 
 

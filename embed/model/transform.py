@@ -1,7 +1,6 @@
-"""The nesting transform: centre, rotate; it orders the dimensions of a tower that was not trained as Matryoshka.
+"""The nesting transform: centre, rotate, weigh; it orders the dimensions of a tower not trained as Matryoshka.
 
 Fitted once on a domain-mixed sample of texts; one centre for both modalities; part of the `space` fingerprint.
-A rotation changes no cosine of whole vectors, only which prefix holds what; centring does.
 """
 
 import torch
@@ -9,7 +8,10 @@ from torch import Tensor, nn
 
 
 class NestingTransform(nn.Module):
-    """x [n, D] of unit length to rotation @ (x - centre), again of unit length."""
+    """x [n, D] of unit length to rotation @ (x - centre), again of unit length.
+
+    The rotation's rows are orthogonal axes, each as long as it counts.
+    """
 
     centre: Tensor
     rotation: Tensor
