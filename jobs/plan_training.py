@@ -37,6 +37,7 @@ def plan_training(spec: TrainSpec, progress: Progress | None = None) -> Plain:
     epochs = 0 if spec.strategy == "ridge" else spec.optimiser.epochs
     clips, train = found.lesson.clips, found.lesson.train
     steps = [len(epoch_batches(clips, train, lambda one: 0, spec, epoch)) for epoch in range(epochs)] or [0]
+    trainings = len(spec.trainings)
     document = {
         "strategy": spec.strategy,
         "output": spec.output,
@@ -45,7 +46,13 @@ def plan_training(spec: TrainSpec, progress: Progress | None = None) -> Plain:
         "hours": found.hours,
         "dropped": found.dropped,
         "features": _features(spec, found.lesson),
-        "steps": {"an_epoch": max(steps), "epochs": epochs, "all": sum(steps), "batch": spec.optimiser.batch},
+        "steps": {
+            "an_epoch": max(steps),
+            "epochs": epochs,
+            "all": trainings * sum(steps),
+            "batch": spec.optimiser.batch,
+        },
+        "trainings": trainings,
         "workers": spec.workers,
         "trained_parameters": trained_parameters(spec),
         "towers": towers(spec),
@@ -97,7 +104,7 @@ def trained_parameters(spec: TrainSpec) -> int:
         if encoder.speech is not None:
             width = tower_shape(encoder.speech).width
             if encoder.fusion is not None:
-                modules.append(Fusion(encoder.fusion, width, encoder.dims[0]))
+                modules += [Fusion(encoder.fusion, width, encoder.dims[0]) for _ in range(encoder.fusion.members)]
             if encoder.head is not None:
                 modules.append(SpeechHead(encoder.head, width, encoder.dims))
             if adapt.speech_trained:
@@ -110,7 +117,7 @@ def _words(document: dict[str, Any]) -> str:
     """The plan for people, a line a matter."""
     counts = ", ".join(f"{count:,} {part}" for part, count in document["examples"].items())
     hours = ", ".join(f"{one:.2f} h {part}" for part, one in document["hours"].items())
-    steps = document["steps"]
+    steps, trainings = document["steps"], document["trainings"]
     lines = [
         f"training {document['output']} by strategy {document['strategy']} with {many(document['workers'], 'worker')}",
         f"examples: {counts}{f' ({hours})' if hours else ''}",
@@ -127,7 +134,7 @@ def _words(document: dict[str, Any]) -> str:
     if steps["all"]:
         lines.append(
             f"steps: {steps['all']:,} of {steps['batch']} examples, {steps['an_epoch']:,} at most in each of"
-            f" {many(steps['epochs'], 'epoch')}"
+            f" {many(steps['epochs'], 'epoch')}{f' of {trainings} trainings' if trainings > 1 else ''}"
         )
     lines.append(f"trained: {document['trained_parameters']:,} parameters")
     lines += [f"{name} tower: {digest}" for name, digest in document["towers"].items()]

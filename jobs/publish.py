@@ -79,11 +79,15 @@ def _made(spec: TrainSpec, metrics: Mapping[str, Any]) -> str:
     training = metrics.get("training")
     if not training:
         return f"{said}; in closed form, strength {metrics['ridge']['chosen']} chosen on dev."
-    took = f" in {training['seconds']:.0f} s" if training["seconds"] else ""
+    first, *more = training["runs"]
+    seconds = sum(one["seconds"] for one in training["runs"])
+    took = f" in {seconds:.0f} s" if seconds else ""
+    epochs = [f"{one['best_epoch'] + 1}" + (f" (seed {one['seed']})" if more else "") for one in training["runs"]]
+    best = f"Epochs {', '.join(epochs)} were" if more else f"Epoch {epochs[0]} was"
+    fusions = f" for each of {1 + len(more)} fusions, whose vectors are averaged" if more else ""
     return (
-        f"{said}:\n{training['trained_parameters']:,} parameters, {training['steps']} steps of"
-        f" {spec.optimiser.batch} examples{took} on {spec.workers} workers; {training['stopped']}.\nEpoch"
-        f" {training['best_epoch'] + 1} was best on dev."
+        f"{said}:\n{training['trained_parameters']:,} parameters, {first['steps']} steps of {spec.optimiser.batch}"
+        f" examples{fusions}{took} on {spec.workers} workers; {first['stopped']}.\n{best} best on dev."
     )
 
 

@@ -25,6 +25,8 @@ def checkpoints_of(spec: TrainSpec, lesson: Lesson) -> Checkpoints:
 def defining_of(spec: TrainSpec, lesson: Lesson) -> dict[str, Any]:
     """All that decides the trained weights: the spec, the towers as they are, the examples that were found."""
     values = {name: value for name, value in spec.defining().items() if name not in AFTERWARDS}
+    if spec.encoder.fusion is not None:
+        values["encoder"]["fusion"].pop("members")  # each is trained for itself
     return {**values, "towers": towers(spec), "examples": _examples(lesson)}
 
 

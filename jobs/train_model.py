@@ -9,6 +9,7 @@ The same command goes on after any kill, and publishes without training where th
 import os
 import secrets
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,17 @@ def train_model(spec: TrainSpec, progress: Progress | None = None) -> Plain:
             "hours": found.hours,
             "dropped": found.dropped,
         }
-        checkpoints = checkpoints_of(spec, lesson)
-        stopped = "" if spec.strategy == "ridge" else _train(spec, lesson, checkpoints, progress)
+        trainings = [] if spec.strategy == "ridge" else spec.trainings
+        stopped = []
+        for number, own in enumerate(trainings):
+            if len(trainings) > 1:
+                progress.note(f"training {number + 1} of {len(trainings)}, seed {own.seed}")
+            stopped.append(_train(own, lesson, progress))
     progress.note("scoring dev")
     strategy = strategy_of(spec, lesson, _device(spec))
     strategy.module.to(_device(spec))
-    if stopped:
-        metrics["training"] = _take_best(spec, strategy, checkpoints, stopped)
+    if trainings:
+        metrics["training"] = _take_best(trainings, lesson, strategy, stopped)
     if spec.strategy == "late-fusion":
         assert isinstance(strategy, LateFusionStrategy)
         metrics["tail"] = _tail(spec, strategy)
@@ -98,8 +103,9 @@ def _with_features(spec: TrainSpec, lesson: Lesson, progress: Progress) -> Lesso
     return lesson.with_shards(shards)
 
 
-def _train(spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, progress: Progress) -> str:
+def _train(spec: TrainSpec, lesson: Lesson, progress: Progress) -> str:
     """To the last step, unless that was done before; why it stopped."""
+    checkpoints = checkpoints_of(spec, lesson)
     newest = checkpoints.newest()
     if newest is not None and newest.finished:
         return "it was finished before"
@@ -116,20 +122,27 @@ def _frozen(spec: dict[str, Any], lesson: Lesson) -> None:
     strategy_of(TrainSpec.parse(spec), lesson, "cuda")
 
 
-def _take_best(spec: TrainSpec, strategy: AnyStrategy, checkpoints: Checkpoints, stopped: str) -> dict[str, Any]:
+def _take_best(
+    trainings: Sequence[TrainSpec], lesson: Lesson, strategy: AnyStrategy, stopped: Sequence[str]
+) -> dict[str, Any]:
     """The strategy has the best weights then; what is to be said of the training."""
-    newest, best = checkpoints.newest(), checkpoints.best()
-    if best is None or newest is None:
-        raise WorkLeftUndone(f"{checkpoints.url} holds no scored checkpoint: run again")
-    strategy.load(best.kept())
-    return {
-        "best_epoch": best.epoch,
-        "steps": newest.step,
-        "epochs": newest.epoch + 1,
-        "stopped": stopped,
-        "seconds": _seconds(Path(spec.output)),
-        "trained_parameters": sum(value.numel() for value in trained(strategy.model).values()),
-    }
+    states: list[Mapping[str, torch.Tensor]] = []
+    told: list[dict[str, Any]] = []
+    for spec, why in zip(trainings, stopped, strict=True):
+        checkpoints = checkpoints_of(spec, lesson)
+        newest, best = checkpoints.newest(), checkpoints.best()
+        if best is None or newest is None:
+            raise WorkLeftUndone(f"{checkpoints.url} holds no scored checkpoint: run again")
+        states.append(best.kept())
+        done = {"best_epoch": best.epoch, "steps": newest.step, "epochs": newest.epoch + 1, "stopped": why}
+        told.append({"seed": spec.seed, **done, "seconds": _seconds(Path(spec.output))})
+    learnt = sum(value.numel() for value in trained(strategy.model).values())
+    if len(states) == 1:
+        strategy.load(states[0])
+    else:
+        assert isinstance(strategy, LateFusionStrategy)
+        strategy.load_members(states)
+    return {"runs": told, "trained_parameters": learnt}
 
 
 def _device(spec: TrainSpec) -> str:
@@ -242,11 +255,11 @@ def _words(document: dict[str, Any]) -> str:
     means = {name: one["mean"] for name, one in document["dev"].items()}
     lines = [f"model: {document['output']}", f"dev nDCG@10: {measures_words(means)}"]
     if "training" in document:
-        told = document["training"]
-        lines.append(
+        lines += [
             f"training: {told['steps']} steps, epoch {told['best_epoch'] + 1} of {told['epochs']} was best;"
             f" {told['stopped']}"
-        )
+            for told in document["training"]["runs"]
+        ]
     if "hybrid" in document:
         lines.append(f"hybrid: weight {document['hybrid']['weight']}")
     dropped = "; ".join(f"{count} {reason}" for reason, count in document["dropped"].items())

@@ -78,7 +78,7 @@ class WithCtc(nn.Module):
         if fusion is None:
             raise SpecError("CTC goes with a fusion")
         sounds, counts = fusion.sounds(*self.model.heard(x, lengths))
-        vectors = self.model.of_embeddings(*fusion.embeddings(sounds, counts), role)
+        vectors = self.model.of_embeddings(fusion, *fusion.embeddings(sounds, counts), role)
         return torch.cat([vectors, self.head(sounds, counts, own, sizes, others)[:, None]], 1)
 
 

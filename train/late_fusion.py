@@ -31,7 +31,7 @@ from train.strategy import ROLES, At, Metric, chance, trained
 from train.targets import Targets
 
 FRAMES_AT_ONCE = 1500  # of dev
-TEMPERATURE, CTC = "log_temperature", "ctc."
+TEMPERATURE, CTC, FUSION = "log_temperature", "ctc.", "fusion."
 
 
 class Heard(Protocol):
@@ -154,7 +154,7 @@ class LateFusionStrategy:
         kept = {
             name: value
             for name, value in self.model.state_dict().items()
-            if name in wanted or name.startswith(("fusion.", "head."))
+            if name in wanted or name.startswith((FUSION, "head."))
         }
         own = {TEMPERATURE: self.log_temperature.detach()} if self.log_temperature.requires_grad else {}
         head = {} if self._with_ctc is None else self._with_ctc.head.state_dict()
@@ -172,6 +172,12 @@ class LateFusionStrategy:
         if TEMPERATURE in state:
             with torch.no_grad():
                 self.log_temperature.copy_(state[TEMPERATURE])
+
+    def load_members(self, states: Sequence[Mapping[str, Tensor]]) -> None:
+        """Each fusion of the model from the state of the training that taught it."""
+        for fusion, state in zip(self.model.fusions, states, strict=True):
+            own = {name.removeprefix(FUSION): value for name, value in state.items() if name.startswith(FUSION)}
+            fusion.load_state_dict(own)
 
     def names(self, members: Sequence[int]) -> list[str]:
         return [f"{self.clips[one].key} ({self.clips[one].lang})" if self.clips else f"clip {one}" for one in members]

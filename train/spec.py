@@ -208,6 +208,19 @@ class TrainSpec(Spec):
     gpu: bool = speed_only(False, "One GPU a worker, nccl between them; gloo on CPUs otherwise")
     work: str = speed_only("", "Folder or s3:// prefix for frozen features and targets; the cache folder where empty")
 
+    @property
+    def trainings(self) -> list["TrainSpec"]:
+        """What is trained apart: itself, or one with a seed and a folder of its own for each member of the fusion."""
+        fusion = self.encoder.fusion
+        if fusion is None or fusion.members == 1:
+            return [self]
+        alone = self.encoder.model_copy(update={"fusion": fusion.model_copy(update={"members": 1})})
+        seeds = range(self.seed, self.seed + fusion.members)
+        return [
+            self.model_copy(update={"encoder": alone, "seed": seed, "output": f"{self.output}/seed-{seed}"})
+            for seed in seeds
+        ]
+
     @model_validator(mode="after")
     def _fits_its_strategy(self) -> "TrainSpec":
         encoder = self.encoder
@@ -222,6 +235,8 @@ class TrainSpec(Spec):
                 raise ValueError(f"strategy {self.strategy} needs `speech` and `{wanted}` in `encoder`")
             if not self.sources:
                 raise ValueError(f"strategy {self.strategy} needs `sources`: speech to learn from")
+        if encoder.fusion is not None and encoder.fusion.tail != 1:
+            raise ValueError("encoder.fusion.tail is chosen after training: name what is to be tried in `tails`")
         if self.loss.ctc and self.strategy != "late-fusion":
             raise ValueError(f"loss.ctc goes with strategy late-fusion, not with {self.strategy}: set it to 0")
         weights = self.loss.dim_weights

@@ -187,6 +187,8 @@ def _places(model: JointEncoder) -> dict[str, State]:
     """The model's own tensors by file, but for adapters; what is written there is in the model."""
     modules = {FUSION: model.fusion, HEAD: model.head, TRANSFORM: model.transform}
     places: dict[str, State] = {file: module.state_dict() for file, module in modules.items() if module is not None}
+    if model.fusion is not None:
+        places[FUSION].update({f"others.{name}": value for name, value in model.others.state_dict().items()})
     if model.speech is not None and model.spec.adapt.unfreeze:
         places[LAYERS] = layers_state(model.speech.model, model.spec.adapt.unfreeze, model.speech.depth)
     return places

@@ -9,7 +9,7 @@ token follows speech, and the instruction of training is the instruction of use.
 fusion (the dual encoder, ridge) goes from frames to the space at once; its texts are the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, cast
 
 import numpy as np
@@ -53,7 +53,12 @@ class JointEncoder(nn.Module):
         self.text = text
         self.speech = speech
         self.spoken: TextTower | None = None  # the text tower as speech goes through it, where adapters make it differ
-        self.fusion = Fusion(spec.fusion, speech.width, text.width) if spec.fusion and speech else None
+        members = (
+            [Fusion(spec.fusion, speech.width, text.width) for _ in range(spec.fusion.members)]
+            if spec.fusion and speech
+            else []
+        )
+        self.fusion, self.others = (members[0] if members else None), nn.ModuleList(members[1:])
         self.head = SpeechHead(spec.head, speech.width, spec.dims) if spec.head and speech else None
         self.transform = NestingTransform(text.width) if spec.transform else None
         self.precision: Literal["float32", "bfloat16"] = "float32"
@@ -159,9 +164,18 @@ class JointEncoder(nn.Module):
             raise SpecError(NO_SPEECH)
         # In float32 a GPU would spend more time on the fusion than on the towers.
         halved = self.precision == "bfloat16" and x.is_cuda
-        with torch.autocast("cuda", torch.bfloat16, enabled=halved):
-            content, counts = self.fusion(x, lengths)
-        return self.of_embeddings(content, counts, role, task)
+        found = []
+        for fusion in self.fusions:
+            with torch.autocast("cuda", torch.bfloat16, enabled=halved):
+                content, counts = fusion(x, lengths)
+            found.append(self.of_embeddings(fusion, content, counts, role, task))
+        joined = found[0] if len(found) == 1 else nn.functional.normalize(torch.stack(found).mean(0), dim=-1)
+        return faded(joined, self.dims, self.fusion.spec.tail)
+
+    @property
+    def fusions(self) -> list[Fusion]:
+        """Its members, the first of which is `fusion`; [] where there is none."""
+        return [] if self.fusion is None else [self.fusion, *cast(Iterable[Fusion], self.others)]
 
     def heard(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Frames [B, T, F] and lengths [B] of what `forward` is given: waves go through the speech tower."""
@@ -169,14 +183,13 @@ class JointEncoder(nn.Module):
             return self._frames([wave[: int(n)].cpu().numpy() for wave, n in zip(x, lengths, strict=True)])
         return x, lengths
 
-    def of_embeddings(self, content: Tensor, counts: Tensor, role: Role, task: str | None = None) -> Tensor:
-        """Unit vectors [B, D] of what the fusion made of speech: embeddings [B, T', H] and lengths [B]."""
-        if self.fusion is None:
-            raise SpecError(NO_SPEECH)
+    def of_embeddings(
+        self, fusion: Fusion, content: Tensor, counts: Tensor, role: Role, task: str | None = None
+    ) -> Tensor:
+        """Unit vectors [B, D] of what one of the fusions made of speech: embeddings [B, T', H] and lengths [B]."""
         embedded, mask = self._framed(content, counts, role, task)
         tower = self.spoken if self.spoken is not None else self.text
-        pooled = self.fusion.output_map(tower.pooled(mask, embedded=embedded))
-        return faded(self.place(pooled), self.dims, self.fusion.spec.tail)
+        return self.place(fusion.output_map(tower.pooled(mask, embedded=embedded)))
 
     def _frames(self, waves: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
         """Averaged frames [B, T, F] and lengths [B]."""

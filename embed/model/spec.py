@@ -39,6 +39,11 @@ class FusionSpec(Spec):
     activation: bool = Field(False, description="Layer norm and GELU after the linear map, GELU between convolutions")
     output_norm: bool = Field(False, description="Layer norm at the end, started at the spread of word embeddings")
     output_map: bool = Field(False, description="A linear map behind the text tower, started at identity")
+    members: int = Field(
+        1,
+        ge=1,
+        description="Fusions side by side, trained apart with seeds in a row; speech is the mean of their vectors",
+    )
     tail: float = Field(
         1.0, gt=0, le=1, description="Weight, in vectors of speech alone, of what stands behind the second widest dim"
     )
@@ -96,6 +101,8 @@ class EncoderSpec(Spec):
             raise ValueError("dims must be positive and descending, e.g. [384, 256, 128]")
         if (self.speech is not None) != ((self.fusion is None) != (self.head is None)):
             raise ValueError("speech goes with fusion or with head, one of them; give none of the three for text alone")
+        if self.adapt != AdaptSpec() and self.fusion is not None and self.fusion.members > 1:
+            raise ValueError("fusion.members goes with frozen towers: adapters and layers of their own have one fusion")
         if self.adapt != AdaptSpec() and self.fusion is None:
             raise ValueError("adapt goes with fusion: only there are the towers trained for speech")
         return self

@@ -58,6 +58,34 @@ def test_examples_steps_bytes_and_parameters(tiny: Tiny, tmp_path: Path) -> None
     assert not (tmp_path / "work").exists()  # nothing is written
 
 
+def test_members_are_trained_one_after_another(tiny: Tiny, tmp_path: Path) -> None:
+    values = values_of(tiny, tmp_path, seed=5)
+    alone = plan_training(TrainSpec.parse(values)).document()
+    values["encoder"]["fusion"]["members"] = 3
+    spec = TrainSpec.parse(values)
+    found = plan_training(spec)
+    assert found.document()["steps"]["all"] == 3 * alone["steps"]["all"]
+    assert found.document()["trained_parameters"] == 3 * alone["trained_parameters"]
+    assert "3 epochs of 3 trainings" in found.text()
+    assert [(one.seed, Path(one.output).name) for one in spec.trainings] == [(n, f"seed-{n}") for n in (5, 6, 7)]
+    assert all(one.encoder.fusion is not None and one.encoder.fusion.members == 1 for one in spec.trainings)
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"fusion": {"tail": 0.5}}, "chosen after training: name what is to be tried in `tails`"),
+        ({"fusion": None, "head": {}}, "loss.ctc goes with strategy late-fusion, not with dual"),
+    ],
+    ids=["tail", "ctc"],
+)
+def test_what_does_not_go_together_is_refused(tiny: Tiny, tmp_path: Path, changed: dict[str, Any], why: str) -> None:
+    strategy = "dual" if "head" in changed else "late-fusion"
+    values = values_of(tiny, tmp_path, encoder=encoder_values(tiny) | changed, strategy=strategy, loss={"ctc": 1.0})
+    with pytest.raises(SpecError, match=why):
+        TrainSpec.parse(values)
+
+
 @pytest.mark.parametrize(
     "changed",
     [

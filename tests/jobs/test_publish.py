@@ -15,11 +15,9 @@ METRICS: dict[str, Any] = {
         "speech_to_text@8": {"mean": 0.4, "low": 0.3, "high": 0.5},
     },
     "training": {
-        "best_epoch": 2,
-        "steps": 40,
-        "epochs": 4,
-        "stopped": "the last epoch is done",
-        "seconds": 12.0,
+        "runs": [
+            {"seed": 0, "best_epoch": 2, "steps": 40, "epochs": 4, "stopped": "the last epoch is done", "seconds": 12.0}
+        ],
         "trained_parameters": 2080,
     },
     "ridge": {"chosen": 10.0, "learnt_from": "all", "dev_speech_to_text_by_strength": {"10.0": 0.25}},
@@ -54,6 +52,16 @@ def test_a_card_of_late_fusion(tiny: Tiny) -> None:
         "deglu train train.yaml",
     ):
         assert wanted in said, wanted
+
+
+def test_a_card_of_several_members_tells_of_each(tiny: Tiny) -> None:
+    first = METRICS["training"]["runs"][0]
+    runs = [first, {**first, "seed": 1, "best_epoch": 3, "seconds": 10.0}]
+    encoder = encoder_values(tiny)
+    encoder["fusion"]["members"] = 2
+    said = card(spec_of(tiny, encoder=encoder), {**METRICS, "training": {"runs": runs, "trained_parameters": 4160}})
+    assert "40 steps of 64 examples for each of 2 fusions, whose vectors are averaged in 22 s" in said
+    assert "Epochs 3 (seed 0), 4 (seed 1) were best on dev." in said
 
 
 def test_a_card_of_independent_heads_warns(tiny: Tiny) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from embed.errors import SpecError
@@ -59,9 +60,12 @@ def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     apart = {**encoder_values(tiny), "head": {"frame_pool": 2}}
     del apart["fusion"]
     short = {"epochs": 1, "batch": 8}
+    two = encoder_values(tiny)
+    two["fusion"]["members"] = 2
     wanted = {
         "late": late,
         "again": late,
+        "two": {**late, "encoder": two},
         "text": values_of(tiny, root, strategy="text", **alone, workers=1),
         "ridge": values_of(tiny, root, strategy="ridge", encoder=head),
         "dual": values_of(tiny, root, strategy="dual", encoder=apart, optimiser=short, fewest_workers=1),
@@ -106,7 +110,7 @@ def test_late_fusion_gives_a_model_that_encodes(trained: Trained) -> None:
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     metrics = trained.metrics("late")
     assert sum(metrics["examples"].values()) + sum(metrics["dropped"].values()) == 40
-    assert metrics["training"]["steps"] == 2 * (metrics["examples"]["train"] // 8)
+    assert metrics["training"]["runs"][0]["steps"] == 2 * (metrics["examples"]["train"] // 8)
     assert set(metrics["dev"]) == {
         f"{way}@{dim}" for way in ("speech_to_text", "text_to_speech") for dim in (32, 16, 8)
     }
@@ -130,7 +134,7 @@ def test_the_numbers_of_the_way_are_kept(trained: Trained) -> None:
     wanted = {"loss/total", "loss/contrast", "temperature", "rate/learning", "gradient/norm", "speed/examples_per_s"}
     assert names >= {*wanted, "dev/score", "dev/speech_to_text@8"}
     steps = [step for step, _, name, _ in rows if name == "loss/total"]
-    assert steps == list(range(1, trained.metrics("late")["training"]["steps"] + 1))
+    assert steps == list(range(1, trained.metrics("late")["training"]["runs"][0]["steps"] + 1))
     assert any((trained.root / "late" / TENSORBOARD).iterdir())
     assert "epoch 2 of 2: loss" in trained.said
 
@@ -139,9 +143,33 @@ def test_the_numbers_of_the_way_are_kept(trained: Trained) -> None:
 def test_a_finished_training_is_published_again_without_training(trained: Trained) -> None:
     late, again = ((trained.root / name / FUSION).read_bytes() for name in ("late", "again"))
     assert late == again
-    assert trained.metrics("again")["training"]["stopped"] == "it was finished before"
+    assert trained.metrics("again")["training"]["runs"][0]["stopped"] == "it was finished before"
     assert not (trained.root / "again" / CSV).exists()
     assert trained.metrics("again")["dev"] == trained.metrics("late")["dev"]
+
+
+@pytest.mark.ray
+def test_the_members_of_a_fusion_are_trainings_of_their_own_and_speech_is_their_mean(trained: Trained) -> None:
+    model, late = load_joint(str(trained.root / "two")), load_joint(str(trained.root / "late"))
+    first, second = trained.metrics("two")["training"]["runs"]
+    assert (first["seed"], first["stopped"]) == (0, "it was finished before")  # as `late`
+    assert (second["seed"], second["stopped"]) == (1, "the last epoch is done")
+    assert (trained.root / "two" / "seed-1" / CSV).is_file()
+    heard = [voice(1, 0), voice(2, 1)]
+    assert model.fusion is not None
+    alone = []
+    for fusion in model.fusions:
+        model.fusion.load_state_dict(fusion.state_dict())
+        others, model.others = model.others, torch.nn.ModuleList()
+        alone.append(model.encode(heard, "query"))
+        model.others = others
+    # `model.fusion` is the second now, and so is the other.
+    np.testing.assert_allclose(model.encode(heard, "query"), alone[1], atol=1e-5)
+    np.testing.assert_allclose(late.encode(heard, "query"), alone[0], atol=1e-5)
+    mean = np.mean(alone, axis=0)
+    fresh = load_joint(str(trained.root / "two")).encode(heard, "query")
+    np.testing.assert_allclose(fresh, mean / np.linalg.norm(mean, axis=1, keepdims=True), atol=1e-5)
+    assert (alone[0] * alone[1]).sum(1).max() < 0.9999
 
 
 @pytest.mark.ray
@@ -174,7 +202,7 @@ def test_a_dual_encoder_has_a_head_of_its_own(trained: Trained) -> None:
     model = load_joint(str(trained.root / "dual"))
     assert (trained.root / "dual" / HEAD).is_file()
     assert model.encode([voice(1, 0)], "query").shape == (1, 32)
-    assert trained.metrics("dual")["training"]["steps"] == trained.metrics("dual")["examples"]["train"] // 8
+    assert trained.metrics("dual")["training"]["runs"][0]["steps"] == trained.metrics("dual")["examples"]["train"] // 8
 
 
 @pytest.mark.parametrize(

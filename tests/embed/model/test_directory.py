@@ -43,11 +43,13 @@ WAVES: list[FloatArray] = [
 PAIRS = [pytest.param("bert", "whisper", id="bert-whisper"), pytest.param("qwen3", "hubert", id="qwen3-hubert")]
 QUERY = {"bert": ["query"], "qwen3": ["q_proj", "o_proj"]}
 OWN = "own-text"
-KINDS = ["fusion", "attention", "mean", "lora-text", "lora-speech", "layers", "all", OWN]
+KINDS = ["fusion", "members", "attention", "mean", "lora-text", "lora-speech", "layers", "all", OWN]
 
 
 def values_of(tiny: Tiny, kind: str, text: str, speech: str) -> dict[str, Any]:
     values = encoder_values(tiny, text, speech) | {"transform": True}
+    if kind == "members":
+        values["fusion"] = {**values["fusion"], "members": 3}
     if kind in ("attention", "mean"):
         values |= {"fusion": None, "head": {"pooling": kind, "hidden": 8 if kind == "attention" else 0}}
     adapt: dict[str, dict[str, Any]] = {

@@ -172,3 +172,26 @@ def test_all_texts_are_tokenised_as_each_alone(tiny: Callable[[str], str]) -> No
     together = model.text.tokens([*TEXTS, ""], "query", "sort")
     assert together == [model.text.tokens([one], "query", "sort")[0] for one in [*TEXTS, ""]]
     assert model.text.tokens([], "query") == []
+
+
+def test_speech_is_the_mean_of_the_members_vectors(tiny: Callable[[str], str]) -> None:
+    model = made(spec_of(tiny, "bert", "mean", "whisper", members=3))
+    heard = waves(0.4, 0.9)
+    first, *others = model.fusions
+    assert len(others) == 2
+    alone = []
+    for fusion in (first, *others):
+        one = made(spec_of(tiny, "bert", "mean", "whisper"))
+        assert one.fusion is not None
+        one.fusion.load_state_dict(fusion.state_dict())
+        alone.append(one.encode(heard, "document"))
+    mean = np.mean(alone, axis=0)
+    joined = model.encode(heard, "document")
+    np.testing.assert_allclose(joined, mean / np.linalg.norm(mean, axis=1, keepdims=True), atol=1e-6)
+    assert cosines(joined, alone[0]).max() < 0.9999
+
+
+def test_members_go_with_frozen_towers(tiny: Callable[[str], str]) -> None:
+    values = spec_of(tiny, "bert", "mean", "whisper", members=2).model_dump()
+    with pytest.raises(SpecError, match="members goes with frozen towers"):
+        EncoderSpec.parse({**values, "adapt": {"unfreeze": 1}})
