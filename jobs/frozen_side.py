@@ -30,13 +30,22 @@ def frozen_side(spec: TrainSpec, train: Sequence[Clip], url: str, device: str = 
     model = assemble(spec.encoder).to(device)
     if model.transform is None:
         return model
-    place = store.join(url, f"transform-{_fit_on(spec, train)}.safetensors")
+    place = store.join(url, f"transform-{fit_identity(spec, train)}.safetensors")
     if not store.exists(place):
         plain = _plain(spec, device)
         texts = nesting_texts(train, _langs(spec, train), spec.manuals, cache_folder(), FIT_SEED)
         store.write_bytes(place, save(_learned(plain, texts, spec).state_dict()))
     model.transform.load_state_dict(load(store.read_bytes(place)))
     return model
+
+
+def fit_identity(spec: TrainSpec, train: Sequence[Clip]) -> str:
+    """Of all that the transform's fit depends on, so that trainings which differ elsewhere share it."""
+    langs = _langs(spec, train)
+    # The texts themselves: a manifest may change while the spec that names it does not.
+    texts = [[clip.source, clip.text, *(clip.translations.get(lang, "") for lang in langs)] for clip in train]
+    made = [_text_tower(spec), list(spec.encoder.dims), list(WEIGHTS)]
+    return digest("nesting", made, langs, texts, spec.manuals, FIT_SEED).hex()
 
 
 def frozen_targets(spec: TrainSpec, model: JointEncoder, clips: Sequence[Clip], url: str) -> Targets:
@@ -74,15 +83,6 @@ def _learned(plain: JointEncoder, texts: NestingTexts, spec: TrainSpec) -> Nesti
         return learn_nesting(queries, documents, texts.groups, running, spec.encoder.dims, FIT_SEED)
     except ValueError as error:
         raise SpecError(f"field 'encoder.transform': {error}, or set it to false") from None
-
-
-def _fit_on(spec: TrainSpec, train: Sequence[Clip]) -> str:
-    """Of all that the fit depends on, so that trainings which differ elsewhere share it."""
-    langs = _langs(spec, train)
-    # The texts themselves: a manifest may change while the spec that names it does not.
-    texts = [[clip.source, clip.text, *(clip.translations.get(lang, "") for lang in langs)] for clip in train]
-    made = [_text_tower(spec), list(spec.encoder.dims), list(WEIGHTS)]
-    return digest("nesting", made, langs, texts, spec.manuals, FIT_SEED).hex()
 
 
 def _text_tower(spec: TrainSpec) -> list[Any]:

@@ -6,6 +6,7 @@ from embed import store
 from embed.identity import digest
 from embed.model.tower_files import tower_digest
 from embed.spec import canonical_json
+from jobs.frozen_side import fit_identity
 from jobs.teacher import Lesson
 from train.checkpoint import Checkpoints
 from train.spec import TrainSpec
@@ -27,6 +28,8 @@ def defining_of(spec: TrainSpec, lesson: Lesson) -> dict[str, Any]:
     values = {name: value for name, value in spec.defining().items() if name not in AFTERWARDS}
     if spec.encoder.fusion is not None:
         values["encoder"]["fusion"].pop("members")  # each is trained for itself
+    if spec.encoder.transform:
+        values["transform"] = fit_identity(spec, lesson.clips[: lesson.num_train])
     return {**values, "towers": towers(spec), "examples": _examples(lesson)}
 
 

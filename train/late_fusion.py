@@ -20,7 +20,6 @@ from embed.encoder import FloatArray, Role
 from embed.errors import SpecError
 from embed.model.budget import Budget
 from embed.model.joint import JointEncoder
-from train.ctc import CtcHead, Transcripts, WithCtc
 from train.curate.sources.clips import Clip
 from train.dev_scores import dev_scores, judge_dev
 from train.heard import epoch_batches
@@ -31,7 +30,7 @@ from train.strategy import ROLES, At, Metric, chance, trained
 from train.targets import Targets
 
 FRAMES_AT_ONCE = 1500  # of dev
-TEMPERATURE, CTC, FUSION = "log_temperature", "ctc.", "fusion."
+TEMPERATURE, FUSION = "log_temperature", "fusion."
 
 
 class Heard(Protocol):
@@ -78,10 +77,6 @@ class LateFusionStrategy:
         self.train, self.dev, self.spec, self.metric, self.clips = train, dev, spec, metric, clips
         self._standardise()
         self._at_once = Budget(FRAMES_AT_ONCE)
-        self._transcripts: Transcripts | None = None
-        self._with_ctc: WithCtc | None = None
-        if spec.loss.ctc:
-            self._transcripts, self._with_ctc = self._ctc()
         self.log_temperature = nn.Parameter(
             torch.tensor(math.log(spec.loss.temperature), device=device), requires_grad=spec.loss.learn_temperature
         )
@@ -105,26 +100,19 @@ class LateFusionStrategy:
 
     @property
     def module(self) -> nn.Module:
-        return self.model if self._with_ctc is None else self._with_ctc
+        return self.model
 
     def parameters(self) -> dict[str, nn.Parameter]:
         own = {TEMPERATURE: self.log_temperature} if self.log_temperature.requires_grad else {}
-        head = {} if self._with_ctc is None else trained(self._with_ctc.head)
-        return {**trained(self.model), **{CTC + name: value for name, value in head.items()}, **own}
+        return {**trained(self.model), **own}
 
     def batches(self, epoch: int) -> list[list[int]]:
         return epoch_batches(self.clips, self.train, self.features.length, self.spec, epoch)
 
     def inputs(self, members: Sequence[int], at: At) -> tuple[Any, ...]:
-        """Frames [B, T, F], or waves [B, samples] for a speech tower that is trained; lengths [B]; role.
-
-        Behind them, where there is CTC, what `CtcHead` takes beside the sounds.
-        """
+        """Frames [B, T, F], or waves [B, samples] for a speech tower that is trained; lengths [B]; role."""
         rows = [self._frames(clip, at.epoch) for clip in members]
-        inputs = (pad_sequence(rows, batch_first=True), torch.tensor([len(row) for row in rows]), at.role)
-        if self._transcripts is None:
-            return inputs
-        return *inputs, *self._transcripts.batch(members, np.random.default_rng([self.spec.seed, at.step, 3]))
+        return pad_sequence(rows, batch_first=True), torch.tensor([len(row) for row in rows]), at.role
 
     def loss(self, vectors: Tensor, members: Sequence[int], at: At, gather: Gather) -> Mapping[str, Tensor]:
         settings = self.spec.loss
@@ -133,12 +121,10 @@ class LateFusionStrategy:
         members_B = torch.tensor(members, device=vectors.device)
         said = _Said(at.role, members_B, langs, self._own_CL[members_B, langs], temperature)
         told: dict[str, Tensor] = {}
-        if self._with_ctc is not None:
-            vectors, told["ctc"] = vectors[:, :-1], gather.mean(vectors[:, -1])
         for rows, dims, weights, share in self._parts(vectors):
             for name, value in self._losses(rows, dims, weights, said, gather).items():
                 told[name] = told[name] + share * value if name in told else share * value
-        factors = {"reverse": settings.reverse, "distillation": settings.distillation, "ctc": settings.ctc}
+        factors = {"reverse": settings.reverse, "distillation": settings.distillation}
         total = sum((factors.get(name, 1.0) * value for name, value in told.items()), torch.zeros_like(temperature))
         return {"loss": total, **told, "temperature": temperature}
 
@@ -157,18 +143,14 @@ class LateFusionStrategy:
             if name in wanted or name.startswith((FUSION, "head."))
         }
         own = {TEMPERATURE: self.log_temperature.detach()} if self.log_temperature.requires_grad else {}
-        head = {} if self._with_ctc is None else self._with_ctc.head.state_dict()
-        return {**kept, **{CTC + name: value for name, value in head.items()}, **own}
+        return {**kept, **own}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        weights = {name: value for name, value in state.items() if name != TEMPERATURE and not name.startswith(CTC)}
+        weights = {name: value for name, value in state.items() if name != TEMPERATURE}
         missing = [name for name in self.state() if name not in state]
         unknown = self.model.load_state_dict(weights, strict=False).unexpected_keys
         if missing or unknown:
             raise SpecError(f"these are no weights of this model: {[*missing, *unknown][0]} is not of both")
-        if self._with_ctc is not None:
-            head = {name.removeprefix(CTC): value for name, value in state.items() if name.startswith(CTC)}
-            self._with_ctc.head.load_state_dict(head)
         if TEMPERATURE in state:
             with torch.no_grad():
                 self.log_temperature.copy_(state[TEMPERATURE])
@@ -258,14 +240,6 @@ class LateFusionStrategy:
         if self.spec.encoder.adapt.speech_trained:
             return torch.from_numpy(self.features.wave(clip, view))
         return self.features.frames(clip, view)
-
-    def _ctc(self) -> tuple[Transcripts, WithCtc]:
-        text, fusion = self.model.text, self.model.fusion
-        if fusion is None or not self.clips:
-            raise SpecError("loss.ctc wants a fusion, and clips with their transcripts")
-        transcripts = Transcripts({clip: text.plain(self.clips[clip].text) for clip in self.train})
-        words = text.embeddings(torch.tensor(transcripts.tokens, device=text.model.device))
-        return transcripts, WithCtc(self.model, CtcHead(words.detach().float(), fusion.spec.width))
 
     def _standardise(self) -> None:
         part = self.model.fusion if self.model.fusion is not None else self.model.head

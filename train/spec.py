@@ -118,11 +118,6 @@ class LossSpec(Spec):
     reverse: float = Field(
         default=1.0, ge=0, description="Weight of the other direction: each text's own speech among the batch's"
     )
-    ctc: float = Field(
-        default=0.0,
-        ge=0,
-        description="Late fusion: weight of CTC, in which the fusion spells the transcript in the text tower's tokens",
-    )
     distillation: float = Field(default=5.0, ge=0, description="Weight of 1 - cosine to the transcript's own vector")
 
 
@@ -237,8 +232,6 @@ class TrainSpec(Spec):
                 raise ValueError(f"strategy {self.strategy} needs `sources`: speech to learn from")
         if encoder.fusion is not None and encoder.fusion.tail != 1:
             raise ValueError("encoder.fusion.tail is chosen after training: name what is to be tried in `tails`")
-        if self.loss.ctc and self.strategy != "late-fusion":
-            raise ValueError(f"loss.ctc goes with strategy late-fusion, not with {self.strategy}: set it to 0")
         weights = self.loss.dim_weights
         if weights is not None and len(weights) != len(encoder.dims):
             raise ValueError(f"loss.dim_weights wants one weight for each of the {len(encoder.dims)} dims")

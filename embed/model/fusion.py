@@ -53,25 +53,18 @@ class Fusion(nn.Module):
 
         `x` are frames that `shorten` has averaged by `frame_pool`, as a feature cache keeps them.
         """
-        return self.embeddings(*self.sounds(x, lengths))
-
-    def sounds(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """What the last convolution is given: [B, T'', C], zero behind each clip's end, and lengths [B]."""
         x = (x - self.centre).div_(self.scale)  # in place: of what is as large as all frames there is one copy
-        x = self._active(self.norm(self.linear(x))) * _mask(x, lengths)
-        for conv in self.convs[:-1]:
+        x = self.norm(self.linear(x))
+        if self.spec.activation:
+            x = nn.functional.gelu(x)
+        x = x * _mask(x, lengths)
+        for number, conv in enumerate(self.convs):
             x, lengths = _strided(cast(nn.Conv1d, conv), x, lengths)
-            x = self._active(x) * _mask(x, lengths)
-        return x, lengths
-
-    def embeddings(self, sounds: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Embeddings [B, T', H] of what `sounds` gave, and lengths [B]."""
-        x, lengths = _strided(cast(nn.Conv1d, self.convs[-1]), sounds, lengths)
-        x = self.output_norm(x * _mask(x, lengths))
+            if self.spec.activation and number + 1 < len(self.convs):
+                x = nn.functional.gelu(x)
+            x = x * _mask(x, lengths)
+        x = self.output_norm(x)
         return x * _mask(x, lengths), lengths
-
-    def _active(self, x: Tensor) -> Tensor:
-        return nn.functional.gelu(x) if self.spec.activation else x
 
 
 def shorten(frames: Tensor, lengths: Tensor, factor: int) -> tuple[Tensor, Tensor]:

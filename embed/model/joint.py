@@ -156,19 +156,14 @@ class JointEncoder(nn.Module):
         Waves go through the speech tower here, so that it can be trained.  Independent heads give [B, sum of dims],
         see `SpeechHead`; a head takes no notice of role and task.
         """
-        x, lengths = self.heard(x, lengths)
+        if x.dim() == 2:
+            x, lengths = self._frames([wave[: int(n)].cpu().numpy() for wave, n in zip(x, lengths, strict=True)])
         if self.head is not None:
             vectors: Tensor = self.head(x, lengths)
             return vectors
         if self.fusion is None:
             raise SpecError(NO_SPEECH)
-        # In float32 a GPU would spend more time on the fusion than on the towers.
-        halved = self.precision == "bfloat16" and x.is_cuda
-        found = []
-        for fusion in self.fusions:
-            with torch.autocast("cuda", torch.bfloat16, enabled=halved):
-                content, counts = fusion(x, lengths)
-            found.append(self.of_embeddings(fusion, content, counts, role, task))
+        found = [self._placed(fusion, x, lengths, role, task) for fusion in self.fusions]
         joined = found[0] if len(found) == 1 else nn.functional.normalize(torch.stack(found).mean(0), dim=-1)
         return faded(joined, self.dims, self.fusion.spec.tail)
 
@@ -177,16 +172,12 @@ class JointEncoder(nn.Module):
         """Its members, the first of which is `fusion`; [] where there is none."""
         return [] if self.fusion is None else [self.fusion, *cast(Iterable[Fusion], self.others)]
 
-    def heard(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames [B, T, F] and lengths [B] of what `forward` is given: waves go through the speech tower."""
-        if x.dim() == 2:
-            return self._frames([wave[: int(n)].cpu().numpy() for wave, n in zip(x, lengths, strict=True)])
-        return x, lengths
-
-    def of_embeddings(
-        self, fusion: Fusion, content: Tensor, counts: Tensor, role: Role, task: str | None = None
-    ) -> Tensor:
-        """Unit vectors [B, D] of what one of the fusions made of speech: embeddings [B, T', H] and lengths [B]."""
+    def _placed(self, fusion: Fusion, x: Tensor, lengths: Tensor, role: Role, task: str | None) -> Tensor:
+        """Unit vectors [B, D] by one of the fusions."""
+        # In float32 a GPU would spend more time on the fusion than on the towers.
+        halved = self.precision == "bfloat16" and x.is_cuda
+        with torch.autocast("cuda", torch.bfloat16, enabled=halved):
+            content, counts = fusion(x, lengths)
         embedded, mask = self._framed(content, counts, role, task)
         tower = self.spoken if self.spoken is not None else self.text
         return self.place(fusion.output_map(tower.pooled(mask, embedded=embedded)))

@@ -56,7 +56,7 @@ class TextTower(nn.Module):
     def frame(self, role: Role, task: str | None = None) -> tuple[list[int], list[int]]:
         """Token ids that stand before and behind the content: instruction in front, end token behind."""
         start, end = self._specials
-        return [*start, *self.plain(self.prefix(role, task))], end
+        return [*start, *self._plain(self.prefix(role, task))], end
 
     def tokens(self, texts: Sequence[str], role: Role, task: str | None = None) -> list[list[int]]:
         """Ids with prefix and special tokens; a text over `max_tokens` is cut and keeps its end token."""
@@ -76,8 +76,7 @@ class TextTower(nn.Module):
         states = self.model(**given, attention_mask=mask.long()).last_hidden_state
         return pool(states.float(), mask, self.spec.pooling)
 
-    def plain(self, text: str) -> list[int]:
-        """Ids without special tokens."""
+    def _plain(self, text: str) -> list[int]:
         return self._all_plain([text])[0]
 
     def _all_plain(self, texts: Sequence[str]) -> list[list[int]]:

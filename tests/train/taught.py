@@ -15,7 +15,6 @@ from embed.model.speech_tower import SpeechTower
 from embed.model.transform import fit
 from tests.towers import Tiny, encoder_values
 from tests.train.lesson import PITCHES_HZ, SENTENCES, lesson_spec, tone
-from train.curate.sources.clips import Clip
 from train.dual import DualStrategy
 from train.late_fusion import LateFusionStrategy
 from train.spec import TrainSpec
@@ -24,11 +23,6 @@ from train.targets import Targets, encode_texts
 
 CLIPS, TRAIN, DEV = 80, range(64), range(64, 80)
 LANGS = ("en", "fr")
-CLIPS_SAID = [
-    Clip("own", f"own:{number}", lang, SENTENCES[lang][number % 8], "", {})
-    for number in range(CLIPS)
-    for lang in [LANGS[number // 8 % 2]]
-]
 
 
 class Remembered:
@@ -68,9 +62,7 @@ class Taught(NamedTuple):
         """Late fusion, or the dual where the spec has a head; untrained, the same every time."""
         spec = spec or self.spec
         kind = DualStrategy if spec.encoder.head is not None else LateFusionStrategy
-        heard, judge = features or self.features, metric or first_right
-        clips = CLIPS_SAID if spec.loss.ctc else ()
-        return kind(self.make(spec), heard, self.targets, TRAIN, DEV, spec, judge, clips=clips)
+        return kind(self.make(spec), features or self.features, self.targets, TRAIN, DEV, spec, metric or first_right)
 
     def with_(self, **changed: dict[str, Any]) -> TrainSpec:
         """The spec with some fields of its parts changed: `optimiser={"epochs": 1}`."""

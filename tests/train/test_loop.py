@@ -30,7 +30,7 @@ def short(lesson: Taught, **changed: dict[str, Any]) -> TrainSpec:
     own: dict[str, dict[str, Any]] = {
         "optimiser": {"epochs": 2, "average": 0.9},
         "masks": {"time": 0.3, "channels": 0.2, "dropout": 0.2},
-        "loss": {"learn_temperature": True, "ctc": 0.5},
+        "loss": {"learn_temperature": True},
     }
     return lesson.with_(**{name: {**own.get(name, {}), **changed.get(name, {})} for name in {**own, **changed}})
 

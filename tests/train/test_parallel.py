@@ -13,12 +13,11 @@ from train.loop import StepDone, run
 from train.parallel import ONE_WORKER, Workers, together
 
 STEPS = 5
-# batch, micro-batch, loss: all of it even; rows that do not divide, in parts; the batch's own negatives; CTC
+# batch, micro-batch, what is learnt from: all of it even; rows that do not divide, in parts; the batch's own negatives
 CASES: list[tuple[int, int, dict[str, Any]]] = [
     (8, 0, {"learn_temperature": True}),
     (7, 2, {"learn_temperature": True}),
     (8, 3, {"candidates": "batch", "margin": 0.1}),
-    (8, 3, {"ctc": 1.0}),
 ]
 
 
