@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from embed.errors import SpecError
+from jobs import frozen_side
 from jobs.run_folder import checkpoints_of
 from jobs.teacher import Lesson
 from tests.towers import Tiny
@@ -29,6 +30,19 @@ def test_only_what_decides_the_weights_decides_the_folder(tiny: Tiny, tmp_path: 
     assert url().startswith(f"{tmp_path}/runs/")
     assert url() == url(output="elsewhere") == url(workers=7) == url(ridge=(2.0,))
     assert len({url(), url(seed=1), url(text="pluie"), url(target_langs=("fr",))}) == 4
+    fusion = spec.encoder.fusion
+    assert fusion is not None
+    several = spec.encoder.model_copy(update={"fusion": fusion.model_copy(update={"members": 3})})
+    assert url() == url(encoder=several)  # each of them is the training that it would be alone
+
+
+def test_weights_of_another_space_are_another_trainings(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = lesson_spec(tiny)
+    before = checkpoints_of(spec, lesson(tmp_path)).url
+    monkeypatch.setattr(frozen_side, "WEIGHTS", (1.0, 0.5, 0.25))
+    assert checkpoints_of(spec, lesson(tmp_path)).url != before
 
 
 def test_a_folder_of_ones_own_is_refused_to_another_training(tiny: Tiny, tmp_path: Path) -> None:
