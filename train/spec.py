@@ -205,16 +205,19 @@ class TrainSpec(Spec):
 
     @property
     def trainings(self) -> list["TrainSpec"]:
-        """What is trained apart: itself, or one with a seed and a folder of its own for each member of the fusion."""
+        """What is trained apart: itself, or one with a seed and folders of its own for each member of the fusion."""
         fusion = self.encoder.fusion
         if fusion is None or fusion.members == 1:
             return [self]
         alone = self.encoder.model_copy(update={"fusion": fusion.model_copy(update={"members": 1})})
-        seeds = range(self.seed, self.seed + fusion.members)
-        return [
-            self.model_copy(update={"encoder": alone, "seed": seed, "output": f"{self.output}/seed-{seed}"})
-            for seed in seeds
-        ]
+        kept = self.checkpoints
+
+        def one(seed: int) -> "TrainSpec":
+            own = kept.model_copy(update={"url": f"{kept.url.rstrip('/')}/seed-{seed}"}) if kept.url else kept
+            apart = {"seed": seed, "output": f"{self.output}/seed-{seed}", "checkpoints": own}
+            return self.model_copy(update={"encoder": alone, **apart})
+
+        return [one(seed) for seed in range(self.seed, self.seed + fusion.members)]
 
     @model_validator(mode="after")
     def _fits_its_strategy(self) -> "TrainSpec":

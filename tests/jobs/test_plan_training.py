@@ -69,6 +69,9 @@ def test_members_are_trained_one_after_another(tiny: Tiny, tmp_path: Path) -> No
     assert "3 epochs of 3 trainings" in found.text()
     assert [(one.seed, Path(one.output).name) for one in spec.trainings] == [(n, f"seed-{n}") for n in (5, 6, 7)]
     assert all(one.encoder.fusion is not None and one.encoder.fusion.members == 1 for one in spec.trainings)
+    kept = TrainSpec.parse({**values, "checkpoints": {"url": "s3://bucket/own/"}})
+    assert kept.trainings[1].checkpoints.url == "s3://bucket/own/seed-6"
+    assert spec.trainings[1].checkpoints.url == ""
 
 
 def test_a_tail_is_not_trained_with_but_tried_afterwards(tiny: Tiny, tmp_path: Path) -> None:
