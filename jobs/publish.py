@@ -81,14 +81,16 @@ def _made(spec: TrainSpec, metrics: Mapping[str, Any]) -> str:
         return f"{said}; in closed form, strength {metrics['ridge']['chosen']} chosen on dev."
     first, *more = training["runs"]
     seconds = sum(one["seconds"] for one in training["runs"])
-    took = f" in {seconds:.0f} s" if seconds else ""
-    epochs = [f"{one['best_epoch'] + 1}" + (f" (seed {one['seed']})" if more else "") for one in training["runs"]]
-    best = f"Epochs {', '.join(epochs)} were" if more else f"Epoch {epochs[0]} was"
-    fusions = f" for each of {1 + len(more)} fusions, whose vectors are averaged" if more else ""
-    return (
-        f"{said}:\n{training['trained_parameters']:,} parameters, {first['steps']} steps of {spec.optimiser.batch}"
-        f" examples{fusions}{took} on {spec.workers} workers; {first['stopped']}.\n{best} best on dev."
-    )
+    took = [f"{seconds:.0f} s"] if seconds else []
+    steps = f"{first['steps']} steps of {spec.optimiser.batch} examples"
+    if more:
+        what = f" in {1 + len(more)} fusions, whose vectors are averaged; {', '.join([f'{steps} each', *took])}"
+        epochs = ", ".join(f"{one['best_epoch'] + 1} (seed {one['seed']})" for one in training["runs"])
+        best = f".\nEpochs {epochs} were best on dev."
+    else:
+        what = f", {' in '.join([steps, *took])}"
+        best = f"; {first['stopped']}.\nEpoch {first['best_epoch'] + 1} was best on dev."
+    return f"{said}:\n{training['trained_parameters']:,} parameters{what} on {spec.workers} workers{best}"
 
 
 def _towers(spec: TrainSpec) -> str:

@@ -4,6 +4,7 @@ The checkpoints lie on S3 behind a proxy in the test's own process, which so see
 """
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -21,7 +22,7 @@ from jobs.progress import Silent
 from jobs.run_folder import checkpoints_of
 from jobs.teacher import Lesson, strategy_of
 from jobs.training_data import training_data
-from tests.chaos_cluster import MARK, driver, kill, marked, wait_for
+from tests.chaos_cluster import MARK, Nodes, driver, kill, marked, nodes, wait_for
 from tests.conftest import point_to
 from tests.fault_proxy import Asked, Fault, FaultProxy
 from tests.towers import Tiny, encoder_values
@@ -157,6 +158,20 @@ def test_ranks_are_killed_again_and_again(place: Place, undisturbed: dict[str, T
 
 
 @pytest.mark.campaign
+@pytest.mark.cluster
+def test_what_a_lost_machine_leaves_undone_is_done_by_those_that_are_left(
+    place: Place, undisturbed: dict[str, Tensor], tmp_path: Path
+) -> None:
+    spec, path, witness = disturbed(place, "machine", fewest_workers=1)
+    with nodes(tmp_path) as cluster, training(path, cluster) as process:
+        after(witness, 2, process)
+        cluster.kill_node(0)
+        ends(process, path, 0)
+    same(spec, undisturbed)
+    assert re.search("with 1 worker, from step [1-9]", said(path)), said(path)
+
+
+@pytest.mark.campaign
 def test_a_full_disk_stops_the_training_and_loses_nothing(place: Place, undisturbed: dict[str, Tensor]) -> None:
     disk = place.folder / "disk"
     disk.mkdir()
@@ -178,19 +193,19 @@ def test_a_full_disk_stops_the_training_and_loses_nothing(place: Place, undistur
         subprocess.run(["umount", str(disk)], check=False)
 
 
-def disturbed(place: Place, name: str, url: str = "") -> tuple[TrainSpec, Path, Witness]:
+def disturbed(place: Place, name: str, url: str = "", **changed: Any) -> tuple[TrainSpec, Path, Witness]:
     """A spec with checkpoints and an output of its own, its file, and who watches it."""
     checkpoints = place.spec.checkpoints.model_copy(update={"url": url or f"s3://test/{name}"})
     output = str(place.folder / f"model-{name}")
-    spec = place.spec.model_copy(update={"checkpoints": checkpoints, "output": output})
+    spec = place.spec.model_copy(update={"checkpoints": checkpoints, "output": output, **changed})
     path = place.folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(spec.model_dump(mode="json")), encoding="utf-8")
     place.proxy.deal = witness = Witness(name)
     return spec, path, witness
 
 
-def training(path: Path) -> Any:
-    return driver(path, verb="train", settings=SETTINGS)
+def training(path: Path, cluster: Nodes | None = None) -> Any:
+    return driver(path, cluster, verb="train", settings=SETTINGS)
 
 
 def after(witness: Witness, more: int, process: "subprocess.Popen[bytes]") -> None:

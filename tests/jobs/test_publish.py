@@ -60,7 +60,7 @@ def test_a_card_of_several_members_tells_of_each(tiny: Tiny) -> None:
     encoder = encoder_values(tiny)
     encoder["fusion"]["members"] = 2
     said = card(spec_of(tiny, encoder=encoder), {**METRICS, "training": {"runs": runs, "trained_parameters": 4160}})
-    assert "40 steps of 64 examples for each of 2 fusions, whose vectors are averaged in 22 s" in said
+    assert "in 2 fusions, whose vectors are averaged; 40 steps of 64 examples each, 22 s on 2 workers" in said
     assert "Epochs 3 (seed 0), 4 (seed 1) were best on dev." in said
 
 

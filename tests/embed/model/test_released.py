@@ -20,7 +20,6 @@ from train.curate.split import split
 
 DEMO = RELEASED / "demo"
 SPECS = Path(__file__).parents[3] / "deploy" / "specs"
-KNOWN_TO_MISS = {"tuxpaint fr->en, 128 dims of full width"}  # .88 where .90 is wanted: evaluate/NOTES.md
 pytestmark = pytest.mark.data
 
 
@@ -40,7 +39,7 @@ def held_out() -> list[Clip]:
 
 
 def test_it_is_small_and_says_what_it_is_made_of() -> None:
-    assert sum(path.stat().st_size for path in Path(DEMO).iterdir()) <= 8_000_000
+    assert sum(path.stat().st_size for path in Path(DEMO).iterdir()) <= 16_000_000
     card = (DEMO / CARD).read_text(encoding="utf-8")
     assert "asterisk-core-sounds-fr-g722` (CC-BY-SA-3.0)" in card
     assert "deglu train deploy/specs/train-demo.yaml" in card
@@ -78,4 +77,4 @@ def test_it_reaches_its_gates(name: str, tmp_path: Path, held_out: list[Clip]) -
     found = evaluate_model(spec)
     assert found.missed == ()
     tasks = {task.name.replace("test ", ""): task for task in found.report.tasks}
-    assert {goal.what for goal in goals_of(tasks) if not goal.passed} <= KNOWN_TO_MISS
+    assert [goal.what for goal in goals_of(tasks) if not goal.passed] == []
