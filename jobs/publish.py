@@ -132,14 +132,6 @@ def _dev(metrics: Mapping[str, Any]) -> str:
     dims = list(dict.fromkeys(dim for row in rows.values() for dim in row))
     lines = [f"| | {' | '.join(dims)} |", f"|---{'|---' * len(dims)}|"]
     lines += [f"| {measure} | {' | '.join(row.get(dim, '') for dim in dims)} |" for measure, row in rows.items()]
-    if metrics.get("tail") and metrics["tail"]["chosen"] != 1:
-        scores = metrics["tail"]["dev_score_by_tail"]
-        lines.append(
-            f"\nWhat stands behind the second widest dim counts {metrics['tail']['chosen']} times as much in vectors of"
-            " speech, chosen\nhere too; the mean of both directions at full width by that weight: "
-            + ", ".join(f"{tail}: {score:.3f}" for tail, score in scores.items())
-            + "."
-        )
     if metrics.get("ridge") and metrics.get("training"):
         best = max(metrics["ridge"]["dev_speech_to_text_by_strength"].values())
         lines.append(

@@ -12,7 +12,7 @@ from train.checkpoint import Checkpoints
 from train.spec import TrainSpec
 
 # What is made of the trained weights later: another output, or another hybrid, wants no new training.
-AFTERWARDS = ("output", "hybrid", "ridge", "tails")
+AFTERWARDS = ("output", "hybrid", "ridge")
 
 
 def checkpoints_of(spec: TrainSpec, lesson: Lesson) -> Checkpoints:

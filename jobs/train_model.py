@@ -22,7 +22,6 @@ from ray.train.torch import TorchConfig, TorchTrainer
 
 from embed import store
 from embed.cache import cache_folder
-from embed.encoder import FloatArray
 from embed.errors import SpecError, WorkLeftUndone
 from evaluate.metrics import ndcg_at_10
 from jobs.compute_features import compute_features
@@ -40,14 +39,12 @@ from jobs.train_worker import train_worker
 from jobs.training_data import training_data
 from train.checkpoint import Checkpoints
 from train.curate.sources import synthetic
-from train.dev_scores import dev_scores, judge_dev
 from train.features import plan_shards
 from train.late_fusion import LateFusionStrategy
 from train.metrics_log import CSV, MetricsLog, read_metrics
 from train.ridge import Ridge, best_ridge, pooled_means
 from train.spec import TrainSpec
-from train.strategy import ROLES, SCORE, trained
-from train.tail import best_tail
+from train.strategy import trained
 
 __all__ = ["METRICS", "RIDGE", "train_model"]
 
@@ -76,9 +73,6 @@ def train_model(spec: TrainSpec, progress: Progress | None = None) -> Plain:
     strategy.module.to(_device(spec))
     if trainings:
         metrics["training"] = _take_best(trainings, lesson, strategy, stopped)
-    if spec.strategy == "late-fusion":
-        assert isinstance(strategy, LateFusionStrategy)
-        metrics["tail"] = _tail(spec, strategy)
     ridge = None
     if isinstance(strategy, LateFusionStrategy) and (spec.strategy == "ridge" or spec.features.cache != "off"):
         ridge, metrics["ridge"] = _ridge(spec, strategy)
@@ -203,21 +197,6 @@ def _check_room(spec: TrainSpec) -> None:
     here = int(ray.cluster_resources().get(kind, 0))
     if (spec.fewest_workers or spec.workers) > here:
         raise SpecError(f"workers = {spec.workers}, and there are {here} {what} here; lower it, or submit to a cluster")
-
-
-def _tail(spec: TrainSpec, strategy: LateFusionStrategy) -> dict[str, Any]:
-    """The model has the weight that dev likes best then; the scores are those that chose the epoch."""
-    strategy.model.set_tail(1.0)
-    spoken, heard = (strategy.vectors(strategy.dev, role).numpy() for role in ROLES)
-    widest = strategy.model.dims[0]
-
-    def score(asked: FloatArray, found: FloatArray) -> float:
-        judged = judge_dev({widest: asked}, {widest: found}, strategy.targets, strategy.dev, strategy.metric)
-        return dev_scores(judged)[SCORE]
-
-    chosen, scores = best_tail(spoken, heard, strategy.model.dims, spec.tails, score)
-    strategy.model.set_tail(chosen)
-    return {"chosen": chosen, "dev_score_by_tail": {str(one): round(value, 4) for one, value in scores.items()}}
 
 
 def _ridge(spec: TrainSpec, strategy: LateFusionStrategy) -> tuple[Ridge, dict[str, Any]]:

@@ -3,7 +3,7 @@
 The global batch, the order of clips and every random draw are the same whatever the number of workers.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, NonNegativeInt, model_validator
 
@@ -189,11 +189,6 @@ class TrainSpec(Spec):
     ridge: tuple[float, ...] = Field(
         default=(1.0, 10.0, 100.0, 1000.0), min_length=1, description="Strengths of ridge tried on dev"
     )
-    tails: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
-        default=(1.0, 0.7, 0.5, 0.3),
-        min_length=1,
-        description="Late fusion: values of `encoder.fusion.tail` tried on dev",
-    )
     output: str = Field(description="Folder of the model directory that is made")
     seed: int = 0
     workers: int = speed_only(2, "Data-parallel workers", ge=1)
@@ -233,8 +228,6 @@ class TrainSpec(Spec):
                 raise ValueError(f"strategy {self.strategy} needs `speech` and `{wanted}` in `encoder`")
             if not self.sources:
                 raise ValueError(f"strategy {self.strategy} needs `sources`: speech to learn from")
-        if encoder.fusion is not None and encoder.fusion.tail != 1:
-            raise ValueError("encoder.fusion.tail is chosen after training: name what is to be tried in `tails`")
         weights = self.loss.dim_weights
         if weights is not None and len(weights) != len(encoder.dims):
             raise ValueError(f"loss.dim_weights wants one weight for each of the {len(encoder.dims)} dims")

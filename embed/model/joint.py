@@ -164,8 +164,7 @@ class JointEncoder(nn.Module):
         if self.fusion is None:
             raise SpecError(NO_SPEECH)
         found = [self._placed(fusion, x, lengths, role, task) for fusion in self.fusions]
-        joined = found[0] if len(found) == 1 else nn.functional.normalize(torch.stack(found).mean(0), dim=-1)
-        return faded(joined, self.dims, self.fusion.spec.tail)
+        return found[0] if len(found) == 1 else nn.functional.normalize(torch.stack(found).mean(0), dim=-1)
 
     @property
     def fusions(self) -> list[Fusion]:
@@ -192,13 +191,6 @@ class JointEncoder(nn.Module):
     def place(self, pooled: Tensor) -> Tensor:
         """Pooled [n, D] to the unit vectors of the space."""
         return self.transform(pooled) if self.transform is not None else nn.functional.normalize(pooled, dim=-1)
-
-    def set_tail(self, tail: float) -> None:
-        """`FusionSpec.tail`, of a model that is being made."""
-        if self.spec.fusion is None or self.fusion is None:
-            raise SpecError("a tail goes with a fusion")
-        self.fusion.spec = self.spec.fusion.model_copy(update={"tail": tail})
-        self.spec = self.spec.model_copy(update={"fusion": self.fusion.spec})
 
     def _framed(self, content: Tensor, counts: Tensor, role: Role, task: str | None) -> tuple[Tensor, Tensor]:
         """Instruction, content, end token; each row dense from position 0, padding behind: [B, S, H] and mask."""
@@ -242,15 +234,6 @@ class JointEncoder(nn.Module):
     def _device(self) -> torch.device:
         device: torch.device = self.text.model.device
         return device
-
-
-def faded(vectors: Tensor, dims: Sequence[int], tail: float) -> Tensor:
-    """Unit vectors [n, D] whose values behind `dims[1]` count `tail` times as much; no shorter prefix changes."""
-    if tail == 1 or len(dims) < 2:
-        return vectors
-    weights = torch.ones(vectors.shape[-1], device=vectors.device)
-    weights[dims[1] :] = tail
-    return nn.functional.normalize(vectors * weights, dim=-1)
 
 
 def _array(vectors: Tensor) -> FloatArray:

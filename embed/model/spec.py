@@ -44,9 +44,6 @@ class FusionSpec(Spec):
         ge=1,
         description="Fusions side by side, trained apart with seeds in a row; speech is the mean of their vectors",
     )
-    tail: float = Field(
-        1.0, gt=0, le=1, description="Weight, in vectors of speech alone, of what stands behind the second widest dim"
-    )
 
 
 class HeadSpec(Spec):

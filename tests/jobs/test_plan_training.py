@@ -74,13 +74,6 @@ def test_members_are_trained_one_after_another(tiny: Tiny, tmp_path: Path) -> No
     assert spec.trainings[1].checkpoints.url == ""
 
 
-def test_a_tail_is_not_trained_with_but_tried_afterwards(tiny: Tiny, tmp_path: Path) -> None:
-    values = values_of(tiny, tmp_path)
-    values["encoder"]["fusion"]["tail"] = 0.5
-    with pytest.raises(SpecError, match="chosen after training: name what is to be tried in `tails`"):
-        TrainSpec.parse(values)
-
-
 @pytest.mark.parametrize(
     "changed",
     [
