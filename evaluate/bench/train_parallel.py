@@ -1,6 +1,8 @@
 """Our loop in the workers of Ray Train, beside the loop that one writes by hand around DDP: steps a second, memory.
 
-Same towers, same batches, same loss, as many workers, one thread each, bfloat16 where ours has it.
+Same towers, same batches, same loss, as many workers, one thread each, bfloat16 where ours has it.  The plain loop runs
+twice: as by the book, and with frozen weights and attention made as ours makes them (`train.halved`), which leaves what
+Ray and our loop cost.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,9 +24,10 @@ from embed.errors import DegluError
 from embed.model.precision import settled
 from evaluate.bench.shape import Row
 from evaluate.bench.train_lesson import late_fusion, late_fusion_spec
-from evaluate.bench.turns import HOST, PATIENCE, Alive, Spent, measured, playing, processes
+from evaluate.bench.turns import HOST, PATIENCE, Alive, Spent, Start, measured, playing, processes
 from jobs.ray_session import ray_session
 from train.gather import with_gradient
+from train.halved import halve_frozen
 from train.loop import StepDone, run, warm_cosine
 from train.parallel import together
 from train.spec import TrainSpec
@@ -32,6 +35,7 @@ from train.strategy import At, Strategy
 
 WORKERS = 2
 OURS, PLAIN = "our loop in Ray Train", "the same loop in plain torch DDP"
+EQUAL = f"{PLAIN}, its model made ready as ours"
 GOAL = 0.95
 CLOSE = 0.05  # losses of the same steps may differ by so much: bfloat16 is rounded at other places
 SPARE = 4  # steps prepared ahead and not taken
@@ -42,23 +46,28 @@ def parallel_rows(turns: int, per_turn: int, batch: int) -> list[Row]:
     steps = (turns + 1) * per_turn + SPARE
     with ray_session(cpus=WORKERS):
         task = {"steps": steps, "per_turn": per_turn, "batch": batch}
-        spent = measured({OURS: partial(ours, task), PLAIN: partial(plain, task)}, turns)
+        ways: dict[str, Start] = {OURS: partial(ours, task)}
+        ways |= {name: partial(plain, {**task, "name": name}) for name in (PLAIN, EQUAL)}
+        spent = measured(ways, turns)
     check_losses(spent)
-    mine, other = spent[OURS], spent[PLAIN]
-    what = f"late fusion, {WORKERS} workers, batches of {batch}"
-    return [
-        Row(what, PLAIN, per_turn / mine.seconds, per_turn / other.seconds, "steps/s", GOAL),
-        # What a busy machine changes least.
-        Row(
-            f"{what}, CPU of a worker",
-            PLAIN,
-            mine.cpu_s / per_turn,
-            other.cpu_s / per_turn,
-            "s/step",
-            lower_is_better=True,
-        ),
-        Row(f"{what}, peak of a worker", PLAIN, mine.peak_mb, other.peak_mb, "MB", lower_is_better=True),
-    ]
+    what, mine = f"late fusion, {WORKERS} workers, batches of {batch}", spent[OURS]
+    rows = []
+    for name in (PLAIN, EQUAL):
+        other = spent[name]
+        rows += [
+            Row(what, name, per_turn / mine.seconds, per_turn / other.seconds, "steps/s", GOAL),
+            # What a busy machine changes least.
+            Row(
+                f"{what}, CPU of a worker",
+                name,
+                mine.cpu_s / per_turn,
+                other.cpu_s / per_turn,
+                "s/step",
+                lower_is_better=True,
+            ),
+            Row(f"{what}, peak of a worker", name, mine.peak_mb, other.peak_mb, "MB", lower_is_better=True),
+        ]
+    return rows
 
 
 def check_losses(spent: Mapping[str, Spent]) -> None:
@@ -105,11 +114,15 @@ def plain(task: Mapping[str, Any], port: int) -> AbstractContextManager[Alive]:
 
 def plain_worker(rank: int, task: Mapping[str, Any], port: int) -> None:
     torch.set_num_threads(1)
-    meeting = PrefixStore("plain", TCPStore(HOST, port, is_master=False, timeout=PATIENCE))
+    name = task["name"]
+    meeting = PrefixStore(name, TCPStore(HOST, port, is_master=False, timeout=PATIENCE))
     spec = late_fusion_spec(task["batch"])
-    with playing(port, PLAIN, task["per_turn"], rank == 0) as player:
+    with playing(port, name, task["per_turn"], rank == 0) as player:
         dist.init_process_group("gloo", store=meeting, rank=rank, world_size=WORKERS)
-        player.play(plain_steps(late_fusion(spec, task["steps"]), spec, task["steps"]))
+        strategy = late_fusion(spec, task["steps"])
+        if name == EQUAL and settled("auto", "cpu") == "bfloat16":
+            halve_frozen(strategy.module)
+        player.play(plain_steps(strategy, spec, task["steps"]))
         dist.destroy_process_group()
 
 

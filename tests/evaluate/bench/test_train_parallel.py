@@ -18,9 +18,10 @@ def test_other_losses_are_no_comparison() -> None:
 @pytest.mark.ray
 @pytest.mark.campaign
 def test_both_ways_learn_the_same() -> None:
-    speed, cpu, memory = parallel_rows(1, 2, 4)
-    assert speed.unit == "steps/s"
-    assert min(speed.ours, cpu.ours) > 0
-    assert memory.theirs is not None
-    assert memory.ratio is not None
-    assert 0.5 < memory.ratio < 2
+    rows = parallel_rows(1, 2, 4)
+    for speed, cpu, memory in (rows[:3], rows[3:]):
+        assert speed.unit == "steps/s"
+        assert min(speed.ours, cpu.ours) > 0
+        assert memory.theirs is not None
+        assert memory.ratio is not None
+        assert 0.5 < memory.ratio < 2
