@@ -26,5 +26,5 @@ def test_thirty_six_hours_take_no_more_than_one() -> None:
     for kind in KINDS:
         short, long = measured(kind, 1), measured(kind, 36)
         assert long["peak_mb"] < min(1.1 * short["peak_mb"], MOST_MB)
-        assert long["units"] == 216
+        assert long["units"] in (216, 217)  # an encoder may add some frames to each minute: three minutes in all
         assert long["read_mb"]["last unit"] < 12
