@@ -66,6 +66,8 @@ class Compared:
     ears: Ears | None = None
     other: Encoder | None = None
     weight: float = 0.0  # of the transcript's vector in the hybrid
+    # Vectors of texts: tasks share a source's.
+    written: dict[tuple[Role, tuple[str, ...]], Mapping[str, Rows]] = field(default_factory=dict, compare=False)
 
 
 def load_compared(spec: EvaluateSpec) -> Compared:
@@ -112,9 +114,13 @@ def speech_vectors(compared: Compared, systems: Sequence[str], clips: Sequence[C
 
 def text_vectors(compared: Compared, systems: Sequence[str], texts: Sequence[str], role: Role) -> Mapping[str, Rows]:
     """Unit vectors [n, D] of the texts by system: the model's for all but another model."""
-    own = compared.model.encode(texts, role)
-    other = {} if compared.other is None else {"other": compared.other.encode(texts, role)}
-    return {name: other.get(name, own) for name in systems}
+    key = role, tuple(texts)
+    if key not in compared.written:
+        own = compared.model.encode(texts, role)
+        other = {} if compared.other is None else {"other": compared.other.encode(texts, role)}
+        compared.written[key] = {"own": own, **other}
+    found = compared.written[key]
+    return {name: found.get(name, found["own"]) for name in systems}
 
 
 def load_ridge(model: str) -> Ridge:

@@ -9,7 +9,7 @@ import soundfile
 import torch
 from safetensors.torch import save_file
 
-from embed.encoder import FloatArray
+from embed.encoder import FloatArray, Role
 from embed.errors import InputError, SpecError
 from embed.model.directory import load_joint
 from embed.model.hybrid import HybridSpec, load_hybrid, save_hybrid
@@ -105,6 +105,22 @@ def test_a_recording_is_transcribed_once_and_told_its_language(
     monkeypatch.setattr(ears.recogniser, "transcribe", transcribe)
     assert ears.texts(clips) == ears.texts(clips[::-1])[::-1]
     assert told == [(1, ()), (2, ("fr",))]
+
+
+def test_texts_that_tasks_share_are_encoded_once_a_role(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = load_compared(spec_of(shelf, "model", ["late-fusion"]))
+    encoded, encode = [], compared.model.encode
+
+    def counting(texts: list[str], role: Role) -> FloatArray:
+        encoded.append((tuple(texts), role))
+        return encode(texts, role)
+
+    monkeypatch.setattr(compared.model, "encode", counting)
+    asked: list[tuple[list[str], Role]] = [(["a", "b"], "query"), (["a", "b"], "document"), (["a", "b"], "query")]
+    found = [text_vectors(compared, ["late-fusion"], texts, role)["late-fusion"] for texts, role in asked]
+    assert encoded == [(("a", "b"), "query"), (("a", "b"), "document")]
+    assert found[0] is found[2]
+    np.testing.assert_array_equal(np.asarray(found[1]), encode(["a", "b"], "document"))
 
 
 def test_another_model_has_texts_of_its_own(shelf: Path, clips: list[Clip]) -> None:

@@ -102,7 +102,7 @@ def stop(process: subprocess.Popen[bytes], folder: Path) -> None:
     """End what this module started, by pid: the command, then whatever still names its private folder."""
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(20)
+        process.wait(5)  # Ray's own way to end takes more than twenty
     for command_line in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             if str(folder).encode() in command_line.read_bytes():

@@ -59,16 +59,16 @@ def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     alone = {"encoder": encoder_values(tiny, speech=None), "sources": [], "target_langs": [], "texts": texts}
     apart = {**encoder_values(tiny), "head": {"frame_pool": 2}}
     del apart["fusion"]
-    short = {"epochs": 1, "batch": 8}
+    brief = {"optimiser": {"epochs": 1, "batch": 8}, "fewest_workers": 1, "features": {"cache": "off"}}
     two = {**encoder_values(tiny), "transform": True}
     two["fusion"]["members"] = 2
     wanted = {
         "late": late,
         "again": late,
-        "two": {**late, "encoder": two},
+        "two": {**late, "encoder": two, "workers": 1},
         "text": values_of(tiny, root, strategy="text", **alone, workers=1),
         "ridge": values_of(tiny, root, strategy="ridge", encoder=head),
-        "dual": values_of(tiny, root, strategy="dual", encoder=apart, optimiser=short, fewest_workers=1),
+        "dual": values_of(tiny, root, strategy="dual", encoder=apart, **brief),
     }
     specs = []
     for name, values in wanted.items():

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import soundfile
@@ -47,12 +48,18 @@ def words(text: str) -> list[str]:
 
 def duration_s(path: Path) -> float:
     """Seconds of speech in the file, read from its size or header."""
-    if path.suffix == ".g722":
-        return path.stat().st_size * G722_SAMPLES_PER_BYTE / SAMPLE_RATE
-    return float(soundfile.info(path).duration)
+    stat = path.stat()
+    return _duration_s(path, stat.st_size, stat.st_mtime_ns)
 
 
 def read_clip(clip: Clip) -> FloatArray:
     """A 1-d wave at 16 kHz, channels averaged, full scale at 1.  Raises InputError."""
     end_s = None if clip.duration_s is None else clip.offset_s + clip.duration_s
     return decode(clip.uri, clip.offset_s, end_s).samples
+
+
+@cache  # a source's thousands of files are listed again for every task, and for every language of the split
+def _duration_s(path: Path, size: int, changed_ns: int) -> float:
+    if path.suffix == ".g722":
+        return size * G722_SAMPLES_PER_BYTE / SAMPLE_RATE
+    return float(soundfile.info(path).duration)
