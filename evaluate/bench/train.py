@@ -1,7 +1,7 @@
 """Training beside its peers: plain DDP, uncached epochs, sentence-transformers' trainer and, where there is one, a GPU.
 
 `n` steps of each way, some at a turn.  The sections are modules of their own: `train_parallel`, `train_cache`,
-`train_text`, `train_gpu`.
+`train_reading`, `train_text`, `train_gpu`.
 """
 
 import sys
@@ -14,6 +14,7 @@ from evaluate.bench.shape import document
 from evaluate.bench.train_cache import cache_rows
 from evaluate.bench.train_gpu import gpu_rows
 from evaluate.bench.train_parallel import parallel_rows
+from evaluate.bench.train_reading import reading_rows
 from evaluate.bench.train_text import text_rows
 
 STEPS, PER_TURN = 24, 4
@@ -34,6 +35,7 @@ def bench(n: int | None = None) -> dict[str, Any]:
     rows = cache_rows(max(1, turns // 2), max(1, per_turn // 2), BATCH if full else FEW)
     if steps >= WHOLE:
         rows += parallel_rows(turns, per_turn, BATCH if full else FEW)
+        rows += reading_rows(turns, max(2, turns), BATCH if full else FEW)
         rows += text_rows(max(1, turns // 2), per_turn, PAIRS if full else FEW)
     if torch.cuda.is_available():
         rows += gpu_rows()
