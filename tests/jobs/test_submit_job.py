@@ -5,7 +5,6 @@ import os
 import secrets
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import requests
 from embed.dataset import open_dataset
 from embed.errors import DegluError, SpecError
 from jobs.submit_job import connect, entrypoint, find_token, follow, submit_job, travelling
+from tests.chaos_cluster import kill
 
 START_S = 60
 TRAIN_SPEC = Path(__file__).resolve().parents[2] / "deploy" / "specs" / "train-demo.yaml"
@@ -50,7 +50,7 @@ def head() -> Iterator[Head]:
         wait_for(url, process, folder / "ray.log")
         yield Head(url, token)
     finally:
-        stop(process, folder)
+        stop(process)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -98,17 +98,28 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     pytest.fail(f"the head did not come up: {log.read_text()[-2000:]}")
 
 
-def stop(process: subprocess.Popen[bytes], folder: Path) -> None:
-    """End what this module started, by pid: the command, then whatever still names its private folder."""
-    process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(5)  # Ray's own way to end takes more than twenty
-    for command_line in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if str(folder).encode() in command_line.read_bytes():
-                os.kill(int(command_line.parent.name), signal.SIGKILL)
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End the head and all that was born of it, by pid: Ray's own way to end takes more than twenty seconds.
+
+    By descent: Ray gives its processes titles that hide what they were started with, and an agent that outlives its
+    raylet keeps a core busy for minutes.
+    """
+    for pid in descendants(process.pid):
+        kill(pid)
     process.kill()
     process.wait()
+
+
+def descendants(ancestor: int) -> list[int]:
+    """Pids of its children, of theirs, and so on."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    found = [ancestor]
+    for one in found:  # which grows
+        found.extend(pid for pid, parent in parents.items() if parent == one)
+    return found[1:]
 
 
 @pytest.fixture
