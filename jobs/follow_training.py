@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from jobs.postbox import Began, Told
 from jobs.progress import Progress
-from train.loop import EpochDone, Halved, StepDone, Stopped
+from train.events import EpochDone, Halved, StepDone, Stopped
 from train.metrics_log import MetricsLog
 from train.spec import TrainSpec
 from train.strategy import SCORE

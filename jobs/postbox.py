@@ -16,7 +16,7 @@ from ray.actor import ActorHandle
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from embed.errors import WorkLeftUndone
-from train import loop
+from train.events import Event
 
 RESTARTS = 4  # in a row that kept no further step; then something is wrong that will not pass
 EVERY_S = 0.3
@@ -39,7 +39,7 @@ class Kept:
     step: int
 
 
-Told = loop.Event | Began | Kept
+Told = Event | Began | Kept
 
 
 class Postbox:

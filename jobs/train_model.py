@@ -174,8 +174,8 @@ def _trainer(
         train_worker,
         train_loop_config={
             "spec": spec.model_dump(),
-            "lesson": lesson,
-            "checkpoints": checkpoints,
+            # A reference: Ray's controller, which reads this too, would import all that a worker does.
+            "task": ray.put((lesson, checkpoints)),
             "postbox": box,
         },
         scaling_config=ray.train.ScalingConfig(num_workers=workers, use_gpu=spec.gpu),

@@ -36,7 +36,8 @@ def train_worker(config: Mapping[str, Any]) -> None:
     if rank == 0:
         ray.get(box.start.remote())
     try:
-        _train(TrainSpec.parse(config["spec"]), config["lesson"], config["checkpoints"], Teller(box, rank == 0))
+        lesson, checkpoints = ray.get(config["task"])
+        _train(TrainSpec.parse(config["spec"]), lesson, checkpoints, Teller(box, rank == 0))
     except DegluError as error:
         ray.get(box.give_up.remote(error))
         raise

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from embed.errors import DegluError, SpecError
 from embed.model.precision import Precision, settled
 from train.average import RunningMean
 from train.checkpoint import State, scored
+from train.events import EpochDone, Event, Halved, StepDone, Stopped
 from train.halved import halve_frozen
 from train.parallel import ONE_WORKER, Workers
 from train.spec import TrainSpec
@@ -27,53 +28,6 @@ from train.step import Gradients, Share
 from train.strategy import At, Strategy
 
 NAMED = 5  # members that an error names
-
-
-@dataclass(frozen=True)
-class StepDone:
-    """What a step did."""
-
-    step: int  # steps done so far, over all epochs
-    epoch: int
-    of: int  # steps in the whole training
-    rows: int  # members in the batch, over all workers
-    losses: Mapping[str, float]  # this worker's share, "loss" among them
-    learning_rate: float
-    gradient_norm: float  # before clipping, of all workers' mean
-    seconds: float
-
-
-@dataclass(frozen=True)
-class EpochDone:
-    """What an epoch did."""
-
-    epoch: int  # from 0
-    step: int  # steps done so far
-    losses: Mapping[str, float]  # means over this worker's steps of the epoch, since it last started
-    scores: Mapping[str, float]  # on dev; {} where it was not the turn
-    best: bool  # whether the scores are the best so far
-    seconds: float  # of the steps and the scoring
-
-
-@dataclass(frozen=True)
-class Halved:
-    """Memory ran out: so many pairs at a time from now on."""
-
-    step: int
-    micro_batch: int
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """The training is over."""
-
-    step: int
-    epoch: int
-    reason: str  # for the user
-    early: bool  # before the last epoch
-
-
-Event = StepDone | EpochDone | Halved | Stopped
 
 
 def run(

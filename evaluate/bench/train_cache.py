@@ -20,9 +20,10 @@ from evaluate.bench.train_parallel import check_losses
 from evaluate.bench.turns import Alive, measured, playing, processes
 from evaluate.metrics import ndcg_at_10
 from train.curate.sources.clips import Clip
+from train.events import StepDone
 from train.features import Features, HeardNow, Shard, compute_shard, plan_shards
 from train.late_fusion import LateFusionStrategy
-from train.loop import StepDone, run
+from train.loop import run
 from train.spec import TrainSpec
 
 CACHED, UNCACHED = "cached features", "features computed anew each epoch"

@@ -23,8 +23,9 @@ from evaluate.bench.samples import SEED
 from evaluate.bench.shape import Row
 from evaluate.bench.train_lesson import MadeUpFeatures, made_up_targets
 from evaluate.metrics import ndcg_at_10
+from train.events import StepDone
 from train.late_fusion import LateFusionStrategy
-from train.loop import StepDone, run
+from train.loop import run
 from train.spec import TrainSpec
 
 QWEN3 = {

@@ -26,9 +26,10 @@ from evaluate.bench.shape import Row
 from evaluate.bench.train_lesson import late_fusion, late_fusion_spec
 from evaluate.bench.turns import HOST, PATIENCE, Alive, Spent, Start, measured, playing, processes
 from jobs.ray_session import ray_session
+from train.events import StepDone
 from train.gather import with_gradient
 from train.halved import halve_frozen
-from train.loop import StepDone, run, warm_cosine
+from train.loop import run, warm_cosine
 from train.parallel import together
 from train.spec import TrainSpec
 from train.strategy import At, Strategy

@@ -26,7 +26,8 @@ from evaluate.bench.samples import SEED, texts
 from evaluate.bench.shape import Row
 from evaluate.bench.turns import Alive, Player, Start, measured, playing, processes
 from evaluate.metrics import ndcg_at_10
-from train.loop import StepDone, run
+from train.events import StepDone
+from train.loop import run
 from train.spec import TrainSpec
 from train.text import TextStrategy
 

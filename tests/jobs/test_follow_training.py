@@ -7,7 +7,7 @@ from jobs.postbox import Began
 from jobs.progress import Silent
 from tests.towers import Tiny
 from tests.train.lesson import lesson_spec
-from train.loop import EpochDone, Halved, StepDone, Stopped
+from train.events import EpochDone, Halved, StepDone, Stopped
 from train.metrics_log import CSV, MetricsLog, read_metrics
 
 LOSSES = {"loss": 2.5, "contrast": 2.0, "distillation": 0.1, "temperature": 0.05}

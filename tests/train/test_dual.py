@@ -5,7 +5,8 @@ import torch
 from embed.model.spec import EncoderSpec
 from tests.train.taught import Taught
 from train.dual import DualStrategy
-from train.loop import EpochDone, run
+from train.events import EpochDone
+from train.loop import run
 from train.losses import ALONE
 from train.spec import TrainSpec
 from train.strategy import At

@@ -12,7 +12,8 @@ from torch import Tensor
 from embed.errors import DegluError, SpecError
 from tests.train.taught import Remembered, Taught
 from train.checkpoint import Checkpoints, State
-from train.loop import EpochDone, Event, StepDone, Stopped, run, warm_cosine
+from train.events import EpochDone, Event, StepDone, Stopped
+from train.loop import run, warm_cosine
 from train.parallel import Workers
 from train.spec import TrainSpec
 from train.strategy import Strategy

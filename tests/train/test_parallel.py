@@ -9,7 +9,8 @@ from torch import Tensor
 from tests.train.taught import Remembered, Taught
 from tests.train.workers import run_workers
 from train.checkpoint import State
-from train.loop import StepDone, run
+from train.events import StepDone
+from train.loop import run
 from train.parallel import ONE_WORKER, Workers, together
 
 STEPS = 5

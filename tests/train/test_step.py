@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from embed.errors import DegluError
 from tests.train.taught import Taught
-from train.loop import Halved, StepDone, run
+from train.events import Halved, StepDone
+from train.loop import run
 from train.parallel import Workers
 from train.step import Gradients
 from train.strategy import At

@@ -11,7 +11,8 @@ from embed.model.directory import assemble
 from tests.towers import Tiny, encoder_values
 from tests.train.lesson import SENTENCES
 from tests.train.taught import first_right
-from train.loop import EpochDone, run
+from train.events import EpochDone
+from train.loop import run
 from train.losses import ALONE, infonce
 from train.spec import TrainSpec
 from train.strategy import At

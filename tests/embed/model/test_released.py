@@ -74,6 +74,8 @@ def test_spoken_and_typed_questions_find_held_out_prompts(model: JointEncoder, h
 def test_it_reaches_its_gates(name: str, tmp_path: Path, held_out: list[Clip]) -> None:
     """On recorded prompts of test; the figures stand in its card."""
     spec = EvaluateSpec.load(SPECS / f"{name}.yaml", [f"output={tmp_path}", "dims=[384,128,64]"])
+    # Typed questions are reported, and have no gate.
+    spec = spec.model_copy(update={"tasks": [one for one in spec.tasks if one.direction == "speech-to-text"]})
     found = evaluate_model(spec)
     assert found.missed == ()
     tasks = {task.name.replace("test ", ""): task for task in found.report.tasks}

@@ -7,7 +7,8 @@ import torch
 
 from embed.model.joint import JointEncoder
 from evaluate.bench.train_gpu import QWEN3, gpu_rows, gpu_spec, lesson, operations
-from train.loop import StepDone, run
+from train.events import StepDone
+from train.loop import run
 
 TINY = {
     **QWEN3,
