@@ -107,9 +107,9 @@ class WhisperWords:
         sums, rows, ids, cache = [0.0] * len(limits), list(range(len(limits))), prompt, None
         while rows:
             out = self.model.model.decoder(
-                input_ids=ids, encoder_hidden_states=states, past_key_values=cache, use_cache=True
+                input_ids=ids, encoder_hidden_states=states, cache=cache, use_cache=True
             )
-            cache = out.past_key_values
+            cache = out.cache
             best, token = (one.tolist() for one in self._chances(self._logits(out), first=ids is prompt).max(1))
             for row, chance, number in zip(rows, best, token, strict=True):
                 sums[row] += chance
