@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from embed.inputs import InputSpec
+from embed.model.spec import Precision
 from embed.passages import PassageSpec
 from embed.segment import SegmentSpec
 from embed.spec import Spec, speed_only
@@ -30,7 +31,7 @@ class EmbedSpec(Spec):
     passage: PassageSpec = Field(default_factory=PassageSpec, description="How text is cut")
     max_failed_fraction: float = speed_only(1.0, "Share of assets that may fail before the job does", ge=0, le=1)
     workers: int = speed_only(1, "Actors that hold the model", ge=1)
-    precision: Literal["auto", "float32", "bfloat16"] = speed_only(
+    precision: Precision = speed_only(
         "auto", "Of the towers' arithmetic; auto takes bfloat16 where the hardware has it, recorded with the run"
     )
     cut_ahead: bool | None = speed_only(

@@ -12,13 +12,13 @@ import torch
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForCTC, AutoModelForSpeechSeq2Seq, AutoTokenizer
 from transformers.utils import logging
 
-from embed.encoder import SAMPLE_RATE, FloatArray
+from embed.encoder import SAMPLE_RATE, SHORTEST_S, FloatArray
 from embed.errors import InputError, SpecError
 from embed.model.budget import out_of_memory
 from embed.model.ctc_words import CtcWords
-from embed.model.precision import Precision, quicken, settled
+from embed.model.precision import quicken, settled
+from embed.model.spec import Precision
 from embed.model.speech_families import FAMILIES
-from embed.model.speech_tower import SHORTEST_S
 from embed.model.tower_files import SAFELY, all_there, tower_place, why_not
 from embed.model.whisper_words import WhisperWords, Written
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from embed import identity, vad
 from embed.errors import SpecError
+from embed.model.folder import read_spec
 from embed.passages import SLACK_TOKENS, TITLE_TOKENS, PassageSpec
 from embed.segment import SegmentSpec
 from embed.words import special_tokens
@@ -60,8 +61,6 @@ class Cutting:
 
 def refuse_truncation(model: str, passage: PassageSpec) -> None:
     """SpecError where a passage with its title, and what stands around it, may be longer than the model takes."""
-    from embed.model.directory import read_spec  # torch: cutting itself needs none
-
     tower = read_spec(model).text
     room = tower.max_tokens - TITLE_TOKENS - SLACK_TOKENS
     if passage.max_tokens + len(tower.document.encode()) + _FRAME <= room:

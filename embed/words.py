@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from embed.errors import SpecError
+from embed.model.folder import read_spec
 from embed.model.packaged import resolve
 from embed.model.spec import TextTowerSpec
 
@@ -40,8 +41,6 @@ class TowerWords:
 
 def words_of(model: str) -> TowerWords:
     """Of a released model or a folder's, as `load_model` takes them.  Raises SpecError where it has no tokenizer."""
-    from embed.model.directory import read_spec  # torch: cutting itself needs none
-
     tower = read_spec(model).text.name
     return TowerWords(tower, _digest(tower))
 

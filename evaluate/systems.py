@@ -20,9 +20,10 @@ from embed.asr import Recogniser
 from embed.encoder import SAMPLE_RATE, Encoder, FloatArray, Role
 from embed.errors import InputError, SpecError
 from embed.model.budget import by_budget
-from embed.model.directory import load_joint, load_model, model_folder
+from embed.model.directory import load_joint, load_model
+from embed.model.folder import inner_model, is_hybrid, model_folder
 from embed.model.fusion import shorten
-from embed.model.hybrid import HybridEncoder, inner_model, is_hybrid, mix, transcript_vectors
+from embed.model.hybrid import HybridEncoder, mix, transcript_vectors
 from embed.model.joint import JointEncoder
 from embed.model.packaged import PREFIX
 from evaluate.by_dim import Rows

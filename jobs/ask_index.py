@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from embed.errors import FingerprintMismatch, InputError, SpecError
-from embed.model.directory import fingerprints_of, load_model, model_folder, read_spec
+from embed.model.folder import fingerprints_of, model_folder, read_spec
 from index.artifact import Manifest, read_manifest
 from index.contracts import Modality
 from index.search import open_index
@@ -76,6 +76,8 @@ def ask_index(
     _check_dim(index, manifest, dim)
     name = model or str(manifest.lineage.settings.get("model") or DEFAULT_MODEL)
     _check_model(index, manifest, name, questions)
+    from embed.model.directory import load_model  # torch takes seconds: what is wrong is said before
+
     opened = open_index(index, manifest.space, version=manifest.version)
     encoder = load_model(name)
     wishes: dict[str, Any] = {"modality": modality, "dim": dim, "recall": recall, "budget_ms": budget_ms, "where": kept}

@@ -35,7 +35,7 @@ from embed.errors import InputError, SpecError, WorkLeftUndone
 from embed.folded import LogEnd, log_end
 from embed.job import numbers
 from embed.manifest import list_assets
-from embed.model.directory import fingerprints_of, lasting_name, model_folder, read_spec
+from embed.model.folder import fingerprints_of, lasting_name, model_folder, read_spec
 from embed.model.spec import EncoderSpec
 from embed.runs import Run, begin_run, is_alive, keep_plan, newest_runs, read_plan, tidy_runs
 from embed.store import absolute

@@ -14,14 +14,12 @@ from typing import Any, TextIO
 
 import pyarrow as pa
 import ray
-import torch
 
 from embed import tables
 from embed.cutting import Cutting
 from embed.dataset import Job, commit_unit, mark_attempts, staged_of
 from embed.folded import FoldedSince, LogEnd
-from embed.model.directory import load_model
-from embed.model.precision import Precision
+from embed.model.spec import Precision
 from embed.stages import EncodeUnits, Stage, cut_stage
 from embed.words import words_of
 
@@ -77,6 +75,10 @@ class EncodeWorker:
     """UNITS (or CUTS, where they are cut ahead) to OUTCOMES; each unit's rows and failures are committed on the way."""
 
     def __init__(self, work: Work) -> None:
+        import torch  # here, since drivers, and tasks that cut and fold, import this module and want none of it
+
+        from embed.model.directory import load_model
+
         cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
         torch.set_num_threads(max(1, int(cpus)))
         self._work = work

@@ -12,7 +12,7 @@ import numpy as np
 
 from embed.cache import cache_folder
 from embed.errors import InputError
-from embed.model.directory import fingerprints_of, model_folder, read_spec
+from embed.model.folder import fingerprints_of, model_folder, read_spec
 from evaluate.gates import missed_gates
 from evaluate.metrics import NDCG
 from evaluate.plots import ndcg_by_dim_plot

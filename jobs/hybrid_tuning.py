@@ -8,7 +8,8 @@ import numpy as np
 from embed.asr import Recogniser
 from embed.encoder import FloatArray
 from embed.errors import SpecError
-from embed.model.hybrid import HybridSpec, save_hybrid, transcript_vectors
+from embed.model.folder import HybridSpec
+from embed.model.hybrid import save_hybrid, transcript_vectors
 from jobs.progress import Progress
 from jobs.teacher import Lesson
 from train.curate.sources.clips import read_clip

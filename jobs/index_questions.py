@@ -7,14 +7,17 @@ small index is searched row by row and needs no calibration.
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embed.encoder import FloatArray
 from embed.errors import DegluError, SpecError
-from embed.model.directory import Model, fingerprints_of, load_model, model_folder, read_spec
+from embed.model.folder import fingerprints_of, model_folder, read_spec
 from jobs.questions import Question, check_kinds, encoded, read_batch
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from embed.model.directory import Model
 
 MOST = 4_096  # questions of a log: more make no interval narrower that anybody would notice
 log = logging.getLogger(__name__)
@@ -27,7 +30,9 @@ class AskingModel:
         self.name, self.speaks = name, speaks
 
     @cached_property
-    def model(self) -> Model:
+    def model(self) -> "Model":
+        from embed.model.directory import load_model
+
         return load_model(self.name)
 
     def __call__(self, texts: Sequence[str]) -> FloatArray:

@@ -15,7 +15,8 @@ from embed.cutting import Cutting
 from embed.dataset import committed, forgotten, open_dataset, read_job, versions
 from embed.errors import InputError, SpecError
 from embed.manifest import list_assets
-from embed.model.directory import fingerprints_of, load_model, model_folder, read_spec
+from embed.model.directory import load_model
+from embed.model.folder import fingerprints_of, model_folder, read_spec
 from embed.s3_files import S3
 from embed.stages import cut_stage
 from embed.store import absolute

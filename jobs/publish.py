@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 from safetensors.torch import save_file
 
-from embed.model.directory import fingerprints_of, read_spec, save_model
+from embed.model.directory import save_model
+from embed.model.folder import fingerprints_of, read_spec
 from evaluate.bootstrap import interval
 from jobs.teacher import AnyStrategy
 from train.data import licences

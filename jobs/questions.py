@@ -3,16 +3,17 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
 from embed.audio import decode
-from embed.encoder import Batch, FloatArray
+from embed.encoder import SHORTEST_S, Batch, FloatArray
 from embed.errors import InputError, SpecError
-from embed.model.directory import Model
-from embed.model.speech_tower import SHORTEST_S
 from embed.store import join, read_bytes
+
+if TYPE_CHECKING:  # torch takes seconds to import: whoever encodes loads it
+    from embed.model.directory import Model
 
 ENCODED_AT_ONCE = 64  # questions: a long batch of recordings is never all in memory
 SILENT = 1e-3  # peak; -60 dB, below the hiss of any microphone that somebody spoke into
@@ -55,7 +56,7 @@ def read_batch(url: str) -> list[Question]:
     return found
 
 
-def encoded(questions: Sequence[Question], encoder: Model) -> FloatArray:
+def encoded(questions: Sequence[Question], encoder: "Model") -> FloatArray:
     """float32 [q, D] in the order of the questions, typed and spoken ones mixed."""
     vectors = np.empty((len(questions), encoder.dims[0]), np.float32)
     for kind in ("text", "audio"):
@@ -86,7 +87,7 @@ def check_kinds(questions: Sequence[Question], speaks: bool, model: str) -> None
         )
 
 
-def _content(question: Question, encoder: Model) -> str | FloatArray:
+def _content(question: Question, encoder: "Model") -> str | FloatArray:
     if question.kind == "text" or encoder.longest_s is None:
         return question.words
     return spoken(question.words, encoder.longest_s)

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from embed.errors import DegluError, SpecError
-from embed.model.precision import Precision, settled
+from embed.model.precision import settled
+from embed.model.spec import Precision
 from train.average import RunningMean
 from train.checkpoint import State, scored
 from train.events import EpochDone, Event, Halved, StepDone, Stopped

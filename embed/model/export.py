@@ -18,8 +18,7 @@ from tokenizers import processors
 from embed.cache import make_folder
 from embed.encoder import Role
 from embed.errors import InputError, SpecError
-from embed.model.directory import CARD, TRANSFORM, model_folder, read_spec
-from embed.model.hybrid import inner_model, is_hybrid
+from embed.model.folder import CARD, TRANSFORM, inner_model, is_hybrid, model_folder, read_spec
 from embed.model.joint import JointEncoder
 from embed.model.spec import EncoderSpec
 from embed.model.text_tower import TextTower

@@ -14,26 +14,13 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-from pydantic import Field
 
 from embed.asr import Recogniser
 from embed.encoder import Batch, Encoder, Fingerprints, FloatArray, Role
 from embed.errors import SpecError
-from embed.identity import digest
+from embed.model.folder import HYBRID, HybridSpec, hybrid_fingerprints, inner_model, read_hybrid, recogniser_of
 from embed.model.joint import JointEncoder
-from embed.model.precision import Precision
-from embed.spec import Spec
-
-HYBRID = "hybrid.json"
-
-
-class HybridSpec(Spec):
-    """Which model, which ears, and how much the words count."""
-
-    model: str = Field(description="A released model, or a folder as seen from this one's, e.g. `..`")
-    asr: str = Field("packaged:whisper-base", description="A speech recogniser of `transformers`, by name")
-    langs: tuple[str, ...] = Field((), description="Languages it may hear; all it knows where empty")
-    weight: float = Field(1.0, ge=0, description="Of the transcript's vector; the speech's own has 1")
+from embed.model.spec import Precision
 
 
 class HybridEncoder:
@@ -98,43 +85,10 @@ def transcript_vectors(encoder: Encoder, texts: Sequence[str], role: Role, task:
     return out
 
 
-def is_hybrid(folder: Path) -> bool:
-    return (folder / HYBRID).is_file()
-
-
-def read_hybrid(folder: Path) -> HybridSpec:
-    """What `hybrid.json` says.  Raises SpecError."""
-    path = folder / HYBRID
-    try:
-        return HybridSpec.parse(json.loads(path.read_text(encoding="utf-8")), origin=str(path))
-    except OSError as error:
-        raise SpecError(f"{path}: cannot be read ({error.strerror}); name the folder of a hybrid") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: not readable as JSON: {error}") from None
-
-
 def save_hybrid(spec: HybridSpec, folder: Path) -> None:
     """Write the folder; `spec.model` is a released name, or relative to it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / HYBRID).write_text(json.dumps(spec.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
-
-
-def inner_model(folder: Path) -> str:
-    """The name, good for `load_model` and `read_spec`, of the model that the hybrid in a folder goes with."""
-    name = read_hybrid(folder).model
-    beside = (folder / name).resolve()
-    if is_hybrid(beside):
-        raise SpecError(f"{folder / HYBRID}: model {name!r} is a hybrid itself; name the model that it goes with")
-    return str(beside) if beside.is_dir() else name
-
-
-def hybrid_fingerprints(folder: Path, inner: Fingerprints) -> Fingerprints:
-    """The model's own space; an encoder of its own."""
-    from embed.model.tower_files import tower_digest
-
-    spec = read_hybrid(folder)
-    ears = [tower_digest(_ears(folder, spec.asr)), list(spec.langs), spec.weight]
-    return Fingerprints(inner.space, digest("hybrid", inner.encoder, ears).hex())
 
 
 def load_hybrid(folder: Path, device: str = "cpu", precision: Precision = "float32") -> HybridEncoder:
@@ -145,10 +99,5 @@ def load_hybrid(folder: Path, device: str = "cpu", precision: Precision = "float
     model = load_joint(inner_model(folder), device, precision)
     if model.speech is None:
         raise SpecError(f"{folder / HYBRID}: model {spec.model!r} is of text alone; name one with a speech tower")
-    recogniser = Recogniser.load(_ears(folder, spec.asr), spec.langs, device, precision)
+    recogniser = Recogniser.load(recogniser_of(folder, spec.asr), spec.langs, device, precision)
     return HybridEncoder(model, recogniser, spec.weight, hybrid_fingerprints(folder, model.fingerprints))
-
-
-def _ears(folder: Path, asr: str) -> str:
-    """A recogniser kept in the hybrid's own folder is named `./...`."""
-    return str(folder / asr) if asr.startswith("./") else asr

@@ -11,8 +11,8 @@ from torch import nn
 
 from embed.model.attention import attend_in_blocks
 from embed.model.packed import pack
+from embed.model.spec import Precision
 
-Precision = Literal["auto", "float32", "bfloat16"]
 # Of torch.cpu.get_capabilities; without one of them bfloat16 is emulated, which is slower than float32.
 NATIVE = ("avx512_bf16", "amx_bf16")
 

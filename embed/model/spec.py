@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from embed.spec import Spec
 
+# In which arithmetic towers run; `auto` is bfloat16 where the hardware has it.
+Precision = Literal["auto", "float32", "bfloat16"]
+
 
 class TextTowerSpec(Spec):
     """A frozen text encoder of `transformers`, and how it is asked."""

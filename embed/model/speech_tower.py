@@ -15,14 +15,13 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
 from transformers.utils import logging
 
-from embed.encoder import SAMPLE_RATE, FloatArray
+from embed.encoder import SAMPLE_RATE, SHORTEST_S, FloatArray
 from embed.errors import InputError, SpecError
 from embed.model.spec import SpeechTowerSpec
 from embed.model.speech_families import FAMILIES
 from embed.model.tower_files import SAFELY, all_there, tower_place, why_not
 
 # The shortest wave that leaves a frame behind the front end of every family.
-SHORTEST_S = 0.05
 
 
 class SpeechTower(nn.Module):

@@ -10,8 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from transformers.utils import cached_file
-
 from embed.errors import InputError, SpecError
 from embed.identity import digest
 from embed.model.packaged import resolve
@@ -54,6 +52,8 @@ def why_not(error: Exception) -> str:
 
 def tower_digest(name: str) -> str:
     """Of a tower's weights, tokenizer and configuration, as the files on this disk."""
+    from transformers.utils import cached_file  # half a second: for who asks
+
     config = cached_file(str(resolve(name)), "config.json")
     if config is None:
         raise SpecError(f"tower {name!r} has no config.json")

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from embed.encoder import Role
-from embed.model.directory import assemble, model_folder
-from embed.model.hybrid import is_hybrid
+from embed.model.directory import assemble
+from embed.model.folder import is_hybrid, model_folder
 from embed.model.joint import JointEncoder
 from evaluate.bench.command import run_one
 from evaluate.bench.quality_goals import NEVER_TRAINED, TRAINED, Goal, goals_of

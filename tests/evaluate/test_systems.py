@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from embed.encoder import FloatArray, Role
 from embed.errors import InputError, SpecError
 from embed.model.directory import load_joint
-from embed.model.hybrid import HybridSpec, load_hybrid, save_hybrid
+from embed.model.folder import HybridSpec
+from embed.model.hybrid import load_hybrid, save_hybrid
 from evaluate.spec import EvaluateSpec
 from evaluate.systems import RIDGE, load_compared, speech_vectors, text_vectors
 from tests.recognisers import whisper_in

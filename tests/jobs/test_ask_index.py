@@ -13,13 +13,14 @@ import soundfile
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import FingerprintMismatch, InputError, SpecError
 from embed.identity import digest
-from embed.model.directory import fingerprints_of, load_model, read_spec
+from embed.model import directory
+from embed.model.directory import load_model
+from embed.model.folder import fingerprints_of, read_spec
 from embed.store import join, write_bytes
 from embed.tables import rows
 from index.artifact import Lineage
 from index.build import build
 from index.spec import IndexSpec
-from jobs import ask_index as door
 from jobs import questions
 from jobs.__main__ import run
 from jobs.ask_index import ask_index
@@ -190,7 +191,7 @@ def test_another_space_is_refused_before_a_tower_is_loaded(
     index: str, tiny: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = model_in(tmp_path / "other", encoder_values(tiny, "qwen3", None))
-    monkeypatch.setattr(door, "load_model", None)
+    monkeypatch.setattr(directory, "load_model", None)
     with pytest.raises(FingerprintMismatch) as caught:
         ask_index(index, text="rice", model=other)
     assert f"model {other!r} in space {fingerprints_of(read_spec(other), Path(other)).space}" in str(caught.value)

@@ -11,6 +11,7 @@ import soundfile
 
 from embed.encoder import SAMPLE_RATE
 from embed.errors import InputError, SpecError
+from embed.model import directory
 from embed.model.directory import Model, load_model
 from jobs import index_questions
 from jobs.index_questions import encoder_of, read_log
@@ -24,7 +25,7 @@ def test_the_dataset_model_is_asked_as_a_query(tiny_model: str, monkeypatch: pyt
         loaded.append(name)
         return model
 
-    monkeypatch.setattr(index_questions, "load_model", load)
+    monkeypatch.setattr(directory, "load_model", load)
     encode = encoder_of({"model": tiny_model, "lang": "wo"}, model.fingerprints.space)
     assert encode is not None
     assert loaded == []  # until the first question

@@ -16,7 +16,8 @@ import torch
 import yaml
 
 from embed.errors import SpecError
-from embed.model.directory import FUSION, HEAD, TEXT, load_joint, load_model, read_spec
+from embed.model.directory import load_joint, load_model
+from embed.model.folder import FUSION, HEAD, TEXT, read_spec
 from evaluate.systems import load_ridge
 from jobs.demo_material import voice
 from jobs.publish import METRICS, RIDGE

@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from embed.encoder import Fingerprints, FloatArray
 from embed.errors import DegluError, InputError, SpecError
-from embed.model.directory import (
+from embed.model.directory import assemble, load_joint, load_model, save_model
+from embed.model.folder import (
     FUSION,
     HEAD,
     LAYERS,
@@ -22,14 +23,11 @@ from embed.model.directory import (
     SPEC,
     TEXT,
     TRANSFORM,
-    assemble,
+    HybridSpec,
     fingerprints_of,
-    load_joint,
-    load_model,
     read_spec,
-    save_model,
 )
-from embed.model.hybrid import HybridSpec, save_hybrid
+from embed.model.hybrid import save_hybrid
 from embed.model.joint import JointEncoder
 from embed.model.spec import EncoderSpec
 from tests.towers import encoder_values, towers_in

@@ -12,9 +12,10 @@ from sentence_transformers import SentenceTransformer
 from embed.encoder import truncate
 from embed.errors import InputError, SpecError
 from embed.model import export as module
-from embed.model.directory import TRANSFORM, assemble, load_model, save_model
+from embed.model.directory import assemble, load_model, save_model
 from embed.model.export import export
-from embed.model.hybrid import HybridSpec, save_hybrid
+from embed.model.folder import TRANSFORM, HybridSpec
+from embed.model.hybrid import save_hybrid
 from embed.model.spec import EncoderSpec
 from tests.towers import Tiny, encoder_values
 

@@ -9,7 +9,8 @@ import pytest
 from embed.cache import cache_folder
 from embed.encoder import Batch, truncate
 from embed.errors import DataUnavailable
-from embed.model.directory import CARD, RELEASED, load_joint
+from embed.model.directory import load_joint
+from embed.model.folder import CARD, RELEASED
 from embed.model.joint import JointEncoder
 from evaluate.bench.quality_goals import goals_of
 from evaluate.spec import EvaluateSpec

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from transformers import AutoFeatureExtractor, AutoModel
 
-from embed.encoder import SAMPLE_RATE, FloatArray
+from embed.encoder import SAMPLE_RATE, SHORTEST_S, FloatArray
 from embed.errors import InputError, SpecError
 from embed.model.spec import SpeechTowerSpec
 from embed.model.speech_families import WHISPER_TAIL_S
-from embed.model.speech_tower import SHORTEST_S, SpeechTower
+from embed.model.speech_tower import SpeechTower
 from tests.towers import SPEECH_MAKERS, Tiny
 
 KINDS = list(SPEECH_MAKERS)
