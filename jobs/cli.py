@@ -81,8 +81,8 @@ def train(
 
     By strategy: a text tower, late fusion of speech into a frozen text tower, a dual encoder, ridge regression. The
     same command goes on after a stop, from the last checkpoint, and a finished training is published again without
-    being repeated. Writes a model directory with its card: data, licences, metrics with intervals; metrics.csv and
-    tensorboard/ stand beside it while it trains. --dry-run says what it will take.
+    being repeated. Writes a model directory with its card: data, licences, metrics with intervals; metrics.csv,
+    training.png and tensorboard/ stand beside it while it trains. --dry-run says what it will take.
 
     \b
     Example:

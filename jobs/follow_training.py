@@ -1,11 +1,12 @@
-"""What a training says becomes progress for the user and numbers for the log."""
+"""What a training says becomes progress for the user, numbers for the log, and a picture of them."""
 
 from collections.abc import Mapping
 
 from jobs.postbox import Began, Told
 from jobs.progress import Progress
+from jobs.training_curves import PICTURE, training_curves
 from train.events import EpochDone, Halved, StepDone, Stopped
-from train.metrics_log import MetricsLog
+from train.metrics_log import MetricsLog, read_metrics
 from train.spec import TrainSpec
 from train.strategy import SCORE
 
@@ -29,6 +30,8 @@ class Following:
         elif isinstance(told, EpochDone):
             self._log.note(told.step, told.epoch, epoch_numbers(told))
             self._progress.note(epoch_words(told, self._spec.optimiser.epochs))
+            if told.scores:
+                training_curves(read_metrics(self._log.path), self._log.path.with_name(PICTURE))
         elif isinstance(told, Halved):
             self._progress.note(f"out of memory: {told.micro_batch} rows at a time from step {told.step} on")
         elif isinstance(told, Stopped):

@@ -1,7 +1,8 @@
 """The trained model becomes a directory that others load in one line: weights, spec, metrics, and a card that says all.
 
 The folder holds, beside what `save_model` writes: `metrics.json`, `train.yaml` (the spec, to remake it), the ridge
-baseline where speech was taught, `metrics.csv` and `tensorboard/` of the training, and `hybrid/` where one was tuned.
+baseline where speech was taught, `metrics.csv`, `training.png` and `tensorboard/` of the training, and `hybrid/` where
+one was tuned.
 """
 
 import json

@@ -106,9 +106,7 @@ class WhisperWords:
         written: list[list[int]] = [[] for _ in limits]
         sums, rows, ids, cache = [0.0] * len(limits), list(range(len(limits))), prompt, None
         while rows:
-            out = self.model.model.decoder(
-                input_ids=ids, encoder_hidden_states=states, cache=cache, use_cache=True
-            )
+            out = self.model.model.decoder(input_ids=ids, encoder_hidden_states=states, cache=cache, use_cache=True)
             cache = out.cache
             best, token = (one.tolist() for one in self._chances(self._logits(out), first=ids is prompt).max(1))
             for row, chance, number in zip(rows, best, token, strict=True):

@@ -5,6 +5,7 @@ from pathlib import Path
 from jobs.follow_training import EPOCH_SECONDS, Following, epoch_words, measures_words, step_numbers
 from jobs.postbox import Began
 from jobs.progress import Silent
+from jobs.training_curves import PICTURE
 from tests.towers import Tiny
 from tests.train.lesson import lesson_spec
 from train.events import EpochDone, Halved, StepDone, Stopped
@@ -53,6 +54,7 @@ def test_a_restart_is_told_and_its_steps_are_noted_once(tiny: Tiny, tmp_path: Pa
     assert (3, 0, "dev/score", 0.45) in rows
     assert (3, 0, EPOCH_SECONDS, 1.5) in rows
     assert following.stopped.startswith("no better score")
+    assert (tmp_path / PICTURE).read_bytes().startswith(b"\x89PNG")
 
 
 def test_numbers_of_a_step_stand_by_their_tags() -> None:
