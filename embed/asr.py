@@ -30,9 +30,13 @@ SECONDS_AT_ONCE = {"cpu": 120.0, "cuda": 960.0}
 class Heard:
     """What was said."""
 
-    text: str
+    texts: tuple[str, ...]  # ways to write it, the likeliest first; at least one
     lang: str  # as it was given or made out; empty where the model cannot tell
-    log_prob: float  # mean natural logarithm of the tokens' probabilities: near 0 is sure
+    log_prob: float  # mean natural logarithm of the likeliest's tokens' probabilities: near 0 is sure
+
+    @property
+    def text(self) -> str:
+        return self.texts[0]
 
 
 class Listener(Protocol):
@@ -48,7 +52,7 @@ class Listener(Protocol):
     def padded_s(self, seconds: float) -> float:
         """Clips for which this is equal may be heard together."""
 
-    def write(self, waves: Sequence[FloatArray], langs: Sequence[str]) -> list[Written]: ...
+    def write(self, waves: Sequence[FloatArray], langs: Sequence[str], ways: int) -> list[list[Written]]: ...
 
     def text(self, written: Written) -> str: ...
 
@@ -78,16 +82,17 @@ class Recogniser:
         """All languages that it can be told to hear; none where it has but one, and no name for it."""
         return self._listener.langs
 
-    def transcribe(self, waves: Sequence[FloatArray], langs: Sequence[str] | None = None) -> list[Heard]:
+    def transcribe(self, waves: Sequence[FloatArray], langs: Sequence[str] | None = None, ways: int = 1) -> list[Heard]:
         """What was said in each wave (1-d, 16 kHz), in the order given.  A wave that is too long is heard in parts.
 
-        One language is taken for given; the likeliest of several, or of all, is made out for each wave.
+        One language is taken for given; the likeliest of several, or of all, is made out for each wave.  `ways` is how
+        many ways to write it are looked for (beam search); a CTC model knows one.
         Raises InputError for an unfit wave, SpecError for an unknown language.
         """
         spoken = self.langs if langs is None else tuple(langs)
         self._check(spoken)
         parts = [(i, part) for i, wave in enumerate(waves) for part in self._parts(wave)]
-        found = self._heard([part for _, part in parts], spoken)
+        found = self._heard([part for _, part in parts], spoken, ways)
         by_wave: list[list[Heard]] = [[] for _ in waves]
         for (i, _), heard in zip(parts, found, strict=True):
             by_wave[i].append(heard)
@@ -100,36 +105,37 @@ class Recogniser:
         count = -(-len(wave) // int(self._listener.longest_s * SAMPLE_RATE))
         return [wave] if count == 1 else np.array_split(wave, count)
 
-    def _heard(self, waves: Sequence[FloatArray], langs: Sequence[str]) -> list[Heard]:
+    def _heard(self, waves: Sequence[FloatArray], langs: Sequence[str], ways: int) -> list[Heard]:
         found: list[Heard | None] = [None] * len(waves)
         with torch.inference_mode():
-            for group in self._groups([len(wave) / SAMPLE_RATE for wave in waves]):
-                for i, written in zip(group, self._written([waves[i] for i in group], langs), strict=True):
-                    found[i] = Heard(self._listener.text(written), written.lang, written.log_prob)
+            for group in self._groups([len(wave) / SAMPLE_RATE for wave in waves], self._seconds_at_once / ways):
+                for i, written in zip(group, self._written([waves[i] for i in group], langs, ways), strict=True):
+                    texts = tuple(self._listener.text(one) for one in written)
+                    found[i] = Heard(texts, written[0].lang, written[0].log_prob)
         return [heard for heard in found if heard is not None]
 
-    def _groups(self, seconds: Sequence[float]) -> list[list[int]]:
+    def _groups(self, seconds: Sequence[float], at_once: float) -> list[list[int]]:
         """Positions, longest first; each group of one padded length and within what is heard at once."""
         groups: list[list[int]] = []
         last: float | None = None
         for i in sorted(range(len(seconds)), key=lambda i: (-seconds[i], i)):
             padded = self._listener.padded_s(seconds[i])
             longest = max(padded, seconds[groups[-1][0]]) if groups else 0.0
-            if padded != last or longest * (len(groups[-1]) + 1) > self._seconds_at_once:
+            if padded != last or longest * (len(groups[-1]) + 1) > at_once:
                 groups.append([])
             groups[-1].append(i)
             last = padded
         return groups
 
-    def _written(self, waves: Sequence[FloatArray], langs: Sequence[str]) -> list[Written]:
+    def _written(self, waves: Sequence[FloatArray], langs: Sequence[str], ways: int) -> list[list[Written]]:
         """Half of them at a time where memory is too small."""
         try:
-            return self._listener.write(waves, langs)
+            return self._listener.write(waves, langs, ways)
         except RuntimeError as error:
             if len(waves) == 1 or not out_of_memory(error):
                 raise
         middle = len(waves) // 2
-        return [*self._written(waves[:middle], langs), *self._written(waves[middle:], langs)]
+        return [*self._written(waves[:middle], langs, ways), *self._written(waves[middle:], langs, ways)]
 
     def _check(self, langs: Sequence[str]) -> None:
         unknown = [lang for lang in langs if self.known and lang not in self.known]
@@ -138,10 +144,13 @@ class Recogniser:
 
 
 def _joined(parts: Sequence[Heard]) -> Heard:
+    """Likely with likely; a part that can be written fewer ways has its last for the rest."""
     if len(parts) == 1:
         return parts[0]
     mean = sum(part.log_prob for part in parts) / len(parts)
-    return Heard(" ".join(part.text for part in parts if part.text), parts[0].lang, mean)
+    ways = max(len(part.texts) for part in parts)
+    found = ([part.texts[min(way, len(part.texts) - 1)] for part in parts] for way in range(ways))
+    return Heard(tuple(" ".join(text for text in texts if text) for texts in found), parts[0].lang, mean)
 
 
 def _loaded(name: str, device: str, precision: Precision) -> Listener:

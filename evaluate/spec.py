@@ -54,6 +54,12 @@ class HearingSpec(Spec):
     weight: float | None = Field(
         default=None, ge=0, description="of the transcript's vector in `hybrid`; a hybrid model has its own"
     )
+    ways: int | None = Field(
+        default=None,
+        ge=1,
+        le=16,
+        description="likeliest transcripts whose vectors are averaged, in both; a hybrid's own, else one",
+    )
 
 
 class EvaluateSpec(Spec):

@@ -2,7 +2,8 @@
 
 - late-fusion: the model's own vector of speech
 - ridge: a linear map of the same frames' mean, kept beside the model; dual: another model's head
-- cascade: the text tower's vector of a recogniser's transcript; hybrid: late fusion plus the weighted cascade
+- cascade: the text tower's vector of a recogniser's transcript, or the mean of several such; hybrid: late fusion plus
+  the weighted cascade
 - ceiling: the text tower's vector of the true transcript
 - other: another model's own vector of speech, with its own texts; all the rest shares one space
 
@@ -42,15 +43,16 @@ class Ears:
 
     recogniser: Recogniser
     told: bool  # the language of a recording, where it is known
-    heard: dict[tuple[str, float], str] = field(default_factory=dict, compare=False)  # by place of the recording
+    ways: int = 1  # transcripts of each
+    heard: dict[tuple[str, float], tuple[str, ...]] = field(default_factory=dict, compare=False)  # by the place
 
-    def texts(self, clips: Sequence[Clip]) -> list[str]:
-        """The transcripts of the clips."""
+    def texts(self, clips: Sequence[Clip]) -> list[tuple[str, ...]]:
+        """The transcripts of the clips, of each the likeliest first."""
         new = [clip for clip in clips if _place(clip) not in self.heard]
         for langs in sorted({self._langs(clip.lang) for clip in new}):
             some = [clip for clip in new if self._langs(clip.lang) == langs]
-            found = self.recogniser.transcribe([read_clip(clip) for clip in some], langs)
-            self.heard.update((_place(clip), heard.text) for clip, heard in zip(some, found, strict=True))
+            found = self.recogniser.transcribe([read_clip(clip) for clip in some], langs, self.ways)
+            self.heard.update((_place(clip), heard.texts) for clip, heard in zip(some, found, strict=True))
         return [self.heard[_place(clip)] for clip in clips]
 
     def _langs(self, lang: str) -> tuple[str, ...]:
@@ -80,7 +82,8 @@ def load_compared(spec: EvaluateSpec) -> Compared:
     if "cascade" in systems or "hybrid" in systems:
         asked = spec.hearing.asr
         own = hybrid.recogniser if hybrid is not None and asked is None else None
-        ears = Ears(own or Recogniser.load(asked or ASR), spec.hearing.language == "given")
+        ways = spec.hearing.ways or (hybrid.ways if hybrid is not None else 1)
+        ears = Ears(own or Recogniser.load(asked or ASR), spec.hearing.language == "given", ways)
     weight = spec.hearing.weight if spec.hearing.weight is not None else hybrid.weight if hybrid is not None else None
     if "hybrid" in systems and weight is None:
         raise SpecError(f"system hybrid: {spec.model!r} is no hybrid and has no weight of its own; give hearing.weight")

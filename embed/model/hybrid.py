@@ -1,7 +1,7 @@
 """Hybrid: speech is heard twice, as itself and as the words a recogniser writes down; texts stay as they are.
 
     speech -> the model -------------------------------- vector --+
-       +----> recogniser -> transcript -> the model's texts ------+ weighted sum -> unit [n, D]
+       +----> recogniser -> transcripts -> the model's texts -----+ weighted sum -> unit [n, D]
 
 The space is the model's own, so an index of its texts serves a hybrid's questions as it is.  A hybrid is a folder with
 `hybrid.json`, which names the model it goes with: a released one, or a folder as seen from here (`..`).
@@ -27,11 +27,17 @@ class HybridEncoder:
     """A model that hears words too; see `embed.encoder.Encoder`."""
 
     def __init__(
-        self, model: JointEncoder, recogniser: Recogniser, weight: float, fingerprints: Fingerprints | None = None
+        self,
+        model: JointEncoder,
+        recogniser: Recogniser,
+        weight: float,
+        ways: int = 1,
+        fingerprints: Fingerprints | None = None,
     ) -> None:
         self.model = model
         self.recogniser = recogniser
         self.weight = weight
+        self.ways = ways
         self._fingerprints = fingerprints
 
     @property
@@ -63,7 +69,7 @@ class HybridEncoder:
         waves = cast(Sequence[FloatArray], batch)
         # First, since it says what is wrong with a wave; and a wave is refused as the model alone would.
         speech_nD = self.model.encode(waves, role, task)
-        texts = [heard.text for heard in self.recogniser.transcribe(waves)]
+        texts = [heard.texts for heard in self.recogniser.transcribe(waves, ways=self.ways)]
         return mix(speech_nD, transcript_vectors(self.model, texts, role, task), self.weight)
 
 
@@ -76,12 +82,24 @@ def mix(speech_nD: FloatArray, transcripts_nD: FloatArray, weight: float) -> Flo
     return unit
 
 
-def transcript_vectors(encoder: Encoder, texts: Sequence[str], role: Role, task: str | None = None) -> FloatArray:
-    """The vectors [n, D] of transcripts as texts of this role; zeros where nothing was heard."""
-    out = np.zeros((len(texts), encoder.dims[0]), np.float32)
-    said = [i for i, text in enumerate(texts) if text.strip()]
-    if said:
-        out[said] = encoder.encode([texts[i] for i in said], role, task)
+def transcript_vectors(
+    encoder: Encoder, heard: Sequence[Sequence[str]], role: Role, task: str | None = None
+) -> FloatArray:
+    """The vectors [n, D] of what may have been said, as texts of this role; zeros where nothing was heard.
+
+    Of several transcripts of a wave the unit mean: what they agree on counts, a wrong word in one of them less.
+    """
+    said = list(dict.fromkeys(text for texts in heard for text in texts if text.strip()))
+    out = np.zeros((len(heard), encoder.dims[0]), np.float32)
+    if not said:
+        return out
+    row = {text: i for i, text in enumerate(said)}
+    vectors = encoder.encode(said, role, task)
+    for i, texts in enumerate(heard):
+        own = [row[text] for text in texts if text in row]
+        if own:
+            mean = vectors[own].mean(0)
+            out[i] = mean / max(float(np.linalg.norm(mean)), float(np.finfo(np.float32).tiny))
     return out
 
 
@@ -100,4 +118,4 @@ def load_hybrid(folder: Path, device: str = "cpu", precision: Precision = "float
     if model.speech is None:
         raise SpecError(f"{folder / HYBRID}: model {spec.model!r} is of text alone; name one with a speech tower")
     recogniser = Recogniser.load(recogniser_of(folder, spec.asr), spec.langs, device, precision)
-    return HybridEncoder(model, recogniser, spec.weight, hybrid_fingerprints(folder, model.fingerprints))
+    return HybridEncoder(model, recogniser, spec.weight, spec.ways, hybrid_fingerprints(folder, model.fingerprints))

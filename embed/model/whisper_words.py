@@ -1,8 +1,8 @@
-"""What Whisper writes down of what it hears: greedily, in a language that is given or that it makes out itself.
+"""What Whisper writes down of what it hears, one way or several, in a language that is given or that it makes out.
 
 Shapes: B batch, T frames (50 a second), H width, P tokens of the prompt, V vocabulary.
 - A clip is heard with as much silence behind it as its own length asks for, never its batch's.
-- Rows that have ended leave the batch.
+- Clips of which all is written leave the batch.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from embed.encoder import SAMPLE_RATE, FloatArray
+from embed.model.beam import Beam
 from embed.model.speech_families import Whisper
 
 # Trained on 30 s, Whisper loops or stops early on much less: see evaluate/NOTES.md for what each length costs.
@@ -24,7 +25,7 @@ TRANSCRIBE, NO_TIMESTAMPS, START = "<|transcribe|>", "<|notimestamps|>", "<|star
 
 @dataclass(frozen=True)
 class Written:
-    """Token ids of one clip, the mean natural logarithm of their probabilities, the language they are in."""
+    """Token ids, the mean natural logarithm of their probabilities, the language they are in."""
 
     ids: list[int]
     log_prob: float
@@ -61,17 +62,23 @@ class WhisperWords:
         steps = -(-max(seconds + SILENCE_S, SHORTEST_PADDED_S) // STEP_S)
         return min(float(steps * STEP_S), self.longest_s)
 
-    def write(self, waves: Sequence[FloatArray], langs: Sequence[str]) -> list[Written]:
-        """The waves, all of one `padded_s`, in the likeliest of `langs` each; of all it knows where there are none."""
+    def write(self, waves: Sequence[FloatArray], langs: Sequence[str], ways: int) -> list[list[Written]]:
+        """The waves, all of one `padded_s`, in the likeliest of `langs` each; of all it knows where there are none.
+
+        Of each wave so many ways to write it, the likeliest first; fewer where there are no more.
+        """
         states = self._heard(waves)
         start = self._id(START)
         spoken = self._languages(states, start, langs)
         prompt = [
             [start, *lang, *self._orders()] for lang in ([[self._lang_ids[one]] if one else [] for one in spoken])
         ]
-        limits = [self._most(len(wave) / SAMPLE_RATE) for wave in waves]
-        found = self._greedy(states, torch.tensor(prompt, device=states.device), limits)
-        return [Written(ids, log_prob, lang) for (ids, log_prob), lang in zip(found, spoken, strict=True)]
+        beams = [Beam(ways, self._most(len(wave) / SAMPLE_RATE)) for wave in waves]
+        self._search(states, torch.tensor(prompt, device=states.device), beams)
+        return [
+            [Written(ids, total / len(ids), lang) for ids, total in beam.found]
+            for beam, lang in zip(beams, spoken, strict=True)
+        ]
 
     def text(self, written: Written) -> str:
         text: str = self.tokenizer.decode(written.ids, skip_special_tokens=True)
@@ -101,24 +108,28 @@ class WhisperWords:
         room = self._room - len(self._orders()) - 2
         return max(1, min(int(TOKENS_A_SECOND * seconds) + TOKENS_MORE, room))
 
-    def _greedy(self, states: Tensor, prompt: Tensor, limits: Sequence[int]) -> list[tuple[list[int], float]]:
-        """The likeliest tokens of each row behind its prompt [B, P], and their mean log-probability, the end's too."""
-        written: list[list[int]] = [[] for _ in limits]
-        sums, rows, ids, cache = [0.0] * len(limits), list(range(len(limits))), prompt, None
-        while rows:
+    def _search(self, states: Tensor, prompt: Tensor, beams: Sequence[Beam]) -> None:
+        """Let the beam of each clip grow behind its prompt [B, P] until all have ended."""
+        clips, ids, cache = list(range(len(beams))), prompt, None  # whose each row is
+        while clips:
             out = self.model.model.decoder(input_ids=ids, encoder_hidden_states=states, cache=cache, use_cache=True)
             cache = out.cache
-            best, token = (one.tolist() for one in self._chances(self._logits(out), first=ids is prompt).max(1))
-            for row, chance, number in zip(rows, best, token, strict=True):
-                sums[row] += chance
-                written[row].append(number)
-            going = [i for i, row in enumerate(rows) if token[i] != self._end and len(written[row]) < limits[row]]
-            ids = torch.tensor([[token[i]] for i in going], device=states.device)
-            if len(going) < len(rows):
-                kept = torch.tensor(going, dtype=torch.long, device=states.device)
-                rows, states = [rows[i] for i in going], states[kept]
-                cache.batch_select_indices(kept)
-        return [(one, total / len(one)) for one, total in zip(written, sums, strict=True)]
+            chances = self._chances(self._logits(out), first=ids is prompt)
+            rows, own, tokens = [], [], []
+            for clip in dict.fromkeys(clips):
+                first, count = clips.index(clip), clips.count(clip)
+                parents = beams[clip].grow(chances[first : first + count], self._end)
+                rows += [first + parent for parent in parents]
+                own += [clip] * len(parents)
+                tokens += beams[clip].last
+            ids = torch.tensor(tokens, device=states.device)[:, None]
+            chosen = torch.tensor(rows, dtype=torch.long, device=states.device)
+            cache.self_attention_cache.batch_select_indices(chosen)
+            if (
+                own != clips
+            ):  # All sequences of a clip hear the same, which is large: moved only where clips come or go.
+                cache.cross_attention_cache.batch_select_indices(chosen)
+                clips, states = own, states[chosen]
 
     def _logits(self, out: Any) -> Tensor:
         """float32 [B, V] at the last position."""

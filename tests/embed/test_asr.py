@@ -10,6 +10,7 @@ from transformers import (
     AutoModelForCTC,
     AutoModelForSpeechSeq2Seq,
     AutoTokenizer,
+    GenerationMixin,
     Wav2Vec2FeatureExtractor,
     WhisperFeatureExtractor,
 )
@@ -42,18 +43,21 @@ def waves(*seconds: float) -> list[FloatArray]:
 
 def same(a: list[Heard], b: list[Heard]) -> bool:
     likely = np.allclose([one.log_prob for one in a], [one.log_prob for one in b], atol=1e-4)
-    return likely and [(one.text, one.lang) for one in a] == [(one.text, one.lang) for one in b]
+    return likely and [(one.texts, one.lang) for one in a] == [(one.texts, one.lang) for one in b]
 
 
-@pytest.mark.parametrize("kind", ["whisper", "hubert", "w2v-bert"])
-def test_a_wave_does_not_depend_on_its_batch(kind: str, whisper: str, hubert: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "ways"), [("whisper", 1), ("whisper", 3), ("hubert", 1), ("hubert", 3), ("w2v-bert", 1)]
+)
+def test_a_wave_does_not_depend_on_its_batch(kind: str, ways: int, whisper: str, hubert: str, tmp_path: Path) -> None:
     name = {"whisper": whisper, "hubert": hubert}.get(kind) or ctc_in(tmp_path / kind, kind)
     recogniser = Recogniser.load(name)
     clips = waves(0.31, 2.0, 1.237, 11.0, 0.9)
-    together = recogniser.transcribe(clips)
-    alone = [heard for clip in clips for heard in recogniser.transcribe([clip])]
+    together = recogniser.transcribe(clips, ways=ways)
+    alone = [heard for clip in clips for heard in recogniser.transcribe([clip], ways=ways)]
     assert same(together, alone)
-    assert same(recogniser.transcribe(clips[::-1])[::-1], alone)
+    assert same(recogniser.transcribe(clips[::-1], ways=ways)[::-1], alone)
+    assert {len(heard.texts) for heard in together} == {ways if kind == "whisper" else 1}
     assert len({heard.text for heard in together}) > 1
     assert all(heard.log_prob < 0 for heard in together)
 
@@ -70,6 +74,35 @@ def test_whisper_writes_what_transformers_writes(whisper: str) -> None:
     assert heard.lang == "fr"
     assert len(heard.text) > 3
     assert heard.text[:50] == plain.strip()[:50]
+
+
+def test_whisper_writes_as_many_ways_as_transformers_does(whisper: str) -> None:
+    """Beam search where a sequence counts by its whole probability, however long it is."""
+    recogniser, ways = Recogniser.load(whisper, ["fr"]), 4
+    clip = waves(11.9)[0]
+    model = AutoModelForSpeechSeq2Seq.from_pretrained(whisper).eval()
+    mel = WhisperFeatureExtractor.from_pretrained(whisper)(clip, sampling_rate=16_000, return_tensors="pt")
+    found = GenerationMixin.generate(
+        model,
+        mel["input_features"],
+        decoder_input_ids=torch.tensor([[model.config.decoder_start_token_id, *prompt_ids(whisper, "fr")]]),
+        decoder_attention_mask=torch.ones(1, 4, dtype=torch.long),
+        num_beams=ways,
+        num_return_sequences=ways,
+        length_penalty=0.0,
+        max_length=64,
+        renormalize_logits=True,
+    )
+    plain = AutoTokenizer.from_pretrained(whisper).batch_decode(found, skip_special_tokens=True)
+    (heard,) = recogniser.transcribe([clip], ways=ways)
+    assert len(set(heard.texts)) == ways
+    assert [text[:50] for text in heard.texts] == [text.strip()[:50] for text in plain]
+
+
+def prompt_ids(whisper: str, lang: str) -> list[int]:
+    tokens = [f"<|{lang}|>", "<|transcribe|>", "<|notimestamps|>"]
+    ids: list[int] = AutoTokenizer.from_pretrained(whisper).convert_tokens_to_ids(tokens)
+    return ids
 
 
 def test_ctc_writes_what_transformers_writes(hubert: str) -> None:
@@ -99,8 +132,11 @@ def test_the_language_is_given_or_made_out(whisper: str) -> None:
 def test_a_long_wave_is_heard_in_parts(whisper: str) -> None:
     recogniser = Recogniser.load(whisper, ["en"])
     (long,) = waves(16.0)
-    halves = recogniser.transcribe([long[:128_000], long[128_000:]])
-    assert recogniser.transcribe([long])[0].text == " ".join(half.text for half in halves)
+    for ways in (1, 2):
+        halves = recogniser.transcribe([long[:128_000], long[128_000:]], ways=ways)
+        joined = tuple(" ".join(texts) for texts in zip(*(half.texts for half in halves), strict=True))
+        assert recogniser.transcribe([long], ways=ways)[0].texts == joined
+        assert len(joined) == ways
 
 
 def test_nothing_to_hear_is_no_error(whisper: str) -> None:

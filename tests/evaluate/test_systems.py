@@ -13,7 +13,7 @@ from embed.encoder import FloatArray, Role
 from embed.errors import InputError, SpecError
 from embed.model.directory import load_joint
 from embed.model.folder import HybridSpec
-from embed.model.hybrid import load_hybrid, save_hybrid
+from embed.model.hybrid import load_hybrid, save_hybrid, transcript_vectors
 from evaluate.spec import EvaluateSpec
 from evaluate.systems import RIDGE, load_compared, speech_vectors, text_vectors
 from tests.recognisers import whisper_in
@@ -37,7 +37,9 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> Path:
     model_in(folder / "apart", head | {"head": {"independent": True}})
     model_in(folder / "other", head | {"dims": [32, 16]})
     save_hybrid(
-        HybridSpec.parse({"model": "../model", "asr": whisper_in(folder / "ears"), "langs": ["fr"], "weight": 0.5}),
+        HybridSpec.parse(
+            {"model": "../model", "asr": whisper_in(folder / "ears"), "langs": ["fr"], "weight": 0.5, "ways": 2}
+        ),
         folder / "hybrid",
     )
     return folder
@@ -70,11 +72,11 @@ def test_each_is_what_it_says(shelf: Path, clips: list[Clip]) -> None:
         load_hybrid(shelf / "hybrid"),
         [read_clip(one) for one in clips],
     )
-    texts = [heard.text for heard in hybrid.recogniser.transcribe(waves)]
+    texts = [heard.texts for heard in hybrid.recogniser.transcribe(waves, ways=2)]
     expected = {
         "late-fusion": model.encode(waves, "query"),
         "dual": load_joint(str(shelf / "dual")).encode(waves, "query"),
-        "cascade": model.encode(texts, "query"),
+        "cascade": transcript_vectors(model, texts, "query"),
         "hybrid": hybrid.encode(waves, "query"),
         "ceiling": model.encode(["a", "b", "c"], "query"),
     }
@@ -99,13 +101,20 @@ def test_a_recording_is_transcribed_once_and_told_its_language(
     assert ears is not None
     told, hear = [], ears.recogniser.transcribe
 
-    def transcribe(waves: list[FloatArray], langs: tuple[str, ...]) -> Any:
-        told.append((len(waves), langs))
-        return hear(waves, langs)
+    def transcribe(waves: list[FloatArray], langs: tuple[str, ...], ways: int) -> Any:
+        told.append((len(waves), langs, ways))
+        return hear(waves, langs, ways)
 
     monkeypatch.setattr(ears.recogniser, "transcribe", transcribe)
     assert ears.texts(clips) == ears.texts(clips[::-1])[::-1]
-    assert told == [(1, ()), (2, ("fr",))]
+    assert told == [(1, (), 1), (2, ("fr",), 1)]
+
+
+def test_a_hybrid_brings_its_own_number_of_transcripts(shelf: Path) -> None:
+    found = [
+        load_compared(spec_of(shelf, "hybrid", ["cascade"], hearing=hearing)).ears for hearing in ({}, {"ways": 4})
+    ]
+    assert [ears.ways for ears in found if ears is not None] == [2, 4]
 
 
 def test_texts_that_tasks_share_are_encoded_once_a_role(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

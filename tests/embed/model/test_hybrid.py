@@ -72,9 +72,27 @@ def test_the_space_is_the_models_and_the_encoder_its_own(shelf: Path) -> None:
 
 def test_what_was_not_said_has_no_vector(shelf: Path) -> None:
     plain = load_model(str(shelf / "model"))
-    found = transcript_vectors(plain, ["", "a", " "], "query")
+    found = transcript_vectors(plain, [[""], ["a"], [" "]], "query")
     assert np.linalg.norm(found, axis=1) == pytest.approx([0, 1, 0])
     assert found[1] == pytest.approx(plain.encode(["a"], "query")[0], abs=1e-5)
+
+
+def test_what_may_have_been_said_counts_by_what_it_has_in_common(shelf: Path) -> None:
+    plain = load_model(str(shelf / "model"))
+    a, b = plain.encode(["a", "b"], "query")
+    found = transcript_vectors(plain, [["a", "b"], ["b", "b", "a"], ["a", "", " "]], "query")
+    for mean, row in zip((a + b, a + 2 * b, a), found, strict=True):
+        assert row == pytest.approx(mean / np.linalg.norm(mean), abs=1e-5)
+
+
+def test_it_looks_for_several_transcripts(shelf: Path) -> None:
+    hybrid, plain, clips = hybrid_in(shelf, "several", ways=3), load_model(str(shelf / "model")), waves(0.5, 1.5)
+    heard = hybrid.recogniser.transcribe(clips, ways=3)
+    assert [len(set(one.texts)) for one in heard] == [3, 3]
+    words = transcript_vectors(plain, [one.texts for one in heard], "query")
+    expected = mix(plain.encode(clips, "query"), words, 0.5)
+    assert hybrid.encode(clips, "query") == pytest.approx(expected, abs=1e-5)
+    assert hybrid.fingerprints.encoder != hybrid_in(shelf, "half").fingerprints.encoder
 
 
 def test_it_goes_where_its_folder_goes(shelf: Path, tmp_path: Path) -> None:
