@@ -71,6 +71,7 @@ def test_spoken_and_typed_questions_find_held_out_prompts(model: JointEncoder, h
         assert (moment == right).mean() > 0.4
 
 
+@pytest.mark.timeout(1800)  # five minutes on two old cores, twice that beside other work
 @pytest.mark.parametrize("name", ["evaluate-demo", "evaluate-hybrid"])
 def test_it_reaches_its_gates(name: str, tmp_path: Path, held_out: list[Clip]) -> None:
     """On recorded prompts of test; the figures stand in its card."""
