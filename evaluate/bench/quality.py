@@ -1,8 +1,9 @@
 """The released model on recorded speech, beside its baselines, its gates and its goals.
 
 `python -m evaluate.bench.quality [--json] [--out FILE] [--n N] [--model demo] [--part test|dev]`.  nDCG@10 of spoken
-questions among all texts of their source, and of typed questions among the recordings of the part.  Beside the
-rows, `goals` has every gate and goal, `tasks` every system at every dim with 95 % intervals and paired differences.
+questions among all texts of their source, and of typed questions among the recordings of the part; the cascade reads
+as many transcripts as the model does where that is a hybrid, else one.  Beside the rows, `goals` has every gate and
+goal, `tasks` every system at every dim with 95 % intervals and paired differences.
 Test is scored once for a released model: try things with `--part dev`.
 """
 
