@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from embed.asr import Recogniser
 from embed.encoder import Fingerprints
 from embed.errors import InputError, SpecError
 from embed.model.adapters import State, layers_state
@@ -20,6 +21,7 @@ from embed.model.folder import (
     CARD,
     FUSION,
     HEAD,
+    HYBRID,
     LAYERS,
     LORA_SPEECH,
     LORA_TEXT,
@@ -30,12 +32,15 @@ from embed.model.folder import (
     files_of,
     fingerprints_of,
     grounded,
+    hybrid_fingerprints,
     inner_model,
     is_hybrid,
     model_folder,
+    read_hybrid,
+    recogniser_of,
     spec_in,
 )
-from embed.model.hybrid import HybridEncoder, load_hybrid
+from embed.model.hybrid import HybridEncoder
 from embed.model.joint import JointEncoder
 from embed.model.precision import settled
 from embed.model.spec import EncoderSpec, Precision
@@ -73,6 +78,16 @@ def load_joint(name: str, device: str = "cpu", precision: Precision = "float32")
     except InputError as error:
         raise InputError(f"{folder}: the adapters are not those that {SPEC} describes: {error}; {WHOLE}") from None
     return model.to(device).for_inference(settled(precision, device))
+
+
+def load_hybrid(folder: Path, device: str = "cpu", precision: Precision = "float32") -> HybridEncoder:
+    """Model and recogniser, both on `device` and in `precision`.  Raises SpecError, InputError."""
+    spec = read_hybrid(folder)
+    model = load_joint(inner_model(folder), device, precision)
+    if model.speech is None:
+        raise SpecError(f"{folder / HYBRID}: model {spec.model!r} is of text alone; name one with a speech tower")
+    recogniser = Recogniser.load(recogniser_of(folder, spec.asr), spec.langs, device, precision)
+    return HybridEncoder(model, recogniser, spec.weight, spec.ways, hybrid_fingerprints(folder, model.fingerprints))
 
 
 def assemble(spec: EncoderSpec, fingerprints: Fingerprints | None = None) -> JointEncoder:

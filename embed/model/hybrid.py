@@ -18,9 +18,8 @@ import numpy as np
 from embed.asr import Recogniser
 from embed.encoder import Batch, Encoder, Fingerprints, FloatArray, Role
 from embed.errors import SpecError
-from embed.model.folder import HYBRID, HybridSpec, hybrid_fingerprints, inner_model, read_hybrid, recogniser_of
+from embed.model.folder import HYBRID, HybridSpec
 from embed.model.joint import JointEncoder
-from embed.model.spec import Precision
 
 
 class HybridEncoder:
@@ -107,15 +106,3 @@ def save_hybrid(spec: HybridSpec, folder: Path) -> None:
     """Write the folder; `spec.model` is a released name, or relative to it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / HYBRID).write_text(json.dumps(spec.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
-
-
-def load_hybrid(folder: Path, device: str = "cpu", precision: Precision = "float32") -> HybridEncoder:
-    """Model and recogniser, both on `device` and in `precision`.  Raises SpecError, InputError."""
-    from embed.model.directory import load_joint  # which opens hybrids by this module
-
-    spec = read_hybrid(folder)
-    model = load_joint(inner_model(folder), device, precision)
-    if model.speech is None:
-        raise SpecError(f"{folder / HYBRID}: model {spec.model!r} is of text alone; name one with a speech tower")
-    recogniser = Recogniser.load(recogniser_of(folder, spec.asr), spec.langs, device, precision)
-    return HybridEncoder(model, recogniser, spec.weight, spec.ways, hybrid_fingerprints(folder, model.fingerprints))

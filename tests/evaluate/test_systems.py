@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 
 from embed.encoder import FloatArray, Role
 from embed.errors import InputError, SpecError
-from embed.model.directory import load_joint
+from embed.model.directory import load_hybrid, load_joint
 from embed.model.folder import HybridSpec
-from embed.model.hybrid import load_hybrid, save_hybrid, transcript_vectors
+from embed.model.hybrid import save_hybrid, transcript_vectors
 from evaluate.spec import EvaluateSpec
 from evaluate.systems import RIDGE, load_compared, speech_vectors, text_vectors
 from tests.recognisers import whisper_in
