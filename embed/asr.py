@@ -30,7 +30,7 @@ SECONDS_AT_ONCE = {"cpu": 120.0, "cuda": 960.0}
 class Heard:
     """What was said."""
 
-    texts: tuple[str, ...]  # ways to write it, the likeliest first; at least one
+    texts: tuple[str, ...]  # hypotheses, the likeliest first; at least one
     lang: str  # as it was given or made out; empty where the model cannot tell
     log_prob: float  # mean natural logarithm of the likeliest's tokens' probabilities: near 0 is sure
 
@@ -52,7 +52,7 @@ class Listener(Protocol):
     def padded_s(self, seconds: float) -> float:
         """Clips for which this is equal may be heard together."""
 
-    def write(self, waves: Sequence[FloatArray], langs: Sequence[str], ways: int) -> list[list[Written]]: ...
+    def write(self, waves: Sequence[FloatArray], langs: Sequence[str], hypotheses: int) -> list[list[Written]]: ...
 
     def text(self, written: Written) -> str: ...
 
@@ -82,17 +82,19 @@ class Recogniser:
         """All languages that it can be told to hear; none where it has but one, and no name for it."""
         return self._listener.langs
 
-    def transcribe(self, waves: Sequence[FloatArray], langs: Sequence[str] | None = None, ways: int = 1) -> list[Heard]:
+    def transcribe(
+        self, waves: Sequence[FloatArray], langs: Sequence[str] | None = None, hypotheses: int = 1
+    ) -> list[Heard]:
         """What was said in each wave (1-d, 16 kHz), in the order given.  A wave that is too long is heard in parts.
 
-        One language is taken for given; the likeliest of several, or of all, is made out for each wave.  `ways` is how
-        many ways to write it are looked for (beam search); a CTC model knows one.
+        One language is taken for given; the likeliest of several, or of all, is made out for each wave.  So many
+        `hypotheses` of what was said are looked for (beam search); a CTC model has one.
         Raises InputError for an unfit wave, SpecError for an unknown language.
         """
         spoken = self.langs if langs is None else tuple(langs)
         self._check(spoken)
         parts = [(i, part) for i, wave in enumerate(waves) for part in self._parts(wave)]
-        found = self._heard([part for _, part in parts], spoken, ways)
+        found = self._heard([part for _, part in parts], spoken, hypotheses)
         by_wave: list[list[Heard]] = [[] for _ in waves]
         for (i, _), heard in zip(parts, found, strict=True):
             by_wave[i].append(heard)
@@ -105,11 +107,11 @@ class Recogniser:
         count = -(-len(wave) // int(self._listener.longest_s * SAMPLE_RATE))
         return [wave] if count == 1 else np.array_split(wave, count)
 
-    def _heard(self, waves: Sequence[FloatArray], langs: Sequence[str], ways: int) -> list[Heard]:
+    def _heard(self, waves: Sequence[FloatArray], langs: Sequence[str], hypotheses: int) -> list[Heard]:
         found: list[Heard | None] = [None] * len(waves)
         with torch.inference_mode():
-            for group in self._groups([len(wave) / SAMPLE_RATE for wave in waves], self._seconds_at_once / ways):
-                for i, written in zip(group, self._written([waves[i] for i in group], langs, ways), strict=True):
+            for group in self._groups([len(wave) / SAMPLE_RATE for wave in waves], self._seconds_at_once / hypotheses):
+                for i, written in zip(group, self._written([waves[i] for i in group], langs, hypotheses), strict=True):
                     texts = tuple(self._listener.text(one) for one in written)
                     found[i] = Heard(texts, written[0].lang, written[0].log_prob)
         return [heard for heard in found if heard is not None]
@@ -127,15 +129,15 @@ class Recogniser:
             last = padded
         return groups
 
-    def _written(self, waves: Sequence[FloatArray], langs: Sequence[str], ways: int) -> list[list[Written]]:
+    def _written(self, waves: Sequence[FloatArray], langs: Sequence[str], hypotheses: int) -> list[list[Written]]:
         """Half of them at a time where memory is too small."""
         try:
-            return self._listener.write(waves, langs, ways)
+            return self._listener.write(waves, langs, hypotheses)
         except RuntimeError as error:
             if len(waves) == 1 or not out_of_memory(error):
                 raise
         middle = len(waves) // 2
-        return [*self._written(waves[:middle], langs, ways), *self._written(waves[middle:], langs, ways)]
+        return [*self._written(waves[:middle], langs, hypotheses), *self._written(waves[middle:], langs, hypotheses)]
 
     def _check(self, langs: Sequence[str]) -> None:
         unknown = [lang for lang in langs if self.known and lang not in self.known]
@@ -144,12 +146,12 @@ class Recogniser:
 
 
 def _joined(parts: Sequence[Heard]) -> Heard:
-    """Likely with likely; a part that can be written fewer ways has its last for the rest."""
+    """Likely with likely; a part of fewer hypotheses has its last for the rest."""
     if len(parts) == 1:
         return parts[0]
     mean = sum(part.log_prob for part in parts) / len(parts)
-    ways = max(len(part.texts) for part in parts)
-    found = ([part.texts[min(way, len(part.texts) - 1)] for part in parts] for way in range(ways))
+    hypotheses = max(len(part.texts) for part in parts)
+    found = ([part.texts[min(place, len(part.texts) - 1)] for part in parts] for place in range(hypotheses))
     return Heard(tuple(" ".join(text for text in texts if text) for texts in found), parts[0].lang, mean)
 
 

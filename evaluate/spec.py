@@ -54,7 +54,7 @@ class HearingSpec(Spec):
     weight: float | None = Field(
         default=None, ge=0, description="of the transcript's vector in `hybrid`; a hybrid model has its own"
     )
-    ways: int | None = Field(
+    hypotheses: int | None = Field(
         default=None,
         ge=1,
         le=16,

@@ -43,7 +43,7 @@ class Ears:
 
     recogniser: Recogniser
     told: bool  # the language of a recording, where it is known
-    ways: int = 1  # transcripts of each
+    hypotheses: int = 1  # transcripts of each
     heard: dict[tuple[str, float], tuple[str, ...]] = field(default_factory=dict, compare=False)  # by the place
 
     def texts(self, clips: Sequence[Clip]) -> list[tuple[str, ...]]:
@@ -51,7 +51,7 @@ class Ears:
         new = [clip for clip in clips if _place(clip) not in self.heard]
         for langs in sorted({self._langs(clip.lang) for clip in new}):
             some = [clip for clip in new if self._langs(clip.lang) == langs]
-            found = self.recogniser.transcribe([read_clip(clip) for clip in some], langs, self.ways)
+            found = self.recogniser.transcribe([read_clip(clip) for clip in some], langs, self.hypotheses)
             self.heard.update((_place(clip), heard.texts) for clip, heard in zip(some, found, strict=True))
         return [self.heard[_place(clip)] for clip in clips]
 
@@ -82,8 +82,8 @@ def load_compared(spec: EvaluateSpec) -> Compared:
     if "cascade" in systems or "hybrid" in systems:
         asked = spec.hearing.asr
         own = hybrid.recogniser if hybrid is not None and asked is None else None
-        ways = spec.hearing.ways or (hybrid.ways if hybrid is not None else 1)
-        ears = Ears(own or Recogniser.load(asked or ASR), spec.hearing.language == "given", ways)
+        hypotheses = spec.hearing.hypotheses or (hybrid.hypotheses if hybrid is not None else 1)
+        ears = Ears(own or Recogniser.load(asked or ASR), spec.hearing.language == "given", hypotheses)
     weight = spec.hearing.weight if spec.hearing.weight is not None else hybrid.weight if hybrid is not None else None
     if "hybrid" in systems and weight is None:
         raise SpecError(f"system hybrid: {spec.model!r} is no hybrid and has no weight of its own; give hearing.weight")

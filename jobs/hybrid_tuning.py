@@ -35,7 +35,7 @@ def tune_hybrid(
         raise SpecError(f"hybrid.langs = {list(settings.langs)}: no dev clip is in these; name languages of `sources`")
     progress.note(f"hybrid: {settings.asr} transcribes {len(asked)} dev clips")
     recogniser = Recogniser.load(settings.asr, settings.langs, device)
-    heard = recogniser.transcribe([read_clip(lesson.clips[clip]) for clip in asked], ways=settings.ways)
+    heard = recogniser.transcribe([read_clip(lesson.clips[clip]) for clip in asked], hypotheses=settings.hypotheses)
     words = transcript_vectors(strategy.model, [one.texts for one in heard], "query")
     spoken: FloatArray = strategy.vectors(asked, "query").numpy()
     widest = strategy.model.dims[0]
@@ -45,13 +45,13 @@ def tune_hybrid(
         return float(np.mean(judged[f"{TO_TEXT}@{widest}"]))
 
     weight, scores = best_weight(spoken, words, settings.weights, score)
-    made = HybridSpec(model="..", asr=settings.asr, langs=settings.langs, weight=weight, ways=settings.ways)
+    made = HybridSpec(model="..", asr=settings.asr, langs=settings.langs, weight=weight, hypotheses=settings.hypotheses)
     save_hybrid(made, Path(spec.output) / FOLDER)
     return {
         "folder": FOLDER,
         "asr": settings.asr,
         "langs": list(settings.langs),
-        "ways": settings.ways,
+        "hypotheses": settings.hypotheses,
         "weight": weight,
         "dev_speech_to_text_by_weight": {str(one): round(value, 4) for one, value in scores.items()},
     }

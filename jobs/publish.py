@@ -143,14 +143,14 @@ def _dev(metrics: Mapping[str, Any]) -> str:
         told = metrics["hybrid"]
         score = max(told["dev_speech_to_text_by_weight"].values())
         lines.append(
-            f"\n`{told['folder']}/` is the hybrid with {_transcripts(told['ways'])} of `{told['asr']}`: weight"
+            f"\n`{told['folder']}/` is the hybrid with {_transcripts(told['hypotheses'])} of `{told['asr']}`: weight"
             f" {told['weight']} gave {score:.3f} speech to text in {' '.join(told['langs']) or 'all languages'}."
         )
     return "\n".join(lines)
 
 
-def _transcripts(ways: int) -> str:
-    return "the transcript" if ways == 1 else f"the {ways} likeliest transcripts"
+def _transcripts(hypotheses: int) -> str:
+    return "the transcript" if hypotheses == 1 else f"the {hypotheses} likeliest transcripts"
 
 
 def _limits(spec: TrainSpec) -> str:

@@ -161,7 +161,7 @@ class HybridTuning(Spec):
     weights: tuple[float, ...] = Field(
         default=(0.0, 0.25, 0.5, 1.0, 2.0, 4.0), min_length=1, description="Of the transcript's vector, tried on dev"
     )
-    ways: int = Field(
+    hypotheses: int = Field(
         default=5, ge=1, le=16, description="Likeliest transcripts of each wave, whose vectors are averaged"
     )
 

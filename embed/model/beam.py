@@ -1,4 +1,4 @@
-"""Beam search over tokens, for one clip: several ways in which it may be written, the likeliest first.
+"""Beam search over tokens, for one clip: several hypotheses of what was said, the likeliest first.
 
 Pure: it is told what each of its sequences may go on with, and says which go on.  With a width of 1 it is greedy.
 """

@@ -37,13 +37,13 @@ class CtcWords:
     def padded_s(self, seconds: float) -> float:
         return seconds if self._adapter is not None else 0.0  # Of any length together, since padding is not heard.
 
-    def write(self, waves: Sequence[FloatArray], langs: Sequence[str], ways: int) -> list[list[Written]]:
+    def write(self, waves: Sequence[FloatArray], langs: Sequence[str], hypotheses: int) -> list[list[Written]]:
         """Of each wave, in the only language it knows, which is called as the caller does: `langs`, if it is one.
 
-        One way, however many are wanted: frames that know nothing of each other have no likely others.
+        One hypothesis, however many are wanted: frames that know nothing of each other have no likely others.
         """
         if self._adapter is not None and len(waves) > 1:
-            return [one for wave in waves for one in self.write([wave], langs, ways)]
+            return [one for wave in waves for one in self.write([wave], langs, hypotheses)]
         found = [self._run.features(wave) for wave in waves]
         lengths = torch.tensor([len(one) for one in found], device=self.model.device)
         features = pad_sequence(found, batch_first=True).to(self.model.device, self.model.dtype)

@@ -87,7 +87,9 @@ def load_hybrid(folder: Path, device: str = "cpu", precision: Precision = "float
     if model.speech is None:
         raise SpecError(f"{folder / HYBRID}: model {spec.model!r} is of text alone; name one with a speech tower")
     recogniser = Recogniser.load(recogniser_of(folder, spec.asr), spec.langs, device, precision)
-    return HybridEncoder(model, recogniser, spec.weight, spec.ways, hybrid_fingerprints(folder, model.fingerprints))
+    return HybridEncoder(
+        model, recogniser, spec.weight, spec.hypotheses, hybrid_fingerprints(folder, model.fingerprints)
+    )
 
 
 def assemble(spec: EncoderSpec, fingerprints: Fingerprints | None = None) -> JointEncoder:

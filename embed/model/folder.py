@@ -31,7 +31,9 @@ class HybridSpec(Spec):
     asr: str = Field("packaged:whisper-base", description="A speech recogniser of `transformers`, by name")
     langs: tuple[str, ...] = Field((), description="Languages it may hear; all it knows where empty")
     weight: float = Field(1.0, ge=0, description="Of the transcript's vector; the speech's own has 1")
-    ways: int = Field(1, ge=1, le=16, description="Likeliest transcripts of each wave, whose vectors are averaged")
+    hypotheses: int = Field(
+        1, ge=1, le=16, description="Likeliest transcripts of each wave, whose vectors are averaged"
+    )
 
 
 def model_folder(name: str) -> Path:
@@ -107,7 +109,7 @@ def inner_model(folder: Path) -> str:
 def hybrid_fingerprints(folder: Path, inner: Fingerprints) -> Fingerprints:
     """The model's own space; an encoder of its own."""
     spec = read_hybrid(folder)
-    ears = [tower_digest(recogniser_of(folder, spec.asr)), list(spec.langs), spec.weight, spec.ways]
+    ears = [tower_digest(recogniser_of(folder, spec.asr)), list(spec.langs), spec.weight, spec.hypotheses]
     return Fingerprints(inner.space, digest("hybrid", inner.encoder, ears).hex())
 
 

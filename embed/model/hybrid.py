@@ -30,13 +30,13 @@ class HybridEncoder:
         model: JointEncoder,
         recogniser: Recogniser,
         weight: float,
-        ways: int = 1,
+        hypotheses: int = 1,
         fingerprints: Fingerprints | None = None,
     ) -> None:
         self.model = model
         self.recogniser = recogniser
         self.weight = weight
-        self.ways = ways
+        self.hypotheses = hypotheses
         self._fingerprints = fingerprints
 
     @property
@@ -68,7 +68,7 @@ class HybridEncoder:
         waves = cast(Sequence[FloatArray], batch)
         # First, since it says what is wrong with a wave; and a wave is refused as the model alone would.
         speech_nD = self.model.encode(waves, role, task)
-        texts = [heard.texts for heard in self.recogniser.transcribe(waves, ways=self.ways)]
+        texts = [heard.texts for heard in self.recogniser.transcribe(waves, hypotheses=self.hypotheses)]
         return mix(speech_nD, transcript_vectors(self.model, texts, role, task), self.weight)
 
 

@@ -1,4 +1,4 @@
-"""What Whisper writes down of what it hears, one way or several, in a language that is given or that it makes out.
+"""What Whisper writes down of what it hears, in one hypothesis or several, in a language given or made out by itself.
 
 Shapes: B batch, T frames (50 a second), H width, P tokens of the prompt, V vocabulary.
 - A clip is heard with as much silence behind it as its own length asks for, never its batch's.
@@ -62,10 +62,10 @@ class WhisperWords:
         steps = -(-max(seconds + SILENCE_S, SHORTEST_PADDED_S) // STEP_S)
         return min(float(steps * STEP_S), self.longest_s)
 
-    def write(self, waves: Sequence[FloatArray], langs: Sequence[str], ways: int) -> list[list[Written]]:
+    def write(self, waves: Sequence[FloatArray], langs: Sequence[str], hypotheses: int) -> list[list[Written]]:
         """The waves, all of one `padded_s`, in the likeliest of `langs` each; of all it knows where there are none.
 
-        Of each wave so many ways to write it, the likeliest first; fewer where there are no more.
+        Of each wave so many hypotheses, the likeliest first; fewer where there are no more.
         """
         states = self._heard(waves)
         start = self._id(START)
@@ -73,7 +73,7 @@ class WhisperWords:
         prompt = [
             [start, *lang, *self._orders()] for lang in ([[self._lang_ids[one]] if one else [] for one in spoken])
         ]
-        beams = [Beam(ways, self._most(len(wave) / SAMPLE_RATE)) for wave in waves]
+        beams = [Beam(hypotheses, self._most(len(wave) / SAMPLE_RATE)) for wave in waves]
         self._search(states, torch.tensor(prompt, device=states.device), beams)
         return [
             [Written(ids, total / len(ids), lang) for ids, total in beam.found]

@@ -47,17 +47,19 @@ def same(a: list[Heard], b: list[Heard]) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("kind", "ways"), [("whisper", 1), ("whisper", 3), ("hubert", 1), ("hubert", 3), ("w2v-bert", 1)]
+    ("kind", "hypotheses"), [("whisper", 1), ("whisper", 3), ("hubert", 1), ("hubert", 3), ("w2v-bert", 1)]
 )
-def test_a_wave_does_not_depend_on_its_batch(kind: str, ways: int, whisper: str, hubert: str, tmp_path: Path) -> None:
+def test_a_wave_does_not_depend_on_its_batch(
+    kind: str, hypotheses: int, whisper: str, hubert: str, tmp_path: Path
+) -> None:
     name = {"whisper": whisper, "hubert": hubert}.get(kind) or ctc_in(tmp_path / kind, kind)
     recogniser = Recogniser.load(name)
     clips = waves(0.31, 2.0, 1.237, 11.0, 0.9)
-    together = recogniser.transcribe(clips, ways=ways)
-    alone = [heard for clip in clips for heard in recogniser.transcribe([clip], ways=ways)]
+    together = recogniser.transcribe(clips, hypotheses=hypotheses)
+    alone = [heard for clip in clips for heard in recogniser.transcribe([clip], hypotheses=hypotheses)]
     assert same(together, alone)
-    assert same(recogniser.transcribe(clips[::-1], ways=ways)[::-1], alone)
-    assert {len(heard.texts) for heard in together} == {ways if kind == "whisper" else 1}
+    assert same(recogniser.transcribe(clips[::-1], hypotheses=hypotheses)[::-1], alone)
+    assert {len(heard.texts) for heard in together} == {hypotheses if kind == "whisper" else 1}
     assert len({heard.text for heard in together}) > 1
     assert all(heard.log_prob < 0 for heard in together)
 
@@ -78,7 +80,7 @@ def test_whisper_writes_what_transformers_writes(whisper: str) -> None:
 
 def test_whisper_writes_as_many_ways_as_transformers_does(whisper: str) -> None:
     """Beam search where a sequence counts by its whole probability, however long it is."""
-    recogniser, ways = Recogniser.load(whisper, ["fr"]), 4
+    recogniser, hypotheses = Recogniser.load(whisper, ["fr"]), 4
     clip = waves(11.9)[0]
     model = AutoModelForSpeechSeq2Seq.from_pretrained(whisper).eval()
     mel = WhisperFeatureExtractor.from_pretrained(whisper)(clip, sampling_rate=16_000, return_tensors="pt")
@@ -87,15 +89,15 @@ def test_whisper_writes_as_many_ways_as_transformers_does(whisper: str) -> None:
         mel["input_features"],
         decoder_input_ids=torch.tensor([[model.config.decoder_start_token_id, *prompt_ids(whisper, "fr")]]),
         decoder_attention_mask=torch.ones(1, 4, dtype=torch.long),
-        num_beams=ways,
-        num_return_sequences=ways,
+        num_beams=hypotheses,
+        num_return_sequences=hypotheses,
         length_penalty=0.0,
         max_length=64,
         renormalize_logits=True,
     )
     plain = AutoTokenizer.from_pretrained(whisper).batch_decode(found, skip_special_tokens=True)
-    (heard,) = recogniser.transcribe([clip], ways=ways)
-    assert len(set(heard.texts)) == ways
+    (heard,) = recogniser.transcribe([clip], hypotheses=hypotheses)
+    assert len(set(heard.texts)) == hypotheses
     assert [text[:50] for text in heard.texts] == [text.strip()[:50] for text in plain]
 
 
@@ -132,11 +134,11 @@ def test_the_language_is_given_or_made_out(whisper: str) -> None:
 def test_a_long_wave_is_heard_in_parts(whisper: str) -> None:
     recogniser = Recogniser.load(whisper, ["en"])
     (long,) = waves(16.0)
-    for ways in (1, 2):
-        halves = recogniser.transcribe([long[:128_000], long[128_000:]], ways=ways)
+    for hypotheses in (1, 2):
+        halves = recogniser.transcribe([long[:128_000], long[128_000:]], hypotheses=hypotheses)
         joined = tuple(" ".join(texts) for texts in zip(*(half.texts for half in halves), strict=True))
-        assert recogniser.transcribe([long], ways=ways)[0].texts == joined
-        assert len(joined) == ways
+        assert recogniser.transcribe([long], hypotheses=hypotheses)[0].texts == joined
+        assert len(joined) == hypotheses
 
 
 def test_nothing_to_hear_is_no_error(whisper: str) -> None:

@@ -38,7 +38,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> Path:
     model_in(folder / "other", head | {"dims": [32, 16]})
     save_hybrid(
         HybridSpec.parse(
-            {"model": "../model", "asr": whisper_in(folder / "ears"), "langs": ["fr"], "weight": 0.5, "ways": 2}
+            {"model": "../model", "asr": whisper_in(folder / "ears"), "langs": ["fr"], "weight": 0.5, "hypotheses": 2}
         ),
         folder / "hybrid",
     )
@@ -72,7 +72,7 @@ def test_each_is_what_it_says(shelf: Path, clips: list[Clip]) -> None:
         load_hybrid(shelf / "hybrid"),
         [read_clip(one) for one in clips],
     )
-    texts = [heard.texts for heard in hybrid.recogniser.transcribe(waves, ways=2)]
+    texts = [heard.texts for heard in hybrid.recogniser.transcribe(waves, hypotheses=2)]
     expected = {
         "late-fusion": model.encode(waves, "query"),
         "dual": load_joint(str(shelf / "dual")).encode(waves, "query"),
@@ -101,9 +101,9 @@ def test_a_recording_is_transcribed_once_and_told_its_language(
     assert ears is not None
     told, hear = [], ears.recogniser.transcribe
 
-    def transcribe(waves: list[FloatArray], langs: tuple[str, ...], ways: int) -> Any:
-        told.append((len(waves), langs, ways))
-        return hear(waves, langs, ways)
+    def transcribe(waves: list[FloatArray], langs: tuple[str, ...], hypotheses: int) -> Any:
+        told.append((len(waves), langs, hypotheses))
+        return hear(waves, langs, hypotheses)
 
     monkeypatch.setattr(ears.recogniser, "transcribe", transcribe)
     assert ears.texts(clips) == ears.texts(clips[::-1])[::-1]
@@ -112,9 +112,10 @@ def test_a_recording_is_transcribed_once_and_told_its_language(
 
 def test_a_hybrid_brings_its_own_number_of_transcripts(shelf: Path) -> None:
     found = [
-        load_compared(spec_of(shelf, "hybrid", ["cascade"], hearing=hearing)).ears for hearing in ({}, {"ways": 4})
+        load_compared(spec_of(shelf, "hybrid", ["cascade"], hearing=hearing)).ears
+        for hearing in ({}, {"hypotheses": 4})
     ]
-    assert [ears.ways for ears in found if ears is not None] == [2, 4]
+    assert [ears.hypotheses for ears in found if ears is not None] == [2, 4]
 
 
 def test_texts_that_tasks_share_are_encoded_once_a_role(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ METRICS: dict[str, Any] = {
         "asr": "packaged:whisper-base",
         "langs": ["fr"],
         "weight": 0.5,
-        "ways": 5,
+        "hypotheses": 5,
         "dev_speech_to_text_by_weight": {"0.0": 0.5, "0.5": 0.55},
     },
 }

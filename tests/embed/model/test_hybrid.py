@@ -86,8 +86,8 @@ def test_what_may_have_been_said_counts_by_what_it_has_in_common(shelf: Path) ->
 
 
 def test_it_looks_for_several_transcripts(shelf: Path) -> None:
-    hybrid, plain, clips = hybrid_in(shelf, "several", ways=3), load_model(str(shelf / "model")), waves(0.5, 1.5)
-    heard = hybrid.recogniser.transcribe(clips, ways=3)
+    hybrid, plain, clips = hybrid_in(shelf, "several", hypotheses=3), load_model(str(shelf / "model")), waves(0.5, 1.5)
+    heard = hybrid.recogniser.transcribe(clips, hypotheses=3)
     assert [len(set(one.texts)) for one in heard] == [3, 3]
     words = transcript_vectors(plain, [one.texts for one in heard], "query")
     expected = mix(plain.encode(clips, "query"), words, 0.5)
