@@ -17,11 +17,14 @@ import yaml
 
 from embed.errors import SpecError
 from embed.model.directory import load_joint, load_model
-from embed.model.folder import FUSION, HEAD, TEXT, read_spec
+from embed.model.folder import FUSION, HEAD, TEXT, read_hybrid, read_spec
+from embed.model.hybrid import HybridEncoder
 from evaluate.systems import load_ridge
 from jobs.demo_material import voice
 from jobs.publish import METRICS, RIDGE
 from jobs.train_model import train_model
+from jobs.training_curves import PICTURE
+from tests.recognisers import whisper_in
 from tests.towers import Tiny, encoder_values
 from tests.train.lesson import write_prompts
 from train.metrics_log import CSV, TENSORBOARD, read_metrics
@@ -50,7 +53,7 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Late fusion (bert, whisper), the same to another folder, text (bert), ridge (qwen3, hubert), a dual encoder."""
+    """Late fusion (bert, whisper), the same with a hybrid, text (bert), ridge (qwen3, hubert), a dual encoder."""
     root = tmp_path_factory.mktemp("training")
     write_prompts(root / "cache", 40)
     late = values_of(tiny, root, encoder={**encoder_values(tiny), "transform": True})
@@ -63,9 +66,10 @@ def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     brief = {"optimiser": {"epochs": 1, "batch": 8}, "fewest_workers": 1, "features": {"cache": "off"}}
     two = {**encoder_values(tiny), "transform": True}
     two["fusion"]["members"] = 2
+    hybrid = {"asr": whisper_in(root / "ears"), "langs": ["fr"], "weights": [0.0, 0.5, 2.0], "hypotheses": 3}
     wanted = {
         "late": late,
-        "again": late,
+        "again": {**late, "hybrid": hybrid},
         "two": {**late, "encoder": two, "workers": 1},
         "text": values_of(tiny, root, strategy="text", **alone, workers=1),
         "ridge": values_of(tiny, root, strategy="ridge", encoder=head),
@@ -132,6 +136,7 @@ def test_the_numbers_of_the_way_are_kept(trained: Trained) -> None:
     steps = [step for step, _, name, _ in rows if name == "loss/total"]
     assert steps == list(range(1, trained.metrics("late")["training"]["runs"][0]["steps"] + 1))
     assert any((trained.root / "late" / TENSORBOARD).iterdir())
+    assert (trained.root / "late" / PICTURE).is_file()
     assert "epoch 2 of 2: loss" in trained.said
 
 
@@ -142,6 +147,22 @@ def test_a_finished_training_is_published_again_without_training(trained: Traine
     assert trained.metrics("again")["training"]["runs"][0]["stopped"] == "it was finished before"
     assert not (trained.root / "again" / CSV).exists()
     assert trained.metrics("again")["dev"] == trained.metrics("late")["dev"]
+
+
+@pytest.mark.ray
+def test_a_hybrid_is_published_beside_it_with_the_weight_that_dev_likes_best(trained: Trained) -> None:
+    told, folder = trained.metrics("again")["hybrid"], trained.root / "again" / "hybrid"
+    scores = told["dev_speech_to_text_by_weight"]
+    assert list(scores) == ["0.0", "0.5", "2.0"]
+    assert scores[str(told["weight"])] == max(scores.values())
+    made = read_hybrid(folder)
+    assert (made.weight, made.hypotheses, made.langs) == (told["weight"], told["hypotheses"], ("fr",))
+    assert told["hypotheses"] == 3
+    hybrid = load_model(str(folder))
+    assert isinstance(hybrid, HybridEncoder)
+    assert (hybrid.weight, hybrid.hypotheses) == (made.weight, 3)
+    assert hybrid.fingerprints.space == trained.metrics("again")["space"]
+    assert "the 3 likeliest transcripts of" in (trained.root / "again" / "CARD.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.ray

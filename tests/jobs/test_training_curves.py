@@ -33,7 +33,12 @@ def test_a_panel_for_the_loss_and_for_each_direction(tmp_path: Path) -> None:
     widths = []
     for rows in (STEPS, [*STEPS, *SCORED[:3]], [*STEPS, *SCORED]):
         training_curves(rows, tmp_path / "picture.png")
-        widths.append(imread(tmp_path / "picture.png").shape[1])
+        picture = imread(tmp_path / "picture.png")
+        widths.append(picture.shape[1])
+        colours = {tuple((pixel[:3] * 255).round().astype(int)) for pixel in picture.reshape(-1, 4)}
+        # The loss and the widest dim; the next dim where it was scored.
+        assert {(0x00, 0x72, 0xB2)} <= colours
+        assert ((0xD5, 0x5E, 0x00) in colours) == (len(rows) > len(STEPS))
     assert widths == pytest.approx([598, 2 * 598, 3 * 598], abs=2)
 
 
