@@ -12,7 +12,7 @@ Role = Literal["query", "document"]
 Batch = Sequence[str] | Sequence[FloatArray]
 
 SAMPLE_RATE = 16_000
-SHORTEST_S = 0.05  # a wave that is shorter is refused
+SHORTEST_S = 0.05  # leaves a frame behind the front end of every family; a shorter wave is refused
 
 
 @dataclass(frozen=True)

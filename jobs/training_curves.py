@@ -27,7 +27,6 @@ def training_curves(rows: Sequence[Row], path: Path) -> None:
     measures = dev_curves(rows)
     if not losses and not measures:
         return
-    # A picture of one training, whatever it has to tell: the loss first, then a panel for each direction of search.
     figure = Figure(figsize=(4.6 * (1 + len(measures)), 3.8), dpi=130, layout="constrained")
     panels: list[Any] = figure.subplots(1, 1 + len(measures), squeeze=False)[0].tolist()
     _loss(panels[0], losses)

@@ -1,8 +1,7 @@
 """A model directory: `encoder.json` (the spec), what was trained as safetensors, the transform, `CARD.md`.
 
 Towers are named in the spec, not kept, but for a text tower that was trained itself: that one lies in `text/`.
-Nothing is unpickled, and no file is read that is not named here.  Fingerprints are of the weights as stored, so dtype
-and device do not enter them.
+Nothing is unpickled, and no file is read that is not named in `embed.model.folder`.
 """
 
 import json

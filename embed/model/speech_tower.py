@@ -21,8 +21,6 @@ from embed.model.spec import SpeechTowerSpec
 from embed.model.speech_families import FAMILIES
 from embed.model.tower_files import SAFELY, all_there, tower_place, why_not
 
-# The shortest wave that leaves a frame behind the front end of every family.
-
 
 class SpeechTower(nn.Module):
     """Waves of any lengths to frames; frozen unless a training opens some of it."""

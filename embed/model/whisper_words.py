@@ -125,9 +125,8 @@ class WhisperWords:
             ids = torch.tensor(tokens, device=states.device)[:, None]
             chosen = torch.tensor(rows, dtype=torch.long, device=states.device)
             cache.self_attention_cache.batch_select_indices(chosen)
-            if (
-                own != clips
-            ):  # All sequences of a clip hear the same, which is large: moved only where clips come or go.
+            # All sequences of a clip hear the same, which is large: it moves only where their number changes.
+            if own != clips:
                 cache.cross_attention_cache.batch_select_indices(chosen)
                 clips, states = own, states[chosen]
 
