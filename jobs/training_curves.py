@@ -36,6 +36,8 @@ def training_curves(rows: Sequence[Row], path: Path) -> None:
         top = max(axes.get_ylim()[1] for axes in panels[1:])
         for axes in panels[1:]:
             axes.set_ylim(0, min(1.0, top))
+        # One for all, beside the lines: wherever it stood among them, some training's would run there.
+        panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9, labelcolor=INK)
     FigureCanvasAgg(figure).print_png(str(path))
 
 
@@ -71,7 +73,6 @@ def _scores(axes: Any, measure: str, curves: Mapping[int, Curve]) -> None:
         axes.plot(list(curve), list(curve.values()), **look, markersize=4, linewidth=1.6, label=f"{dim} dims")
     _dress(axes, f"dev nDCG@10, {measure.replace('_', ' ')}", "epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(loc="lower right", frameon=False, fontsize=8, labelcolor=INK)
 
 
 def _dress(axes: Any, title: str, below: str) -> None:
