@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from embed.spec import canonical_json
+from embed.base_spec import canonical_json
 
 ID_BYTES = 16
 

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from embed import tables
-from embed.cut import cut
-from embed.cutting import Cutting
 from embed.encoder import SAMPLE_RATE, Batch, Encoder, FloatArray, truncate
 from embed.errors import DegluError
-from embed.segment import PER_MS, Span, coverage
-from embed.words import Words
+from embed.segmentation.cut import cut
+from embed.segmentation.rules import Cutting
+from embed.segmentation.spans import PER_MS, Span, coverage
+from embed.segmentation.tokens import Words
 
 ENCODE = "encode"  # the stage's name in failures
 

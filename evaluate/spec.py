@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
-from embed.spec import Spec, speed_only
+from embed.base_spec import Spec, speed_only
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 SystemName = Literal["late-fusion", "ridge", "dual", "cascade", "hybrid", "ceiling", "other"]

@@ -17,20 +17,20 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from embed.asr import Recogniser
 from embed.encoder import SAMPLE_RATE, Encoder, FloatArray, Role
 from embed.errors import InputError, SpecError
-from embed.model.budget import by_budget
-from embed.model.directory import load_joint, load_model
 from embed.model.folder import inner_model, is_hybrid, model_folder
 from embed.model.fusion import shorten
 from embed.model.hybrid import HybridEncoder, mix, transcript_vectors
 from embed.model.joint import JointEncoder
-from embed.model.packaged import PREFIX
-from evaluate.by_dim import Rows
+from embed.model.packaged.resolve import PREFIX
+from embed.model.recognition.recogniser import Recogniser
+from embed.model.towers.budget import by_budget
+from embed.model.weights import load_joint, load_model
+from evaluate.measures.by_dim import Rows
 from evaluate.spec import EvaluateSpec
-from train.curate.sources.clips import Clip, read_clip
-from train.ridge import Ridge
+from train.curate.clip import Clip, read_clip
+from train.strategies.ridge import Ridge
 
 RIDGE = "ridge.safetensors"
 SECONDS_BUDGET = 60

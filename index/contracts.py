@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from embed.encoder import FloatArray
 
 if TYPE_CHECKING:
+    from index.filter import Where
     from index.ladder import Point, Setting
-    from index.where import Where
 
 IntArray = NDArray[np.int64]
 Modality = Literal["any", "speech", "text"]
@@ -47,7 +47,7 @@ class Searcher(Protocol):
         """Up to k rows for each of queries [q, D] float32, which need not have unit length.
 
         modality   `speech` and `text` score by cosine.  `any` searches each by itself and merges them by calibrated
-                   scores, which are not cosines: see `index.blend`.
+                   scores, which are not cosines: see `index.calibration.blend`.
         dim        a declared width to rank at; None is the full one.
         recall     the share of the true best k wanted, as it was measured at build time; 1.0 reads every row.
         budget_ms  instead of recall: the best that is measured to take no longer, per query and modality.
@@ -132,7 +132,7 @@ class VectorsPart(Protocol):
 
 
 class Vectors(Protocol):
-    """One version of a vectors dataset; `embed.dataset` opens real ones."""
+    """One version of a vectors dataset; `embed.dataset.vectors` opens real ones."""
 
     @property
     def info(self) -> VectorsInfo: ...

@@ -4,8 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from embed.base_spec import Spec, speed_only
 from embed.errors import SpecError
-from embed.spec import Spec, speed_only
 from index.faiss_library import Device
 
 Ladder = Literal["auto", "exact", "coded"]

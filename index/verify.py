@@ -14,9 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from embed.errors import DegluError
-from embed.store import Entry, join, listing, open_input
+from embed.storage.store import Entry, join, listing, open_input
 from embed.tables import ID
-from index.artifact import (
+from index.building.survey import ids_of
+from index.live.purge import Standing, orphans, standing
+from index.parts.artifact import (
     PROVENANCE_COPY,
     REMOVED,
     REMOVED_ROWS,
@@ -30,9 +32,7 @@ from index.artifact import (
     part_url,
     read_manifest,
 )
-from index.purge import Standing, orphans, standing
-from index.removed import kept_out, live_rows, stored_removed
-from index.survey import ids_of
+from index.parts.removed import kept_out, live_rows, stored_removed
 
 CHUNK_BYTES = 1 << 20
 KEYS = ["segment_id", "asset_id"]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from embed.errors import DegluError
-from jobs.cli import app
+from jobs.command.cli import app
 
 INTERNAL, USAGE, INTERRUPTED = 1, 2, 130
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from embed.dataset import forgotten, newest_version
+from embed.dataset.vectors import forgotten, newest_version
 from embed.errors import DegluError
-from embed.store import absolute, join, listing, read_bytes
-from index.artifact import WITHDRAWN, Manifest, read_manifest
+from embed.storage.store import absolute, join, listing, read_bytes
+from index.parts.artifact import WITHDRAWN, Manifest, read_manifest
 from index.verify import Finding, verify_index
-from jobs.output import Plain
-from jobs.progress import Progress, Silent
-from jobs.terminal import many
-from jobs.verify_dataset import LINES, verify
+from jobs.command.output import Plain
+from jobs.command.progress import Progress, Silent
+from jobs.command.terminal import many
+from jobs.operate.verify import LINES, verify
 
 
 def verify_any(url: str, number: int | None = None, progress: Progress | None = None) -> Plain:

@@ -18,20 +18,20 @@ import soundfile
 import yaml
 
 from embed import tables
-from embed.archive import EmbedSpec
-from embed.cutting import Cutting
-from embed.dataset import open_dataset
+from embed.archive.manifest import list_assets
+from embed.dataset.runs import newest_runs
+from embed.dataset.vectors import open_dataset
 from embed.encoder import SAMPLE_RATE, FloatArray
-from embed.manifest import list_assets
-from embed.model.directory import load_model
-from embed.runs import newest_runs
+from embed.model.weights import load_model
+from embed.segmentation.rules import Cutting
+from embed.segmentation.tokens import words_of
+from embed.segmentation.units import plan_units
+from embed.spec import EmbedSpec
 from embed.stages import EncodeUnits, cut_stage
-from embed.store import join, write_bytes
-from embed.units import plan_units
-from embed.words import words_of
+from embed.storage.store import join, write_bytes
 from evaluate.bench.s3_server import S3Server
-from jobs.demo_material import voice
-from jobs.verify_dataset import verify
+from jobs.demo.demo_material import voice
+from jobs.operate.verify import verify
 from tests import chaos_cluster
 from tests.chaos_cluster import WORKERS, Nodes, driver, kill
 from tests.chaos_kills import DRIVER, EMBEDDING, FOLDING, NODE, STORAGE, VICTIMS, WORKER, Kill, Witness, kills

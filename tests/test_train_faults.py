@@ -18,20 +18,20 @@ import yaml
 from torch import Tensor
 
 from evaluate.bench.s3_server import S3Server
-from jobs.progress import Silent
-from jobs.run_folder import checkpoints_of
-from jobs.teacher import Lesson, strategy_of
-from jobs.training_data import training_data
+from jobs.command.progress import Silent
+from jobs.training.checkpoint_place import checkpoints_of
+from jobs.training.teacher import Lesson, strategy_of
+from jobs.training.training_data import training_data
 from tests.chaos_cluster import MARK, Nodes, driver, kill, marked, nodes, wait_for
 from tests.conftest import point_to
 from tests.fault_proxy import Asked, Fault, FaultProxy
 from tests.towers import Tiny, encoder_values
 from tests.train.lesson import write_prompts
 from tests.train.workers import run_workers
-from train.checkpoint import State
-from train.features import plan_shards
-from train.loop import run
-from train.parallel import together
+from train.fit.checkpoint import State
+from train.fit.loop import run
+from train.fit.parallel import together
+from train.frozen.features import plan_shards
 from train.spec import TrainSpec
 
 pytestmark = [pytest.mark.chaos, pytest.mark.s3, pytest.mark.ray, pytest.mark.timeout(900)]

@@ -9,22 +9,22 @@ import pyarrow as pa
 
 from embed import tables
 from embed.accounting import imbalances
-from embed.archive import EmbedSpec
-from embed.audio import decode
-from embed.cutting import Cutting
-from embed.dataset import commit_unit, open_dataset, open_job, publish
+from embed.archive.manifest import list_assets
+from embed.audio.decode import decode
+from embed.dataset.vectors import commit_unit, open_dataset, open_job, publish
 from embed.encoder import SAMPLE_RATE
-from embed.manifest import list_assets
-from embed.model.directory import load_joint
 from embed.model.joint import JointEncoder
+from embed.model.weights import load_joint
+from embed.segmentation.rules import Cutting
+from embed.segmentation.tokens import words_of
+from embed.segmentation.units import plan_units
+from embed.spec import EmbedSpec
 from embed.stages import EncodeUnits, cut_stage
-from embed.units import plan_units
-from embed.words import words_of
-from index.build import build
+from index.building.build import build
 from index.spec import IndexSpec
-from jobs.ask import as_json, as_table, ask
-from jobs.build_index import lineage_of
-from jobs.demo_material import voice
+from jobs.asking.answers_table import as_json, as_table, ask
+from jobs.demo.demo_material import voice
+from jobs.indexing.build_index import lineage_of
 from tests.embed.sounds import write_wave
 
 SENTENCES = ("The market opens at six.", "Rain is expected tomorrow.", "The price of rice went up again.")

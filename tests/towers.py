@@ -28,8 +28,8 @@ from transformers import (
     WhisperModel,
 )
 
-from embed.model.directory import assemble, save_model
 from embed.model.spec import EncoderSpec
+from embed.model.weights import assemble, save_model
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz:.?'é "
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from train.batches import batches
+from train.curate.clip import Clip
 from train.curate.sources import asterisk, manifest, synthetic, tuxpaint
-from train.curate.sources.clips import Clip
-from train.order import batches
 from train.spec import SourceSpec, TrainSpec
 
 

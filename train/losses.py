@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 
 class Gather(Protocol):
-    """How this worker's rows join those of the others: `Alone`, or what `train.gather.with_gradient` returns."""
+    """How this worker's rows join those of the others: `Alone`, or what `train.fit.gather.with_gradient` returns."""
 
     @property
     def first(self) -> int:

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt, model_validator
 
+from embed.base_spec import Spec, speed_only
 from embed.model.spec import EncoderSpec
-from embed.spec import Spec, speed_only
 
 Strategy = Literal["late-fusion", "dual", "ridge", "text"]
 

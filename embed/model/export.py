@@ -15,14 +15,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tokenizers import processors
 
-from embed.cache import make_folder
 from embed.encoder import Role
 from embed.errors import InputError, SpecError
 from embed.model.folder import CARD, TRANSFORM, inner_model, is_hybrid, model_folder, read_spec
 from embed.model.joint import JointEncoder
 from embed.model.spec import EncoderSpec
-from embed.model.text_tower import TextTower
+from embed.model.towers.text import TextTower
 from embed.model.transform import NestingTransform
+from embed.storage.cache import make_folder
 
 CURE = "pip install -e '.[export]'"
 POOLING = {"last": "lasttoken", "mean": "mean", "cls": "cls"}  # ours to theirs

@@ -10,12 +10,12 @@ from typing import Any
 
 from pydantic import Field
 
+from embed.base_spec import Spec
 from embed.encoder import Fingerprints
 from embed.errors import SpecError
 from embed.identity import digest
 from embed.model.spec import EncoderSpec
-from embed.model.tower_files import file_digest, tower_digest
-from embed.spec import Spec
+from embed.model.towers.files import file_digest, tower_digest
 
 RELEASED = Path(__file__).parent / "released"
 SPEC, HYBRID, TRANSFORM, CARD, TEXT = "encoder.json", "hybrid.json", "transform.safetensors", "CARD.md", "text"

@@ -15,11 +15,11 @@ from typing import cast
 
 import numpy as np
 
-from embed.asr import Recogniser
 from embed.encoder import Batch, Encoder, Fingerprints, FloatArray, Role
 from embed.errors import SpecError
 from embed.model.folder import HYBRID, HybridSpec
 from embed.model.joint import JointEncoder
+from embed.model.recognition.recogniser import Recogniser
 
 
 class HybridEncoder:

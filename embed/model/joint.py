@@ -20,13 +20,13 @@ from torch.nn.utils.rnn import pad_sequence
 from embed.encoder import SAMPLE_RATE, Batch, Fingerprints, FloatArray, Role
 from embed.errors import SpecError
 from embed.model.adapters import State, add_lora, lora_state, merge, put, shared_places, twin, unfreeze
-from embed.model.budget import Budget
 from embed.model.fusion import Fusion, shorten
 from embed.model.head import SpeechHead
-from embed.model.precision import quicken
 from embed.model.spec import EncoderSpec
-from embed.model.speech_tower import SpeechTower
-from embed.model.text_tower import TextTower
+from embed.model.towers.budget import Budget
+from embed.model.towers.precision import quicken
+from embed.model.towers.speech import SpeechTower
+from embed.model.towers.text import TextTower
 from embed.model.transform import NestingTransform
 
 # What one forward pass holds, in padded tokens and padded seconds of speech.  On a CPU: what its caches can hold

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from embed.spec import Spec
+from embed.base_spec import Spec
 
 # In which arithmetic towers run; `auto` is bfloat16 where the hardware has it.
 Precision = Literal["auto", "float32", "bfloat16"]

@@ -11,9 +11,10 @@ from evaluate.bench.command import Bench, as_lines, failed, hand_over, parsed
 
 
 def benches() -> dict[str, Bench]:
-    """The modules of this folder that have a `bench`, by name."""
-    names = [module.name for module in iter_modules(evaluate.bench.__path__) if module.name != "__main__"]
-    modules = {name: import_module(f"evaluate.bench.{name}") for name in names}
+    """The modules of this folder that have a `bench`, and the folders whose `__main__` has one, by name."""
+    found = [module for module in iter_modules(evaluate.bench.__path__) if module.name != "__main__"]
+    homes = {one.name: f"evaluate.bench.{one.name}{'.__main__' if one.ispkg else ''}" for one in found}
+    modules = {name: import_module(home) for name, home in homes.items()}
     return {name: module.bench for name, module in modules.items() if hasattr(module, "bench")}
 
 

@@ -11,17 +11,17 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from embed import store
-from embed.cut import cut_unit
-from embed.cutting import Cutting
+from embed.archive.inputs import InputSpec
+from embed.archive.manifest import list_assets
 from embed.errors import DegluError
-from embed.inputs import InputSpec
-from embed.manifest import list_assets
-from embed.passages import PassageSpec
-from embed.segment import SegmentSpec
-from embed.units import plan_units
+from embed.segmentation.cut import cut_unit
+from embed.segmentation.passages import PassageSpec
+from embed.segmentation.rules import Cutting
+from embed.segmentation.spans import SegmentSpec
+from embed.segmentation.units import plan_units
+from embed.storage import store
 from evaluate.bench.command import run_one
-from evaluate.bench.long_recordings import KINDS, long_recording
+from evaluate.bench.embed.long_recordings import KINDS, long_recording
 from evaluate.bench.shape import Row, document
 
 HOURS = (1, 6)
@@ -99,7 +99,7 @@ def peak_mb() -> float:
 
 
 class Meter:
-    """Counts what is read through `embed.store`."""
+    """Counts what is read through `embed.storage.store`."""
 
     def __init__(self) -> None:
         self._bytes = 0

@@ -17,17 +17,17 @@ from typing import Any
 import torch
 
 from embed.encoder import Role
-from embed.model.directory import assemble
 from embed.model.folder import is_hybrid, model_folder
 from embed.model.joint import JointEncoder
+from embed.model.weights import assemble
 from evaluate.bench.command import run_one
 from evaluate.bench.quality_goals import NEVER_TRAINED, TRAINED, Goal, goals_of
 from evaluate.bench.shape import Row, document
-from evaluate.metrics import NDCG
-from evaluate.report import Report, Task, as_json
+from evaluate.measures.metrics import NDCG
+from evaluate.report.report import Report, Task, as_json
 from evaluate.spec import EvaluateSpec
 from evaluate.systems import load_compared
-from jobs.evaluate_model import measure
+from jobs.evaluation.evaluate_model import measure
 
 PEERS = ("ridge", "cascade", "ceiling")
 FEW = 20  # clips a task, under which one task shows that the bench runs

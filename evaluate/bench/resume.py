@@ -17,17 +17,17 @@ import numpy as np
 import pyarrow as pa
 
 from embed.accounting import account
-from embed.cutting import Cutting
+from embed.dataset.job import Job, open_job
+from embed.dataset.log import following, version_url
+from embed.dataset.version import SEGMENT, TOMBSTONES, Version, write_table
 from embed.errors import DegluError
 from embed.identity import asset_id
-from embed.job import Job, open_job
-from embed.log import following, version_url
-from embed.passages import PassageSpec
-from embed.segment import SegmentSpec
-from embed.store import create_exclusive
+from embed.segmentation.passages import PassageSpec
+from embed.segmentation.rules import Cutting
+from embed.segmentation.spans import SegmentSpec
+from embed.segmentation.units import plan_units
+from embed.storage.store import create_exclusive
 from embed.tables import FAILURES, MANIFEST
-from embed.units import plan_units
-from embed.version import SEGMENT, TOMBSTONES, Version, write_table
 from evaluate.bench.command import run_one
 from evaluate.bench.shape import Row, document
 
@@ -40,9 +40,9 @@ CUTTING = Cutting(SegmentSpec(mode="windows"), PassageSpec(), "made-up")
 
 CHILD = """
 import json, sys
-from embed.cutting import Cutting
-from embed.dataset import committed, open_dataset, read_job
-from embed.units import units_left
+from embed.segmentation.rules import Cutting
+from embed.dataset.vectors import committed, open_dataset, read_job
+from embed.segmentation.units import units_left
 job = read_job(sys.argv[1])
 done = committed(job)
 left, planned, before = units_left(open_dataset(job.url).assets(), Cutting.of(job.defining), done)

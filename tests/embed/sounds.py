@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 import soundfile
 
-from embed.cutting import Cutting
+from embed.archive.inputs import InputSpec
+from embed.archive.manifest import list_assets
 from embed.encoder import SAMPLE_RATE, Batch, Fingerprints, FloatArray, Role
 from embed.errors import InputError
-from embed.inputs import InputSpec
-from embed.manifest import list_assets
-from embed.passages import PassageSpec
-from embed.segment import SegmentSpec
-from embed.units import plan_units
+from embed.segmentation.passages import PassageSpec
+from embed.segmentation.rules import Cutting
+from embed.segmentation.spans import SegmentSpec
+from embed.segmentation.units import plan_units
 
 SEGMENT = SegmentSpec(mode="windows", window_s=2, hop_s=1, max_s=2, unit_s=10)
 PASSAGE = PassageSpec(max_tokens=60, overlap_tokens=0)
@@ -23,7 +23,7 @@ TONES_HZ = (200, 500, 1500, 4000)
 
 
 class Letters:
-    """Every character is a token; keeps `embed.words.Words`."""
+    """Every character is a token; keeps `embed.segmentation.tokens.Words`."""
 
     digest = "letters"
 

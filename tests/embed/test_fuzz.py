@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from embed.accounting import TOLERANCE_S
-from embed.cut import cut_unit
-from embed.cutting import Cutting
+from embed.archive.inputs import InputSpec
+from embed.archive.manifest import list_assets
 from embed.encoder import FloatArray
-from embed.inputs import InputSpec
-from embed.manifest import list_assets
-from embed.passages import PassageSpec
-from embed.segment import SegmentSpec
-from embed.units import plan_units
+from embed.segmentation.cut import cut_unit
+from embed.segmentation.passages import PassageSpec
+from embed.segmentation.rules import Cutting
+from embed.segmentation.spans import SegmentSpec
+from embed.segmentation.units import plan_units
 from tests.embed.mutations import Mutant, mutant, originals, write
 
 WORKERS = 2

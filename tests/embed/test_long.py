@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from embed import audio, store
-from embed.cut import cut_unit
-from embed.cutting import Cutting
+from embed.archive.inputs import InputSpec
+from embed.archive.manifest import list_assets
+from embed.audio import decode as audio
 from embed.encoder import FloatArray
-from embed.inputs import InputSpec
-from embed.manifest import list_assets
-from embed.passages import PassageSpec
-from embed.segment import SegmentSpec
-from embed.units import plan_units
-from evaluate.bench.long_recordings import KINDS, write_long
+from embed.segmentation.cut import cut_unit
+from embed.segmentation.passages import PassageSpec
+from embed.segmentation.rules import Cutting
+from embed.segmentation.spans import SegmentSpec
+from embed.segmentation.units import plan_units
+from embed.storage import store
+from evaluate.bench.embed.long_recordings import KINDS, write_long
 from tests.embed.mutations import by_ffmpeg, by_soundfile
 from tests.embed.test_fuzz import NoWords, wrongs
 
@@ -122,7 +123,7 @@ def test_a_late_hour_is_read_without_the_hours_before(
 
 
 def _read_mb(monkeypatch: pytest.MonkeyPatch) -> Callable[[], float]:
-    """Megabytes read through `embed.store` since the last call."""
+    """Megabytes read through `embed.storage.store` since the last call."""
     sizes: list[int] = []
     opened = store.open_input
 

@@ -10,7 +10,7 @@ import pytest
 
 from embed import tables
 from embed.accounting import imbalances
-from embed.cutting import Cutting
+from embed.segmentation.rules import Cutting
 from embed.stages import EncodeUnits, cut_stage
 from tests.embed.sounds import CUTTING, LETTERS, PASSAGE, SEGMENT, Spectrum, tone, units_of, write_archive, write_wave
 

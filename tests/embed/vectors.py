@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from embed.dataset.job import Job, open_job
+from embed.dataset.staging import commit_unit
 from embed.identity import asset_id, digest
-from embed.job import Job, open_job
-from embed.staging import commit_unit
 from embed.tables import FAILURES, MANIFEST, rows
 
 DIM = 4

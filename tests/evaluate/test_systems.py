@@ -11,14 +11,14 @@ from safetensors.torch import save_file
 
 from embed.encoder import FloatArray, Role
 from embed.errors import InputError, SpecError
-from embed.model.directory import load_hybrid, load_joint
 from embed.model.folder import HybridSpec
 from embed.model.hybrid import save_hybrid, transcript_vectors
+from embed.model.weights import load_hybrid, load_joint
 from evaluate.spec import EvaluateSpec
 from evaluate.systems import RIDGE, load_compared, speech_vectors, text_vectors
 from tests.recognisers import whisper_in
 from tests.towers import Tiny, encoder_values, model_in
-from train.curate.sources.clips import Clip, read_clip
+from train.curate.clip import Clip, read_clip
 
 ALL = ["late-fusion", "ridge", "dual", "cascade", "hybrid", "ceiling"]
 

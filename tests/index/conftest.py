@@ -12,12 +12,12 @@ import pytest
 from embed.encoder import truncate
 from embed.identity import digest
 from embed.tables import rows
-from index import calibrate, questions
-from index.artifact import Lineage, Manifest
-from index.build import build
-from index.search import Index, open_index
+from index.ask.searcher import Index, open_index
+from index.building.build import build
+from index.building.survey import here
+from index.calibration import calibrate, questions
+from index.parts.artifact import Lineage, Manifest
 from index.spec import IndexSpec
-from index.survey import here
 
 SPACE = "space-1"
 

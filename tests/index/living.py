@@ -15,7 +15,12 @@ import pyarrow.parquet as pq
 from embed.encoder import FloatArray
 from embed.identity import digest
 from embed.tables import ID, rows
-from index.artifact import (
+from index.building.build import build
+from index.building.merge import Source, part_of, segment_entry, store_part, write_segment
+from index.building.shard import LISTS, write_shard
+from index.live import Change, append
+from index.live.revise import end_of
+from index.parts.artifact import (
     FORMAT,
     PROVENANCE_COPY,
     ROWS,
@@ -27,15 +32,10 @@ from index.artifact import (
     publish,
     read_manifest,
 )
-from index.build import build
-from index.coder import save_coder, train_coder
-from index.live import Change, append
-from index.merge import Source, part_of, segment_entry, store_part, write_segment
-from index.removed import live_rows, read_removed
-from index.revise import end_of
-from index.shard import LISTS, write_shard
+from index.parts.local import part_folder
+from index.parts.removed import live_rows, read_removed
+from index.rungs.coder import save_coder, train_coder
 from index.spec import IndexSpec
-from index.staging import part_folder
 
 DIM = 8
 DIMS = (DIM, 4)

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.encoder import FloatArray, truncate
-from index.coder import Coder, train_coder
 from index.ladder import Curve, Setting
-from index.router import FIRST_SHARPNESS
-from index.segment import Segment
-from index.shelf import Shelf
+from index.rungs.coder import Coder, train_coder
+from index.rungs.router import FIRST_SHARPNESS
+from index.rungs.segment import Segment
+from index.rungs.shelf import Shelf
 
 WIDTH = 16
 EVERYTHING = Setting(depth=1e9, shortlist=1_000, exact=1_000)

@@ -7,14 +7,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from embed import store
+from embed.storage import store
 from embed.tables import ID
-from index.artifact import CODES, PROVENANCE_COPY, ROWS, Manifest, publish, read_manifest
-from index.compact import compact
-from index.delete import delete
-from index.removed import removing, store_removed
+from index.filter import parse_where
+from index.live.compact import compact
+from index.live.delete import delete
+from index.parts.artifact import CODES, PROVENANCE_COPY, ROWS, Manifest, publish, read_manifest
+from index.parts.removed import removing, store_removed
 from index.verify import Finding, verify_index
-from index.where import parse_where
 from tests.index.living import appended, asset, built
 
 CHECKS = ["log", "files", "rows", "ids", "removed", "forgotten", "absence", "orphans"]

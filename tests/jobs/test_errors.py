@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from jobs.__main__ import run
-from jobs.doors import DOORS
+from jobs.command.doors import DOORS
 from tests.towers import encoder_values, model_in
 
 Ask = Callable[..., str]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from embed.errors import InputError
-from index.artifact import ROWS, read_manifest
+from index.parts.artifact import ROWS, read_manifest
 from jobs.verify_index import verify_any
 from tests.index.living import built
 

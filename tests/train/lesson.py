@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from embed.encoder import SAMPLE_RATE, FloatArray, Role
-from embed.model.directory import assemble
 from embed.model.joint import JointEncoder
-from embed.model.speech_tower import SpeechTower
+from embed.model.towers.speech import SpeechTower
 from embed.model.transform import fit
+from embed.model.weights import assemble
 from tests.towers import Tiny, encoder_values
-from train.curate.sources.clips import Clip, recorded
-from train.features import Features, Shard, compute_shard, plan_shards
+from train.curate.clip import Clip, recorded
+from train.frozen.features import Features, Shard, compute_shard, plan_shards
+from train.frozen.targets import Targets, encode_texts, gather_texts, targets_of
 from train.spec import TrainSpec
-from train.targets import Targets, encode_texts, gather_texts, targets_of
 
 PITCHES_HZ = (150, 260, 450, 780, 1350, 2350, 4050, 7000)
 SENTENCES: Mapping[str, tuple[str, ...]] = {

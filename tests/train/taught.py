@@ -9,24 +9,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embed.encoder import FloatArray
-from embed.model.directory import assemble
 from embed.model.joint import JointEncoder
-from embed.model.speech_tower import SpeechTower
+from embed.model.towers.speech import SpeechTower
 from embed.model.transform import fit
+from embed.model.weights import assemble
 from tests.towers import Tiny, encoder_values
 from tests.train.lesson import PITCHES_HZ, SENTENCES, lesson_spec, tone
-from train.dual import DualStrategy
-from train.late_fusion import LateFusionStrategy
+from train.frozen.targets import Targets, encode_texts
 from train.spec import TrainSpec
+from train.strategies.dual import DualStrategy
+from train.strategies.late_fusion import LateFusionStrategy
 from train.strategy import Metric
-from train.targets import Targets, encode_texts
 
 CLIPS, TRAIN, DEV = 80, range(64), range(64, 80)
 LANGS = ("en", "fr")
 
 
 class Remembered:
-    """`train.late_fusion.Heard` of tensors: clip number i is of pitch i mod 8; the second view begins a frame later."""
+    """`train.strategies.late_fusion.Heard` of tensors: clip i is of pitch i mod 8; the second is a frame late."""
 
     def __init__(self, frames: Sequence[Tensor], waves: Sequence[FloatArray]) -> None:
         self.rows, self.waves = list(frames), list(waves)

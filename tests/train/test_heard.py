@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from train.curate.clip import Clip
 from train.curate.sources import synthetic
-from train.curate.sources.clips import Clip
 from train.heard import heard, source_name
 from train.spec import SourceSpec
 

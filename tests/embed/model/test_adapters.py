@@ -11,10 +11,10 @@ from torch import nn
 
 from embed.errors import InputError, SpecError
 from embed.model.adapters import add_lora, layers_state, lora_state, merge, put, shared_places, twin, unfreeze
-from embed.model.directory import assemble
 from embed.model.joint import JointEncoder
 from embed.model.spec import EncoderSpec, LoraSpec, SpeechTowerSpec
-from embed.model.speech_tower import SpeechTower
+from embed.model.towers.speech import SpeechTower
+from embed.model.weights import assemble
 from tests.towers import encoder_values
 from train.strategy import trained
 

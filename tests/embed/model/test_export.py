@@ -12,11 +12,11 @@ from sentence_transformers import SentenceTransformer
 from embed.encoder import truncate
 from embed.errors import InputError, SpecError
 from embed.model import export as module
-from embed.model.directory import assemble, load_model, save_model
 from embed.model.export import export
 from embed.model.folder import TRANSFORM, HybridSpec
 from embed.model.hybrid import save_hybrid
 from embed.model.spec import EncoderSpec
+from embed.model.weights import assemble, load_model, save_model
 from tests.towers import Tiny, encoder_values
 
 TEXTS = ["a", "the radio says: rain", "", "ou est le marché?", "a longer sentence about the price of rice. " * 20]

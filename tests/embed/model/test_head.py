@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from embed.errors import SpecError
-from embed.model.directory import assemble
 from embed.model.head import SpeechHead
 from embed.model.spec import EncoderSpec, HeadSpec
+from embed.model.weights import assemble
 from tests.towers import encoder_values
 
 

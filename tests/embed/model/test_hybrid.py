@@ -8,9 +8,9 @@ import pytest
 
 from embed.encoder import FloatArray
 from embed.errors import SpecError
-from embed.model.directory import load_hybrid, load_model
 from embed.model.folder import HYBRID, HybridSpec, inner_model
 from embed.model.hybrid import HybridEncoder, mix, save_hybrid, transcript_vectors
+from embed.model.weights import load_hybrid, load_model
 from tests.recognisers import whisper_in
 from tests.towers import Tiny, encoder_values, model_in
 

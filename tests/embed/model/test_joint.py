@@ -9,9 +9,9 @@ import torch
 
 from embed.encoder import FloatArray, truncate
 from embed.errors import InputError, SpecError
-from embed.model.directory import assemble
 from embed.model.joint import JointEncoder
 from embed.model.spec import EncoderSpec
+from embed.model.weights import assemble
 
 TEXTS = ["a", "the radio says: rain", "ou est le marché?", "no", "a longer sentence about the price of rice in town."]
 TOWERS = [

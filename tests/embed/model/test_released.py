@@ -6,17 +6,17 @@ from typing import cast
 import numpy as np
 import pytest
 
-from embed.cache import cache_folder
 from embed.encoder import Batch, truncate
 from embed.errors import DataUnavailable
-from embed.model.directory import load_joint
 from embed.model.folder import CARD, RELEASED
 from embed.model.joint import JointEncoder
+from embed.model.weights import load_joint
+from embed.storage.cache import cache_folder
 from evaluate.bench.quality_goals import goals_of
 from evaluate.spec import EvaluateSpec
-from jobs.evaluate_model import evaluate_model
+from jobs.evaluation.evaluate_model import evaluate_model
+from train.curate.clip import Clip, read_clip
 from train.curate.sources import asterisk
-from train.curate.sources.clips import Clip, read_clip
 from train.curate.split import split
 
 DEMO = RELEASED / "demo"

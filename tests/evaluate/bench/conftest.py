@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from embed.encoder import truncate
-from evaluate.bench.index_vectors import Vectors
+from evaluate.bench.index.vectors import Vectors
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 """What stands for ours in tests of the index bench, and few peers that need no other library."""
 
 from embed.encoder import FloatArray
-from evaluate.bench.index_contender import Family, Setting
-from evaluate.bench.index_flat import Flat, ListsOfCodes
+from evaluate.bench.index.contender import Family, Setting
+from evaluate.bench.index.flat import Flat, ListsOfCodes
 
 
 class StandIn(Flat):

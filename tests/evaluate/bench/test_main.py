@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from evaluate.bench.__main__ import benches, main
-from evaluate.bench.index import bench as index
+from evaluate.bench.index.__main__ import bench as index
 from evaluate.bench.shape import machine
 
 

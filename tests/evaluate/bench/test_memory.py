@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluate.bench.long_recordings import KINDS
+from evaluate.bench.embed.long_recordings import KINDS
 from evaluate.bench.memory import MOST_MB, measured, rows
 
 

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import pytest
 
-from embed.cache import cache_folder
 from embed.errors import DataUnavailable
+from embed.storage.cache import cache_folder
 
 T = TypeVar("T")
 Obtain = Callable[[Callable[[Path], T]], T]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from train.curate.clip import Clip, words
 from train.curate.sources import asterisk
-from train.curate.sources.clips import Clip, words
 from train.curate.split import Part, groups, part_of, split, split_beside
 
 

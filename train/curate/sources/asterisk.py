@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from embed.errors import DataUnavailable
-from train.curate.sources.clips import Clip, recorded, words
-from train.curate.sources.debian import fetch
+from train.curate.clip import Clip, recorded, words
+from train.curate.packages.apt import fetch
 
 SOURCE = "ast"
 LICENCE = "CC-BY-SA-3.0"

@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from train.curate.sources.clips import words
-from train.curate.sources.debian import fetch
+from train.curate.clip import words
+from train.curate.packages.apt import fetch
 
 LICENCE = "Unicode-DFS-2016"
 PACKAGE = "unicode-cldr-core"

@@ -3,7 +3,7 @@
     {"audio_filepath": "a.wav", "offset": 3.5, "duration": 2, "text": ".", "lang": "wo", "translations": {"fr": "."}}
 
 `offset`, `duration`, `key`, `part` and translations may be absent; in tables these are columns `translation_fr` and so
-on.  Paths are relative to the list.  Texts alone, for the text strategy, are in `train.curate.sources.text_pairs`.
+on.  Paths are relative to the list.  Texts alone, for the text strategy, are in `train.curate.text_pairs`.
 """
 
 import math
@@ -12,15 +12,15 @@ from contextlib import closing
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from embed import store
-from embed.audio_lists import PATH, resolved
-from embed.csv_rows import CsvRows
-from embed.documents import Broken
+from embed.archive.inputs import is_json_lines, unpacked_suffix
+from embed.archive.utterance_lists import PATH, resolved
 from embed.errors import InputError
-from embed.inputs import is_json_lines, unpacked_suffix
-from embed.json_lines import records
-from embed.parquet_rows import ParquetRows
-from train.curate.sources.clips import Clip, words
+from embed.storage import store
+from embed.text.csv_rows import CsvRows
+from embed.text.documents import Broken
+from embed.text.jsonl import records
+from embed.text.parquet_rows import ParquetRows
+from train.curate.clip import Clip, words
 from train.curate.split import PARTS, Part
 
 LICENCE = "of its owner"

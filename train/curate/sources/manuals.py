@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
-from train.curate.sources.clips import words
-from train.curate.sources.debian import fetch
+from train.curate.clip import words
+from train.curate.packages.apt import fetch
 
 LICENCE = "GPL-2+"
 FOLDERS = {

@@ -11,13 +11,13 @@ from functools import partial
 from pathlib import Path
 
 from embed.errors import DataUnavailable
-from train.checked import Dropped
+from train.curate.clip import Clip, duration_s
+from train.curate.filters.recordings import Dropped
 from train.curate.sources import vocabulary
-from train.curate.sources.clips import Clip, duration_s
 from train.curate.sources.vocabulary import Entry
-from train.curate.speaking import installed, kokoro, pico
-from train.curate.speaking.spoken import PAD_S, Load, Told, file_of, speak
-from train.curate.speaking.utterance import LANGS, Engine, Utterance, drawn
+from train.curate.synthesis import installed, kokoro, pico
+from train.curate.synthesis.speak import PAD_S, Load, Told, file_of, speak
+from train.curate.synthesis.utterance import LANGS, Engine, Utterance, drawn
 
 __all__ = ["LANGS", "LICENCES", "Speech", "clips"]
 

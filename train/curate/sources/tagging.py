@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from train.curate.sources.npm import fetch
+from train.curate.packages.npm import fetch
 
 LICENCE = "ISC"
 PACKAGE, VERSION = "@openstreetmap/id-tagging-schema", "6.19.2"

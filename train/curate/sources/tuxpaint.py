@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from train.curate.sources.clips import Clip, recorded, words
-from train.curate.sources.debian import fetch
+from train.curate.clip import Clip, recorded, words
+from train.curate.packages.apt import fetch
 
 SOURCE = "tux"
 LICENCE = "GPL-2"

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from embed.errors import DataUnavailable
-from train.checked import Dropped
+from train.curate.clip import words
+from train.curate.filters.recordings import Dropped
 from train.curate.sources import cldr, tagging, tuxpaint
-from train.curate.sources.clips import words
 
 log = logging.getLogger(__name__)
 

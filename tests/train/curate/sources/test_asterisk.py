@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from train.curate.clip import Clip, read_clip, words
 from train.curate.sources.asterisk import captions, clips, packages
-from train.curate.sources.clips import Clip, read_clip, words
 
 pytestmark = pytest.mark.data
 Obtain = Callable[[Callable[[Path], list[Clip]]], list[Clip]]

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from embed import store
 from embed.errors import InputError
-from train.curate.sources.clips import Clip
+from embed.storage import store
+from train.curate.clip import Clip
 from train.curate.sources.manifest import clips
 
 FIRST: dict[str, Any] = {"audio_filepath": "a/1.wav", "offset": 3.5, "duration": 2, "text": "Nanga def?", "lang": "wo"}

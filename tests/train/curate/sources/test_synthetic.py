@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from embed.errors import DataUnavailable
-from train.checked import level_dbfs
+from train.curate.clip import read_clip
+from train.curate.filters.recordings import level_dbfs
 from train.curate.sources import synthetic
-from train.curate.sources.clips import read_clip
 from train.curate.sources.vocabulary import Entry
-from train.curate.speaking import pico
-from train.curate.speaking.installed import CURE
+from train.curate.synthesis import pico
+from train.curate.synthesis.installed import CURE
 
 ENTRIES = [
     Entry("tux:apple", {"fr": "Une pomme rouge", "be": "Чырвоны яблык", "en": "A red apple"}),

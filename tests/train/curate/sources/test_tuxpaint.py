@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from train.curate.sources.clips import Clip
+from train.curate.clip import Clip
 from train.curate.sources.tuxpaint import captions, clips
 from train.curate.split import split
 

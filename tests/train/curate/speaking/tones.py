@@ -7,7 +7,7 @@ import numpy as np
 
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import DataUnavailable
-from train.curate.speaking.utterance import Utterance
+from train.curate.synthesis.utterance import Utterance
 
 
 class Tone:

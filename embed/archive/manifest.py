@@ -1,0 +1,151 @@
+"""The manifest: every asset of the inputs, listed and probed once; the fixed denominator of progress and accounting.
+
+Archives have millions of files: they are handled some at a time, and what an earlier manifest knows of a file that
+has not changed is not looked at again.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from embed import identity
+from embed.archive.inputs import InputSpec
+from embed.archive.listing import Asset, found_in
+from embed.archive.utterance_lists import recording_of
+from embed.audio import decode as audio
+from embed.errors import DegluError, SpecError
+from embed.tables import MANIFEST, TEXT
+from embed.text.formats import probe_text
+
+_PROBES_AT_ONCE = 16  # headers are small: this is waiting, not work
+_AT_ONCE = 20_000  # assets that are Python values together
+_AS_FOUND = ("uri", "url", "modality", "format", "size_bytes", "content_version", "start_ms", "end_ms", "text", "lang")
+
+
+def list_assets(
+    inputs: Sequence[InputSpec],
+    known: pa.Table | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    forgotten: Collection[bytes] = frozenset(),
+) -> pa.Table:
+    """MANIFEST of all inputs, in their order, then by url.
+
+    An asset that cannot be read is a row with `problem`.  Rows of `known` with equal uri, size and content version
+    are not probed again, problems are.  Assets with an id in `forgotten` are left out.  `on_progress` is told how
+    many assets of how many are done.
+    Raises InputError for an input that is missing or holds no file to embed, SpecError for two inputs of one name.
+    """
+    _refuse_same_names(inputs)
+    listed = [found_in(spec) for spec in inputs]
+    total, done = sum(found.num for found in listed), 0
+    before = _Known(known if known is not None else MANIFEST.empty_table())
+    parts = [MANIFEST.empty_table()]
+    with ThreadPoolExecutor(_PROBES_AT_ONCE) as pool:
+        for assets in _some(asset for found in listed for asset in found):
+            kept = [asset for asset in assets if not _is_forgotten(asset.uri, forgotten)]
+            done += len(assets) - len(kept)
+            drafts = _table(kept)
+            rows = before.find(drafts)
+            probes = pool.map(_probed, (asset for asset, row in zip(kept, rows.tolist(), strict=True) if row < 0))
+            looked = []
+            for looked_at in probes:
+                looked.append(looked_at)
+                if on_progress:
+                    on_progress(done + len(looked), total)
+            done += len(kept)
+            if on_progress:
+                on_progress(done, total)
+            parts.append(before.joined(drafts, rows, looked))
+    return pa.concat_tables(parts)
+
+
+def _some(assets: Iterable[Asset]) -> Iterator[list[Asset]]:
+    coming = iter(assets)
+    while some := list(islice(coming, _AT_ONCE)):
+        yield some
+
+
+def _refuse_same_names(inputs: Iterable[InputSpec]) -> None:
+    seen: dict[str, str] = {}
+    for spec in inputs:
+        if spec.name in seen:
+            raise SpecError(f"inputs {seen[spec.name]} and {spec.url} are both named {spec.name!r}; give one a `name`")
+        seen[spec.name] = spec.url
+
+
+def _is_forgotten(uri: str, forgotten: Collection[bytes]) -> bool:
+    """Whether the asset, or the recording that an utterance is in, was taken down."""
+    if not forgotten:
+        return False
+    return identity.asset_id(uri) in forgotten or identity.asset_id(recording_of(uri)) in forgotten
+
+
+Probed = tuple[float | None, int | None, str | None]  # duration_s, items, problem
+
+
+def _probed(asset: Asset) -> Probed:
+    if asset.problem is not None or asset.format == "utterance":
+        return None, None, asset.problem
+    if asset.size_bytes == 0:
+        return None, None, f"InputError: {asset.url}: empty file (0 bytes)"
+    try:
+        if asset.modality == TEXT:
+            return None, probe_text(asset.url, asset.content_version, asset.format, asset.columns), None
+        return audio.probe(asset.url).duration_s, None, None
+    except DegluError as error:
+        return None, None, f"{type(error).__name__}: {error}"
+
+
+def _table(assets: Sequence[Asset]) -> pa.Table:
+    """MANIFEST, not probed yet."""
+    columns: dict[str, Any] = {name: [getattr(asset, name) for asset in assets] for name in _AS_FOUND}
+    columns["asset_id"] = [identity.asset_id(asset.uri) for asset in assets]
+    columns["metadata"] = [list(asset.metadata.items()) for asset in assets]
+    columns["columns"] = [sorted(asset.columns.items()) or None for asset in assets]
+    columns |= dict.fromkeys(("duration_s", "items", "problem"), [None] * len(assets))
+    return pa.table([pa.array(columns[field.name], field.type) for field in MANIFEST], schema=MANIFEST)
+
+
+class _Known:
+    """What an earlier manifest knows, found by the first half of the asset's id: 16 bytes for each."""
+
+    def __init__(self, manifest: pa.Table) -> None:
+        self._rows = manifest
+        halves, _ = identity.halves_of(manifest["asset_id"])
+        self._order = np.argsort(halves, kind="stable")
+        self._sorted = halves[self._order]
+
+    def find(self, drafts: pa.Table) -> NDArray[np.int64]:
+        """For each draft its row here; -1 where there is none, it has a problem, or the file has changed."""
+        if not len(self._sorted) or not drafts.num_rows:
+            return np.full(drafts.num_rows, -1)
+        places = np.minimum(
+            np.searchsorted(self._sorted, identity.halves_of(drafts["asset_id"])[0]), len(self._sorted) - 1
+        )
+        rows = self._order[places]
+        there = self._rows.take(rows)
+        same = np.asarray(there["problem"].is_null())
+        for name in ("asset_id", "size_bytes", "content_version", "format"):
+            same &= pc.equal(drafts[name], there[name]).to_numpy()
+        mapped = zip(drafts["columns"].to_pylist(), there["columns"].to_pylist(), strict=True)
+        same &= np.asarray([(one or None) == (other or None) for one, other in mapped], bool)
+        return np.where(same, rows, -1)
+
+    def joined(self, drafts: pa.Table, rows: NDArray[np.int64], looked: Sequence[Probed]) -> pa.Table:
+        """The drafts with durations, items and problems, from here where a row is given, else as looked at."""
+        place = np.zeros(len(rows), np.int64)
+        place[rows >= 0] = len(looked) + np.arange((rows >= 0).sum())
+        place[rows < 0] = np.arange(len(looked))
+        standing = self._rows.take(rows[rows >= 0])
+        for position, name in enumerate(("duration_s", "items", "problem")):
+            field = MANIFEST.field(name)
+            new = pa.chunked_array([pa.array([one[position] for one in looked], field.type)])
+            both = pa.chunked_array([*new.chunks, *standing[name].chunks], field.type)
+            drafts = drafts.set_column(MANIFEST.get_field_index(name), field, both.take(pa.array(place)))
+        return drafts.combine_chunks()

@@ -1,0 +1,92 @@
+"""What a folder's metadata.csv or metadata.jsonl says of the recordings beside it, as Hugging Face's audiofolder.
+
+Each row names a file (`file_name`, relative to the side file); its `lang` or `language` is the file's language, its
+other columns join the file's metadata.  The side file itself is no asset.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from embed.archive.utterance_lists import resolved
+from embed.errors import InputError
+from embed.text.csv_rows import CsvRows
+from embed.text.documents import Broken, plain_fields
+from embed.text.jsonl import first_records, records
+
+NAMES = frozenset({"metadata.csv", "metadata.jsonl"})
+_FILE = "file_name"
+
+
+@dataclass
+class Said:
+    """What side files say, by url of the file; small in memory, as archives have millions of files."""
+
+    about: dict[str, bytes] = field(default_factory=dict)
+
+    def of(self, url: str) -> tuple[str | None, dict[str, str]]:
+        """The language, where said, and the metadata of a file."""
+        found: dict[str, str] = json.loads(self.about[url]) if url in self.about else {}
+        langs = [found.pop(name) for name in ("lang", "language") if name in found]
+        return (langs[0] if langs else None), found
+
+    def read(self, url: str, version: str) -> int:
+        """Add what a side file says; how many of its rows name no file."""
+        num = 0
+        for found in _rows(url, version):
+            if isinstance(found, Broken):
+                num += 1
+            else:
+                place, about = found
+                self.about[place] = json.dumps(about).encode()
+        return num
+
+
+def is_side_table(url: str, version: str) -> bool:
+    """Whether a file of one of `NAMES` says something of files."""
+    if PurePosixPath(url).name not in NAMES:
+        return False
+    if url.endswith(".jsonl"):
+        return any(_FILE in record for record in first_records(url, version)[:1])
+    try:
+        rows = CsvRows(url)
+    except InputError:
+        return False
+    rows.close()
+    return _FILE in rows.names
+
+
+def broken_rows(url: str, version: str) -> Iterator[Broken]:
+    """Rows of a side file that name no file."""
+    return (found for found in _rows(url, version) if isinstance(found, Broken))
+
+
+def _rows(url: str, version: str) -> Iterator[tuple[str, dict[str, str]] | Broken]:
+    """The file's url, and what is said of it."""
+    folder = url.rpartition("/")[0]
+    for number, found in _records(url, version):
+        if isinstance(found, Broken):
+            yield found
+            continue
+        try:
+            name = found.get(_FILE)
+            if not isinstance(name, str) or not name:
+                raise ValueError(f"no {_FILE}")
+            yield resolved(folder, name), plain_fields(found, (_FILE,))
+        except ValueError as error:
+            yield Broken(f"row {number}: {error}", number, number + 1)
+
+
+def _records(url: str, version: str) -> Iterator[tuple[int, dict[str, Any] | Broken]]:
+    """With their numbers, from 0."""
+    if url.endswith(".jsonl"):
+        for number, found in records(url, version):
+            yield number - 1, found
+        return
+    rows = CsvRows(url)
+    try:
+        yield from rows.read(0, None)
+    finally:
+        rows.close()

@@ -1,0 +1,121 @@
+"""Lists of utterances, as speech recognition keeps them: one JSON object a line, a stretch of a recording in each.
+
+    {"audio_filepath": "clips/a.wav", "offset": 3.5, "duration": 2.0, "text": "...", "lang": "wo", ...}
+
+Paths are relative to the list.  Every line is an asset, `<name>/<path>#t=<start>,<end>` in seconds (a media
+fragment), and is embedded as it is listed: as one segment, or as windows where it is longer than `max_s`.
+"""
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from embed.storage.s3 import S3
+from embed.storage.store import join
+from embed.text.documents import Broken, plain_fields
+from embed.text.jsonl import first_records, records
+
+PATH = "audio_filepath"
+_OWN = (PATH, "offset", "duration", "text", "lang", "language")
+_MARK = "#t="
+
+
+@dataclass(frozen=True)
+class Utterance:
+    url: str  # of the recording
+    start_ms: int
+    end_ms: int
+    text: str | None
+    lang: str | None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def fragment(self) -> str:
+        """What stands behind the recording's own uri."""
+        return f"{_MARK}{_seconds(self.start_ms)},{_seconds(self.end_ms)}"
+
+
+def is_audio_list(url: str, version: str) -> bool:
+    """Whether the first line of a .jsonl file names a recording."""
+    return any(PATH in record for record in first_records(url, version)[:1])
+
+
+def read_audio_list(url: str, version: str) -> Iterator[tuple[int, Utterance | Broken]]:
+    """Utterances with the numbers of their lines, from 1; blank lines are left out."""
+    folder = url.rpartition("/")[0]
+    for number, found in records(url, version):
+        if isinstance(found, Broken):
+            yield number, found
+            continue
+        try:
+            yield number, _utterance(folder, found)
+        except ValueError as error:
+            yield number, Broken(str(error), number, number + 1)
+
+
+def broken_lines(url: str, version: str) -> Iterator[Broken]:
+    """Those of a list; their places are numbers of lines, from 0."""
+    for number, found in read_audio_list(url, version):
+        if isinstance(found, Broken):
+            yield Broken(f"line {number}: {found.reason}", number - 1, number)
+
+
+def stretch_of(uri: str) -> tuple[int, int]:
+    """Start and end in milliseconds of the recording, from the uri of an utterance."""
+    start, _, end = uri.rpartition(_MARK)[2].partition("&")[0].partition(",")
+    return round(float(start) * 1000), round(float(end) * 1000)
+
+
+def recording_of(uri: str) -> str:
+    """The uri of the recording that an utterance is in; any other uri as it is."""
+    return uri.rpartition(_MARK)[0] or uri
+
+
+def resolved(folder: str, path: str) -> str:
+    """Where a path in a list is, from the list's own folder.  ValueError for a place that is not storage."""
+    path = path.removeprefix("file://")
+    if path.startswith(S3):
+        return path
+    if "://" in path:
+        raise ValueError(f"{path}: neither a local path nor s3://bucket/path")
+    if folder.startswith(S3):
+        return S3 + str(os.path.normpath(join(folder.removeprefix(S3), path)))
+    return os.path.normpath(os.path.join(folder, path))
+
+
+def uri_below(name: str, root: str, url: str) -> str:
+    """`<name>/<path below the root>`; of a place elsewhere, its whole path."""
+    path = url[len(root) :] if url.startswith(root.rstrip("/") + "/") else url.removeprefix(S3)
+    return f"{name}/{path.lstrip('/')}"
+
+
+def _utterance(folder: str, record: dict[str, Any]) -> Utterance:
+    path = record.get(PATH)
+    if not isinstance(path, str) or not path or not PurePosixPath(path).name:
+        raise ValueError(f"no {PATH}")
+    start_ms, length_ms = _ms(record, "offset", 0.0), _ms(record, "duration", None)
+    if start_ms < 0 or length_ms <= 0:
+        raise ValueError("offset is not to be negative, and duration is to be over 0; both are in seconds")
+    said, lang = record.get("text"), record.get("lang") or record.get("language")
+    return Utterance(
+        url=resolved(folder, path),
+        start_ms=start_ms,
+        end_ms=start_ms + length_ms,
+        text=said if isinstance(said, str) and said.strip() else None,
+        lang=lang if isinstance(lang, str) else None,
+        metadata=plain_fields(record, _OWN),
+    )
+
+
+def _ms(record: dict[str, Any], name: str, absent: float | None) -> int:
+    value = record.get(name)
+    value = absent if value is None else value
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{name} is {value!r}; give it in seconds" if value is not None else f"no {name}")
+    return round(value * 1000)
+
+
+def _seconds(ms: int) -> str:
+    return f"{ms / 1000:.3f}".rstrip("0").rstrip(".")

@@ -1,0 +1,124 @@
+"""Opening a recording, whatever its container: one interface over soundfile, PyAV and our own reader of mp3.
+
+soundfile (wav flac aiff ...) is asked first, PyAV (ogg m4a webm g722 gsm mp4 ...) reads the rest.  Content decides,
+not the name, except for formats that have no header.  Blocks are mono float32 at the recording's own rate.
+ogg is PyAV's: libsndfile leaves out damaged pages without a word, and tells all later sound too early; it measures.
+What a header claims is believed within `embed.audio.stream`' limits only.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import soundfile
+
+from embed.audio.ffmpeg import by_ffmpeg, headerless
+from embed.audio.mp3 import Mp3Stream
+from embed.audio.mp3_frames import header_at
+from embed.audio.stream import PRE_ROLL_S, Block, Stream, Watched, check_claims, credible_s, kept, mono
+from embed.audio.wav import promised_frames
+from embed.errors import InputError, UnsupportedFormat
+from embed.storage import store
+
+_UNKNOWN = 1 << 62  # what libsndfile calls the length of what it cannot measure
+_BLOCK_VALUES = 1 << 22  # of all channels together
+
+
+@contextmanager
+def open_stream(url: str) -> Iterator[Stream]:
+    """Raises InputError (missing, empty) or UnsupportedFormat; storage's own errors pass through."""
+    with store.open_input(url) as raw:
+        file = Watched(raw)
+        if not file.size:
+            raise InputError(f"{url}: empty file (0 bytes)")
+        stream = None if headerless(file, url) or _is_mp3(file) else _soundfile(file, url)
+        if stream is not None and stream.file.format != "OGG":
+            with stream.file:
+                yield stream
+        else:
+            if stream is not None:
+                stream.file.close()
+            file.seek(0)
+            with by_ffmpeg(file, url, stream.duration_s if stream else None) as other:
+                yield _mp3(file, url) or other if other.format == "mp3" else other
+
+
+def _is_mp3(file: Watched) -> bool:
+    """At first sight: libsndfile's reader of it writes warnings to stderr."""
+    head = file.read_at(0, 4)
+    return head[:3] == b"ID3" or header_at(head, 0) is not None
+
+
+def _soundfile(file: Watched, url: str) -> "_SoundFileStream | None":
+    """None where others do better: mp3, and what libsndfile cannot measure (of a chained ogg it reads one link)."""
+    file.seek(0)
+    try:
+        opened = soundfile.SoundFile(file)
+    except (soundfile.LibsndfileError, OSError):
+        file.check()
+        return None
+    file.check()
+    if opened.format == "MP3" or opened.frames >= _UNKNOWN:
+        opened.close()
+        return None
+    try:
+        check_claims(url, opened.samplerate, opened.channels)
+        if opened.frames <= 0:
+            raise InputError(f"{url}: holds no samples")
+    except InputError:
+        opened.close()
+        raise
+    return _SoundFileStream(opened, file, url)
+
+
+def _mp3(file: Watched, url: str) -> Mp3Stream | None:
+    """None where there are none of the frames that we know ("free" bitrates)."""
+    try:
+        return Mp3Stream(file, url)
+    except UnsupportedFormat:
+        return None
+
+
+class _SoundFileStream:
+    def __init__(self, file: Any, watched: Watched, url: str) -> None:
+        self.file, self._url = file, url
+        self.rate: int = file.samplerate
+        self.channels: int = file.channels
+        self._watched = watched
+
+    @property
+    def duration_s(self) -> float | None:
+        """Of a wav that was cut short, what its header promises: libsndfile tells what is left alone."""
+        held_s = credible_s(self.file.frames / self.rate, self._watched.size)
+        promised = promised_frames(self._watched) if self.file.format in ("WAV", "WAVEX", "RF64") else 0
+        return max(held_s, credible_s(promised / self.rate, self._watched.size) or 0.0) if held_s else None
+
+    def blocks(self, first: int) -> Iterator[Block]:
+        if first >= self.file.frames:
+            return
+        at = max(first - PRE_ROLL_S * self.rate, 0)
+        size = min(self.rate, _BLOCK_VALUES // self.channels)
+        behind = False
+        while True:
+            try:
+                behind = behind or self.file.seek(at) == at
+                samples = mono(self.file.read(size, dtype="float32", always_2d=True).T)
+            except (soundfile.LibsndfileError, OSError):
+                self._watched.check()
+                yield from self._rest(max(first, at))
+                return
+            self._watched.check()
+            if not len(samples):
+                return
+            yield from kept(first, at, Block(samples))
+            at += len(samples)
+
+    def _rest(self, at: int) -> Iterator[Block]:
+        """libsndfile gives up at damage; PyAV finds its way behind it."""
+        self._watched.seek(0)
+        try:
+            with by_ffmpeg(self._watched, self._url, self.duration_s) as other:
+                if other.rate == self.rate:
+                    yield from other.blocks(at)
+        except UnsupportedFormat:
+            return

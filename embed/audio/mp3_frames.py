@@ -1,0 +1,229 @@
+"""Frames of MPEG audio (mp3, mp2): their headers, walking from one to the next, and which number each has.
+
+The number of a frame is its place in time.  A file of constant bitrate tells it by the offset alone, so hour 35 is
+found without reading the hours before it, and damage moves nothing.  A variable one must be counted from the start,
+once; what damage took is then reckoned from its bytes, or from the number of frames that the header states.
+"""
+
+import re
+import struct
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import NamedTuple, Protocol
+
+from embed.audio.stream import Watched
+
+_CHUNK = 1 << 18
+_ANCHOR = 64  # frames from one remembered place to the next
+_CHAIN = 4  # frames in a row that no accident gives
+_CHAIN_BYTES = 1 << 14  # more than as many frames take
+_STEP_TO_BREAK = 1.5  # frames by which a byte clock may be off before it is no clock
+_SYNC = re.compile(rb"\xff[\xe2-\xff]")
+
+# Bitrates in kbit/s by index 1 to 14, for (MPEG-1 or not, layer).
+_V1_L1 = (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448)
+_V1_L2 = (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
+_V1_L3 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+_V2_L1 = (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256)
+_V2_L23 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_BITRATES = {(True, 1): _V1_L1, (True, 2): _V1_L2, (True, 3): _V1_L3, (False, 1): _V2_L1}
+_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
+
+
+class Header(NamedTuple):
+    kind: int  # equal in all frames of one stream: version, layer, rate
+    layer: int
+    rate: int
+    samples: int
+    length: int  # bytes, the header included
+    bitrate: int  # kbit/s
+    channels: int
+    mpeg1: bool
+
+
+def header_at(data: bytes, at: int) -> Header | None:
+    """The frame header at `at`; None where there is none, or where the bitrate is "free"."""
+    head = data[at : at + 4]
+    return _header(head[1], head[2], head[3] >> 6) if len(head) == 4 and head[0] == 0xFF else None
+
+
+@cache
+def _header(second: int, third: int, mode: int) -> Header | None:
+    version, layer = second >> 3 & 3, 4 - (second >> 1 & 3)
+    index, rate_index = third >> 4, third >> 2 & 3
+    if second < 0xE0 or version == 1 or layer == 4 or index in (0, 15) or rate_index == 3:
+        return None
+    mpeg1, rate = version == 3, _RATES[version][rate_index]
+    bitrate = _BITRATES.get((mpeg1, layer), _V2_L23)[index - 1]
+    samples = 384 if layer == 1 else 576 if layer == 3 and not mpeg1 else 1152
+    slot = 4 if layer == 1 else 1
+    length = (samples // 8 * bitrate * 1000 // (rate * slot) + (third >> 1 & 1)) * slot
+    kind = version << 8 | layer << 4 | rate_index
+    return Header(kind, layer, rate, samples, length, bitrate, 1 if mode == 3 else 2, mpeg1)
+
+
+class Frame(NamedTuple):
+    offset: int
+    data: bytes
+    header: Header
+    after_gap: bool  # bytes that are no frame lie before it
+
+
+def walk(file: Watched, offset: int, kind: int | None = None, searched: bool = True) -> Iterator[Frame]:
+    """Whole frames (of one kind) from `offset` on; what lies between them is passed over.
+
+    `searched`: the first one, too, must be one of a chain, since `offset` may be anywhere.
+    """
+    data, base, at, gap, ended = b"", offset, 0, searched, False
+    while True:
+        if not ended and len(data) - at < _CHAIN_BYTES:
+            more = file.read_at(base + len(data), _CHUNK)
+            data, base, at, ended = data[at:] + more, base + at, 0, not more
+        head = header_at(data, at)
+        if head is None or kind not in (None, head.kind) or (gap and not _chained(data, at, head)):
+            found = _SYNC.search(data, at + 1)
+            if found is None and ended:
+                return
+            # The last byte may be half of a sync.
+            at, gap = found.start() if found else max(at, len(data) - 1), True
+        elif at + head.length > len(data):
+            return  # cut short by the end of the file
+        else:
+            yield Frame(base + at, data[at : at + head.length], head, gap)
+            kind, gap = head.kind, False
+            at += head.length
+
+
+def _chained(data: bytes, at: int, head: Header) -> bool:
+    """Whether more frames of this kind follow, or the end of the file."""
+    for number in range(1, _CHAIN):
+        at += head.length
+        if at >= len(data):
+            return at == len(data) or number > 1
+        following = header_at(data, at)
+        if following is None or following.kind != head.kind:
+            return data[at : at + 3] == b"TAG"
+        head = following
+    return True
+
+
+class Clock(Protocol):
+    """Gives frames their numbers."""
+
+    def offset(self, number: int) -> int:
+        """Where to start walking so as to meet frame `number`, or some frame before it."""
+
+    def number(self, frame: Frame, before: int | None) -> int:
+        """Of a frame; `before` is the number of the one just walked over."""
+
+
+class NotConstantError(Exception):
+    """The bitrate turned out to vary."""
+
+
+@dataclass(frozen=True)
+class ByteClock:
+    """Constant bitrate: `length` bytes a frame on average, which need not be whole."""
+
+    first: int
+    length: float
+
+    def offset(self, number: int) -> int:
+        return max(self.first + int((number - 1) * self.length), self.first)
+
+    def number(self, frame: Frame, before: int | None) -> int:
+        exact = (frame.offset - self.first) / self.length
+        if before is None or frame.after_gap:
+            return max(round(exact), 0 if before is None else before + 1)
+        if abs(exact - (before + 1)) > _STEP_TO_BREAK:
+            raise NotConstantError
+        return before + 1
+
+
+@dataclass
+class CountedClock:
+    """Any bitrate: a place every few frames, and the numbers of those behind damage."""
+
+    numbers: list[int] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    jumps: dict[int, int] = field(default_factory=dict)  # number of the frame at this offset
+    count: int = 0
+
+    def offset(self, number: int) -> int:
+        return self.offsets[max(bisect_right(self.numbers, number) - 1, 0)] if self.offsets else 0
+
+    def number(self, frame: Frame, before: int | None) -> int:
+        if frame.offset in self.jumps:
+            return self.jumps[frame.offset]
+        if before is not None:
+            return before + 1
+        # Walking begins at a remembered place, or behind it where that was a false one.
+        return self.numbers[max(bisect_right(self.offsets, frame.offset) - 1, 0)]
+
+
+def counted(file: Watched, first: int, kind: int, stated: int | None) -> CountedClock:
+    """By walking over the whole file; `stated` is how many frames its header says there are."""
+    places, gaps = list[tuple[int, int]](), list[tuple[int, int]]()
+    number, end, walked = 0, first, 0
+    for frame in walk(file, first, kind, searched=False):
+        if frame.offset > end:
+            gaps.append((frame.offset, frame.offset - end))
+        if number % _ANCHOR == 0 or frame.offset > end:
+            places.append((number, frame.offset))
+        number, walked = number + 1, walked + len(frame.data)
+        end = frame.offset + len(frame.data)
+    lengths = [size * number / walked for _, size in gaps]
+    missing = (stated or 0) - number
+    believed = sum(lengths)
+    scale = missing / believed if believed and 0.5 < missing / believed < 2 else 1.0
+    reckoned = [(offset, lost * scale) for (offset, _), lost in zip(gaps, lengths, strict=True)]
+    return _numbered(places, reckoned, number)
+
+
+def _numbered(places: list[tuple[int, int]], gaps: list[tuple[int, float]], count: int) -> CountedClock:
+    clock, lost, gap = CountedClock(), 0.0, 0
+    for number, offset in places:
+        if gap < len(gaps) and gaps[gap][0] == offset:
+            lost += gaps[gap][1]
+            gap += 1
+            clock.jumps[offset] = number + round(lost)
+        clock.numbers.append(number + round(lost))
+        clock.offsets.append(offset)
+    clock.count = count + round(lost)
+    return clock
+
+
+@dataclass(frozen=True)
+class Tag:
+    """What the first frame says of the whole, where an encoder left word (Xing, Info, VBRI)."""
+
+    constant: bool
+    frames: int | None
+    delay: int = 0  # samples of the encoder's and decoder's own, at the beginning
+    padding: int = 0  # and at the end
+
+
+def tag_in(frame: bytes, header: Header) -> Tag | None:
+    if frame[36:40] == b"VBRI" and len(frame) >= 54:
+        return Tag(False, struct.unpack_from(">I", frame, 50)[0] or None)
+    side = (17 if header.channels == 1 else 32) if header.mpeg1 else (9 if header.channels == 1 else 17)
+    at = 4 + side
+    name = frame[at : at + 4]
+    if name not in (b"Xing", b"Info") or len(frame) < at + 8:
+        return None
+    (flags,) = struct.unpack_from(">I", frame, at + 4)
+    frames = struct.unpack_from(">I", frame, at + 8)[0] if flags & 1 and len(frame) >= at + 12 else None
+    lame = at + 8 + 4 * bool(flags & 1) + 4 * bool(flags & 2) + 100 * bool(flags & 4) + 4 * bool(flags & 8)
+    delay, padding = _trimming(frame[lame : lame + 24])
+    return Tag(name == b"Info", frames or None, delay, padding)
+
+
+def _trimming(lame: bytes) -> tuple[int, int]:
+    """Encoder's delay and padding with the decoder's own 529 samples, as gapless players trim them."""
+    if len(lame) < 24 or lame[:4] not in (b"LAME", b"Lavf", b"Lavc"):
+        return 0, 0
+    packed = int.from_bytes(lame[21:24], "big")
+    delay, padding = packed >> 12, packed & 0xFFF
+    return (delay + 529, max(padding - 529, 0)) if packed else (0, 0)

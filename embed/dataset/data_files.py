@@ -1,0 +1,139 @@
+"""Staged units folded into data files of a size that scans well, and such files written anew; memory holds a row group.
+
+A file's name derives from its bytes and from the number of the entry it is for: doing it again writes the same names.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from embed.dataset.staging import StagedUnit
+from embed.dataset.version import FileRef, damaged, file_name
+from embed.storage.store import join, move_in, open_input, scratch
+from embed.tables import ID
+
+FILE_BYTES = 64 << 20  # in memory; on disk somewhat less, since texts are compressed and vectors hardly
+SMALL_BYTES = 32 << 20  # on disk
+MANY = 8  # small files, until they are gathered
+ROW_GROUP_BYTES = 16 << 20
+READ_ROWS = 4_096
+CHUNK_BYTES = 1 << 20
+
+# What repeats from row to row; looking for repetition in vectors costs time and finds none.
+REPEATING = ["asset_id", "unit_id", "uri", "content_version", "modality", "item", "lang", "space", "encoder"]
+
+Change = Callable[[pa.Table], pa.Table]  # some of the rows, in their order; none is fine
+
+
+def fold(
+    url: str, units: Iterable[StagedUnit], schema: pa.Schema, number: int, file_bytes: int = FILE_BYTES
+) -> list[FileRef]:
+    """Write the rows of `units`, in their order, to data files of about `file_bytes`; every unit has rows."""
+    files, rest = [], iter(units)
+    while (first := next(rest, None)) is not None:
+        files.append(_written(url, _up_to(file_bytes, chain([first], rest)), schema, number))
+    return [file for file in files if file is not None]
+
+
+def rewrite(url: str, refs: Sequence[FileRef], change: Change, schema: pa.Schema, number: int) -> FileRef | None:
+    """One file of what `change` leaves of the rows of some files; None when it leaves nothing."""
+    return _written(url, (change(table) for ref in refs for table in tables_of(url, ref)), schema, number)
+
+
+def without(url: str, ref: FileRef, unit_ids: pa.Array, schema: pa.Schema, number: int) -> FileRef | None:
+    """The file without these units: itself when it has none of them, None when it has nothing else."""
+
+    def others(table: pa.Table) -> pa.Table:
+        return table.filter(pc.invert(pc.is_in(table["unit_id"], value_set=unit_ids)))
+
+    kept = sum(others(table).num_rows for table in tables_of(url, ref, ["unit_id"]))
+    if kept in (0, ref.rows):
+        return ref if kept else None
+    return rewrite(url, [ref], others, schema, number)
+
+
+def only(unit_ids: pa.Array, encoder: str) -> Change:
+    """The rows of these units, said to be of `encoder`: for text whose vectors another encoder of its space keeps."""
+
+    def some(table: pa.Table) -> pa.Table:
+        table = table.filter(pc.is_in(table["unit_id"], value_set=unit_ids.cast(ID)))
+        place = table.schema.get_field_index("encoder")
+        return table.set_column(place, "encoder", pa.repeat(pa.scalar(encoder), table.num_rows))
+
+    return some
+
+
+def groups(refs: Sequence[FileRef], file_bytes: int = FILE_BYTES) -> Iterator[list[FileRef]]:
+    """Files to be written as one: small ones together where there are many, every other by itself."""
+    many = sum(ref.size_bytes < SMALL_BYTES for ref in refs) >= MANY
+    group: list[FileRef] = []
+    for ref in refs:
+        if not many or ref.size_bytes >= SMALL_BYTES:
+            yield [ref]
+            continue
+        group.append(ref)
+        if sum(one.size_bytes for one in group) >= file_bytes:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def tables_of(url: str, ref: FileRef, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """A data file's rows, some at a time.  InputError where it is missing or damaged."""
+    with open_input(join(url, ref.name)) as stream:
+        try:
+            for batch in pq.ParquetFile(stream).iter_batches(READ_ROWS, columns=columns):
+                yield pa.Table.from_batches([batch])
+        except pa.ArrowException:
+            raise damaged(join(url, ref.name)) from None
+
+
+def write_row_groups(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> int:
+    """One Parquet file; small tables are gathered into row groups of ROW_GROUP_BYTES.  Returns the number of rows."""
+    waiting: list[pa.Table] = []
+    rows = 0
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=REPEATING) as writer:
+        for table in tables:
+            rows += table.num_rows
+            waiting.append(table.cast(schema))
+            if sum(one.nbytes for one in waiting) >= ROW_GROUP_BYTES:
+                writer.write_table(pa.concat_tables(waiting))
+                waiting.clear()
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting))
+    return rows
+
+
+def _up_to(file_bytes: int, units: Iterator[StagedUnit]) -> Iterator[pa.Table]:
+    size_bytes = 0
+    for unit in units:
+        size_bytes += unit.rows.nbytes
+        yield unit.rows
+        if size_bytes >= file_bytes:
+            return
+
+
+def _written(url: str, tables: Iterable[pa.Table], schema: pa.Schema, number: int) -> FileRef | None:
+    """The data file with these rows; none where there are none."""
+    with scratch(join(url, "data")) as path:
+        rows = write_row_groups(path, tables, schema)
+        if not rows:
+            return None
+        size_bytes, sha256 = path.stat().st_size, _sha256(path)
+        name = file_name("data", number, sha256[:32])
+        move_in(path, join(url, name))
+    return FileRef(name=name, size_bytes=size_bytes, sha256=sha256, rows=rows)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

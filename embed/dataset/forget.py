@@ -1,0 +1,119 @@
+"""`deglu forget`: an asset is taken down.  A tombstone hides its rows at once; compaction takes their bytes away.
+
+The tombstone stays for ever, under the id that derives from the uri: a forgotten asset is not embedded again.
+"""
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from embed.accounting import account
+from embed.dataset import compaction as purge
+from embed.dataset.job import Job, read_job
+from embed.dataset.log import append, beside, following, head, newest_version, read_entry, shown
+from embed.dataset.tombstones import forgotten, forgotten_rows, merged_tombstones
+from embed.dataset.version import (
+    SEGMENT,
+    Version,
+    forgotten_of,
+    read_ledger,
+    read_table,
+    without_tombstoned,
+    write_table,
+)
+from embed.errors import InputError
+from embed.identity import asset_id
+from embed.tables import FAILURES, ID
+
+NEAR = 20_000  # uris that are searched for similar ones
+
+
+def forget(url: str, uris: Sequence[str], compact: bool = False) -> Version:
+    """Hide the assets at `uris` for ever, and purge with `compact` the bytes of all that are forgotten.
+
+    Returns the version that readers see then; where none is published yet, the draft that keeps the tombstones.
+    Raises InputError, naming similar ones, for a uri that was never listed here; then nothing is done.
+    """
+    job = read_job(url)
+    ids = [asset_id(uri) for uri in uris]
+    _refuse_unknown(job, dict(zip(ids, uris, strict=True)))
+    if ids:
+        append(job.url, lambda base: _with_tombstones(job, base, pa.array(ids, ID)))
+    if compact:
+        purge.compact(job.url)
+    version = newest_version(job.url) or head(job.url)
+    if version is None:
+        raise InputError(f"{job.url}: nothing is published or folded yet, so there is nothing to purge")
+    return version
+
+
+def _with_tombstones(job: Job, base: Version | None, ids: pa.Array) -> Version | None:
+    """The next entry: what readers see, without these assets; beside the draft that a run has begun.  None if so."""
+    seen = shown(job.url, base)
+    contents = seen or base or _nothing(job)
+    old = [read_table(job.url, one.tombstones) for one in (seen, base) if one is not None]
+    if old and pc.all(pc.is_in(ids, value_set=forgotten_of(old[-1]))).as_py():
+        return None
+    place = following(base)
+    buried = merged_tombstones(pa.concat_tables([*old, forgotten_rows(ids)]), None, None)
+    live = without_tombstoned(read_ledger(job.url, contents), buried)
+    changes = {
+        "complete": seen is not None,
+        "draft": beside(base) if seen is not None else None,
+        "rows": pc.sum(live["rows"], min_count=0).as_py(),
+        "accounting": account(live),
+        "tombstones": write_table(job.url, "tombstones", buried, place["number"]),
+        "assets": purge.assets_without(job.url, contents, forgotten_of(buried), place["number"]),
+    }
+    if base is None:
+        changes["failures"] = write_table(job.url, "failures", FAILURES.empty_table(), place["number"])
+    return contents.model_copy(update={**place, **changes})
+
+
+def _nothing(job: Job) -> Version:
+    """Where the log is empty."""
+    return Version.model_construct(
+        job=job.number,
+        **job.model_dump(include={"dims", "metric", "space", "encoder"}),
+        rows=0,
+        accounting=account(SEGMENT.empty_table()),
+        data=(),
+        ledger=(),
+        assets=None,
+    )
+
+
+def _refuse_unknown(job: Job, uris: dict[bytes, str]) -> None:
+    unknown, known = dict(uris), []
+    for table in _listings(job.url):
+        if not unknown:
+            return
+        known.append(table["uri"])
+        there = pc.is_in(pa.array(list(unknown), ID), value_set=table["asset_id"]).to_pylist()
+        unknown = {asset: uri for (asset, uri), found in zip(unknown.items(), there, strict=True) if not found}
+    for uri in unknown.values():
+        near = _similar(uri, [str(one) for column in known for one in column.to_pylist()])
+        cure = f"similar: {', '.join(near)}" if near else "give it as in the rows' `uri`"
+        raise InputError(f"{job.url}: no asset {uri!r} was ever listed here; {cure}")
+
+
+def _listings(url: str) -> Iterator[pa.Table]:
+    """Wherever assets are listed, the likeliest first: asset_id and uri."""
+    columns = ["asset_id", "uri"]
+    newest = newest_version(url)
+    for number in reversed(newest.readable()) if newest else ():
+        entry = read_entry(url, number)
+        if entry.assets:
+            yield read_table(url, entry.assets, columns)
+    for _, plan in purge.plans_of(url):
+        yield plan.select(columns)
+    buried = forgotten(url)
+    yield pa.table({"asset_id": buried, "uri": pa.array([None] * len(buried), pa.string())})
+
+
+def _similar(uri: str, known: list[str]) -> list[str]:
+    name = uri.rsplit("/", 1)[-1].lower()
+    same = [one for one in known if one.rsplit("/", 1)[-1].lower() == name]
+    return sorted(set(same))[:3] or get_close_matches(uri, known[:NEAR], n=3)

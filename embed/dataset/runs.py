@@ -1,0 +1,132 @@
+"""Runs of `deglu embed` as storage tells of them: what each had before it, how far it is, when it was last seen.
+
+    OUT/runs/<id>.json        rewritten every few seconds while the run lives
+    OUT/plans/<id>.parquet    MANIFEST of what it set out to embed
+
+Progress and `deglu status` read the same numbers here, also when the cluster is gone.
+"""
+
+import io
+import os
+import secrets
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from embed.amount import Amount
+from embed.dataset.version import write_table
+from embed.errors import InputError
+from embed.storage.store import delete, join, listing, read_bytes, write_bytes
+from embed.tables import MANIFEST
+
+State = Literal["listing", "embedding", "publishing", "complete", "stopped", "failed", "interrupted"]
+ENDED = ("complete", "stopped", "failed", "interrupted")
+SEEN_EVERY_S = 15.0
+LOST_AFTER_S = 90.0  # a run that lives was seen since
+
+
+class Run(BaseModel):
+    """One run of one driver.  Replaced as a whole, never read back by its writer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    job: int = 0  # number of the job (see `embed.dataset.job`)
+    state: State = "listing"
+    started: str
+    seen: str
+    host: str
+    workers: int
+    device: str = ""  # known once workers run
+    precision: str = ""
+    assets: int = 0
+    plan: str | None = None  # file name of the MANIFEST it works on, below the dataset's url
+    planned: Amount = Field(default_factory=Amount)  # all units of the plan, done or not
+    before: Amount = Field(default_factory=Amount)  # of these, committed when it began
+    done: Amount = Field(default_factory=Amount)  # committed by this run
+    failures: int = 0
+    restarts: int = 0  # of workers that died
+    last_unit: str | None = None  # when a unit was last committed
+    slow: tuple[str, ...] = ()  # uris in hand while nothing was committed for long
+    note: str = ""  # why it ended, where that is not plain
+
+
+def begin_run(workers: int) -> Run:
+    now = moment()
+    # To the microsecond: of two that begin in one second, the later one must know that it is the later one.
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+    host = f"{socket.gethostname()}:{os.getpid()}"
+    return Run(id=f"{stamp}-{secrets.token_hex(4)}", started=now, seen=now, host=host, workers=workers)
+
+
+def write_run(url: str, run: Run) -> None:
+    write_bytes(join(url, "runs", f"{run.id}.json"), run.model_dump_json(indent=1).encode())
+
+
+def newest_runs(url: str, count: int = 1) -> list[Run]:
+    """The runs that began last, newest first; what is damaged or gone meanwhile is left out."""
+    found: list[Run] = []
+    for entry in reversed(listing(join(url, "runs"), ".json")):
+        if len(found) == count:
+            break
+        try:
+            found.append(Run.model_validate_json(read_bytes(entry.url)))
+        except (ValidationError, InputError):
+            continue
+    return found
+
+
+def keep_plan(url: str, assets: pa.Table) -> str:
+    """Write the MANIFEST that a run works on; the file's name, for `Run.plan`.  Equal ones are one file."""
+    return write_table(url, "plans", assets.select(MANIFEST.names).cast(MANIFEST)).name
+
+
+def read_plan(url: str, run: Run, columns: Sequence[str] | None = None) -> pa.Table:
+    """MANIFEST of a run; empty where it has none yet, or it was tidied away."""
+    try:
+        data = read_bytes(join(url, run.plan)) if run.plan else b""
+    except InputError:
+        data = b""
+    names = list(columns or MANIFEST.names)
+    return pq.read_table(io.BytesIO(data), columns=names) if data else MANIFEST.empty_table().select(names)
+
+
+def tidy_runs(url: str, keep: int = 30) -> None:
+    """Forget all but the newest runs, and the plans that none of the kept ones names."""
+    entries = listing(join(url, "runs"), ".json")
+    delete(entry.url for entry in entries[:-keep])
+    named = {join(url, run.plan) for run in newest_runs(url, keep) if run.plan}
+    # A run that has just begun may have written its plan and not yet said so.
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    plans = listing(join(url, "plans"), ".parquet")
+    delete(entry.url for entry in plans if entry.url not in named and (entry.mtime or "") < yesterday)
+
+
+def is_alive(run: Run, now: datetime | None = None) -> bool:
+    """Whether its driver was seen lately and has not said that it ended."""
+    age = (now or datetime.now(UTC)) - datetime.fromisoformat(run.seen)
+    return run.state not in ENDED and age.total_seconds() < LOST_AFTER_S and not _is_gone_here(run.host)
+
+
+def _is_gone_here(host: str) -> bool:
+    """Whether that process was of this machine and is no more; of others only silence tells."""
+    name, _, pid = host.rpartition(":")
+    if name != socket.gethostname() or not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
+
+
+def moment() -> str:
+    """Now, UTC, ISO 8601 to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

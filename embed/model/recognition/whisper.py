@@ -1,0 +1,157 @@
+"""What Whisper writes down of what it hears, in one hypothesis or several, in a language given or made out by itself.
+
+Shapes: B batch, T frames (50 a second), H width, P tokens of the prompt, V vocabulary.
+- A clip is heard with as much silence behind it as its own length asks for, never its batch's.
+- Clips of which all is written leave the batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from embed.encoder import SAMPLE_RATE, FloatArray
+from embed.model.recognition.beam import Beam
+from embed.model.towers.speech_families import Whisper
+
+# Trained on 30 s, Whisper loops or stops early on much less: see evaluate/NOTES.md for what each length costs.
+SHORTEST_PADDED_S, STEP_S, SILENCE_S = 10, 5, 1.0
+TOKENS_A_SECOND, TOKENS_MORE = 25, 20  # nobody speaks faster; what goes on for longer repeats itself
+TRANSCRIBE, NO_TIMESTAMPS, START = "<|transcribe|>", "<|notimestamps|>", "<|startoftranscript|>"
+
+
+@dataclass(frozen=True)
+class Written:
+    """Token ids, the mean natural logarithm of their probabilities, the language they are in."""
+
+    ids: list[int]
+    log_prob: float
+    lang: str
+
+
+class WhisperWords:
+    """A Whisper with its decoder, over a tokenizer and a feature extractor."""
+
+    def __init__(self, model: Any, extractor: Any, tokenizer: Any) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self._extractor = extractor
+        self._encoder = Whisper(model.model.encoder, extractor)
+        settings = model.generation_config
+        lang_ids: dict[str, int] = getattr(settings, "lang_to_id", None) or {}
+        self._lang_ids = {token.strip("<|>"): number for token, number in lang_ids.items()}
+        self._end: int = settings.eos_token_id
+        self._never = torch.tensor(_forbidden(settings, tokenizer, model.config.vocab_size))
+        self._never_first = torch.tensor(list(settings.begin_suppress_tokens or ()), dtype=torch.long)
+        self._room: int = model.config.max_target_positions
+
+    @property
+    def langs(self) -> tuple[str, ...]:
+        """What it can be told to hear; none where it knows one language only."""
+        return tuple(self._lang_ids)
+
+    @property
+    def longest_s(self) -> float:
+        return float(self.model.config.max_source_positions) / 50
+
+    def padded_s(self, seconds: float) -> float:
+        """How much sound it is given for a clip of this length."""
+        steps = -(-max(seconds + SILENCE_S, SHORTEST_PADDED_S) // STEP_S)
+        return min(float(steps * STEP_S), self.longest_s)
+
+    def write(self, waves: Sequence[FloatArray], langs: Sequence[str], hypotheses: int) -> list[list[Written]]:
+        """The waves, all of one `padded_s`, in the likeliest of `langs` each; of all it knows where there are none.
+
+        Of each wave so many hypotheses, the likeliest first; fewer where there are no more.
+        """
+        states = self._heard(waves)
+        start = self._id(START)
+        spoken = self._languages(states, start, langs)
+        prompt = [
+            [start, *lang, *self._orders()] for lang in ([[self._lang_ids[one]] if one else [] for one in spoken])
+        ]
+        beams = [Beam(hypotheses, self._most(len(wave) / SAMPLE_RATE)) for wave in waves]
+        self._search(states, torch.tensor(prompt, device=states.device), beams)
+        return [
+            [Written(ids, total / len(ids), lang) for ids, total in beam.found]
+            for beam, lang in zip(beams, spoken, strict=True)
+        ]
+
+    def text(self, written: Written) -> str:
+        text: str = self.tokenizer.decode(written.ids, skip_special_tokens=True)
+        return text.strip()
+
+    def _heard(self, waves: Sequence[FloatArray]) -> Tensor:
+        """The encoder's last states [B, T, H] of waves with silence behind them."""
+        size = round(max(self.padded_s(len(wave) / SAMPLE_RATE) for wave in waves) * SAMPLE_RATE)
+        padded = [np.pad(wave, (0, max(0, size - len(wave))))[:size] for wave in waves]
+        mel = self._extractor(padded, sampling_rate=SAMPLE_RATE, padding=False, truncation=False)["input_features"]
+        features = torch.as_tensor(np.asarray(mel), dtype=self.model.dtype, device=self.model.device).transpose(1, 2)
+        pairs = features.reshape(len(waves), features.shape[1] // 2, -1)
+        return self._encoder.layers(pairs, torch.ones(pairs.shape[:2], dtype=torch.bool, device=pairs.device))[-1]
+
+    def _languages(self, states: Tensor, start: int, langs: Sequence[str]) -> list[str]:
+        """The likeliest language of each row, by the decoder's first token."""
+        choice = list(langs or self._lang_ids)
+        if len(choice) < 2:
+            return [choice[0] if choice else ""] * len(states)
+        first = torch.full((len(states), 1), start, device=states.device)
+        logits = self._logits(self.model.model.decoder(input_ids=first, encoder_hidden_states=states))
+        ids = torch.tensor([self._lang_ids[lang] for lang in choice], device=states.device)
+        return [choice[i] for i in logits[:, ids].argmax(1).tolist()]
+
+    def _most(self, seconds: float) -> int:
+        """How many tokens a clip may have: by its own length, so that its batch has no say."""
+        room = self._room - len(self._orders()) - 2
+        return max(1, min(int(TOKENS_A_SECOND * seconds) + TOKENS_MORE, room))
+
+    def _search(self, states: Tensor, prompt: Tensor, beams: Sequence[Beam]) -> None:
+        """Let the beam of each clip grow behind its prompt [B, P] until all have ended."""
+        clips, ids, cache = list(range(len(beams))), prompt, None  # whose each row is
+        while clips:
+            out = self.model.model.decoder(input_ids=ids, encoder_hidden_states=states, cache=cache, use_cache=True)
+            cache = out.cache
+            chances = self._chances(self._logits(out), first=ids is prompt)
+            rows, own, tokens = [], [], []
+            for clip in dict.fromkeys(clips):
+                first, count = clips.index(clip), clips.count(clip)
+                parents = beams[clip].grow(chances[first : first + count], self._end)
+                rows += [first + parent for parent in parents]
+                own += [clip] * len(parents)
+                tokens += beams[clip].last
+            ids = torch.tensor(tokens, device=states.device)[:, None]
+            chosen = torch.tensor(rows, dtype=torch.long, device=states.device)
+            cache.self_attention_cache.batch_select_indices(chosen)
+            # All sequences of a clip hear the same, which is large: it moves only where their number changes.
+            if own != clips:
+                cache.cross_attention_cache.batch_select_indices(chosen)
+                clips, states = own, states[chosen]
+
+    def _logits(self, out: Any) -> Tensor:
+        """float32 [B, V] at the last position."""
+        logits: Tensor = self.model.proj_out(out.last_hidden_state[:, -1]).float()
+        return logits
+
+    def _chances(self, logits: Tensor, first: bool) -> Tensor:
+        """Log-probabilities [B, V] of what may be written."""
+        logits[:, self._never.to(logits.device)] = -torch.inf
+        if first and len(self._never_first):
+            logits[:, self._never_first.to(logits.device)] = -torch.inf
+        return logits.log_softmax(1)
+
+    def _orders(self) -> list[int]:
+        orders = [NO_TIMESTAMPS] if not self._lang_ids else [TRANSCRIBE, NO_TIMESTAMPS]
+        return [self._id(token) for token in orders]
+
+    def _id(self, token: str) -> int:
+        number: int = self.tokenizer.convert_tokens_to_ids(token)
+        return number
+
+
+def _forbidden(settings: Any, tokenizer: Any, vocabulary: int) -> list[int]:
+    """What is no text: tokens that the checkpoint suppresses, and points in time, which stand at the end."""
+    times = tokenizer.convert_tokens_to_ids(NO_TIMESTAMPS)
+    return sorted({*(settings.suppress_tokens or ()), *range(times, vocabulary)})

@@ -1,0 +1,118 @@
+"""The frozen text tower: any `transformers` encoder, causal or bidirectional; pooling at last, mean or first position.
+
+Shapes: B batch, T positions, H the tower's width.  Padding is on the right and masked, so that a causal tower
+never sees it and a bidirectional one never attends to it.
+"""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils import logging
+
+from embed.encoder import Role
+from embed.errors import SpecError
+from embed.model.spec import TextTowerSpec
+from embed.model.towers.files import SAFELY, all_there, tower_place, why_not
+
+
+class TextTower(nn.Module):
+    """Token ids or ready embeddings in, pooled [B, H] out; frozen unless a training opens some of it."""
+
+    def __init__(self, spec: TextTowerSpec, model: Any, tokenizer: Any) -> None:
+        super().__init__()
+        self.spec = spec
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.width: int = model.config.hidden_size
+        self._specials = _special_frame(tokenizer, spec)
+
+    @classmethod
+    def load(cls, spec: TextTowerSpec) -> "TextTower":
+        """By name, in float32.  Raises SpecError where the name is neither packaged, a folder, nor in reach."""
+        place = tower_place(spec.name)
+        try:
+            logging.disable_progress_bar()  # Loading is no progress of the job that waits for it.
+            options = {"dtype": torch.float32, "output_loading_info": True, **_without_pooler(place), **SAFELY}
+            model = all_there(spec.name, *AutoModel.from_pretrained(place, **options))
+            return cls(spec, model, AutoTokenizer.from_pretrained(place, trust_remote_code=False))
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise SpecError(f"text tower {spec.name!r} cannot be loaded: {why_not(error)}") from None
+
+    def train(self, mode: bool = True) -> "TextTower":
+        """Stays in evaluation mode whatever it is inside of: a frozen tower has no dropout."""
+        return super().train(False)
+
+    def prefix(self, role: Role, task: str | None = None) -> str:
+        """What stands before a text of this role."""
+        if role == "document":
+            return self.spec.document
+        return self.spec.query.replace("{task}", task if task is not None else self.spec.task)
+
+    def frame(self, role: Role, task: str | None = None) -> tuple[list[int], list[int]]:
+        """Token ids that stand before and behind the content: instruction in front, end token behind."""
+        start, end = self._specials
+        return [*start, *self._plain(self.prefix(role, task))], end
+
+    def tokens(self, texts: Sequence[str], role: Role, task: str | None = None) -> list[list[int]]:
+        """Ids with prefix and special tokens; a text over `max_tokens` is cut and keeps its end token."""
+        start, end = self._specials
+        prefix = self.prefix(role, task)
+        room = self.spec.max_tokens - len(start) - len(end)
+        return [[*start, *ids[:room], *end] for ids in self._all_plain([prefix + text for text in texts])]
+
+    def embeddings(self, ids: Tensor) -> Tensor:
+        """The word embeddings of ids of any shape: [..., H]."""
+        embedded: Tensor = self.model.get_input_embeddings()(ids)
+        return embedded
+
+    def pooled(self, mask: Tensor, *, ids: Tensor | None = None, embedded: Tensor | None = None) -> Tensor:
+        """float32 [B, H] from ids [B, T] or embedded [B, T, H]; mask [B, T] is True where there is content."""
+        given = {"input_ids": ids} if embedded is None else {"inputs_embeds": embedded.to(self.model.dtype)}
+        states = self.model(**given, attention_mask=mask.long()).last_hidden_state
+        return pool(states.float(), mask, self.spec.pooling)
+
+    def _plain(self, text: str) -> list[int]:
+        return self._all_plain([text])[0]
+
+    def _all_plain(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids without special tokens, in one call: fast tokenizers take many texts quicker than one by one."""
+        kept = {"return_attention_mask": False, "return_token_type_ids": False}
+        ids: list[list[int]] = (
+            self.tokenizer(list(texts), add_special_tokens=False, **kept)["input_ids"] if texts else []
+        )
+        return ids
+
+
+def pool(states: Tensor, mask: Tensor, how: str) -> Tensor:
+    """[B, H] of states [B, T, H]: the last content position, the mean over content, or the first position."""
+    if how == "cls":
+        return states[:, 0]
+    if how == "last":
+        last = mask.long().sum(1) - 1
+        return states[torch.arange(len(states), device=states.device), last]
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    return (states * weights).sum(1) / weights.sum(1)
+
+
+def _special_frame(tokenizer: Any, spec: TextTowerSpec) -> tuple[list[int], list[int]]:
+    """The special tokens that the tokenizer puts before and behind any text; last pooling always gets an end token."""
+    plain = tokenizer("a", add_special_tokens=False)["input_ids"]
+    whole = tokenizer("a", add_special_tokens=True)["input_ids"]
+    at = next(i for i in range(len(whole)) if whole[i : i + len(plain)] == plain)
+    start, end = whole[:at], whole[at + len(plain) :]
+    if spec.pooling == "last" and not end:
+        end = [tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id]
+    return start, end
+
+
+def _without_pooler(place: str) -> dict[str, bool]:
+    """BERT's kin carry a pooling layer that is not used here and that most checkpoints lack."""
+    parameters = inspect.signature(
+        MODEL_MAPPING[type(AutoConfig.from_pretrained(place, trust_remote_code=False))].__init__
+    ).parameters
+    return {"add_pooling_layer": False} if "add_pooling_layer" in parameters else {}

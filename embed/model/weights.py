@@ -1,0 +1,172 @@
+"""A model directory: `encoder.json` (the spec), what was trained as safetensors, the transform, `CARD.md`.
+
+Towers are named in the spec, not kept, but for a text tower that was trained itself: that one lies in `text/`.
+Nothing is unpickled, and no file is read that is not named in `embed.model.folder`.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from embed.encoder import Fingerprints
+from embed.errors import InputError, SpecError
+from embed.model.adapters import State, layers_state
+from embed.model.folder import (
+    CARD,
+    FUSION,
+    HEAD,
+    HYBRID,
+    LAYERS,
+    LORA_SPEECH,
+    LORA_TEXT,
+    OWN_TEXT,
+    SPEC,
+    TEXT,
+    TRANSFORM,
+    files_of,
+    fingerprints_of,
+    grounded,
+    hybrid_fingerprints,
+    inner_model,
+    is_hybrid,
+    model_folder,
+    read_hybrid,
+    recogniser_of,
+    spec_in,
+)
+from embed.model.hybrid import HybridEncoder
+from embed.model.joint import JointEncoder
+from embed.model.recognition.recogniser import Recogniser
+from embed.model.spec import EncoderSpec, Precision
+from embed.model.towers.precision import settled
+from embed.model.towers.speech import SpeechTower
+from embed.model.towers.text import TextTower
+
+LARGEST_HALF = 65_504.0
+# What a name may stand for.
+Model = JointEncoder | HybridEncoder
+WHOLE = "copy the model's folder again, whole, or train it again"
+
+
+def load_model(name: str, device: str = "cpu", precision: Precision = "float32") -> Model:
+    """A released model or a folder's, ready to encode and for nothing else, as fast as the device allows.
+
+    `precision` is of the towers: `bfloat16`, or `auto` for that where the hardware has it; `.precision` of what comes
+    says which it became.  Raises SpecError or InputError, naming the file and the cure.
+    """
+    folder = model_folder(name)
+    return load_hybrid(folder, device, precision) if is_hybrid(folder) else load_joint(name, device, precision)
+
+
+def load_joint(name: str, device: str = "cpu", precision: Precision = "float32") -> JointEncoder:
+    """As `load_model`, for whoever wants a model's insides.  SpecError for a hybrid."""
+    folder = model_folder(name)
+    if is_hybrid(folder):
+        raise SpecError(f"model {name!r} is a hybrid; name the model that it goes with: {inner_model(folder)}")
+    spec = spec_in(folder)
+    model = _with_towers(spec, folder, fingerprints_of(spec, folder))
+    for file, places in _places(model).items():
+        _fill(places, folder / file)
+    adapters = [_read(folder / file) if file in files_of(spec) else {} for file in (LORA_TEXT, LORA_SPEECH)]
+    try:
+        model.merge_adapters(adapters[0], adapters[1])
+    except InputError as error:
+        raise InputError(f"{folder}: the adapters are not those that {SPEC} describes: {error}; {WHOLE}") from None
+    return model.to(device).for_inference(settled(precision, device))
+
+
+def load_hybrid(folder: Path, device: str = "cpu", precision: Precision = "float32") -> HybridEncoder:
+    """Model and recogniser, both on `device` and in `precision`.  Raises SpecError, InputError."""
+    spec = read_hybrid(folder)
+    model = load_joint(inner_model(folder), device, precision)
+    if model.speech is None:
+        raise SpecError(f"{folder / HYBRID}: model {spec.model!r} is of text alone; name one with a speech tower")
+    recogniser = Recogniser.load(recogniser_of(folder, spec.asr), spec.langs, device, precision)
+    return HybridEncoder(
+        model, recogniser, spec.weight, spec.hypotheses, hybrid_fingerprints(folder, model.fingerprints)
+    )
+
+
+def assemble(spec: EncoderSpec, fingerprints: Fingerprints | None = None) -> JointEncoder:
+    """The towers by name, with all that is still to be trained or filled."""
+    return _with_towers(spec, Path(), fingerprints).open_adapters()
+
+
+def save_model(model: JointEncoder, folder: Path, card: str, *, own_text: bool = False) -> None:
+    """Write the directory; what was trained of speech as float16 (vectors of weights as float32), the rest as float32.
+
+    `own_text` keeps the text tower too, for one that was trained.  The spec comes last: without it a folder is no
+    model.  SpecError for a loaded model whose adapters are merged: its folder is to be copied.
+    """
+    own_text = own_text or model.spec.text.name == OWN_TEXT
+    merged = model.spec.adapt.text is not None or model.spec.adapt.speech is not None or own_text
+    if model.settled and merged:
+        raise SpecError("this model was loaded to encode and cannot be saved again; copy its folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SPEC).unlink(missing_ok=True)
+    text, speech = model.adapter_states()
+    states = _places(model) | {LORA_TEXT: text, LORA_SPEECH: speech}
+    for file in (FUSION, HEAD, TRANSFORM, LORA_TEXT, LORA_SPEECH, LAYERS):
+        (folder / file).unlink(missing_ok=True)  # of a model that was here before
+        if states.get(file):
+            kept = {name: _stored(value, exact=file == TRANSFORM) for name, value in states[file].items()}
+            save_file(kept, folder / file)
+    spec = model.spec
+    if own_text:
+        model.text.model.save_pretrained(folder / TEXT)
+        model.text.tokenizer.save_pretrained(folder / TEXT)
+        spec = spec.model_copy(update={"text": spec.text.model_copy(update={"name": OWN_TEXT})})
+    (folder / CARD).write_text(card, encoding="utf-8")
+    (folder / SPEC).write_text(json.dumps(spec.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
+
+
+def _with_towers(spec: EncoderSpec, folder: Path, fingerprints: Fingerprints | None) -> JointEncoder:
+    speech = SpeechTower.load(spec.speech) if spec.speech else None
+    return JointEncoder(spec, TextTower.load(grounded(spec, folder).text), speech, fingerprints)
+
+
+def _places(model: JointEncoder) -> dict[str, State]:
+    """The model's own tensors by file, but for adapters; what is written there is in the model."""
+    modules = {FUSION: model.fusion, HEAD: model.head, TRANSFORM: model.transform}
+    places: dict[str, State] = {file: module.state_dict() for file, module in modules.items() if module is not None}
+    if model.fusion is not None:
+        places[FUSION].update({f"others.{name}": value for name, value in model.others.state_dict().items()})
+    if model.speech is not None and model.spec.adapt.unfreeze:
+        places[LAYERS] = layers_state(model.speech.model, model.spec.adapt.unfreeze, model.speech.depth)
+    return places
+
+
+def _stored(value: Tensor, exact: bool) -> Tensor:
+    """Norms, biases and what standardises are few and may be tiny: they stay float32."""
+    value = value.detach().float().cpu()
+    halved = not exact and value.dim() > 1 and float(value.abs().max()) <= LARGEST_HALF
+    return (value.half() if halved else value).contiguous()
+
+
+def _read(path: Path) -> State:
+    try:
+        values = {name: value.to(torch.float32) for name, value in load_file(path).items()}
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); {WHOLE}") from None
+    except SafetensorError as error:
+        raise InputError(f"{path}: damaged, no safetensors file ({error}); {WHOLE}") from None
+    broken = [name for name, value in values.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise InputError(f"{path}: {broken[0]} holds values that are no numbers; {WHOLE}")
+    return values
+
+
+def _fill(places: State, path: Path) -> None:
+    """Write a file's tensors where they belong.  InputError where names or shapes differ."""
+    values = _read(path)
+    for name in sorted(places.keys() | values.keys()):
+        wanted, found = (tuple(one[name].shape) if name in one else None for one in (places, values))
+        if wanted != found:
+            raise InputError(
+                f"{path}: not the weights that {SPEC} describes ({name} is {found}, should be {wanted}); {WHOLE}"
+            )
+        places[name].copy_(values[name])

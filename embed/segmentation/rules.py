@@ -1,0 +1,74 @@
+"""What decides the segments, speech and text: kept with a dataset, and the fingerprint in every id."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from embed import identity
+from embed.errors import SpecError
+from embed.model.folder import read_spec
+from embed.segmentation import vad
+from embed.segmentation.passages import SLACK_TOKENS, TITLE_TOKENS, PassageSpec
+from embed.segmentation.spans import SegmentSpec
+from embed.segmentation.tokens import special_tokens
+
+# Raise these when the code cuts differently for the same spec: ids then change with it.
+_SPEECH_RULES = 1
+_TEXT_RULES = 2
+
+_FRAME = 8  # special tokens around a text: more than any tokenizer adds
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How a dataset is cut; with a manifest it gives all units, from storage alone.
+
+    Its fingerprints hold what decides the segments, and not how large units are: segment ids stay when units are
+    resized.
+    """
+
+    segment: SegmentSpec
+    passage: PassageSpec
+    words: str  # digest of the tokenizer that counts tokens
+
+    def speech(self) -> str:
+        """Fingerprint of all that decides where speech is cut, the network that hears speech included."""
+        network = None if self.segment.mode == "windows" else vad.model_digest()
+        return identity.digest("speech", _SPEECH_RULES, self.segment.cutting(), network).hex()
+
+    def text(self, columns: Mapping[str, str] | None = None) -> str:
+        """Fingerprint of all that decides passages; `columns` maps id, text, title, lang to a table's own names."""
+        return identity.digest("text", _TEXT_RULES, self.passage.cutting(), self.words, dict(columns or {})).hex()
+
+    def defining(self) -> dict[str, Any]:
+        """What defines the rows beside inputs and model: kept with the dataset, compared before anything is added."""
+        return {"segment": self.segment.defining(), "passage": self.passage.defining(), "words": self.words}
+
+    @classmethod
+    def of(cls, defining: Mapping[str, Any]) -> Self:
+        """Back from `defining`.  Raises SpecError for one that this version of Deglu does not know."""
+        try:
+            segment = SegmentSpec.model_validate(defining["segment"])
+            passage = PassageSpec.model_validate(defining["passage"])
+            return cls(segment, passage, str(defining["words"]))
+        except (KeyError, TypeError, ValidationError) as error:
+            reason = " ".join(str(error).split())
+            raise SpecError(
+                f"the dataset was cut in a way unknown here ({reason}); use the Deglu that made it"
+            ) from None
+
+
+def refuse_truncation(model: str, passage: PassageSpec) -> None:
+    """SpecError where a passage with its title, and what stands around it, may be longer than the model takes."""
+    tower = read_spec(model).text
+    room = tower.max_tokens - TITLE_TOKENS - SLACK_TOKENS
+    if passage.max_tokens + len(tower.document.encode()) + _FRAME <= room:
+        return  # however the prefix is counted; so that the tokenizer, which is large, need not be loaded
+    most = room - special_tokens(tower)
+    if passage.max_tokens > most:
+        raise SpecError(
+            f"passage.max_tokens = {passage.max_tokens}: with a title and special tokens that is more than the"
+            f" {tower.max_tokens} tokens that the text tower of {model!r} takes; set it to {most} or less"
+        )

@@ -1,0 +1,153 @@
+"""What the storage libraries raise: what may pass, and what to tell in one line that names the thing and the cure.
+
+Texts of the libraries and servers are not repeated: some quote parts of a request.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from aiohttp import ClientError as BrokenAnswer
+from botocore.exceptions import (
+    BotoCoreError,
+    ChecksumError,
+    ConnectionError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSLError,
+)
+from botocore.parsers import ResponseParserError
+
+from embed.errors import DegluError, InputError, StorageError
+from embed.storage.retry import Trouble
+
+# Everything that a request through the libraries may raise on the server's or the network's account.
+RAISED = (OSError, BotoCoreError, ResponseParserError, BrokenAnswer)
+REFUSED = {
+    "AuthorizationHeaderMalformed",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidSecurity",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+}
+KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+UNREACHABLE = (ConnectionError, HTTPClientError, TimeoutError, ConnectionResetError, ConnectionRefusedError)
+
+# The server has too much to do; it says so with these, or with status 429 or 503.
+BUSY = {"BandwidthLimitExceeded", "RequestLimitExceeded", "ServiceUnavailable", "SlowDown", "Throttling"}
+# Answers below 500 that a second try may change: a body that came in part or damaged, a writer at the same key.
+PASSING = {
+    *("BadDigest", "IncompleteBody", "RequestTimeout", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"),
+    *("ConditionalRequestConflict", "OperationAborted"),
+}
+DAMAGED = (ChecksumError, FlexibleChecksumError, IncompleteReadError, ResponseParserError, BrokenAnswer)
+
+
+class CutShort(OSError):
+    """Fewer bytes came than the server has."""
+
+
+def trouble(error: Exception) -> Trouble | None:
+    """What may pass by itself; None for what would fail for ever: credentials, missing buckets and objects."""
+    code, status = _answer(error)
+    if code or status:
+        return _of_an_answer(code, status)
+    chain = list(_chain(error))
+    if any(isinstance(one, SSLError) and "CERTIFICATE" in str(one).upper() for one in chain):
+        return None
+    if any(isinstance(one, (*DAMAGED, CutShort)) for one in chain):
+        return Trouble(f"{_endpoint()} broke off in the middle of an answer")
+    if any(isinstance(one, UNREACHABLE) for one in chain):
+        return Trouble(f"{_endpoint()} cannot be reached")
+    return None
+
+
+def taken(error: Exception) -> bool:
+    """Whether a conditional creation was refused since the object exists."""
+    code, status = _answer(error)
+    return isinstance(error, FileExistsError) or status == 412 or code == "PreconditionFailed"
+
+
+@contextmanager
+def clearly(url: str) -> Iterator[None]:
+    """Turns what the libraries raise into one clear line."""
+    try:
+        yield
+    except RAISED as error:
+        raise clear_error(url, error) from error
+
+
+def clear_error(url: str, error: Exception) -> DegluError:
+    """The DegluError to raise instead; InputError where something to be read is missing."""
+    return _of_s3(url, error) if url.startswith("s3://") else _of_a_folder(url, error)
+
+
+def _of_an_answer(code: str, status: int) -> Trouble | None:
+    said = f"{_endpoint()} answered {code or status}"
+    if code in BUSY or status in (429, 503):
+        return Trouble(said, slow=True)
+    return Trouble(said) if code in PASSING or (status >= 500 and status != 501) else None
+
+
+def _of_s3(url: str, error: Exception) -> DegluError:
+    bucket = url.removeprefix("s3://").partition("/")[0]
+    code, _ = _answer(error)
+    if code == "NoSuchBucket":
+        return StorageError(f"{url}: there is no bucket {bucket!r} at {_endpoint()}; create it or correct the name")
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"{url}: no such object; check the address")
+    if code == "PreconditionFailed":
+        return InputError(f"{url}: was replaced while it was read; run again")
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        return StorageError(f"{url}: no S3 credentials in the environment; set {KEYS}")
+    if code in REFUSED:
+        return StorageError(f"{url}: {_endpoint()} refuses the credentials ({code}); check {KEYS}")
+    if code == "RequestTimeTooSkewed":
+        return StorageError(f"{url}: the clocks of this machine and of {_endpoint()} differ; set this machine's")
+    if isinstance(error, PermissionError):
+        return StorageError(f"{url}: permission denied by {_endpoint()}; check {KEYS} and what they may do there")
+    if not code and any(isinstance(one, UNREACHABLE) for one in _chain(error)):
+        return StorageError(f"{url}: {_endpoint()} cannot be reached; check AWS_ENDPOINT_URL and the network")
+    if isinstance(error, (*DAMAGED, CutShort)):
+        return StorageError(f"{url}: {_endpoint()} keeps breaking off in the middle; check the network and run again")
+    return StorageError(
+        f"{url}: {_endpoint()} answered {code or type(error).__name__}; correct the address or try again"
+    )
+
+
+def _of_a_folder(url: str, error: Exception) -> DegluError:
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"{url}: no such file; check the path")
+    if isinstance(error, PermissionError):
+        return StorageError(f"{url}: permission denied; give this user the right to it or choose another place")
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return StorageError(f"{url}: {reason}; free or correct the place, or choose another")
+
+
+def _answer(error: BaseException) -> tuple[str, int]:
+    """The server's error code ("" where it gave none) and HTTP status (0 where there was no answer)."""
+    for one in _chain(error):
+        response = getattr(one, "response", None)
+        if isinstance(response, dict):
+            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            return str(response.get("Error", {}).get("Code", "")), int(status)
+    return "", 0
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _endpoint() -> str:
+    """Scheme, host and port of the endpoint; a user or password in its url stays out."""
+    parts = urlsplit(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "")
+    if not parts.hostname:
+        return "Amazon S3"
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")

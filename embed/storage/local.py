@@ -1,0 +1,146 @@
+"""Files of a local folder, written so that a reader, or a kill, never meets half a file.
+
+Every write goes to a hidden temporary beside its place, is synced, and takes its name in one step.  Listings leave
+such temporaries out.  Errors are plain OSErrors; `embed.storage.store` makes them clear.
+"""
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from stat import S_ISREG
+from typing import BinaryIO
+
+TEMPORARY = ".deglu-tmp"
+ABANDONED_S = 600  # a temporary file that nobody has written to for so long
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One object of a listing."""
+
+    url: str
+    size_bytes: int
+    etag: str | None  # S3 only
+    mtime: str | None  # ISO 8601, UTC
+
+
+class LocalFiles:
+    """The local half of `embed.storage.store`; paths are urls without a scheme."""
+
+    def read(self, url: str) -> bytes:
+        return Path(url).read_bytes()
+
+    def write(self, url: str, data: bytes) -> None:
+        with self.scratch(os.path.dirname(url) or ".") as path:
+            path.write_bytes(data)
+            self.move_in(path, url)
+
+    def create(self, url: str, data: bytes) -> bool:
+        """Whether `data` is what stands there now; `link` never replaces, where a rename would."""
+        with self.scratch(os.path.dirname(url) or ".") as path:
+            path.write_bytes(data)
+            _sync(path)
+            try:
+                os.link(path, url)
+            except FileExistsError:
+                return Path(url).is_file() and self.read(url) == data
+            _sync(Path(url).parent)
+            return True
+
+    def exists(self, url: str) -> bool:
+        return Path(url).is_file()
+
+    def listing(self, url: str) -> Iterator[Entry]:
+        """Every file below `url`, or `url` itself; links are followed, circles are not."""
+        if os.path.isfile(url):
+            yield _entry(url)
+        seen = {_inode(url)} if os.path.isdir(url) else set()
+        for folder, folders, names in os.walk(url, onerror=_unless_gone, followlinks=True):
+            folders[:] = [name for name in sorted(folders) if not _met_before(os.path.join(folder, name), seen)]
+            for name in names:
+                if not name.endswith(TEMPORARY) and _readable_kind(os.path.join(folder, name)):
+                    yield _entry(os.path.join(folder, name))
+
+    def open(self, url: str) -> BinaryIO:
+        return Path(url).open("rb")
+
+    def delete(self, urls: Iterable[str]) -> None:
+        for url in urls:
+            Path(url).unlink(missing_ok=True)
+
+    @contextmanager
+    def scratch(self, folder: str) -> Iterator[Path]:
+        """A temporary name in `folder` to write to; removed at the end unless it was moved in."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        path = Path(folder) / f".{secrets.token_hex(8)}{TEMPORARY}"
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def move_in(self, path: Path, url: str) -> None:
+        """Give the file its name, replacing what had it; `path` comes from `scratch` of the same folder."""
+        _sync(path)
+        path.replace(url)
+        _sync(Path(url).parent)
+
+    def fetch(self, url: str, path: Path) -> None:
+        shutil.copyfile(url, path)
+
+    def sweep(self, url: str) -> None:
+        for path in Path(url).rglob(f".*{TEMPORARY}"):
+            try:
+                if time.time() - path.stat().st_mtime > ABANDONED_S:
+                    path.unlink()
+            except FileNotFoundError:
+                pass  # moved in, or removed, meanwhile
+
+
+def _sync(path: Path) -> None:
+    """Folders too: a name that is not on disk is lost with the power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _entry(path: str) -> Entry:
+    try:
+        status = os.stat(path)
+    except OSError:  # A link to nowhere is listed all the same, so that opening it fails where failures are counted.
+        return Entry(path, 0, None, None)
+    moment = datetime.fromtimestamp(status.st_mtime_ns // 1_000 / 1e6, UTC)
+    return Entry(path, status.st_size, None, moment.isoformat(timespec="microseconds"))
+
+
+def _readable_kind(path: str) -> bool:
+    """Pipes, sockets and devices would hang a reader."""
+    try:
+        return S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return True
+
+
+def _inode(path: str) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
+
+
+def _met_before(path: str, seen: set[tuple[int, int]]) -> bool:
+    inode = _inode(path)
+    met = inode in seen
+    seen.add(inode)
+    return met
+
+
+def _unless_gone(error: OSError) -> None:
+    """A folder that is not there has no files; one that may not be read must not look empty."""
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error

@@ -1,0 +1,241 @@
+"""Objects of an S3 bucket: s3fs carries the requests, `embed.storage.retry` says when and how often.
+
+- Every act is made of single requests that are safe to repeat; s3fs's and botocore's own retries are off.  (aiohttp
+  below them asks once more by itself when a connection breaks; so be it.)
+- What came is held against what the server said it has: half a body never passes for data.
+- Errors are those of the libraries; `embed.storage.store` makes them clear, and an open stream its own.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import s3fs  # its one home
+from fsspec.asyn import sync
+
+from embed.storage.errors import CutShort, clearly, taken, trouble
+from embed.storage.local import Entry
+from embed.storage.retry import Patience, Requests, each
+from embed.storage.s3_stream import FIRST_BYTES, Head, S3Stream
+from embed.storage.s3_upload import upload
+from embed.storage.scratch import scratch_file
+
+S3 = "s3://"
+DELETE_AT_ONCE = 1_000  # S3's own limit
+BUFFER_BYTES = 1 << 16  # for decoders that read a few bytes at a time; blocks are read ahead below it
+FETCH_BYTES = 1 << 23
+ONE_PUT_BYTES = 1 << 25  # larger files go in parts
+NEVER_AGAIN = {"total_max_attempts": 1, "mode": "standard"}
+
+Answer = dict[str, Any]
+
+
+class S3Files:
+    """The S3 half of `embed.storage.store`; urls are s3://bucket/key."""
+
+    def __init__(self, patience: Patience | None = None) -> None:
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        self._fs: Any = s3fs.S3FileSystem(
+            skip_instance_cache=True,
+            use_listings_cache=False,
+            endpoint_url=endpoint,
+            config_kwargs={
+                "connect_timeout": 5,
+                "read_timeout": 60,
+                "max_pool_connections": 32,
+                "retries": NEVER_AGAIN,
+                # Servers of one's own seldom have a name per bucket.
+                "s3": {"addressing_style": "path" if endpoint else "auto"},
+            },
+        )
+        self._fs.retries = 1
+        self._requests = Requests(trouble, patience or Patience.of_environment())
+        self._buckets: set[str] = set()  # that were seen
+
+    def read(self, url: str) -> bytes:
+        return self._requests.do(url, lambda: self._get(url)[0])
+
+    def write(self, url: str, data: bytes) -> None:
+        self.ask(url, "put_object", Body=data)
+
+    def create(self, url: str, data: bytes) -> bool:
+        """Whether `data` is what stands there now.
+
+        After an answer that was lost the same is asked again: if the first one was heard, it is refused then, and
+        what stands there turns out to be ours.
+        """
+        return self._requests.do(url, partial(self._create, url, data))
+
+    def exists(self, url: str) -> bool:
+        try:
+            self.ask(url, "head_object")
+        except FileNotFoundError:
+            self._see_bucket(url)  # the answer to HEAD does not say whether key or bucket is missing
+            return False
+        return True
+
+    def listing(self, url: str) -> Iterator[Entry]:
+        bucket, key = place(url)
+        prefix = f"{key}/" if key else ""
+        found, _, more = self._page(bucket, prefix)
+        if more is not None:
+            found = self._side_by_side(bucket, prefix)
+        if not found and key:  # one object, not a folder
+            found = [entry for entry in self._page(bucket, key)[0] if entry.url == url]
+        yield from found
+
+    def open(self, url: str) -> BinaryIO:
+        def part(head: Head, start: int, stop: int) -> bytes:
+            with clearly(url):  # a stream that breaks must not look like a damaged recording
+                return self.part(url, head, start, stop)
+
+        return cast(BinaryIO, BufferedReader(S3Stream(self.head(url, FIRST_BYTES), part), BUFFER_BYTES))
+
+    def delete(self, urls: Sequence[str]) -> None:
+        for start in range(0, len(urls), DELETE_AT_ONCE):
+            self._requests.do(urls[start], partial(self._delete, urls[start : start + DELETE_AT_ONCE]))
+
+    def scratch(self, folder: str) -> AbstractContextManager[Path]:
+        return scratch_file()
+
+    def move_in(self, path: Path, url: str) -> None:
+        if path.stat().st_size <= ONE_PUT_BYTES:
+            self.write(url, path.read_bytes())
+        else:
+            upload(partial(self.ask, url), path)
+
+    def sweep(self, url: str) -> None:
+        """Nothing: objects appear whole, and parts of uploads never finished are for the bucket's lifecycle rule."""
+
+    def fetch(self, url: str, path: Path) -> None:
+        head = self.head(url, FETCH_BYTES)
+        with path.open("wb") as file:
+            file.write(head.data)
+            file.flush()
+            starts = range(len(head.data), head.size_bytes, FETCH_BYTES)
+
+            def one(start: int) -> None:
+                os.pwrite(file.fileno(), self.part(url, head, start, start + FETCH_BYTES), start)
+
+            each(one, starts, at_once=4)
+
+    def head(self, url: str, first_bytes: int) -> Head:
+        """The beginning of an object, and how large it is: one request for most small files."""
+        return self._requests.do(url, partial(self._head, url, first_bytes))
+
+    def part(self, url: str, head: Head, start: int, stop: int) -> bytes:
+        """Bytes `start` to `stop`, or to the end, of the object that `head` was read of."""
+        stop = min(stop, head.size_bytes)
+        asked = {"Range": f"bytes={start}-{stop - 1}"} | ({"IfMatch": head.etag} if head.etag else {})
+
+        def act() -> bytes:
+            data, _ = self._get(url, **asked)
+            return _whole(data, stop - start)
+
+        return self._requests.do(url, act)
+
+    def ask(self, url: str, method: str, **arguments: Any) -> Answer:
+        """One request about an object, as often as it takes."""
+        bucket, key = place(url)
+        act: Callable[[], Answer] = partial(self._fs.call_s3, method, Bucket=bucket, Key=key, **arguments)
+        return self._requests.do(url, act)
+
+    def _get(self, url: str, **asked: str) -> tuple[bytes, Answer]:
+        bucket, key = place(url)
+        data, answer = sync(self._fs.loop, _get, self._fs, {"Bucket": bucket, "Key": key, **asked})
+        return _whole(data, answer.get("ContentLength")), answer
+
+    def _head(self, url: str, first_bytes: int) -> Head:
+        try:
+            data, answer = self._get(url, Range=f"bytes=0-{first_bytes - 1}")
+        except OSError as error:
+            response = getattr(error.__cause__, "response", {})
+            if response.get("ResponseMetadata", {}).get("HTTPStatusCode") != 416:
+                raise
+            return Head(b"", 0, "")  # an empty object has no first byte
+        size = answer.get("ContentRange", "").rpartition("/")[2]
+        return Head(data, int(size) if size.isdigit() else len(data), answer.get("ETag", ""))
+
+    def _create(self, url: str, data: bytes) -> bool:
+        bucket, key = place(url)
+        try:
+            self._fs.call_s3("put_object", Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
+        except OSError as error:
+            if not taken(error):
+                raise
+            return self._get(url)[0] == data
+        return True
+
+    def _see_bucket(self, url: str) -> None:
+        bucket, key = place(url)
+        if bucket not in self._buckets:
+            self._page(bucket, key, at_most=1)
+            self._buckets.add(bucket)
+
+    def _side_by_side(self, bucket: str, prefix: str) -> list[Entry]:
+        """Folders listed at the same time; one page says which there are."""
+        found, folders, more = self._page(bucket, prefix, delimiter="/")
+        if more is not None:  # over a thousand names at the top: folder by folder would be more requests, not fewer
+            return self._pages(bucket, prefix)
+        if len(folders) == 1:
+            return found + self._side_by_side(bucket, folders[0])
+        for some in each(partial(self._pages, bucket), folders):
+            found += some
+        return found
+
+    def _pages(self, bucket: str, prefix: str) -> list[Entry]:
+        found, _, more = self._page(bucket, prefix)
+        while more is not None:
+            some, _, more = self._page(bucket, prefix, after=more)
+            found += some
+        return found
+
+    def _page(
+        self, bucket: str, prefix: str, delimiter: str = "", after: str | None = None, at_most: int = 1_000
+    ) -> tuple[list[Entry], list[str], str | None]:
+        """Objects, folders, and the mark of the next page where there is one."""
+        asked = {"Bucket": bucket, "Prefix": prefix, "Delimiter": delimiter, "MaxKeys": at_most}
+        if after is not None:
+            asked["ContinuationToken"] = after
+        answer: Answer = self._requests.do(
+            f"{S3}{bucket}/{prefix}", partial(self._fs.call_s3, "list_objects_v2", **asked)
+        )
+        # Some servers leave `prefix/` behind.
+        found = [_entry(bucket, one) for one in answer.get("Contents", []) if not one["Key"].endswith("/")]
+        folders = [one["Prefix"] for one in answer.get("CommonPrefixes", [])]
+        return found, folders, answer["NextContinuationToken"] if answer.get("IsTruncated") else None
+
+    def _delete(self, urls: Sequence[str]) -> None:
+        keys = {"Objects": [{"Key": place(url)[1]} for url in urls], "Quiet": True}
+        answer = self._fs.call_s3("delete_objects", Bucket=place(urls[0])[0], Delete=keys)
+        refused = {error.get("Code") for error in answer.get("Errors", [])}
+        if refused & {"AccessDenied"}:
+            raise PermissionError(f"some of {len(urls)} objects may not be deleted")
+        if refused:
+            raise CutShort(f"some of {len(urls)} objects were not deleted")
+
+
+def place(url: str) -> tuple[str, str]:
+    bucket, _, key = url.removeprefix(S3).partition("/")
+    return bucket, key
+
+
+async def _get(fs: Any, asked: dict[str, str]) -> tuple[bytes, Answer]:
+    answer = await fs._call_s3("get_object", **asked)
+    async with answer["Body"] as body:
+        return await body.read(), answer
+
+
+def _whole(data: bytes, size: int | None) -> bytes:
+    if size is not None and len(data) != size:
+        raise CutShort(f"{len(data)} of {size} bytes")
+    return data
+
+
+def _entry(bucket: str, one: Answer) -> Entry:
+    moment = one["LastModified"].isoformat(timespec="microseconds")
+    return Entry(f"{S3}{bucket}/{one['Key']}", one["Size"], one["ETag"].strip('"') or None, moment)

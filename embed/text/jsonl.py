@@ -1,0 +1,108 @@
+"""Documents of a .jsonl or .ndjson file, packed by gzip or not: one JSON object a line, as BEIR's corpus.jsonl.
+
+A unit is a range of (unpacked) bytes; a line belongs to the unit in which it starts, and is read to its end.
+"""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, BinaryIO
+
+from embed.text.documents import Broken, Columns, Document
+from embed.text.gzipped import is_packed, open_text
+from embed.text.txt import refuse_other_encodings
+
+_LINE_BYTES = 1 << 26  # a longer line is no document, and must not fill the memory
+_LOOKED_AT = 20  # lines, for the names of fields
+
+
+def read_json_lines(
+    url: str, version: str, columns: Columns, start: int, end: int | None
+) -> Iterator[Document | Broken]:
+    """Those that start in the byte range.  Raises InputError for a file that is missing, empty or UTF-16."""
+    with open_text(url, version) as file:
+        if not is_packed(url):  # what is packed is read once, forward; its beginning was looked at when it was listed
+            refuse_other_encodings(url, file.read(4))
+        for at, length, line in _lines(file, start, end):
+            if line is None:
+                yield Broken(f"line at byte {at}: over {_LINE_BYTES >> 20} MiB long", at, at + length)
+            elif line.strip():
+                yield _document(at, line, columns)
+
+
+def records(url: str, version: str) -> Iterator[tuple[int, dict[str, Any] | Broken]]:
+    """The objects of all lines that are not blank, with their numbers, from 1."""
+    with open_text(url, version) as file:
+        for number, (at, length, line) in enumerate(_lines(file, 0, None), 1):
+            if line is not None and not line.strip():
+                continue
+            try:
+                yield number, _record(line) if line is not None else Broken("too long a line", at, at + length)
+            except ValueError as error:
+                yield number, Broken(" ".join(str(error).split()), at, at + length)
+
+
+def first_records(url: str, version: str) -> list[dict[str, Any]]:
+    """The objects in the first lines; broken lines are left out."""
+    with open_text(url, version) as file:
+        refuse_other_encodings(url, file.read(4))
+        lines = islice(_lines(file, 0, None), _LOOKED_AT)
+        return [found for _, _, line in lines if (found := _record_or_none(line or b"")) is not None]
+
+
+def refuse_absent_columns(url: str, version: str, columns: Columns) -> None:
+    """InputError where no line, of the first ones, has the fields that are wanted."""
+    records = first_records(url, version)
+    if records:
+        columns.refuse_absent(url, dict.fromkeys(name for record in records for name in record), ("title", "lang"))
+
+
+def _document(at: int, line: bytes, columns: Columns) -> Document | Broken:
+    try:
+        return columns.document(_record(line), at, f"byte {at}")
+    except ValueError as error:
+        return Broken(f"line at byte {at}: {' '.join(str(error).split())}", at, at + len(line))
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    """Raises ValueError with the reason."""
+    try:
+        value = json.loads(line.decode("utf-8-sig"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
+
+
+def _record_or_none(line: bytes) -> dict[str, Any] | None:
+    try:
+        return _record(line)
+    except ValueError:
+        return None
+
+
+def _lines(file: BinaryIO, start: int, end: int | None) -> Iterator[tuple[int, int, bytes | None]]:
+    """Lines that start in the range: place, length, content; None in place of one that is too long."""
+    at = max(start - 1, 0)
+    file.seek(at)
+    if start:
+        at += _line(file)[0]  # the rest of a line that began before, or the newline right before `start`
+    while end is None or at < end:
+        length, line = _line(file)
+        if not length:
+            return
+        yield at, length, line
+        at += length
+
+
+def _line(file: BinaryIO) -> tuple[int, bytes | None]:
+    line = file.readline(_LINE_BYTES)
+    if len(line) < _LINE_BYTES or line.endswith(b"\n"):
+        return len(line), line
+    length = len(line)
+    while more := file.readline(_LINE_BYTES):
+        length += len(more)
+        if more.endswith(b"\n"):
+            break
+    return length, None

@@ -1,0 +1,104 @@
+"""Rows of a .parquet file, in batches of bounded size; only columns that can be plain values are read."""
+
+from collections.abc import Iterator
+from itertools import accumulate, islice
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyarrow.types as types
+
+from embed.errors import InputError
+from embed.storage import store
+from embed.text.documents import Broken
+
+_BATCH_ROWS = 256  # cells may be large
+_BUFFER = 1 << 20
+
+
+class ParquetRows:
+    """Keeps `embed.text.table_rows.Rows`."""
+
+    def __init__(self, url: str) -> None:
+        """Raises InputError where there is no file, or it is not whole."""
+        self._url = url
+        self._source = store.open_input(url)
+        try:
+            self._file = pq.ParquetFile(self._source, buffer_size=_BUFFER, pre_buffer=False)
+        except (pa.ArrowException, OSError) as error:
+            self._source.close()
+            raise InputError(f"{url}: not a whole parquet file: {_line(error)}") from None
+        schema = self._file.schema_arrow
+        self._columns = [name for name in dict.fromkeys(schema.names) if _is_plain(schema.field(name).type)]
+        self.names = tuple(leaf for name in self._columns for leaf in _leaves(schema.field(name)))
+        sizes: list[int] = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
+        self._edges = [0, *accumulate(sizes)]
+        self.at = 0
+        self._coming = self._from_group(0)
+
+    @property
+    def num_rows(self) -> int:
+        return self._edges[-1]
+
+    def read(self, first: int, end: int | None) -> Iterator[tuple[int, dict[str, Any] | Broken]]:
+        self._skip_to(first)
+        stop = self.num_rows if end is None else min(end, self.num_rows)
+        while self.at < stop:
+            found = next(self._coming, None)
+            if found is None:
+                raise InputError(f"{self._url}: its footer promises {self.num_rows} rows, and {self.at} are there")
+            number, self.at = self.at, self.at + 1
+            yield number, Broken(f"row {number}: {found}", number, number + 1) if isinstance(found, str) else found
+
+    def close(self) -> None:
+        self._file.close()
+        self._source.close()
+
+    def _skip_to(self, first: int) -> None:
+        group = max((group for group, edge in enumerate(self._edges[:-1]) if edge <= first), default=0)
+        if self._edges[group] > self.at:
+            self._coming, self.at = self._from_group(group), self._edges[group]
+        skipped = sum(1 for _ in islice(self._coming, first - self.at))
+        self.at += skipped
+
+    def _from_group(self, group: int) -> Iterator[dict[str, Any] | str]:
+        """Records from a row group on; a text in place of one that is not readable."""
+        groups = list(range(group, self._file.num_row_groups))
+        try:
+            batches = self._file.iter_batches(_BATCH_ROWS, groups, self._columns, use_threads=False)
+            for batch in batches:
+                yield from _records(batch)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{self._url}: damaged from row {self.at} on: {_line(error)}") from None
+
+
+def _records(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | str]:
+    try:
+        yield from batch.to_pylist()
+    except UnicodeDecodeError:
+        for at in range(batch.num_rows):
+            try:
+                yield batch.slice(at, 1).to_pylist()[0]
+            except UnicodeDecodeError:
+                yield "not UTF-8"
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Whether it may hold a text, a number, a moment, or a record of such."""
+    if types.is_struct(kind):
+        return any(_is_plain(kind.field(at).type) for at in range(kind.num_fields))
+    if types.is_dictionary(kind):
+        return _is_plain(kind.value_type)
+    return not (types.is_nested(kind) or types.is_null(kind) or types.is_interval(kind) or types.is_duration(kind))
+
+
+def _leaves(field: pa.Field, before: str = "") -> list[str]:
+    name = f"{before}{field.name}"
+    if not types.is_struct(field.type):
+        return [name]
+    inner = (field.type.field(at) for at in range(field.type.num_fields))
+    return [leaf for one in inner for leaf in _leaves(one, f"{name}.")]
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,80 @@
+"""Documents of tables (.csv, .tsv, packed or not, and .parquet): a unit is a range of rows.
+
+Where a row of a .csv file begins is known only by reading all before it, and a row group of a .parquet file is
+unpacked from its beginning.  So a worker keeps a table open where it stopped, for the next unit of the same file.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from embed.text.csv_rows import CsvRows
+from embed.text.documents import Broken, Columns, Document
+from embed.text.open_files import Held
+from embed.text.parquet_rows import ParquetRows
+
+Record = Mapping[str, Any]
+
+
+class Rows(Protocol):
+    """An open table, read forward."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns."""
+
+    @property
+    def at(self) -> int:
+        """The row that comes next."""
+
+    def read(self, first: int, end: int | None) -> Iterator[tuple[int, Record | Broken]]:
+        """Rows [first, end) with their numbers, from 0; `first` is not before `at`."""
+
+    def close(self) -> None: ...
+
+
+_OPEN: Held[Rows] = Held(2)
+
+
+def read_table(
+    url: str, version: str, format: str, columns: Columns, start: int, end: int | None
+) -> Iterator[Document | Broken]:
+    """Of the rows in the range.  Raises InputError for a file that is missing, damaged, or lacks a mapped column."""
+    rows = _opened(url, version, format, start)
+    try:
+        columns.refuse_absent(url, rows.names)
+        for number, record in rows.read(start, end):
+            yield record if isinstance(record, Broken) else _document(number, record, columns)
+    except BaseException:
+        rows.close()
+        raise
+    _OPEN.keep((url, version), rows)
+
+
+def probe_table(url: str, format: str, columns: Columns) -> int:
+    """How many rows it has.  Raises InputError as `read_table`; reads all of a .csv file, the footer of .parquet."""
+    rows = _open(url, format)
+    try:
+        columns.refuse_absent(url, rows.names)
+        return rows.num_rows if isinstance(rows, ParquetRows) else sum(1 for _ in rows.read(0, None))
+    finally:
+        rows.close()
+
+
+def _opened(url: str, version: str, format: str, start: int) -> Rows:
+    standing = _OPEN.take((url, version))
+    if standing is not None and standing.at <= start:
+        return standing
+    if standing is not None:
+        standing.close()
+    return _open(url, format)
+
+
+def _open(url: str, format: str) -> Rows:
+    return ParquetRows(url) if format == "parquet" else CsvRows(url)
+
+
+def _document(number: int, record: Record, columns: Columns) -> Document | Broken:
+    try:
+        return columns.document(record, number, f"row {number}")
+    except ValueError as error:
+        return Broken(f"row {number}: {' '.join(str(error).split())}", number, number + 1)

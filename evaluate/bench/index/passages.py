@@ -1,0 +1,86 @@
+"""Passages for the index bench: paragraphs of installed documentation and glosses of a dictionary, in seven languages.
+
+The texts are their owners' (GPL, BSD, PSF, WordNet and other free licences): fetched by apt on the user's machine,
+never kept in the project.  Each text is there once, short and long ones are left out, the order is that of a hash, so
+that the first n of it are a sample of all.
+"""
+
+import hashlib
+import html
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from train.curate.packages.apt import fetch
+
+GLOSSES = "wordnet-base"
+# What 100,000 passages are drawn from; what a million are drawn from follows.
+FEW = (
+    "debian-handbook",
+    "gimp-help-de",
+    "gimp-help-en",
+    "gimp-help-es",
+    "gimp-help-fr",
+    "gimp-help-it",
+    "gimp-help-ru",
+    "libreoffice-help-de",
+    "libreoffice-help-en-us",
+    "libreoffice-help-es",
+    "libreoffice-help-fr",
+    "libreoffice-help-pt",
+    "libreoffice-help-ru",
+    "postgresql-doc-15",
+    "python3.11-doc",
+)
+MORE = ("linux-doc-6.1", "octave-doc", "openjdk-17-doc", "rust-doc", "sagemath-doc")
+SHORTEST, LONGEST = 40, 500  # characters
+SPAN_WORDS = (5, 12)
+
+_BLOCK = re.compile(r"<(p|li|dd|td)\b[^>]*>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<[^>]*>")
+
+
+def passages(cache: Path, packages: Sequence[str] = FEW) -> list[str]:
+    """Distinct passages of these packages and of the dictionary.  Raises DataUnavailable where they cannot be had."""
+    found = dict.fromkeys(_glosses(fetch(GLOSSES, cache)))
+    for package in packages:
+        found.update(dict.fromkeys(_paragraphs(fetch(package, cache))))
+    return sorted(found, key=_digest)
+
+
+def spans(texts: Sequence[str], seed: int = 7) -> list[str]:
+    """Of each text 5 to 12 words in a row: what somebody who remembers a part of it types."""
+    rng = np.random.default_rng(seed)
+    cut = []
+    for words in (text.split() for text in texts):
+        count = int(rng.integers(SPAN_WORDS[0], SPAN_WORDS[1] + 1))
+        start = int(rng.integers(0, max(1, len(words) - count)))
+        cut.append(" ".join(words[start : start + count]))
+    return cut
+
+
+def _paragraphs(folder: Path) -> Iterator[str]:
+    for page in sorted(folder.rglob("*.html")):
+        if page.is_file():
+            for _, inner in _BLOCK.findall(page.read_text(encoding="utf-8", errors="replace")):
+                yield from _kept(html.unescape(_TAG.sub("", inner)))
+
+
+def _glosses(folder: Path) -> Iterator[str]:
+    """What a word means, one line a meaning, behind the bar of its line."""
+    for file in sorted(folder.rglob("data.*")):
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+            if not line.startswith(" "):
+                yield from _kept(line.partition("|")[2])
+
+
+def _kept(text: str) -> Iterator[str]:
+    text = " ".join(text.split())
+    if SHORTEST <= len(text) <= LONGEST:
+        yield text
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()

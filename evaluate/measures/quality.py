@@ -1,0 +1,85 @@
+"""One task measured: several systems' vectors against the same questions and the same right answers."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from embed.encoder import FloatArray
+from embed.errors import InputError
+from evaluate.measures.bootstrap import Interval, difference, interval
+from evaluate.measures.by_dim import Rows, at_dim, judged_by_dim
+from evaluate.measures.metrics import MEASURES, Judged, Relevant, chance, relevant_columns
+from evaluate.report.report import System, Task
+
+Vectors = FloatArray | Mapping[str, Rows]  # the same for all systems, or one system's each
+
+
+def evaluate_task(
+    name: str,
+    query_vectors: Vectors,
+    document_vectors: Vectors,
+    relevant: Relevant,
+    dims: Sequence[int],
+    *,
+    baseline: str | None = None,
+    excluded: Sequence[Collection[int]] | None = None,
+    draws: int = 2000,
+    seed: int = 0,
+) -> Task:
+    """Every system at every dim, with intervals over queries and paired differences to `baseline`.
+
+    Vectors are [q, D] and [n, D], rows in one order for all systems.  The systems are the keys of whichever side is
+    a mapping: queries where the question is spoken, documents where the archive is.  `relevant` and
+    `excluded` name, for each query, documents by row.
+    """
+    systems = _systems(query_vectors, document_vectors)
+    if baseline is not None and baseline not in systems:
+        raise InputError(f"{name}: baseline {baseline!r} is not among the systems: {', '.join(systems)}")
+    judged = {
+        one: judged_by_dim(_of(query_vectors, one), _of(document_vectors, one), relevant, dims, excluded)
+        for one in systems
+    }
+    measured = tuple(
+        System(
+            one,
+            {dim: _intervals(judged[one][dim], draws, seed) for dim in dims},
+            {dim: _differences(judged[one][dim], judged[baseline][dim], draws, seed) for dim in dims}
+            if baseline is not None and one != baseline
+            else {},
+        )
+        for one in systems
+    )
+    documents = len(at_dim(_of(document_vectors, systems[0]), dims[0]))
+    return Task(name, len(relevant), documents, _mean_chance(relevant, documents, excluded), measured, baseline)
+
+
+def _systems(queries: Vectors, documents: Vectors) -> tuple[str, ...]:
+    names = [tuple(side) for side in (queries, documents) if isinstance(side, Mapping)]
+    if not names or not names[0]:
+        raise InputError("no system to evaluate; give query or document vectors as {system: array}")
+    if set(names[0]) != set(names[-1]):
+        raise InputError(
+            f"queries are of systems {', '.join(names[0])}, documents of {', '.join(names[-1])}; match them"
+        )
+    return names[0]
+
+
+def _of(vectors: Vectors, system: str) -> Rows:
+    return vectors[system] if isinstance(vectors, Mapping) else vectors
+
+
+def _intervals(judged: Judged, draws: int, seed: int) -> dict[str, Interval]:
+    return {measure: interval(judged.values[measure], draws, seed) for measure in MEASURES}
+
+
+def _differences(ours: Judged, theirs: Judged, draws: int, seed: int) -> dict[str, Interval]:
+    return {measure: difference(ours.values[measure], theirs.values[measure], draws, seed) for measure in MEASURES}
+
+
+def _mean_chance(relevant: Relevant, documents: int, excluded: Sequence[Collection[int]] | None) -> dict[str, float]:
+    """Chance over the queries, each with its own number of right answers among its own candidates."""
+    left_out = [len(set(one)) for one in excluded] if excluded is not None else [0] * len(relevant)
+    each = [
+        chance(documents - out, len(right)) for out, right in zip(left_out, relevant_columns(relevant), strict=True)
+    ]
+    return {measure: float(np.mean([one[measure] for one in each])) for measure in MEASURES}

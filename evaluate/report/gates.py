@@ -1,0 +1,37 @@
+"""Which gates a report missed: a decision, taken without side effects; the command turns it into exit code 4."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from evaluate.measures.bootstrap import Interval
+from evaluate.report.report import Report
+from evaluate.spec import GateSpec
+
+
+@dataclass(frozen=True)
+class Missed:
+    """A gate that was not reached, and what was measured; None where the report does not hold it."""
+
+    gate: GateSpec
+    measured: Interval | None
+
+    def __str__(self) -> str:
+        gate = self.gate
+        width = "full width" if gate.dim is None else f"dim {gate.dim}"
+        found = "was not measured" if self.measured is None else f"is {self.measured}"
+        return f"{gate.task}, {gate.system}, {gate.measure} at {width} {found}; the gate is {gate.at_least:g}"
+
+
+def missed_gates(report: Report, gates: Iterable[GateSpec]) -> list[Missed]:
+    """The gates whose mean lies under `at_least`, in their order.  What was not measured is missed."""
+    measured = [(gate, _measured(report, gate)) for gate in gates]
+    return [Missed(gate, found) for gate, found in measured if found is None or not found.mean >= gate.at_least]
+
+
+def _measured(report: Report, gate: GateSpec) -> Interval | None:
+    systems = (one for task in report.tasks if task.name == gate.task for one in task.systems)
+    system = next((one for one in systems if one.name == gate.system), None)
+    if system is None:
+        return None
+    dim = system.full_dim if gate.dim is None else gate.dim
+    return system.by_dim.get(dim, {}).get(gate.measure)

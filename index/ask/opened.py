@@ -1,0 +1,96 @@
+"""A version's parts, found, checked and opened."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from embed.encoder import FloatArray
+from embed.errors import StorageError
+from index.faiss_library import Device, use_gpu
+from index.parts.artifact import (
+    PROVENANCE_COPY,
+    ROUTER,
+    Manifest,
+    ModalityEntry,
+    PartEntry,
+    SegmentEntry,
+    read_manifest,
+)
+from index.parts.local import part_folder
+from index.parts.provenance import Provenance, Stretch
+from index.parts.removed import live_rows, read_removed
+from index.rungs.coder import load_coder
+from index.rungs.segment import Mask, Segment
+from index.rungs.shelf import Card, Shelf
+
+
+@dataclass(frozen=True)
+class Opened:
+    shelves: dict[str, Shelf]  # by modality
+    provenance: Provenance
+    live: dict[str, Sequence[Mask] | None]  # by modality, for each segment; None where no row is removed
+
+
+def open_version(
+    url: str, version: int | None, verify: bool, device: Device | None, check: Callable[[Manifest], None]
+) -> tuple[Manifest, Opened]:
+    """The manifest, which `check` may refuse, and what it names.  Raises as `index.ask.searcher.open_index` says."""
+    manifest = read_manifest(url, version)
+    check(manifest)
+    live = live_rows_of(url, manifest)
+    where = device or manifest.spec.device
+    shelves = {name: _shelf(url, manifest, name, entry, verify, where) for name, entry in manifest.modalities.items()}
+    stretches = [
+        Stretch(entry.modality, entry.first_id, entry.rows, part_folder(url, entry.part, verify) / PROVENANCE_COPY)
+        for entry in manifest.segments
+    ]
+    return manifest, Opened(shelves, Provenance(stretches, live), live)
+
+
+def segments_of(manifest: Manifest, modality: str) -> list[SegmentEntry]:
+    return [entry for entry in manifest.segments if entry.modality == modality]
+
+
+def live_rows_of(url: str, manifest: Manifest) -> dict[str, Sequence[Mask] | None]:
+    """By modality, for each segment which rows [n] may be hits; None where all may."""
+    removed = read_removed(url, manifest)
+    return {name: _live(segments_of(manifest, name), removed) for name in manifest.modalities}
+
+
+def _live(entries: Sequence[SegmentEntry], removed: pa.Table) -> Sequence[Mask] | None:
+    masks = [live_rows(removed, entry) for entry in entries]
+    if all(mask is None for mask in masks):
+        return None
+    return [np.ones(entry.rows, bool) if mask is None else mask for entry, mask in zip(entries, masks, strict=True)]
+
+
+def _shelf(url: str, manifest: Manifest, name: str, entry: ModalityEntry, verify: bool, device: Device) -> Shelf:
+    segments = [Segment.load(part_folder(url, one.part, verify), one) for one in segments_of(manifest, name)]
+    cards = _cards(segments, device)
+    if entry.coder is None:
+        return Shelf(name, segments, cards=cards)
+    coder = load_coder(part_folder(url, entry.coder, verify))
+    router = None if entry.router is None else load_router(url, entry.router, verify)
+    return Shelf(name, segments, entry.curves, coder, router, cards)
+
+
+def _cards(segments: Sequence[Segment], device: Device) -> Sequence[Card]:
+    """The segments' rows on a graphics card; none where there is no card, or not all fit it."""
+    if not use_gpu(device):
+        return ()
+    from index.rungs.gpu import placed
+
+    cards = [placed(segment, device) for segment in segments]
+    return [card for card in cards if card] if all(cards) else ()
+
+
+def load_router(url: str, part: PartEntry, verify: bool = True) -> FloatArray:
+    """[L, D + 1]."""
+    file = part_folder(url, part, verify) / ROUTER
+    try:
+        weights: FloatArray = np.load(file, allow_pickle=False)
+    except (ValueError, OSError) as error:
+        raise StorageError(f"{file}: unreadable router ({error}); build the index again") from None
+    return weights

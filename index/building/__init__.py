@@ -1,0 +1,5 @@
+"""Building: a vectors dataset becomes a version of an index.
+
+In: a dataset and IndexSpec.  Out: a published manifest and its parts.
+Begin at `build`; `survey`, `shard` and `merge` are its steps, `resume` keeps what a stopped build has done.
+"""

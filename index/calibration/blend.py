@@ -1,0 +1,145 @@
+"""What scores mean when speech and text are merged, measured at build time.
+
+Cosines to speech rows and to text rows cannot be compared: the two sit apart in the space, and the asker's own modality
+decides which is nearer.  A calibrated score is a z-score, made in two steps:
+
+1. against the background: the asker's cosines to a fixed sample of the modality's rows give a mean and a deviation,
+   and the cosine is measured in these.  This removes what depends on the asker (typed or spoken, near or far).
+2. against the usual best: the same number for the ten best answers to held-out queries gives a mean and a deviation,
+   and is measured in these.  This removes what depends on the modality (spread, number of rows).
+
+So 0 says "as far above the background as this modality's best ten usually are", and 1 a deviation better.  Within one
+query and one modality the order is that of the cosines.  Held-out queries are rows of both modalities in equal number;
+rows of their own document or recording are no answers to them, since neighbouring windows overlap.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from embed.encoder import FloatArray
+from index.contracts import Hits, IntArray
+from index.neighbours import Mask, scan, unit_rows
+from index.parts.artifact import TopScores
+from index.rungs.segment import Segment
+
+BACKGROUND_ROWS = 512
+QUERIES_PER_MODALITY = 128
+BEST = 10
+# Cosines closer together than this are one value: a background of equal rows must not blow scores up.
+SMALLEST_DEVIATION = 1e-3
+
+
+class Background:
+    """A fixed sample of one modality's rows, to which a query's cosines are compared."""
+
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        """At even steps over all its segments."""
+        total = sum(map(len, segments))
+        at, first, parts = spread(total, BACKGROUND_ROWS), 0, []
+        for segment in segments:
+            here = at[(at >= first) & (at < first + len(segment))] - first
+            parts.append(np.asarray(segment.rows[here], np.float32))
+            first += len(segment)
+        self._sample = np.vstack(parts)
+
+    def standardise(self, queries: FloatArray, scores: FloatArray, dim: int) -> FloatArray:
+        """Cosines [q, k] in deviations above each query's mean cosine to the sample; -inf stays."""
+        cosines = unit_rows(queries, dim) @ unit_rows(self._sample, dim).T
+        mean = cosines.mean(axis=1, keepdims=True)
+        deviation = np.maximum(cosines.std(axis=1, keepdims=True), SMALLEST_DEVIATION)
+        standard: FloatArray = (scores - mean) / deviation
+        return standard
+
+
+def calibrated(standard: FloatArray, usual: TopScores) -> FloatArray:
+    """Second step: standardised cosines in deviations above the usual best."""
+    return ((standard - usual.mean) / usual.std).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One modality's rows as the questions to all."""
+
+    segment: Segment
+    sources: IntArray  # [n], equal numbers for rows of the same recording or document
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    """Rows of all modalities used as queries."""
+
+    vectors: FloatArray  # [q, D]
+    ids: IntArray  # [q]
+    sources: IntArray  # [q]
+
+
+def top_scores(voices: Sequence[Voice], dims: Sequence[int]) -> dict[str, dict[int, TopScores]]:
+    """By modality and dim, of an index of one segment a modality."""
+    held_out = _held_out(voices)
+    return {voice.segment.modality: {dim: _usual_best(voice, held_out, dim) for dim in dims} for voice in voices}
+
+
+def source_numbers(provenance: Sequence[pa.Table]) -> list[IntArray]:
+    """For each modality [n], equal for rows of the same recording or document: same asset, and same item in it."""
+    together = pa.concat_tables(provenance)
+    assets, items = (_codes(together[name]) for name in ("asset_id", "item"))
+    numbers = assets * (int(items.max(initial=0)) + 1) + items
+    return np.split(numbers, np.cumsum([table.num_rows for table in provenance])[:-1])
+
+
+def _codes(column: pa.ChunkedArray) -> IntArray:
+    """[n] a number for each distinct value; null is one of them."""
+    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    codes: IntArray = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes
+
+
+def spread(n: int, count: int, shift: float = 0.0) -> IntArray:
+    """Up to `count` distinct positions below n at even steps, `shift` of a step in."""
+    count = min(n, count)
+    return ((np.arange(count) + shift) * n / max(1, count)).astype(np.int64)
+
+
+def _held_out(voices: Sequence[Voice]) -> _HeldOut:
+    # Half a step away from the background's rows.
+    chosen = [(voice, spread(len(voice.segment), QUERIES_PER_MODALITY, shift=0.5)) for voice in voices]
+    return _HeldOut(
+        np.vstack([np.asarray(voice.segment.rows[at], np.float32) for voice, at in chosen]),
+        np.hstack([at + voice.segment.first_id for voice, at in chosen]),
+        np.hstack([voice.sources[at] for voice, at in chosen]),
+    )
+
+
+def _usual_best(voice: Voice, held_out: _HeldOut, dim: int) -> TopScores:
+    segment = voice.segment
+    best = scan(held_out.vectors, segment.rows, BEST, dim, _own_source(held_out.sources, voice.sources))
+    if not np.isfinite(best.scores).any():  # The modality is one single document: its other rows must do.
+        best = scan(held_out.vectors, segment.rows, BEST, dim, _own_row(held_out.ids - segment.first_id))
+    return _mean_and_deviation(Background([segment]), held_out.vectors, best, dim)
+
+
+def _mean_and_deviation(background: Background, queries: FloatArray, best: Hits, dim: int) -> TopScores:
+    standard = background.standardise(queries, best.scores, dim)
+    values = standard[np.isfinite(standard)]
+    if len(values) < 2:
+        return TopScores(mean=0.0, std=1.0)
+    deviation = max(float(values.std()), SMALLEST_DEVIATION)
+    return TopScores(mean=round(float(values.mean()), 4), std=round(deviation, 4))
+
+
+def _own_row(positions: IntArray) -> Mask:
+    def mask(scores: FloatArray, first: int) -> None:
+        here = np.flatnonzero((positions >= first) & (positions < first + scores.shape[1]))
+        scores[here, positions[here] - first] = -np.inf
+
+    return mask
+
+
+def _own_source(of_queries: IntArray, of_rows: IntArray) -> Mask:
+    def mask(scores: FloatArray, first: int) -> None:
+        scores[of_queries[:, None] == of_rows[first : first + scores.shape[1]]] = -np.inf
+
+    return mask

@@ -1,0 +1,116 @@
+"""The end of the files that a compaction has left behind, so that nothing of what was removed is in any file.
+
+In this order, and each step is found undone, and done, by the next purge when it was cut short:
+
+1. manifests of versions that name a part which the newest does not: each is replaced by a note that names these parts.
+   The number stays taken: a writer that slept must not publish below the newest version, where nobody would see it
+2. the parts that notes name, and then the notes forget them
+3. what no version names (a writer was killed) and a day has not touched: what is younger may be of a writer that lives
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from embed.errors import DegluError
+from embed.storage.store import Entry, delete, join, listing, read_bytes, write_bytes
+from index.parts.artifact import WITHDRAWN, Manifest, manifest_url, part_url, published, read_manifest
+
+ABANDONED = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The log of versions, read as a whole."""
+
+    newest: Manifest
+    older: dict[int, Manifest]
+    notes: dict[int, tuple[str, ...]]  # of versions that were removed: parts that are to go
+    damaged: dict[int, str]  # what is wrong with it
+
+    @property
+    def parts(self) -> set[str]:
+        """Names of all parts that a version names."""
+        return {part.name for manifest in (self.newest, *self.older.values()) for part in manifest.parts}
+
+
+def standing(url: str) -> Standing:
+    """Raises InputError where there is no index."""
+    found = Standing(read_manifest(url), {}, {}, {})
+    for version in published(url):
+        if version >= found.newest.version:
+            continue
+        try:
+            found.older[version] = read_manifest(url, version)
+        except DegluError as error:
+            parts = _noted(url, version)
+            if parts is None:
+                found.damaged[version] = str(error)
+            else:
+                found.notes[version] = parts
+    return found
+
+
+def purge(url: str) -> tuple[int, ...]:
+    """Remove what the newest version does without, as far as it is beyond it; the versions that are gone by it."""
+    gone = _outdated(standing(url))
+    for version, parts in gone.items():
+        _note(url, version, parts)
+    log = standing(url)  # again: somebody may have published
+    for part in sorted({part for parts in log.notes.values() for part in parts} - log.parts):
+        delete(entry.url for entry in listing(part_url(url, part)))
+    for version in sorted(version for version, parts in log.notes.items() if parts):
+        _note(url, version, ())
+    delete(entry.url for entry in abandoned(url, log.parts))
+    return tuple(sorted(gone))
+
+
+def orphans(url: str, named: set[str]) -> Iterator[Entry]:
+    """Objects of parts that are not `named`, and what unfinished builds have left."""
+    for entry in listing(join(url, "parts")):
+        if _part_of(entry.url) not in named:
+            yield entry
+    yield from listing(join(url, "building"))
+
+
+def abandoned(url: str, named: set[str]) -> Iterator[Entry]:
+    """Orphans of a part, or of a build, that nobody has written to for a day."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in orphans(url, named):
+        groups.setdefault(_group(url, entry.url), []).append(entry)
+    yesterday = (datetime.now(UTC) - ABANDONED).isoformat()
+    for entries in groups.values():
+        if max(entry.mtime or "" for entry in entries) < yesterday:
+            yield from entries
+
+
+def _group(url: str, place: str) -> str:
+    """`parts/<name>` or `building/<key>`."""
+    return "/".join(place.removeprefix(url.rstrip("/") + "/").split("/")[:2])
+
+
+def _part_of(place: str) -> str:
+    return place.rsplit("/", 2)[-2]
+
+
+def _outdated(log: Standing) -> dict[int, tuple[str, ...]]:
+    """The older versions that name parts which the newest does not, with these parts."""
+    kept = {part.name for part in log.newest.parts}
+    beyond = {version: {part.name for part in manifest.parts} - kept for version, manifest in log.older.items()}
+    return {version: tuple(sorted(parts)) for version, parts in beyond.items() if parts}
+
+
+def _note(url: str, version: int, parts: tuple[str, ...]) -> None:
+    """In place of a version's manifest."""
+    note = {"kind": WITHDRAWN, "why": "removed by a compaction; a later version holds what is left", "parts": parts}
+    write_bytes(manifest_url(url, version), json.dumps(note, indent=2).encode())
+
+
+def _noted(url: str, version: int) -> tuple[str, ...] | None:
+    """None where it is no note."""
+    try:
+        note = json.loads(read_bytes(manifest_url(url, version)))
+        return tuple(note["parts"]) if note["kind"] == WITHDRAWN else None
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,61 @@
+"""One version follows another: what every change of a standing index shares."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+
+from embed.errors import AlreadyPublished
+from index.parts.artifact import Manifest, SegmentEntry, publish, read_manifest
+from index.parts.removed import store_removed, stored_removed
+
+TRIES = 5  # how often other writers may be first
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a change has done: the version that stands then, and what is different in it."""
+
+    manifest: Manifest
+    published: bool  # False: nothing was to be done, the version stood before
+    added: Mapping[str, int] = field(default_factory=dict)  # rows by modality
+    removed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # rows by reason and modality
+    restored: int = 0  # removed before, and in the dataset again
+    warnings: tuple[str, ...] = ()
+    versions_removed: tuple[int, ...] = ()
+
+
+def revise(url: str, change: Callable[[Manifest], tuple[Manifest | None, Change]]) -> Change:
+    """Publish what `change` makes of the newest version; it is asked again where another writer was first.
+
+    `change` gives the next manifest, None where nothing is to be done, and its account, whose manifest is settled here.
+    Raises AlreadyPublished where others are first every time.
+    """
+    for _ in range(TRIES):
+        newest = read_manifest(url)
+        made, told = change(newest)
+        if made is None:
+            return replace(told, manifest=newest, published=False)
+        if publish(url, made):
+            return replace(told, manifest=made, published=True)
+    raise AlreadyPublished(f"{url}: other writers published first, {TRIES} times; run this again when they are done")
+
+
+def following(
+    url: str, newest: Manifest, segments: Iterable[SegmentEntry], removed: pa.Table, **changes: Any
+) -> Manifest:
+    """The version after the newest, with these segments and REMOVED, whose part is stored."""
+    ordered = tuple(sorted(segments, key=lambda segment: (segment.modality, segment.first_id)))
+    values = {
+        "version": newest.version + 1,
+        "segments": ordered,
+        "removed": store_removed(url, removed),
+        "rows": sum(segment.rows for segment in ordered) - stored_removed(removed),
+    }
+    return newest.model_copy(update={**values, **changes})
+
+
+def end_of(segments: Iterable[SegmentEntry]) -> int:
+    """The first id above all of theirs."""
+    return max((segment.first_id + segment.rows for segment in segments), default=0)

@@ -1,0 +1,193 @@
+"""The index on disk: what its manifest says, and how a version is published.
+
+    <index>/versions/00000001.json            the manifest; its existence publishes the version
+    <index>/parts/coder-<modality>-<digest>/centroids.f32.npy    [L, d], the lists' middles, in the coder's order
+                                            codebook.f32.npy     [M, 16, d / M], what a 4-bit code stands for
+                                            gains.f32.npy        [M], see `index.rungs.coder`
+                                            order.i64.npy        [d], which dims of a vector, in the coder's order
+    <index>/parts/router-<modality>-<digest>/router.f32.npy      [L, D + 1], weights and bias, see `index.rungs.router`
+    <index>/parts/rows-<modality>-<digest>/codes.faiss           4-bit codes by list; of coded segments alone
+                                           rows.i8.npy           [n, D], of coded segments alone
+                                           scales.f32.npy        [n], what 1 of `rows.i8` is worth
+                                           rows.f16.npy          [n, D], mapped, never read as a whole
+                                           provenance.parquet    copies of the dataset's provenance columns
+    <index>/parts/removed-<digest>/removed.parquet               REMOVED: what may not be a hit
+    <index>/building/                                            what a build has finished; gone when it is published
+
+Rows of a coded segment are ordered by list, then by segment_id; of a flat one by segment_id.  A part is named after its
+content and never changes, so that versions share parts and caches never go stale.
+"""
+
+import json
+from typing import Any, Literal
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from embed.errors import InputError, StorageError
+from embed.storage import store
+from embed.tables import ID
+from index.ladder import Curve
+from index.spec import IndexSpec
+
+FORMAT = 2
+CENTROIDS, CODEBOOK, GAINS, ORDER = "centroids.f32.npy", "codebook.f32.npy", "gains.f32.npy", "order.i64.npy"
+ROUTER = "router.f32.npy"
+CODES, ROWS_8, SCALES, ROWS = "codes.faiss", "rows.i8.npy", "scales.f32.npy", "rows.f16.npy"
+PROVENANCE_COPY, REMOVED_ROWS = "provenance.parquet", "removed.parquet"
+VERSION_DIGITS = 8
+WITHDRAWN = "withdrawn index"  # kind of the note in place of a manifest that was removed: see `index.live.purge`
+
+# Why a row is removed: its asset was forgotten, its content replaced or gone in the dataset; or deleted in the index.
+FORGOTTEN, REPLACED, DELETED = "forgotten", "replaced", "deleted"
+REMOVED = pa.schema(
+    [
+        pa.field("segment_id", ID, nullable=False),
+        pa.field("asset_id", ID, nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("part", pa.string()),  # where the row still is; null once compacted away
+        pa.field("position", pa.int64()),  # in that part
+    ]
+)
+
+
+class OtherFormat(InputError):
+    """The index was written by another Deglu; only building it again helps."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileEntry(_Part):
+    bytes: int
+    sha256: str
+
+
+class PartEntry(_Part):
+    """A folder below `parts`."""
+
+    name: str
+    files: dict[str, FileEntry]
+
+
+class SegmentEntry(_Part):
+    part: PartEntry
+    modality: str
+    first_id: int  # the id of its first row; a row's id is this plus its position
+    rows: int  # stored, removed ones included
+    coded: bool
+    encoder: str
+    drift: float | None  # error of its codes over that of the rows the coder was made from; None where not coded
+
+
+class TopScores(_Part):
+    """How far above the modality's background its best answers usually stand: `index.calibration.blend`."""
+
+    mean: float
+    std: float
+
+
+class ModalityEntry(_Part):
+    """What all segments of one modality share."""
+
+    coder: PartEntry | None  # None: every row is read
+    router: PartEntry | None
+    curves: tuple[Curve, ...]  # by dim, full width first; empty where every row is read
+    top_scores: dict[int, TopScores]  # by dim
+
+
+class Lineage(_Part):
+    """Where the rows came from; nothing is read from there again, save by --append and verify."""
+
+    url: str
+    version: int
+    sha256: str | None  # of the dataset version's manifest
+    settings: dict[str, Any]  # what the dataset was embedded with; its `encoder`, where there is one, can be asked with
+
+
+class Manifest(_Part):
+    kind: Literal["index"] = "index"
+    format: int
+    version: int
+    spec: IndexSpec
+    space: str
+    dims: tuple[int, ...]
+    metric: Literal["cosine"]
+    rows: int  # that may be hits
+    segments: tuple[SegmentEntry, ...]  # by modality, then first_id
+    modalities: dict[str, ModalityEntry]
+    removed: PartEntry | None
+    lineage: Lineage
+
+    @property
+    def parts(self) -> list[PartEntry]:
+        """Every part that this version needs, each once."""
+        shared = [part for entry in self.modalities.values() for part in (entry.coder, entry.router)]
+        named = {part.name: part for part in [*(s.part for s in self.segments), *shared, self.removed] if part}
+        return list(named.values())
+
+    def calls_same(self, other: "Manifest") -> bool:
+        """Whether both versions hold the same index; measured times may differ."""
+        return self._content() == other._content()
+
+    def _content(self) -> dict[str, Any]:
+        values = self.model_dump(exclude={"version": True, "modalities": True, "spec": {"device", "output", "workers"}})
+        shared = {name: (entry.coder, entry.router, entry.top_scores) for name, entry in self.modalities.items()}
+        return values | {"shared": shared}
+
+
+def publish(url: str, manifest: Manifest) -> bool:
+    """Make the version visible, whole; False where another writer published this version first."""
+    text = json.dumps(manifest.model_dump(mode="json"), indent=2, sort_keys=True)
+    return store.create_exclusive(manifest_url(url, manifest.version), text.encode())
+
+
+def published(url: str) -> list[int]:
+    """Numbers of the versions, ascending; those before the newest may be withdrawn."""
+    names = [_stem(entry.url) for entry in store.listing(store.join(url, "versions"), ".json")]
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def newest_version(url: str) -> int:
+    """0 where there is none."""
+    return max(published(url), default=0)
+
+
+def read_manifest(url: str, version: int | None = None) -> Manifest:
+    """A version's manifest; None is the newest.  Raises InputError where there is none, StorageError if damaged."""
+    wanted = version or newest_version(url)
+    place = manifest_url(url, wanted)
+    if not wanted or not store.exists(place):
+        what = f"no version {version}" if version else "no index"
+        raise InputError(f"{url}: {what} here; build one with `deglu index SPEC`, whose output is this url")
+    return _parsed(store.read_bytes(place), place)
+
+
+def manifest_url(url: str, version: int) -> str:
+    return store.join(url, "versions", f"{version:0{VERSION_DIGITS}d}.json")
+
+
+def part_url(url: str, part: str) -> str:
+    return store.join(url, "parts", part)
+
+
+def _parsed(data: bytes, place: str) -> Manifest:
+    try:
+        values: dict[str, Any] = json.loads(data)
+        if values.get("kind") == WITHDRAWN:
+            raise InputError(f"{place}: {values['why']}")
+        if values.get("kind") != "index":
+            raise InputError(f"{place}: no manifest of an index; ask an index, as `deglu index SPEC` writes it")
+        if values.get("format") != FORMAT:
+            raise OtherFormat(
+                f"{place}: index format {values.get('format')}, this Deglu reads {FORMAT}; build it again"
+            )
+        return Manifest.model_validate(values)
+    except (ValueError, AttributeError, KeyError, RecursionError, ValidationError):
+        raise StorageError(f"{place}: damaged manifest; build the index again with `deglu index SPEC`") from None
+
+
+def _stem(url: str) -> str:
+    return url.rsplit("/", 1)[-1].removesuffix(".json")

@@ -1,0 +1,91 @@
+"""An index's parts on this machine: local ones where they lie, remote ones fetched once; none is trusted unread."""
+
+import hashlib
+import re
+from pathlib import Path
+
+from embed.errors import InputError, StorageError
+from embed.storage import store
+from index.parts.artifact import FileEntry, PartEntry, part_url
+from index.parts.checked import is_noted, note
+from index.parts.copies import copies_folder, copy_of
+
+# Builds give the same bytes: the same spec into the same output replaces what is damaged.
+REPAIR = "run the same `deglu index SPEC` again, which repairs it"
+# They become paths on this machine, and a manifest may be anybody's.
+PLAIN_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
+
+
+def part_folder(url: str, entry: PartEntry, verify: bool = True) -> Path:
+    """The folder that holds the part's files; of a remote index a copy in the cache, made when missing.
+
+    Sizes are always compared with the manifest, hashes when it is fetched and when `verify`, but not again while the
+    files stay as they were found good.  Safe for several threads and processes at once.
+
+    Raises StorageError naming the file that is missing, cut short or changed, or the part that the cache cannot hold.
+    """
+    _check_names(entry)
+    place = part_url(url, entry.name)
+    folder = local_path(place)
+    cure = REPAIR
+    if folder is None:
+        # A part's name is its content, so one cache serves all versions and all indexes.
+        cure = f"remove {copies_folder() / entry.name}, it is fetched again on the next use"
+        folder = copy_of(entry, lambda draft: _fetch(place, entry, draft))
+    _check_part(folder, entry, verify, cure)
+    return folder
+
+
+def local_path(url: str) -> Path | None:
+    """The path of a local url; None for any other."""
+    return None if url.startswith(store.S3) else Path(url)
+
+
+def describe(path: Path) -> FileEntry:
+    return FileEntry(bytes=path.stat().st_size, sha256=_sha256(path))
+
+
+def check(path: Path, expected: FileEntry, verify: bool = True, cure: str = REPAIR) -> None:
+    """Raises StorageError where the file is not the one the manifest names."""
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise StorageError(f"{path}: missing; {cure}") from None
+    if size != expected.bytes:
+        raise StorageError(f"{path}: {size} bytes where the manifest says {expected.bytes}; {cure}")
+    if verify and _sha256(path) != expected.sha256:
+        raise StorageError(f"{path}: damaged, its sha256 is not the manifest's; {cure}")
+
+
+def _check_names(entry: PartEntry) -> None:
+    for name in (entry.name, *entry.files):
+        if not PLAIN_NAME.fullmatch(name):
+            raise StorageError(f"{name!r} is no name of a part or of its file: the manifest is damaged; {REPAIR}")
+
+
+def _check_part(folder: Path, entry: PartEntry, verify: bool, cure: str) -> None:
+    for name, file in entry.files.items():
+        check(folder / name, file, verify=False, cure=cure)
+    if verify and not is_noted(folder, entry):
+        for name, file in entry.files.items():
+            check(folder / name, file, cure=cure)
+        note(folder, entry)
+
+
+def _fetch(place: str, entry: PartEntry, folder: Path) -> None:
+    for path in store.in_turn(lambda name: _fetched(store.join(place, name), folder), entry.files):
+        if describe(path) != entry.files[path.name]:
+            damaged = store.join(place, path.name)
+            raise StorageError(f"{damaged}: cut short or damaged, it is not the file of the manifest; {REPAIR}")
+
+
+def _fetched(url: str, folder: Path) -> Path:
+    try:
+        return store.local_copy(url, folder)
+    except InputError:
+        raise StorageError(f"{url}: missing; {REPAIR}") from None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,54 @@
+"""One file of a part, or some rows of one, without the rest: what changes of an index need of segments that stay.
+
+A segment of a remote index may be gigabytes; who adds a hundred rows to it needs the ids, not the vectors.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.errors import InputError, StorageError
+from embed.storage import store
+from index.calibration.blend import spread
+from index.parts.artifact import ROWS, PartEntry, part_url
+from index.parts.copies import copies_folder
+from index.parts.local import REPAIR, check, local_path
+
+BLOCKS, BLOCK_ROWS = 64, 256
+FLOAT16_BYTES = 2
+
+
+@contextmanager
+def file_of(url: str, part: PartEntry, name: str) -> Iterator[Path]:
+    """The file where it lies, or in the cache, or fetched for the moment.  Raises StorageError where it is damaged."""
+    place = part_url(url, part.name)
+    local = local_path(place) or copies_folder() / part.name
+    if local_path(place) or (local / name).exists():
+        check(local / name, part.files[name])
+        yield local / name
+        return
+    with tempfile.TemporaryDirectory(prefix="deglu-file-") as scratch:
+        try:
+            path = store.local_copy(store.join(place, name), Path(scratch))
+        except InputError:
+            raise StorageError(f"{store.join(place, name)}: missing; {REPAIR}") from None
+        check(path, part.files[name])
+        yield path
+
+
+def some_rows(url: str, part: PartEntry) -> NDArray[np.float16]:
+    """Up to 16,384 of a segment's rows [n, D], in stretches at even steps; all of fewer."""
+    with store.open_input(store.join(part_url(url, part.name), ROWS)) as stream:
+        np.lib.format.read_magic(stream)
+        (count, width), _, _ = np.lib.format.read_array_header_1_0(stream)
+        first, blocks = stream.tell(), []
+        for block in spread(-(-count // BLOCK_ROWS), BLOCKS):
+            start = int(block) * BLOCK_ROWS
+            stream.seek(first + start * width * FLOAT16_BYTES)
+            data = stream.read(min(BLOCK_ROWS, count - start) * width * FLOAT16_BYTES)
+            blocks.append(np.frombuffer(data, np.float16).reshape(-1, width))
+    return np.concatenate(blocks)

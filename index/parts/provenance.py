@@ -1,0 +1,84 @@
+"""What the index knows of its rows: read from disk when first asked for, by column where a filter asks."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from embed.errors import InputError
+from index.contracts import IntArray
+from index.filter import Where
+from index.rungs.segment import Mask
+
+MASKS = 16  # filters remembered, 1 bit a row each
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The rows of one segment."""
+
+    modality: str
+    first_id: int
+    rows: int
+    file: Path
+
+
+class Provenance:
+    """Of all segments; safe to use from several threads."""
+
+    def __init__(self, stretches: Sequence[Stretch], live: Mapping[str, Sequence[Mask] | None]) -> None:
+        """In the order of the manifest's segments; `live` as in `kept`."""
+        self._stretches, self._live = list(stretches), live
+        self._tables: dict[Path, pa.Table] = {}
+        self._masks: OrderedDict[tuple[str, str], list[Mask]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def rows(self, ids: IntArray, url: str) -> pa.Table:
+        """Provenance of the ids, in their order.  Raises InputError for one that is no row."""
+        firsts = np.array([stretch.first_id for stretch in self._stretches] or [0])
+        place = np.searchsorted(np.sort(firsts), ids, "right") - 1
+        order = np.argsort(firsts)
+        parts, where = [], []
+        for number, at in enumerate(order):
+            here = np.flatnonzero(place == number)
+            parts.append(self._taken(self._stretches[at] if self._stretches else None, ids[here], url))
+            where.append(here)
+        self._known(ids[place < 0], url)
+        back = np.argsort(np.concatenate(where), kind="stable")
+        return pa.concat_tables(parts).take(pa.array(back)).combine_chunks()
+
+    def kept(self, modality: str, where: Where, live: Sequence[Mask] | None) -> list[Mask]:
+        """For each segment of the modality, which rows the filter and `live` keep; None keeps all."""
+        with self._lock:
+            key = modality, where.text
+            if key not in self._masks:
+                stretches = [stretch for stretch in self._stretches if stretch.modality == modality]
+                masks = [where.mask(pq.read_table(stretch.file, columns=list(where.columns))) for stretch in stretches]
+                self._masks[key] = [mask if live is None else mask & live[place] for place, mask in enumerate(masks)]
+            self._masks.move_to_end(key)
+            while len(self._masks) > MASKS:
+                self._masks.popitem(last=False)
+            return self._masks[key]
+
+    def _taken(self, stretch: Stretch | None, ids: IntArray, url: str) -> pa.Table:
+        if stretch is None:
+            self._known(ids, url)
+            return pa.table({})
+        inside = ids - stretch.first_id
+        self._known(ids[inside >= stretch.rows], url)
+        return self._table(stretch.file).take(pa.array(inside))
+
+    def _known(self, unknown: IntArray, url: str) -> None:
+        if len(unknown):
+            raise InputError(f"{url}: no row {unknown[0]} in this version; ids are those of its hits")
+
+    def _table(self, file: Path) -> pa.Table:
+        with self._lock:
+            if file not in self._tables:
+                self._tables[file] = pq.read_table(file)
+            return self._tables[file]

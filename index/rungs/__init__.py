@@ -1,0 +1,5 @@
+"""Rungs: route, scan, rank, exact; each reads fewer rows with more bits.
+
+In: queries [q, D].  Out: candidates, then hits with exact cosines.
+Begin at `shelf` (all rungs over one modality); `router`, `coder` and `kernels` are the rungs, `gpu` replaces them.
+"""

@@ -1,0 +1,144 @@
+"""One immutable stretch of rows of one modality: its files, opened, and the stages that read them.
+
+Shapes: q queries, L lists, n rows, c candidates, k places, D full width.  Positions count from 0 in each segment.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.encoder import FloatArray
+from embed.errors import StorageError
+from index.contracts import NO_ID, Hits, IntArray
+from index.faiss_library import library
+from index.neighbours import scan
+from index.parts.artifact import CODES, ROWS, ROWS_8, SCALES, SegmentEntry
+
+CODE_BITS = 4
+FEW = 4  # queries; up to so many are compared row by row, more by matrix products
+
+Mask = NDArray[np.bool_]
+
+
+class Segment:
+    """Rows stay on disk, mapped; codes are in memory.  Safe to search from several threads."""
+
+    def __init__(
+        self,
+        modality: str,
+        first_id: int,
+        rows: NDArray[np.float16],
+        codes: Any = None,
+        rows_8: NDArray[np.int8] | None = None,
+        scales: FloatArray | None = None,
+    ) -> None:
+        """`codes` is a faiss index over `rows` [n, D], `rows_8` and `scales` are as `index.parts.artifact` says."""
+        self.modality, self.first_id, self.rows = modality, first_id, rows
+        self.codes, self._rows_8, self._scales = codes, rows_8, scales
+        self._bits = rows.view(np.uint16)
+
+    @classmethod
+    def load(cls, folder: Path, entry: SegmentEntry) -> "Segment":
+        """Raises StorageError for files that are no segment, or not the one of the entry."""
+        try:
+            rows = _mapped(folder / ROWS)
+            if not entry.coded:
+                segment = cls(entry.modality, entry.first_id, rows)
+            else:
+                codes = library().read_index(str(folder / CODES))
+                scales = np.load(folder / SCALES, allow_pickle=False)
+                segment = cls(entry.modality, entry.first_id, rows, codes, _mapped(folder / ROWS_8), scales)
+        except (RuntimeError, ValueError, OSError) as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise StorageError(f"{folder}: unreadable segment ({reason}); build the index again") from None
+        segment._check(folder, entry.rows)
+        return segment
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def coded(self) -> bool:
+        return self.codes is not None
+
+    def list_sizes(self) -> IntArray:
+        """Rows in each list [L]."""
+        lists = self.codes.invlists
+        return np.array([lists.list_size(number) for number in range(self.codes.nlist)], np.int64)
+
+    def lists(self) -> NDArray[np.int32]:
+        """The list of each row: int32 [n]."""
+        faiss, found = library(), np.empty(len(self), np.int32)
+        for number, size in enumerate(self.list_sizes()):
+            if size:
+                found[faiss.rev_swig_ptr(self.codes.invlists.get_ids(number), int(size))] = number
+        return found
+
+    def scan(self, queries: FloatArray, lists: IntArray, near: FloatArray, count: int, selector: Any) -> IntArray:
+        """Positions [q, count] of the best codes in each query's lists; -1 fills.
+
+        queries [q, d] in the coder's order of dims; lists [q, w] padded with -1, near [q, w] cosines to their middles;
+        selector is faiss' or None.
+        """
+        swig = library().swig_ptr
+        scores = np.empty((len(queries), count), np.float32)
+        found = np.empty((len(queries), count), np.int64)
+        how = _parameters(lists.shape[1]) if selector is None else _parameters_of(lists.shape[1], selector)
+        pointers = [swig(lists), swig(near), swig(scores), swig(found)]
+        self.codes.search_preassigned_c(len(queries), swig(queries), count, *pointers, False, how)
+        return found
+
+    def rank(self, queries: FloatArray, candidates: IntArray, dim: int, count: int) -> IntArray:
+        """The `count` best of the candidates [q, c] by 8-bit rows: positions [q, count]."""
+        from index.rungs import kernels
+
+        found, scores = _places(len(queries), count)
+        kernels.rank(queries, candidates, self._rows_8, self._scales, dim, found, scores)
+        return found
+
+    def exact(self, queries: FloatArray, candidates: IntArray, dim: int, count: int) -> Hits:
+        """The `count` best of the candidates [q or 1, c] by cosine at `dim`; ids are the index's."""
+        from index.rungs import kernels
+
+        found, scores = _places(len(queries), count)
+        kernels.exact(queries, candidates, self._bits, dim, self.first_id, found, scores)
+        return Hits(found, scores)
+
+    def read_all(self, queries: FloatArray, dim: int, count: int, kept: Mask | None) -> Hits:
+        """As `exact`, of every row, or of every row that is `kept` [n]."""
+        places = np.arange(len(self)) if kept is None else np.flatnonzero(kept)
+        if len(queries) <= FEW:
+            return self.exact(queries, places[None], dim, count)
+        hits = scan(queries, self.rows if kept is None else self.rows[places], count, dim)
+        found = hits.ids != NO_ID
+        hits.ids[found] = places[hits.ids[found]] + self.first_id
+        return hits
+
+    def _check(self, folder: Path, rows: int) -> None:
+        counts = {len(self.rows)}
+        if self.codes is not None and self._rows_8 is not None and self._scales is not None:
+            counts |= {int(self.codes.ntotal), len(self._rows_8), len(self._scales)}
+        if counts != {rows}:
+            raise StorageError(f"{folder}: holds {sorted(counts)} rows where the manifest says {rows}; build again")
+
+
+def _places(q: int, count: int) -> tuple[IntArray, FloatArray]:
+    return np.empty((q, count), np.int64), np.empty((q, count), np.float32)
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    """The array of a .npy file; never written to, though numba takes it for an array that may be."""
+    return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
+
+
+@lru_cache(maxsize=4_096)
+def _parameters(width: int) -> Any:
+    """faiss' for so many lists a query; making them takes longer than reading a list."""
+    return library().SearchParametersIVF(nprobe=width)
+
+
+def _parameters_of(width: int, selector: Any) -> Any:
+    return library().SearchParametersIVF(nprobe=width, sel=selector)

@@ -1,0 +1,219 @@
+"""All segments of one modality, searched as one: route, scan, rank, exact; or every row.
+
+Shapes: q queries, L lists, k places, D full width.  Ids are the index's.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from embed.encoder import FloatArray
+from index.contracts import NO_ID, Hits, IntArray, StageCost
+from index.faiss_library import library
+from index.ladder import Curve, Setting
+from index.neighbours import join
+from index.rungs.coder import Coder
+from index.rungs.segment import Mask, Segment
+
+FLOAT32_BYTES, FLOAT16_BYTES, INT8_BYTES = 4, 2, 1
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What one search wants of a shelf."""
+
+    k: int
+    dim: int
+    setting: Setting | None  # None: read every row
+    hidden: Sequence[IntArray] | None = None  # for each query, ids that may not be hits
+    kept: Sequence[Mask] | None = None  # for each segment, which rows may be hits
+    on_card: bool = False  # every row, on a graphics card
+
+    def of(self, queries: slice) -> "Wish":
+        """The same for some of the queries."""
+        hidden = None if self.hidden is None else self.hidden[queries]
+        return Wish(self.k, self.dim, self.setting, hidden, self.kept, self.on_card)
+
+
+Tell = Callable[[StageCost], None]
+
+
+class Card(Protocol):
+    """A segment's rows on a graphics card."""
+
+    def search(self, queries: FloatArray, k: int) -> Hits:
+        """The k best for unit queries [q, D]; ids are the index's."""
+
+
+class Shelf:
+    """Opened segments with what they share.  Safe to search from several threads."""
+
+    def __init__(
+        self,
+        modality: str,
+        segments: Sequence[Segment],
+        curves: Sequence[Curve] = (),
+        coder: Coder | None = None,
+        router: FloatArray | None = None,
+        cards: Sequence[Card] = (),
+    ) -> None:
+        """`router` [L, D + 1] is of `index.rungs.router`; with a coder every segment is coded, without one none is.
+
+        `cards` are the segments' rows on a graphics card, of all segments or of none: see `index.rungs.gpu`.
+        """
+        self.cards = tuple(cards)
+        self.modality, self.segments, self.curves, self.coder = modality, tuple(segments), tuple(curves), coder
+        self._sizes = [segment.list_sizes() for segment in segments] if coder else []
+        if coder is not None and router is not None:
+            self._set_router(coder, router)
+
+    @property
+    def rows(self) -> int:
+        """Stored ones, removed ones included."""
+        return sum(map(len, self.segments))
+
+    @property
+    def width(self) -> int:
+        return int(self.segments[0].rows.shape[1])
+
+    def middles(self) -> FloatArray:
+        """Of the lists [L, D].  Only of a shelf with a coder."""
+        assert self.coder is not None
+        return self.coder.middles(self.width)
+
+    def with_router(self, router: FloatArray) -> "Shelf":
+        """The same rows, routed by these weights [L, D + 1]."""
+        return Shelf(self.modality, self.segments, self.curves, self.coder, router)
+
+    def curve(self, dim: int, k: int) -> Curve | None:
+        """The one measured at `dim` for the fewest hits that are at least k, else for the most."""
+        fitting = sorted((curve for curve in self.curves if curve.dim == dim), key=lambda curve: curve.k)
+        return next((curve for curve in fitting if curve.k >= k), fitting[-1] if fitting else None)
+
+    def search(self, queries: FloatArray, wish: Wish, tell: Tell | None = None) -> Hits:
+        """Hits for unit queries [q, D], zero behind the wish's width."""
+        count = wish.k if wish.hidden is None else wish.k + max(map(len, wish.hidden), default=0)
+        if wish.on_card:
+            parts = [self._on_card(place, queries, wish, count, tell) for place in range(len(self.segments))]
+        elif wish.setting is None or self.coder is None:
+            parts = [self._read_all(place, queries, wish, count, tell) for place in range(len(self.segments))]
+        else:
+            parts = self._two_stages(queries, wish, wish.setting, count, tell)
+        hits = parts[0] if len(parts) == 1 else join(parts, count)
+        return hits if wish.hidden is None else _without(hits, wish.hidden, wish.k)
+
+    def route(self, queries: FloatArray, depth: float, tell: Tell | None = None) -> tuple[IntArray, FloatArray]:
+        """Lists that each query reads [q, w], padded with -1, and the cosines to their middles [q, w]."""
+        from index.rungs import kernels
+
+        began = time.perf_counter()
+        scores = np.empty((len(queries), len(self._weights)), np.float32)
+        kernels.products(queries, self._weights, scores)
+        lists, near = np.empty(scores.shape, np.int64), np.empty(scores.shape, np.float32)
+        tables = self._bias, self._log_sizes, depth, self.cut(queries), self._middles
+        width = kernels.route(scores, *tables, lists, near)
+        if tell:
+            tell(self._cost("route", queries.shape[1], scores.size, queries.shape[1] * FLOAT32_BYTES, began))
+        return np.ascontiguousarray(lists[:, :width]), np.ascontiguousarray(near[:, :width])
+
+    def candidates(self, queries: FloatArray, lists: IntArray, near: FloatArray, count: int) -> IntArray:
+        """Positions [q, count] of the best codes of the only segment, in the queries' lists."""
+        return self.segments[0].scan(self.cut(queries), lists, near, count, None)
+
+    def cut(self, queries: FloatArray) -> FloatArray:
+        """As the coder orders dims [q, d]."""
+        assert self.coder is not None
+        return np.ascontiguousarray(queries[:, self.coder.order])
+
+    def from_lists(
+        self, queries: FloatArray, lists: IntArray, near: FloatArray, wish: Wish, count: int, tell: Tell | None = None
+    ) -> list[Hits]:
+        """For each segment the `count` best of the rows in the queries' lists [q, w]."""
+        cut = self.cut(queries)
+        return [
+            self._of_segment(place, queries, cut, lists, near, wish, count, tell) for place in range(len(self.segments))
+        ]
+
+    def rows_in(self, lists: IntArray) -> int:
+        """Rows that are read of all segments where queries read these lists [q, w]."""
+        return sum(_read(sizes, lists) for sizes in self._sizes)
+
+    def _two_stages(
+        self, queries: FloatArray, wish: Wish, setting: Setting, count: int, tell: Tell | None
+    ) -> list[Hits]:
+        lists, near = self.route(queries, setting.depth, tell)
+        return self.from_lists(queries, lists, near, wish, count, tell)
+
+    def _of_segment(
+        self,
+        place: int,
+        queries: FloatArray,
+        cut: FloatArray,
+        lists: IntArray,
+        near: FloatArray,
+        wish: Wish,
+        count: int,
+        tell: Tell | None,
+    ) -> Hits:
+        segment, setting = self.segments[place], wish.setting
+        assert setting is not None
+        shortlist, last = max(setting.shortlist, count), max(setting.exact, count)
+        began = time.perf_counter()
+        candidates = segment.scan(cut, lists, near, shortlist, self._selector(wish, place))
+        scanned = time.perf_counter()
+        ranked = segment.rank(queries, candidates, wish.dim, last)
+        done = time.perf_counter()
+        hits = segment.exact(queries, ranked, wish.dim, count)
+        if tell:
+            full, code = queries.shape[1], segment.codes.code_size
+            tell(self._cost("scan", cut.shape[1], _read(self._sizes[place], lists), code, began, scanned))
+            tell(self._cost("rank", wish.dim, candidates.size, full * INT8_BYTES, scanned, done))
+            tell(self._cost("exact", wish.dim, ranked.size, full * FLOAT16_BYTES, done))
+        return hits
+
+    def _read_all(self, place: int, queries: FloatArray, wish: Wish, count: int, tell: Tell | None) -> Hits:
+        segment, began = self.segments[place], time.perf_counter()
+        kept = None if wish.kept is None else wish.kept[place]
+        hits = segment.read_all(queries, wish.dim, count, kept)
+        if tell:
+            read = len(queries) * (len(segment) if kept is None else int(kept.sum()))
+            tell(self._cost("all", wish.dim, read, queries.shape[1] * FLOAT16_BYTES, began))
+        return hits
+
+    def _on_card(self, place: int, queries: FloatArray, wish: Wish, count: int, tell: Tell | None) -> Hits:
+        began = time.perf_counter()
+        hits = self.cards[place].search(queries, count)
+        if tell:
+            read = len(queries) * len(self.segments[place])
+            tell(self._cost("card", wish.dim, read, queries.shape[1] * FLOAT16_BYTES, began))
+        return hits
+
+    def _selector(self, wish: Wish, place: int) -> Any:
+        if wish.kept is None:
+            return None
+        return library().IDSelectorBitmap(np.packbits(wish.kept[place], bitorder="little"))
+
+    def _set_router(self, coder: Coder, router: FloatArray) -> None:
+        weights = np.ascontiguousarray(router[:, :-1], np.float32)
+        self._weights, self._middles = weights, np.ascontiguousarray(coder.centroids)
+        self._bias = np.ascontiguousarray(router[:, -1], np.float32)
+        self._log_sizes = np.log(np.maximum(sum(self._sizes), 1)).astype(np.float32)
+
+    def _cost(
+        self, stage: str, dim: int, rows: int, row_bytes: int, began: float, ended: float | None = None
+    ) -> StageCost:
+        return StageCost(stage, self.modality, dim, rows, rows * row_bytes, (ended or time.perf_counter()) - began)
+
+
+def _read(sizes: IntArray, lists: IntArray) -> int:
+    return int(sizes[lists[lists != NO_ID]].sum())
+
+
+def _without(hits: Hits, hidden: Sequence[IntArray], k: int) -> Hits:
+    """The k best that are not hidden."""
+    gone = np.array([np.isin(row, some) for row, some in zip(hits.ids, hidden, strict=True)]).reshape(hits.ids.shape)
+    shown = Hits(np.where(gone, NO_ID, hits.ids), np.where(gone, -np.inf, hits.scores).astype(np.float32))
+    return join([shown], k)

@@ -1,0 +1,91 @@
+"""`deglu query --explain`: what each stage read and took, how deep the search went, and why no deeper."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from index.contracts import Chosen, Explanation, StageCost
+from index.parts.artifact import Manifest
+from jobs.command.terminal import add_row, drawn, many, table_of
+
+ROUTE = "route"  # reads the middles of lists; all other stages read rows
+KINDS = {"rows": "rows of its own", "spans": "spans of its texts", "log": "what people asked"}
+
+
+def costs_of(manifest: Manifest, explanation: Explanation) -> dict[str, Any]:
+    """All that is known of one call, as JSON values; numbers are of all its queries together."""
+    stored = _stored(manifest)
+    return {
+        "space": manifest.space,
+        "version": manifest.version,
+        "queries": explanation.queries,
+        "search_s": explanation.seconds,
+        "stages": [_stage(cost, explanation.queries, stored) for cost in explanation.stages],
+        "chosen": {one.modality: _chosen(one, stored) for one in explanation.chosen},
+    }
+
+
+def in_words(told: Mapping[str, Any]) -> str:
+    """What `costs_of` holds, for a terminal; with the `model` that encoded in `encode_s`, and `first_search_s`."""
+    times = (
+        f"encoded by {told['model']} in {_ms(told['encode_s'])} ms, searched in {_ms(told['search_s'])} ms "
+        f"({_ms(told['first_search_s'])} ms at first, while files and code were loaded)"
+    )
+    table = table_of(
+        "modality", "stage", "dim", "read", "of all", "MB", "ms", right=("dim", "read", "of all", "MB", "ms")
+    )
+    for stage in told["stages"]:
+        thing = "list" if stage["stage"] == ROUTE else "row"
+        share = "" if stage["share"] is None else f"{100 * stage['share']:.3g} %"
+        size, spent = f"{stage['bytes'] / 1e6:.2f}", _ms(stage["seconds"])
+        read = f"{stage['rows']:,} {thing}{'' if stage['rows'] == 1 else 's'}"
+        add_row(table, stage["modality"], stage["stage"], stage["dim"], read, share, size, spent)
+    chosen = [line for name, one in told["chosen"].items() for line in _chosen_in_words(name, one)]
+    return "\n".join([f"{many(told['queries'], 'question')}: {times}", drawn(table), *chosen])
+
+
+def _stored(manifest: Manifest) -> dict[str, int]:
+    """Rows in the files of each modality, removed ones included: they are scanned too."""
+    found: dict[str, int] = {}
+    for segment in manifest.segments:
+        found[segment.modality] = found.get(segment.modality, 0) + segment.rows
+    return found
+
+
+def _stage(cost: StageCost, queries: int, stored: Mapping[str, int]) -> dict[str, Any]:
+    every = queries * stored[cost.modality]
+    return {**asdict(cost), "share": None if cost.stage == ROUTE or not every else cost.rows / every}
+
+
+def _chosen(one: Chosen, stored: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "rows": stored[one.modality],
+        "why": one.why,
+        "setting": None if one.setting is None else one.setting.model_dump(mode="json"),
+        "measured": None if one.measured is None else one.measured.model_dump(mode="json"),
+    }
+
+
+def _chosen_in_words(name: str, one: Mapping[str, Any]) -> list[str]:
+    lines = [f"{name}: {one['why']}"]
+    if one["measured"] is not None:
+        lines += _measured(one["measured"])
+    if one["setting"] is not None:
+        deep = one["setting"]
+        lines.append(
+            f"  setting   depth {deep['depth']:.3g}, shortlist of {deep['shortlist']:,}, exact for {deep['exact']:,}"
+        )
+    return lines
+
+
+def _measured(point: Mapping[str, Any]) -> list[str]:
+    kinds = ", ".join(f"{found:.4f} ({KINDS.get(kind, kind)})" for kind, found in point["recall"].items())
+    return [
+        f"  measured  recall {kinds}; 95 % sure of {point['low']:.4f}",
+        f"  cost      {100 * point['rows_read']:.3g} % of the rows scanned; {point['ms_one']:.3g} ms a question alone, "
+        f"{point['ms_many']:.3g} ms among many",
+    ]
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:.2f}"

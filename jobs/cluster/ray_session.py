@@ -1,0 +1,130 @@
+"""One Ray for a job: the cluster it runs on, the one already joined, or a private one on this machine."""
+
+import logging
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+# Ray reads these when it is first imported: a job wants neither its advice nor its usage reports.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+import ray
+import ray.data
+
+from embed.storage.scratch import living_folder, remove_leftovers
+
+logger = logging.getLogger(__name__)
+
+PLACE, PREFIX = Path("/tmp"), "dg"
+PRIVATE = ("RAY_TMPDIR", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
+
+
+@contextmanager
+def ray_session(cpus: int | None = None) -> Iterator[None]:
+    """Ray is ready inside; afterwards only what was started here is shut down.
+
+    Joins the session this process has, else the cluster that RAY_ADDRESS names (as in a submitted job), else
+    starts one on this machine with `cpus` cores (all of them by default).
+    """
+    if ray.is_initialized():
+        _quieten()
+        yield
+    elif os.environ.get("RAY_ADDRESS", "local") != "local":
+        with _joined(os.environ["RAY_ADDRESS"]):
+            yield
+    else:
+        with _private_folder() as folder, _started(folder, cpus):
+            yield
+
+
+def last_line(error: BaseException) -> str:
+    """What went wrong at the bottom of an error of Ray's, which are pages."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1].strip()
+
+
+def first_line(error: BaseException) -> str:
+    """What went wrong at the top of an error whose bottom is advice."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()
+
+
+@contextmanager
+def _joined(address: str) -> Iterator[None]:
+    ray.init(address=address, log_to_driver=_verbose(), logging_level=_level())
+    _quieten()
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _started(folder: Path, cpus: int | None) -> Iterator[None]:
+    ray.init(
+        address="local",
+        num_cpus=cpus,
+        include_dashboard=False,
+        log_to_driver=_verbose(),
+        logging_level=_level(),
+        _temp_dir=str(folder / "ray"),
+    )
+    _quieten()
+    logger.info("started Ray on this machine with %s cores", ray.cluster_resources().get("CPU"))
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """A short temporary folder (socket paths are limited to 107 bytes) with a token: neither joins another's Ray."""
+    remove_leftovers(PLACE, PREFIX)  # a driver that was killed could not clear up
+    folder = living_folder(PLACE, PREFIX)
+    before = {name: os.environ.get(name) for name in PRIVATE}
+    os.environ["RAY_TMPDIR"] = str(folder)
+    if not any(name in os.environ for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
+        _bring_token(folder / "token")
+    try:
+        yield folder
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _bring_token(path: Path) -> None:
+    # Ray turns token authentication on by itself, but would write a token into the home folder, which a container
+    # may not have.  The mode stays Ray's to set: it caches it when first imported.
+    path.touch(mode=0o600)
+    path.write_text(_token())
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(path)
+
+
+@cache
+def _token() -> str:
+    """One for this process: Ray caches the first that it reads, so a second session must have the same."""
+    return secrets.token_hex(32)
+
+
+def _quieten() -> None:
+    """Our own progress is enough: no bars, plans or warnings of Ray Data on the terminal."""
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = _verbose()
+    context.print_on_execution_start = _verbose()
+    logging.getLogger("ray.data").setLevel(_level())
+
+
+def _verbose() -> bool:
+    return logging.getLogger().isEnabledFor(logging.INFO)
+
+
+def _level() -> int:
+    return logging.INFO if _verbose() else logging.ERROR

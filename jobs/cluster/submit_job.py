@@ -1,0 +1,190 @@
+"""A verb runs on a Ray cluster: its spec is sent, its log followed, its exit code brought home.
+
+The cluster's machines have Deglu installed; only the spec travels.  A cluster that asks for a token gets the one that
+Ray itself would use here: RAY_AUTH_TOKEN, the file RAY_AUTH_TOKEN_PATH, or ~/.ray/auth_token.
+"""
+
+import asyncio
+import logging
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import requests
+from ray.exceptions import AuthenticationError
+from ray.job_submission import JobStatus, JobSubmissionClient
+
+from embed.base_spec import read_yaml
+from embed.errors import DegluError, SpecError
+from jobs.command.output import Plain
+
+POLL_S = 1.0
+PATIENCE_S = 60.0  # how long a cluster may be out of reach while its job is followed
+MAY_TRAVEL = ("AWS_", "DEGLU_")
+ADDRESS_VARIABLES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
+
+# Ray's client sets these to INFO for itself; how a package is uploaded is of no interest to who follows a job.
+for _chatty in ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk", "_private.runtime_env.packaging"):
+    logging.getLogger(f"ray.{_chatty}").setLevel(logging.WARNING)
+
+
+def submit_job(
+    verb: str, spec_path: str, address: str, overrides: Sequence[str] = (), env_names: Sequence[str] = ()
+) -> Plain:
+    """Run `deglu VERB SPEC` on the cluster at `address` (http://head:8265) and wait; its log goes to stderr.
+
+    Raises SpecError where the spec is not readable or a variable may not travel, DegluError where the cluster is
+    out of reach or refuses us.
+    """
+    environment = travelling(env_names)
+    read_yaml(spec_path)
+    with _plain_errors(address):
+        client = connect(address)
+        job = _send(client, verb, spec_path, overrides, environment)
+        sys.stderr.write(f"job {job} runs on {address}\n")
+        follow(client, job)
+        return _outcome(client, job)
+
+
+def connect(address: str) -> JobSubmissionClient:
+    """A client of the cluster's job service, with the token found here."""
+    if not address.startswith(("http://", "https://")):
+        raise SpecError(f"--address {address}: write the dashboard's url, as in http://head:8265")
+    token = find_token()
+    headers = {"Authorization": f"Bearer {token}"} if token else None
+    with _without(ADDRESS_VARIABLES):  # Ray would let them win over the address that was asked for
+        return JobSubmissionClient(address, headers=headers)
+
+
+def find_token() -> str | None:
+    """Ray's own order of places; read here, since Ray keeps the first token a process has seen."""
+    if os.environ.get("RAY_AUTH_MODE") == "disabled":
+        return None
+    if token := os.environ.get("RAY_AUTH_TOKEN"):
+        return token.strip()
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    path = Path(named) if named else Path.home() / ".ray" / "auth_token"
+    try:
+        return path.read_text(encoding="utf-8").strip() or None
+    except FileNotFoundError:
+        if named:
+            raise SpecError(f"RAY_AUTH_TOKEN_PATH={named}: no such file; write the cluster's token there") from None
+        return None
+
+
+def travelling(names: Sequence[str]) -> dict[str, str]:
+    """The variables asked for, with their values.  Raises SpecError for one that is unset or not for jobs."""
+    for name in names:
+        if not name.startswith(MAY_TRAVEL):
+            raise SpecError(f"--env {name}: only variables named AWS_* or DEGLU_* are handed on")
+        if name not in os.environ:
+            raise SpecError(f"--env {name}: it is not set here; export it first")
+    return {name: os.environ[name] for name in names}
+
+
+def entrypoint(verb: str, spec_name: str, overrides: Sequence[str]) -> str:
+    """The shell line that the cluster runs."""
+    settings = [part for override in overrides for part in ("--set", override)]
+    return shlex.join(["python", "-m", "jobs", verb, spec_name, *settings])
+
+
+def follow(client: JobSubmissionClient, job: str) -> None:
+    """Copy the job's log to stderr until the job is over; a lost connection is taken up again."""
+    log = _LogCopy(client, job)
+    lost_since: float | None = None
+    while True:
+        try:
+            asyncio.run(log.go_on())
+            if client.get_job_status(job).is_terminal():
+                return
+            lost_since = None
+        except (RuntimeError, OSError, aiohttp.ClientError) as error:
+            lost_since = lost_since or time.monotonic()
+            if time.monotonic() - lost_since > PATIENCE_S:
+                raise DegluError(f"lost sight of job {job}, which may still run: {_line(error)}") from error
+        except KeyboardInterrupt:
+            sys.stderr.write(f"job {job} goes on without us; stop it with: ray job stop {job}\n")
+            raise
+        time.sleep(POLL_S)
+
+
+@dataclass
+class _LogCopy:
+    """A job's log on its way to stderr."""
+
+    client: JobSubmissionClient
+    job: str
+    written: int = 0  # characters
+
+    async def go_on(self) -> None:
+        """Ray tells the log from its start each time: what was written before is left out."""
+        seen = 0
+        async for chunk in self.client.tail_job_logs(self.job):
+            fresh = chunk[max(self.written - seen, 0) :]
+            seen += len(chunk)
+            self.written = max(self.written, seen)
+            sys.stderr.write(fresh)
+            sys.stderr.flush()
+
+
+def _send(
+    client: JobSubmissionClient, verb: str, spec_path: str, overrides: Sequence[str], environment: dict[str, str]
+) -> str:
+    name = Path(spec_path).name
+    with tempfile.TemporaryDirectory(prefix="deglu-job-") as folder:
+        shutil.copyfile(spec_path, Path(folder) / name)
+        runtime_env: dict[str, Any] = {"working_dir": folder, "env_vars": environment}
+        job: str = client.submit_job(entrypoint=entrypoint(verb, name, overrides), runtime_env=runtime_env)
+    return job
+
+
+def _outcome(client: JobSubmissionClient, job: str) -> Plain:
+    """The job's own exit code; 1 where it was stopped or never started."""
+    info = client.get_job_info(job)
+    code = info.driver_exit_code
+    if info.status == JobStatus.SUCCEEDED:
+        code = 0
+    elif not code or code < 0:  # killed by a signal, or never started: no code of ours
+        code = 1
+    words = f"job {job} {info.status.lower()}, exit code {code}"
+    if code == 1 and info.driver_exit_code is None:
+        words += f": {_line(info.message)}"
+    return Plain({"job": job, "status": str(info.status.value), "exit_code": code}, words, code)
+
+
+@contextmanager
+def _plain_errors(address: str) -> Iterator[None]:
+    try:
+        yield
+    except AuthenticationError:
+        raise DegluError(
+            f"{address} refuses us: give the cluster's token by RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
+        ) from None
+    except (ConnectionError, requests.exceptions.RequestException) as error:
+        raise DegluError(
+            f"{address} cannot be reached ({type(error).__name__}); is the cluster up, and is this its dashboard's url?"
+        ) from error
+    except RuntimeError as error:
+        raise DegluError(f"{address} does not take the job: {_line(error)}") from error
+
+
+@contextmanager
+def _without(names: Sequence[str]) -> Iterator[None]:
+    kept = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+
+
+def _line(message: object) -> str:
+    return " ".join(str(message).split())[:300]

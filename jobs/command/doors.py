@@ -1,0 +1,59 @@
+"""The verbs that run by a spec: where spec and function live.  Opened by name, so `deglu --help` loads no torch."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from embed.base_spec import Spec, read_yaml
+from jobs.command.output import Result, as_result
+from jobs.command.progress import Progress, told_if_slow
+
+
+@dataclass(frozen=True)
+class Door:
+    """`module:name` of a verb's spec class and of its function."""
+
+    spec: str
+    run: str
+    reports: bool = False  # the function is called with (spec, progress), not (spec) alone
+
+
+DOORS = {
+    "train": Door("train.spec:TrainSpec", "jobs.training.train_model:train_model", reports=True),
+    "embed": Door("embed.spec:EmbedSpec", "jobs.embedding.embed_archive:embed_archive", reports=True),
+    "retry": Door("embed.spec:EmbedSpec", "jobs.embedding.embed_archive:retry_failures", reports=True),
+    "plan": Door("embed.spec:EmbedSpec", "jobs.planning.plan_archive:plan_archive", reports=True),
+    "index": Door("index.spec:IndexSpec", "jobs.indexing.build_index:build_index", reports=True),
+    "evaluate": Door("evaluate.spec:EvaluateSpec", "jobs.evaluation.evaluate_model:evaluate_model", reports=True),
+}
+
+
+def spec_class(verb: str) -> type[Spec]:
+    """The spec class of a verb in DOORS."""
+    found: type[Spec] = named(DOORS[verb].spec)
+    return found
+
+
+def load_spec(verb: str, path: str, overrides: Iterable[str] = ()) -> Spec:
+    """The verb's spec from a YAML file.  Raises SpecError naming field, value and cure."""
+    return spec_class(verb).load(path, overrides)
+
+
+def is_training(path: str) -> bool:
+    """Whether a YAML file is a spec of `deglu train`: alone it describes an encoder.  SpecError where it is no spec."""
+    return "encoder" in read_yaml(path)
+
+
+def walk_through(verb: str, spec: Spec, progress: Progress, **options: Any) -> Result:
+    """Run the verb's function on its spec; `options` are of this run, not of what the result is."""
+    door = DOORS[verb]
+    with told_if_slow(progress, "starting: loading libraries"):
+        function: Callable[..., Result | Mapping[str, Any]] = named(door.run)
+    return as_result(function(spec, progress, **options) if door.reports else function(spec, **options))
+
+
+def named(address: str) -> Any:
+    """The object at `module:name`."""
+    module, _, name = address.partition(":")
+    return getattr(import_module(module), name)

@@ -1,0 +1,5 @@
+"""Embedding: `deglu embed` and `deglu retry`.
+
+In: EmbedSpec.  Out: a published version of a dataset, and its accounting.
+Begin at `embed_archive`; `run_units` hands units to workers, `isolate` finds the part that crashes one.
+"""

@@ -1,0 +1,137 @@
+"""A vectors dataset becomes an index: opens the one, builds the other, reports."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from embed.dataset.log import version_url
+from embed.dataset.vectors import VectorsDataset, open_dataset, read_job
+from embed.storage.store import read_bytes
+from index.building.build import build
+from index.building.survey import InTasks, here
+from index.ladder import Point, plain
+from index.parts.artifact import Lineage, Manifest, ModalityEntry
+from index.parts.removed import read_removed
+from index.spec import IndexSpec
+from jobs.command.output import Plain
+from jobs.command.progress import Progress, Silent
+from jobs.command.terminal import many
+from jobs.indexing.calibration_questions import encoder_of, read_log
+
+# Below, one process is done before Ray has started.
+TASKS_FROM = 200_000
+
+
+def build_index(
+    spec: IndexSpec, progress: Progress | None = None, new_version: bool = False, tasks_from: int = TASKS_FROM
+) -> Plain:
+    """Build the index of `spec`, by Ray tasks where the dataset has more rows than `tasks_from`.
+
+    `new_version` allows settings that differ from those of the version that stands at the output.
+    Raises DegluError where the dataset is missing, empty or mixed, or where the settings do not fit it.
+    """
+    began = time.perf_counter()
+    dataset = open_dataset(spec.vectors, spec.version)
+    lineage = lineage_of(dataset)
+    encode = encoder_of(lineage.settings, dataset.info.space)
+    log = None if spec.questions is None else read_log(spec.questions, encode)
+    with _tasks(spec, dataset, tasks_from) as in_tasks:
+        manifest, published = build(
+            spec,
+            dataset,
+            lineage,
+            new_version,
+            encode=encode,
+            log=log,
+            in_tasks=in_tasks,
+            progress=progress or Silent(),
+        )
+    seconds = round(time.perf_counter() - began, 2)
+    document = {**_document(spec, manifest), "published": published, "seconds": seconds}
+    return Plain(document, _words(spec, manifest, document))
+
+
+def lineage_of(dataset: VectorsDataset) -> Lineage:
+    """Where the rows come from, so that the index can say it when the dataset has moved or is gone."""
+    place, job = version_url(dataset.url, dataset.info.number), read_job(dataset.url, dataset.info.job)
+    return Lineage(
+        url=dataset.url,
+        version=dataset.info.number,
+        sha256=hashlib.sha256(read_bytes(place)).hexdigest(),
+        settings={**job.defining, "model": job.model},
+    )
+
+
+@contextmanager
+def _tasks(spec: IndexSpec, dataset: VectorsDataset, tasks_from: int) -> Iterator[InTasks]:
+    if dataset.info.rows <= tasks_from or len(dataset.parts()) < 2:
+        yield here
+        return
+    from jobs.cluster.part_tasks import RayTasks  # Ray takes a second to import.
+    from jobs.cluster.ray_session import ray_session
+
+    with ray_session():
+        yield RayTasks(spec.workers)
+
+
+def _document(spec: IndexSpec, manifest: Manifest) -> dict[str, Any]:
+    segments = manifest.segments
+    return {
+        "index": spec.output,
+        "version": manifest.version,
+        "vectors": manifest.lineage.url,
+        "vectors_version": manifest.lineage.version,
+        "space": manifest.space,
+        "dims": list(manifest.dims),
+        "rows": manifest.rows,
+        "rows_by_modality": {segment.modality: segment.rows for segment in segments},
+        "removed": read_removed(spec.output, manifest).num_rows,
+        "bytes": sum(file.bytes for part in manifest.parts for file in part.files.values()),
+        "coded": {segment.modality: segment.coded for segment in segments},
+        "drift": {segment.modality: segment.drift for segment in segments},
+        "curves": {modality: plain(entry.curves) for modality, entry in manifest.modalities.items()},
+        "warnings": list(_warnings(spec, manifest)),
+    }
+
+
+def _words(spec: IndexSpec, manifest: Manifest, told: dict[str, Any]) -> str:
+    size = f"{told['bytes'] / 1e6:,.1f} MB"
+    done = "published" if told["published"] else "stood already, its files are written again"
+    head = f"{spec.output} version {manifest.version}: {many(manifest.rows, 'row')}, {size}, {done}"
+    rows = told["rows_by_modality"]
+    lines = [f"{name:<9} {many(rows[name], 'row')}: {_promise(spec, e)}" for name, e in manifest.modalities.items()]
+    if told["removed"]:
+        lines.append(f"left out  {many(told['removed'], 'row')} that were deleted in the index")
+    return "\n".join([head, *lines, *(f"warning   {line}" for line in told["warnings"])])
+
+
+def _promise(spec: IndexSpec, entry: ModalityEntry) -> str:
+    """What a search without a wish does."""
+    point = _point(spec, entry)
+    if point is None:
+        return "every one is read"
+    share = f"{100 * point.rows_read:.2g} %"
+    return f"recall {spec.recall:g} by reading {share} of them, {point.ms_one:.2g} ms, {point.ms_many:.2g} among many"
+
+
+def _warnings(spec: IndexSpec, manifest: Manifest) -> Iterator[str]:
+    for modality, entry in manifest.modalities.items():
+        point = _point(spec, entry)
+        if entry.curves and point is None:
+            best = max(point.low for point in entry.curves[0].points)
+            yield (
+                f"{modality}: no setting keeps recall {spec.recall:g} (at most {best:.4g}), so every row is read; "
+                "ask for a lower recall, or give code_bits: 2"
+            )
+        if spec.latency_ms is not None and point is not None and point.ms_one > spec.latency_ms:
+            yield (
+                f"{modality}: recall {spec.recall:g} takes {point.ms_one:.2g} ms, more than latency_ms ="
+                f" {spec.latency_ms:g}; lower the recall, or ask with --budget-ms"
+            )
+
+
+def _point(spec: IndexSpec, entry: ModalityEntry) -> Point | None:
+    """At full width; None where every row is read."""
+    return entry.curves[0].for_recall(spec.recall) if entry.curves else None

@@ -1,0 +1,83 @@
+"""Questions that an index is calibrated on: spans of its texts, asked by its own model, and what people really asked.
+
+The model is that of the dataset, where this machine has it.  It is loaded when the first question is encoded, since a
+small index is searched row by row and needs no calibration.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embed.encoder import FloatArray
+from embed.errors import DegluError, SpecError
+from embed.model.folder import fingerprints_of, model_folder, read_spec
+from jobs.asking.encode_questions import Question, check_kinds, encoded, read_batch
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from embed.model.weights import Model
+
+MOST = 4_096  # questions of a log: more make no interval narrower that anybody would notice
+log = logging.getLogger(__name__)
+
+
+class AskingModel:
+    """A model that encodes questions; loaded with the first of them."""
+
+    def __init__(self, name: str, speaks: bool) -> None:
+        self.name, self.speaks = name, speaks
+
+    @cached_property
+    def model(self) -> "Model":
+        from embed.model.weights import load_model
+
+        return load_model(self.name)
+
+    def __call__(self, texts: Sequence[str]) -> FloatArray:
+        """float32 [n, D] of typed questions."""
+        return self.of([Question("text", text) for text in texts])
+
+    def of(self, questions: Sequence[Question]) -> FloatArray:
+        """float32 [n, D], typed and spoken ones mixed; SpecError for a spoken one where the model knows text alone."""
+        check_kinds(questions, self.speaks, self.name)
+        return encoded(questions, self.model)
+
+
+def encoder_of(settings: Mapping[str, Any], space: str | None = None) -> AskingModel | None:
+    """The model that `settings` (`index.parts.artifact.Lineage.settings`) name; None without one, which is logged.
+
+    None also where the model here is of another space than the dataset's: told from its files, nothing is loaded.
+    """
+    name = str(settings.get("model") or "")
+    if not name:
+        log.info("the dataset names no model: the index is calibrated on its rows alone")
+        return None
+    try:
+        spec = read_spec(name)
+        found = fingerprints_of(spec, model_folder(name)).space
+    except (DegluError, OSError) as error:  # transformers raises OSError for a tower that this machine has not
+        log.warning("the dataset's model cannot be asked with, calibrating on its rows alone: %s", error)
+        return None
+    if space not in (None, found):
+        log.warning("model %r is in space %s, the dataset in %s: calibrating on its rows alone", name, found, space)
+        return None
+    return AskingModel(name, spec.speech is not None)
+
+
+def read_log(url: str, encode: AskingModel | None) -> FloatArray:
+    """float32 [q, D] of the questions in a JSON lines file, as `--batch` reads them; of a long one an even sample.
+
+    Raises SpecError for a broken line, or where there is no model to encode with; InputError for a missing recording.
+    """
+    questions = read_batch(url)
+    if encode is None:
+        raise SpecError(
+            f"questions = {url}: the model that embedded the dataset is not on this machine, so that nothing can be "
+            "encoded; bring it here, or leave `questions` out"
+        )
+    kept = np.unique(np.linspace(0, len(questions) - 1, min(MOST, len(questions))).astype(int))
+    if len(kept) < len(questions):
+        log.info("%s: %d questions, of which every %.1fth is taken", url, len(questions), len(questions) / len(kept))
+    return encode.of([questions[i] for i in kept])

@@ -1,0 +1,100 @@
+"""`deglu index SPEC --append | --delete | --compact`: a standing index follows its dataset, loses rows, loses bytes."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from embed.dataset.vectors import forgotten, open_dataset
+from index import live
+from index.filter import parse_where
+from index.parts.artifact import Manifest
+from index.spec import IndexSpec
+from jobs.command.output import Plain
+from jobs.command.terminal import many
+from jobs.indexing.build_index import lineage_of
+
+
+def update_index(spec: IndexSpec, append: bool, delete: str | None, compact: bool) -> Plain:
+    """The one change that is asked for."""
+    if append:
+        return append_rows(spec)
+    return compact_index(spec) if compact or delete is None else delete_rows(spec, delete)
+
+
+def append_rows(spec: IndexSpec) -> Plain:
+    """New rows of the dataset are added, lost ones removed; small segments are merged in a version of their own.
+
+    Raises DegluError where there is no index at the spec's output, or the dataset has another encoder by now.
+    """
+    began = time.perf_counter()
+    dataset = open_dataset(spec.vectors, spec.version)
+    change = live.append(spec.output, dataset, lineage_of(dataset), forgotten(dataset.url))
+    merged = live.merge(spec.output) if change.published else change
+    document = _document("append", spec, change, merged.manifest, began)
+    document["merged"] = change.published and merged.published
+    return Plain(document, _in_words(document))
+
+
+def delete_rows(spec: IndexSpec, where: str) -> Plain:
+    """Rows are hidden at once and for ever.  Raises InputError where the condition is none, or means none."""
+    began = time.perf_counter()
+    change = live.delete(spec.output, parse_where(where))
+    document = _document("delete", spec, change, change.manifest, began)
+    return Plain(document, _in_words(document))
+
+
+def compact_index(spec: IndexSpec) -> Plain:
+    """The bytes of removed rows are taken away, with the versions that hold them."""
+    began = time.perf_counter()
+    change = live.compact(spec.output)
+    document = _document("compact", spec, change, change.manifest, began)
+    document["versions_removed"] = list(change.versions_removed)
+    return Plain(document, _in_words(document))
+
+
+def _document(verb: str, spec: IndexSpec, change: live.Change, manifest: Manifest, began: float) -> dict[str, Any]:
+    return {
+        "index": spec.output,
+        "change": verb,
+        "version": manifest.version,
+        "published": change.published,
+        "vectors": manifest.lineage.url,
+        "vectors_version": manifest.lineage.version,
+        "rows": manifest.rows,
+        "added": dict(change.added),
+        "removed": {reason: dict(counts) for reason, counts in change.removed.items()},
+        "restored": change.restored,
+        "segments": len(manifest.segments),
+        "drift": {entry.part.name: entry.drift for entry in manifest.segments if entry.drift is not None},
+        "warnings": list(change.warnings),
+        "seconds": round(time.perf_counter() - began, 2),
+    }
+
+
+def _in_words(told: Mapping[str, Any]) -> str:
+    head = f"{told['index']} version {told['version']}: {many(told['rows'], 'row')}"
+    return "\n".join([head, *_changes(told), *(f"warning   {line}" for line in told["warnings"])])
+
+
+def _changes(told: Mapping[str, Any]) -> list[str]:
+    spec_dataset = f"{told['vectors']} version {told['vectors_version']}"
+    lines = [f"added     {_counts(told['added'])}"] if told["added"] else []
+    lines += [f"removed   {_counts(counts)}, {reason}" for reason, counts in sorted(told["removed"].items())]
+    if told["restored"]:
+        lines.append(f"restored  {many(told['restored'], 'row')} that the dataset has again")
+    if told.get("merged"):
+        lines.append("merged    small segments into larger ones")
+    if told.get("versions_removed"):
+        lines.append(f"gone      version {', '.join(map(str, told['versions_removed']))}, with all files of its own")
+    if not told["published"] and not told.get("versions_removed"):
+        nothing = {"append": f"it has what {spec_dataset} has", "compact": "there is nothing to take away"}
+        lines.append(f"nothing   to be done: {nothing[told['change']]}")
+    if told["removed"]:
+        lines.append("kept      the bytes are in files until: deglu index SPEC --compact")
+    if told["change"] == "compact":
+        lines.append(f"proof     deglu verify {told['index']}")
+    return lines
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{many(rows, f'{modality} row')}" for modality, rows in sorted(counts.items()))

@@ -1,0 +1,138 @@
+"""`deglu status`: how far a vectors dataset is, from storage alone, while it is made and when the cluster is gone."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from embed.dataset.job import Job
+from embed.dataset.runs import is_alive, newest_runs
+from embed.dataset.staging import staged
+from embed.dataset.vectors import (
+    VectorsDataset,
+    attempts,
+    committed,
+    head,
+    newest_version,
+    open_dataset,
+    read_job,
+    versions,
+)
+from embed.dataset.version import Version
+from embed.tables import ID, SPEECH, TEXT
+from jobs.command.output import Plain
+from jobs.command.terminal import many
+from jobs.operate.accounts import coverage, coverage_in_words
+from jobs.operate.run_words import run_document, run_words
+
+RUNS = 5  # that are looked at: more drivers at once there will not be
+
+
+def status(url: str) -> Plain:
+    """How far a dataset is, running or not.  InputError where none was begun."""
+    job = read_job(url)
+    newest = open_dataset(job.url) if versions(job.url) else None
+    # Listed before the commits, so that a unit committed in between counts as committed.
+    started = attempts(job)
+    waiting, unfinished = staged(job), _unfinished(job, started)
+    document = {
+        "dataset": job.url,
+        "job": job.number,
+        "begun": job.created,
+        "model": job.model,
+        "dims": list(job.dims),
+        "space": job.space,
+        "encoder": job.encoder,
+        "runs": _runs(job),
+        "versions": versions(job.url),
+        "published": None if newest is None else _published(newest),
+        "drafted_units": _drafted(job),
+        "staged_units": len(waiting),
+        "unfinished_units": [{"unit_id": unit, "attempts": count} for unit, count in unfinished.items()],
+    }
+    return Plain(document, _in_words(document, newest))
+
+
+def _unfinished(job: Job, started: Mapping[bytes, int]) -> dict[str, int]:
+    """Units started and not committed, with how often they were."""
+    units = pa.array(sorted(started), ID)
+    left = units.filter(pc.invert(pc.is_in(units, value_set=committed(job)))).to_pylist()
+    return {unit.hex(): started[unit] for unit in left}
+
+
+def _runs(job: Job) -> list[dict[str, Any]]:
+    """The run that began last, and any other that lives."""
+    now, runs = datetime.now(UTC), newest_runs(job.url, RUNS)
+    return [run_document(run, now) for place, run in enumerate(runs) if place == 0 or is_alive(run)]
+
+
+def _drafted(job: Job) -> int:
+    """Units that a run has folded since the newest version."""
+    end, newest = head(job.url), newest_version(job.url)
+    if end is None or end.job != job.number or end.complete:
+        return 0
+    before = newest.accounting.units if newest and newest.job == end.job else 0
+    return max(end.accounting.units - before, 0)
+
+
+def _published(dataset: VectorsDataset) -> dict[str, Any]:
+    info, assets = dataset.info, dataset.assets()
+    kinds = assets["modality"].to_pylist()
+    return {
+        "version": info.number,
+        "job": info.job,
+        "created": info.created,
+        "rows": info.rows,
+        "failures": dataset.failures().num_rows,
+        "accounting": info.accounting.model_dump(),
+        "coverage": coverage(info.accounting),
+        "assets": {"listed": assets.num_rows, SPEECH: kinds.count(SPEECH), TEXT: kinds.count(TEXT)},
+        "listed_s": pc.sum(assets["duration_s"], min_count=0).as_py(),
+        "bytes": sum(ref.size_bytes for ref in info.data),
+    }
+
+
+def _in_words(document: Mapping[str, Any], newest: VectorsDataset | None) -> str:
+    model = f", model {document['model']}" if document["model"] else ""
+    lines = [f"{document['dataset']}, begun {document['begun']}{model}"]
+    for run in document["runs"]:
+        lines += run_words(run)
+        if run["failures"] and run["told"] != "complete":
+            lines.append(f"failures {run['failures']:,} so far; see with: deglu failures {document['dataset']}")
+    lines += _waiting_in_words(document)
+    published = document["published"]
+    if newest is None or published is None:
+        return "\n".join([*lines, "nothing is published yet"])
+    return "\n".join([*lines, *_published_in_words(document["dataset"], published, newest.info)])
+
+
+def _waiting_in_words(document: Mapping[str, Any]) -> list[str]:
+    lines = []
+    drafted, waiting, unfinished = (document[name] for name in ("drafted_units", "staged_units", "unfinished_units"))
+    if drafted:
+        lines.append(f"folded   {many(drafted, 'unit')} in data files already, not published yet")
+    if waiting:
+        lines.append(f"staged   {many(waiting, 'unit')} committed, waiting for the next version")
+    if unfinished:
+        most = max(unit["attempts"] for unit in unfinished)
+        started = f"{many(len(unfinished), 'unit')} started and not committed, tried up to {many(most, 'time')}"
+        lives = any(run["alive"] for run in document["runs"])
+        state = "running now" if lives else "cut short" if document["runs"] else "running now, or cut short"
+        lines.append(f"started  {started}: {state}")
+    return lines
+
+
+def _published_in_words(url: str, published: Mapping[str, Any], info: Version) -> list[str]:
+    a, assets = info.accounting, published["assets"]
+    return [
+        f"version  {published['version']} of {published['created']}: {published['rows']:,} vectors, "
+        f"{published['bytes'] / 1e6:.1f} MB",
+        f"assets   {assets['listed']} listed, {assets[SPEECH]} of speech and {assets[TEXT]} of text",
+        f"units    {a.units} listed = {a.embedded} embedded + {a.failed} failed + {a.skipped} skipped",
+        f"seconds  {a.decoded_s:.1f} decoded = {a.embedded_s:.1f} embedded + {a.not_speech_s:.1f} not speech"
+        f" + {a.lost_s:.1f} lost",
+        *coverage_in_words(a),
+        f"failures {published['failures']}" + (f"; see with: deglu failures {url}" if published["failures"] else ""),
+    ]

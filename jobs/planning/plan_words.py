@@ -1,0 +1,113 @@
+"""The plan of an archive for people: one table of what there is, then one line for each thing to know."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from embed.tables import SPEECH, TEXT
+from jobs.command.progress import span
+from jobs.command.terminal import add_row, drawn, many, table_of
+
+PROBLEMS = 5  # told to people; --json has all
+HOUR_S = 3600
+
+
+def plan_words(plan: Mapping[str, Any]) -> str:
+    """Of the document of `deglu plan`."""
+    head = f"{', '.join(plan['inputs'])} into {plan['output']}, by model {plan['model']}"
+    return "\n\n".join([head, _kinds(plan["assets"]["kinds"]), "\n".join([*_lines(plan), _assumed(plan)])])
+
+
+def size(num_bytes: float) -> str:
+    """`812 B`, `12.1 MB`, `1.2 TB`: powers of a thousand, as storage is sold."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if num_bytes < 999.5:
+            return f"{num_bytes:.0f} B" if unit == "B" else f"{num_bytes:.1f} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:,.1f} TB"
+
+
+def sound(seconds: float) -> str:
+    """`42 s`, `7.5 min`, `1,204.5 h` of sound."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 2 * HOUR_S else f"{seconds / HOUR_S:,.1f} h"
+
+
+def _kinds(kinds: list[dict[str, Any]]) -> str:
+    table = table_of("", "format", "assets", "size", "length", right=("assets", "size", "length"))
+    for kind in kinds:
+        length = "" if kind["sound_s"] is None else sound(kind["sound_s"])
+        row = (kind["modality"], kind["format"], f"{kind['assets']:,}", size(kind["bytes"]), length)
+        add_row(table, *row)
+    return drawn(table)
+
+
+def _lines(plan: Mapping[str, Any]) -> list[str]:
+    lines = [*_problems(plan), f"units     {_left(plan)}", *_measured(plan["measured"])]
+    if plan["note"]:
+        lines.append(f"note      {plan['note']}")
+    if not plan["left"]["units"]:
+        return lines
+    expected, asked = plan["expected"], plan["expected"]["requests"]
+    lines.append(
+        f"vectors   {expected['rows']:,} expected, of {expected['dim']} dimensions: {size(expected['stored_bytes'])}"
+    )
+    if any(asked.values()):
+        lines.append(f"requests  {asked['put']:,} PUT, {asked['get']:,} GET, {asked['list']:,} LIST")
+    alone = f", {span(expected['worker_s'])} on one" if plan["workers"] > 1 else ""
+    lines.append(f"time      {span(expected['wall_s'])} on {many(plan['workers'], 'worker')}{alone}")
+    return [*lines, f"price     {_price(expected, plan['rates'])}"]
+
+
+def _problems(plan: Mapping[str, Any]) -> list[str]:
+    problems = plan["problems"]
+    told = [f"problems  {many(len(problems), 'asset')} cannot be embedded as they are:"] if problems else []
+    told += [f"          {one['uri']}: {one['problem']}" for one in problems[:PROBLEMS]]
+    if len(problems) > PROBLEMS:
+        told.append(f"          and {len(problems) - PROBLEMS:,} more: --json has all of them")
+    unknown = sum(kind["unknown"] or 0 for kind in plan["assets"]["kinds"])
+    if unknown:
+        told.append(f"unknown   {many(unknown, 'recording')} say not how long they are: their sound is not counted")
+    return told
+
+
+def _left(plan: Mapping[str, Any]) -> str:
+    planned, done, left = plan["planned"], plan["committed"], plan["left"]
+    if not left["units"]:
+        return f"{planned['units']:,} planned, all of them committed: nothing is left"
+    what = " and ".join(
+        [*([f"{sound(left['sound_s'])} of sound"] if left["sound_s"] else []),
+         *([f"{size(left['text_bytes'])} of text"] if left["text_bytes"] else [])]
+    )  # fmt: skip
+    before = f", {done['units']:,} committed, {left['units']:,} left" if done["units"] else ""
+    return f"{planned['units']:,} planned{before}: {what or 'of unknown length'}"
+
+
+def _measured(measured: Mapping[str, Any]) -> list[str]:
+    lines = []
+    speech, text = measured[SPEECH], measured[TEXT]
+    where = f"{measured['device']}, {many(measured['threads'], 'thread')}"
+    if speech:
+        lines.append(
+            f"speech    {speech['times_real']:,.1f}x real time, {speech['segments_per_hour']:,.0f} segments an hour"
+            f" (measured here: {speech['amount']:.0f} s, {where})"
+        )
+    if text:
+        lines.append(
+            f"text      {text['passages_per_s']:,.1f} passages a second, {text['passages_per_mb']:,.0f} a megabyte"
+            f" (measured here: {size(text['amount'])}, {where})"
+        )
+    return lines
+
+
+def _price(expected: Mapping[str, Any], rates: Mapping[str, Any]) -> str:
+    currency = rates["currency"]
+    if not any(value for name, value in rates.items() if name != "currency"):
+        return "unknown: the spec has no rates; give them, as in --set rates.worker_hour=1.2"
+    parts = f"{expected['workers_price']:,.2f} for workers, {expected['requests_price']:,.2f} for requests"
+    month = f", and {expected['month_price']:,.2f} a month to keep the vectors" if expected["month_price"] else ""
+    return f"{expected['price']:,.2f} {currency}: {parts}{month}"
+
+
+def _assumed(plan: Mapping[str, Any]) -> str:
+    return "\n".join(f"{'' if place else 'assumed':10}{one}" for place, one in enumerate(plan["assumed"]))

@@ -1,0 +1,190 @@
+"""A short timed try of the real cut and encode, on this machine, to tell the pace of the whole.
+
+Pieces are taken spread over what is left: from the middle of the first, second and third part of it.
+"""
+
+import io
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import torch
+
+from embed.dataset.data_files import REPEATING
+from embed.encoder import SAMPLE_RATE, Encoder
+from embed.errors import DegluError
+from embed.segmentation.units import ROWS_OF
+from embed.stages import EncodeUnits, Stage
+from embed.tables import SPEECH, TEXT, UNITS
+from jobs.planning.estimate import Pace
+
+PIECES = 3
+SOUND_MS = 60_000  # of each piece, at most
+FIRST_SOUND_MS = 15_000  # of the first, before the pace is known
+TEXT_BYTES = 32_768  # of each piece: some forty passages
+TEXT_ROWS = 64
+BUDGET_S = 20.0  # of wall clock, in all
+
+Row = dict[str, Any]
+
+
+@dataclass
+class _Tally:
+    """Sums over the pieces of one modality."""
+
+    amount: float = 0.0
+    cut_s: float = 0.0
+    encode_s: float = 0.0
+    tables: list[pa.Table] = field(default_factory=list)
+
+    def pace(self) -> Pace | None:
+        rows = sum(table.num_rows for table in self.tables)
+        if not self.amount:
+            return None
+        return Pace(self.amount, rows, self.cut_s, self.encode_s, row_bytes(self.tables) if rows else 0.0)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The paces found, and what they were found on."""
+
+    speech: Pace | None
+    text: Pace | None
+    uris: tuple[str, ...]
+    wall_s: float
+    threads: int
+
+
+def take_sample(
+    units: pa.Table,
+    assets: pa.Table,
+    encoder: Encoder,
+    cut: Stage,
+    threads: int,
+    budget_s: float = BUDGET_S,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Sample:
+    """Cut and encode pieces of the UNITS that are left, on `threads` threads; commits nothing.
+
+    Each modality gets at least one piece, however slow; a piece that cannot be read tells no pace.
+    """
+    tallies = {SPEECH: _Tally(), TEXT: _Tally()}
+    uris: list[str] = []
+    begun = clock()
+    with _threads(threads):
+        _warm_up(encoder, {modality for modality in tallies if pc.any(pc.equal(units["modality"], modality)).as_py()})
+        warm = clock()
+        for piece in _pieces(units, assets):
+            tally = tallies[piece["modality"]]
+            left_s = budget_s - (clock() - warm)
+            if tally.amount and left_s <= 0:
+                continue
+            narrowed = _narrowed(piece, _sound_ms(tally, left_s))
+            if _try(narrowed, encoder, cut, tally, clock):
+                uris.append(piece["uri"])
+    return Sample(tallies[SPEECH].pace(), tallies[TEXT].pace(), tuple(uris), clock() - begun, threads)
+
+
+def row_bytes(tables: Sequence[pa.Table]) -> float:
+    """Compressed bytes of a row's provenance, the vector and the file's own frame left out."""
+    sink = io.BytesIO()
+    pq.write_table(pa.concat_tables(tables), sink, compression="zstd", use_dictionary=REPEATING)
+    metadata = pq.ParquetFile(sink).metadata
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
+    size = sum(chunk.total_compressed_size for chunk in chunks if not chunk.path_in_schema.startswith("vector"))
+    return float(size / metadata.num_rows)
+
+
+def _pieces(units: pa.Table, assets: pa.Table) -> Iterator[Row]:
+    """Units in the middle of each third, by what is planned; the modalities take turns."""
+    kinds = [units.filter(pc.equal(units["modality"], modality)) for modality in (SPEECH, TEXT)]
+    places = [_spread(kind["planned"].to_numpy()) for kind in kinds]
+    for turn in range(PIECES):
+        for kind, found in zip(kinds, places, strict=True):
+            if turn < len(found):
+                yield _closed(kind.slice(found[turn], 1).to_pylist()[0], assets)
+
+
+def _closed(unit: Row, assets: pa.Table) -> Row:
+    """The last unit of a table with its end, so that a share of its rows is a share of its bytes."""
+    if unit["end"] is not None or unit["format"] not in ROWS_OF:
+        return unit
+    return {**unit, "end": assets.filter(pc.equal(assets["asset_id"], unit["asset_id"]))["items"][0].as_py()}
+
+
+def _spread(planned: Any) -> list[int]:
+    """Places of at most PIECES different units; the middle of the whole is the first, being the most telling."""
+    if not len(planned):
+        return []
+    ends = np.cumsum(np.maximum(planned, 1))
+    shares = [0.5, *(share for share in (np.arange(PIECES) + 0.5) / PIECES if share != 0.5)]
+    found = [int(np.searchsorted(ends, share * ends[-1])) for share in shares]
+    return list(dict.fromkeys(found))
+
+
+def _narrowed(unit: Row, sound_ms: int) -> Row:
+    """The unit's first part: a unit that is narrowed gives the segments that start in there."""
+    start, end = unit["start"], unit["end"]
+    if unit["modality"] == SPEECH:
+        length = min(unit["planned"] or sound_ms, sound_ms)
+        return {**unit, "end": start + length, "planned": length}
+    if unit["format"] in ROWS_OF:
+        whole = (end or TEXT_ROWS) - start
+        rows = min(whole, TEXT_ROWS)
+        return {**unit, "end": start + rows, "planned": unit["planned"] * rows // max(whole, 1)}
+    length = min(unit["planned"] or TEXT_BYTES, TEXT_BYTES)
+    return {**unit, "end": start + length, "planned": length}
+
+
+def _sound_ms(tally: _Tally, left_s: float) -> int:
+    """As much as a third of the time left is good for."""
+    if not tally.amount:
+        return FIRST_SOUND_MS
+    pace = tally.amount / max(tally.cut_s + tally.encode_s, 1e-9)
+    return int(min(max(1000 * pace * left_s / PIECES, FIRST_SOUND_MS), SOUND_MS))
+
+
+def _try(unit: Row, encoder: Encoder, cut: Stage, tally: _Tally, clock: Callable[[], float]) -> bool:
+    found: list[tuple[pa.Table, Row]] = []
+    begun = clock()
+    try:
+        cuts = cut.run(pa.Table.from_pylist([unit], schema=UNITS))
+        between = clock()
+        EncodeUnits(encoder, lambda rows, ledger, failures: found.append((rows, ledger)))(cuts)
+    except DegluError:
+        return False
+    rows, ledger = found[0]
+    amount = ledger["decoded_s"] if unit["modality"] == SPEECH else float(unit["planned"])
+    if not amount or ledger["outcome"] == "failed":
+        return False
+    tally.amount += amount
+    tally.cut_s += between - begun
+    tally.encode_s += clock() - between
+    tally.tables.append(rows)
+    return True
+
+
+def _warm_up(encoder: Encoder, modalities: set[str]) -> None:
+    """What happens once in a worker's life is not its pace."""
+    if TEXT in modalities:
+        encoder.encode(["a few words"], "document")
+    if SPEECH in modalities:
+        hum = 0.1 * np.sin(np.arange(SAMPLE_RATE) / 10)
+        encoder.encode([hum.astype(np.float32)], "document")
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

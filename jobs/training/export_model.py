@@ -1,0 +1,20 @@
+"""`deglu export`: a model's text side becomes a folder that sentence-transformers opens."""
+
+from pathlib import Path
+
+from embed.model.export import export
+from jobs.command.output import Plain
+
+
+def export_model(model: str, folder: str) -> Plain:
+    """Write the folder; what it is good for goes to the user.  Raises SpecError, InputError."""
+    place = Path(folder)
+    dims = export(model, place)
+    size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+    document = {"model": model, "folder": folder, "dims": list(dims), "bytes": size}
+    lines = [
+        f"{folder}: the text side of {model}, {size / 1e6:.0f} MB, widths {', '.join(map(str, dims))}",
+        f"open it    SentenceTransformer({folder!r}, truncate_dim={dims[-1]})",
+        'encode     .encode(texts, prompt_name="query" or "document", normalize_embeddings=True)',
+    ]
+    return Plain(document, "\n".join(lines))

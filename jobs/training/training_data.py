@@ -1,0 +1,129 @@
+"""What a training learns from: listed, split, looked into, and counted; what was left out has its reason."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from embed.errors import SpecError
+from embed.identity import digest
+from embed.storage import store
+from embed.storage.cache import cache_folder
+from jobs.command.progress import Progress
+from jobs.training.teacher import Lesson
+from train.curate.clip import Clip
+from train.curate.filters.recordings import Dropped, checked, name_of
+from train.curate.speech_pairs import clips_by_part
+from train.curate.text_pairs import pairs_by_part
+from train.frozen.size import seconds, tower_shape
+from train.spec import TrainSpec
+
+
+@dataclass
+class Speaking:
+    """Tells of synthetic speech, source by source, while it is made."""
+
+    progress: Progress
+    done: int = 0
+
+    def told(self, done: int, total: int) -> None:
+        if not done:
+            self.progress.begin("synthetic speech", total, "clips")
+            self.done = 0
+        self.progress.advance(done - self.done)
+        self.done = done
+
+    def end(self) -> None:
+        if self.done:
+            self.progress.end()
+
+
+@dataclass(frozen=True)
+class Found:
+    """The lesson, and what is to be said of it."""
+
+    lesson: Lesson
+    counts: dict[str, int]  # clips or pairs by part
+    hours: dict[str, float]  # of speech, by part
+    dropped: dict[str, int] = field(default_factory=dict)  # by reason
+
+
+def training_data(spec: TrainSpec, progress: Progress, look_inside: bool = True) -> Found:
+    """Lists the sources; opens every recording once, unless told not to.
+
+    Raises SpecError or InputError where there is too little to learn from.
+    """
+    found = _texts(spec) if spec.strategy == "text" else _speech(spec, progress, look_inside)
+    check_counts(spec, found.counts)
+    return found
+
+
+def check_counts(spec: TrainSpec, counts: dict[str, int]) -> None:
+    """Raises SpecError where one batch is not filled, or nothing chooses the best."""
+    train, dev = counts["train"], counts["dev"]
+    if train < 2:
+        raise SpecError(f"there are {train} training examples: nothing to tell apart; add sources")
+    if spec.strategy != "ridge" and train < spec.optimiser.batch:
+        raise SpecError(
+            f"optimiser.batch = {spec.optimiser.batch}, and there are {train} training examples; lower it to {train},"
+            " or add sources"
+        )
+    if not dev:
+        raise SpecError("no example falls into the dev part, which chooses the best weights; add sources")
+
+
+def work_url(spec: TrainSpec) -> str:
+    """Where what is frozen, and by default the checkpoints, are kept."""
+    return store.absolute(spec.work or str(cache_folder() / "train"))
+
+
+def _texts(spec: TrainSpec) -> Found:
+    parts = pairs_by_part(spec.texts, cache_folder())
+    lesson = Lesson((), (*parts.train, *parts.dev), len(parts.train), work_url(spec))
+    counts = {"train": len(parts.train), "dev": len(parts.dev), "test": len(parts.test)}
+    return Found(lesson, counts, {}, _reasons(parts.dropped))
+
+
+def _speech(spec: TrainSpec, progress: Progress, look_inside: bool) -> Found:
+    speaking = Speaking(progress)
+    parts = clips_by_part(spec.sources, cache_folder(), spec.target_langs, spoken=look_inside, told=speaking.told)
+    speaking.end()
+    train, dev, dropped = _by_kind(parts.train), _by_kind(parts.dev), list(parts.dropped)
+    # Before all recordings are opened, which takes a while.
+    check_counts(spec, {"train": len(train), "dev": len(dev)})
+    if look_inside:
+        (train, more), (dev, less) = _looked_into(spec, train, progress), _looked_into(spec, dev, progress)
+        dropped += [*more, *less]
+    lesson = Lesson((*train, *dev), (), len(train), work_url(spec))
+    counts = {"train": len(train), "dev": len(dev), "test": len(parts.test)}
+    hours = {name: round(sum(map(seconds, part)) / 3600, 3) for name, part in (("train", train), ("dev", dev))}
+    return Found(lesson, counts, hours, _reasons(dropped))
+
+
+def _by_kind(clips: Sequence[Clip]) -> list[Clip]:
+    """Sources and languages each together, in their own order: so their features are kept."""
+    return sorted(clips, key=lambda clip: (clip.source, clip.lang))
+
+
+def _looked_into(spec: TrainSpec, clips: Sequence[Clip], progress: Progress) -> tuple[list[Clip], list[Dropped]]:
+    """What can be heard, and the others; remembered below the work url, as opening all of it takes a while."""
+    assert spec.encoder.speech is not None
+    longest_s = tower_shape(spec.encoder.speech).longest_s
+    seen = [[clip.uri, clip.offset_s, clip.duration_s, clip.size] for clip in clips]
+    place = store.join(work_url(spec), f"checked-{digest('checked', longest_s, seen).hex()}.json")
+    if store.exists(place):
+        reasons = {int(row): reason for row, reason in json.loads(store.read_bytes(place)).items()}
+    else:
+        progress.note(f"looking into {len(clips):,} recordings")
+        kept, dropped = checked(clips, longest_s)
+        fine, why = {id(clip) for clip in kept}, iter(dropped)
+        reasons = {row: next(why).reason for row, clip in enumerate(clips) if id(clip) not in fine}
+        store.write_bytes(place, json.dumps(reasons).encode())
+    return (
+        [clip for row, clip in enumerate(clips) if row not in reasons],
+        [Dropped(name_of(clips[row]), reason) for row, reason in reasons.items()],
+    )
+
+
+def _reasons(dropped: Sequence[Dropped]) -> dict[str, int]:
+    return dict(Counter(one.reason for one in dropped).most_common())

@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from embed.dataset.data_files import fold, without
+from embed.dataset.staging import read_units, staged
+from embed.storage.store import join, listing
+from embed.tables import ID
+from tests.embed.vectors import begin, commit, unit_of
+
+
+def texts(url: str, name: str) -> list[str]:
+    column: list[str] = pq.read_table(join(url, name))["text"].to_pylist()
+    return column
+
+
+def units(names: str) -> pa.Array:
+    return pa.array(list(map(unit_of, names)), ID)
+
+
+def test_folding_twice_gives_the_same_names_and_bytes(storage_url: str) -> None:
+    job = begin(storage_url)
+    for name in "abcde":
+        commit(job, name, name + "1", name + "2")
+    size = next(read_units(job, staged(job))).rows.nbytes
+    files = [
+        fold(storage_url, read_units(job, staged(job)), job.row_schema(), 1, file_bytes=2 * size - 100)
+        for _ in range(2)
+    ]
+    assert files[0] == files[1]
+    assert [ref.rows for ref in files[0]] == [4, 4, 2]
+    assert {entry.url: entry.size_bytes for entry in listing(join(storage_url, "data"))} == {
+        join(storage_url, ref.name): ref.size_bytes for ref in files[0]
+    }
+
+
+def test_a_file_loses_just_the_units_named(tmp_path: Path) -> None:
+    url = str(tmp_path)
+    job = begin(url)
+    for name in "abc":
+        commit(job, name, name)
+    [file] = fold(url, read_units(job, sorted(map(unit_of, "abc"))), job.row_schema(), 1)
+    assert without(url, file, units("z"), job.row_schema(), 1) == file
+    assert without(url, file, units("abc"), job.row_schema(), 1) is None
+    kept = without(url, file, units("bz"), job.row_schema(), 1)
+    assert kept is not None
+    assert sorted(texts(url, kept.name)) == ["a", "c"]
+    assert sorted(texts(url, file.name)) == ["a", "b", "c"]
+    assert pq.read_schema(join(url, kept.name)).metadata[b"deglu.space"] == b"space-1"

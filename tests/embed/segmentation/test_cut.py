@@ -1,0 +1,147 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import soundfile
+
+from embed import tables
+from embed.archive.inputs import InputSpec
+from embed.archive.manifest import list_assets
+from embed.encoder import FloatArray
+from embed.segmentation.cut import cut
+from embed.segmentation.passages import PassageSpec
+from embed.segmentation.rules import Cutting
+from embed.segmentation.spans import SegmentSpec
+from embed.segmentation.units import plan_units
+from tests.embed.sounds import LETTERS
+
+Voice = Callable[[float, int], FloatArray]
+
+
+def cuts_of(folder: Path, passage: PassageSpec | None = None, **segment: Any) -> pa.Table:
+    cutting = Cutting(SegmentSpec(**segment), passage or PassageSpec(), LETTERS.digest)
+    return cut(plan_units(list_assets([InputSpec(url=str(folder), name="in")]), cutting), cutting, LETTERS)
+
+
+def balance(row: dict[str, Any]) -> float:
+    return float(row["decoded_s"] - row["not_speech_s"] - row["lost_s"])
+
+
+@pytest.fixture(scope="module")
+def bulletin(tmp_path_factory: pytest.TempPathFactory, voice: Voice) -> Path:
+    """Speech of all lengths between pauses of all lengths, four minutes at 22 kHz."""
+    rng = np.random.default_rng(0)
+    pieces = []
+    for number, seconds in enumerate([0.2, 3, 8, 1, 35, 2, 5, 28, 1, 4, 12, 60]):
+        hush = 0.001 * rng.standard_normal(int(16_000 * rng.choice([0.1, 0.5, 2, 9])))
+        pieces += [voice(seconds, number), hush.astype(np.float32)]
+    folder = tmp_path_factory.mktemp("bulletin")
+    soundfile.write(folder / "a.flac", np.concatenate(pieces), 22_050)
+    return folder
+
+
+@pytest.mark.parametrize("mode", ["vad", "windows", "hybrid"])
+def test_units_of_60_s_90_s_and_all_give_the_same_segments(bulletin: Path, mode: str) -> None:
+    found = []
+    for unit_s in (60, 90, 100_000):
+        rows = cuts_of(bulletin, mode=mode, unit_s=unit_s).to_pylist()
+        parts = [(one["segment_id"], one["start"], one["end"]) for row in rows for one in row["segments"]]
+        waves = [
+            np.frombuffer(row["signal"], np.float32)[one["offset"] :][: one["length"]]
+            for row in rows
+            for one in row["segments"]
+        ]
+        totals = [sum(row[name] for row in rows) for name in ("decoded_s", "not_speech_s", "lost_s")]
+        found.append((parts, waves, totals))
+        assert [len(wave) for wave in waves] == [16 * (end - start) for _, start, end in parts]
+    (parts, waves, totals), *others = found
+    assert len(parts) > 15
+    assert len({name for name, _, _ in parts}) == len(parts)
+    for other_parts, other_waves, other_totals in others:
+        assert other_parts == parts
+        assert all(np.array_equal(one, other) for one, other in zip(waves, other_waves, strict=True))
+        assert other_totals == pytest.approx(totals)
+
+
+def test_a_signal_is_the_recording_at_that_place(tmp_path: Path) -> None:
+    wave = np.linspace(-0.5, 0.5, 16_000 * 40).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", wave, 16_000, subtype="FLOAT")
+    rows = cuts_of(tmp_path, mode="windows", unit_s=20).to_pylist()
+    assert [[one["start"] for one in row["segments"]] for row in rows] == [[0, 6000, 12_000, 18_000], [24_000, 30_000]]
+    for row in rows:
+        signal = np.frombuffer(row["signal"], np.float32)
+        for one in row["segments"]:
+            part = signal[one["offset"] : one["offset"] + one["length"]]
+            assert np.array_equal(part, wave[one["start"] * 16 : one["end"] * 16])
+    assert [row["decoded_s"] for row in rows] == [20, 20]
+    assert [balance(row) for row in rows] == [20, 20]
+
+
+def test_four_bad_files_are_four_failures_with_file_stage_and_reason(tmp_path: Path) -> None:
+    (tmp_path / "corrupt.wav").write_bytes(np.random.default_rng(0).bytes(50_000))
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "text.wav").write_text("Bonjour, ceci est un texte.\n" * 50)
+    soundfile.write(tmp_path / "one.wav", np.ones(1, np.float32), 16_000)
+    cuts = cuts_of(tmp_path)
+    assert cuts.schema == tables.CUTS
+    failures = [one for row in cuts.to_pylist() for one in row["failures"]]
+    told = {one["uri"]: (one["stage"], one["error_class"]) for one in failures}
+    assert told == {
+        "in/corrupt.wav": ("probe", "UnsupportedFormat"),
+        "in/empty.wav": ("probe", "InputError"),
+        "in/one.wav": ("segment", "InputError"),
+        "in/text.wav": ("probe", "UnsupportedFormat"),
+    }
+    assert len(failures) == 4
+    assert all(one["uri"].removeprefix("in/") in one["message"] and one["attempts"] == 1 for one in failures)
+    assert "too short" in next(one["message"] for one in failures if one["uri"] == "in/one.wav")
+    assert all(row["segments"] == [] and balance(row) == 0 for row in cuts.to_pylist())
+
+
+def test_a_recording_that_ends_early_loses_what_its_header_promised(tmp_path: Path) -> None:
+    wave = (0.1 * np.random.default_rng(0).standard_normal(16_000 * 100)).astype(np.float32)
+    soundfile.write(tmp_path / "a.flac", wave, 16_000)
+    data = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(data[: len(data) // 2])
+    rows = cuts_of(tmp_path, mode="windows", unit_s=30).to_pylist()
+    assert [row["decoded_s"] for row in rows] == [30, 30, 30, 10]
+    assert [round(row["lost_s"]) for row in rows] == [0, 10, 30, 10]
+    assert [len(row["failures"]) for row in rows] == [0, 1, 1, 1]
+    assert rows[2]["failures"][0]["stage"] == "decode"
+    assert "header promises" in rows[2]["failures"][0]["message"]
+    assert sum(balance(row) for row in rows) == pytest.approx(50, abs=0.5)
+
+
+def test_lost_samples_are_told_and_the_rest_is_kept(tmp_path: Path) -> None:
+    wave = (0.1 * np.random.default_rng(0).standard_normal(16_000 * 30)).astype(np.float32)
+    wave[16_000:32_000] = np.nan
+    soundfile.write(tmp_path / "a.wav", wave, 16_000, subtype="FLOAT")
+    (row,) = cuts_of(tmp_path, mode="windows").to_pylist()
+    assert (row["decoded_s"], row["lost_s"], balance(row)) == (30.0, 1.0, 29.0)
+    assert [one["lost_s"] for one in row["failures"]] == [1.0]
+    assert np.isfinite(np.frombuffer(row["signal"], np.float32)).all()
+
+
+def test_silence_has_no_segments_and_is_no_failure(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(16_000 * 30, np.float32), 16_000)
+    (row,) = cuts_of(tmp_path).to_pylist()
+    assert (row["segments"], row["failures"], row["not_speech_s"]) == ([], [], 30.0)
+
+
+def test_passages_and_broken_lines_of_a_corpus(tmp_path: Path) -> None:
+    lines = [b'{"_id": "a", "text": "Bien."}', b"{broken", b'{"_id": "b", "text": "Fin."}']
+    (tmp_path / "corpus.jsonl").write_bytes(b"\n".join(lines))
+    (tmp_path / "note.txt").write_text("Bonjour.\n\nAu revoir.")
+    small, large = (cuts_of(tmp_path, PassageSpec(unit_bytes=size)).to_pylist() for size in (10, 1000))
+    parts = [
+        [(one["segment_id"], one["item"], one["text"]) for row in rows for one in row["segments"]]
+        for rows in (small, large)
+    ]
+    assert parts[0] == parts[1]
+    assert [text for _, _, text in parts[1]] == ["Bien.", "Fin.", "Bonjour.", "Au revoir."]
+    (failure,) = (one for row in large for one in row["failures"])
+    assert (failure["uri"], failure["stage"], failure["start"]) == ("in/corpus.jsonl", "segment", len(lines[0]) + 1)
+    assert large[0]["signal"] is None

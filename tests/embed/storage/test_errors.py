@@ -1,0 +1,117 @@
+import pytest
+from aiohttp import ClientPayloadError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    IncompleteReadError,
+    NoCredentialsError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.parsers import ResponseParserError
+
+from embed.errors import DegluError, InputError, StorageError
+from embed.storage.errors import CutShort, clear_error, clearly, taken, trouble
+
+URL = "s3://bucket/key"
+SERVER = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", SERVER)
+
+
+def answer(code: str, status: int, kind: type[OSError] = OSError) -> OSError:
+    """As s3fs raises it: an OSError of its own, caused by botocore's."""
+    error = kind("secret of a server")
+    told = {"Error": {"Code": code, "Message": "secret"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    error.__cause__ = ClientError(told, "PutObject")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "slow"),
+    [
+        (answer("SlowDown", 503), "answered SlowDown", True),
+        (answer("503", 503), "answered 503", True),  # HEAD, or a gateway's page
+        (answer("429", 429), "answered 429", True),
+        (answer("InternalError", 500), "answered InternalError", False),
+        (answer("RequestTimeout", 400, TimeoutError), "answered RequestTimeout", False),
+        (answer("ConditionalRequestConflict", 409), "answered ConditionalRequestConflict", False),
+        (EndpointConnectionError(endpoint_url=SERVER, error="refused"), "cannot be reached", False),
+        (ReadTimeoutError(endpoint_url=SERVER, error="slow"), "cannot be reached", False),
+        (TimeoutError(), "cannot be reached", False),
+        (ConnectionResetError(), "cannot be reached", False),
+        (IncompleteReadError(actual_bytes=1, expected_bytes=2), "broke off in the middle of an answer", False),
+        (ClientPayloadError(), "broke off in the middle of an answer", False),
+        (ResponseParserError(), "broke off in the middle of an answer", False),
+        (CutShort(), "broke off in the middle of an answer", False),
+    ],
+    ids=str,
+)
+def test_what_may_pass(error: Exception, reason: str, slow: bool) -> None:
+    found = trouble(error)
+    assert found is not None
+    assert (found.reason, found.slow) == (f"{SERVER} {reason}", slow)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        answer("NoSuchBucket", 404, FileNotFoundError),
+        answer("404", 404, FileNotFoundError),
+        answer("AccessDenied", 403, PermissionError),
+        answer("InvalidAccessKeyId", 403, PermissionError),
+        answer("ExpiredToken", 400, PermissionError),
+        answer("PreconditionFailed", 412),
+        answer("NotImplemented", 501),
+        NoCredentialsError(),
+        SSLError(endpoint_url=SERVER, error="CERTIFICATE_VERIFY_FAILED"),
+        PermissionError(),
+        ValueError(),
+    ],
+    ids=str,
+)
+def test_what_cannot_pass(error: Exception) -> None:
+    assert trouble(error) is None
+
+
+def test_a_name_that_is_taken() -> None:
+    assert taken(answer("PreconditionFailed", 412))
+    assert taken(FileExistsError())
+    assert not taken(answer("ConditionalRequestConflict", 409))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "says"),
+    [
+        (answer("NoSuchKey", 404, FileNotFoundError), InputError, "no such object"),
+        (answer("NoSuchBucket", 404, FileNotFoundError), StorageError, "there is no bucket 'bucket' at"),
+        (answer("ExpiredToken", 400, PermissionError), StorageError, "refuses the credentials"),
+        (answer("RequestTimeTooSkewed", 403, PermissionError), StorageError, "clocks"),
+        (answer("PreconditionFailed", 412), InputError, "replaced while it was read"),
+        (answer("SlowDown", 503), StorageError, "answered SlowDown"),
+        (answer("RequestTimeout", 400, TimeoutError), StorageError, "answered RequestTimeout"),
+        (NoCredentialsError(), StorageError, "no S3 credentials"),
+        (TimeoutError(), StorageError, "cannot be reached"),
+        (ClientPayloadError(), StorageError, "breaking off in the middle"),
+    ],
+    ids=str,
+)
+def test_one_clear_line(error: Exception, kind: type[DegluError], says: str) -> None:
+    clear = clear_error(URL, error)
+    assert type(clear) is kind
+    assert str(clear).startswith(f"{URL}: ")
+    assert says in str(clear)
+    assert "secret" not in str(clear)
+    assert "\n" not in str(clear)
+
+
+def test_only_what_storage_raises_is_put_into_words() -> None:
+    with pytest.raises(StorageError, match="answered BotoCoreError"), clearly(URL):
+        raise BotoCoreError
+    with pytest.raises(ValueError, match="ours"), clearly(URL):
+        raise ValueError("ours")

@@ -1,0 +1,55 @@
+import gzip
+import io
+import random
+from pathlib import Path
+
+import pytest
+
+from embed.errors import InputError
+from embed.text import gzipped as unpacked
+from embed.text.gzipped import open_text, unpacked_bytes, unpacking
+
+TEXT = bytes(random.Random(0).choices(b"abcdefghij\n", k=5_000_000))
+
+
+def test_any_place_of_what_is_packed(tmp_path: Path) -> None:
+    (tmp_path / "a.gz").write_bytes(gzip.compress(TEXT[:3_000_000]) + gzip.compress(TEXT[3_000_000:]))
+    assert unpacked_bytes(str(tmp_path / "a.gz")) == len(TEXT)
+    for place in (0, 10, 2_999_990, 4_999_000, 5):
+        with open_text(str(tmp_path / "a.gz"), "v") as file:
+            file.seek(place)
+            assert file.read(100) == TEXT[place : place + 100]
+
+
+def test_the_next_unit_goes_on_and_another_version_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def counting(url: str) -> io.BufferedReader:
+        opened.append(url)
+        return unpacking(url)
+
+    monkeypatch.setattr(unpacked, "unpacking", counting)
+    (tmp_path / "b.gz").write_bytes(gzip.compress(TEXT))
+    for version, place in [("1", 0), ("1", 1_000_000), ("2", 0), ("1", 2_000_000)]:
+        with open_text(str(tmp_path / "b.gz"), version) as file:
+            file.seek(place)
+            assert file.read(9) == TEXT[place : place + 9]
+    assert len(opened) == 2
+
+
+def test_what_comes_before_the_damage_is_kept(tmp_path: Path) -> None:
+    packed = gzip.compress(TEXT)
+    (tmp_path / "c.gz").write_bytes(packed[: len(packed) // 2])
+    num = unpacked_bytes(str(tmp_path / "c.gz"))
+    assert 2_000_000 < num < 3_000_000
+    with unpacking(str(tmp_path / "c.gz")) as file:
+        assert file.read(num - 10) == TEXT[: num - 10]
+        with pytest.raises(InputError, match=r"c.gz: damaged gzip: nothing can be unpacked behind byte"):
+            file.read()
+
+
+@pytest.mark.parametrize("content", [b"not gzip", b"\x1f\x8b\x08", gzip.compress(TEXT)[:15]])
+def test_what_is_not_packed_at_all_is_an_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "d.gz").write_bytes(content)
+    with pytest.raises(InputError, match=r"d\.gz: damaged gzip"):
+        unpacked_bytes(str(tmp_path / "d.gz"))

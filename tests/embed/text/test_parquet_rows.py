@@ -1,0 +1,89 @@
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from embed.errors import InputError
+from embed.text.documents import Broken
+from embed.text.parquet_rows import ParquetRows
+
+
+def rows_of(path: Path) -> ParquetRows:
+    return ParquetRows(str(path))
+
+
+def write(path: Path, columns: dict[str, Any], **options: Any) -> Path:
+    pq.write_table(pa.table(columns), path, **options)
+    return path
+
+
+def test_any_range_of_rows_across_row_groups(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", {"n": list(range(1000))}, row_group_size=300)
+    for first, end in [(0, 10), (299, 301), (650, None), (999, 1000), (1000, None), (0, None)]:
+        rows = rows_of(path)
+        expected = list(range(first, end or 1000))
+        assert [(number, found["n"]) for number, found in rows.read(first, end) if isinstance(found, dict)] == [
+            (n, n) for n in expected
+        ]
+        assert rows.at == (end or 1000)
+        rows.close()
+
+
+def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    rows = rows_of(write(tmp_path / "a.parquet", {"n": list(range(1000))}, row_group_size=300))
+    ranges = [(0, 250), (250, 320), (900, 910), (950, None)]
+    assert [[number for number, _ in rows.read(*one)] for one in ranges] == [
+        list(range(first, end or 1000)) for first, end in ranges
+    ]
+    rows.close()
+
+
+def test_columns_that_are_plain_and_records_of_such(tmp_path: Path) -> None:
+    columns = {
+        "text": pa.array(["a", None]).dictionary_encode(),
+        "doc": [{"body": "x", "tags": ["t"]}, None],
+        "vector": [[1.0], [2.0]],
+        "raw": pa.array([b"r", b"s"]),
+    }
+    rows = rows_of(write(tmp_path / "a.parquet", columns))
+    assert rows.names == ("text", "doc.body", "doc.tags", "raw")
+    assert [found for _, found in rows.read(0, None)] == [
+        {"text": "a", "doc": {"body": "x", "tags": ["t"]}, "raw": b"r"},
+        {"text": None, "doc": None, "raw": b"s"},
+    ]
+    rows.close()
+
+
+def test_a_row_that_is_not_utf8_is_told(tmp_path: Path) -> None:
+    raw = pa.array([b"one", b"\xff", b"three"]).cast(pa.string(), safe=False)
+    rows = rows_of(write(tmp_path / "a.parquet", {"text": raw}))
+    assert [found for _, found in rows.read(0, None)] == [
+        {"text": "one"},
+        Broken("row 1: not UTF-8", 1, 2),
+        {"text": "three"},
+    ]
+    rows.close()
+
+
+def test_what_is_not_whole_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", {"text": [f"text {n}" * 50 for n in range(5000)]}, compression="zstd")
+    whole = path.read_bytes()
+    for content in (b"", b"PAR1", whole[: len(whole) // 2], b"text"):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"a\.parquet: not a whole parquet file"):
+            rows_of(path)
+    damaged = bytearray(whole)
+    damaged[200 : len(whole) // 3] = bytes(len(whole) // 3 - 200)
+    path.write_bytes(damaged)
+    rows = rows_of(path)
+    with pytest.raises(InputError, match="damaged from row"):
+        list(rows.read(0, None))
+    rows.close()
+
+
+def test_no_rows_is_a_table(tmp_path: Path) -> None:
+    rows = rows_of(write(tmp_path / "a.parquet", {"text": pa.array([], pa.string())}))
+    assert (rows.num_rows, list(rows.read(0, None))) == (0, [])
+    rows.close()

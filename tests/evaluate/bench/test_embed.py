@@ -1,8 +1,0 @@
-"""The embedding bench as a whole: its sections are modules of their own, and only it is a bench."""
-
-from evaluate.bench import embed, embed_gpu, embed_speech, embed_text
-
-
-def test_the_sections_are_no_benches_themselves() -> None:
-    assert not [one for one in (embed_gpu, embed_speech, embed_text) if hasattr(one, "bench")]
-    assert hasattr(embed, "bench")

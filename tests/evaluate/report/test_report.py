@@ -1,0 +1,46 @@
+import json
+
+from evaluate.measures.bootstrap import Interval
+from evaluate.report.report import Report, System, Task, as_json, as_markdown
+
+RIDGE = System("ridge", {384: {"ndcg@10": Interval(0.40, 0.35, 0.45)}})
+FUSION = System(
+    "late-fusion",
+    {384: {"ndcg@10": Interval(0.437, 0.38, 0.48)}, 64: {"ndcg@10": Interval(0.3, 0.25, 0.35)}},
+    {384: {"ndcg@10": Interval(0.037, -0.01, 0.08)}},
+)
+TASK = Task("asterisk test fr->en", 120, 512, {"ndcg@10": 0.0089}, (FUSION, RIDGE), "ridge")
+
+
+def test_markdown_is_read_by_people() -> None:
+    assert as_markdown(Report((TASK,), {"model": "demo", "date": "2026-01-01"})) == (
+        "# Evaluation\n\n"
+        "- model: demo\n"
+        "- date: 2026-01-01\n\n"
+        "## asterisk test fr->en\n\n"
+        "120 queries, 512 documents; mean [95 % interval].\n\n"
+        "| ndcg@10 | 384 | 64 |\n"
+        "| --- | ---: | ---: |\n"
+        "| late-fusion | 0.437 [0.38, 0.48] | 0.300 [0.25, 0.35] |\n"
+        "| ridge | 0.400 [0.35, 0.45] | - |\n"
+        "| chance | 0.009 | 0.009 |\n\n"
+        "| ndcg@10 minus ridge | 384 | 64 |\n"
+        "| --- | ---: | ---: |\n"
+        "| late-fusion | +0.037 [-0.01, +0.08] | - |\n"
+    )
+
+
+def test_json_is_read_by_programs() -> None:
+    document = json.loads(json.dumps(as_json(Report((TASK,), {"model": "demo"}))))
+    assert document["about"] == {"model": "demo"}
+    (task,) = document["tasks"]
+    assert (task["name"], task["queries"], task["documents"]) == ("asterisk test fr->en", 120, 512)
+    assert task["chance"] == {"ndcg@10": 0.0089}
+    fusion, ridge = task["systems"]
+    assert fusion["by_dim"]["64"]["ndcg@10"] == {"mean": 0.3, "low": 0.25, "high": 0.35}
+    assert fusion["difference"]["384"]["ndcg@10"]["mean"] == 0.037
+    assert (ridge["name"], ridge["difference"], task["baseline"]) == ("ridge", {}, "ridge")
+
+
+def test_full_width_is_the_widest() -> None:
+    assert FUSION.full_dim == 384

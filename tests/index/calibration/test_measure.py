@@ -1,0 +1,69 @@
+"""What a build learns of its rows: for each modality scores, and where it is coded a router and curves."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from index.building.merge import Source, segment_entry, write_segment
+from index.building.shard import write_shard
+from index.calibration.measure import Made, measured
+from index.parts.artifact import ROUTER
+from index.rungs.coder import Coder
+from tests.index.shelves import WIDTH, clustered, coder_of
+
+pytestmark = pytest.mark.usefixtures("few_questions")
+
+DIMS = (WIDTH, 8)
+
+
+def _made(table: Any, modality: str, coder: Coder | None, first_id: int, folder: Path) -> Made:
+    """As a build does before it measures."""
+    shard, whole = folder / "shards", folder / f"rows-{modality}"
+    whole.mkdir()
+    write_shard(table.parts()[0], {"speech": None, "text": None, modality: coder}, shard / modality, "data")
+    source = shard / modality / modality
+    lists = None if coder is None else np.load(source / "lists.i32.npy")
+    write_segment([Source(np.load(source / "rows.f16.npy"), lists, source / "provenance.parquet")], coder, whole)
+    entry = segment_entry(whole, modality, first_id, f"{modality}-encoder", coder is not None, None)
+    return Made(modality, whole, entry, coder, None)
+
+
+def _heard(texts: Sequence[str]) -> Any:
+    return clustered(len(texts), 9)
+
+
+def test_flat_rows_have_scores_and_coded_ones_curves_too(tmp_path: Path, vectors_of: Any) -> None:
+    table = vectors_of(clustered(90, 1), clustered(600, 2), DIMS)
+    made = [
+        _made(table, "speech", None, 0, tmp_path),
+        _made(table, "text", coder_of(clustered(600, 2)), 90, tmp_path),
+    ]
+    told: list[str] = []
+    found = measured(DIMS, made, tmp_path, _heard, None, told.append)
+    assert list(found) == ["speech", "text"]
+    assert all(list(one.top_scores) == list(DIMS) for one in found.values())
+    assert (found["speech"].router, found["speech"].curves) == (None, ())
+    text = found["text"]
+    assert text.router == tmp_path / "router-text"
+    assert np.load(text.router / ROUTER).shape == (8, WIDTH + 1)
+    assert [path.name for path in text.router.iterdir()] == [ROUTER]
+    assert [curve.dim for curve in text.curves] == list(DIMS)
+    assert all(set(curve.queries) == {"rows", "spans"} for curve in text.curves)
+    assert [line.split(":")[0] for line in told] == ["text at dim 16", "text at dim 8"]
+
+
+def test_the_same_rows_teach_the_same(tmp_path: Path, vectors_of: Any) -> None:
+    """Times aside: they are the machine's."""
+    made = _made(vectors_of(text=clustered(600, 2), dims=DIMS), "text", coder_of(clustered(600, 2)), 0, tmp_path)
+    routers, scores = [], []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        found = measured((WIDTH,), [made], tmp_path / name, None, None, lambda _: None)["text"]
+        assert found.router is not None
+        routers.append((found.router / ROUTER).read_bytes())
+        scores.append(found.top_scores)
+    assert routers[0] == routers[1]
+    assert scores[0] == scores[1]

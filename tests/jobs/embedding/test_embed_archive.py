@@ -1,0 +1,368 @@
+"""`deglu embed` on small archives with a tiny random model: what goes wrong, what comes again, what is killed."""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import soundfile
+import yaml
+
+from embed.accounting import imbalances
+from embed.dataset.runs import begin_run, newest_runs, write_run
+from embed.dataset.staging import staged
+from embed.dataset.vectors import open_dataset, publish, read_job, versions
+from embed.encoder import SAMPLE_RATE
+from embed.errors import InputError, SpecError
+from embed.model.weights import load_model
+from embed.spec import EmbedSpec
+from embed.stages import Stage
+from embed.storage.store import join, write_bytes
+from jobs.__main__ import run
+from jobs.command.progress import Silent
+from jobs.demo.demo_material import voice
+from jobs.embedding import embed_archive as job
+from jobs.embedding import isolate, run_units
+from jobs.embedding.embed_archive import EmbedReport, embed_archive, retry_failures
+from jobs.embedding.encode_worker import EncodeWorker, Work
+from tests.embed.vectors import begin, commit, manifest
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
+
+GOOD = ("docs.jsonl", "notes.txt", "voice.flac", "voice.mp3", "voice.ogg", "voice.wav")
+SENTENCES = ("The market opens at six.", "Rain is expected tomorrow.", "The price of rice went up again.")
+
+
+def write_good(folder: Path) -> None:
+    for number, container in enumerate(("wav", "flac", "ogg", "mp3")):
+        pieces = [voice(2.5, number), np.zeros(SAMPLE_RATE, np.float32), voice(1.5, number + 10)]
+        soundfile.write(folder / f"voice.{container}", np.concatenate(pieces), SAMPLE_RATE)
+    (folder / "notes.txt").write_text("\n\n".join(SENTENCES) + "\n", encoding="utf-8")
+    documents = [{"_id": f"d{i}", "text": text} for i, text in enumerate(SENTENCES[:2])]
+    (folder / "docs.jsonl").write_text("".join(json.dumps(one) + "\n" for one in documents), encoding="utf-8")
+
+
+def write_bad(folder: Path) -> None:
+    header = (folder / "whole.flac", folder / "corrupt.flac")
+    soundfile.write(header[0], voice(2, 5), SAMPLE_RATE)
+    noise = np.random.default_rng(0).integers(0, 256, 4000, np.uint8).tobytes()
+    header[1].write_bytes(header[0].read_bytes()[:60] + noise)
+    header[0].unlink()
+    (folder / "empty.mp3").touch()
+    (folder / "letter.wav").write_text("Dear archivist, I am not a recording.\n" * 9, encoding="utf-8")
+    soundfile.write(folder / "sample.wav", np.zeros(1, np.float32), SAMPLE_RATE)
+
+
+def spec_of(folder: Path | str, output: Path | str, model: str, **changed: Any) -> EmbedSpec:
+    values = {
+        "inputs": [{"url": str(folder), "name": "archive", "lang": "en"}],
+        "output": str(output),
+        "model": model,
+        "device": "cpu",
+        "precision": "float32",
+    }
+    return EmbedSpec.parse({**values, **changed})
+
+
+def rows_at(url: str | Path, version: int | None = None) -> pa.Table:
+    return open_dataset(str(url), version).table().sort_by("segment_id")
+
+
+class Embedded(NamedTuple):
+    folder: Path
+    output: Path
+    report: EmbedReport
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory, tiny_model: str, ray_session: None) -> Embedded:
+    """The folder of the hard cases, embedded by one worker."""
+    root = tmp_path_factory.mktemp("embedded")
+    folder, output = root / "archive", root / "vectors"
+    folder.mkdir()
+    write_good(folder)
+    write_bad(folder)
+    return Embedded(folder, output, embed_archive(spec_of(folder, output, tiny_model)))
+
+
+def test_bad_files_become_failures_and_the_job_completes(embedded: Embedded) -> None:
+    failures = open_dataset(str(embedded.output)).failures().to_pylist()
+    found = {row["uri"]: (row["stage"], row["message"]) for row in failures}
+    assert len(failures) == 4
+    assert set(found) == {f"archive/{name}" for name in ("corrupt.flac", "empty.mp3", "letter.wav", "sample.wav")}
+    assert {uri.partition("/")[2]: stage for uri, (stage, _) in found.items()} == {
+        "corrupt.flac": "decode",
+        "empty.mp3": "probe",
+        "letter.wav": "probe",
+        "sample.wav": "segment",
+    }
+    assert "damaged" in found["archive/corrupt.flac"][1]
+    assert "empty file (0 bytes)" in found["archive/empty.mp3"][1]
+    assert "too short: 1 sample" in found["archive/sample.wav"][1]
+
+    report = embedded.report
+    assert report.exit_code == 3
+    assert (report.assets, report.failed_assets, report.new_units, report.version.number) == (10, 4, 10, 1)
+    a = report.version.accounting
+    assert (a.units, a.embedded, a.failed, a.skipped) == (10, 6, 4, 0)
+    assert imbalances(open_dataset(str(embedded.output)).ledger(), 10) == []
+    assert "10 listed = 6 embedded + 4 failed + 0 skipped" in report.text()
+    assert json.loads(json.dumps(report.document()))["exit_code"] == 3
+
+
+def test_every_good_file_has_rows_with_the_models_vectors(embedded: Embedded, tiny_model: str) -> None:
+    rows = rows_at(embedded.output)
+    assert {uri.partition("/")[2] for uri in rows["uri"].to_pylist()} == set(GOOD)
+    assert len(set(rows["segment_id"].to_pylist())) == rows.num_rows == embedded.report.version.rows
+    texts = rows.filter(pa.compute.equal(rows["modality"], "text"))
+    assert sorted(texts["text"].to_pylist()) == sorted([*SENTENCES, *SENTENCES[:2]])
+    expected = load_model(tiny_model).encode(texts["text"].to_pylist(), "document")
+    np.testing.assert_allclose(np.asarray(texts["vector"].to_pylist(), np.float32), expected, atol=1e-3)
+    speech = rows.filter(pa.compute.equal(rows["modality"], "speech")).to_pylist()
+    for container in ("wav", "flac", "ogg", "mp3"):  # two stretches of speech, around a second of silence
+        spans = [(r["start_s"], r["end_s"]) for r in speech if r["uri"].endswith(container)]
+        assert any(start < 0.5 and 2 < end < 3.2 for start, end in spans)
+        assert any(3 < start < 4 and end > 4.5 for start, end in spans)
+
+
+def test_two_workers_give_the_very_rows_of_one(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
+    report = embed_archive(spec_of(embedded.folder, tmp_path / "out", tiny_model, workers=2))
+    assert report.exit_code == 3
+    assert rows_at(tmp_path / "out").equals(rows_at(embedded.output))
+
+
+def test_a_second_run_does_nothing(embedded: Embedded, tiny_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "ray_session", lambda: pytest.fail("Ray is not needed"))
+    again = embed_archive(spec_of(embedded.folder, embedded.output, tiny_model))
+    assert again.new_units == 0
+    assert again.exit_code == 3
+    assert again.version == embedded.report.version
+    assert versions(str(embedded.output)) == [1]
+
+
+def test_tomorrow_adds_only_what_is_new_and_buries_what_is_gone(
+    embedded: Embedded, tmp_path: Path, tiny_model: str
+) -> None:
+    # The archive and its vectors have moved since; that alone makes nothing new.
+    folder, output = tmp_path / "moved", tmp_path / "vectors"
+    shutil.copytree(embedded.folder, folder)
+    shutil.copytree(embedded.output, output)
+    before = rows_at(output)
+    (folder / "news.txt").write_text("The ferry will not leave today.\n", encoding="utf-8")
+    (folder / "notes.txt").write_text("Somebody wrote other notes.\n", encoding="utf-8")
+    second = embed_archive(spec_of(folder, output, tiny_model))
+    assert (second.new_units, second.version.number, second.gone_assets) == (2, 2, 0)
+    kept = before.filter(pa.compute.not_equal(before["uri"], "archive/notes.txt"))
+    rows = rows_at(output)
+    is_new = pa.compute.is_in(rows["uri"], value_set=pa.array(["archive/notes.txt", "archive/news.txt"]))
+    assert rows.filter(pa.compute.invert(is_new)).equals(kept)
+    new_texts = ["Somebody wrote other notes.", "The ferry will not leave today."]
+    assert sorted(rows.filter(is_new)["text"].to_pylist()) == new_texts
+    assert rows_at(output, 1).equals(before)
+
+    (folder / "voice.mp3").unlink()
+    third = embed_archive(spec_of(folder, output, tiny_model))
+    assert (third.new_units, third.version.number, third.gone_assets) == (0, 3, 1)
+    assert rows_at(output).equals(rows.filter(pa.compute.not_equal(rows["uri"], "archive/voice.mp3")))
+    assert sorted(open_dataset(str(output)).tombstones()["reason"].to_pylist()) == ["gone", "replaced"]
+    a = third.version.accounting
+    assert (a.units, a.embedded, a.failed) == (10, 6, 4)
+
+
+def test_another_way_of_cutting_is_refused(embedded: Embedded, tiny_model: str) -> None:
+    spec = spec_of(embedded.folder, embedded.output, tiny_model, segment={"mode": "windows"})
+    with pytest.raises(SpecError, match=r'spec\.segment\.mode is "hybrid" there and "windows" here'):
+        embed_archive(spec)
+
+
+def test_nothing_embedded_is_a_failure(tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    write_bad(tmp_path / "in")
+    spec = written(tmp_path, spec_of(tmp_path / "in", tmp_path / "out", tiny_model))
+    assert run(["embed", str(spec), "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert (document["rows"], document["failures"], document["exit_code"]) == (0, 4, 1)
+
+
+@pytest.mark.s3
+def test_from_s3_to_s3(s3_url: str, embedded: Embedded, tiny_model: str) -> None:
+    for name in ("voice.ogg", "docs.jsonl", "empty.mp3"):
+        write_bytes(join(s3_url, "archive", name), (embedded.folder / name).read_bytes())
+    report = embed_archive(spec_of(f"{s3_url}/archive", f"{s3_url}/vectors", tiny_model))
+    assert report.exit_code == 3
+    assert report.failed_assets == 1
+    rows, local = rows_at(f"{s3_url}/vectors"), rows_at(embedded.output)
+    same = local.filter(pa.compute.is_in(local["uri"], value_set=pa.array(["archive/voice.ogg", "archive/docs.jsonl"])))
+    # Ids follow the content version, which is an etag there; everything else is the same.
+    order = [("uri", "ascending"), ("start_s", "ascending"), ("end_s", "ascending"), ("item", "ascending")]
+    columns = ["uri", "start_s", "end_s", "start", "end", "item", "text", "space", "encoder", "vector"]
+    assert rows.sort_by(order).select(columns).equals(same.sort_by(order).select(columns))
+
+
+POISON = b"poison"
+
+
+class Killer(EncodeWorker):
+    """Dies of poison, like a worker whose decoder crashes at one place of a file."""
+
+    def __init__(self, work: Work) -> None:
+        super().__init__(work)
+        stage = self._stage()
+
+        def run(units: pa.Table) -> pa.Table:
+            for unit in units.to_pylist():
+                if unit["format"] == "txt" and POISON in Path(unit["url"]).read_bytes()[unit["start"] : unit["end"]]:
+                    os._exit(1)
+            return stage.run(units)
+
+        self._cut = Stage(run)
+
+
+@pytest.mark.chaos
+def test_a_unit_that_kills_its_worker_is_halved_and_all_but_a_little_is_kept(
+    tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, url = tmp_path / "in", str(tmp_path / "out")
+    folder.mkdir()
+    paragraphs = [f"Paragraph {i:04d} is short." for i in range(400)]  # just over two of the least pieces
+    paragraphs[50] = "Here is poison."
+    text = "\n\n".join(paragraphs) + "\n"
+    (folder / "poison.txt").write_text(text, encoding="utf-8")
+    (folder / "water.txt").write_text("Water.\n", encoding="utf-8")
+    monkeypatch.setattr(run_units, "EncodeWorker", Killer)
+    monkeypatch.setattr(isolate, "EncodeWorker", Killer)
+    monkeypatch.setattr(isolate, "DEATHS", 1)  # each takes seconds to come back from
+    report = embed_archive(spec_of(folder, url, tiny_model))
+    assert (report.exit_code, report.failures, report.version.accounting.embedded) == (3, 1, 2)
+    failure = open_dataset(url).failures().to_pylist()[0]
+    assert (failure["uri"], failure["stage"], failure["error_class"]) == ("archive/poison.txt", "worker", "WorkerDied")
+    assert failure["start"] <= text.index("poison") < failure["end"]
+    assert failure["end"] - failure["start"] < 8192
+    kept = set(rows_at(url)["text"].to_pylist()) - {"Water."}
+    assert kept < set(paragraphs)
+    assert len(kept) >= 400 - 8192 // 26
+    assert report.run.restarts >= 2
+    assert staged(read_job(url)) == []
+
+
+def test_retry_mends_what_failed_and_touches_nothing_else(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
+    folder, output = tmp_path / "in", tmp_path / "vectors"
+    shutil.copytree(embedded.folder, folder)
+    shutil.copytree(embedded.output, output)
+    before = rows_at(output)
+    soundfile.write(folder / "letter.wav", voice(2, 3), SAMPLE_RATE)  # somebody brought the recording
+    (folder / "empty.mp3").unlink()
+    (folder / "news.txt").write_text("Not asked for.\n", encoding="utf-8")
+    spec = spec_of(folder, output, tiny_model)
+    report = retry_failures(spec, where=["uri=archive/letter.wav"])
+    assert (report.new_units, report.version.number, report.failures, report.exit_code) == (1, 2, 3, 3)
+    rows = rows_at(output)
+    assert rows.filter(pa.compute.not_equal(rows["uri"], "archive/letter.wav")).equals(before)
+    assert rows.num_rows > before.num_rows
+
+    rest = retry_failures(spec)
+    assert (rest.new_units, rest.version.number, rest.failures, rest.gone_assets) == (2, 3, 2, 1)
+    assert rows_at(output).equals(rows)
+    with pytest.raises(SpecError, match="error_class"):
+        retry_failures(spec, where=["colour=red"])
+
+
+def test_a_new_version_cuts_anew_and_keeps_the_texts(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
+    output = tmp_path / "vectors"
+    shutil.copytree(embedded.output, output)
+    before = rows_at(output)
+    spec = spec_of(embedded.folder, output, tiny_model, segment={"mode": "windows", "window_s": 2, "hop_s": 1})
+    report = embed_archive(spec, new_version=True)
+    rows = rows_at(output)
+    is_text = pa.compute.equal(rows["modality"], "text")
+    assert rows.filter(is_text).equals(before.filter(pa.compute.equal(before["modality"], "text")))
+    assert not set(rows.filter(pa.compute.invert(is_text))["segment_id"].to_pylist()) & set(
+        before["segment_id"].to_pylist()
+    )
+    assert (report.version.number, report.version.accounting.units, report.new_units) == (2, 10, 8)
+    assert rows_at(output, 1).equals(before)
+    with pytest.raises(SpecError, match="--new-version"):
+        embed_archive(spec_of(embedded.folder, output, tiny_model))
+
+
+def test_a_hopeless_job_stops_early(tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(40):
+        (folder / f"{number:02d}.mp3").write_text("no sound, but long enough to be read\n" * 60)
+    spec = spec_of(folder, tmp_path / "out", tiny_model, max_failed_fraction=0.1, segment={"unit_s": 10})
+    assert run(["embed", str(written(tmp_path, spec))]) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert re.match(r"deglu: stopped early: \d+ of 40 assets failed, more than max_failed_fraction = 0.1 allows", told)
+    assert newest_runs(str(tmp_path / "out"))[0].state == "stopped"
+    assert versions(str(tmp_path / "out")) == []
+
+
+def test_a_lost_mount_is_not_taken_for_an_empty_archive(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    shutil.copy2(embedded.folder / "notes.txt", folder)
+    with pytest.raises(InputError, match=r"9 of 10 assets .* are no longer in the inputs: is something not mounted"):
+        embed_archive(spec_of(folder, embedded.output, tiny_model))
+    assert versions(str(embedded.output)) == [1]
+
+
+def test_cutting_ahead_gives_the_very_rows(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
+    report = embed_archive(spec_of(embedded.folder, tmp_path / "out", tiny_model, cut_ahead=True))
+    assert report.exit_code == 3
+    assert rows_at(tmp_path / "out").equals(rows_at(embedded.output))
+
+
+def test_two_drivers_know_of_each_other(embedded: Embedded, tmp_path: Path) -> None:
+    begun, notes = begin(str(tmp_path)), Notes()
+    first, second = (begin_run(1).model_copy(update={"id": name, "job": begun.number}) for name in ("1-a", "1-b"))
+    write_run(begun.url, first)
+    assert not job._together(begun, first, notes)
+    write_run(begun.url, second)
+    assert not job._together(begun, first, notes)
+    assert "both go on together" in notes.told[0]
+    assert job._together(begun, second, notes), "the later one begins at the other end"
+
+
+class Notes(Silent):
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.told.append(text)
+
+
+def test_failures_of_what_went_are_told_no_more(tmp_path: Path, tiny_model: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "water.txt").write_text("Water.\n", encoding="utf-8")
+    (folder / "broken.mp3").write_text("no sound")
+    first = embed_archive(spec_of(folder, tmp_path / "out", tiny_model))
+    assert (first.exit_code, first.failures) == (3, 1)
+    (folder / "broken.mp3").unlink()
+    second = embed_archive(spec_of(folder, tmp_path / "out", tiny_model))
+    assert (second.exit_code, second.failures, second.gone_assets) == (0, 0, 1)
+    assert "assets   1 gone and 0 changed since the version before" in second.text()
+
+
+def written(folder: Path, spec: EmbedSpec) -> Path:
+    path = folder / "embed.yaml"
+    path.write_text(yaml.safe_dump(spec.model_dump(mode="json")), encoding="utf-8")
+    return path
+
+
+def test_a_damaged_list_of_assets_is_named_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    """Taken for empty, what went since would never be tombstoned."""
+    begun = begin(str(tmp_path))
+    assert job.before_assets(begun.url).num_rows == 0
+    commit(begun, "a", "one")
+    version = publish(begun, manifest("a"))
+    assert job.before_assets(begun.url).num_rows == 1
+    write_bytes(join(begun.url, str(version.assets and version.assets.name)), b"no table")
+    with pytest.raises(InputError, match=r"assets/.*damaged"):
+        job.before_assets(begun.url)

@@ -1,0 +1,117 @@
+"""A plan of a small archive is what embedding it then does, and writes nothing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import yaml
+
+from embed.dataset.job import open_job
+from embed.encoder import SAMPLE_RATE
+from embed.errors import SpecError
+from embed.spec import EmbedSpec
+from jobs.__main__ import run
+from jobs.demo.demo_material import voice
+from jobs.embedding.embed_archive import embed_archive
+from jobs.planning.plan_archive import plan_archive
+
+
+def write_archive(folder: Path) -> None:
+    """25 s of speech in two recordings (three units of ten seconds, and one), a text, and a file that is empty."""
+    folder.mkdir()
+    soundfile.write(
+        folder / "long.wav", np.concatenate([voice(7, 1), np.zeros(SAMPLE_RATE * 4), voice(10, 2)]), SAMPLE_RATE
+    )
+    soundfile.write(folder / "short.flac", voice(4, 3), SAMPLE_RATE)
+    (folder / "notes.txt").write_text("The market opens at six.\n\nRain is expected tomorrow.\n", encoding="utf-8")
+    (folder / "empty.mp3").touch()
+
+
+def spec_of(root: Path, model: str, **changed: Any) -> EmbedSpec:
+    values = {
+        "inputs": [{"url": str(root / "archive"), "name": "archive"}],
+        "output": str(root / "out"),
+        "model": model,
+        "device": "cpu",
+        "segment": {"unit_s": 10},
+    }
+    return EmbedSpec.parse({**values, **changed})
+
+
+@pytest.mark.ray
+def test_the_plan_is_what_is_done(tmp_path: Path, tiny_model: str, ray_session: None) -> None:
+    write_archive(tmp_path / "archive")
+    spec = spec_of(tmp_path, tiny_model)
+    plan = plan_archive(spec).document()
+    assert not (tmp_path / "out").exists()
+    assert plan["assets"] == {
+        "listed": 4,
+        "problems": 1,
+        "kinds": [
+            {"modality": "speech", "format": "audio", "assets": 3, "bytes": plan["assets"]["kinds"][0]["bytes"],
+             "sound_s": 25.0, "unknown": 0},
+            {"modality": "text", "format": "txt", "assets": 1, "bytes": 53, "sound_s": None, "unknown": 0},
+        ],
+    }  # fmt: skip
+    assert [one["uri"] for one in plan["problems"]] == ["archive/empty.mp3"]
+    assert plan["planned"] == plan["left"] == {"units": 6, "sound_s": 25.0, "text_bytes": 53}
+    assert plan["committed"]["units"] == 0
+
+    report = embed_archive(spec)
+    done = report.run.planned
+    assert (done.units, done.sound_s, done.text_bytes) == (6, 25.0, 53)
+    assert report.version.accounting.units == plan["planned"]["units"]
+    assert report.version.accounting.decoded_s == pytest.approx(plan["planned"]["sound_s"])
+    # The sample was nearly all of it, so what it expects is nearly what came.
+    assert plan["expected"]["rows"] == pytest.approx(report.version.rows, abs=3)
+
+    again = plan_archive(spec)
+    assert again.document()["left"]["units"] == 0
+    assert "units     6 planned, all of them committed: nothing is left" in again.text()
+
+
+def test_what_is_told(tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    write_archive(tmp_path / "archive")
+    place = tmp_path / "spec.yaml"
+    place.write_text(yaml.safe_dump(spec_of(tmp_path, tiny_model, workers=2).model_dump(mode="json")))
+    assert run(["plan", str(place), "--set", "rates.worker_hour=3600"]) == 0
+    text = capsys.readouterr().out
+    lines = {line.partition(" ")[0]: line for line in text.splitlines()}
+    assert text.splitlines()[3].split()[:3] == ["speech", "audio", "3"]
+    assert text.splitlines()[3].endswith(" 25 s")
+    assert "x real time, " in lines["speech"]
+    assert " passages a second, " in lines["text"]
+    assert "problems  1 asset cannot be embedded as they are:" in text
+    assert "archive/empty.mp3: InputError" in text
+    assert lines["units"] == "units     6 planned: 25 s of sound and 53 B of text"
+    assert " expected, of " in lines["vectors"]
+    assert " on 2 workers, " in lines["time"]
+    assert " USD: " in lines["price"]
+    assert "requests" not in lines  # nothing of it is on S3
+    assert lines["assumed"].startswith("assumed   each of 2 workers has ")
+    assert run(["plan", str(place), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["measured"]["speech"]["rows"] > 0
+    assert document["measured"]["text"]["rows"] == 2
+    assert run(["plan", str(place)]) == 0
+    assert "price     unknown: the spec has no rates" in capsys.readouterr().out
+
+
+def test_an_output_of_another_spec_is_noted(tmp_path: Path, tiny_model: str) -> None:
+    write_archive(tmp_path / "archive")
+    open_job(str(tmp_path / "out"), {"other": 1}, (4, 2), "space", "encoder")
+    plan = plan_archive(spec_of(tmp_path, tiny_model))
+    assert plan.document()["committed"]["units"] == 0
+    assert "note      the output was begun with another spec: deglu embed will want --new-version" in plan.text()
+
+
+def test_a_gpu_that_is_not_here(tmp_path: Path, tiny_model: str) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    write_archive(tmp_path / "archive")
+    with pytest.raises(SpecError, match="device = gpu: there is no GPU here to take a sample on"):
+        plan_archive(spec_of(tmp_path, tiny_model, device="gpu"))

@@ -1,0 +1,95 @@
+"""Small pieces of the real work, timed: which ones, how long, and what they tell."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from embed.archive.inputs import InputSpec
+from embed.archive.manifest import list_assets
+from embed.segmentation.units import plan_units
+from embed.stages import cut_stage
+from embed.tables import TEXT
+from jobs.planning.sample import (
+    FIRST_SOUND_MS,
+    SOUND_MS,
+    TEXT_ROWS,
+    _closed,
+    _narrowed,
+    _sound_ms,
+    _spread,
+    _Tally,
+    take_sample,
+)
+from tests.embed.sounds import CUTTING, LETTERS, Spectrum, tone, write_archive, write_wave
+
+
+def planned(folder: Path) -> tuple[pa.Table, pa.Table]:
+    assets = list_assets([InputSpec.parse({"url": str(folder), "name": "archive"})])
+    return plan_units(assets, CUTTING), assets
+
+
+def test_pieces_of_both_modalities_tell_their_pace(tmp_path: Path) -> None:
+    write_archive(tmp_path)
+    units, assets = planned(tmp_path)
+    found = take_sample(units, assets, Spectrum(), cut_stage(CUTTING, LETTERS), threads=1)
+    assert found.speech is not None
+    assert found.text is not None
+    assert found.speech.amount == 16.0  # both units of tones.wav, whole
+    assert found.text.amount == sum((tmp_path / name).stat().st_size for name in ("letters.txt", "docs.jsonl"))
+    assert (found.speech.rows, found.text.rows) == (15, 5)
+    assert min(found.speech.cut_s, found.speech.encode_s, found.text.cut_s, found.text.encode_s) > 0
+    assert 50 < found.text.row_bytes < 1000
+    assert set(found.uris) == {"archive/tones.wav", "archive/letters.txt", "archive/docs.jsonl"}
+
+
+def test_no_time_is_still_one_piece_of_each(tmp_path: Path) -> None:
+    write_archive(tmp_path)
+    units, assets = planned(tmp_path)
+    found = take_sample(units, assets, Spectrum(), cut_stage(CUTTING, LETTERS), threads=1, budget_s=0.0)
+    assert len(found.uris) == 2
+    assert found.speech is not None
+    assert found.text is not None
+
+
+def test_what_cannot_be_read_tells_nothing(tmp_path: Path) -> None:
+    write_wave(tmp_path / "gone.wav", tone(3, 200))
+    units, assets = planned(tmp_path)
+    (tmp_path / "gone.wav").unlink()
+    found = take_sample(units, assets, Spectrum(), cut_stage(CUTTING, LETTERS), threads=1)
+    assert (found.speech, found.text, found.uris) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("units", "places"),
+    [([], []), ([5], [0]), ([1, 1, 1], [1, 0, 2]), ([1, 1, 97, 1], [2]), ([10] * 60, [29, 9, 49])],
+)
+def test_pieces_are_spread_by_what_is_planned(units: list[int], places: list[int]) -> None:
+    assert _spread(np.array(units)) == places
+
+
+def test_units_are_narrowed_in_their_own_measure() -> None:
+    speech: dict[str, Any] = {
+        "modality": "speech",
+        "format": "audio",
+        "start": 600_000,
+        "end": None,
+        "planned": 600_000,
+    }
+    assert _narrowed(speech, 15_000) == {**speech, "end": 615_000, "planned": 15_000}
+    text = {"modality": TEXT, "format": "txt", "start": 0, "end": None, "planned": 100}
+    assert _narrowed(text, 0) == {**text, "end": 100}
+    table = {"modality": TEXT, "format": "csv", "asset_id": b"t" * 16, "start": 1000, "end": None, "planned": 25_600}
+    asset = pa.table({"asset_id": pa.array([b"t" * 16], pa.binary(16)), "items": [1256]})
+    closed = _closed(table, asset)
+    assert closed["end"] == 1256
+    assert _narrowed(closed, 0) == {**table, "end": 1000 + TEXT_ROWS, "planned": 6_400}
+
+
+def test_pieces_of_sound_grow_with_the_pace() -> None:
+    assert _sound_ms(_Tally(), 20) == FIRST_SOUND_MS
+    assert _sound_ms(_Tally(amount=15, cut_s=1, encode_s=14), 20) == FIRST_SOUND_MS
+    assert _sound_ms(_Tally(amount=15, cut_s=1, encode_s=2), 18) == 30_000
+    assert _sound_ms(_Tally(amount=15, cut_s=0.01, encode_s=0.1), 18) == SOUND_MS

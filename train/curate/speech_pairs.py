@@ -1,0 +1,219 @@
+"""The recorded clips that a spec names, in the project's split.
+
+The parts of a source's prompts are decided by its recordings in its own `TEXT_LANGS`, whatever is asked for: a new
+language to hear or to aim at moves nothing from test to train.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol, cast
+
+from embed.errors import InputError, SpecError
+from train.curate.clip import Clip, words
+from train.curate.filters.recordings import Dropped, name_of
+from train.curate.sources import asterisk, manifest, manuals, synthetic, tuxpaint
+from train.curate.sources.vocabulary import LANGS as VOCABULARY_LANGS
+from train.curate.sources.vocabulary import core, vocabulary
+from train.curate.split import PARTS, Part, split, split_beside
+from train.curate.synthesis.speak import Told
+from train.spec import SourceSpec, TextSourceSpec
+
+SAID_ELSEWHERE, TORN = "its text is one of dev or test", "its texts are of two parts of the split"
+
+
+class Source(Protocol):
+    """A module of installable recordings.  A new one is named in `SOURCES` and in `SourceSpec`, and that is all."""
+
+    SOURCE: str  # what its keys begin with
+    LICENCE: str
+    LANGS: tuple[str, ...]  # of its recordings
+    TEXT_LANGS: tuple[str, ...]  # those whose recordings and texts make the split
+
+    def packages(self, langs: Sequence[str]) -> Sequence[str]:
+        """What is installed for these languages."""
+
+    def clips(self, cache: Path, langs: Sequence[str], text_langs: Sequence[str] = ()) -> list[Clip]:
+        """Recordings in `langs`, with their texts in `TEXT_LANGS`, `langs` and `text_langs` as far as there are any."""
+
+    def captions(self, cache: Path, langs: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Name of the prompt -> language -> text, recorded or not; keys of clips are `SOURCE:name`."""
+
+
+SOURCES: Mapping[str, Source] = {
+    name: cast(Source, module) for name, module in {"asterisk": asterisk, "tuxpaint": tuxpaint}.items()
+}
+
+
+@dataclass(frozen=True)
+class Parts:
+    train: list[Clip] = field(default_factory=list)
+    dev: list[Clip] = field(default_factory=list)
+    test: list[Clip] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+
+
+def clips_by_part(
+    sources: Sequence[SourceSpec],
+    cache: Path,
+    target_langs: Sequence[str] = (),
+    *,
+    spoken: bool = True,
+    told: Told | None = None,
+) -> Parts:
+    """The clips of every source in train, dev and test, with their texts in the target languages.
+
+    No clip of train says, in its own language, what a prompt of dev or test says in any source.  Synthetic speech is
+    made while `told` hears how far it is; where `spoken` is false it is planned alone, with guessed durations.
+    Raises SpecError for languages that a source does not have, InputError as `manifest.clips`.
+    """
+    recorded = [source for source in sources if source.name != "synthetic"]
+    found = [_of_source(source, cache, target_langs) for source in recorded]
+    held_out = {
+        text for parts, _ in found for part in ("dev", "test") for clip in parts[part] for text in texts_of(clip)
+    }
+    all_parts = Parts(dropped=[Dropped(name_of(clip), TORN) for _, torn in found for clip in torn])
+    for source, (parts, _) in zip(recorded, found, strict=True):
+        wanted = {part: [clip for clip in parts[part] if _is_wanted(source, clip)] for part in PARTS}
+        all_parts.dev.extend(wanted["dev"])
+        all_parts.test.extend(wanted["test"])
+        for clip in wanted["train"]:
+            if (clip.lang, said(clip.text)) in held_out:
+                all_parts.dropped.append(Dropped(name_of(clip), SAID_ELSEWHERE))
+            else:
+                all_parts.train.append(clip)
+    speech = _synthetic(sources, cache, target_langs, spoken, told)
+    all_parts.train.extend(clip for clip in speech.clips if (clip.lang, said(clip.text)) not in held_out)
+    all_parts.dropped.extend(speech.dropped)
+    all_parts.dropped.extend(
+        Dropped(name_of(clip), SAID_ELSEWHERE) for clip in speech.clips if (clip.lang, said(clip.text)) in held_out
+    )
+    return all_parts
+
+
+def held_out(cache: Path, langs: Sequence[str] = ()) -> tuple[set[tuple[str, str]], set[str]]:
+    """What dev and test of any installable source say: language and core of each text, also in `langs`; and keys.
+
+    Whatever a spec names: a model is scored on all of them.
+    """
+    texts: set[tuple[str, str]] = set()
+    keys: set[str] = set()
+    for name, source in SOURCES.items():
+        parts, torn = prompts_by_part(name, cache, source.LANGS, (*VOCABULARY_LANGS, *langs))
+        every = {clip.key for clip in (*parts["dev"], *parts["test"], *torn)}
+        # The scale splits the recordings of a language by themselves, with what joins them there.
+        alone = [split(source.clips(cache, (lang,))) for lang in source.LANGS]
+        every |= {clip.key for by_lang in alone for part in ("dev", "test") for clip in by_lang[part]}
+        keys |= every
+        for clip in (*parts["train"], *parts["dev"], *parts["test"], *torn):
+            if clip.key in every:
+                texts |= {(lang, core(lang, text)) for lang, text in _all_texts(clip)}
+    return texts, keys
+
+
+def prompts_by_part(
+    name: str, cache: Path, langs: Sequence[str], text_langs: Sequence[str] = ()
+) -> tuple[dict[Part, list[Clip]], list[Clip]]:
+    """Recordings of an installable source in `langs` and in its `TEXT_LANGS`, and those that no part can have."""
+    source = SOURCES[name]
+    every = source.clips(cache, tuple(dict.fromkeys((*langs, *source.TEXT_LANGS))), text_langs)
+    narrow = {id(clip): _narrowed(clip, source.TEXT_LANGS) for clip in every}
+    # A recording in one language can join two prompts of another: the split must see it, wanted or not.
+    known = split(narrow[id(clip)] for clip in every if clip.lang in source.TEXT_LANGS)
+    more, torn = split_beside(known, [narrow[id(clip)] for clip in every if clip.lang not in source.TEXT_LANGS])
+    whole = {id(narrow[id(clip)]): clip for clip in every}
+    home = {id(clip): part for found in (known, more) for part, members in found.items() for clip in members}
+    parts: dict[Part, list[Clip]] = {part: [] for part in PARTS}
+    for clip in every:  # in the source's own order
+        if id(narrow[id(clip)]) in home:
+            parts[home[id(narrow[id(clip)])]].append(clip)
+    return parts, [whole[id(clip)] for clip in torn]
+
+
+def said(text: str) -> str:
+    """What texts that count as the same have in common."""
+    return " ".join(words(text))
+
+
+def texts_of(clip: Clip) -> set[tuple[str, str]]:
+    """Language and words of all its texts that have any."""
+    found = {(lang, said(text)) for lang, text in _all_texts(clip)}
+    return {one for one in found if one[1]}
+
+
+def licences(sources: Sequence[SourceSpec | TextSourceSpec], with_manuals: bool) -> dict[str, str]:
+    """Package or manifest -> licence, for the model's card.  `with_manuals`: the transform was fitted on some."""
+    found: dict[str, str] = {}
+    for spec in sources:
+        if spec.name == "synthetic":
+            found |= synthetic.LICENCES
+        elif spec.name == "manifest":
+            found[spec.url.rpartition("/")[2]] = manifest.LICENCE
+        elif spec.name == "manuals":
+            found |= dict.fromkeys(manuals.packages(spec.langs), manuals.LICENCE)
+        else:
+            source = SOURCES[spec.name]
+            # Texts of these languages were read for the split.
+            langs = tuple(dict.fromkeys((*source.TEXT_LANGS, *spec.langs)))
+            found |= dict.fromkeys(source.packages(langs), source.LICENCE)
+    return found | (dict.fromkeys(manuals.packages(manuals.LANGS), manuals.LICENCE) if with_manuals else {})
+
+
+def _synthetic(
+    sources: Sequence[SourceSpec], cache: Path, target_langs: Sequence[str], spoken: bool, told: Told | None
+) -> synthetic.Speech:
+    """Of every source of that name; what is left out is told once."""
+    wanted = [source for source in sources if source.name == "synthetic"]
+    for source in wanted:
+        _has(source, synthetic.LANGS)
+    if not wanted:
+        return synthetic.Speech()
+    texts = vocabulary(cache, target_langs, *held_out(cache, target_langs))
+    made = synthetic.Speech(dropped=list(texts.dropped))
+    for source in wanted:
+        speech = synthetic.clips(cache, source.langs, texts.entries, source.most, told=told, spoken=spoken)
+        made.clips.extend(speech.clips)
+        made.dropped.extend(speech.dropped)
+    return made
+
+
+def _of_source(
+    source: SourceSpec, cache: Path, target_langs: Sequence[str]
+) -> tuple[dict[Part, list[Clip]], list[Clip]]:
+    if source.name == "manifest":
+        return _listed(source)
+    _has(source, SOURCES[source.name].LANGS)
+    return prompts_by_part(source.name, cache, source.langs, target_langs)
+
+
+def _has(source: SourceSpec, langs: Sequence[str]) -> None:
+    missing = [lang for lang in source.langs if lang not in langs]
+    if missing:
+        speech = "voice" if source.name == "synthetic" else "recordings"
+        raise SpecError(f"field 'sources': {source.name} has no {speech} in {missing[0]!r}; it has {', '.join(langs)}")
+
+
+def _listed(source: SourceSpec) -> tuple[dict[Part, list[Clip]], list[Clip]]:
+    """A manifest's own: its parts where it names any, and the split beside them."""
+    every = manifest.clips(source.url, source.langs)
+    if not every:
+        langs = f" in {', '.join(source.langs)}" if source.langs else ""
+        raise InputError(f"{source.url}: lists no recordings{langs}; a line names one, e.g. {manifest.EXAMPLE}")
+    known: dict[Part, list[Clip]] = {part: [clip for clip, named in every if named == part] for part in PARTS}
+    more, torn = split_beside(known, [clip for clip, named in every if named is None])
+    return {part: known[part] + more[part] for part in PARTS}, torn
+
+
+def _all_texts(clip: Clip) -> Iterator[tuple[str, str]]:
+    yield clip.lang, clip.text
+    yield from clip.translations.items()
+
+
+def _is_wanted(source: SourceSpec, clip: Clip) -> bool:
+    return source.name == "manifest" or clip.lang in source.langs
+
+
+def _narrowed(clip: Clip, langs: Sequence[str]) -> Clip:
+    """The clip with what the split may know of it."""
+    texts = {lang: text for lang, text in clip.translations.items() if lang in langs}
+    return replace(clip, text=clip.text if clip.lang in langs else "", translations=texts)

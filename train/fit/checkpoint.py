@@ -1,0 +1,143 @@
+"""What survives a kill: one safetensors file a checkpoint, whole or not at all, on a local path or s3://.
+
+- A file holds weights, optimiser and running average as tensors; where the training stood, its scores, and the spec's
+  defining fields as JSON in the metadata: it can explain itself, and another spec's is refused with the difference.
+- The newest is kept, and beside it the best.  A save that fails leaves all that stood before.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from safetensors.torch import load, save
+from torch import Tensor
+
+from embed.errors import InputError, SpecError
+from embed.storage import store
+from train.strategy import SCORE
+
+SUFFIX = ".safetensors"
+KINDS = ("weights", "optimiser", "average")
+
+
+@dataclass(frozen=True)
+class State:
+    """A training at rest between two steps: everything that going on as if nothing had happened takes."""
+
+    step: int  # steps done, which is the number of the next one
+    epoch: int  # where it stands
+    position: int  # batches of the epoch done; all of them, and no scores: the epoch is still to be scored
+    weights: Mapping[str, Tensor]  # what the strategy says of itself
+    optimiser: Mapping[str, Tensor]  # "exp_avg/<parameter>" and so on
+    average: Mapping[str, Tensor]  # running mean of the trained parameters; {} where none is kept
+    scores: Mapping[str, float] = field(default_factory=dict)  # of `kept()` on dev; {} where it was not scored
+    best: float | None = None  # the best score so far
+    stale: int = 0  # scorings since then
+    finished: bool = False  # the last step was taken, or it stopped early
+
+    def kept(self) -> dict[str, Tensor]:
+        """What is published and what was scored: the running mean where there is one."""
+        return {**self.weights, **self.average}
+
+
+class Checkpoints:
+    """The checkpoints of one training below `url`.  Only one process writes."""
+
+    def __init__(self, url: str, defining: Mapping[str, Any], keep: int = 2) -> None:
+        """`defining` is `spec.defining()`; `keep` best ones stay beside the newest."""
+        self.url, self.keep = url, keep
+        self._defining = json.loads(json.dumps(defining))  # as it comes back from a file
+        self._score: dict[str, float | None] = {}  # of each that stands, by url
+
+    def save(self, state: State) -> str:
+        """Write it, then let go of what is neither newest nor among the best; returns its url.
+
+        Raises StorageError where storage refuses it; what was saved before stands.
+        """
+        url = store.join(self.url, f"{state.step:08d}{SUFFIX}")
+        tensors = {f"{kind}/{name}": value for kind in KINDS for name, value in getattr(state, kind).items()}
+        dense = {name: value.contiguous() for name, value in tensors.items()}
+        store.write_bytes(url, save(dense, self._metadata(state)))
+        known = self._known()
+        known[url] = state.scores.get(SCORE)
+        best = _best_first(known)[: self.keep]
+        store.delete([one for one in known if one not in best and one != max(known)])
+        self._score = {one: score for one, score in known.items() if one in best or one == max(known)}
+        return url
+
+    def newest(self) -> State | None:
+        """Where to go on; None where there is nothing.  Raises SpecError at a checkpoint of another spec."""
+        found = self._listed()
+        return self._read(max(found)) if found else None
+
+    def best(self) -> State | None:
+        """The one with the highest score, the earliest of equals; None where none was scored."""
+        found = _best_first(self._known())
+        return self._read(found[0]) if found else None
+
+    def _known(self) -> dict[str, float | None]:
+        for url in self._listed():
+            if url not in self._score:
+                self._score[url] = _header(url)["state"]["scores"].get(SCORE)
+        return self._score
+
+    def _listed(self) -> list[str]:
+        return [entry.url for entry in store.listing(self.url, SUFFIX)]
+
+    def _metadata(self, state: State) -> dict[str, str]:
+        told = {name: value for name, value in vars(state).items() if name not in KINDS}
+        return {"deglu": json.dumps({"state": told, "spec": self._defining})}
+
+    def _read(self, url: str) -> State:
+        header = _header(url)
+        changed = difference(header["spec"], self._defining)
+        if changed:
+            raise SpecError(
+                f"{url} is a checkpoint of another spec: {'; '.join(changed)}; choose another checkpoints.url,"
+                " or set these back"
+            )
+        tensors = load(store.read_bytes(url))
+        parts: dict[str, dict[str, Tensor]] = {kind: {} for kind in KINDS}
+        for name, value in tensors.items():
+            kind, _, rest = name.partition("/")
+            parts[kind][rest] = value
+        return State(
+            **header["state"], weights=parts["weights"], optimiser=parts["optimiser"], average=parts["average"]
+        )
+
+
+def _best_first(scores: Mapping[str, float | None]) -> list[str]:
+    """Urls of those that were scored; of equals the earliest first."""
+    return [url for _, url in sorted((-score, url) for url, score in scores.items() if score is not None)]
+
+
+def difference(stood: Any, wanted: Any, field: str = "") -> list[str]:
+    """One line a field in which two specs' defining values differ: `optimiser.batch was 64, is 32`."""
+    if isinstance(stood, dict) and isinstance(wanted, dict):
+        names = [*stood, *(name for name in wanted if name not in stood)]
+        inner = [difference(stood.get(name), wanted.get(name), f"{field}.{name}".strip(".")) for name in names]
+        return [line for lines in inner for line in lines]
+    return [] if stood == wanted else [f"{field} was {stood}, is {wanted}"]
+
+
+def scored(state: State, scores: Mapping[str, float]) -> State:
+    """The same with its scores, and the best of all so far."""
+    score = scores[SCORE]
+    better = state.best is None or score > state.best
+    return replace(
+        state, scores=dict(scores), best=score if better else state.best, stale=0 if better else state.stale + 1
+    )
+
+
+def _header(url: str) -> dict[str, Any]:
+    """The metadata, without the tensors."""
+    with store.open_input(url) as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        try:
+            found: dict[str, Any] = json.loads(json.loads(stream.read(size))["__metadata__"]["deglu"])
+        except (ValueError, KeyError, MemoryError, OverflowError):
+            raise InputError(
+                f"{url}: no checkpoint of a training; remove it, or choose another checkpoints.url"
+            ) from None
+    return found

@@ -1,0 +1,273 @@
+"""What the frozen speech tower says of the clips: computed once and kept in shards, or at every use.
+
+A shard holds some clips in one view (`train.frozen.frames`).  Its name is of what went in (tower, layers, pooling,
+view, the recordings and their versions, the seed where chance has a part), so that a changed input never meets an old
+shard, and runs that differ elsewhere share it.
+
+Clips are numbered: the training's first, dev's behind them.  Dev is heard in the first view alone, and so is synthetic
+speech, whose voices differ.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from embed.encoder import SAMPLE_RATE, FloatArray
+from embed.errors import InputError, SpecError, StorageError
+from embed.identity import content_version, digest
+from embed.model.spec import EncoderSpec
+from embed.model.towers.files import tower_digest
+from embed.model.towers.speech import SpeechTower
+from embed.storage import store
+from embed.storage.cache import cache_folder, make_folder, only_one
+from train.curate.clip import Clip, read_clip
+from train.curate.sources.synthetic import SOURCE as SYNTHETIC
+from train.frozen.augment import heard, is_drawn
+from train.frozen.frames import Dtype, Packed, frames_of, packed
+from train.frozen.size import TowerShape, expected_length, frame_pool, num_views, tower_shape
+from train.spec import FeatureSpec, ViewSpec
+
+log = logging.getLogger(__name__)
+
+CLIPS_PER_SHARD = 128
+UNSPOKEN = "to be spoken"  # a plan speaks nothing, and counts what is to come
+VOICES_PER_SHARD, VOICES = 32, 5  # clips at hand for babble, and how many are heard at once
+
+TowerFactory = Callable[[], SpeechTower]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Some clips in one view, all that decides their frames, and the url of the file that holds them."""
+
+    url: str
+    view: int
+    first: int  # number of the first clip
+    clips: tuple[Clip, ...]
+    expected: tuple[int, ...]  # frames of each clip, by its duration
+    heard_as: ViewSpec
+    voices: tuple[Clip, ...]  # of babble
+    seed: int
+    frame_pool: int
+    dtype: Dtype
+    shape: TowerShape
+
+    def wave(self, row: int) -> FloatArray:
+        """The clip as it is heard in the view, [n] at 16 kHz; the same whenever and wherever it is asked for.
+
+        A slow view of a long clip is cut where the tower ends.
+        """
+        clip, view = self.clips[row], self.heard_as
+        name = digest("heard", self.seed, view.model_dump(mode="json"), _what(clip))
+        rng = np.random.default_rng(np.frombuffer(name, np.uint32))
+        others = [one for one in self.voices if one.key != clip.key]
+        chosen = [others[i] for i in rng.permutation(len(others))[:VOICES]]
+        wave = heard(read_clip(clip), view, rng, [read_clip(one) for one in chosen])
+        return wave[: int(self.shape.longest_s * SAMPLE_RATE)]
+
+
+def plan_shards(
+    spec: EncoderSpec,
+    clips: Sequence[Clip],
+    features: FeatureSpec,
+    seed: int,
+    url: str,
+    num_train: int | None = None,
+) -> list[Shard]:
+    """A shard for 128 clips at most and a view, below `url`: all clips in view 0, in the others as `num_views` says.
+
+    Clips of one source, language and part stand together, so that another source beside them moves none of theirs
+    (babble apart, which is made of all).
+    Raises InputError where a recording is not there, SpecError where a view cannot be made.
+    """
+    num_train = len(clips) if num_train is None else num_train
+    versions = _versions(clips)
+    pool = frame_pool(spec)
+    assert spec.speech is not None
+    shape = tower_shape(spec.speech)
+    made_by = [tower_digest(spec.speech.name), list(spec.speech.layers or ()), pool, features.dtype]
+    shards = []
+    for number, view in enumerate(features.views):
+        for first, last in _stretches(clips, num_train):
+            if number >= num_views(clips[first], features, first < num_train):
+                continue
+            part = tuple(clips[first:last])
+            voices = _voices(clips[:num_train], view, seed, first)
+            went_in = [[_what(clip), versions[clip.uri]] for clip in (*part, *voices)]
+            drawn = seed if is_drawn(view) else None
+            name = digest("features", made_by, view.model_dump(mode="json"), drawn, len(part), went_in).hex()
+            expected = tuple(expected_length(spec, clip, view) for clip in part)
+            place = store.join(url, f"{name}.safetensors")
+            shards.append(Shard(place, number, first, part, expected, view, voices, seed, pool, features.dtype, shape))
+    return shards
+
+
+def compute_shard(tower: SpeechTower, shard: Shard) -> None:
+    """Write the shard's file, unless it stands already; the file appears whole or not at all."""
+    if store.exists(shard.url):
+        return
+    waves = [shard.wave(row) for row in range(len(shard.clips))]
+    content = packed(frames_of(tower, waves, shard.frame_pool), shard.dtype)
+    with store.scratch(shard.url.rpartition("/")[0]) as path:
+        try:
+            save_file(content, path)
+        except SafetensorError as error:  # a full disk
+            raise StorageError(f"{shard.url}: cannot be written ({error}); make room and run again") from None
+        store.move_in(path, shard.url)
+
+
+class Features:
+    """Frames of clip i in view v, read from the shards when asked; shards of a remote store are fetched once.
+
+    Where a shard is missing it is computed by the tower that `tower` gives, and kept; an error where that is None.
+    """
+
+    def __init__(self, shards: Sequence[Shard], num_clips: int, tower: TowerFactory | None = None) -> None:
+        self.num_clips = num_clips
+        self.shards = list(shards)
+        self._where = {
+            (shard.view, shard.first + row): (number, row)
+            for number, shard in enumerate(self.shards)
+            for row in range(len(shard.clips))
+        }
+        self._views = Counter(clip for _, clip in self._where)
+        self._factory = tower
+        self._open: dict[int, Packed] = {}
+        self._lock = Lock()
+
+    @property
+    def width(self) -> int:
+        return self.shards[0].shape.width
+
+    def num_views(self, clip: int) -> int:
+        """In how many ways the clip is heard."""
+        return self._views[clip]
+
+    def length(self, clip: int, view: int = 0) -> int:
+        """Frames by the clip's duration, known before any are computed; `frames` may have one more or less.
+
+        So batches, and with them a training's result, are the same whether or not frames are kept.
+        """
+        number, row = self._where[view, clip]
+        return self.shards[number].expected[row]
+
+    def frames(self, clip: int, view: int = 0) -> Tensor:
+        """float32 [T, F]; the caller's own."""
+        number, row = self._where[view, clip]
+        return self._rows(number).frames(row)
+
+    def wave(self, clip: int, view: int = 0) -> FloatArray:
+        """The clip as it is heard in the view, for a speech tower that is trained."""
+        number, row = self._where[view, clip]
+        return self.shards[number].wave(row)
+
+    def spread(self, clips: Sequence[int], seed: int, sample: int = 400) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation [F] over the frames of a random sample of the given clips."""
+        chosen = np.random.default_rng(seed).permutation(np.asarray(clips))[:sample]
+        count, mean, squares = 0, torch.zeros(self.width).double(), torch.zeros(self.width).double()
+        for clip in chosen:  # one at a time: wide towers' frames of 400 clips are gigabytes
+            frames = self.frames(int(clip)).double()
+            total = count + len(frames)
+            away = frames.mean(0) - mean
+            squares += frames.var(0, correction=0) * len(frames) + away**2 * count * len(frames) / total
+            mean += away * len(frames) / total
+            count = total
+        return mean.float(), (squares / max(count - 1, 1)).sqrt().float().clamp_min(1e-4)
+
+    def _rows(self, number: int) -> Packed:
+        if number not in self._open:
+            with self._lock:  # the next step's frames are read on another thread
+                if number not in self._open:
+                    self._open[number] = self._opened(self.shards[number])
+        return self._open[number]
+
+    def _opened(self, shard: Shard) -> Packed:
+        if self._factory is not None:
+            compute_shard(self._tower, shard)
+        elif not store.exists(shard.url):
+            raise InputError(f"{shard.url}: these features are gone; run the training again to compute them")
+        return Packed.open(_local(shard.url), len(shard.clips))
+
+    @cached_property
+    def _tower(self) -> SpeechTower:
+        assert self._factory is not None
+        return self._factory()
+
+
+class HeardNow(Features):
+    """The same frames, computed at each use: nothing is kept."""
+
+    def __init__(self, shards: Sequence[Shard], num_clips: int, tower: TowerFactory) -> None:
+        super().__init__(shards, num_clips, tower)
+
+    def frames(self, clip: int, view: int = 0) -> Tensor:
+        number, row = self._where[view, clip]
+        shard = self.shards[number]
+        with self._lock:
+            tower = self._tower
+        return Packed(packed(frames_of(tower, [shard.wave(row)], shard.frame_pool), shard.dtype)).frames(0)
+
+
+def _local(url: str) -> Path:
+    """The shard on this machine's disk; a remote one is fetched into the cache folder, by one process at a time."""
+    if not url.startswith(store.S3):
+        return Path(url)
+    name = url.rpartition("/")[2]
+    folder = cache_folder() / "features"
+    with only_one(folder):
+        return make_folder(folder / Path(name).stem, lambda draft: _fetch(url, draft)) / name
+
+
+def _fetch(url: str, folder: Path) -> None:
+    log.info("fetching %s into %s", url, folder.parent)
+    store.local_copy(url, folder)
+
+
+def _stretches(clips: Sequence[Clip], num_train: int) -> Iterator[tuple[int, int]]:
+    """First and last (not included) of neighbours of one kind, 128 at most."""
+    end = 0
+    for _, kind in groupby(enumerate(clips), lambda one: (one[1].source, one[1].lang, one[0] < num_train)):
+        begin, end = end, end + sum(1 for _ in kind)
+        yield from ((first, min(first + CLIPS_PER_SHARD, end)) for first in range(begin, end, CLIPS_PER_SHARD))
+
+
+def _what(clip: Clip) -> list[object]:
+    """What a clip's sound is, beside the version of its file; the folder it happens to lie in is left out."""
+    return [clip.source, clip.lang, clip.key, clip.uri.rpartition("/")[2], clip.offset_s, clip.duration_s]
+
+
+def _versions(clips: Sequence[Clip]) -> dict[str, str]:
+    """By uri: what changes when the recording does.  S3 is listed by folder, as asking for each takes too long."""
+    uris = dict.fromkeys(clip.uri for clip in clips)
+    remote = dict.fromkeys(uri.rpartition("/")[0] for uri in uris if uri.startswith(store.S3))
+    places = [*remote, *(uri for uri in uris if not uri.startswith(store.S3))]
+    entries = [entry for place in places for entry in store.listing(place)]
+    found = {entry.url: content_version(entry.etag, entry.size_bytes, entry.mtime) for entry in entries}
+    for clip in clips:
+        if clip.uri not in found:
+            if clip.source != SYNTHETIC:
+                raise InputError(f"{clip.uri}: this recording is not there (any more); list the clips again")
+            found[clip.uri] = UNSPOKEN
+    return found
+
+
+def _voices(train: Sequence[Clip], view: ViewSpec, seed: int, first: int) -> tuple[Clip, ...]:
+    """Training clips that a shard's babble is made of, each of another prompt."""
+    if view.noise != "babble":
+        return ()
+    prompts = list({clip.key: clip for clip in train}.values())
+    if len(prompts) < 2:
+        raise SpecError("field 'features.views': babble is made of other prompts, and there are none; use other noise")
+    order = np.random.default_rng([seed, first]).permutation(len(prompts))
+    return tuple(prompts[i] for i in order[:VOICES_PER_SHARD])

@@ -1,0 +1,5 @@
+"""Strategies: what a training teaches.
+
+In: a spec and its data.  Out: modules with their loss, and the model they make.
+Begin at `late_fusion`; `dual`, `text` and `ridge` are the others.
+"""

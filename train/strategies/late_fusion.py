@@ -1,0 +1,251 @@
+"""Late fusion taught: speech is drawn to the frozen texts that say the same, in every language.
+
+Whole batches take one role: a spoken question is drawn to documents, an archived recording to typed questions, among
+all texts of the positive's language.  As a document each text is also drawn to its own speech among the batch's, since
+speech is what is searched then; and in both roles speech is drawn to the vector of its true transcript.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from embed.encoder import FloatArray, Role
+from embed.errors import SpecError
+from embed.model.joint import JointEncoder
+from embed.model.towers.budget import Budget
+from train.curate.clip import Clip
+from train.frozen.targets import Targets
+from train.heard import epoch_batches
+from train.losses import Gather, against_tables, distillation, regression, reverse_infonce
+from train.spec import TrainSpec
+from train.strategies.dev_scores import dev_scores, judge_dev
+from train.strategies.masks import masked
+from train.strategy import ROLES, At, Metric, chance, trained
+
+FRAMES_AT_ONCE = 1500  # of dev
+TEMPERATURE, FUSION = "log_temperature", "fusion."
+
+
+class Heard(Protocol):
+    """What the frozen speech tower says of clips, in several views: `train.frozen.features.Features` and its like."""
+
+    def num_views(self, clip: int) -> int: ...
+    def frames(self, clip: int, view: int = 0) -> Tensor: ...
+    def wave(self, clip: int, view: int = 0) -> FloatArray: ...
+    def length(self, clip: int, view: int = 0) -> int: ...
+    def spread(self, clips: Sequence[int], seed: int) -> tuple[Tensor, Tensor]: ...
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a batch's clips are drawn to."""
+
+    role: Role
+    members_B: Tensor  # clips
+    langs_B: Tensor  # of the texts, by number
+    texts_B: Tensor
+    temperature: Tensor
+
+
+class LateFusionStrategy:
+    """`train.strategy.Strategy` of speech and its texts, through the fusion or the head of `model`."""
+
+    def __init__(
+        self,
+        model: JointEncoder,
+        features: Heard,
+        targets: Targets,
+        train: Sequence[int],
+        dev: Sequence[int],
+        spec: TrainSpec,
+        metric: Metric,
+        device: str = "cpu",
+        clips: Sequence[Clip] = (),
+    ) -> None:
+        """`train` and `dev` are places among the clips of features and targets; `clips` give them names and sources.
+
+        The model's own part is standardised by the training frames here.
+        """
+        self.model, self.features, self.targets = model, features, targets
+        self.train, self.dev, self.spec, self.metric, self.clips = train, dev, spec, metric, clips
+        self._standardise()
+        self._at_once = Budget(FRAMES_AT_ONCE)
+        self.log_temperature = nn.Parameter(
+            torch.tensor(math.log(spec.loss.temperature), device=device), requires_grad=spec.loss.learn_temperature
+        )
+        self._vectors = {role: targets.vectors[role].to(device) for role in ROLES}
+        # A query is compared with documents and a document with queries.
+        other: dict[Role, Role] = {"query": "document", "document": "query"}
+        langs = sorted(set(targets.langs))
+        self._lang = {lang: number for number, lang in enumerate(langs)}
+        texts = [[row for row, one in enumerate(targets.langs) if one == lang] for lang in langs]
+        prefixes = {role: targets.prefixes(other[role], model.dims) for role in ROLES}
+        self._tables = {
+            role: [{dim: one[rows].to(device) for dim, one in prefixes[role].items()} for rows in texts]
+            for role in ROLES
+        }
+        place_N = torch.empty(len(targets.langs), dtype=torch.long)
+        for rows in texts:
+            place_N[rows] = torch.arange(len(rows))
+        self._place_N = place_N.to(device)  # of a text among those of its language
+        self._own_CL = torch.tensor([[own.get(lang, -1) for lang in langs] for own in targets.own], device=device)
+        self._spoken_C = torch.tensor(targets.spoken, device=device)
+
+    @property
+    def module(self) -> nn.Module:
+        return self.model
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        own = {TEMPERATURE: self.log_temperature} if self.log_temperature.requires_grad else {}
+        return {**trained(self.model), **own}
+
+    def batches(self, epoch: int) -> list[list[int]]:
+        return epoch_batches(self.clips, self.train, self.features.length, self.spec, epoch)
+
+    def inputs(self, members: Sequence[int], at: At) -> tuple[Any, ...]:
+        """Frames [B, T, F], or waves [B, samples] for a speech tower that is trained; lengths [B]; role."""
+        rows = [self._frames(clip, at.epoch) for clip in members]
+        return pad_sequence(rows, batch_first=True), torch.tensor([len(row) for row in rows]), at.role
+
+    def loss(self, vectors: Tensor, members: Sequence[int], at: At, gather: Gather) -> Mapping[str, Tensor]:
+        settings = self.spec.loss
+        temperature = gather.shared(self.log_temperature).exp()
+        langs = torch.tensor([self._drawn_lang(clip, at.epoch) for clip in members], device=vectors.device)
+        members_B = torch.tensor(members, device=vectors.device)
+        said = _Said(at.role, members_B, langs, self._own_CL[members_B, langs], temperature)
+        told: dict[str, Tensor] = {}
+        for rows, dims, weights, share in self._parts(vectors):
+            for name, value in self._losses(rows, dims, weights, said, gather).items():
+                told[name] = told[name] + share * value if name in told else share * value
+        factors = {"reverse": settings.reverse, "distillation": settings.distillation}
+        total = sum((factors.get(name, 1.0) * value for name, value in told.items()), torch.zeros_like(temperature))
+        return {"loss": total, **told, "temperature": temperature}
+
+    def judged(self) -> dict[str, NDArray[np.float64]]:
+        spoken, heard = self.vectors(self.dev, "query"), self.vectors(self.dev, "document")
+        return judge_dev(self.prefixes(spoken), self.prefixes(heard), self.targets, self.dev, self.metric)
+
+    def scores(self) -> dict[str, float]:
+        return dev_scores(self.judged())
+
+    def state(self) -> dict[str, Tensor]:
+        wanted = trained(self.model)
+        kept = {
+            name: value
+            for name, value in self.model.state_dict().items()
+            if name in wanted or name.startswith((FUSION, "head."))
+        }
+        own = {TEMPERATURE: self.log_temperature.detach()} if self.log_temperature.requires_grad else {}
+        return {**kept, **own}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        weights = {name: value for name, value in state.items() if name != TEMPERATURE}
+        missing = [name for name in self.state() if name not in state]
+        unknown = self.model.load_state_dict(weights, strict=False).unexpected_keys
+        if missing or unknown:
+            raise SpecError(f"these are no weights of this model: {[*missing, *unknown][0]} is not of both")
+        if TEMPERATURE in state:
+            with torch.no_grad():
+                self.log_temperature.copy_(state[TEMPERATURE])
+
+    def load_members(self, states: Sequence[Mapping[str, Tensor]]) -> None:
+        """Each fusion of the model from the state of the training that taught it."""
+        for fusion, state in zip(self.model.fusions, states, strict=True):
+            own = {name.removeprefix(FUSION): value for name, value in state.items() if name.startswith(FUSION)}
+            fusion.load_state_dict(own)
+
+    def names(self, members: Sequence[int]) -> list[str]:
+        return [f"{self.clips[one].key} ({self.clips[one].lang})" if self.clips else f"clip {one}" for one in members]
+
+    def vectors(self, clips: Sequence[int], role: Role) -> Tensor:
+        """What the model says [n, ...] of the clips as they are, float32 on the CPU."""
+        was_training, device = self.model.training, self._own_CL.device
+
+        def encode(group: list[int]) -> FloatArray:
+            rows = [self._sound(clips[i], 0) for i in group]
+            lengths = torch.tensor([len(row) for row in rows], device=device)
+            found: FloatArray = (
+                self.model(pad_sequence(rows, batch_first=True).to(device), lengths, role).float().cpu().numpy()
+            )
+            return found
+
+        self.model.eval()
+        with torch.inference_mode():
+            vectors = self._at_once.rows([self.features.length(clip) for clip in clips], self._width, encode)
+        self.model.train(was_training)
+        return torch.from_numpy(vectors)
+
+    def prefixes(self, vectors: Tensor) -> dict[int, FloatArray]:
+        """Unit vectors [n, d] by d of what `vectors` returned."""
+        return {dim: nn.functional.normalize(vectors[:, :dim], dim=-1).numpy() for dim in self.model.dims}
+
+    @property
+    def _width(self) -> int:
+        """Of what the model says."""
+        return self.model.dims[0]
+
+    def _parts(self, vectors: Tensor) -> Iterator[tuple[Tensor, Sequence[int], Sequence[float] | None, float]]:
+        """Rows with the dims that are taught in them, those dims' weights, and the share of the whole loss."""
+        yield vectors, self.model.dims, self.spec.loss.dim_weights, 1.0
+
+    def _losses(
+        self, rows: Tensor, dims: Sequence[int], weights: Sequence[float] | None, said: "_Said", gather: Gather
+    ) -> dict[str, Tensor]:
+        settings, role = self.spec.loss, said.role
+        common: dict[str, Any] = {"weights": weights, "margin": settings.margin, "temperature": said.temperature}
+        # The table's texts are in the other role: what a spoken question looks for are documents.
+        wanted = self._vectors["document" if role == "query" else "query"][said.texts_B]
+        told: dict[str, Tensor] = {}
+        if settings.kind == "regression":
+            told["regression"] = regression(rows, wanted, dims=dims, weights=weights, gather=gather)
+        elif settings.candidates == "all":
+            tables = [{dim: table[dim] for dim in dims} for table in self._tables[role]]
+            places = self._place_N[said.texts_B]
+            told["contrast"] = against_tables(rows, tables, said.langs_B, places, **common, gather=gather)
+        else:
+            same = self._same(said.members_B, gather)
+            # Each speech among the batch's texts: the reverse of the reverse.
+            told["contrast"] = reverse_infonce(wanted, rows, dims=dims, **common, same_BW=same, gather=gather)
+        if role == "document" and settings.reverse and settings.kind == "infonce":
+            same = self._same(said.members_B, gather)
+            told["reverse"] = reverse_infonce(rows, wanted, dims=dims, **common, same_BW=same, gather=gather)
+        if settings.distillation:
+            teachers = self._vectors[role][self._spoken_C[said.members_B]]
+            told["distillation"] = distillation(rows, teachers[:, : rows.shape[1]], gather=gather)
+        return told
+
+    def _same(self, members_B: Tensor, gather: Gather) -> Tensor:
+        """[B, W], True where two clips share a text."""
+        mine, all_own = self._own_CL[members_B][:, None], self._own_CL[gather(members_B)][None]
+        return ((mine == all_own) & (mine >= 0)).any(-1)
+
+    def _drawn_lang(self, clip: int, epoch: int) -> int:
+        """The language in which the clip meets its text this time, by number."""
+        langs = sorted(self.targets.own[clip])
+        return self._lang[langs[int(chance(self.spec.seed, epoch, clip, "loss").integers(len(langs)))]]
+
+    def _frames(self, clip: int, epoch: int) -> Tensor:
+        random = chance(self.spec.seed, epoch, clip)
+        sound = self._sound(clip, int(random.integers(self.features.num_views(clip))))
+        return masked(sound, self.spec.masks, self._mean, random) if sound.dim() == 2 else sound
+
+    def _sound(self, clip: int, view: int) -> Tensor:
+        if self.spec.encoder.adapt.speech_trained:
+            return torch.from_numpy(self.features.wave(clip, view))
+        return self.features.frames(clip, view)
+
+    def _standardise(self) -> None:
+        part = self.model.fusion if self.model.fusion is not None else self.model.head
+        if part is None:
+            raise SpecError("speech is taught through a fusion or a head; name one of them in `encoder`")
+        part.standardise(*self.features.spread(self.train, self.spec.seed))
+        if self.model.fusion is not None:
+            self.model.fusion.start_at(self.model.text.model.get_input_embeddings().weight)
+        self._mean = part.centre.detach().cpu().clone()

@@ -1,0 +1,70 @@
+"""The baseline that costs a minute: closed-form ridge from mean-pooled speech frames to the text's vector.
+
+Shapes: n clips, F width of the frames, D width of the space.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from train.strategies.late_fusion import Heard
+
+Tried = tuple[str, float]  # what it learnt from, and its strength
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Standardise [F], multiply [F, D], add [D]."""
+
+    centre: Tensor
+    scale: Tensor
+    weights: Tensor
+    bias: Tensor
+
+    def predict(self, pooled: Tensor) -> Tensor:
+        """Unit vectors [n, D] of pooled frames [n, F]."""
+        return nn.functional.normalize((pooled - self.centre) / self.scale @ self.weights + self.bias, dim=-1)
+
+    def state(self) -> dict[str, Tensor]:
+        return {"centre": self.centre, "scale": self.scale, "weights": self.weights, "bias": self.bias}
+
+
+def pooled_means(features: Heard, clips: Sequence[int]) -> Tensor:
+    """The mean frame [n, F] of each clip as it was recorded."""
+    return torch.stack([features.frames(clip).mean(0) for clip in clips])
+
+
+def fit_ridge(pooled: Tensor, targets: Tensor, strength: float) -> Ridge:
+    """Least squares from pooled [n, F] to targets [n, D] with a penalty of `strength` on the standardised weights."""
+    centre, scale = pooled.mean(0), pooled.std(0).clamp_min(1e-6)
+    x = ((pooled - centre) / scale).double()
+    bias = targets.double().mean(0)
+    penalty = strength * torch.eye(x.shape[1], dtype=torch.float64)
+    weights = torch.linalg.solve(x.T @ x + penalty, x.T @ (targets.double() - bias))
+    return Ridge(centre, scale, weights.float(), bias.float())
+
+
+def best_ridge(
+    pooled: Tensor,
+    targets: Tensor,
+    strengths: Sequence[float],
+    score: Callable[[Ridge], float],
+    parts: Mapping[str, Sequence[int]] | None = None,
+) -> tuple[Ridge, Tried, dict[Tried, float]]:
+    """The ridge that `score` (on dev) likes best, the part and strength that gave it, and all scores.
+
+    `parts` name rows that it may learn from instead of all, e.g. those that are recorded.
+    """
+    best: tuple[Ridge, Tried] | None = None
+    scores: dict[Tried, float] = {}
+    for part, rows in (parts or {"all": range(len(pooled))}).items():
+        own = torch.tensor(list(rows))
+        for strength in strengths:
+            ridge = fit_ridge(pooled[own], targets[own], strength)
+            scores[part, strength] = score(ridge)
+            if best is None or scores[part, strength] > scores[best[1]]:
+                best = ridge, (part, strength)
+    assert best is not None
+    return *best, scores
