@@ -6,7 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from embed.dataset.vectors import forgotten, newest_version
+from embed.dataset.log import newest_version
+from embed.dataset.tombstones import forgotten
 from embed.errors import DegluError
 from embed.storage.store import absolute, join, listing, read_bytes
 from index.parts.artifact import WITHDRAWN, Manifest, read_manifest

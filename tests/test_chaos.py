@@ -19,8 +19,8 @@ import yaml
 
 from embed import tables
 from embed.archive.manifest import list_assets
+from embed.dataset import open_dataset
 from embed.dataset.runs import newest_runs
-from embed.dataset.vectors import open_dataset
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.model.weights import load_model
 from embed.segmentation.rules import Cutting

@@ -11,7 +11,10 @@ from embed import tables
 from embed.accounting import imbalances
 from embed.archive.manifest import list_assets
 from embed.audio.decode import decode
-from embed.dataset.vectors import commit_unit, open_dataset, open_job, publish
+from embed.dataset import open_dataset
+from embed.dataset.job import open_job
+from embed.dataset.publish import publish
+from embed.dataset.staging import commit_unit
 from embed.encoder import SAMPLE_RATE
 from embed.model.joint import JointEncoder
 from embed.model.weights import load_joint

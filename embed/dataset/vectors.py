@@ -20,42 +20,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from embed.dataset.carry_over import carriable
-from embed.dataset.forget import forget
-from embed.dataset.job import Job, open_job, read_job
-from embed.dataset.log import head, newest_version, read_version, versions
-from embed.dataset.publish import committed, fold, publish
-from embed.dataset.staging import attempts, attempts_of, commit_unit, mark_attempts, staged_of
-from embed.dataset.tombstones import forgotten
+from embed.dataset.log import newest_version, read_version
 from embed.dataset.version import FileRef, Version, damaged, read_ledger, read_table, without_tombstoned
 from embed.errors import InputError
 from embed.identity import digest
 from embed.storage.store import absolute, join, open_input
 from embed.tables import LEDGER, MANIFEST, rows, with_metadata
-
-__all__ = [
-    "DatasetPart",
-    "Job",
-    "VectorsDataset",
-    "Version",
-    "attempts",
-    "attempts_of",
-    "carriable",
-    "commit_unit",
-    "committed",
-    "fold",
-    "forget",
-    "forgotten",
-    "head",
-    "mark_attempts",
-    "newest_version",
-    "open_dataset",
-    "open_job",
-    "publish",
-    "read_job",
-    "staged_of",
-    "versions",
-]
 
 KEY = ["asset_id", "content_version"]
 PART_ROWS = 65_536

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from embed.dataset import VectorsDataset
 from embed.dataset.staging import NORM_TOLERANCE
-from embed.dataset.vectors import VectorsDataset
 from embed.dataset.version import FileRef, Version, without_tombstoned
 from embed.errors import InputError
 from embed.storage.s3 import S3

@@ -11,9 +11,9 @@ from functools import cached_property
 
 import pyarrow as pa
 
+from embed.dataset import VectorsDataset
 from embed.dataset.job import Job, read_job
 from embed.dataset.log import entries, read_entry
-from embed.dataset.vectors import VectorsDataset
 from embed.dataset.version import Version, forgotten_of, read_ledger, read_table, without_tombstoned
 from embed.errors import DegluError, InputError
 from embed.segmentation.rules import Cutting

@@ -86,7 +86,7 @@ def as_table(answers: Sequence[Answer], question: str | None = None) -> Table:
     table.add_column("text")
     for answer in answers:
         asset = f"{answer.uri} {answer.item}" if answer.item else answer.uri
-        cells = [str(answer.rank), f"{answer.score:.3f}", asset, span(answer), answer.text or ""]
+        cells = [str(answer.rank), f"{answer.score:.3f}", asset, place(answer), answer.text or ""]
         # Bare strings would be read as markup, and archives have brackets in their names.
         table.add_row(*map(Text, cells))
     return table
@@ -97,7 +97,7 @@ def as_json(answers: Sequence[Answer]) -> list[dict[str, Any]]:
     return [asdict(answer) for answer in answers]
 
 
-def span(answer: Answer) -> str:
+def place(answer: Answer) -> str:
     """Minutes and seconds of speech, characters of text."""
     if answer.modality == SPEECH:
         return f"{_clock(answer.start_s)} - {_clock(answer.end_s)}"

@@ -29,6 +29,14 @@ def many(count: int, thing: str) -> str:
     return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
+def duration(seconds: float) -> str:
+    """`42 s`, `7 min`, `3 h 05 min`: as exact as anybody wants to read."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
 def drawn(table: Table) -> str:
     """The table's lines, without colours and without blanks at their ends."""
     console = Console(file=io.StringIO(), width=shutil.get_terminal_size((PAGE, 24)).columns, highlight=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 from evaluate.measures.bootstrap import Interval
 from evaluate.measures.metrics import CUTOFF, NDCG, RECALL
-from jobs.asking.answers_table import Answer, span
+from jobs.asking.answers_table import Answer, place
 from jobs.demo.demo_questions import Score
 
 SHOWN = 3
@@ -116,7 +116,7 @@ def _question(question: Question) -> dict[str, Any]:
                 "score": answer.score,
                 "uri": answer.uri,
                 "item": answer.item,
-                "span": span(answer),
+                "span": place(answer),
                 "text": answer.text,
                 "right": right,
             }
@@ -148,6 +148,6 @@ def _in_words(question: Question) -> list[str]:
     lines = [f"  somebody {asked} {question.text!r}, known answer {question.expected}: {found}"]
     for answer, right in zip(question.answers[:SHOWN], question.right, strict=False):
         said = answer.text if answer.text is None or len(answer.text) < 80 else answer.text[:77] + "..."
-        where = f"{answer.uri} {answer.item or span(answer)}"
+        where = f"{answer.uri} {answer.item or place(answer)}"
         lines.append(f"    {'*' if right else ' '} {answer.rank}. {answer.score:.3f} {where}  {said or ''}".rstrip())
     return lines

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from embed.base_spec import read_yaml
-from embed.dataset.vectors import open_dataset
+from embed.dataset import open_dataset
 from embed.model.weights import load_model
 from embed.spec import EmbedSpec
 from embed.storage.cache import cache_folder

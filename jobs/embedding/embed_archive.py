@@ -16,24 +16,15 @@ from embed import tables
 from embed.accounting import EMBEDDED, FAILED, imbalances
 from embed.amount import Amount
 from embed.archive.manifest import list_assets
+from embed.dataset import open_dataset
+from embed.dataset.carry_over import carriable
 from embed.dataset.folded_since import LogEnd, log_end
-from embed.dataset.job import numbers
+from embed.dataset.job import Job, numbers, open_job
+from embed.dataset.log import head, newest_version, versions
+from embed.dataset.publish import committed, fold, publish
 from embed.dataset.runs import Run, begin_run, is_alive, keep_plan, newest_runs, read_plan, tidy_runs
-from embed.dataset.vectors import (
-    Job,
-    Version,
-    carriable,
-    committed,
-    fold,
-    forgotten,
-    head,
-    newest_version,
-    open_dataset,
-    open_job,
-    publish,
-    versions,
-)
-from embed.dataset.version import GONE, REPLACED, key_of, read_table
+from embed.dataset.tombstones import forgotten
+from embed.dataset.version import GONE, REPLACED, Version, key_of, read_table
 from embed.errors import InputError, SpecError, WorkLeftUndone
 from embed.model.folder import fingerprints_of, lasting_name, model_folder, read_spec
 from embed.model.spec import EncoderSpec
@@ -44,8 +35,8 @@ from embed.spec import EmbedSpec
 from embed.storage.store import absolute
 from embed.tables import ID, SPEECH, TEXT
 from jobs.cluster.ray_session import ray_session
-from jobs.command.progress import Progress, Silent, probing, span
-from jobs.command.terminal import many
+from jobs.command.progress import Progress, Silent, probing
+from jobs.command.terminal import duration, many
 from jobs.embedding.encode_worker import Work
 from jobs.embedding.run_units import offered_gpus, run_units
 from jobs.embedding.watch import Watch
@@ -121,7 +112,7 @@ class EmbedReport:
                 f"assets   {self.gone_assets} gone and {self.replaced_assets} changed since the version before"
             )
         if self.failures:
-            lost = f", {span(self.lost_s)} lost" if self.lost_s else ""
+            lost = f", {duration(self.lost_s)} lost" if self.lost_s else ""
             lines.append(f"{many(self.failures, 'failure')}{lost}; see with: deglu failures {self.url}")
         return "\n".join(lines)
 
@@ -133,9 +124,9 @@ def run_in_words(run: Run) -> list[str]:
         return []
     planned = Amount(run.planned.units - run.before.units, run.planned.sound_s - run.before.sound_s)
     pace = f", {run.done.sound_s / took_s:.1f}x real time" if run.done.sound_s and took_s else ""
-    sound = f", {span(planned.sound_s)} of sound" if planned.sound_s else ""
+    sound = f", {duration(planned.sound_s)} of sound" if planned.sound_s else ""
     return [
-        f"run      {many(planned.units, 'unit')} planned{sound}; {run.done.units} done in {span(took_s)}{pace},"
+        f"run      {many(planned.units, 'unit')} planned{sound}; {run.done.units} done in {duration(took_s)}{pace},"
         f" {run.precision} on {run.device}" + (f", {many(run.restarts, 'restart')} of workers" if run.restarts else "")
     ]
 

@@ -17,7 +17,8 @@ import ray
 
 from embed import tables
 from embed.dataset.folded_since import FoldedSince, LogEnd
-from embed.dataset.vectors import Job, commit_unit, mark_attempts, staged_of
+from embed.dataset.job import Job
+from embed.dataset.staging import commit_unit, mark_attempts, staged_of
 from embed.model.spec import Precision
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import words_of

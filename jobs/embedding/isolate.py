@@ -16,7 +16,7 @@ import ray.exceptions
 
 from embed import tables
 from embed.accounting import EMBEDDED, FAILED, SKIPPED
-from embed.dataset.vectors import commit_unit, mark_attempts
+from embed.dataset.staging import commit_unit, mark_attempts
 from jobs.embedding.encode_worker import EncodeWorker, Work, outcomes
 
 DEATHS = 2  # of one piece, until it is halved or buried

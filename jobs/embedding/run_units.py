@@ -20,8 +20,9 @@ import ray
 import ray.data
 import ray.exceptions
 
-from embed.dataset.staging import staged
-from embed.dataset.vectors import Job, attempts, committed, fold
+from embed.dataset.job import Job
+from embed.dataset.publish import committed, fold
+from embed.dataset.staging import attempts, staged
 from embed.errors import DegluError, SpecError, WorkLeftUndone
 from embed.spec import EmbedSpec
 from embed.tables import ID

@@ -18,7 +18,8 @@ from embed.amount import Amount
 from embed.dataset.runs import SEEN_EVERY_S, Run, moment, write_run
 from embed.errors import DegluError
 from embed.tables import SPEECH
-from jobs.command.progress import Progress, span
+from jobs.command.progress import Progress
+from jobs.command.terminal import duration
 from jobs.embedding.encode_worker import ELSEWHERE
 
 SLOW_AFTER_S = 300.0  # without one finished unit; said once, and again after the next one that is slow
@@ -90,7 +91,7 @@ class Watch:
         if self.run.state == "embedding" and still_s > self._slow_after_s and not self.run.slow:
             slow = tuple(sorted(set(self.in_hand())))[:10]
             self.update(slow=slow or ("nothing is in hand: workers are missing",))
-            self.progress.note(f"no unit was finished for {span(still_s)}; in hand: {', '.join(self.run.slow)}")
+            self.progress.note(f"no unit was finished for {duration(still_s)}; in hand: {', '.join(self.run.slow)}")
 
     def _say(self) -> None:
         self.update()

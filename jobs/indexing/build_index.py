@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from embed.dataset import VectorsDataset, open_dataset
+from embed.dataset.job import read_job
 from embed.dataset.log import version_url
-from embed.dataset.vectors import VectorsDataset, open_dataset, read_job
 from embed.storage.store import read_bytes
 from index.building.build import build
 from index.building.survey import InTasks, here

@@ -4,7 +4,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from embed.dataset.vectors import forgotten, open_dataset
+from embed.dataset import open_dataset
+from embed.dataset.tombstones import forgotten
 from index import live
 from index.filter import parse_where
 from index.parts.artifact import Manifest

@@ -1,7 +1,7 @@
 """What share of the sound was speech, was none, was lost."""
 
 from embed.accounting import Accounting
-from jobs.command.progress import span
+from jobs.command.terminal import duration
 
 
 def coverage(accounting: Accounting) -> dict[str, float] | None:
@@ -18,4 +18,4 @@ def coverage_in_words(accounting: Accounting) -> list[str]:
     if shares is None:
         return []
     told = ", ".join(f"{100 * share:.1f} % {name.replace('_', ' ')}" for name, share in shares.items())
-    return [f"coverage {told}, of {span(accounting.decoded_s)} of sound"]
+    return [f"coverage {told}, of {duration(accounting.decoded_s)} of sound"]

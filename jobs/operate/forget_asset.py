@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from embed.dataset import vectors
+from embed.dataset import forget as takedown
+from embed.dataset.log import newest_version, versions
+from embed.dataset.tombstones import forgotten
 from embed.identity import asset_id
 from embed.storage.store import absolute
 from jobs.command.output import Plain
@@ -16,10 +18,10 @@ def forget(url: str, assets: Sequence[str], compact: bool = False) -> Plain:
     Raises InputError, naming similar ones, for a uri that was never listed here; then nothing is done.
     """
     url, uris = absolute(url), list(dict.fromkeys(assets))
-    before, readable = vectors.newest_version(url), vectors.versions(url)
-    known = set(vectors.forgotten(url).to_pylist())
-    version = vectors.forget(url, uris, compact)
-    left = vectors.versions(url)
+    before, readable = newest_version(url), versions(url)
+    known = set(forgotten(url).to_pylist())
+    version = takedown.forget(url, uris, compact)
+    left = versions(url)
     document = {
         "dataset": url,
         "version": version.number if version.complete else None,

@@ -6,13 +6,13 @@ from typing import Any
 import pyarrow as pa
 
 from embed.archive.inputs import modality_of
-from embed.dataset.job import Job
+from embed.dataset import VectorsDataset
+from embed.dataset.job import Job, read_job
+from embed.dataset.log import head, newest_version
 from embed.dataset.staging import read_units, staged
-from embed.dataset.vectors import VectorsDataset, head, newest_version, read_job
 from embed.tables import FAILURES, SPEECH
-from jobs.command import progress
 from jobs.command.output import Plain
-from jobs.command.terminal import add_row, drawn, many, table_of
+from jobs.command.terminal import add_row, drawn, duration, many, table_of
 from jobs.operate.failure_filter import parse
 from jobs.operate.reasons import by_reason, without_file
 
@@ -87,7 +87,7 @@ def _in_words(document: Mapping[str, Any], of: int) -> str:
 def _reasons_in_words(reasons: Sequence[Mapping[str, Any]]) -> str:
     table = table_of("count", "lost", "stage", "reason", right=("count", "lost"))
     for reason in reasons[:LINES]:
-        lost = progress.span(reason["lost_s"]) if reason["lost_s"] else ""
+        lost = duration(reason["lost_s"]) if reason["lost_s"] else ""
         example = f"e.g. {reason['example']['uri']}" if reason["count"] > 1 else reason["example"]["uri"]
         told = f"{reason['error_class']}: {reason['message']}\n  {example}"
         add_row(table, f"{reason['count']:,}", lost, reason["stage"], told)
@@ -101,7 +101,7 @@ def _files_in_words(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         return []
     table = table_of("file", "span", "what happened", right=("span",))
     for row in rows[:LINES]:
-        add_row(table, row["uri"], span(row), without_file(row))
+        add_row(table, row["uri"], place(row), without_file(row))
     lines = [drawn(table)]
     if len(rows) > LINES:
         some = f"--where 'error_class={rows[-1]['error_class']}'"
@@ -110,10 +110,10 @@ def _files_in_words(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _lost(seconds: float) -> str:
-    return f", {progress.span(seconds)} of sound lost" if seconds else ""
+    return f", {duration(seconds)} of sound lost" if seconds else ""
 
 
-def span(row: Mapping[str, Any]) -> str:
+def place(row: Mapping[str, Any]) -> str:
     """Seconds of speech, or the places in a text; `all` where all of it is lost."""
     start, end = row["start"], row["end"]
     if start is None or (start == 0 and end is None):

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from embed.dataset.runs import ENDED, Run, is_alive
-from jobs.command.progress import ArchiveMeter, span
-from jobs.command.terminal import many
+from jobs.command.meter import ArchiveMeter
+from jobs.command.terminal import duration, many
 
 CUT_SHORT = "cut short"
 
@@ -56,11 +56,11 @@ def run_words(told: Mapping[str, Any]) -> list[str]:
 
 def _headline(told: Mapping[str, Any]) -> str:
     if told["alive"]:
-        return f"{told['told']} since {_clock(told['started'])}, seen {span(told['seen_s_ago'])} ago"
+        return f"{told['told']} since {_clock(told['started'])}, seen {duration(told['seen_s_ago'])} ago"
     if told["told"] == CUT_SHORT:
-        seen = f"last seen {_clock(told['seen'])}, {span(told['seen_s_ago'])} ago"
+        seen = f"last seen {_clock(told['seen'])}, {duration(told['seen_s_ago'])} ago"
         return f"{told['state']} when it was cut short: {seen}; the same command goes on"
-    return f"{told['told']} {_clock(told['seen'])}, after {span(told['elapsed_s'])}"
+    return f"{told['told']} {_clock(told['seen'])}, after {duration(told['elapsed_s'])}"
 
 
 def _progress(told: Mapping[str, Any]) -> Iterator[str]:
@@ -76,7 +76,7 @@ def _progress(told: Mapping[str, Any]) -> Iterator[str]:
     yield f"done     {' · '.join([*amounts, *units, percent])}"
     pace = [part for part in pace if "failure" not in part and (told["alive"] or not part.endswith(" left"))]
     if told["alive"] and told["last_unit_s_ago"] is not None:
-        pace.append(f"the last unit {span(told['last_unit_s_ago'])} ago")
+        pace.append(f"the last unit {duration(told['last_unit_s_ago'])} ago")
     if pace:
         yield f"pace     {' · '.join(pace)}"
 
@@ -84,7 +84,7 @@ def _progress(told: Mapping[str, Any]) -> Iterator[str]:
 def _slow(told: Mapping[str, Any]) -> str:
     if told["told"] == CUT_SHORT:
         return "in hand when it was cut short"
-    still = f", nothing finished for {span(told['last_unit_s_ago'])}" if told["last_unit_s_ago"] else ""
+    still = f", nothing finished for {duration(told['last_unit_s_ago'])}" if told["last_unit_s_ago"] else ""
     return f"in hand{still}"
 
 

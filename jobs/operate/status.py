@@ -7,19 +7,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embed.dataset.job import Job
+from embed.dataset import VectorsDataset, open_dataset
+from embed.dataset.job import Job, read_job
+from embed.dataset.log import head, newest_version, versions
+from embed.dataset.publish import committed
 from embed.dataset.runs import is_alive, newest_runs
-from embed.dataset.staging import staged
-from embed.dataset.vectors import (
-    VectorsDataset,
-    attempts,
-    committed,
-    head,
-    newest_version,
-    open_dataset,
-    read_job,
-    versions,
-)
+from embed.dataset.staging import attempts, staged
 from embed.dataset.version import Version
 from embed.tables import ID, SPEECH, TEXT
 from jobs.command.output import Plain

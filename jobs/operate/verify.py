@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from embed.dataset.vectors import VectorsDataset, open_dataset
+from embed.dataset import VectorsDataset, open_dataset
 from embed.tables import SPEECH
 from embed.verify.checks import Check, Problem
 from embed.verify.verify import verify_version

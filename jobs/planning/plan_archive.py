@@ -11,7 +11,11 @@ import torch
 
 from embed.amount import Amount
 from embed.archive.manifest import list_assets
-from embed.dataset.vectors import committed, forgotten, open_dataset, read_job, versions
+from embed.dataset import open_dataset
+from embed.dataset.job import read_job
+from embed.dataset.log import versions
+from embed.dataset.publish import committed
+from embed.dataset.tombstones import forgotten
 from embed.errors import InputError, SpecError
 from embed.model.folder import fingerprints_of, model_folder, read_spec
 from embed.model.weights import load_model

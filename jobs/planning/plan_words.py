@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from embed.tables import SPEECH, TEXT
-from jobs.command.progress import span
-from jobs.command.terminal import add_row, drawn, many, table_of
+from jobs.command.terminal import add_row, drawn, duration, many, table_of
 
 PROBLEMS = 5  # told to people; --json has all
 HOUR_S = 3600
@@ -54,8 +53,8 @@ def _lines(plan: Mapping[str, Any]) -> list[str]:
     )
     if any(asked.values()):
         lines.append(f"requests  {asked['put']:,} PUT, {asked['get']:,} GET, {asked['list']:,} LIST")
-    alone = f", {span(expected['worker_s'])} on one" if plan["workers"] > 1 else ""
-    lines.append(f"time      {span(expected['wall_s'])} on {many(plan['workers'], 'worker')}{alone}")
+    alone = f", {duration(expected['worker_s'])} on one" if plan["workers"] > 1 else ""
+    lines.append(f"time      {duration(expected['wall_s'])} on {many(plan['workers'], 'worker')}{alone}")
     return [*lines, f"price     {_price(expected, plan['rates'])}"]
 
 

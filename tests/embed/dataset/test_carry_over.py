@@ -5,8 +5,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from embed.dataset import VectorsDataset, open_dataset
+from embed.dataset.carry_over import carriable
 from embed.dataset.job import Job
-from embed.dataset.vectors import VectorsDataset, carriable, committed, fold, open_dataset, publish
+from embed.dataset.publish import committed, fold, publish
 from embed.errors import SpecError
 from embed.tables import ID
 from tests.embed.vectors import begin, commit, commit_failed, manifest, unit_of

@@ -12,11 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from embed.dataset import data_files as compact
+from embed.dataset import open_dataset
+from embed.dataset.forget import forget
 from embed.dataset.job import Job, read_job
-from embed.dataset.log import newest_entry
+from embed.dataset.log import newest_entry, versions
+from embed.dataset.publish import fold, publish
 from embed.dataset.runs import begin_run, keep_plan, write_run
 from embed.dataset.staging import staged
-from embed.dataset.vectors import fold, forget, open_dataset, publish, versions
 from embed.dataset.version import GONE, TOMBSTONES
 from embed.errors import AlreadyPublished, InputError
 from embed.storage.local import LocalFiles

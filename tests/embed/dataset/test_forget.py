@@ -3,10 +3,13 @@
 import pyarrow as pa
 import pytest
 
+from embed.dataset import VectorsDataset, open_dataset
+from embed.dataset.forget import forget
 from embed.dataset.job import Job
-from embed.dataset.log import head, newest_entry
+from embed.dataset.log import head, newest_entry, versions
+from embed.dataset.publish import committed, fold, publish
 from embed.dataset.runs import keep_plan
-from embed.dataset.vectors import VectorsDataset, committed, fold, forget, forgotten, open_dataset, publish, versions
+from embed.dataset.tombstones import forgotten
 from embed.errors import InputError
 from embed.identity import asset_id
 from tests.embed.vectors import asset_of, begin, commit, commit_failed, manifest, unit_of

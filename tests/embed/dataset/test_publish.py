@@ -11,11 +11,11 @@ import pytest
 
 import embed.dataset.log
 import embed.dataset.publish
+from embed.dataset import VectorsDataset, open_dataset
 from embed.dataset.job import Job
 from embed.dataset.log import newest_entry, newest_version, versions
 from embed.dataset.publish import committed, fold, publish
 from embed.dataset.staging import attempts, mark_attempts, staged
-from embed.dataset.vectors import VectorsDataset, open_dataset
 from embed.dataset.version import FORGOTTEN, TOMBSTONES
 from embed.errors import AlreadyPublished, InputError, StorageError
 from embed.storage.store import create_exclusive, listing

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from embed.dataset import VectorsDataset, open_dataset
+from embed.dataset.forget import forget
 from embed.dataset.publish import publish
-from embed.dataset.vectors import VectorsDataset, forget, open_dataset
 from embed.errors import InputError
 from embed.storage.store import local_copy
 from embed.tables import rows

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from embed.dataset.vectors import VectorsDataset, open_dataset, publish
+from embed.dataset import VectorsDataset, open_dataset
+from embed.dataset.publish import publish
 from embed.dataset.version import REPLACED
 from embed.verify import scan as scanning
 from embed.verify.scan import Scan, check_file, scan

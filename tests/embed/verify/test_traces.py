@@ -6,8 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from embed.dataset import open_dataset
 from embed.dataset.job import Job
-from embed.dataset.vectors import open_dataset, publish
+from embed.dataset.publish import publish
 from embed.tables import ID
 from embed.verify.traces import Traces, files_in, orphans, traces
 from tests.embed.vectors import asset_of, begin, commit, commit_failed, manifest

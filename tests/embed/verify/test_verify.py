@@ -15,8 +15,12 @@ import pytest
 
 from embed.archive.inputs import InputSpec
 from embed.archive.manifest import list_assets
+from embed.dataset import open_dataset
+from embed.dataset.forget import forget
+from embed.dataset.job import Job, open_job
 from embed.dataset.log import version_url
-from embed.dataset.vectors import Job, commit_unit, forget, open_dataset, open_job, publish
+from embed.dataset.publish import publish
+from embed.dataset.staging import commit_unit
 from embed.dataset.version import FileRef
 from embed.segmentation.units import plan_units
 from embed.stages import EncodeUnits, cut_stage

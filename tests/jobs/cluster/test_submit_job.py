@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from embed.dataset.vectors import open_dataset
+from embed.dataset import open_dataset
 from embed.errors import DegluError, SpecError
 from jobs.cluster.submit_job import connect, entrypoint, find_token, follow, submit_job, travelling
 from tests.chaos_cluster import kill

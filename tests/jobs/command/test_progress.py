@@ -4,7 +4,9 @@ import io
 
 import pytest
 
-from jobs.command.progress import Lines, Meter, Silent, span
+from jobs.command.meter import Meter
+from jobs.command.progress import Lines, Silent
+from jobs.command.terminal import duration
 
 
 class Clock:
@@ -86,4 +88,4 @@ def test_silence() -> None:
     ("seconds", "words"), [(0.4, "0 s"), (59, "59 s"), (90, "2 min"), (3 * 3600 + 300, "3 h 05 min")]
 )
 def test_span(seconds: float, words: str) -> None:
-    assert span(seconds) == words
+    assert duration(seconds) == words

@@ -14,9 +14,12 @@ import soundfile
 import yaml
 
 from embed.accounting import imbalances
+from embed.dataset import open_dataset
+from embed.dataset.job import read_job
+from embed.dataset.log import versions
+from embed.dataset.publish import publish
 from embed.dataset.runs import begin_run, newest_runs, write_run
 from embed.dataset.staging import staged
-from embed.dataset.vectors import open_dataset, publish, read_job, versions
 from embed.encoder import SAMPLE_RATE
 from embed.errors import InputError, SpecError
 from embed.model.weights import load_model

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 
 from embed.dataset.folded_since import log_end
+from embed.dataset.publish import publish
 from embed.dataset.runs import begin_run
-from embed.dataset.vectors import publish
 from embed.segmentation.passages import PassageSpec
 from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import SegmentSpec

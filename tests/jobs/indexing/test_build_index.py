@@ -9,8 +9,11 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
+from embed.dataset import open_dataset
 from embed.dataset import vectors as dataset
-from embed.dataset.vectors import Job, commit_unit, open_dataset, open_job, publish
+from embed.dataset.job import Job, open_job
+from embed.dataset.publish import publish
+from embed.dataset.staging import commit_unit
 from embed.encoder import Batch, Fingerprints, FloatArray, Role, truncate
 from embed.errors import FingerprintMismatch, InputError, SpecError
 from embed.identity import asset_id, segment_id, unit_id
@@ -21,7 +24,7 @@ from index.calibration import calibrate, questions
 from index.ladder import Curve, Point, Setting
 from index.parts.artifact import Lineage, Manifest, ModalityEntry, read_manifest
 from index.spec import IndexSpec
-from jobs.asking.answers_table import Answer, as_json, as_table, ask, span
+from jobs.asking.answers_table import Answer, as_json, as_table, ask, place
 from jobs.indexing.build_index import _warnings, _words, build_index
 
 WORDS = ("hash", "star", "zero", "nine")
@@ -156,7 +159,7 @@ def test_ask_finds_the_word_in_both_modalities(question: Any, spec: IndexSpec) -
 def test_answers_can_be_shown_and_serialised(spec: IndexSpec) -> None:
     build_index(spec)
     both = ask(spec.output, WordEncoder(), ["star", "nine"], 1, modality="speech")
-    assert [span(answers[0]) for answers in both] == ["1:00.0 - 1:01.0", "3:00.0 - 3:01.0"]
+    assert [place(answers[0]) for answers in both] == ["1:00.0 - 1:01.0", "3:00.0 - 3:01.0"]
     (text,) = ask(spec.output, WordEncoder(), ["star"], 1, modality="text")
     console = Console(file=io.StringIO(), width=100)
     console.print(as_table(text, "star"))

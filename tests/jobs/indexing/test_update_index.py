@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from embed.dataset.vectors import forget, publish
+from embed.dataset.forget import forget
+from embed.dataset.publish import publish
 from embed.errors import FingerprintMismatch, InputError
 from embed.storage.store import join
 from index.parts.artifact import read_manifest

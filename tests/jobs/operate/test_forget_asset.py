@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from embed.dataset.vectors import open_dataset, publish
+from embed.dataset import open_dataset
+from embed.dataset.publish import publish
 from embed.errors import InputError
 from jobs.__main__ import run
 from jobs.operate.forget_asset import forget

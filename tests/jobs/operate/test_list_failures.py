@@ -6,12 +6,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from embed.dataset.publish import fold, publish
 from embed.dataset.staging import commit_unit
-from embed.dataset.vectors import fold, publish
 from embed.errors import InputError, SpecError
 from embed.tables import FAILURES
 from jobs.__main__ import run
-from jobs.operate.list_failures import failures, span
+from jobs.operate.list_failures import failures, place
 from tests.embed.vectors import asset_of, begin, commit, commit_failed, ledger_row, manifest, unit_of, unit_rows
 
 
@@ -106,7 +106,7 @@ def test_spans_are_told_in_the_measure_of_their_modality() -> None:
         {"start": 0, "end": None, "modality": "speech"},
         {"start": None, "end": None, "modality": "text"},
     ]
-    assert [span(row) for row in spans] == ["1.5 - 61 s", "600 - end s", "10 - 20", "all", "all"]
+    assert [place(row) for row in spans] == ["1.5 - 61 s", "600 - end s", "10 - 20", "all", "all"]
 
 
 def test_no_failures_is_said(storage_url: str) -> None:

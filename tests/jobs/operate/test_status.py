@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from embed.amount import Amount
+from embed.dataset.publish import fold, publish
 from embed.dataset.runs import Run, begin_run, write_run
-from embed.dataset.vectors import fold, mark_attempts, publish
+from embed.dataset.staging import mark_attempts
 from embed.errors import InputError, SpecError
 from jobs.__main__ import run
 from jobs.operate.status import status

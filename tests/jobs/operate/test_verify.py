@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from embed.dataset.vectors import open_dataset
+from embed.dataset import open_dataset
 from embed.errors import InputError
 from embed.verify.checks import Check, Problem
 from jobs.__main__ import run

@@ -1,0 +1,45 @@
+"""Verbs that talk to a Ray cluster: submit."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from jobs.command.doors import load_spec, named
+from jobs.command.options import AsJson, Debug, DryRun, Overrides, SpecPath
+from jobs.command.output import resolved, show
+
+
+def submit(
+    verb: Annotated[
+        Literal["train", "embed", "retry", "index", "evaluate"], typer.Argument(metavar="VERB", help="What to run.")
+    ],
+    spec: SpecPath,
+    address: Annotated[
+        str, typer.Option("--address", metavar="URL", envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard.")
+    ],
+    overrides: Overrides = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME", help="Hand this AWS_* or DEGLU_* variable on to the job; repeatable."),
+    ] = None,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> int:
+    """Run a verb on a Ray cluster.
+
+    Follows the job's log on stderr and ends with the job's own exit code.
+
+    The cluster's machines have Deglu installed (deploy/Dockerfile); the spec travels, paths in it are the
+    cluster's. A cluster with token authentication wants RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH here. Whoever may
+    see the cluster's dashboard sees what --env hands on: give lasting secrets to the cluster itself.
+    An interrupt here leaves the job running.
+
+    \b
+    Example:
+      deglu submit embed deploy/specs/embed-demo.yaml --address http://head:8265 --env AWS_ENDPOINT_URL
+    """
+    checked = load_spec(verb, spec, overrides or ())
+    if dry_run:
+        return show(resolved(verb, checked), as_json)
+    return show(named("jobs.cluster.submit_job:submit_job")(verb, spec, address, overrides or (), env or ()), as_json)

@@ -1,0 +1,209 @@
+"""Verbs that run a job: demo, train, plan, embed, retry, index, evaluate, export."""
+
+from typing import Annotated, Any
+
+import typer
+
+from embed.errors import SpecError
+from jobs.command.doors import is_training, load_spec, named, walk_through
+from jobs.command.options import AsJson, Debug, DryRun, NewVersion, Overrides, SpecPath, Where
+from jobs.command.output import resolved, show
+from jobs.command.progress import progress_on_stderr
+
+
+def demo(
+    folder: Annotated[
+        str | None, typer.Option("--folder", help="Where the demo works and caches; a default fits.")
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Do the whole walk on this machine, in minutes.
+
+    Fetches recordings, embeds, indexes, asks and scores.
+    Typed English finds the moment in French speech; spoken French finds text. A second run is quicker.
+
+    \b
+    Example:
+      deglu demo --json
+    """
+    with progress_on_stderr() as progress:
+        result = named("jobs.demo.demo_walk:demo_walk")(folder, progress)
+    return show(result, as_json)
+
+
+def train(
+    spec: SpecPath,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> int:
+    """Train a model, data-parallel.
+
+    By strategy: a text tower, late fusion of speech into a frozen text tower, a dual encoder, ridge regression. The
+    same command goes on after a stop, from the last checkpoint, and a finished training is published again without
+    being repeated. Writes a model directory with its card: data, licences, metrics with intervals; metrics.csv,
+    training.png and tensorboard/ stand beside it while it trains. --dry-run says what it will take.
+
+    \b
+    Example:
+      deglu train deploy/specs/train-demo.yaml --set seed=1
+    """
+    if dry_run:
+        return _plan_training(spec, overrides, as_json)
+    return _job("train", spec, overrides, as_json, dry_run)
+
+
+def plan(
+    spec: SpecPath,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Say what embedding an archive, or a training, will take.
+
+    Lists and probes the inputs, encodes a short sample here, and tells assets, hours, segments, bytes, storage
+    requests, time on the spec's workers, and the price by its rates: before anything is spent. Of a training: clips,
+    hours, bytes of features, steps, trained parameters. Writes nothing.
+
+    \b
+    Examples:
+      deglu plan deploy/specs/embed-demo.yaml --set workers=8 --set rates.worker_hour=1.2
+      deglu plan deploy/specs/train-demo.yaml
+    """
+    if is_training(spec):
+        return _plan_training(spec, overrides, as_json)
+    return _job("plan", spec, overrides, as_json, dry_run=False)
+
+
+def embed(
+    spec: SpecPath,
+    overrides: Overrides = None,
+    new_version: NewVersion = False,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> int:
+    """Turn an archive into a vectors dataset.
+
+    Speech and text land in one space. The same command goes on after a stop, and tomorrow embeds what is new or
+    changed. Prints the accounting: every asset is embedded, failed or skipped, and every failure is kept by name.
+    Another model or another way of cutting wants --new-version.
+
+    \b
+    Example:
+      deglu embed deploy/specs/embed-demo.yaml --set output=s3://bucket/vectors
+    """
+    return _job("embed", spec, overrides, as_json, dry_run, new_version=new_version)
+
+
+def retry(
+    spec: SpecPath,
+    where: Where = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> int:
+    """Embed again what failed, and publish what changed.
+
+    The spec is that of deglu embed. Without --where every failure is tried again.
+
+    \b
+    Example:
+      deglu retry my-embed.yaml --where error_class=UnsupportedFormat
+    """
+    return _job("retry", spec, overrides, as_json, dry_run, where=where or [])
+
+
+def index(
+    spec: SpecPath,
+    overrides: Overrides = None,
+    append: Annotated[
+        bool, typer.Option("--append", help="Bring the index up to its dataset: new rows come, lost ones go.")
+    ] = False,
+    delete: Annotated[
+        str | None, typer.Option("--delete", metavar="WHERE", help="Hide the rows that this holds for, for ever.")
+    ] = None,
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Purge the bytes of hidden rows; versions that hold them are removed.")
+    ] = False,
+    new_version: NewVersion = False,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> int:
+    """Build the index of a vectors dataset.
+
+    It is calibrated on its own vectors: what each depth of search finds and costs is measured and kept. Readers of
+    the version that stands are not disturbed; settings that differ from its own want --new-version. One of --append,
+    --delete and --compact changes the index that stands, in seconds, without building it again.
+
+    \b
+    Examples:
+      deglu index deploy/specs/index-demo.yaml
+      deglu index deploy/specs/index-demo.yaml --append
+      deglu index deploy/specs/index-demo.yaml --delete "uri = 'radio/2026/monday.mp3' and start_s < 60"
+      deglu index deploy/specs/index-demo.yaml --compact
+    """
+    changes = {"--append": append, "--delete": delete is not None, "--compact": compact, "--new-version": new_version}
+    given = [name for name, is_given in changes.items() if is_given]
+    if len(given) > 1:
+        raise SpecError(f"{' and '.join(given)} are changes of their own: give one, then the next")
+    if not given or new_version or dry_run:
+        return _job("index", spec, overrides, as_json, dry_run, new_version=new_version)
+    checked = load_spec("index", spec, overrides or ())
+    return show(named("jobs.indexing.update_index:update_index")(checked, append, delete, compact), as_json)
+
+
+def evaluate(
+    spec: SpecPath,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> int:
+    """Measure a model beside its baselines.
+
+    Quality per dimension, with intervals; gates decide the exit code.
+
+    \b
+    Example:
+      deglu evaluate deploy/specs/evaluate-demo.yaml --json
+    """
+    return _job("evaluate", spec, overrides, as_json, dry_run)
+
+
+def export(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A released model's name, or a model's folder.")],
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Where to write; still to be made.")],
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Write a model's text side for sentence-transformers.
+
+    Tower, pooling and nesting transform, with the prompts query and document; truncate_dim cuts to a declared width.
+    Speech stays behind: that library has no way for it. Wants the extra `export`.
+
+    \b
+    Example:
+      deglu export demo build/demo-text
+    """
+    return show(named("jobs.training.export_model:export_model")(model, folder), as_json)
+
+
+def _plan_training(path: str, overrides: list[str] | None, as_json: bool) -> int:
+    spec = load_spec("train", path, overrides or ())
+    with progress_on_stderr() as progress:
+        result = named("jobs.planning.plan_training:plan_training")(spec, progress)
+    return show(result, as_json)
+
+
+def _job(verb: str, path: str, overrides: list[str] | None, as_json: bool, dry_run: bool, **options: Any) -> int:
+    spec = load_spec(verb, path, overrides or ())
+    if dry_run:
+        return show(resolved(verb, spec), as_json)
+    with progress_on_stderr() as progress:
+        result = walk_through(verb, spec, progress, **options)
+    return show(result, as_json)

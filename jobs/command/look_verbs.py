@@ -1,0 +1,151 @@
+"""Verbs that look at a dataset or an index: query, failures, verify, forget, status."""
+
+from typing import Annotated
+
+import typer
+
+from embed.errors import SpecError
+from jobs.command.doors import named
+from jobs.command.options import AsJson, Dataset, Debug, Modality, Where
+from jobs.command.output import show
+from jobs.command.progress import progress_on_stderr
+
+
+def query(
+    index: Annotated[str, typer.Argument(metavar="INDEX", help="An index: a folder or an s3:// url.")],
+    text: Annotated[str | None, typer.Option("--text", help="A typed question.")] = None,
+    audio: Annotated[str | None, typer.Option("--audio", metavar="FILE", help="A spoken question.")] = None,
+    batch: Annotated[str | None, typer.Option("--batch", metavar="FILE", help="Many: one JSON object a line.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many answers.")] = 10,
+    modality: Annotated[Modality, typer.Option("--modality", help="What may answer.")] = "any",
+    dim: Annotated[int | None, typer.Option("--dim", min=1, help="Use this declared width only.")] = None,
+    recall: Annotated[
+        float | None, typer.Option("--recall", help="Share of the true best to find; the index's own by default.")
+    ] = None,
+    budget_ms: Annotated[
+        float | None, typer.Option("--budget-ms", help="Instead: the best within so long, per question and modality.")
+    ] = None,
+    where: Annotated[
+        str | None, typer.Option("--where", metavar="FILTER", help="Only rows whose provenance says so; see above.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="The encoder that made the index; demo by default.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what each stage did and cost.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Ask an index, typing or speaking.
+
+    The answers carry score, asset, start and end, and the text where it is known. Recall and milliseconds are those
+    that were measured when the index was built; --recall 1 reads every row. --explain tells what was read.
+
+    \b
+    Examples:
+      deglu query build/index --text "press the hash key" --modality speech
+      deglu query build/index --audio question.wav -k 5 --json
+      deglu query build/index --batch questions.jsonl --recall 0.999 --json
+      deglu query build/index --text "rain" --budget-ms 2 --explain
+      deglu query build/index --text "rain" --where "lang = 'wo' and start_s < 3600"
+
+    A batch line is {"text": "..."} or {"audio": "FILE"}.
+
+    \b
+    A filter is one SQL condition on what is known of a row:
+      lang = 'wo' and start_s < 3600                      Wolof, in the first hour of a recording
+      uri like 'radio/2026/%'                             % is any characters, _ is one
+      metadata['programme'] in ('news', 'debate')
+      modality = 'text' or not 90 between start_s and end_s
+    columns: uri item lang text modality, metadata['key'], start_s end_s (seconds), start end (characters), and the
+    ids. Also <> <= > >=, is null, is not null, brackets. A comparison keeps no row without the value.
+    """
+    if sum(given is not None for given in (text, audio, batch)) != 1:
+        raise SpecError("a question is one of --text, --audio and --batch: give exactly one")
+    result = named("jobs.asking.query_index:ask_index")(
+        index,
+        text=text,
+        audio=audio,
+        batch=batch,
+        k=k,
+        modality=modality,
+        dim=dim,
+        recall=recall,
+        budget_ms=budget_ms,
+        where=where,
+        model=model,
+        explain=explain,
+    )
+    return show(result, as_json)
+
+
+def failures(dataset: Dataset, where: Where = None, as_json: AsJson = False, debug: Debug = False) -> int:
+    """List what could not be embedded, grouped by reason.
+
+    File, stage, span and reason of each; reads storage only, so no cluster is needed. --json has all of them.
+
+    \b
+    Examples:
+      deglu failures s3://bucket/vectors --json
+      deglu failures build/vectors --where stage=decode
+    """
+    return show(named("jobs.operate.list_failures:failures")(dataset, where or []), as_json)
+
+
+def verify(
+    url: Annotated[str, typer.Argument(metavar="URL", help="A vectors dataset or an index: a folder or an s3:// url.")],
+    number: Annotated[int | None, typer.Option("--version", min=1, help="This version; the newest by default.")] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Prove that a dataset or an index is whole.
+
+    Reads all of it from storage: listed = embedded + failed + skipped, ids unique, checksums, fingerprints, lengths
+    of vectors, nothing left of what was purged. Exit code 1 names the units, or the files, that do not hold.
+
+    \b
+    Examples:
+      deglu verify s3://bucket/vectors
+      deglu verify s3://bucket/index
+    """
+    with progress_on_stderr() as progress:
+        result = named("jobs.verify_index:verify_any")(url, number, progress)
+    return show(result, as_json)
+
+
+def forget(
+    dataset: Dataset,
+    asset: Annotated[
+        list[str] | None, typer.Option("--asset", metavar="URI", help="As in the rows' `uri`; repeatable.")
+    ] = None,
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Purge the bytes now; versions that hold them are removed.")
+    ] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Take an asset down.
+
+    Publishes a version without it at once. Its bytes stay in older versions until --compact rewrites the files
+    that hold them; deglu verify then proves that they are gone. A forgotten asset is not embedded again.
+
+    \b
+    Examples:
+      deglu forget build/vectors --asset radio/2026/monday.mp3
+      deglu forget build/vectors --compact
+    """
+    if not asset and not compact:
+        raise SpecError("nothing to forget: give --asset URI, or --compact to purge what was forgotten before")
+    return show(named("jobs.operate.forget_asset:forget")(dataset, asset or [], compact), as_json)
+
+
+def status(dataset: Dataset, as_json: AsJson = False, debug: Debug = False) -> int:
+    """Say how far a vectors dataset is, running or not.
+
+    Hours done of hours planned, pace, time left, failures, versions; reads storage only, also after the cluster is
+    gone.
+
+    \b
+    Example:
+      deglu status s3://bucket/vectors
+    """
+    return show(named("jobs.operate.status:status")(dataset), as_json)

@@ -1,0 +1,122 @@
+"""The arithmetic of progress: shares done, pace and time left, as text."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from embed.amount import Amount
+from jobs.command.terminal import duration
+
+
+@dataclass
+class Meter:
+    """The arithmetic of progress; every number it tells only grows, but for the time left."""
+
+    task: str
+    total: float
+    unit: str
+    clock: Callable[[], float] = time.monotonic
+    done: float = 0.0
+    sound_s: float = 0.0
+    failures: int = 0
+    started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
+
+    def add(self, units: float, sound_s: float, failures: int, text_bytes: int = 0) -> None:
+        self.done += max(units, 0.0)
+        self.sound_s += max(sound_s, 0.0)
+        self.failures += max(failures, 0)
+
+    @property
+    def moved(self) -> float:
+        """Grows with every step: two lines with the same are the same."""
+        return self.done
+
+    @property
+    def fraction(self) -> float:
+        """0 to 1; the total came from headers, which may lie, so more than all is all."""
+        return min(self.done / self.total, 1.0) if self.total > 0 else 1.0
+
+    @property
+    def elapsed_s(self) -> float:
+        return self.clock() - self.started
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds still to go at the pace so far; None before the first unit."""
+        return self.elapsed_s * (self.total - self.done) / self.done if 0 < self.done <= self.total else None
+
+    @property
+    def times_real(self) -> float | None:
+        """Seconds of sound per second of work; None for work without sound."""
+        return self.sound_s / self.elapsed_s if self.sound_s and self.elapsed_s > 0 else None
+
+    def words(self) -> str:
+        """`12/40 units · 30 % · 4 min left · 8.1x real time · 2 failures`"""
+        return " · ".join([f"{_count(self.done)}/{_count(self.total)} {self.unit}", *self._pace()])
+
+    def _pace(self) -> list[str]:
+        parts = [f"{100 * self.fraction:.0f} %"]
+        if self.left_s:
+            parts.append(f"{duration(self.left_s)} left")
+        if self.times_real is not None:
+            parts.append(f"{self.times_real:.1f}x real time")
+        if self.failures:
+            parts.append(f"{self.failures} failure{'s' * (self.failures > 1)}")
+        return parts
+
+
+# Megabytes of text take about as long as so many seconds of sound, on one core and the demo's model.
+SOUND_S_PER_MB = 1_250
+
+
+class ArchiveMeter(Meter):
+    """Of an archive: hours of sound and megabytes of text, done and planned; what was there before is not our pace."""
+
+    def __init__(self, task: str, planned: Amount, before: Amount, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(task, effort(planned), "hours", clock)
+        self._planned, self._before, self._now = planned, before, before
+        self.done = effort(before)
+
+    def add(self, units: float, sound_s: float, failures: int, text_bytes: int = 0) -> None:
+        more = Amount(units=int(units), sound_s=max(sound_s, 0.0), text_bytes=max(text_bytes, 0))
+        self._now += more
+        super().add(effort(more), sound_s, failures)
+
+    @property
+    def left_s(self) -> float | None:
+        here = self.done - effort(self._before)
+        return self.elapsed_s * (self.total - self.done) / here if here > 0 and self.done <= self.total else None
+
+    def words(self) -> str:
+        """`12.4/105.3 h · 3.1/20.0 MB of text · 12 % · 8.1x real time · 3 h 05 min left · 2 failures`"""
+        now, planned = self._now, self._planned
+        parts = [f"{_hours(now.sound_s, planned.sound_s)}"] if planned.sound_s else []
+        if planned.text_bytes:
+            parts.append(f"{_megabytes(now.text_bytes, planned.text_bytes)} of text")
+        if not parts:
+            parts.append(f"{now.units}/{planned.units} units")
+        return " · ".join([*parts, *self._pace()])
+
+
+def effort(amount: Amount) -> float:
+    """Of sound, text and the mere number of units, in seconds of sound."""
+    return amount.sound_s + amount.text_bytes / 1e6 * SOUND_S_PER_MB + amount.units * 0.01
+
+
+def _hours(done_s: float, all_s: float) -> str:
+    if all_s < 7200:
+        return f"{min(done_s, all_s) / 60:.1f}/{all_s / 60:.1f} min"
+    return f"{min(done_s, all_s) / 3600:,.1f}/{all_s / 3600:,.1f} h"
+
+
+def _megabytes(done: int, all_bytes: int) -> str:
+    if all_bytes < 1e6:
+        return f"{min(done, all_bytes) / 1e3:.1f}/{all_bytes / 1e3:.1f} kB"
+    return f"{min(done, all_bytes) / 1e6:,.1f}/{all_bytes / 1e6:,.1f} MB"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
