@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from embed.errors import DegluError
+from embed.installation import check_packages
 from jobs.command.cli import app
 
 INTERNAL, USAGE, INTERRUPTED = 1, 2, 130
@@ -30,6 +31,7 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """The exit code of one command line; what went wrong is one line on stderr, with `--debug` after its traceback."""
     try:
+        check_packages()
         code = app(args=list(arguments) or ["--help"], prog_name="deglu", standalone_mode=False)
     except (Exception, SystemExit) as error:  # typer leaves by SystemExit where a pipe broke
         if _wants_debug(arguments):
