@@ -18,8 +18,7 @@ from embed.dataset import VectorsDataset
 from embed.dataset.staging import NORM_TOLERANCE
 from embed.dataset.version import FileRef, Version, without_tombstoned
 from embed.errors import InputError
-from embed.storage.s3 import S3
-from embed.storage.store import join, local_copy, open_input
+from embed.storage.store import join, local_copy, local_path, open_input
 from embed.tables import ID, SPEECH, rows
 
 CHUNK_BYTES = 1 << 20
@@ -84,11 +83,12 @@ def check_file(path: Path, ref: FileRef) -> list[str]:
 
 @contextmanager
 def at_hand(url: str) -> Iterator[Path]:
-    """The file on the local disk; of S3 a copy, for as long as it is looked at.  InputError where it is missing."""
-    if not url.startswith(S3):
-        if not Path(url).is_file():
+    """The file on the local disk; of a remote one a copy, as long as it is looked at.  InputError where it is missing."""
+    path = local_path(url)
+    if path is not None:
+        if not path.is_file():
             raise InputError(f"{url}: no such file")
-        yield Path(url)
+        yield path
         return
     with tempfile.TemporaryDirectory(prefix="deglu-") as folder:
         yield local_copy(url, Path(folder))

@@ -26,7 +26,7 @@ def part_folder(url: str, entry: PartEntry, verify: bool = True) -> Path:
     """
     _check_names(entry)
     place = part_url(url, entry.name)
-    folder = local_path(place)
+    folder = store.local_path(place)
     cure = REPAIR
     if folder is None:
         # A part's name is its content, so one cache serves all versions and all indexes.
@@ -34,11 +34,6 @@ def part_folder(url: str, entry: PartEntry, verify: bool = True) -> Path:
         folder = copy_of(entry, lambda draft: _fetch(place, entry, draft))
     _check_part(folder, entry, verify, cure)
     return folder
-
-
-def local_path(url: str) -> Path | None:
-    """The path of a local url; None for any other."""
-    return None if url.startswith(store.S3) else Path(url)
 
 
 def describe(path: Path) -> FileEntry:

@@ -39,8 +39,8 @@ class Source:
 
     assets: int  # listed, and each looked into
     size_bytes: float  # of what is left
-    on_s3: bool
-    output_on_s3: bool
+    remote: bool
+    output_remote: bool
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,10 @@ def requests(units: int, source: Source, stored_bytes: int, wall_s: float) -> Re
     what is staged for each thousand units.  A PUT every 15 seconds says that the run lives.
     """
     put = get = listed = 0
-    if source.on_s3:
+    if source.remote:
         listed += -(-source.assets // LISTED_AT_ONCE)
         get += 2 * source.assets + 2 * units + -(-round(source.size_bytes) // READ_BYTES)
-    if source.output_on_s3 and units:
+    if source.output_remote and units:
         files = -(-stored_bytes // FILE_BYTES) or 1
         listed += files + -(-units // LISTED_AT_ONCE)
         put += 2 * units + 5 * files + round(wall_s / BEAT_S)

@@ -24,8 +24,7 @@ from embed.segmentation.tokens import TowerWords, words_of
 from embed.segmentation.units import units_left
 from embed.spec import EmbedSpec
 from embed.stages import cut_stage
-from embed.storage.s3 import S3
-from embed.storage.store import absolute
+from embed.storage.store import absolute, local_path
 from embed.tables import ID, SPEECH, TEXT
 from jobs.command.output import Plain
 from jobs.command.progress import Progress, Silent, probing
@@ -130,8 +129,8 @@ def _readable(work: _Work) -> pa.Table:
 def _source(spec: EmbedSpec, work: _Work) -> Source:
     left = pc.is_in(work.assets["asset_id"], value_set=pc.unique(work.units["asset_id"]).cast(ID))
     size = pc.sum(work.assets.filter(left)["size_bytes"], min_count=0).as_py()
-    on_s3 = any(absolute(one.url).startswith(S3) for one in spec.inputs)
-    return Source(work.assets.num_rows, size, on_s3, absolute(spec.output).startswith(S3))
+    remote = any(local_path(one.url) is None for one in spec.inputs)
+    return Source(work.assets.num_rows, size, remote, local_path(spec.output) is None)
 
 
 def _document(spec: EmbedSpec, work: _Work, sample: Sample, expected: Estimate, gpu: bool, dim: int) -> dict[str, Any]:
