@@ -83,7 +83,7 @@ def check_file(path: Path, ref: FileRef) -> list[str]:
 
 @contextmanager
 def at_hand(url: str) -> Iterator[Path]:
-    """The file on the local disk; of a remote one a copy, as long as it is looked at.  InputError where it is missing."""
+    """The file on the local disk; of a remote one a copy, for the moment.  InputError where it is missing."""
     path = local_path(url)
     if path is not None:
         if not path.is_file():

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from embed.check import Check
 from embed.storage import store
 from embed.tables import ID
 from index.filter import parse_where
@@ -14,21 +15,22 @@ from index.live.compact import compact
 from index.live.delete import delete
 from index.parts.artifact import CODES, PROVENANCE_COPY, ROWS, Manifest, publish, read_manifest
 from index.parts.removed import removing, store_removed
-from index.verify import Finding, verify_index
+from index.verify import verify_index
 from tests.index.living import appended, asset, built
 
 CHECKS = ["log", "files", "rows", "ids", "removed", "forgotten", "absence", "orphans"]
 NOTHING = pa.array([], ID)
 
 
-def found(url: str, forgotten: pa.Array | None = NOTHING) -> dict[str, Finding]:
+def found(url: str, forgotten: pa.Array | None = NOTHING) -> dict[str, Check]:
     findings = {finding.name: finding for finding in verify_index(url, forgotten=forgotten)}
     assert list(findings) == CHECKS
     return findings
 
 
 def wrong(url: str, forgotten: pa.Array | None = NOTHING) -> dict[str, tuple[str, ...]]:
-    return {name: finding.problems for name, finding in found(url, forgotten).items() if finding.problems}
+    problems = {name: tuple(one.what for one in check.problems) for name, check in found(url, forgotten).items()}
+    return {name: lines for name, lines in problems.items() if lines}
 
 
 def segment_file(tmp_path: Path, manifest: Manifest, name: str) -> Path:

@@ -249,7 +249,7 @@ def _what(clip: Clip) -> list[object]:
 
 
 def _versions(clips: Sequence[Clip]) -> dict[str, str]:
-    """By uri: what changes when the recording does.  Remote ones are listed by folder, as asking for each takes too long."""
+    """By uri: what changes when the recording does.  Remote ones are listed by folder: asking for each is slow."""
     uris = dict.fromkeys(clip.uri for clip in clips)
     remote = dict.fromkeys(uri.rpartition("/")[0] for uri in uris if store.local_path(uri) is None)
     places = [*remote, *(uri for uri in uris if store.local_path(uri) is not None)]

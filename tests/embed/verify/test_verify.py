@@ -15,6 +15,7 @@ import pytest
 
 from embed.archive.inputs import InputSpec
 from embed.archive.manifest import list_assets
+from embed.check import Check
 from embed.dataset import open_dataset
 from embed.dataset.forget import forget
 from embed.dataset.job import Job, open_job
@@ -25,7 +26,6 @@ from embed.dataset.version import FileRef
 from embed.segmentation.units import plan_units
 from embed.stages import EncodeUnits, cut_stage
 from embed.tables import FAILURES
-from embed.verify.checks import Check
 from embed.verify.verify import verify_version
 from tests.embed.sounds import CUTTING, LETTERS, Spectrum, write_archive
 
