@@ -27,12 +27,10 @@ from embed.dataset.job import read_job
 from embed.dataset.log import (
     append,
     beside,
-    entries,
-    following,
     newest_entry,
+    place_after,
     read_entry,
     remove_entries,
-    settled,
     shown,
 )
 from embed.dataset.staging import marks_of, read_units, staged
@@ -49,6 +47,7 @@ from embed.dataset.version import (
 )
 from embed.errors import InputError
 from embed.identity import asset_id
+from embed.storage.numbered_log import numbers, settled
 from embed.storage.store import delete, join, listing, read_bytes, sweep, write_bytes
 
 FOLDERS = ("data", "ledger", "failures", "tombstones", "assets")  # of what entries name
@@ -103,7 +102,7 @@ def _shown(url: str, base: Version | None) -> Version | None:
 
 def _compacted(url: str, contents: Version, base: Version) -> Version:
     """The entry after `base`, with all files of `contents` that need it written anew."""
-    place = following(base)
+    place = place_after(base)
     number, schema = place["number"], read_job(url, contents.job).row_schema()
     stones = merged_tombstones(
         pa.concat_tables([read_table(url, one.tombstones) for one in (contents, base)]), None, None
@@ -170,7 +169,7 @@ def _purge_log(url: str) -> Version | None:
         return None
     left = {newest.number, *newest.published, *([newest.draft] if newest.draft else [])}
     kept = [newest, *(read_entry(url, number) for number in left - {newest.number})]
-    gone = [number for number in entries(url) if number < newest.number and number not in left]
+    gone = [number for number in numbers(url) if number < newest.number and number not in left]
     readable = newest.readable()
     remove_entries(url, gone, f"compacted; version {readable[-1]} holds what is left" if readable else "compacted")
     named = {ref.name for entry in kept for ref in entry.files()}

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from embed.accounting import account
 from embed.dataset import compaction as purge
 from embed.dataset.job import Job, read_job
-from embed.dataset.log import append, beside, following, head, newest_version, read_entry, shown
+from embed.dataset.log import append, beside, head, newest_version, place_after, read_entry, shown
 from embed.dataset.tombstones import forgotten, forgotten_rows, merged_tombstones
 from embed.dataset.version import (
     SEGMENT,
@@ -56,7 +56,7 @@ def _with_tombstones(job: Job, base: Version | None, ids: pa.Array) -> Version |
     old = [read_table(job.url, one.tombstones) for one in (seen, base) if one is not None]
     if old and pc.all(pc.is_in(ids, value_set=forgotten_of(old[-1]))).as_py():
         return None
-    place = following(base)
+    place = place_after(base)
     buried = merged_tombstones(pa.concat_tables([*old, forgotten_rows(ids)]), None, None)
     live = without_tombstoned(read_ledger(job.url, contents), buried)
     changes = {

@@ -18,7 +18,7 @@ from embed.dataset import data_files as compact
 from embed.dataset.carry_over import carried_ledger
 from embed.dataset.data_files import FILE_BYTES
 from embed.dataset.job import Job
-from embed.dataset.log import append, following, head, newest_version, retire_drafts, shown
+from embed.dataset.log import append, head, newest_version, place_after, retire_drafts, shown
 from embed.dataset.staging import StagedUnit, marks_of, read_units, staged
 from embed.dataset.tombstones import merged_tombstones
 from embed.dataset.version import (
@@ -130,7 +130,7 @@ class _Draft:
     fewer: bool = False  # the ledger has lost units
 
     def __post_init__(self) -> None:
-        self.place = following(self.base)
+        self.place = place_after(self.base)
         self.number: int = self.place["number"]
 
     def written(self, assets: pa.Table | None, tombstones: pa.Table | None, carry: pa.Array | None) -> Version | None:

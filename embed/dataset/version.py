@@ -65,6 +65,10 @@ class Version(BaseModel):
     tombstones: FileRef
     assets: FileRef | None  # a draft may have none
 
+    def encoded(self) -> bytes:
+        """As an entry of the log."""
+        return self.model_dump_json(indent=1).encode()
+
     def contents(self) -> dict[str, Any]:
         """What makes it differ from another version: all but its place in the log, time and nonce."""
         return self.model_dump(exclude={"number", "published", "draft", "created", "nonce"})

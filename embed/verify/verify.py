@@ -14,10 +14,11 @@ import pyarrow as pa
 from embed.check import Check, Problem, many, many_files, problems_of, tried
 from embed.dataset import VectorsDataset
 from embed.dataset.job import Job, read_job
-from embed.dataset.log import entries, read_entry
+from embed.dataset.log import read_entry
 from embed.dataset.version import Version, forgotten_of, read_ledger, read_table, without_tombstoned
 from embed.errors import DegluError, InputError
 from embed.segmentation.rules import Cutting
+from embed.storage.numbered_log import numbers
 from embed.storage.store import Entry, join
 from embed.verify import checks
 from embed.verify.scan import Scan, at_hand, check_file, scan
@@ -114,7 +115,7 @@ class _Log:
 
     @classmethod
     def of(cls, url: str) -> "_Log":
-        log = cls(entries(url), {}, {}, [])
+        log = cls(numbers(url), {}, {}, [])
         for number in log.taken:
             try:
                 log.kept[number] = read_entry(url, number)

@@ -160,7 +160,8 @@ def dies_after(patch: pytest.MonkeyPatch, count: int) -> None:
 
 
 def test_files_of_a_writer_that_lost_or_died_are_removed(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embed.dataset.log.create_exclusive", lambda url, data: (_ for _ in ()).throw(KilledError))
+    create = "embed.storage.numbered_log.create_exclusive"
+    monkeypatch.setattr(create, lambda url, data: (_ for _ in ()).throw(KilledError))
     with pytest.raises(KilledError):
         fold(job)
     monkeypatch.undo()

@@ -9,7 +9,6 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-import embed.dataset.log
 import embed.dataset.publish
 from embed.dataset import VectorsDataset, open_dataset
 from embed.dataset.job import Job
@@ -18,6 +17,7 @@ from embed.dataset.publish import committed, fold, publish
 from embed.dataset.staging import attempts, mark_attempts, staged
 from embed.dataset.version import FORGOTTEN, TOMBSTONES
 from embed.errors import AlreadyPublished, InputError, StorageError
+from embed.storage import numbered_log
 from embed.storage.store import create_exclusive, listing
 from embed.tables import ID
 from tests.embed.vectors import VERSION, asset_of, begin, commit, commit_failed, manifest, unit_of
@@ -26,16 +26,18 @@ ROOT = Path(__file__).parents[3]
 
 KILLED_BEFORE_THE_MANIFEST = """
 import os, signal, sys
-import embed.dataset.log
-from embed.dataset.vectors import publish, read_job
+import embed.storage.numbered_log
+from embed.dataset.job import read_job
+from embed.dataset.publish import publish
 from tests.embed.vectors import manifest
-embed.dataset.log.create_exclusive = lambda url, data: os.kill(os.getpid(), signal.SIGKILL)
+embed.storage.numbered_log.create_exclusive = lambda url, data: os.kill(os.getpid(), signal.SIGKILL)
 publish(read_job(sys.argv[1]), manifest("a", "b", "c"))
 """
 KILLED_BEFORE_TIDYING = """
 import os, signal, sys
 import embed.dataset.publish
-from embed.dataset.vectors import publish, read_job
+from embed.dataset.job import read_job
+from embed.dataset.publish import publish
 from tests.embed.vectors import manifest
 embed.dataset.publish.delete = lambda urls: os.kill(os.getpid(), signal.SIGKILL)
 publish(read_job(sys.argv[1]), manifest("a", "b", "c"))
@@ -163,12 +165,12 @@ def test_who_loses_the_race_begins_again_from_what_won(storage_url: str, monkeyp
 
     def create_after_another(url: str, data: bytes) -> bool:
         """Another publisher goes first, whole, between our files and our entry."""
-        monkeypatch.setattr(embed.dataset.log, "create_exclusive", create)
+        monkeypatch.setattr(numbered_log, "create_exclusive", create)
         won.append(publish(job, manifest("a")))
         commit(job, "b", "two")
         return create(url, data)
 
-    monkeypatch.setattr(embed.dataset.log, "create_exclusive", create_after_another)
+    monkeypatch.setattr(numbered_log, "create_exclusive", create_after_another)
     ours = publish(job, manifest("a", "b"))
     assert (won[0].number, ours.number) == (1, 2)
     assert texts(open_dataset(storage_url)) == ["one", "two"]
@@ -182,8 +184,8 @@ def test_who_loses_the_race_begins_again_from_what_won(storage_url: str, monkeyp
 def test_who_always_loses_gives_up_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = begin(str(tmp_path))
     commit(job, "a", "one")
-    monkeypatch.setattr(embed.dataset.log, "create_exclusive", lambda url, data: False)
-    with pytest.raises(AlreadyPublished, match="5 times; run again to add what is left"):
+    monkeypatch.setattr(numbered_log, "create_exclusive", lambda url, data: False)
+    with pytest.raises(AlreadyPublished, match="5 times; run this again"):
         publish(job, manifest("a"))
     monkeypatch.undo()
     assert publish(job, manifest("a")).rows == 1
