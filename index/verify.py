@@ -3,7 +3,6 @@
 What is damaged or missing is a problem, not an error.  Nothing is fetched into a cache, and nothing of one is believed.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 
 from embed.check import Check, many, many_files, problems_of, tried
 from embed.errors import DegluError
+from embed.identity import stream_sha256
 from embed.storage.store import Entry, join, listing, open_input
 from embed.tables import ID
 from index.building.survey import ids_of
@@ -34,7 +34,6 @@ from index.parts.artifact import (
 )
 from index.parts.removed import kept_out, live_rows, stored_removed
 
-CHUNK_BYTES = 1 << 20
 KEYS = ["segment_id", "asset_id"]
 COMPACT = "`deglu index SPEC --compact` takes them away"
 # What reading a damaged file may raise: a check that does has a problem.
@@ -139,17 +138,14 @@ def _check_part(read: _Read, part: PartEntry) -> Iterator[str]:
 
 
 def _wrong(place: str, file: FileEntry) -> str | None:
-    digest, size = hashlib.sha256(), 0
     try:
         with open_input(place) as stream:
-            while chunk := stream.read(CHUNK_BYTES):
-                digest.update(chunk)
-                size += len(chunk)
+            sha256, size = stream_sha256(stream), stream.tell()
     except DegluError:
         return "missing"
     if size != file.bytes:
         return f"{size:,} bytes where the manifest says {file.bytes:,}"
-    return None if digest.hexdigest() == file.sha256 else "damaged, its sha256 is not the manifest's"
+    return None if sha256 == file.sha256 else "damaged, its sha256 is not the manifest's"
 
 
 def _check_sizes(read: _Read, version: int, part: PartEntry) -> Iterator[str]:

@@ -53,11 +53,6 @@ def mark_attempts(job: Job, unit_ids: Iterable[bytes]) -> dict[bytes, int]:
     return _each(mark, unit_ids)
 
 
-def attempts_of(job: Job, unit_ids: Iterable[bytes]) -> dict[bytes, int]:
-    """How often each of these was started, as `attempts` counts it; one small read each, no listing."""
-    return _each(lambda unit: _attempts_of(job, unit), unit_ids)
-
-
 def attempts(job: Job) -> dict[bytes, int]:
     """How often each unit was started, of those that no version holds; one listing."""
     marks = ((_unit_of(entry.url), entry.size_bytes) for entry in listing(_folder(job, "attempts")))

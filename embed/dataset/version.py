@@ -16,7 +16,7 @@ from embed.errors import InputError
 from embed.storage.store import join, open_input, read_bytes, write_bytes
 from embed.tables import ID, LEDGER
 
-SEGMENT = LEDGER.append(pa.field("commit", ID, nullable=False))  # a ledger segment's rows
+LEDGER_ROWS = LEDGER.append(pa.field("commit", ID, nullable=False))  # a ledger segment's rows
 
 REPLACED, GONE, FORGOTTEN = "replaced", "gone", "forgotten"
 TOMBSTONES = pa.schema(
@@ -125,9 +125,9 @@ def damaged(url: str) -> InputError:
 
 
 def read_ledger(url: str, version: Version | None) -> pa.Table:
-    """The newest row of every unit, as SEGMENT; empty where nothing is published."""
+    """The newest row of every unit, as LEDGER_ROWS; empty where nothing is published."""
     segments = [read_table(url, ref) for ref in version.ledger] if version else []
-    return newest_of_each(pa.concat_tables([SEGMENT.empty_table(), *segments]))
+    return newest_of_each(pa.concat_tables([LEDGER_ROWS.empty_table(), *segments]))
 
 
 def read_unit_ids(url: str, version: Version | None) -> pa.ChunkedArray:

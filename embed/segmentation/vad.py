@@ -6,7 +6,6 @@ recording, each from a fresh state with a fixed warm-up, always in one shape.  S
 to the bit, whichever unit asks.
 """
 
-import hashlib
 import importlib.util
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,7 @@ import onnxruntime
 
 from embed.encoder import FloatArray
 from embed.errors import DataUnavailable
+from embed.identity import file_sha256
 
 FRAME = 512  # samples
 FRAME_MS = 32
@@ -81,4 +81,4 @@ def _model_path() -> Path:
 
 @cache
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return file_sha256(path)

@@ -1,7 +1,7 @@
 """Whether a version holds what it says: every file, unit, second and vector; by reading storage alone.
 
-`checks` has what must hold, `scan` reads the data files once, `traces` looks beside them; here all of it is read,
-judged in order, and given the names of files and places.
+`checks` has what must hold, `scan` reads the data files once, `traces` looks in all other files; here all of it is
+read, judged in order, and given the names of files and places.
 """
 
 import re
@@ -15,6 +15,7 @@ from embed.check import Check, Problem, many, many_files, problems_of, tried
 from embed.dataset import VectorsDataset
 from embed.dataset.job import Job, read_job
 from embed.dataset.log import read_entry
+from embed.dataset.orphans import files_in, orphans
 from embed.dataset.version import Version, forgotten_of, read_ledger, read_table, without_tombstoned
 from embed.errors import DegluError, InputError
 from embed.segmentation.rules import Cutting
@@ -22,9 +23,9 @@ from embed.storage.numbered_log import numbers
 from embed.storage.store import Entry, join
 from embed.verify import checks
 from embed.verify.scan import Scan, at_hand, check_file, scan
-from embed.verify.traces import Traces, files_in, orphans, traces
+from embed.verify.traces import Traces, traces
 
-COMPACTED = re.compile(r"compacted; version (\d+)")  # as embed.purge notes it where an entry was
+COMPACTED = re.compile(r"compacted; version (\d+)")  # as embed.dataset.compaction notes it where an entry was
 
 
 def verify_version(dataset: VectorsDataset, seen: Callable[[], None] = lambda: None) -> list[Check]:

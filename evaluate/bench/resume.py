@@ -19,7 +19,7 @@ import pyarrow as pa
 from embed.accounting import account
 from embed.dataset.job import Job, open_job
 from embed.dataset.log import place_after
-from embed.dataset.version import SEGMENT, TOMBSTONES, Version, write_table
+from embed.dataset.version import LEDGER_ROWS, TOMBSTONES, Version, write_table
 from embed.errors import DegluError
 from embed.identity import asset_id
 from embed.segmentation.passages import PassageSpec
@@ -125,11 +125,11 @@ def _ledger(units: pa.Table) -> pa.Table:
         "lost_s": np.zeros(count),
         "commit": pa.array([number.to_bytes(16, "little") for number in range(count)], pa.binary(16)),
     }
-    return pa.table(columns, schema=SEGMENT)
+    return pa.table(columns, schema=LEDGER_ROWS)
 
 
 def _publish(job: Job, assets: pa.Table, parts: list[pa.Table]) -> None:
-    ledger = pa.concat_tables([SEGMENT.empty_table(), *parts])
+    ledger = pa.concat_tables([LEDGER_ROWS.empty_table(), *parts])
     version = Version(
         **place_after(None),
         job=job.number,

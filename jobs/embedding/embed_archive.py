@@ -21,7 +21,7 @@ from embed.dataset.carry_over import carriable
 from embed.dataset.folded_since import LogEnd, log_end
 from embed.dataset.job import Job, numbers, open_job
 from embed.dataset.log import head, newest_version, versions
-from embed.dataset.publish import committed, fold, publish
+from embed.dataset.publish import committed, publish, publish_draft
 from embed.dataset.runs import Run, begin_run, is_alive, keep_plan, newest_runs, read_plan, tidy_runs
 from embed.dataset.tombstones import forgotten
 from embed.dataset.version import GONE, REPLACED, Version, key_of, read_table
@@ -189,7 +189,7 @@ def retry_failures(spec: EmbedSpec, progress: Progress | None = None, where: Seq
         raise InputError(f"{begun.url}: nothing is published yet; run deglu embed to its end first")
     job = begun.job()
     with begun.watch(job, progress) as watch:
-        fold(job)  # what a retry that was killed has left
+        publish_draft(job)  # what a retry that was killed has left
         former = before_assets(job.url)
         failed = _failures(job.url)
         failed = failed.filter(pa.array([chosen(row) for row in failed.to_pylist()], pa.bool_()))

@@ -21,7 +21,7 @@ import ray.data
 import ray.exceptions
 
 from embed.dataset.job import Job
-from embed.dataset.publish import committed, fold
+from embed.dataset.publish import committed, publish_draft
 from embed.dataset.staging import attempts, staged
 from embed.errors import DegluError, SpecError, WorkLeftUndone
 from embed.spec import EmbedSpec
@@ -163,7 +163,7 @@ class Folder:
         self.size_bytes += rows * (2 * self.job.dims[0] + ROW_BYTES)
         if (self.units >= FOLD_UNITS or self.size_bytes >= FOLD_BYTES) and self._is_idle():
             self.units = self.size_bytes = 0
-            self._task = ray.remote(num_cpus=0, max_retries=1)(fold).remote(self.job)
+            self._task = ray.remote(num_cpus=0, max_retries=1)(publish_draft).remote(self.job)
 
     def finish(self) -> None:
         """Wait for the one that runs; the publisher folds the rest."""

@@ -13,7 +13,7 @@ import embed.dataset.publish
 from embed.dataset import VectorsDataset, open_dataset
 from embed.dataset.job import Job
 from embed.dataset.log import newest_entry, newest_version, versions
-from embed.dataset.publish import committed, fold, publish
+from embed.dataset.publish import committed, publish, publish_draft
 from embed.dataset.staging import attempts, mark_attempts, staged
 from embed.dataset.version import FORGOTTEN, TOMBSTONES
 from embed.errors import AlreadyPublished, InputError, StorageError
@@ -197,7 +197,7 @@ def test_of_many_publishers_and_folders_at_once_rows_appear_once_whoever_wins(st
     def work(name: str) -> None:
         commit(job, name, name)
         with suppress(AlreadyPublished):
-            fold(job) if name in "ace" else publish(job, manifest(*"abcdef"))
+            publish_draft(job) if name in "ace" else publish(job, manifest(*"abcdef"))
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(work, "abcdef"))
@@ -209,9 +209,9 @@ def test_of_many_publishers_and_folders_at_once_rows_appear_once_whoever_wins(st
 
 def test_drafts_are_for_writers_alone(storage_url: str) -> None:
     job = begin(storage_url)
-    assert fold(job) is None
+    assert publish_draft(job) is None
     commit(job, "a", "one")
-    draft = fold(job)
+    draft = publish_draft(job)
     assert draft is not None
     assert (draft.complete, draft.number, newest_version(storage_url), versions(storage_url)) == (False, 1, None, [])
     with pytest.raises(InputError, match="no version is published here"):
@@ -224,7 +224,7 @@ def test_drafts_are_for_writers_alone(storage_url: str) -> None:
     first = publish(job, manifest("a", "b"))
     assert (first.number, first.complete, first.published) == (2, True, ())
     commit(job, "c", "three")
-    fold(job)
+    publish_draft(job)
     assert texts(open_dataset(storage_url)) == ["one", "two"]
     assert versions(storage_url) == [2]
     assert publish(job, manifest("a", "b", "c")).published == (2,)
@@ -238,7 +238,7 @@ def test_many_ledger_segments_become_one(tmp_path: Path) -> None:
     job = begin(str(tmp_path))
     for number in range(embed.dataset.publish.MANY_SEGMENTS):
         commit_failed(job, str(number), "no sound")
-        version = fold(job)
+        version = publish_draft(job)
     assert version is not None
     assert (len(version.ledger), version.accounting.failed) == (1, embed.dataset.publish.MANY_SEGMENTS)
     assert len(done(job)) == embed.dataset.publish.MANY_SEGMENTS
