@@ -36,7 +36,7 @@ from embed.dataset.version import (
 )
 from embed.errors import DegluError, SpecError
 from embed.storage.store import delete
-from embed.tables import FAILURES, ID, MANIFEST
+from embed.tables import FAILURES, ID, MANIFEST, FailureRow
 
 MANY_SEGMENTS = 32  # of the ledger, until they are written as one
 
@@ -124,7 +124,7 @@ class _Draft:
     drop: pa.Array  # units that are planned no more
     met: list[bytes] = field(default_factory=list)  # staged units that are read
     ledger: list[dict[str, Any]] = field(default_factory=list)
-    failures: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[FailureRow] = field(default_factory=list)
     again: list[bytes] = field(default_factory=list)  # units that are retries
     fewer: bool = False  # the ledger has lost units
 
