@@ -1,4 +1,6 @@
-"""What became of every unit and every second, summed over ledger rows and checked against what was listed."""
+"""Accounting: amounts of work, and totals over ledger rows that are checked against what was listed."""
+
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -6,6 +8,19 @@ from pydantic import BaseModel, ConfigDict
 
 EMBEDDED, FAILED, SKIPPED = "embedded", "failed", "skipped"
 TOLERANCE_S = 0.001  # of each unit: spans are whole milliseconds
+
+
+@dataclass(frozen=True)
+class Amount:
+    """Units, seconds of sound and bytes of text: of a plan, or done."""
+
+    units: int = 0
+    sound_s: float = 0.0
+    text_bytes: int = 0
+
+    def __add__(self, other: "Amount") -> "Amount":
+        sound_s = round(self.sound_s + other.sound_s, 3)
+        return Amount(self.units + other.units, sound_s, self.text_bytes + other.text_bytes)
 
 
 class Accounting(BaseModel):
@@ -57,7 +72,7 @@ def imbalances(ledger: pa.Table, listed: int) -> list[str]:
 
 def _adrift(ledger: pa.Table) -> pa.ChunkedArray:
     accounted = pc.add(pc.add(ledger["embedded_s"], ledger["not_speech_s"]), ledger["lost_s"])
-    # A hair more than the tolerance, since a millisecond is no binary fraction.
+    # Slightly more than the tolerance, since a millisecond is no binary fraction.
     return pc.greater(pc.abs(pc.subtract(ledger["decoded_s"], accounted)), TOLERANCE_S * 1.001)
 
 

@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from embed import identity
-from embed.archive.inputs import InputSpec, format_of, is_json_lines, is_side_file, modality_of, suffix
+from embed.archive.inputs import InputSpec
 from embed.archive.side_files import NAMES, Said, broken_rows, is_side_table
 from embed.archive.utterance_lists import Utterance, is_audio_list, read_audio_list, uri_below
 from embed.errors import InputError
+from embed.file_kinds import format_of, is_json_lines, is_side_file, modality_of, suffix
 from embed.storage import store
 from embed.storage.store import Entry
 from embed.tables import SPEECH, TEXT

@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embed import tables
-from embed.accounting import EMBEDDED, FAILED, imbalances
-from embed.amount import Amount
+from embed.accounting import EMBEDDED, FAILED, Amount, imbalances
 from embed.archive.manifest import list_assets
 from embed.dataset import open_dataset
 from embed.dataset.carry_over import carriable

@@ -13,8 +13,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embed.accounting import EMBEDDED, FAILED
-from embed.amount import Amount
+from embed.accounting import EMBEDDED, FAILED, Amount
 from embed.dataset.runs import SEEN_EVERY_S, Run, moment, write_run
 from embed.errors import DegluError
 from embed.tables import SPEECH

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from embed.amount import Amount
+from embed.accounting import Amount
 from embed.archive.manifest import list_assets
 from embed.dataset import open_dataset
 from embed.dataset.job import read_job

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from embed.amount import Amount
+from embed.accounting import Amount
 from embed.dataset.runs import Run
 from jobs.operate.run_words import run_document, run_words
 
