@@ -1,6 +1,4 @@
-"""Accounting: amounts of work, and totals over ledger rows that are checked against what was listed."""
-
-from dataclasses import dataclass
+"""Accounting: totals over ledger rows, of units and of seconds, checked against what was listed."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,19 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 EMBEDDED, FAILED, SKIPPED = "embedded", "failed", "skipped"
 TOLERANCE_S = 0.001  # of each unit: spans are whole milliseconds
-
-
-@dataclass(frozen=True)
-class Amount:
-    """Units, seconds of sound and bytes of text: of a plan, or done."""
-
-    units: int = 0
-    sound_s: float = 0.0
-    text_bytes: int = 0
-
-    def __add__(self, other: "Amount") -> "Amount":
-        sound_s = round(self.sound_s + other.sound_s, 3)
-        return Amount(self.units + other.units, sound_s, self.text_bytes + other.text_bytes)
 
 
 class Accounting(BaseModel):

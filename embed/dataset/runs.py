@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from embed.accounting import Amount
+from embed.amount import Amount
 from embed.dataset.version import write_table
 from embed.errors import InputError
 from embed.storage.store import delete, join, listing, read_bytes, write_bytes

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from embed import identity
-from embed.accounting import Amount
+from embed.amount import Amount
 from embed.identity import halves_of
 from embed.segmentation.rules import Cutting
 from embed.tables import ID, SPEECH, UNITS

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from embed.accounting import Amount
+from embed.amount import Amount
 from jobs.command.terminal import duration
 
 

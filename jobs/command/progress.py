@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
-from embed.accounting import Amount
+from embed.amount import Amount
 from jobs.command.meter import ArchiveMeter, Meter
 from jobs.command.terminal import duration
 

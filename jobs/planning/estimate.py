@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from embed.accounting import Amount
+from embed.amount import Amount
 from embed.spec import Rates
 
 PIPELINE = 0.92  # share of the sample's pace that a worker keeps beside storage and Ray (NOTES, 2026-11-22)

@@ -1,4 +1,4 @@
-"""A short timed try of the real cut and encode, on this machine, to tell the pace of the whole.
+"""Sample of an archive: a short timed run of the real cut and encode on this machine, for the pace of the whole.
 
 Pieces are taken spread over what is left: from the middle of the first, second and third part of it.
 """
@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import torch
 
 from embed.dataset.data_files import REPEATING
 from embed.encoder import SAMPLE_RATE, Encoder
@@ -182,6 +181,8 @@ def _warm_up(encoder: Encoder, modalities: set[str]) -> None:
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
+    import torch  # late: planning lists without it
+
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

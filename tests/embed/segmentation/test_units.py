@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from embed import tables
-from embed.accounting import Amount
+from embed.amount import Amount
 from embed.identity import asset_id, digest
 from embed.segmentation.passages import PassageSpec
 from embed.segmentation.rules import Cutting

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from embed.accounting import Amount
+from embed.amount import Amount
 from embed.dataset.publish import fold, publish
 from embed.dataset.runs import Run, begin_run, write_run
 from embed.dataset.staging import mark_attempts

@@ -2,7 +2,7 @@
 
 import pytest
 
-from embed.accounting import Amount
+from embed.amount import Amount
 from embed.spec import Rates
 from jobs.planning.estimate import PIPELINE, Pace, Requests, Source, estimate, requests
 
