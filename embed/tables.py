@@ -6,10 +6,12 @@ CUTS      one row per unit after decoding and cutting: its segments, ready to be
 rows(D)   one row per segment with its vector: what a staged unit and a vectors dataset hold
 FAILURES  one row per thing that could not be embedded: the dead letters
 LEDGER    one row per committed unit, with its accounting
+
+`Unit`, `Segment` and `CutUnit` are their rows as dictionaries.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final, TypedDict
 
 import pyarrow as pa
 
@@ -59,6 +61,26 @@ UNITS = pa.schema(
     ]
 )
 
+
+class Unit(TypedDict):
+    """A row of UNITS."""
+
+    unit_id: bytes
+    asset_id: bytes
+    uri: str
+    url: str
+    modality: str
+    format: str
+    content_version: str
+    start: int
+    end: int | None
+    planned: int
+    text: str | None
+    lang: str | None
+    metadata: list[tuple[str, str]] | None
+    columns: list[tuple[str, str]] | None
+
+
 FAILURES = pa.schema(
     [
         pa.field("unit_id", ID, nullable=False),
@@ -102,6 +124,21 @@ SEGMENT = pa.struct(
     ]
 )
 
+
+class Segment(TypedDict):
+    """A row's SEGMENT."""
+
+    segment_id: bytes
+    start: int
+    end: int
+    item: str | None
+    text: str | None
+    lang: str | None
+    metadata: list[tuple[str, str]] | None
+    offset: int | None
+    length: int | None
+
+
 CUTS = pa.schema(
     [
         *UNITS,
@@ -113,6 +150,18 @@ CUTS = pa.schema(
         pa.field("lost_s", pa.float64(), nullable=False),
     ]
 )
+
+
+class CutUnit(Unit):
+    """A row of CUTS."""
+
+    signal: bytes | None
+    segments: list[Segment]
+    failures: list[dict[str, Any]]
+    decoded_s: float
+    not_speech_s: float
+    lost_s: float
+
 
 PROVENANCE = pa.schema(
     [

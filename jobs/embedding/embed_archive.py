@@ -16,17 +16,20 @@ from embed.dataset.runs import Run, is_alive, keep_plan, newest_runs, tidy_runs
 from embed.dataset.work_left import WorkLeft, work_left
 from embed.errors import InputError
 from embed.spec import EmbedSpec
+from jobs.cluster.attempts import ATTEMPTS, Attempts
 from jobs.cluster.ray_session import ray_session
 from jobs.command.progress import Progress, Silent
 from jobs.command.terminal import many
-from jobs.embedding.encode_worker import Work
+from jobs.embedding.encode_worker import WorkOrder
 from jobs.embedding.preparation import Preparation, prepare
 from jobs.embedding.report import EmbedReport, report_of
 from jobs.embedding.run_units import offered_gpus, run_units
 from jobs.embedding.watch import Watch
 
 
-def embed_archive(spec: EmbedSpec, progress: Progress | None = None, new_version: bool = False) -> EmbedReport:
+def embed_archive(
+    spec: EmbedSpec, progress: Progress | None = None, new_version: bool = False, attempts: Attempts = ATTEMPTS
+) -> EmbedReport:
     """Embed what is not yet embedded and publish a version; the same call goes on after any stop.
 
     Raises InputError where nothing is found, SpecError where the output was begun differently (unless
@@ -43,7 +46,7 @@ def embed_archive(spec: EmbedSpec, progress: Progress | None = None, new_version
     with Watch.of(job, spec.workers, progress) as watch:
         is_second, end = _is_second(job, watch.run, progress), log_end(job)
         work = work_left(job, listed, prepared.cutting)
-        return run_and_publish(prepared, job, work, former, watch, end, backwards=is_second)
+        return run_and_publish(prepared, job, work, former, watch, end, backwards=is_second, attempts=attempts)
 
 
 def run_and_publish(
@@ -54,20 +57,31 @@ def run_and_publish(
     watch: Watch,
     end: LogEnd | None = None,
     backwards: bool = False,
+    attempts: Attempts = ATTEMPTS,
 ) -> EmbedReport:
     """Commit the units that are left and publish; `former` are the assets of the version before.
 
     `end` is that of the log when the work was planned, None for a retry.  Raises WorkLeftUndone.
     """
+    spec = prepared.spec
     watch.update(
         assets=work.assets.num_rows, plan=keep_plan(job.url, work.assets), planned=work.planned, before=work.before
     )
     if work.todo.num_rows:
-        _run(prepared, job, work, watch, end, backwards)
+        _announce(work, watch.progress)  # before Ray, which takes seconds to start
+        with ray_session():
+            gpu = offered_gpus(spec)
+            ahead = gpu if spec.cut_ahead is None else spec.cut_ahead
+            order = WorkOrder(
+                job, spec.model, prepared.cutting, spec.precision, gpu, ahead, spec.stall_s, end, attempts
+            )
+            watch.update(state="embedding", device="gpu" if gpu else "cpu")
+            run_units(spec, order, work.todo[::-1] if backwards else work.todo, work.assets.num_rows, watch)
+        watch.progress.end()
     watch.update(state="publishing")
     tombstones = superseded(former, work.assets)
     version = publish(job, work.assets, tombstones, carry=work.carry, drop=work.drop)
-    report = report_of(version, work, tombstones, watch.run, prepared.spec)
+    report = report_of(version, work, tombstones, watch.run, spec)
     watch.update(state="complete")
     tidy_runs(job.url)
     return replace(report, run=watch.run)
@@ -94,14 +108,7 @@ def _is_second(job: Job, mine: Run, progress: Progress) -> bool:
     return any(run.id < mine.id for run in others)
 
 
-def _run(prepared: Preparation, job: Job, work: WorkLeft, watch: Watch, end: LogEnd | None, backwards: bool) -> None:
-    spec, assets = prepared.spec, work.assets.num_rows
-    watch.progress.note(f"{many(assets, 'asset')} listed; {work.todo.num_rows} of {work.planned.units} units to embed")
-    watch.progress.begin_archive("embedding", work.planned, work.before)
-    with ray_session():
-        gpu = offered_gpus(spec)
-        ahead = gpu if spec.cut_ahead is None else spec.cut_ahead
-        order = Work(job, spec.model, prepared.cutting, spec.precision, gpu, ahead, spec.stall_s, end)
-        watch.update(state="embedding", device="gpu" if gpu else "cpu")
-        run_units(spec, order, work.todo[::-1] if backwards else work.todo, assets, watch)
-    watch.progress.end()
+def _announce(work: WorkLeft, progress: Progress) -> None:
+    units = f"{work.todo.num_rows} of {work.planned.units} units to embed"
+    progress.note(f"{many(work.assets.num_rows, 'asset')} listed; {units}")
+    progress.begin_archive("embedding", work.planned, work.before)

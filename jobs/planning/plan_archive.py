@@ -163,13 +163,13 @@ def _text_pace(pace: Pace | None, gpu: bool) -> dict[str, Any] | None:
 def _assumed(sample: Sample, gpu: bool, work: WorkLeft, workers: int) -> list[str]:
     """What the figures rest on, in whole sentences."""
     worker = "a GPU like the one here" if gpu else f"{many(sample.threads, 'thread')} of cores like those here"
-    said = [f"each of {many(workers, 'worker')} has {worker}, and keeps {PIPELINE:.0%} of the sample's pace"]
+    lines = [f"each of {many(workers, 'worker')} has {worker}, and keeps {PIPELINE:.0%} of the sample's pace"]
     if gpu:
-        said.append("enough cores beside each GPU decode and cut ahead of it")
+        lines.append("enough cores next to each GPU decode and cut ahead of it")
     for pace, amount, what in (
         (sample.speech, work.left.sound_s, "sound"),
         (sample.text, work.left.text_bytes, "text"),
     ):
         if amount and pace is None:
-            said.append(f"no sample of {what} could be embedded: its vectors, time and price are not in the figures")
-    return [*said, "requests that fail and are sent again are not counted"]
+            lines.append(f"no sample of {what} could be embedded: its vectors, time and price are not in the figures")
+    return [*lines, "requests that fail and are sent again are not counted"]

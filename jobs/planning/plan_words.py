@@ -70,14 +70,14 @@ def _lines(plan: Mapping[str, Any]) -> list[str]:
 
 def _problems(plan: Mapping[str, Any]) -> list[str]:
     problems = plan["problems"]
-    told = [f"problems  {many(len(problems), 'asset')} cannot be embedded as they are:"] if problems else []
-    told += [f"          {one['uri']}: {one['problem']}" for one in problems[:PROBLEMS]]
+    lines = [f"problems  {many(len(problems), 'asset')} cannot be embedded as they are:"] if problems else []
+    lines += [f"          {one['uri']}: {one['problem']}" for one in problems[:PROBLEMS]]
     if len(problems) > PROBLEMS:
-        told.append(f"          and {len(problems) - PROBLEMS:,} more: --json has all of them")
+        lines.append(f"          and {len(problems) - PROBLEMS:,} more: --json has all of them")
     unknown = sum(kind["unknown"] or 0 for kind in plan["assets"]["kinds"])
     if unknown:
-        told.append(f"unknown   {many(unknown, 'recording')} say not how long they are: their sound is not counted")
-    return told
+        lines.append(f"unknown   {many(unknown, 'recording')} do not say how long they are: their sound is not counted")
+    return lines
 
 
 def _left(plan: Mapping[str, Any]) -> str:

@@ -21,11 +21,12 @@ from embed.model.weights import load_model
 from embed.stages import Stage
 from embed.storage.store import join, write_bytes
 from jobs.__main__ import run
+from jobs.cluster.attempts import Attempts
 from jobs.command.progress import Silent
 from jobs.embedding import embed_archive as job
 from jobs.embedding import isolate, run_units
 from jobs.embedding.embed_archive import embed_archive
-from jobs.embedding.encode_worker import EncodeWorker, Work
+from jobs.embedding.encode_worker import EncodeWorker, WorkOrder
 from tests.embed.vectors import begin
 from tests.jobs.embedding.small_archive import GOOD, SENTENCES, Embedded, rows_at, spec_of, write_bad, written
 
@@ -152,8 +153,8 @@ POISON = b"poison"
 class Killer(EncodeWorker):
     """Dies of poison, like a worker whose decoder crashes at one place of a file."""
 
-    def __init__(self, work: Work) -> None:
-        super().__init__(work)
+    def __init__(self, order: WorkOrder) -> None:
+        super().__init__(order)
         stage = self._stage()
 
         def run(units: pa.Table) -> pa.Table:
@@ -178,8 +179,8 @@ def test_a_unit_that_kills_its_worker_is_halved_and_all_but_a_little_is_kept(
     (folder / "water.txt").write_text("Water.\n", encoding="utf-8")
     monkeypatch.setattr(run_units, "EncodeWorker", Killer)
     monkeypatch.setattr(isolate, "EncodeWorker", Killer)
-    monkeypatch.setattr(isolate, "DEATHS", 1)  # each takes seconds to come back from
-    report = embed_archive(spec_of(folder, url, tiny_model))
+    attempts = Attempts(piece_deaths=1)  # each takes seconds to come back from
+    report = embed_archive(spec_of(folder, url, tiny_model), attempts=attempts)
     assert (report.exit_code, report.failures, report.version.accounting.embedded) == (3, 1, 2)
     failure = open_dataset(url).failures().to_pylist()[0]
     assert (failure["uri"], failure["stage"], failure["error_class"]) == ("archive/poison.txt", "worker", "WorkerDied")

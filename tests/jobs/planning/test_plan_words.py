@@ -58,7 +58,7 @@ def test_a_whole_plan() -> None:
         "problems  6 assets cannot be embedded as they are:",
         *(f"          radio/{number}.mp3: InputError: empty" for number in range(5)),
         "          and 1 more: --json has all of them",
-        "unknown   2 recordings say not how long they are: their sound is not counted",
+        "unknown   2 recordings do not say how long they are: their sound is not counted",
         "units     7,300 planned, 1,200 committed, 6,100 left: 833.3 h of sound and 1.2 GB of text",
         "speech    17.2x real time, 410 segments an hour (measured here: 135 s, cpu, 2 threads)",
         "text      45.0 passages a second, 1,010 a megabyte (measured here: 98.3 kB, cpu, 2 threads)",
