@@ -7,7 +7,8 @@ rows(D)   one row per segment with its vector: what a staged unit and a vectors 
 FAILURES  one row per thing that could not be embedded: the dead letters
 LEDGER    one row per committed unit, with its accounting
 
-`FailureRow` and `LedgerRow` are such rows as dictionaries; `failure_row` and `ledger_row` make them, of a unit.
+`Unit`, `Segment`, `CutUnit`, `FailureRow` and `LedgerRow` are their rows as dictionaries; `failure_row` and
+`ledger_row` make these, of a unit.
 """
 
 from collections.abc import Mapping
@@ -60,6 +61,26 @@ UNITS = pa.schema(
         pa.field("columns", METADATA),
     ]
 )
+
+
+class Unit(TypedDict):
+    """A row of UNITS."""
+
+    unit_id: bytes
+    asset_id: bytes
+    uri: str
+    url: str
+    modality: str
+    format: str
+    content_version: str
+    start: int
+    end: int | None
+    planned: int
+    text: str | None
+    lang: str | None
+    metadata: list[tuple[str, str]] | None
+    columns: list[tuple[str, str]] | None
+
 
 FAILURES = pa.schema(
     [
@@ -135,6 +156,21 @@ SEGMENT = pa.struct(
     ]
 )
 
+
+class Segment(TypedDict):
+    """A row's SEGMENT."""
+
+    segment_id: bytes
+    start: int
+    end: int
+    item: str | None
+    text: str | None
+    lang: str | None
+    metadata: list[tuple[str, str]] | None
+    offset: int | None
+    length: int | None
+
+
 CUTS = pa.schema(
     [
         *UNITS,
@@ -146,6 +182,18 @@ CUTS = pa.schema(
         pa.field("lost_s", pa.float64(), nullable=False),
     ]
 )
+
+
+class CutUnit(Unit):
+    """A row of CUTS."""
+
+    signal: bytes | None
+    segments: list[Segment]
+    failures: list[FailureRow]
+    decoded_s: float
+    not_speech_s: float
+    lost_s: float
+
 
 PROVENANCE = pa.schema(
     [

@@ -33,7 +33,7 @@ class Utterance:
     metadata: dict[str, str] = field(default_factory=dict)
 
     def fragment(self) -> str:
-        """What stands behind the recording's own uri."""
+        """The part of the uri after that of the recording."""
         return f"{_MARK}{_seconds(self.start_ms)},{_seconds(self.end_ms)}"
 
 
@@ -105,12 +105,12 @@ def _utterance(folder: str, record: dict[str, Any]) -> Utterance:
     start_ms, length_ms = _ms(record, "offset", 0.0), _ms(record, "duration", None)
     if start_ms < 0 or length_ms <= 0:
         raise ValueError("offset is not to be negative, and duration is to be over 0; both are in seconds")
-    said, lang = record.get("text"), record.get("lang") or record.get("language")
+    text, lang = record.get("text"), record.get("lang") or record.get("language")
     return Utterance(
         url=resolved(folder, path),
         start_ms=start_ms,
         end_ms=start_ms + length_ms,
-        text=said if isinstance(said, str) and said.strip() else None,
+        text=text if isinstance(text, str) and text.strip() else None,
         lang=lang if isinstance(lang, str) else None,
         metadata=plain_fields(record, _OWN),
     )

@@ -69,7 +69,27 @@ def open_job(
     Raises SpecError, with the differences field by field, when that was begun differently; with `new_version` the
     next job is begun instead.  Of several that begin at once, one creates the job, and the others agree or are refused.
     """
-    job = Job(
+    fresh = _fresh_job(url, defining, dims, space, encoder, model)
+    while True:
+        job, differences = _standing_or(fresh)
+        if differences and not new_version:
+            raise _refusal(job.url, differences)
+        if job.nonce != fresh.nonce or numbered_log.create_entry(job.url, job, JOBS):
+            return job
+
+
+def next_job(
+    url: str, defining: Mapping[str, Any], dims: Sequence[int], space: str, encoder: str, model: str = ""
+) -> tuple[Job, list[str]]:
+    """The job that `open_job` would go on with, else the one that it would begin; writes nothing.
+
+    With the differences, field by field, from the newest job: where there are any, `open_job` requires `new_version`.
+    """
+    return _standing_or(_fresh_job(url, defining, dims, space, encoder, model))
+
+
+def _fresh_job(url: str, defining: Mapping[str, Any], dims: Sequence[int], space: str, encoder: str, model: str) -> Job:
+    return Job(
         url=absolute(url),
         defining=json.loads(canonical_json(dict(defining))),
         dims=tuple(dims),
@@ -79,18 +99,16 @@ def open_job(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         nonce=secrets.token_hex(8),
     )
-    while True:
-        begun = numbers(job.url)
-        if begun:
-            standing = read_job(job.url, begun[-1])
-            differences = list(_differences(_agreed(standing), _agreed(job)))
-            if not differences:
-                return standing
-            if not new_version:
-                raise _refusal(job.url, differences)
-        job = job.model_copy(update={"number": begun[-1] + 1 if begun else 1})
-        if numbered_log.create_entry(job.url, job, JOBS):
-            return job
+
+
+def _standing_or(fresh: Job) -> tuple[Job, list[str]]:
+    """The newest job where it was begun by an equal spec; else the fresh one under the next number, and why."""
+    begun = numbers(fresh.url)
+    if not begun:
+        return fresh, []
+    standing = read_job(fresh.url, begun[-1])
+    differences = list(_differences(_agreed(standing), _agreed(fresh)))
+    return (fresh.model_copy(update={"number": begun[-1] + 1}), differences) if differences else (standing, [])
 
 
 def read_job(url: str, number: int | None = None) -> Job:

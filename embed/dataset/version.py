@@ -109,12 +109,12 @@ def file_name(folder: str, number: int | None, stem: str) -> str:
 
 def read_table(url: str, ref: FileRef, columns: Sequence[str] | None = None) -> pa.Table:
     """The table of one of a version's files.  InputError where it is missing or damaged."""
-    place = join(url, ref.name)
+    place, names = join(url, ref.name), None if columns is None else list(columns)  # pyarrow takes no tuple
     try:
         if ref.size_bytes < LARGE_BYTES:
-            return pq.read_table(io.BytesIO(read_bytes(place)), columns=columns)
+            return pq.read_table(io.BytesIO(read_bytes(place)), columns=names)
         with open_input(place) as stream:
-            return pq.ParquetFile(stream).read(columns)
+            return pq.ParquetFile(stream).read(names)
     except pa.ArrowException:
         raise damaged(place) from None
 

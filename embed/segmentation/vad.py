@@ -1,4 +1,4 @@
-"""Where somebody speaks: silero-vad through the ONNX file that its package carries, torch not needed.
+"""Voice activity: silero-vad through the ONNX file that its package carries, torch not needed.
 
 Probabilities lie on an absolute grid: frame i is samples [512 i, 512 i + 512) of the *recording*, 32 ms.  The
 network is recurrent, so its answer would depend on where reading began; here it is run over fixed blocks of the

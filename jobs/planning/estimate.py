@@ -1,4 +1,4 @@
-"""The arithmetic of `deglu plan`: from what is left and the pace of a sample to vectors, requests, time and price."""
+"""Estimate of `deglu plan`: from what is left and the pace of a sample to vectors, requests, time and price."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from embed.amount import Amount
 from embed.spec import Rates
 
-PIPELINE = 0.92  # share of the sample's pace that a worker keeps beside storage and Ray (NOTES, 2026-11-22)
-READ_BYTES = 1 << 20  # of one request, as embed.store reads ahead
-FILE_BYTES = 64 << 20  # of a data file, as embed.compact writes them
+PIPELINE = 0.92  # share of the sample's pace that a worker keeps next to storage and Ray (NOTES, 2026-11-22)
+READ_BYTES = 1 << 20  # of one request, as embed.storage.s3_stream reads ahead
+FILE_BYTES = 64 << 20  # of a data file, as embed.dataset.data_files writes them
 LISTED_AT_ONCE = 1_000  # objects in one answer to LIST
-BEAT_S = 15  # embed.runs.SEEN_EVERY_S
+BEAT_S = 15  # embed.dataset.runs.SEEN_EVERY_S
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Pace:
         return self.rows / self.amount if self.amount else 0.0
 
     def worker_s(self, amount: float, gpu: bool) -> float:
-        """What that much takes one worker; beside a GPU others cut for it."""
+        """What that much takes one worker; next to a GPU others cut for it."""
         took_s = self.encode_s if gpu else self.cut_s + self.encode_s
         return amount * took_s / self.amount if self.amount else 0.0
 
@@ -82,7 +82,7 @@ def estimate(
     gpu: bool,
     rates: Rates,
 ) -> Estimate:
-    """Of all that is left.  A modality that is left and has no pace counts as nothing: say so beside it.
+    """Of all that is left.  A modality that is left and has no pace counts as nothing: say so next to it.
 
     A row is stored as 2 `dim` bytes of vector and its provenance as measured.  Workers share the units evenly, and
     keep PIPELINE of the sample's pace.

@@ -12,9 +12,9 @@ from contextlib import closing
 from pathlib import PurePosixPath
 from typing import Any
 
-from embed.archive.inputs import is_json_lines, unpacked_suffix
 from embed.archive.utterance_lists import PATH, resolved
 from embed.errors import InputError
+from embed.file_kinds import is_json_lines, unpacked_suffix
 from embed.storage import store
 from embed.text.csv_rows import CsvRows
 from embed.text.documents import Broken
