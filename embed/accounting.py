@@ -1,4 +1,4 @@
-"""What became of every unit and every second, summed over ledger rows and checked against what was listed."""
+"""Accounting: totals over ledger rows, of units and of seconds, checked against what was listed."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -57,7 +57,7 @@ def imbalances(ledger: pa.Table, listed: int) -> list[str]:
 
 def _adrift(ledger: pa.Table) -> pa.ChunkedArray:
     accounted = pc.add(pc.add(ledger["embedded_s"], ledger["not_speech_s"]), ledger["lost_s"])
-    # A hair more than the tolerance, since a millisecond is no binary fraction.
+    # Slightly more than the tolerance, since a millisecond is no binary fraction.
     return pc.greater(pc.abs(pc.subtract(ledger["decoded_s"], accounted)), TOLERANCE_S * 1.001)
 
 

@@ -2,7 +2,8 @@
 
 import hashlib
 from json.encoder import encode_basestring as _quoted
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +37,17 @@ def unit_id(asset: bytes, version: str, cutting: str, start: int, end: int | Non
     places = f"{start},{'null' if end is None else end}"
     plain = f'["unit","{asset.hex()}",{_quoted(version)},{_quoted(cutting)},{places}]'
     return hashlib.blake2b(plain.encode(), digest_size=ID_BYTES).digest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file on this machine's disk, in hexadecimal.  Raises OSError."""
+    with path.open("rb") as file:
+        return stream_sha256(file)
+
+
+def stream_sha256(stream: BinaryIO) -> str:
+    """SHA-256 of a stream from where it is to its end, where it is left; in hexadecimal."""
+    return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def segment_id(

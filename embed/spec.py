@@ -1,4 +1,4 @@
-"""The settings of `deglu embed`: what goes in, how it is cut, which model, where the vectors go."""
+"""Spec of `deglu embed`: inputs, rules of cutting, model, and the output."""
 
 from typing import Literal
 
@@ -43,5 +43,5 @@ class EmbedSpec(Spec):
     max_gone_fraction: float = speed_only(
         0.5, "Share of the assets of the version before that may be gone; more looks like a lost mount", ge=0, le=1
     )
-    rates: Rates = speed_only(Rates(), "For the price that `deglu plan` tells")
+    rates: Rates = speed_only(Rates(), "For the price that `deglu plan` shows")
     device: Literal["auto", "cpu", "gpu"] = speed_only("auto", "Where the model runs; auto takes a GPU that Ray offers")

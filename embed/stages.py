@@ -1,4 +1,4 @@
-"""The stages of embedding, as callables on tables: a for-loop, Ray tasks and Ray actors run them to the same rows.
+"""Stages of embedding, as callables on tables: a for-loop, Ray tasks and Ray actors run them to the same rows.
 
 UNITS --cut--> CUTS --encode--> one committed object per unit, and a LEDGER row that says what came of it
 """
@@ -18,11 +18,13 @@ from embed.segmentation.cut import cut
 from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import PER_MS, Span, coverage
 from embed.segmentation.tokens import Words
+from embed.tables import CutUnit, Segment
 
 ENCODE = "encode"  # the stage's name in failures
 
-Row = dict[str, Any]
+Row = dict[str, Any]  # of LEDGER, or of FAILURES
 Commit = Callable[[pa.Table, Row, list[Row]], None]
+Encoded = tuple[list[Segment], FloatArray, list[Row]]  # segments, their vectors [n, D], failures
 
 
 @dataclass(frozen=True)
@@ -47,21 +49,21 @@ class EncodeUnits:
         self._encoder, self._commit = encoder, commit
 
     def __call__(self, cuts: pa.Table) -> pa.Table:
-        units = cuts.to_pylist()
+        units: list[CutUnit] = cuts.to_pylist()
         encoded = encode_units(units, self._encoder)
         ledgers = [self._one(unit, *found) for unit, found in zip(units, encoded, strict=True)]
         return pa.Table.from_pylist(ledgers, schema=tables.LEDGER)
 
-    def _one(self, unit: Row, segments: list[Row], vectors: FloatArray, failures: list[Row]) -> Row:
+    def _one(self, unit: CutUnit, segments: list[Segment], vectors: FloatArray, failures: list[Row]) -> Row:
         rows = rows_of(unit, segments, vectors, self._encoder)
         ledger = ledger_of(unit, len(rows), failures)
         self._commit(rows, ledger, failures)
         return ledger
 
 
-def encode_units(units: Sequence[Row], encoder: Encoder) -> list[tuple[list[Row], FloatArray, list[Row]]]:
+def encode_units(units: Sequence[CutUnit], encoder: Encoder) -> list[Encoded]:
     """`encode_unit` of each; the segments of all units of a modality share batches: small units alone fill none."""
-    found: dict[int, tuple[list[Row], FloatArray, list[Row]]] = {}
+    found: dict[int, Encoded] = {}
     for modality in (tables.SPEECH, tables.TEXT):
         places = [place for place, unit in enumerate(units) if unit["modality"] == modality]
         if len(places) < 2:
@@ -77,17 +79,17 @@ def encode_units(units: Sequence[Row], encoder: Encoder) -> list[tuple[list[Row]
     return [found[place] if place in found else encode_unit(unit, encoder) for place, unit in enumerate(units)]
 
 
-def encode_unit(unit: Row, encoder: Encoder) -> tuple[list[Row], FloatArray, list[Row]]:
+def encode_unit(unit: CutUnit, encoder: Encoder) -> Encoded:
     """The segments that were encoded, their vectors [n, D], and all failures of the unit, cutting's included."""
-    segments: list[Row] = unit["segments"]
+    segments = unit["segments"]
     contents = _contents(unit, segments)
     try:
         return segments, _encoded(encoder, contents), list(unit["failures"])
     except (DegluError, RuntimeError, ValueError):
         pass  # one of them is at fault: find it, keep the others
-    kept: list[Row] = []
+    kept: list[Segment] = []
     vectors: list[FloatArray] = []
-    faults: list[tuple[Row, Exception]] = []
+    faults: list[tuple[Segment, Exception]] = []
     for segment, content in zip(segments, contents, strict=True):
         try:
             vectors.append(_encoded(encoder, cast(Batch, [content])))
@@ -98,14 +100,17 @@ def encode_unit(unit: Row, encoder: Encoder) -> tuple[list[Row], FloatArray, lis
     return kept, np.concatenate(vectors) if vectors else np.zeros((0, encoder.dims[0]), np.float32), failures
 
 
-def rows_of(unit: Row, segments: Sequence[Row], vectors: FloatArray, encoder: Encoder) -> pa.Table:
+def rows_of(unit: CutUnit, segments: Sequence[Segment], vectors: FloatArray, encoder: Encoder) -> pa.Table:
     """The unit's rows of the vectors dataset, in the order of segments."""
     speech = unit["modality"] == tables.SPEECH
     prints = encoder.fingerprints
-    shared = {name: unit[name] for name in ("asset_id", "unit_id", "uri", "content_version", "modality")}
     records = [
         {
-            **shared,
+            "asset_id": unit["asset_id"],
+            "unit_id": unit["unit_id"],
+            "uri": unit["uri"],
+            "content_version": unit["content_version"],
+            "modality": unit["modality"],
             "segment_id": segment["segment_id"],
             "start_s": segment["start"] / 1000 if speech else None,
             "end_s": segment["end"] / 1000 if speech else None,
@@ -114,7 +119,7 @@ def rows_of(unit: Row, segments: Sequence[Row], vectors: FloatArray, encoder: En
             "item": segment["item"],
             "text": segment["text"],
             "lang": segment.get("lang") or unit["lang"],
-            # What a document says of itself goes before what is said of its whole input.
+            # What a document has itself goes before what its whole input has.
             "metadata": list({**dict(unit["metadata"] or ()), **dict(segment.get("metadata") or ())}.items()),
             "space": prints.space,
             "encoder": prints.encoder,
@@ -128,14 +133,16 @@ def rows_of(unit: Row, segments: Sequence[Row], vectors: FloatArray, encoder: En
     return provenance.append_column(tables.rows(width).field("vector"), column)
 
 
-def ledger_of(unit: Row, num_rows: int, failures: Sequence[Row]) -> Row:
+def ledger_of(unit: CutUnit, num_rows: int, failures: Sequence[Row]) -> Row:
     """The unit's accounting: decoded = embedded + not speech + lost, to the millisecond."""
     found = unit["decoded_s"] - unit["not_speech_s"] - unit["lost_s"]
     # What a failed segment holds may have been lost in decoding before: nothing is lost twice.
     lost = min(sum(failure["lost_s"] for failure in failures if failure["stage"] == ENCODE), found)
     outcome = "embedded" if num_rows else "failed" if failures else "skipped"
     return {
-        **{name: unit[name] for name in ("unit_id", "asset_id", "content_version")},
+        "unit_id": unit["unit_id"],
+        "asset_id": unit["asset_id"],
+        "content_version": unit["content_version"],
         "outcome": outcome,
         "rows": num_rows,
         "decoded_s": unit["decoded_s"],
@@ -153,14 +160,15 @@ def _encoded(encoder: Encoder, contents: Batch) -> FloatArray:
     return vectors
 
 
-def _contents(unit: Row, segments: Sequence[Row]) -> list[str] | list[FloatArray]:
+def _contents(unit: CutUnit, segments: Sequence[Segment]) -> list[str] | list[FloatArray]:
     if unit["modality"] == tables.TEXT:
-        return [segment["text"] for segment in segments]
+        return [segment["text"] or "" for segment in segments]
     signal = np.frombuffer(unit["signal"] or b"", dtype=np.float32)
-    return [signal[segment["offset"] : segment["offset"] + segment["length"]] for segment in segments]
+    places = [(segment["offset"] or 0, segment["length"] or 0) for segment in segments]
+    return [signal[offset : offset + length] for offset, length in places]
 
 
-def _failures(unit: Row, kept: Sequence[Row], faults: Sequence[tuple[Row, Exception]]) -> Iterator[Row]:
+def _failures(unit: CutUnit, kept: Sequence[Segment], faults: Sequence[tuple[Segment, Exception]]) -> Iterator[Row]:
     """One for each fault.  Segments overlap, so each loses only what neither a kept one nor a fault before it holds."""
     speech = unit["modality"] == tables.SPEECH
     held = [(segment["start"], segment["end"]) for segment in kept]
@@ -168,7 +176,9 @@ def _failures(unit: Row, kept: Sequence[Row], faults: Sequence[tuple[Row, Except
         before_s = _held_s(unit, held) if speech else 0.0
         held.append((segment["start"], segment["end"]))
         yield {
-            **{name: unit[name] for name in ("unit_id", "asset_id", "uri")},
+            "unit_id": unit["unit_id"],
+            "asset_id": unit["asset_id"],
+            "uri": unit["uri"],
             "stage": ENCODE,
             "error_class": type(error).__name__,
             "message": " ".join(str(error).split()),
@@ -179,7 +189,7 @@ def _failures(unit: Row, kept: Sequence[Row], faults: Sequence[tuple[Row, Except
         }
 
 
-def _held_s(unit: Row, spans: Sequence[Span]) -> float:
+def _held_s(unit: CutUnit, spans: Sequence[Span]) -> float:
     """Seconds of the unit's own time that the spans hold together."""
     first = unit["start"] * PER_MS
     return coverage(list(spans), [], (first, first + round(unit["decoded_s"] * SAMPLE_RATE))).embedded_s

@@ -6,10 +6,13 @@ CUTS      one row per unit after decoding and cutting: its segments, ready to be
 rows(D)   one row per segment with its vector: what a staged unit and a vectors dataset hold
 FAILURES  one row per thing that could not be embedded: the dead letters
 LEDGER    one row per committed unit, with its accounting
+
+`Unit`, `Segment`, `CutUnit`, `FailureRow` and `LedgerRow` are their rows as dictionaries; `failure_row` and
+`ledger_row` make these, of a unit.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final, TypedDict
 
 import pyarrow as pa
 
@@ -59,6 +62,26 @@ UNITS = pa.schema(
     ]
 )
 
+
+class Unit(TypedDict):
+    """A row of UNITS."""
+
+    unit_id: bytes
+    asset_id: bytes
+    uri: str
+    url: str
+    modality: str
+    format: str
+    content_version: str
+    start: int
+    end: int | None
+    planned: int
+    text: str | None
+    lang: str | None
+    metadata: list[tuple[str, str]] | None
+    columns: list[tuple[str, str]] | None
+
+
 FAILURES = pa.schema(
     [
         pa.field("unit_id", ID, nullable=False),
@@ -74,6 +97,22 @@ FAILURES = pa.schema(
     ]
 )
 
+
+class FailureRow(TypedDict):
+    """A row of FAILURES."""
+
+    unit_id: bytes
+    asset_id: bytes
+    uri: str
+    stage: str
+    error_class: str
+    message: str
+    start: int | None
+    end: int | None
+    lost_s: float
+    attempts: int
+
+
 LEDGER = pa.schema(
     [
         pa.field("unit_id", ID, nullable=False),
@@ -87,6 +126,21 @@ LEDGER = pa.schema(
         pa.field("lost_s", pa.float64(), nullable=False),
     ]
 )
+
+
+class LedgerRow(TypedDict):
+    """A row of LEDGER."""
+
+    unit_id: bytes
+    asset_id: bytes
+    content_version: str
+    outcome: str
+    rows: int
+    decoded_s: float
+    embedded_s: float
+    not_speech_s: float
+    lost_s: float
+
 
 SEGMENT = pa.struct(
     [
@@ -102,6 +156,21 @@ SEGMENT = pa.struct(
     ]
 )
 
+
+class Segment(TypedDict):
+    """A row's SEGMENT."""
+
+    segment_id: bytes
+    start: int
+    end: int
+    item: str | None
+    text: str | None
+    lang: str | None
+    metadata: list[tuple[str, str]] | None
+    offset: int | None
+    length: int | None
+
+
 CUTS = pa.schema(
     [
         *UNITS,
@@ -113,6 +182,18 @@ CUTS = pa.schema(
         pa.field("lost_s", pa.float64(), nullable=False),
     ]
 )
+
+
+class CutUnit(Unit):
+    """A row of CUTS."""
+
+    signal: bytes | None
+    segments: list[Segment]
+    failures: list[FailureRow]
+    decoded_s: float
+    not_speech_s: float
+    lost_s: float
+
 
 PROVENANCE = pa.schema(
     [
@@ -134,6 +215,56 @@ PROVENANCE = pa.schema(
         pa.field("encoder", pa.string(), nullable=False),
     ]
 )
+
+
+def failure_row(
+    unit: Mapping[str, Any],
+    stage: str,
+    error_class: str,
+    message: str,
+    *,
+    span: tuple[int | None, int | None] | None = None,
+    lost_s: float = 0.0,
+    attempts: int = 1,
+) -> FailureRow:
+    """A failure of a unit, a row of UNITS: of `span`, else of the whole unit."""
+    start, end = span or (unit["start"], unit["end"])
+    return {
+        "unit_id": unit["unit_id"],
+        "asset_id": unit["asset_id"],
+        "uri": unit["uri"],
+        "stage": stage,
+        "error_class": error_class,
+        "message": message,
+        "start": start,
+        "end": end,
+        "lost_s": lost_s,
+        "attempts": attempts,
+    }
+
+
+def ledger_row(
+    unit: Mapping[str, Any],
+    outcome: str,
+    rows: int = 0,
+    *,
+    decoded_s: float = 0.0,
+    embedded_s: float = 0.0,
+    not_speech_s: float = 0.0,
+    lost_s: float = 0.0,
+) -> LedgerRow:
+    """The accounting of a unit, a row of UNITS: decoded = embedded + not speech + lost."""
+    return {
+        "unit_id": unit["unit_id"],
+        "asset_id": unit["asset_id"],
+        "content_version": unit["content_version"],
+        "outcome": outcome,
+        "rows": rows,
+        "decoded_s": decoded_s,
+        "embedded_s": embedded_s,
+        "not_speech_s": not_speech_s,
+        "lost_s": lost_s,
+    }
 
 
 def rows(dim: int) -> pa.Schema:

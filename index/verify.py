@@ -3,17 +3,17 @@
 What is damaged or missing is a problem, not an error.  Nothing is fetched into a cache, and nothing of one is believed.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from embed.check import Check, many, many_files, problems_of, tried
 from embed.errors import DegluError
+from embed.identity import stream_sha256
 from embed.storage.store import Entry, join, listing, open_input
 from embed.tables import ID
 from index.building.survey import ids_of
@@ -34,18 +34,10 @@ from index.parts.artifact import (
 )
 from index.parts.removed import kept_out, live_rows, stored_removed
 
-CHUNK_BYTES = 1 << 20
 KEYS = ["segment_id", "asset_id"]
 COMPACT = "`deglu index SPEC --compact` takes them away"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One kind of promise: what was looked at, and what of it does not hold."""
-
-    name: str
-    figures: str
-    problems: tuple[str, ...] = ()
+# What reading a damaged file may raise: a check that does has a problem.
+UNREADABLE = (DegluError, pa.ArrowException, OSError, ValueError, IndexError)
 
 
 def verify_index(
@@ -53,7 +45,7 @@ def verify_index(
     version: int | None = None,
     forgotten: pa.Array | None = None,
     seen: Callable[[], None] = lambda: None,
-) -> list[Finding]:
+) -> list[Check]:
     """All checks of a version, the newest by default; `seen` is called after each of its files.
 
     forgotten  ids of the assets that the dataset has taken down; None where it cannot be asked
@@ -71,7 +63,8 @@ def verify_index(
         "absence": _check_absence,
         "orphans": _check_orphans,
     }
-    return [_tried(name, check, read) for name, check in checks.items()]
+    cure = "; mend the files first"
+    return [tried(name, partial(check, read), UNREADABLE, cure) for name, check in checks.items()]
 
 
 class _Read:
@@ -115,24 +108,15 @@ class _Read:
         return keys if kept is None else keys.filter(pa.array(kept))
 
 
-def _tried(name: str, check: Callable[[_Read], Finding], read: _Read) -> Finding:
-    """A check that cannot read what it needs has a problem."""
-    try:
-        return check(read)
-    except (DegluError, pa.ArrowException, OSError, ValueError, IndexError) as error:
-        reason = str(error).strip().splitlines()[0]
-        return Finding(name, "not checked", (f"{reason}; mend the files first",))
-
-
-def _check_log(read: _Read) -> Finding:
+def _check_log(read: _Read) -> Check:
     log = read.log
-    figures = f"{_many(1 + len(log.older), 'version')}, {len(log.notes):,} removed by compactions"
+    figures = f"{many(1 + len(log.older), 'version')}, {len(log.notes):,} removed by compactions"
     waiting = sum(len(parts) for parts in log.notes.values())
-    cut_short = f"; {_many(waiting, 'part')} still to be removed: run `deglu index SPEC --compact` again"
-    return Finding("log", figures + (cut_short if waiting else ""), tuple(log.damaged.values()))
+    cut_short = f"; {many(waiting, 'part')} still to be removed: run `deglu index SPEC --compact` again"
+    return Check("log", figures + (cut_short if waiting else ""), problems_of(log.damaged.values()))
 
 
-def _check_files(read: _Read) -> Finding:
+def _check_files(read: _Read) -> Check:
     """Every file of the version byte by byte; those of the other versions by name and size."""
     own = {part.name: part for part in read.manifest.parts}
     wrong = [problem for part in own.values() for problem in _check_part(read, part)]
@@ -140,9 +124,9 @@ def _check_files(read: _Read) -> Finding:
         for part in manifest.parts:
             wrong += [] if part.name in own else list(_check_sizes(read, version, part))
     files = [file for part in own.values() for file in part.files.values()]
-    size = sum(file.bytes for file in files) / 1e6
-    figures = f"{_many(len(files), 'file')}, {size:,.1f} MB, each of the size and sha256 that the manifest names"
-    return Finding("files", figures, tuple(wrong))
+    size = sum(file.bytes for file in files)
+    figures = f"{many_files(len(files), size)}, each of the size and sha256 that the manifest names"
+    return Check("files", figures, problems_of(wrong))
 
 
 def _check_part(read: _Read, part: PartEntry) -> Iterator[str]:
@@ -154,17 +138,14 @@ def _check_part(read: _Read, part: PartEntry) -> Iterator[str]:
 
 
 def _wrong(place: str, file: FileEntry) -> str | None:
-    digest, size = hashlib.sha256(), 0
     try:
         with open_input(place) as stream:
-            while chunk := stream.read(CHUNK_BYTES):
-                digest.update(chunk)
-                size += len(chunk)
+            sha256, size = stream_sha256(stream), stream.tell()
     except DegluError:
         return "missing"
     if size != file.bytes:
         return f"{size:,} bytes where the manifest says {file.bytes:,}"
-    return None if digest.hexdigest() == file.sha256 else "damaged, its sha256 is not the manifest's"
+    return None if sha256 == file.sha256 else "damaged, its sha256 is not the manifest's"
 
 
 def _check_sizes(read: _Read, version: int, part: PartEntry) -> Iterator[str]:
@@ -174,14 +155,14 @@ def _check_sizes(read: _Read, version: int, part: PartEntry) -> Iterator[str]:
             yield f"parts/{part.name}/{name} of version {version}: {'of another size' if there else 'missing'}"
 
 
-def _check_rows(read: _Read) -> Finding:
+def _check_rows(read: _Read) -> Check:
     """Files of a segment have as many rows as it says, and all segments as many as the version."""
     wrong = [problem for entry in read.manifest.segments for problem in _check_segment(read, entry)]
     live = sum(entry.rows for entry in read.manifest.segments) - stored_removed(read.removed)
     if live != read.manifest.rows:
         wrong.append(f"the segments hold {live:,} rows that may be hits, the manifest tells {read.manifest.rows:,}")
-    figures = f"{live:,} that may be hits, in {_many(len(read.manifest.segments), 'segment')}"
-    return Finding("rows", figures, tuple(wrong))
+    figures = f"{live:,} that may be hits, in {many(len(read.manifest.segments), 'segment')}"
+    return Check("rows", figures, problems_of(wrong))
 
 
 def _check_segment(read: _Read, entry: SegmentEntry) -> Iterator[str]:
@@ -205,14 +186,14 @@ def _shape(place: str) -> tuple[int, ...]:
         return np.lib.format.read_array_header_1_0(stream)[0]
 
 
-def _check_ids(read: _Read) -> Finding:
+def _check_ids(read: _Read) -> Check:
     ids = np.sort(np.concatenate([np.empty(0, "S16"), *(ids_of(keys["segment_id"]) for keys in read.keys.values())]))
     twice = np.unique(ids[1:][ids[1:] == ids[:-1]])
-    problems = tuple(f"segment {_hex(one)} is there more than once" for one in twice)
-    return Finding("ids", f"{_many(len(ids), 'segment id')}, no two equal", problems)
+    problems = [f"segment {_hex(one)} is there more than once" for one in twice]
+    return Check("ids", f"{many(len(ids), 'segment id')}, no two equal", problems_of(problems))
 
 
-def _check_removed(read: _Read) -> Finding:
+def _check_removed(read: _Read) -> Check:
     """What is removed is where it is said to be, and what was deleted is not a hit."""
     wrong = []
     for part, keys in read.keys.items():
@@ -224,50 +205,50 @@ def _check_removed(read: _Read) -> Finding:
     out = kept_out(read.removed)
     for entry in read.manifest.segments:
         back = pc.is_in(read.live(entry)["segment_id"], value_set=out)
-        wrong += [f"{_many(_sum(back), 'row')} of {entry.part.name} may be hits though deleted"] if _sum(back) else []
+        wrong += [f"{many(_sum(back), 'row')} of {entry.part.name} may be hits though deleted"] if _sum(back) else []
     stored = stored_removed(read.removed)
-    still = f", {_many(stored, 'row')} still in files: {COMPACT}" if stored else ""
-    return Finding("removed", f"{_many(read.removed.num_rows, 'row')}, {len(out):,} deleted{still}", tuple(wrong))
+    still = f", {many(stored, 'row')} still in files: {COMPACT}" if stored else ""
+    return Check("removed", f"{many(read.removed.num_rows, 'row')}, {len(out):,} deleted{still}", problems_of(wrong))
 
 
-def _check_forgotten(read: _Read) -> Finding:
+def _check_forgotten(read: _Read) -> Check:
     """Rows of assets that the dataset has taken down are no hits."""
     if read.forgotten is None:
-        return Finding("forgotten", f"not known: {read.manifest.lineage.url} cannot be asked")
+        return Check("forgotten", f"not known: {read.manifest.lineage.url} cannot be asked")
     found = {
         entry.part.name: _sum(pc.is_in(read.live(entry)["asset_id"], value_set=read.forgotten))
         for entry in read.manifest.segments
     }
     problems = [
-        f"parts/{part}: {_many(rows, 'row')} of assets that {read.manifest.lineage.url} has forgotten may be hits; "
+        f"parts/{part}: {many(rows, 'row')} of assets that {read.manifest.lineage.url} has forgotten may be hits; "
         "run `deglu index SPEC --append`, then --compact"
         for part, rows in found.items()
         if rows
     ]
-    return Finding("forgotten", f"{_many(len(read.forgotten), 'asset')} forgotten by the dataset", tuple(problems))
+    return Check("forgotten", f"{many(len(read.forgotten), 'asset')} forgotten by the dataset", problems_of(problems))
 
 
-def _check_absence(read: _Read) -> Finding:
+def _check_absence(read: _Read) -> Check:
     """Rows that were removed, or are of forgotten assets, in whatever file there is below the index."""
     newest = read.log.newest
     removed = read.removed_of(newest)
     assets = pa.array([], ID) if read.forgotten is None else read.forgotten
     ids = pa.concat_arrays([pa.array([], ID), *removed["segment_id"].chunks])
     if not len(ids) and not len(assets):
-        return Finding("absence", "nothing was removed")
+        return Check("absence", "nothing was removed")
     found = {place: rows for place, rows in _traces(read, ids, assets) if rows}
-    what = f"{_many(len(ids), 'removed row')}, {_many(len(assets), 'forgotten asset')}"
+    what = f"{many(len(ids), 'removed row')}, {many(len(assets), 'forgotten asset')}"
     if not found:
-        return Finding("absence", f"{what}: in no file, proven")
+        return Check("absence", f"{what}: in no file, proven")
     own = {part.name for part in newest.parts}
     compacted = not stored_removed(removed)
     problems = [
-        f"{place}: {_many(rows, 'row')} that a compaction has taken away; build the index again"
+        f"{place}: {many(rows, 'row')} that a compaction has taken away; build the index again"
         for place, rows in found.items()
         if compacted and place.split("/")[-2] in own
     ]
-    where = f"{_many(sum(found.values()), 'row')} in {_many(len(found), 'file')}"
-    return Finding("absence", f"{what}: {where}; {COMPACT}", tuple(problems))
+    where = f"{many(sum(found.values()), 'row')} in {many(len(found), 'file')}"
+    return Check("absence", f"{what}: {where}; {COMPACT}", problems_of(problems))
 
 
 def _traces(read: _Read, ids: pa.Array, assets: pa.Array) -> Iterator[tuple[str, int]]:
@@ -281,14 +262,12 @@ def _traces(read: _Read, ids: pa.Array, assets: pa.Array) -> Iterator[tuple[str,
             yield entry.url.removeprefix(read.url.rstrip("/") + "/"), _sum(pc.or_(*meant))
 
 
-def _check_orphans(read: _Read) -> Finding:
+def _check_orphans(read: _Read) -> Check:
     """A note, no problem: somebody may be about to publish them."""
     left = list(orphans(read.url, read.log.parts))
-    size = sum(entry.size_bytes for entry in left) / 1e6
-    figures = (
-        f"{_many(len(left), 'file')}, {size:,.1f} MB, that no version names; a compaction removes those of a day ago"
-    )
-    return Finding("orphans", figures if left else "none")
+    size = sum(entry.size_bytes for entry in left)
+    figures = f"{many_files(len(left), size)}, that no version names; a compaction removes those of a day ago"
+    return Check("orphans", figures if left else "none")
 
 
 def _short(place: str) -> str:
@@ -301,7 +280,3 @@ def _sum(mask: pa.ChunkedArray) -> int:
 
 def _hex(segment: np.bytes_) -> str:
     return bytes(segment).ljust(16, b"\0").hex()
-
-
-def _many(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"

@@ -84,6 +84,19 @@ def _wrong_imports(module: Path) -> Iterator[str]:
             yield f"{module} imports {name}, which belongs to {', '.join(HOMES[other])}"
 
 
+def test_storage_alone_knows_which_kinds_there_are() -> None:
+    """Everybody else asks `store.local_path(url)`."""
+    asking = [str(module) for module in MODULES if not lives_in(module, ("embed/storage/",)) and _asks_for_s3(module)]
+    assert not asking, f"ask embed.storage.store.local_path: {', '.join(asking)}"
+
+
+def _asks_for_s3(module: Path) -> bool:
+    """Whether it imports the backend, or compares with or builds on the bare prefix of its urls."""
+    tree = ast.parse((HOUSE / module).read_text(encoding="utf-8"))
+    prefixed = any(isinstance(node, ast.Constant) and node.value == "s3://" for node in ast.walk(tree))
+    return prefixed or any(name.startswith("embed.storage.s3") for name in imports(module))
+
+
 def _is_for_index(name: str) -> bool:
     """Whether a dotted name is of a file at the top of embed, or of a folder that the index may use."""
     if (HOUSE / "embed" / f"{[*name.split('.'), ''][1]}.py").is_file():

@@ -1,4 +1,4 @@
-"""What an input holds: its files, the stretches that its lists name, and what its side files say of them."""
+"""Listing of an input: its files, the stretches that its lists name, and what its side files say of them."""
 
 import logging
 from collections.abc import Iterator
@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from embed import identity
-from embed.archive.inputs import InputSpec, format_of, is_json_lines, is_side_file, modality_of, suffix
+from embed.archive.inputs import InputSpec
 from embed.archive.side_files import NAMES, Said, broken_rows, is_side_table
 from embed.archive.utterance_lists import Utterance, is_audio_list, read_audio_list, uri_below
 from embed.errors import InputError
+from embed.file_kinds import format_of, is_json_lines, is_side_file, modality_of, suffix
 from embed.storage import store
 from embed.storage.store import Entry
 from embed.tables import SPEECH, TEXT
@@ -111,7 +112,7 @@ class Found:
             if not self._single and is_side_table(entry.url, _version(entry)):
                 return "table"
             is_list = not entry.url.endswith(".csv") and is_audio_list(entry.url, _version(entry))
-        except InputError:  # to be told of when it is probed
+        except InputError:  # reported when it is probed
             return "file"
         return "list" if is_list else "file"
 
@@ -187,7 +188,7 @@ class Found:
         )
 
     def _list_that_fails(self, entry: Entry, reason: str) -> Asset:
-        """A list is an asset itself where some of it cannot be read: so that it is counted, and told of."""
+        """A list is an asset itself where some of it cannot be read: so that it is counted and reported."""
         problem = f"InputError: {entry.url}: {reason}"
         uri = self._spec.name if self._single else self._uri(entry.url)
         version = _version(entry)

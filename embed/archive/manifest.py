@@ -1,4 +1,4 @@
-"""The manifest: every asset of the inputs, listed and probed once; the fixed denominator of progress and accounting.
+"""Manifest: every asset of the inputs, listed and probed once; the fixed denominator of progress and accounting.
 
 Archives have millions of files: they are handled some at a time, and what an earlier manifest knows of a file that
 has not changed is not looked at again.
@@ -37,8 +37,8 @@ def list_assets(
     """MANIFEST of all inputs, in their order, then by url.
 
     An asset that cannot be read is a row with `problem`.  Rows of `known` with equal uri, size and content version
-    are not probed again, problems are.  Assets with an id in `forgotten` are left out.  `on_progress` is told how
-    many assets of how many are done.
+    are not probed again, problems are.  Assets with an id in `forgotten` are left out.  `on_progress` is called with
+    the number of assets that are done, and of all.
     Raises InputError for an input that is missing or holds no file to embed, SpecError for two inputs of one name.
     """
     _refuse_same_names(inputs)

@@ -1,4 +1,4 @@
-"""What a folder's metadata.csv or metadata.jsonl says of the recordings beside it, as Hugging Face's audiofolder.
+"""Side files: a folder's metadata.csv or metadata.jsonl describes its recordings, as in Hugging Face's audiofolder.
 
 Each row names a file (`file_name`, relative to the side file); its `lang` or `language` is the file's language, its
 other columns join the file's metadata.  The side file itself is no asset.
@@ -27,7 +27,7 @@ class Said:
     about: dict[str, bytes] = field(default_factory=dict)
 
     def of(self, url: str) -> tuple[str | None, dict[str, str]]:
-        """The language, where said, and the metadata of a file."""
+        """The language, where known, and the metadata of a file."""
         found: dict[str, str] = json.loads(self.about[url]) if url in self.about else {}
         langs = [found.pop(name) for name in ("lang", "language") if name in found]
         return (langs[0] if langs else None), found
@@ -64,7 +64,7 @@ def broken_rows(url: str, version: str) -> Iterator[Broken]:
 
 
 def _rows(url: str, version: str) -> Iterator[tuple[str, dict[str, str]] | Broken]:
-    """The file's url, and what is said of it."""
+    """The file's url, and what is known of it."""
     folder = url.rpartition("/")[0]
     for number, found in _records(url, version):
         if isinstance(found, Broken):

@@ -10,10 +10,10 @@ from typing import Any
 
 import av
 
-from embed.archive.inputs import suffix
 from embed.audio.stream import PRE_ROLL_S, Block, Watched, check_claims, credible_s, kept, lost_blocks, mono
 from embed.encoder import FloatArray
 from embed.errors import UnsupportedFormat
+from embed.file_kinds import suffix
 
 # Nothing in these streams says what they are.
 _HEADERLESS = {".g722": "g722", ".gsm": "gsm", ".ulaw": "mulaw", ".alaw": "alaw"}

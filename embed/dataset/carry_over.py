@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from embed.accounting import EMBEDDED
 from embed.dataset.job import Job
 from embed.dataset.log import newest_version
-from embed.dataset.version import SEGMENT, Version, forgotten_of, in_one, read_ledger, read_table
+from embed.dataset.version import LEDGER_ROWS, Version, forgotten_of, in_one, read_ledger, read_table
 from embed.tables import ID
 
 
@@ -20,7 +20,7 @@ def carriable(job: Job, unit_ids: pa.Array | pa.ChunkedArray) -> pa.Array:
     """
     source = newest_version(job.url)
     stones = read_table(job.url, source.tombstones) if source else None
-    return in_one(carried_ledger(job, source, unit_ids, SEGMENT.empty_table(), stones)["unit_id"])
+    return in_one(carried_ledger(job, source, unit_ids, LEDGER_ROWS.empty_table(), stones)["unit_id"])
 
 
 def carried_ledger(
@@ -30,9 +30,9 @@ def carried_ledger(
     known: pa.Table,
     tombstones: pa.Table | None,
 ) -> pa.Table:
-    """SEGMENT rows of `source` that a new job may keep: embedded, in its space, not forgotten, not known already."""
+    """LEDGER_ROWS of `source` that a new job may keep: embedded, in its space, not forgotten, not known already."""
     if source is None or unit_ids is None or source.job >= job.number or source.space != job.space:
-        return SEGMENT.empty_table()
+        return LEDGER_ROWS.empty_table()
     ledger = read_ledger(job.url, source)
     wanted = pc.and_(
         pc.equal(ledger["outcome"], EMBEDDED), pc.is_in(ledger["unit_id"], value_set=in_one(unit_ids).cast(ID))

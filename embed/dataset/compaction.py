@@ -22,19 +22,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from embed.accounting import account
-from embed.dataset import data_files as files
+from embed.dataset import data_files
 from embed.dataset.job import read_job
 from embed.dataset.log import (
     append,
     beside,
-    entries,
-    following,
     newest_entry,
+    place_after,
     read_entry,
     remove_entries,
-    settled,
     shown,
 )
+from embed.dataset.orphans import files_in, orphans
 from embed.dataset.staging import marks_of, read_units, staged
 from embed.dataset.tombstones import forgotten, merged_tombstones
 from embed.dataset.version import (
@@ -49,9 +48,8 @@ from embed.dataset.version import (
 )
 from embed.errors import InputError
 from embed.identity import asset_id
+from embed.storage.numbered_log import numbers, settled
 from embed.storage.store import delete, join, listing, read_bytes, sweep, write_bytes
-
-FOLDERS = ("data", "ledger", "failures", "tombstones", "assets")  # of what entries name
 
 
 def compact(url: str) -> None:
@@ -103,7 +101,7 @@ def _shown(url: str, base: Version | None) -> Version | None:
 
 def _compacted(url: str, contents: Version, base: Version) -> Version:
     """The entry after `base`, with all files of `contents` that need it written anew."""
-    place = following(base)
+    place = place_after(base)
     number, schema = place["number"], read_job(url, contents.job).row_schema()
     stones = merged_tombstones(
         pa.concat_tables([read_table(url, one.tombstones) for one in (contents, base)]), None, None
@@ -129,17 +127,17 @@ def _compacted(url: str, contents: Version, base: Version) -> Version:
 
 
 def _data(url: str, contents: Version, stones: pa.Table, schema: pa.Schema, number: int) -> Iterator[FileRef]:
-    for group in files.groups(contents.data):
+    for group in data_files.groups(contents.data):
         if len(group) == 1 and not (stones.num_rows and _has_hidden(url, group[0], stones)):
             yield group[0]
             continue
-        kept = files.rewrite(url, group, lambda table: without_tombstoned(table, stones), schema, number)
+        kept = data_files.rewrite_as_one(url, group, lambda table: without_tombstoned(table, stones), schema, number)
         if kept is not None:
             yield kept
 
 
 def _has_hidden(url: str, ref: FileRef, stones: pa.Table) -> bool:
-    tables = files.tables_of(url, ref, ["asset_id", "content_version"])
+    tables = data_files.tables_of(url, ref, ["asset_id", "content_version"])
     return any(without_tombstoned(table, stones).num_rows < table.num_rows for table in tables)
 
 
@@ -170,21 +168,18 @@ def _purge_log(url: str) -> Version | None:
         return None
     left = {newest.number, *newest.published, *([newest.draft] if newest.draft else [])}
     kept = [newest, *(read_entry(url, number) for number in left - {newest.number})]
-    gone = [number for number in entries(url) if number < newest.number and number not in left]
+    gone = [number for number in numbers(url) if number < newest.number and number not in left]
     readable = newest.readable()
     remove_entries(url, gone, f"compacted; version {readable[-1]} holds what is left" if readable else "compacted")
-    named = {ref.name for entry in kept for ref in entry.files()}
-    delete(list(_orphans(url, named, newest.number)))
+    files = files_in(url)
+    delete([files[name].url for name in orphans(files, kept) if _is_written_for(name, newest.number)])
     return newest
 
 
-def _orphans(url: str, named: set[str], number: int) -> Iterator[str]:
-    for folder in FOLDERS:
-        for entry in listing(join(url, folder), ".parquet"):
-            name = entry.url.rsplit("/", 1)[-1]
-            numbered = re.match(r"(\d{8})-", name)
-            if numbered and int(numbered[1]) <= number and f"{folder}/{name}" not in named:
-                yield entry.url
+def _is_written_for(name: str, newest: int) -> bool:
+    """Whether a file was written for an entry up to the newest: no entry to come names it then."""
+    numbered = re.search(r"/(\d{8})-[^/]*$", name)
+    return numbered is not None and int(numbered[1]) <= newest
 
 
 def _purge_staging(url: str, newest: Version) -> None:

@@ -1,9 +1,10 @@
-"""Staged units folded into data files of a size that scans well, and such files written anew; memory holds a row group.
+"""Data files, of a size that scans well: written from staged units, or from rows of other data files.
+
+Memory holds a row group at a time.
 
 A file's name derives from its bytes and from the number of the entry it is for: doing it again writes the same names.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 
 from embed.dataset.staging import StagedUnit
 from embed.dataset.version import FileRef, damaged, file_name
+from embed.identity import file_sha256
 from embed.storage.store import join, move_in, open_input, scratch
 from embed.tables import ID
 
@@ -22,7 +24,6 @@ SMALL_BYTES = 32 << 20  # on disk
 MANY = 8  # small files, until they are gathered
 ROW_GROUP_BYTES = 16 << 20
 READ_ROWS = 4_096
-CHUNK_BYTES = 1 << 20
 
 # What repeats from row to row; looking for repetition in vectors costs time and finds none.
 REPEATING = ["asset_id", "unit_id", "uri", "content_version", "modality", "item", "lang", "space", "encoder"]
@@ -30,7 +31,7 @@ REPEATING = ["asset_id", "unit_id", "uri", "content_version", "modality", "item"
 Change = Callable[[pa.Table], pa.Table]  # some of the rows, in their order; none is fine
 
 
-def fold(
+def write_data_files(
     url: str, units: Iterable[StagedUnit], schema: pa.Schema, number: int, file_bytes: int = FILE_BYTES
 ) -> list[FileRef]:
     """Write the rows of `units`, in their order, to data files of about `file_bytes`; every unit has rows."""
@@ -40,8 +41,8 @@ def fold(
     return [file for file in files if file is not None]
 
 
-def rewrite(url: str, refs: Sequence[FileRef], change: Change, schema: pa.Schema, number: int) -> FileRef | None:
-    """One file of what `change` leaves of the rows of some files; None when it leaves nothing."""
+def rewrite_as_one(url: str, refs: Sequence[FileRef], change: Change, schema: pa.Schema, number: int) -> FileRef | None:
+    """A new data file with the rows of some files, as `change` leaves them; None when it leaves nothing."""
     return _written(url, (change(table) for ref in refs for table in tables_of(url, ref)), schema, number)
 
 
@@ -54,7 +55,7 @@ def without(url: str, ref: FileRef, unit_ids: pa.Array, schema: pa.Schema, numbe
     kept = sum(others(table).num_rows for table in tables_of(url, ref, ["unit_id"]))
     if kept in (0, ref.rows):
         return ref if kept else None
-    return rewrite(url, [ref], others, schema, number)
+    return rewrite_as_one(url, [ref], others, schema, number)
 
 
 def only(unit_ids: pa.Array, encoder: str) -> Change:
@@ -125,15 +126,7 @@ def _written(url: str, tables: Iterable[pa.Table], schema: pa.Schema, number: in
         rows = write_row_groups(path, tables, schema)
         if not rows:
             return None
-        size_bytes, sha256 = path.stat().st_size, _sha256(path)
+        size_bytes, sha256 = path.stat().st_size, file_sha256(path)
         name = file_name("data", number, sha256[:32])
         move_in(path, join(url, name))
     return FileRef(name=name, size_bytes=size_bytes, sha256=sha256, rows=rows)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embed.dataset.job import Job
-from embed.dataset.log import head, version_url
+from embed.dataset.log import head
 from embed.dataset.version import FileRef, read_table
 from embed.errors import InputError
+from embed.storage.numbered_log import entry_url
 from embed.storage.store import exists
 from embed.tables import ID
 
@@ -51,7 +52,7 @@ class FoldedSince:
         return {unit for some in found for unit in some}
 
     def _catch_up(self) -> None:
-        if not exists(version_url(self._job.url, self._number + 1)):
+        if not exists(entry_url(self._job.url, self._number + 1)):
             return
         base = head(self._job.url)
         if base is None or base.job != self._job.number:

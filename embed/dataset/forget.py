@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embed.accounting import account
-from embed.dataset import compaction as purge
+from embed.dataset import compaction
 from embed.dataset.job import Job, read_job
-from embed.dataset.log import append, beside, following, head, newest_version, read_entry, shown
+from embed.dataset.log import append, beside, head, newest_version, place_after, read_entry, shown
 from embed.dataset.tombstones import forgotten, forgotten_rows, merged_tombstones
 from embed.dataset.version import (
-    SEGMENT,
+    LEDGER_ROWS,
     Version,
     forgotten_of,
     read_ledger,
@@ -42,7 +42,7 @@ def forget(url: str, uris: Sequence[str], compact: bool = False) -> Version:
     if ids:
         append(job.url, lambda base: _with_tombstones(job, base, pa.array(ids, ID)))
     if compact:
-        purge.compact(job.url)
+        compaction.compact(job.url)
     version = newest_version(job.url) or head(job.url)
     if version is None:
         raise InputError(f"{job.url}: nothing is published or folded yet, so there is nothing to purge")
@@ -56,7 +56,7 @@ def _with_tombstones(job: Job, base: Version | None, ids: pa.Array) -> Version |
     old = [read_table(job.url, one.tombstones) for one in (seen, base) if one is not None]
     if old and pc.all(pc.is_in(ids, value_set=forgotten_of(old[-1]))).as_py():
         return None
-    place = following(base)
+    place = place_after(base)
     buried = merged_tombstones(pa.concat_tables([*old, forgotten_rows(ids)]), None, None)
     live = without_tombstoned(read_ledger(job.url, contents), buried)
     changes = {
@@ -65,7 +65,7 @@ def _with_tombstones(job: Job, base: Version | None, ids: pa.Array) -> Version |
         "rows": pc.sum(live["rows"], min_count=0).as_py(),
         "accounting": account(live),
         "tombstones": write_table(job.url, "tombstones", buried, place["number"]),
-        "assets": purge.assets_without(job.url, contents, forgotten_of(buried), place["number"]),
+        "assets": compaction.assets_without(job.url, contents, forgotten_of(buried), place["number"]),
     }
     if base is None:
         changes["failures"] = write_table(job.url, "failures", FAILURES.empty_table(), place["number"])
@@ -78,7 +78,7 @@ def _nothing(job: Job) -> Version:
         job=job.number,
         **job.model_dump(include={"dims", "metric", "space", "encoder"}),
         rows=0,
-        accounting=account(SEGMENT.empty_table()),
+        accounting=account(LEDGER_ROWS.empty_table()),
         data=(),
         ledger=(),
         assets=None,
@@ -107,7 +107,7 @@ def _listings(url: str) -> Iterator[pa.Table]:
         entry = read_entry(url, number)
         if entry.assets:
             yield read_table(url, entry.assets, columns)
-    for _, plan in purge.plans_of(url):
+    for _, plan in compaction.plans_of(url):
         yield plan.select(columns)
     buried = forgotten(url)
     yield pa.table({"asset_id": buried, "uri": pa.array([None] * len(buried), pa.string())})

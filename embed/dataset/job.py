@@ -14,11 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from embed.base_spec import canonical_json
 from embed.errors import InputError, SpecError, StorageError
-from embed.storage.store import absolute, create_exclusive, join, listing, read_bytes
+from embed.storage import numbered_log
+from embed.storage.store import absolute, read_bytes
 from embed.tables import rows, with_metadata
 
 METRIC = "cosine"
 ABSENT = "nothing"
+JOBS = "jobs"
 
 
 class Job(BaseModel):
@@ -37,6 +39,10 @@ class Job(BaseModel):
     model: str = ""  # the name it was begun with, for `deglu query` and for people; the fingerprints decide
     created: str
     nonce: str
+
+    def encoded(self) -> bytes:
+        """As it is stored."""
+        return self.model_dump_json(indent=1).encode()
 
     def row_schema(self, **more: str) -> pa.Schema:
         """rows(D) with the file metadata that makes a data file explain itself."""
@@ -63,7 +69,27 @@ def open_job(
     Raises SpecError, with the differences field by field, when that was begun differently; with `new_version` the
     next job is begun instead.  Of several that begin at once, one creates the job, and the others agree or are refused.
     """
-    job = Job(
+    fresh = _fresh_job(url, defining, dims, space, encoder, model)
+    while True:
+        job, differences = _standing_or(fresh)
+        if differences and not new_version:
+            raise _refusal(job.url, differences)
+        if job.nonce != fresh.nonce or numbered_log.create_entry(job.url, job, JOBS):
+            return job
+
+
+def next_job(
+    url: str, defining: Mapping[str, Any], dims: Sequence[int], space: str, encoder: str, model: str = ""
+) -> tuple[Job, list[str]]:
+    """The job that `open_job` would go on with, else the one that it would begin; writes nothing.
+
+    With the differences, field by field, from the newest job: where there are any, `open_job` requires `new_version`.
+    """
+    return _standing_or(_fresh_job(url, defining, dims, space, encoder, model))
+
+
+def _fresh_job(url: str, defining: Mapping[str, Any], dims: Sequence[int], space: str, encoder: str, model: str) -> Job:
+    return Job(
         url=absolute(url),
         defining=json.loads(canonical_json(dict(defining))),
         dims=tuple(dims),
@@ -73,18 +99,16 @@ def open_job(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         nonce=secrets.token_hex(8),
     )
-    while True:
-        begun = numbers(job.url)
-        if begun:
-            standing = read_job(job.url, begun[-1])
-            differences = list(_differences(_agreed(standing), _agreed(job)))
-            if not differences:
-                return standing
-            if not new_version:
-                raise _refusal(job.url, differences)
-        job = job.model_copy(update={"number": begun[-1] + 1 if begun else 1})
-        if create_exclusive(_place(job.url, job.number), job.model_dump_json(indent=1).encode()):
-            return job
+
+
+def _standing_or(fresh: Job) -> tuple[Job, list[str]]:
+    """The newest job where it was begun by an equal spec; else the fresh one under the next number, and why."""
+    begun = numbers(fresh.url)
+    if not begun:
+        return fresh, []
+    standing = read_job(fresh.url, begun[-1])
+    differences = list(_differences(_agreed(standing), _agreed(fresh)))
+    return (fresh.model_copy(update={"number": begun[-1] + 1}), differences) if differences else (standing, [])
 
 
 def read_job(url: str, number: int | None = None) -> Job:
@@ -94,7 +118,7 @@ def read_job(url: str, number: int | None = None) -> Job:
     if not begun or number not in (None, *begun):
         what = f"job {number} of these" if begun else "output of `deglu embed`"
         raise InputError(f"{url}: no {what} stands here; check the address")
-    place = _place(url, number or begun[-1])
+    place = numbered_log.entry_url(url, number or begun[-1], JOBS)
     try:
         return Job(url=url, **json.loads(read_bytes(place)))
     except (ValueError, TypeError, ValidationError) as error:
@@ -102,13 +126,8 @@ def read_job(url: str, number: int | None = None) -> Job:
 
 
 def numbers(url: str) -> list[int]:
-    """Of the jobs begun at `url`, ascending; what strangers have put there is left out."""
-    names = (entry.url.rsplit("/", 1)[-1] for entry in listing(join(url, "jobs"), ".json"))
-    return sorted(int(stem) for stem in (name.removesuffix(".json") for name in names) if stem.isdecimal())
-
-
-def _place(url: str, number: int) -> str:
-    return join(url, "jobs", f"{number:08d}.json")
+    """Of the jobs begun at `url`, ascending."""
+    return numbered_log.numbers(url, JOBS)
 
 
 def _refusal(url: str, differences: Sequence[str]) -> SpecError:

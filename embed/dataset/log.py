@@ -1,10 +1,9 @@
-"""The log of versions: JSON objects under ascending numbers, each created once by a writer that has read all before.
+"""The log of versions of a dataset: `embed.storage.numbered_log` with complete entries and drafts.
 
 - A *complete* entry is a version that readers see.  A *draft* is what a long run has folded so far: readers never see
   it, writers go on from it.  A complete entry may stand beside a draft (`draft`): an asset was forgotten, or the files
   were compacted, while a run was on its way.
-- A number once taken stays taken.  An entry that is removed is replaced by a note: a writer that slept for an hour must
-  not find its number free again.
+- An entry that is removed is replaced by a note, which says why.
 """
 
 import json
@@ -12,19 +11,18 @@ import logging
 import secrets
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from pydantic import ValidationError
 
 from embed.dataset.version import Version
-from embed.errors import AlreadyPublished, DegluError, InputError, StorageError
-from embed.storage.store import create_exclusive, delete, join, listing, read_bytes, write_bytes
+from embed.errors import DegluError, InputError, StorageError
+from embed.storage import numbered_log
+from embed.storage.numbered_log import entry_url, newest_number, settled
+from embed.storage.store import delete, join, read_bytes, write_bytes
 
-LOOKS = 4  # at a log whose entries may be removed while it is read
-RACES = 5  # that a writer may lose until it gives up
 NOTE = "removed"  # the field that an entry has when it was removed
-
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +51,6 @@ def versions(url: str) -> list[int]:
     return list(newest.readable()) if newest else []
 
 
-def entries(url: str) -> list[int]:
-    """Every number taken, ascending: versions, drafts, and what was removed."""
-    names = (entry.url.rsplit("/", 1)[-1] for entry in listing(join(url, "versions"), ".json"))
-    return sorted(int(stem) for stem in (name.removesuffix(".json") for name in names) if stem.isdecimal())
-
-
 def read_version(url: str, number: int) -> Version:
     """A complete version.  Raises InputError, naming what there is, where it is not, or was removed."""
     try:
@@ -73,7 +65,7 @@ def read_version(url: str, number: int) -> Version:
 
 def read_entry(url: str, number: int) -> Version:
     """Of any kind.  Raises InputError where it is not, or was removed, StorageError where it is damaged."""
-    place = version_url(url, number)
+    place = entry_url(url, number)
     try:
         data = read_bytes(place)
     except InputError:
@@ -92,30 +84,16 @@ def read_entry(url: str, number: int) -> Version:
 def append(url: str, write: Callable[[Version | None], Version | None]) -> Version | None:
     """Put at the end of the log what `write` makes of its head, and once more when another writer was first.
 
-    `write` gets what `head` gives, writes the files of the entry and hands it back, to be numbered by `following`; None
-    when there is nothing to say.  Returns the entry that stands now, or None.  Raises AlreadyPublished after RACES.
+    `write` gets what `head` gives, writes the files of the entry and returns it, in the place that `place_after` gives;
+    None when there is nothing to say.  Returns the entry that was created, or None.  Raises AlreadyPublished.
     """
-    for _ in range(RACES):
-        base = head(url)
-        try:
-            entry = write(base)
-        except InputError:  # A file of the head was purged meanwhile, if the log has grown.
-            if _end_of(base) == (entries(url) or [0])[-1]:
-                raise
-            continue
-        if entry is None:
-            return None
-        if create_exclusive(version_url(url, entry.number), entry.model_dump_json(indent=1).encode()):
-            return entry
-        log.info("%s: another writer took number %d first; once more", url, entry.number)
-        _clear_away(url, entry)
-    raise AlreadyPublished(f"{url}: other jobs went on publishing first, {RACES} times; run again to add what is left")
+    return numbered_log.append(url, partial(head, url), write, partial(_clear_away, url))
 
 
-def following(base: Version | None) -> dict[str, Any]:
+def place_after(base: Version | None) -> dict[str, Any]:
     """Number, time, nonce and readable versions of the entry after `base`."""
     return {
-        "number": _end_of(base) + 1,
+        "number": (base.number if base else 0) + 1,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "nonce": secrets.token_hex(8),
         "published": base.readable() if base else (),
@@ -137,7 +115,7 @@ def beside(base: Version | None) -> int | None:
 def remove_entries(url: str, numbers: Collection[int], why: str) -> None:
     """Take entries out of the log; their numbers stay taken, and readers are told why."""
     for number in sorted(numbers):
-        write_bytes(version_url(url, number), json.dumps({"number": number, NOTE: why}).encode())
+        write_bytes(entry_url(url, number), json.dumps({"number": number, NOTE: why}).encode())
 
 
 def retire_drafts(url: str, version: Version) -> None:
@@ -151,10 +129,6 @@ def retire_drafts(url: str, version: Version) -> None:
         log.warning("%s: old drafts stay (%s)", url, error)
 
 
-def version_url(url: str, number: int) -> str:
-    return join(url, "versions", f"{number:08d}.json")
-
-
 def _clear_away(url: str, lost: Version) -> None:
     """Files written for a number that another entry has, unless that names them: two may write the same bytes."""
     try:
@@ -165,13 +139,9 @@ def _clear_away(url: str, lost: Version) -> None:
         log.info("%s: files of a lost race stay until the next compaction (%s)", url, error)
 
 
-def _end_of(base: Version | None) -> int:
-    return base.number if base else 0
-
-
 def _newest_entry(url: str) -> Version | None:
-    numbers = entries(url)
-    return read_entry(url, numbers[-1]) if numbers else None
+    number = newest_number(url)
+    return read_entry(url, number) if number else None
 
 
 def _newest_version(url: str) -> Version | None:
@@ -184,13 +154,3 @@ def _head(url: str) -> Version | None:
         return newest
     end = {"number": newest.number, "published": newest.readable(), "tombstones": newest.tombstones}
     return read_entry(url, newest.draft).model_copy(update={**end, "draft": newest.draft})
-
-
-def settled(look: Callable[[], T]) -> T:
-    """What was listed may be removed before it is read: a newer one stands then."""
-    for _ in range(LOOKS - 1):
-        try:
-            return look()
-        except InputError:
-            continue
-    return look()

@@ -14,15 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embed.accounting import account
-from embed.dataset import data_files as compact
 from embed.dataset.carry_over import carried_ledger
-from embed.dataset.data_files import FILE_BYTES
+from embed.dataset.data_files import FILE_BYTES, groups, only, rewrite_as_one, without, write_data_files
 from embed.dataset.job import Job
-from embed.dataset.log import append, following, head, newest_version, retire_drafts, shown
+from embed.dataset.log import append, head, newest_version, place_after, retire_drafts, shown
 from embed.dataset.staging import StagedUnit, marks_of, read_units, staged
 from embed.dataset.tombstones import merged_tombstones
 from embed.dataset.version import (
-    SEGMENT,
+    LEDGER_ROWS,
     FileRef,
     Version,
     forgotten_of,
@@ -37,7 +36,7 @@ from embed.dataset.version import (
 )
 from embed.errors import DegluError, SpecError
 from embed.storage.store import delete
-from embed.tables import FAILURES, ID, MANIFEST
+from embed.tables import FAILURES, ID, MANIFEST, FailureRow
 
 MANY_SEGMENTS = 32  # of the ledger, until they are written as one
 
@@ -56,7 +55,7 @@ def committed(job: Job) -> pa.Array:
     return pc.unique(ids) if may_repeat(ids) else in_one(ids)
 
 
-def fold(job: Job, file_bytes: int = FILE_BYTES) -> Version | None:
+def publish_draft(job: Job, file_bytes: int = FILE_BYTES) -> Version | None:
     """Fold what is staged into a draft, which readers do not see, so that staging stays small; None for nothing new."""
     return _append(job, None, None, None, None, file_bytes)
 
@@ -125,12 +124,12 @@ class _Draft:
     drop: pa.Array  # units that are planned no more
     met: list[bytes] = field(default_factory=list)  # staged units that are read
     ledger: list[dict[str, Any]] = field(default_factory=list)
-    failures: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[FailureRow] = field(default_factory=list)
     again: list[bytes] = field(default_factory=list)  # units that are retries
     fewer: bool = False  # the ledger has lost units
 
     def __post_init__(self) -> None:
-        self.place = following(self.base)
+        self.place = place_after(self.base)
         self.number: int = self.place["number"]
 
     def written(self, assets: pa.Table | None, tombstones: pa.Table | None, carry: pa.Array | None) -> Version | None:
@@ -140,8 +139,9 @@ class _Draft:
         if assets is None and not waiting:
             return None
         former, old = read_ledger(url, own), self._old_tombstones()
-        new_data = compact.fold(url, self._gather(waiting, former, old), job.row_schema(), self.number, self.file_bytes)
-        segment = pa.Table.from_pylist(self.ledger, schema=SEGMENT)
+        units = self._gather(waiting, former, old)
+        new_data = write_data_files(url, units, job.row_schema(), self.number, self.file_bytes)
+        segment = pa.Table.from_pylist(self.ledger, schema=LEDGER_ROWS)
         if assets is None and not segment.num_rows:
             return None
         source = shown(url, self.base) if carry is not None else None
@@ -197,14 +197,14 @@ class _Draft:
         with_rows = former.filter(pc.greater(former["rows"], 0))["unit_id"]
         again = in_one(with_rows.filter(pc.is_in(with_rows, value_set=self._stale())))
         for ref in self.own.data if self.own else ():
-            kept = compact.without(self.job.url, ref, again, self.job.row_schema(), self.number) if len(again) else ref
+            kept = without(self.job.url, ref, again, self.job.row_schema(), self.number) if len(again) else ref
             if kept:
                 yield kept
 
     def _carried_data(self, source: Version | None, carried: pa.Table) -> Iterator[FileRef]:
-        some = compact.only(in_one(carried["unit_id"]), self.job.encoder)
-        for group in compact.groups(source.data) if source and carried.num_rows else ():
-            kept = compact.rewrite(self.job.url, group, some, self.job.row_schema(), self.number)
+        some = only(in_one(carried["unit_id"]), self.job.encoder)
+        for group in groups(source.data) if source and carried.num_rows else ():
+            kept = rewrite_as_one(self.job.url, group, some, self.job.row_schema(), self.number)
             if kept:
                 yield kept
 

@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from embed.dataset.job import Job
 from embed.errors import FingerprintMismatch, InputError, StorageError
 from embed.identity import ID_BYTES
 from embed.storage.store import each, exists, in_turn, join, listing, read_bytes, write_bytes
-from embed.tables import FAILURES, ID, LEDGER
+from embed.tables import FAILURES, ID, LEDGER, FailureRow, LedgerRow
 
 UNIT = "deglu.unit"
 NORM_TOLERANCE = 0.01  # float16 of a unit vector is off by 0.0005 at worst
@@ -38,8 +38,8 @@ class StagedUnit:
     unit_id: bytes
     commit: bytes  # digest of the object: tells a retry from what is folded already
     rows: pa.Table
-    ledger: dict[str, Any]
-    failures: list[dict[str, Any]]
+    ledger: LedgerRow
+    failures: list[FailureRow]
 
 
 def mark_attempts(job: Job, unit_ids: Iterable[bytes]) -> dict[bytes, int]:
@@ -53,24 +53,19 @@ def mark_attempts(job: Job, unit_ids: Iterable[bytes]) -> dict[bytes, int]:
     return _each(mark, unit_ids)
 
 
-def attempts_of(job: Job, unit_ids: Iterable[bytes]) -> dict[bytes, int]:
-    """How often each of these was started, as `attempts` counts it; one small read each, no listing."""
-    return _each(lambda unit: _attempts_of(job, unit), unit_ids)
-
-
 def attempts(job: Job) -> dict[bytes, int]:
     """How often each unit was started, of those that no version holds; one listing."""
     marks = ((_unit_of(entry.url), entry.size_bytes) for entry in listing(_folder(job, "attempts")))
     return {unit: count for unit, count in marks if unit}
 
 
-def commit_unit(job: Job, rows: pa.Table, ledger: Mapping[str, Any], failures: pa.Table) -> None:
+def commit_unit(job: Job, rows: pa.Table, ledger: LedgerRow, failures: pa.Table) -> None:
     """Commit a unit by writing its one object; doing it again replaces it.
 
     `rows` fits rows(D), in the order to be kept; `ledger` is one LEDGER row; `failures` fits FAILURES.
     Raises ValueError where they contradict each other or a vector has not unit length: a fault of the caller.
     """
-    row = pa.Table.from_pylist([dict(ledger)], schema=LEDGER).to_pylist()[0]
+    row: LedgerRow = pa.Table.from_pylist([ledger], schema=LEDGER).to_pylist()[0]
     unit_id, table = row["unit_id"], rows.select(job.row_schema().names).cast(job.row_schema())
     _check(unit_id, row, table, failures)
     unit = {"ledger": row, "failures": failures.cast(FAILURES).to_pylist()}
@@ -107,7 +102,7 @@ def marks_of(job: Job, unit_ids: Sequence[bytes]) -> list[str]:
     return [_mark(job, unit) for unit in unit_ids] + [_place(job, unit) for unit in unit_ids]
 
 
-def _check(unit_id: bytes, ledger: dict[str, Any], rows: pa.Table, failures: pa.Table) -> None:
+def _check(unit_id: bytes, ledger: LedgerRow, rows: pa.Table, failures: pa.Table) -> None:
     name = f"unit {unit_id.hex()}"
     if ledger["rows"] != rows.num_rows:
         raise ValueError(f"{name}: the ledger says {ledger['rows']} rows, there are {rows.num_rows}")
@@ -133,13 +128,13 @@ def _parse(job: Job, place: str, data: bytes) -> StagedUnit:
             f"{place} was embedded by {metadata[b'deglu.encoder'].decode()}, the job by {job.encoder};"
             " delete the file and run again"
         )
-    ledger = _with_ids(unit["ledger"], LEDGER)
+    ledger: LedgerRow = _with_ids(unit["ledger"], LEDGER)
     commit = hashlib.blake2b(data, digest_size=ID_BYTES).digest()
     failures = [_with_ids(failure, FAILURES) for failure in unit["failures"]]
     return StagedUnit(ledger["unit_id"], commit, table.replace_schema_metadata(None), ledger, failures)
 
 
-def _with_ids(row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
+def _with_ids(row: dict[str, Any], schema: pa.Schema) -> Any:
     ids = {field.name for field in schema if field.type == ID}
     return {name: bytes.fromhex(value) if name in ids else value for name, value in row.items()}
 

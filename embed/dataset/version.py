@@ -16,7 +16,7 @@ from embed.errors import InputError
 from embed.storage.store import join, open_input, read_bytes, write_bytes
 from embed.tables import ID, LEDGER
 
-SEGMENT = LEDGER.append(pa.field("commit", ID, nullable=False))  # a ledger segment's rows
+LEDGER_ROWS = LEDGER.append(pa.field("commit", ID, nullable=False))  # a ledger segment's rows
 
 REPLACED, GONE, FORGOTTEN = "replaced", "gone", "forgotten"
 TOMBSTONES = pa.schema(
@@ -65,6 +65,10 @@ class Version(BaseModel):
     tombstones: FileRef
     assets: FileRef | None  # a draft may have none
 
+    def encoded(self) -> bytes:
+        """As an entry of the log."""
+        return self.model_dump_json(indent=1).encode()
+
     def contents(self) -> dict[str, Any]:
         """What makes it differ from another version: all but its place in the log, time and nonce."""
         return self.model_dump(exclude={"number", "published", "draft", "created", "nonce"})
@@ -105,12 +109,12 @@ def file_name(folder: str, number: int | None, stem: str) -> str:
 
 def read_table(url: str, ref: FileRef, columns: Sequence[str] | None = None) -> pa.Table:
     """The table of one of a version's files.  InputError where it is missing or damaged."""
-    place = join(url, ref.name)
+    place, names = join(url, ref.name), None if columns is None else list(columns)  # pyarrow takes no tuple
     try:
         if ref.size_bytes < LARGE_BYTES:
-            return pq.read_table(io.BytesIO(read_bytes(place)), columns=columns)
+            return pq.read_table(io.BytesIO(read_bytes(place)), columns=names)
         with open_input(place) as stream:
-            return pq.ParquetFile(stream).read(columns)
+            return pq.ParquetFile(stream).read(names)
     except pa.ArrowException:
         raise damaged(place) from None
 
@@ -121,9 +125,9 @@ def damaged(url: str) -> InputError:
 
 
 def read_ledger(url: str, version: Version | None) -> pa.Table:
-    """The newest row of every unit, as SEGMENT; empty where nothing is published."""
+    """The newest row of every unit, as LEDGER_ROWS; empty where nothing is published."""
     segments = [read_table(url, ref) for ref in version.ledger] if version else []
-    return newest_of_each(pa.concat_tables([SEGMENT.empty_table(), *segments]))
+    return newest_of_each(pa.concat_tables([LEDGER_ROWS.empty_table(), *segments]))
 
 
 def read_unit_ids(url: str, version: Version | None) -> pa.ChunkedArray:

@@ -1,4 +1,4 @@
-"""A unit of an utterance, as a list gives it: one segment, or windows where it is longer than `max_s`; no network.
+"""Cutting of an utterance that a list names: one segment, or windows where it is longer than `max_s`; no network.
 
 Segments are cut from the listed stretch alone, so that a unit of any part of it finds the same.
 """
@@ -10,20 +10,20 @@ import numpy as np
 from embed.archive.utterance_lists import stretch_of
 from embed.audio import decode as audio
 from embed.encoder import SAMPLE_RATE
-from embed.segmentation.cut_row import Work
+from embed.segmentation.cut_row import CutRow
 from embed.segmentation.cut_speech import EARLY_S, keep_spans, report_lost, too_short
 from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import PER_MS, Coverage, SegmentSpec, Span, coverage, ms, owned, windows
 
 
-def cut_utterance(work: Work, cutting: Cutting) -> None:
-    """Its segments, each with what the list says was said; what the recording does not hold of it is lost."""
-    unit, spec = work.unit, cutting.segment
+def cut_utterance(row: CutRow, cutting: Cutting) -> None:
+    """Its segments, each with the text that the list has; what the recording does not hold of it is lost."""
+    unit, spec = row.unit, cutting.segment
     start_ms, end_ms = stretch_of(unit["uri"])
     unit_ms = (max(unit["start"], start_ms), end_ms if unit["end"] is None else min(unit["end"], end_ms))
-    work.stage = "decode"
+    row.stage = "decode"
     lost_s = max(unit_ms[1] - unit_ms[0], 0) / 1000
-    work.seconds = Coverage(lost_s, 0.0, 0.0, lost_s)  # until we know better
+    row.seconds = Coverage(lost_s, 0.0, 0.0, lost_s)  # until we know better
     listed = _listed((start_ms, end_ms), spec)
     mine = owned(listed, unit_ms)
     until_ms = max([unit_ms[1], *(end for _, end in mine)])
@@ -32,14 +32,14 @@ def cut_utterance(work: Work, cutting: Cutting) -> None:
     stop = first + len(decoded.samples)
     own, missing = _own(unit_ms, stop, (start_ms, end_ms))
     lost = [(math.floor(a * SAMPLE_RATE), math.ceil(b * SAMPLE_RATE)) for a, b in decoded.lost]
-    work.stage = "segment"
+    row.stage = "segment"
     if end_ms - start_ms < ms(spec.min_s):
-        work.seconds = coverage([], [own], own)
+        row.seconds = coverage([], [own], own)
         raise too_short(unit, own[1] - own[0], spec)
-    work.seconds = coverage(_there(listed, stop, spec), [*lost, *missing], own)
+    row.seconds = coverage(_there(listed, stop, spec), [*lost, *missing], own)
     kept = _there(mine, stop, spec)
-    keep_spans(work, kept, np.asarray(decoded.samples), first, cutting.speech(), text=unit["text"])
-    report_lost(work, own, missing)
+    keep_spans(row, kept, np.asarray(decoded.samples), first, cutting.speech(), text=unit["text"])
+    report_lost(row, own, missing)
 
 
 def _listed(stretch: Span, spec: SegmentSpec) -> list[Span]:

@@ -1,4 +1,4 @@
-"""Where to cut a text: into passages of whole sentences, counted in the model's own tokens.
+"""Passages: places to cut a text, into whole sentences, counted in the model's own tokens.
 
 A passage is exactly `text[start:end]` of its document.  Tokens are counted once, over the whole document; a passage
 by itself may have a few more, since a tokenizer may see the beginning of a text differently (`SLACK_TOKENS`).

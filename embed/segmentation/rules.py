@@ -1,4 +1,4 @@
-"""What decides the segments, speech and text: kept with a dataset, and the fingerprint in every id."""
+"""Rules of cutting, of speech and of text: kept with a dataset, and the fingerprint in every id."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Cutting:
         return identity.digest("text", _TEXT_RULES, self.passage.cutting(), self.words, dict(columns or {})).hex()
 
     def defining(self) -> dict[str, Any]:
-        """What defines the rows beside inputs and model: kept with the dataset, compared before anything is added."""
+        """What defines the rows, next to inputs and model: kept with the dataset, compared before anything is added."""
         return {"segment": self.segment.defining(), "passage": self.passage.defining(), "words": self.words}
 
     @classmethod
@@ -61,7 +61,7 @@ class Cutting:
 
 
 def refuse_truncation(model: str, passage: PassageSpec) -> None:
-    """SpecError where a passage with its title, and what stands around it, may be longer than the model takes."""
+    """SpecError where a passage with its title, and special tokens around it, may be longer than the model takes."""
     tower = read_spec(model).text
     room = tower.max_tokens - TITLE_TOKENS - SLACK_TOKENS
     if passage.max_tokens + len(tower.document.encode()) + _FRAME <= room:

@@ -1,4 +1,4 @@
-"""Where to cut speech: pure functions from speech probabilities to spans in milliseconds of the recording.
+"""Spans: places to cut speech, by pure functions from speech probabilities to spans in milliseconds of the recording.
 
 - `vad` gives one segment per stretch of speech; a stretch longer than `max_s` becomes windows, never a truncation.
 - `windows` gives overlapping windows through everything.

@@ -1,4 +1,4 @@
-"""How long a text is for the model: the tokens of the text tower's own tokenizer, with their places in the text."""
+"""Token counts of texts: the tokens of the text tower's own tokenizer, with their places in the text."""
 
 import hashlib
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ def words_of(model: str) -> TowerWords:
 
 
 def special_tokens(tower: TextTowerSpec) -> int:
-    """Tokens that stand around every document: those of the tokenizer, and the tower's own prefix."""
+    """Tokens around every document: those of the tokenizer, and the tower's own prefix."""
     tokenizer = _loaded(tower.name)
     prefix = len(tokenizer.encode(tower.document, add_special_tokens=False).ids) if tower.document else 0
     # The last position is pooled at an end token, also where the tokenizer adds none.

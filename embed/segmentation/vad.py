@@ -1,4 +1,4 @@
-"""Where somebody speaks: silero-vad through the ONNX file that its package carries, torch not needed.
+"""Voice activity: silero-vad through the ONNX file that its package carries, torch not needed.
 
 Probabilities lie on an absolute grid: frame i is samples [512 i, 512 i + 512) of the *recording*, 32 ms.  The
 network is recurrent, so its answer would depend on where reading began; here it is run over fixed blocks of the
@@ -6,7 +6,6 @@ recording, each from a fresh state with a fixed warm-up, always in one shape.  S
 to the bit, whichever unit asks.
 """
 
-import hashlib
 import importlib.util
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,7 @@ import onnxruntime
 
 from embed.encoder import FloatArray
 from embed.errors import DataUnavailable
+from embed.identity import file_sha256
 
 FRAME = 512  # samples
 FRAME_MS = 32
@@ -81,4 +81,4 @@ def _model_path() -> Path:
 
 @cache
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return file_sha256(path)

@@ -84,7 +84,7 @@ def clearly(url: str) -> Iterator[None]:
 
 def clear_error(url: str, error: Exception) -> DegluError:
     """The DegluError to raise instead; InputError where something to be read is missing."""
-    return _of_s3(url, error) if url.startswith("s3://") else _of_a_folder(url, error)
+    return _CLEAR.get(url.partition("://")[0], _of_a_folder)(url, error)
 
 
 def _of_an_answer(code: str, status: int) -> Trouble | None:
@@ -127,6 +127,9 @@ def _of_a_folder(url: str, error: Exception) -> DegluError:
         return StorageError(f"{url}: permission denied; give this user the right to it or choose another place")
     reason = getattr(error, "strerror", None) or type(error).__name__
     return StorageError(f"{url}: {reason}; free or correct the place, or choose another")
+
+
+_CLEAR = {"s3": _of_s3}  # by the scheme of remote urls
 
 
 def _answer(error: BaseException) -> tuple[str, int]:

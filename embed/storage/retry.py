@@ -1,4 +1,4 @@
-"""How a process asks storage: few requests at once, fewer when told to slow down, and with patience.
+"""Retry policy for storage requests: few at once, fewer when the server asks for that, and again with patience.
 
 - All threads of a process share the slots.  A "slow down" halves them and quiets every thread for a moment; each round
   of successes wins one back (additive increase, multiplicative decrease, as TCP does it).
@@ -24,8 +24,23 @@ from typing import TypeVar
 
 from embed.errors import SpecError
 
-AT_ONCE = 16
 PATIENCE = "DEGLU_STORAGE_PATIENCE_S"
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """How often, and for how long, storage is asked again, and how much at once: all the numbers of the policy."""
+
+    patience_s: float = 180.0  # from the first failure on, unless DEGLU_STORAGE_PATIENCE_S says
+    first_pause_s: float = 0.1  # between two attempts; the bound doubles
+    longest_pause_s: float = 10.0
+    warn_after_s: float = 2.0  # of waiting
+    requests_at_once: int = 16  # of a process
+    races: int = 5  # for the next number of a log, until a writer gives up: see `embed.storage.numbered_log`
+    looks: int = 4  # at a log whose entries may be removed while it is read
+
+
+ATTEMPTS = Attempts()
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -45,10 +60,10 @@ class Trouble:
 class Patience:
     """How long and how often to try; the clock is handed in so that tests need not wait."""
 
-    total_s: float = 180.0
-    first_pause_s: float = 0.1
-    longest_pause_s: float = 10.0
-    tell_after_s: float = 2.0
+    total_s: float = ATTEMPTS.patience_s
+    first_pause_s: float = ATTEMPTS.first_pause_s
+    longest_pause_s: float = ATTEMPTS.longest_pause_s
+    warn_after_s: float = ATTEMPTS.warn_after_s
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.random
@@ -77,7 +92,7 @@ class Requests:
         self,
         trouble: Callable[[Exception], Trouble | None],
         patience: Patience | None = None,
-        at_once: int = AT_ONCE,
+        at_once: int = ATTEMPTS.requests_at_once,
     ) -> None:
         """`trouble` tells what may pass from what may not (None)."""
         self._trouble = trouble
@@ -113,7 +128,7 @@ class Requests:
     def _wait(self, what: str, trouble: Trouble, pause_s: float, left_s: float) -> None:
         if trouble.slow:
             self.slots.slow_down(pause_s)
-        if not self._told and self._patience.total_s - left_s + pause_s >= self._patience.tell_after_s:
+        if not self._told and self._patience.total_s - left_s + pause_s >= self._patience.warn_after_s:
             self._told = True  # by this thread for all
             told = "waiting for storage: %s: %s; trying again for %.0f s more (%s changes that)"
             log.warning(told, what, trouble.reason, left_s, PATIENCE)

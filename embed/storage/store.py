@@ -1,6 +1,7 @@
 """The one door to storage: bytes in and out of a local folder or an S3 bucket, by url.
 
-- A url is a local path or `s3://bucket/key`; anything else is refused.
+- A url is a local path or `s3://bucket/key`; anything else is refused.  `REMOTE` has the kinds of storage that urls
+  with a scheme name; nobody but this folder asks which: `local_path` says whether a url is on this machine's disk.
 - What is written appears whole or not at all; `create_exclusive` lets exactly one of many writers win.
 - S3's endpoint and credentials come from the environment alone (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
   AWS_ENDPOINT_URL, AWS_REGION, or the role of the machine) and are never written anywhere, errors included.
@@ -15,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -22,9 +24,9 @@ from embed.errors import SpecError
 from embed.storage.errors import clearly
 from embed.storage.local import Entry, LocalFiles
 from embed.storage.retry import PATIENCE, Item, Result, crew, each
-from embed.storage.s3 import S3, S3Files
+from embed.storage.s3 import S3Files
 
-__all__ = ["S3", "Entry", "each"]
+__all__ = ["Entry", "each"]
 
 
 def join(url: str, *parts: str) -> str:
@@ -34,7 +36,12 @@ def join(url: str, *parts: str) -> str:
 def absolute(url: str) -> str:
     """The same place, whatever folder a worker runs in."""
     _backend(url)
-    return url.rstrip("/") if url.startswith(S3) else os.path.abspath(url)
+    return url.rstrip("/") if local_path(url) is None else os.path.abspath(url)
+
+
+def local_path(url: str) -> Path | None:
+    """Where a url is on this machine's disk; None where it is remote, so that its bytes have to be requested."""
+    return None if SCHEME in url else Path(url)
 
 
 def read_bytes(url: str) -> bytes:
@@ -128,7 +135,9 @@ def local_copy(url: str, folder: Path) -> Path:
     return path
 
 
-class _Backend(Protocol):
+class Backend(Protocol):
+    """One kind of storage; errors are those of its library, which `embed.storage.errors` translates."""
+
     def read(self, url: str) -> bytes: ...
     def write(self, url: str, data: bytes) -> None: ...
     def create(self, url: str, data: bytes) -> bool: ...
@@ -142,25 +151,45 @@ class _Backend(Protocol):
     def sweep(self, url: str) -> None: ...
 
 
-def _backend(url: str) -> _Backend:
-    if url.startswith(S3):
-        if not url.removeprefix(S3).strip("/"):
-            raise SpecError(f"{url}: names no bucket; write s3://bucket/path")
-        return _s3_of(_environment())
-    if "://" in url or not url:
-        raise SpecError(f"{url!r}: neither a local path nor s3://bucket/path; give one of these")
-    return LocalFiles()
+@dataclass(frozen=True)
+class Remote:
+    """A kind of remote storage: its client, kept for as long as the environment that it reads stays the same."""
+
+    client: Callable[[], Backend]
+    settings: str  # environment variables that it reads begin with this
+    form: str = "bucket/path"  # of its urls, after the scheme
 
 
-def _environment() -> str:
-    """A digest of everything the S3 client reads, and of the process: clients survive neither change nor fork."""
-    seen = sorted((key, value) for key, value in os.environ.items() if key.startswith("AWS_") or key == PATIENCE)
+# Remote storage by the scheme of its urls.  Another kind: its module, a line here, its errors in `errors`, its test.
+REMOTE = {"s3": Remote(S3Files, "AWS_")}
+SCHEME = "://"
+
+
+def _backend(url: str) -> Backend:
+    scheme, found, path = url.partition(SCHEME)
+    if not found and url:
+        return LocalFiles()
+    if scheme not in REMOTE:
+        raise SpecError(f"{url!r}: neither a local path nor {' nor '.join(map(_form, REMOTE))}; give one of these")
+    if not path.strip("/"):
+        raise SpecError(f"{url}: names no bucket; write {_form(scheme)}")
+    return _client(scheme, _environment(REMOTE[scheme].settings))
+
+
+def _form(scheme: str) -> str:
+    return f"{scheme}{SCHEME}{REMOTE[scheme].form}"
+
+
+def _environment(settings: str) -> str:
+    """A digest of everything the client reads, and of the process: clients survive neither change nor fork."""
+    seen = sorted((key, value) for key, value in os.environ.items() if key.startswith(settings) or key == PATIENCE)
     return hashlib.blake2b(repr((os.getpid(), seen)).encode()).hexdigest()
 
 
-def _s3_of(environment: str) -> S3Files:
+def _client(scheme: str, environment: str) -> Backend:
     """One for all threads: two would be two sets of slots."""
-    return _clients.get(environment) or _clients.setdefault(environment, S3Files())
+    key = scheme, environment
+    return _clients.get(key) or _clients.setdefault(key, REMOTE[scheme].client())
 
 
-_clients: dict[str, S3Files] = {}
+_clients: dict[tuple[str, str], Backend] = {}

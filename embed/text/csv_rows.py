@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from embed.archive.inputs import unpacked_suffix
 from embed.errors import InputError
+from embed.file_kinds import unpacked_suffix
 from embed.text.documents import Broken
 from embed.text.gzipped import unpacking
 from embed.text.txt import refuse_other_encodings

@@ -5,42 +5,17 @@ Nothing here believes the writers: units are planned again from the assets, rows
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from embed.accounting import FAILED, Accounting, account, imbalances
+from embed.check import Check, Problem, many
 from embed.segmentation.rules import Cutting
 from embed.segmentation.units import plan_units, units_left
 from embed.tables import ID
 from embed.verify.scan import Scan
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing that does not hold, with the unit it is about where there is one."""
-
-    what: str
-    unit: bytes | None = None
-    uri: str | None = None
-    modality: str | None = None
-    start: int | None = None  # of the unit, as in UNITS
-    end: int | None = None
-
-
-@dataclass(frozen=True)
-class Check:
-    """One kind of promise: what was looked at, and what of it does not hold."""
-
-    name: str
-    figures: str
-    problems: tuple[Problem, ...] = ()
-
-
-def many(count: int, thing: str) -> str:
-    """`1 row`, `1,200 rows`."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def check_units(manifest: pa.Table, cutting: Cutting, ledger: pa.Table) -> Check:

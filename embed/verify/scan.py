@@ -1,6 +1,5 @@
 """Scan: one pass over the data files of a version, one row group in memory at a time, for `embed.verify.verify`."""
 
-import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -18,11 +17,10 @@ from embed.dataset import VectorsDataset
 from embed.dataset.staging import NORM_TOLERANCE
 from embed.dataset.version import FileRef, Version, without_tombstoned
 from embed.errors import InputError
-from embed.storage.s3 import S3
-from embed.storage.store import join, local_copy, open_input
+from embed.identity import file_sha256
+from embed.storage.store import join, local_copy, local_path, open_input
 from embed.tables import ID, SPEECH, rows
 
-CHUNK_BYTES = 1 << 20
 PREFIXES_AT_ONCE = 1 << 26  # first halves of segment ids held in memory: 512 MB
 COLUMNS = ["segment_id", "asset_id", "unit_id", "content_version", "modality", "space", "encoder", "vector"]
 COUNTS = pa.schema([pa.field("unit_id", ID), pa.field("rows", pa.int64())])
@@ -73,22 +71,20 @@ def scan(dataset: VectorsDataset, seen: Callable[[], None] = lambda: None) -> Sc
 
 def check_file(path: Path, ref: FileRef) -> list[str]:
     """Whether a file has the size and the sha256 that its version names; a line for what differs."""
-    size, digest = path.stat().st_size, hashlib.sha256()
+    size = path.stat().st_size
     if size != ref.size_bytes:
         return [f"{ref.name}: {size:,} bytes, where the version names {ref.size_bytes:,}"]
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return [] if digest.hexdigest() == ref.sha256 else [f"{ref.name}: its bytes are not those of the version (sha256)"]
+    return [] if file_sha256(path) == ref.sha256 else [f"{ref.name}: its bytes are not those of the version (sha256)"]
 
 
 @contextmanager
 def at_hand(url: str) -> Iterator[Path]:
-    """The file on the local disk; of S3 a copy, for as long as it is looked at.  InputError where it is missing."""
-    if not url.startswith(S3):
-        if not Path(url).is_file():
+    """The file on the local disk; of a remote one a copy, for the moment.  InputError where it is missing."""
+    path = local_path(url)
+    if path is not None:
+        if not path.is_file():
             raise InputError(f"{url}: no such file")
-        yield Path(url)
+        yield path
         return
     with tempfile.TemporaryDirectory(prefix="deglu-") as folder:
         yield local_copy(url, Path(folder))

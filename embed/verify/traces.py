@@ -1,17 +1,15 @@
-"""What lies in a dataset's folders beside what a version names: orphans, and traces of assets that are forgotten."""
+"""Traces of forgotten assets, in any file of a dataset, whichever version it belongs to."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from embed.dataset.version import Version
 from embed.errors import InputError
-from embed.storage.store import Entry, join, listing, open_input
+from embed.storage.store import join, listing, open_input
 
-FOLDERS = ("data", "assets", "failures", "ledger", "tombstones")  # whose files entries of the log name
 NAMING = ("assets", "failures", "plans")  # tables with the uris of assets
 WITH_ROWS = ("data", "staging")  # tables with what assets hold
 
@@ -22,17 +20,6 @@ class Traces:
 
     holding: dict[str, int]  # vectors and texts
     naming: dict[str, int]  # uris alone
-
-
-def files_in(url: str) -> dict[str, Entry]:
-    """Every file that an entry of the log may name, by name below the dataset's url; one listing a folder."""
-    return {entry.url[len(url) + 1 :]: entry for folder in FOLDERS for entry in listing(join(url, folder), ".parquet")}
-
-
-def orphans(files: Collection[str], entries: Iterable[Version]) -> list[str]:
-    """Names that no entry has: left by who was killed or lost a race, or about to be published by a run."""
-    named = {ref.name for entry in entries for ref in entry.files()}
-    return sorted(name for name in files if name not in named)
 
 
 def traces(url: str, forgotten: pa.Array) -> Traces:

@@ -1,29 +1,31 @@
 """Whether a version holds what it says: every file, unit, second and vector; by reading storage alone.
 
-`checks` has what must hold, `scan` reads the data files once, `traces` looks beside them; here all of it is read,
-judged in order, and given the names of files and places.
+`checks` has what must hold, `scan` reads the data files once, `traces` looks in all other files; here all of it is
+read, judged in order, and given the names of files and places.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import pyarrow as pa
 
+from embed.check import Check, Problem, many, many_files, problems_of, tried
 from embed.dataset import VectorsDataset
 from embed.dataset.job import Job, read_job
-from embed.dataset.log import entries, read_entry
+from embed.dataset.log import read_entry
+from embed.dataset.orphans import files_in, orphans
 from embed.dataset.version import Version, forgotten_of, read_ledger, read_table, without_tombstoned
 from embed.errors import DegluError, InputError
 from embed.segmentation.rules import Cutting
+from embed.storage.numbered_log import numbers
 from embed.storage.store import Entry, join
 from embed.verify import checks
-from embed.verify.checks import Check, Problem, many
 from embed.verify.scan import Scan, at_hand, check_file, scan
-from embed.verify.traces import Traces, files_in, orphans, traces
+from embed.verify.traces import Traces, traces
 
-COMPACTED = re.compile(r"compacted; version (\d+)")  # as embed.purge notes it where an entry was
+COMPACTED = re.compile(r"compacted; version (\d+)")  # as embed.dataset.compaction notes it where an entry was
 
 
 def verify_version(dataset: VectorsDataset, seen: Callable[[], None] = lambda: None) -> list[Check]:
@@ -32,7 +34,7 @@ def verify_version(dataset: VectorsDataset, seen: Callable[[], None] = lambda: N
     What is damaged or missing is a problem, not an error.  Raises StorageError where storage is out of reach.
     """
     read = _Read(dataset, seen)
-    found = [_tried(name, check) for name, check in _checks(read).items()]
+    found = [tried(name, check) for name, check in _checks(read).items()]
     try:
         return checks.placed(found, read.ledger, read.manifest, read.cutting)
     except DegluError:  # a table is missing, which is told already
@@ -103,14 +105,6 @@ def _checks(read: _Read) -> dict[str, Callable[[], Check]]:
     }
 
 
-def _tried(name: str, check: Callable[[], Check]) -> Check:
-    """A check that cannot read what it needs has a problem."""
-    try:
-        return check()
-    except InputError as error:
-        return Check(name, "not checked", (Problem(str(error)),))
-
-
 @dataclass(frozen=True)
 class _Log:
     """The log of versions, read as a whole."""
@@ -122,7 +116,7 @@ class _Log:
 
     @classmethod
     def of(cls, url: str) -> "_Log":
-        log = cls(entries(url), {}, {}, [])
+        log = cls(numbers(url), {}, {}, [])
         for number in log.taken:
             try:
                 log.kept[number] = read_entry(url, number)
@@ -156,7 +150,7 @@ def _check_log(read: _Read) -> Check:
     complete = sum(entry.complete for entry in log.kept.values())
     figures = f"{many(complete, 'version')}, {many(len(log.kept) - complete, 'draft')}"
     removed = f", {len(log.removed):,} removed" if log.removed else ""
-    return Check("log", figures + removed, _problems(problems))
+    return Check("log", figures + removed, problems_of(problems))
 
 
 def _gaps(taken: list[int]) -> list[int]:
@@ -184,8 +178,8 @@ def _check_files(read: _Read) -> Check:
             there = read.files.get(ref.name)
             if ref.name not in own and (there is None or there.size_bytes != ref.size_bytes):
                 wrong.append(f"{ref.name} of version {number}: {'missing' if there is None else 'of another size'}")
-    figures = f"{many(len(own), 'file')}, {size / 1e6:,.1f} MB, each of the size and sha256 that the version names"
-    return Check("files", figures, _problems(wrong))
+    figures = f"{many_files(len(own), size)}, each of the size and sha256 that the version names"
+    return Check("files", figures, problems_of(wrong))
 
 
 def _check_forgotten(read: _Read) -> Check:
@@ -222,8 +216,4 @@ def _check_orphans(read: _Read) -> Check:
     """A note, no problem: a run that lives may be about to publish them."""
     left = orphans(read.files, read.log.kept.values())
     size = sum(read.files[name].size_bytes for name in left)
-    return Check("orphans", f"{many(len(left), 'file')}, {size / 1e6:,.1f} MB, that no entry names" if left else "none")
-
-
-def _problems(lines: Iterable[str]) -> tuple[Problem, ...]:
-    return tuple(Problem(line) for line in lines)
+    return Check("orphans", f"{many_files(len(left), size)}, that no entry names" if left else "none")

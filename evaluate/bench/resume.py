@@ -18,15 +18,15 @@ import pyarrow as pa
 
 from embed.accounting import account
 from embed.dataset.job import Job, open_job
-from embed.dataset.log import following, version_url
-from embed.dataset.version import SEGMENT, TOMBSTONES, Version, write_table
+from embed.dataset.log import place_after
+from embed.dataset.version import LEDGER_ROWS, TOMBSTONES, Version, write_table
 from embed.errors import DegluError
 from embed.identity import asset_id
 from embed.segmentation.passages import PassageSpec
 from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import SegmentSpec
 from embed.segmentation.units import plan_units
-from embed.storage.store import create_exclusive
+from embed.storage.numbered_log import create_entry
 from embed.tables import FAILURES, MANIFEST
 from evaluate.bench.command import run_one
 from evaluate.bench.shape import Row, document
@@ -41,7 +41,9 @@ CUTTING = Cutting(SegmentSpec(mode="windows"), PassageSpec(), "made-up")
 CHILD = """
 import json, sys
 from embed.segmentation.rules import Cutting
-from embed.dataset.vectors import committed, open_dataset, read_job
+from embed.dataset import open_dataset
+from embed.dataset.job import read_job
+from embed.dataset.publish import committed
 from embed.segmentation.units import units_left
 job = read_job(sys.argv[1])
 done = committed(job)
@@ -123,13 +125,13 @@ def _ledger(units: pa.Table) -> pa.Table:
         "lost_s": np.zeros(count),
         "commit": pa.array([number.to_bytes(16, "little") for number in range(count)], pa.binary(16)),
     }
-    return pa.table(columns, schema=SEGMENT)
+    return pa.table(columns, schema=LEDGER_ROWS)
 
 
 def _publish(job: Job, assets: pa.Table, parts: list[pa.Table]) -> None:
-    ledger = pa.concat_tables([SEGMENT.empty_table(), *parts])
+    ledger = pa.concat_tables([LEDGER_ROWS.empty_table(), *parts])
     version = Version(
-        **following(None),
+        **place_after(None),
         job=job.number,
         complete=True,
         dims=job.dims,
@@ -144,7 +146,7 @@ def _publish(job: Job, assets: pa.Table, parts: list[pa.Table]) -> None:
         tombstones=write_table(job.url, "tombstones", TOMBSTONES.empty_table(), 1),
         assets=write_table(job.url, "assets", assets, 1),
     )
-    create_exclusive(version_url(job.url, 1), version.model_dump_json().encode())
+    create_entry(job.url, version)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from embed.encoder import FloatArray
 from embed.errors import AlreadyPublished, SpecError, StorageError
+from embed.storage.numbered_log import create_entry, newest_number
 from index.building.bits import code_for
 from index.building.choose import choose
 from index.building.merge import part_of, segment_entry, store_part, write_segment
@@ -35,8 +36,6 @@ from index.parts.artifact import (
     ModalityEntry,
     OtherFormat,
     PartEntry,
-    newest_version,
-    publish,
     read_manifest,
 )
 from index.parts.local import part_folder
@@ -80,7 +79,7 @@ def build(
     Raises SpecError, InputError (nothing to index, damaged rows), FingerprintMismatch, AlreadyPublished.
     """
     check_code_dim(spec, tuple(vectors.info.dims))
-    newest = newest_version(spec.output)
+    newest = newest_number(spec.output)
     standing = _standing(spec.output, newest)
     if standing and not new_version:
         _check_same_settings(spec, standing.spec)
@@ -89,7 +88,7 @@ def build(
     made = building.run(store_removed(spec.output, removed), encode, log)
     made = made.model_copy(update={"version": newest + 1})
     same = standing is not None and standing.calls_same(made)
-    if not same and not publish(spec.output, made):
+    if not same and not create_entry(spec.output, made):
         raise AlreadyPublished(f"{spec.output}: another build published version {made.version} first; run this again")
     building.unfinished.clear()
     return (standing, False) if standing and same else (made, True)

@@ -90,7 +90,7 @@ class Unfinished:
     @contextmanager
     def workspace(self) -> Iterator[Path]:
         """An empty folder of this machine, on the index's own disk where that is local: what is made is not copied."""
-        beside = None if self.url.startswith(store.S3) else Path(self.url)
+        beside = store.local_path(self.url)
         if beside is not None:
             beside.mkdir(parents=True, exist_ok=True)
         with working_folder(beside) as folder:
@@ -100,8 +100,9 @@ class Unfinished:
         """Remove what this build and others that were given up have left."""
         place = store.join(self.index, BUILDING)
         store.delete(entry.url for entry in store.listing(place))
-        if not place.startswith(store.S3):
-            shutil.rmtree(place, ignore_errors=True)
+        folder = store.local_path(place)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _is_whole(self, part: str, sizes: Mapping[str, int]) -> bool:
         try:
@@ -118,8 +119,9 @@ class Unfinished:
         place, done = store.join(self.url, part, modality), self._done(part)
         if modality not in done.rows:
             return None
-        if not place.startswith(store.S3):
-            return Path(place)
+        local = store.local_path(place)
+        if local is not None:
+            return local
         folder.mkdir(parents=True)
         for name in done.bytes:
             if name.startswith(f"{modality}/"):

@@ -24,7 +24,7 @@ from index.contracts import Vectors, VectorsPart
 from index.live.compact import by_modality, coder_of
 from index.live.drift import drift, warnings_of
 from index.live.reconcile import counted, encoders_of_new, ids_of_survey, lost_rows, still_removed, stored_ids
-from index.live.revise import Change, end_of, following, revise
+from index.live.revise import Change, end_of, revise, version_after
 from index.parts.artifact import PROVENANCE_COPY, ROWS, Lineage, Manifest, ModalityEntry, SegmentEntry
 from index.parts.local import part_folder
 from index.parts.one_file import some_rows
@@ -79,7 +79,7 @@ def _brought_up(url: str, newest: Manifest, dataset: Dataset) -> tuple[Manifest 
         return None, Change(newest, published=False)
     segments, gone = [*newest.segments, *made], pa.concat_tables([kept, lost])
     shared = _with_new_modalities(url, newest, made)
-    manifest = following(url, newest, segments, gone, lineage=new, modalities=shared)
+    manifest = version_after(url, newest, segments, gone, lineage=new, modalities=shared)
     return manifest, Change(
         manifest,
         published=True,

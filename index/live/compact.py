@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from index.building.merge import Source, segment_entry, store_part, write_segment
 from index.live.purge import purge
-from index.live.revise import Change, end_of, following, revise
+from index.live.revise import Change, end_of, revise, version_after
 from index.parts.artifact import PROVENANCE_COPY, Manifest, SegmentEntry
 from index.parts.local import part_folder
 from index.parts.removed import live_rows, read_removed, removed_positions, rewritten
@@ -82,7 +82,7 @@ def _revised(url: str, newest: Manifest, groups: Sequence[list[SegmentEntry]]) -
         segments += [made] if made else []
     left = {entry.modality for entry in segments}
     shared = {name: entry for name, entry in newest.modalities.items() if name in left}
-    manifest = following(url, newest, segments, rewritten(removed, gone), modalities=shared)
+    manifest = version_after(url, newest, segments, rewritten(removed, gone), modalities=shared)
     return manifest, Change(manifest, published=True)
 
 

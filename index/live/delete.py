@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from embed.errors import InputError
 from index.filter import Where
-from index.live.revise import Change, following, revise
+from index.live.revise import Change, revise, version_after
 from index.parts.artifact import DELETED, PROVENANCE_COPY, Manifest, SegmentEntry
 from index.parts.one_file import file_of
 from index.parts.removed import live_rows, read_removed, removing
@@ -47,7 +47,7 @@ def _without(url: str, newest: Manifest, where: Where) -> tuple[Manifest | None,
     if not counts:
         raise InputError(f"{url}: no row matches {where.text!r}; see what rows hold with `deglu query {url} --json`")
     told = Change(newest, published=True, removed={DELETED: counts})
-    return following(url, newest, newest.segments, removed), told
+    return version_after(url, newest, newest.segments, removed), told
 
 
 def _meant(url: str, entry: SegmentEntry, removed: pa.Table, where: Where) -> Iterator[pa.Table]:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from embed.errors import DegluError
+from embed.storage.numbered_log import entry_url, numbers
 from embed.storage.store import Entry, delete, join, listing, read_bytes, write_bytes
-from index.parts.artifact import WITHDRAWN, Manifest, manifest_url, part_url, published, read_manifest
+from index.parts.artifact import WITHDRAWN, Manifest, part_url, read_manifest
 
 ABANDONED = timedelta(days=1)
 
@@ -38,7 +39,7 @@ class Standing:
 def standing(url: str) -> Standing:
     """Raises InputError where there is no index."""
     found = Standing(read_manifest(url), {}, {}, {})
-    for version in published(url):
+    for version in numbers(url):
         if version >= found.newest.version:
             continue
         try:
@@ -104,13 +105,13 @@ def _outdated(log: Standing) -> dict[int, tuple[str, ...]]:
 def _note(url: str, version: int, parts: tuple[str, ...]) -> None:
     """In place of a version's manifest."""
     note = {"kind": WITHDRAWN, "why": "removed by a compaction; a later version holds what is left", "parts": parts}
-    write_bytes(manifest_url(url, version), json.dumps(note, indent=2).encode())
+    write_bytes(entry_url(url, version), json.dumps(note, indent=2).encode())
 
 
 def _noted(url: str, version: int) -> tuple[str, ...] | None:
     """None where it is no note."""
     try:
-        note = json.loads(read_bytes(manifest_url(url, version)))
+        note = json.loads(read_bytes(entry_url(url, version)))
         return tuple(note["parts"]) if note["kind"] == WITHDRAWN else None
     except (ValueError, KeyError, TypeError):
         return None

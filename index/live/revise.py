@@ -1,16 +1,15 @@
-"""One version follows another: what every change of a standing index shares."""
+"""Revision of an index: the next version made of the newest one, as every change of a standing index does it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
-from embed.errors import AlreadyPublished
-from index.parts.artifact import Manifest, SegmentEntry, publish, read_manifest
+from embed.storage.numbered_log import append
+from index.parts.artifact import Manifest, SegmentEntry, read_manifest
 from index.parts.removed import store_removed, stored_removed
-
-TRIES = 5  # how often other writers may be first
 
 
 @dataclass(frozen=True)
@@ -32,17 +31,18 @@ def revise(url: str, change: Callable[[Manifest], tuple[Manifest | None, Change]
     `change` gives the next manifest, None where nothing is to be done, and its account, whose manifest is settled here.
     Raises AlreadyPublished where others are first every time.
     """
-    for _ in range(TRIES):
-        newest = read_manifest(url)
-        made, told = change(newest)
-        if made is None:
-            return replace(told, manifest=newest, published=False)
-        if publish(url, made):
-            return replace(told, manifest=made, published=True)
-    raise AlreadyPublished(f"{url}: other writers published first, {TRIES} times; run this again when they are done")
+    accounts: list[Change] = []
+
+    def make(newest: Manifest) -> Manifest | None:
+        made, account = change(newest)
+        accounts.append(replace(account, manifest=made or newest, published=made is not None))
+        return made
+
+    append(url, partial(read_manifest, url), make)
+    return accounts[-1]
 
 
-def following(
+def version_after(
     url: str, newest: Manifest, segments: Iterable[SegmentEntry], removed: pa.Table, **changes: Any
 ) -> Manifest:
     """The version after the newest, with these segments and REMOVED, whose part is stored."""

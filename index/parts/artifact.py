@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embed.errors import InputError, StorageError
 from embed.storage import store
+from embed.storage.numbered_log import entry_url, newest_number
 from embed.tables import ID
 from index.ladder import Curve
 from index.spec import IndexSpec
@@ -35,7 +36,6 @@ CENTROIDS, CODEBOOK, GAINS, ORDER = "centroids.f32.npy", "codebook.f32.npy", "ga
 ROUTER = "router.f32.npy"
 CODES, ROWS_8, SCALES, ROWS = "codes.faiss", "rows.i8.npy", "scales.f32.npy", "rows.f16.npy"
 PROVENANCE_COPY, REMOVED_ROWS = "provenance.parquet", "removed.parquet"
-VERSION_DIGITS = 8
 WITHDRAWN = "withdrawn index"  # kind of the note in place of a manifest that was removed: see `index.live.purge`
 
 # Why a row is removed: its asset was forgotten, its content replaced or gone in the dataset; or deleted in the index.
@@ -122,6 +122,15 @@ class Manifest(_Part):
     lineage: Lineage
 
     @property
+    def number(self) -> int:
+        """Of its entry in the log of versions."""
+        return self.version
+
+    def encoded(self) -> bytes:
+        """As an entry of the log: its creation makes the version visible, whole."""
+        return json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True).encode()
+
+    @property
     def parts(self) -> list[PartEntry]:
         """Every part that this version needs, each once."""
         shared = [part for entry in self.modalities.values() for part in (entry.coder, entry.router)]
@@ -138,35 +147,14 @@ class Manifest(_Part):
         return values | {"shared": shared}
 
 
-def publish(url: str, manifest: Manifest) -> bool:
-    """Make the version visible, whole; False where another writer published this version first."""
-    text = json.dumps(manifest.model_dump(mode="json"), indent=2, sort_keys=True)
-    return store.create_exclusive(manifest_url(url, manifest.version), text.encode())
-
-
-def published(url: str) -> list[int]:
-    """Numbers of the versions, ascending; those before the newest may be withdrawn."""
-    names = [_stem(entry.url) for entry in store.listing(store.join(url, "versions"), ".json")]
-    return sorted(int(name) for name in names if name.isdigit())
-
-
-def newest_version(url: str) -> int:
-    """0 where there is none."""
-    return max(published(url), default=0)
-
-
 def read_manifest(url: str, version: int | None = None) -> Manifest:
     """A version's manifest; None is the newest.  Raises InputError where there is none, StorageError if damaged."""
-    wanted = version or newest_version(url)
-    place = manifest_url(url, wanted)
+    wanted = version or newest_number(url)
+    place = entry_url(url, wanted)
     if not wanted or not store.exists(place):
         what = f"no version {version}" if version else "no index"
         raise InputError(f"{url}: {what} here; build one with `deglu index SPEC`, whose output is this url")
     return _parsed(store.read_bytes(place), place)
-
-
-def manifest_url(url: str, version: int) -> str:
-    return store.join(url, "versions", f"{version:0{VERSION_DIGITS}d}.json")
 
 
 def part_url(url: str, part: str) -> str:
@@ -187,7 +175,3 @@ def _parsed(data: bytes, place: str) -> Manifest:
         return Manifest.model_validate(values)
     except (ValueError, AttributeError, KeyError, RecursionError, ValidationError):
         raise StorageError(f"{place}: damaged manifest; build the index again with `deglu index SPEC`") from None
-
-
-def _stem(url: str) -> str:
-    return url.rsplit("/", 1)[-1].removesuffix(".json")

@@ -1,10 +1,10 @@
 """An index's parts on this machine: local ones where they lie, remote ones fetched once; none is trusted unread."""
 
-import hashlib
 import re
 from pathlib import Path
 
 from embed.errors import InputError, StorageError
+from embed.identity import file_sha256
 from embed.storage import store
 from index.parts.artifact import FileEntry, PartEntry, part_url
 from index.parts.checked import is_noted, note
@@ -26,7 +26,7 @@ def part_folder(url: str, entry: PartEntry, verify: bool = True) -> Path:
     """
     _check_names(entry)
     place = part_url(url, entry.name)
-    folder = local_path(place)
+    folder = store.local_path(place)
     cure = REPAIR
     if folder is None:
         # A part's name is its content, so one cache serves all versions and all indexes.
@@ -36,13 +36,8 @@ def part_folder(url: str, entry: PartEntry, verify: bool = True) -> Path:
     return folder
 
 
-def local_path(url: str) -> Path | None:
-    """The path of a local url; None for any other."""
-    return None if url.startswith(store.S3) else Path(url)
-
-
 def describe(path: Path) -> FileEntry:
-    return FileEntry(bytes=path.stat().st_size, sha256=_sha256(path))
+    return FileEntry(bytes=path.stat().st_size, sha256=file_sha256(path))
 
 
 def check(path: Path, expected: FileEntry, verify: bool = True, cure: str = REPAIR) -> None:
@@ -53,7 +48,7 @@ def check(path: Path, expected: FileEntry, verify: bool = True, cure: str = REPA
         raise StorageError(f"{path}: missing; {cure}") from None
     if size != expected.bytes:
         raise StorageError(f"{path}: {size} bytes where the manifest says {expected.bytes}; {cure}")
-    if verify and _sha256(path) != expected.sha256:
+    if verify and file_sha256(path) != expected.sha256:
         raise StorageError(f"{path}: damaged, its sha256 is not the manifest's; {cure}")
 
 
@@ -84,8 +79,3 @@ def _fetched(url: str, folder: Path) -> Path:
         return store.local_copy(url, folder)
     except InputError:
         raise StorageError(f"{url}: missing; {REPAIR}") from None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,7 +16,7 @@ from embed.storage import store
 from index.calibration.blend import spread
 from index.parts.artifact import ROWS, PartEntry, part_url
 from index.parts.copies import copies_folder
-from index.parts.local import REPAIR, check, local_path
+from index.parts.local import REPAIR, check
 
 BLOCKS, BLOCK_ROWS = 64, 256
 FLOAT16_BYTES = 2
@@ -26,10 +26,11 @@ FLOAT16_BYTES = 2
 def file_of(url: str, part: PartEntry, name: str) -> Iterator[Path]:
     """The file where it lies, or in the cache, or fetched for the moment.  Raises StorageError where it is damaged."""
     place = part_url(url, part.name)
-    local = local_path(place) or copies_folder() / part.name
-    if local_path(place) or (local / name).exists():
-        check(local / name, part.files[name])
-        yield local / name
+    local = store.local_path(place)
+    folder = local or copies_folder() / part.name
+    if local or (folder / name).exists():
+        check(folder / name, part.files[name])
+        yield folder / name
         return
     with tempfile.TemporaryDirectory(prefix="deglu-file-") as scratch:
         try:

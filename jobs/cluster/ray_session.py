@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-# Ray reads these when it is first imported: a job wants neither its advice nor its usage reports.
+# Ray reads these when it is first imported: a job needs neither its advice nor its usage reports.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 import ray.data
+import ray.exceptions
 
+from embed.errors import DegluError, WorkLeftUndone
 from embed.storage.scratch import living_folder, remove_leftovers
 
 logger = logging.getLogger(__name__)
@@ -51,6 +53,25 @@ def last_line(error: BaseException) -> str:
 def first_line(error: BaseException) -> str:
     """What went wrong at the top of an error whose bottom is advice."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()
+
+
+@contextmanager
+def plain_errors(retries: int) -> Iterator[None]:
+    """Ray's errors of what was tried `retries` times again, as ours.
+
+    What a worker has raised is raised as it was, where it is a DegluError; WorkLeftUndone where workers were lost.
+    """
+    try:
+        yield
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, DegluError):
+            raise error.cause from None
+        raise
+    except ray.exceptions.RayError as error:
+        raise WorkLeftUndone(
+            f"a worker was lost {retries + 1} times ({last_line(error)}); what is done is kept: run again, where its "
+            "memory ran out with fewer `workers`"
+        ) from None
 
 
 @contextmanager

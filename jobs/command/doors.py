@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from embed.base_spec import Spec, read_yaml
-from jobs.command.output import Result, as_result
+from jobs.command.output import Plain, Result, as_result, resolved
 from jobs.command.progress import Progress, told_if_slow
 
 
@@ -17,12 +17,14 @@ class Door:
     spec: str
     run: str
     reports: bool = False  # the function is called with (spec, progress), not (spec) alone
+    left: str = ""  # `module:name` of the function that says, for --dry-run, what is left to do
 
 
+LEFT = "jobs.planning.left:embedding_left"
 DOORS = {
     "train": Door("train.spec:TrainSpec", "jobs.training.train_model:train_model", reports=True),
-    "embed": Door("embed.spec:EmbedSpec", "jobs.embedding.embed_archive:embed_archive", reports=True),
-    "retry": Door("embed.spec:EmbedSpec", "jobs.embedding.embed_archive:retry_failures", reports=True),
+    "embed": Door("embed.spec:EmbedSpec", "jobs.embedding.embed_archive:embed_archive", reports=True, left=LEFT),
+    "retry": Door("embed.spec:EmbedSpec", "jobs.embedding.retry_failures:retry_failures", reports=True),
     "plan": Door("embed.spec:EmbedSpec", "jobs.planning.plan_archive:plan_archive", reports=True),
     "index": Door("index.spec:IndexSpec", "jobs.indexing.build_index:build_index", reports=True),
     "evaluate": Door("evaluate.spec:EvaluateSpec", "jobs.evaluation.evaluate_model:evaluate_model", reports=True),
@@ -51,6 +53,16 @@ def walk_through(verb: str, spec: Spec, progress: Progress, **options: Any) -> R
     with told_if_slow(progress, "starting: loading libraries"):
         function: Callable[..., Result | Mapping[str, Any]] = named(door.run)
     return as_result(function(spec, progress, **options) if door.reports else function(spec, **options))
+
+
+def dry_result(verb: str, spec: Spec, progress: Progress) -> Result:
+    """The spec with its defaults; of a verb that resumes, also what is left to do."""
+    shown, door = resolved(verb, spec), DOORS[verb]
+    if not door.left:
+        return shown
+    left: Plain = named(door.left)(spec, progress)
+    comments = "\n".join(f"# {line}" for line in left.words.splitlines())
+    return Plain({**shown.values, **left.values}, f"{shown.words}\n{comments}")
 
 
 def named(address: str) -> Any:

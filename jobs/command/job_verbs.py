@@ -5,9 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from embed.errors import SpecError
-from jobs.command.doors import is_training, load_spec, named, walk_through
+from jobs.command.doors import dry_result, is_training, load_spec, named, walk_through
 from jobs.command.options import AsJson, Debug, DryRun, NewVersion, Overrides, SpecPath, Where
-from jobs.command.output import resolved, show
+from jobs.command.output import show
 from jobs.command.progress import progress_on_stderr
 
 
@@ -89,7 +89,7 @@ def embed(
 
     Speech and text land in one space. The same command goes on after a stop, and tomorrow embeds what is new or
     changed. Prints the accounting: every asset is embedded, failed or skipped, and every failure is kept by name.
-    Another model or another way of cutting wants --new-version.
+    Another model or another way of cutting requires --new-version. --dry-run shows the spec and what is left to do.
 
     \b
     Example:
@@ -202,8 +202,6 @@ def _plan_training(path: str, overrides: list[str] | None, as_json: bool) -> int
 
 def _job(verb: str, path: str, overrides: list[str] | None, as_json: bool, dry_run: bool, **options: Any) -> int:
     spec = load_spec(verb, path, overrides or ())
-    if dry_run:
-        return show(resolved(verb, spec), as_json)
     with progress_on_stderr() as progress:
-        result = walk_through(verb, spec, progress, **options)
+        result = dry_result(verb, spec, progress) if dry_run else walk_through(verb, spec, progress, **options)
     return show(result, as_json)

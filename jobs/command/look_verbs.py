@@ -108,7 +108,7 @@ def verify(
       deglu verify s3://bucket/index
     """
     with progress_on_stderr() as progress:
-        result = named("jobs.verify_index:verify_any")(url, number, progress)
+        result = named("jobs.operate.verify:verify")(url, number, progress)
     return show(result, as_json)
 
 

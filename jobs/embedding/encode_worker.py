@@ -1,7 +1,7 @@
-"""The actor of embedding: a model loaded once, units in, commits and their accounting out.
+"""Worker of embedding: a Ray actor that loads the model once, encodes units and commits them.
 
 A unit is marked before it is touched and committed when it is done.  Ray starts a killed worker again and hands it
-the same units, without naming the one that killed it: the markers do, and a unit that was started TRIES times is
+the same units, without naming the one that killed it: the markers do, and a unit that was started too often is
 left to `jobs.embedding.isolate`.
 """
 
@@ -23,26 +23,25 @@ from embed.model.spec import Precision
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import words_of
 from embed.stages import EncodeUnits, Stage, cut_stage
+from jobs.cluster.attempts import ATTEMPTS, Attempts
 
-TRIES = 2  # starts of a unit that was never committed, until it is suspected of killing its worker
-TRIES_AHEAD = 3  # where it is cut ahead, both who cuts and who encodes mark it
 ELSEWHERE = "elsewhere"  # outcome of a unit that another driver has committed meanwhile
 
-# What a worker tells its driver of each unit: its ledger row, and what progress and reports want.
+# What a worker reports to its driver of each unit: its ledger row, and what progress and reports need.
 OUTCOMES = pa.schema(
     [*tables.LEDGER, pa.field("uri", pa.string()), pa.field("modality", pa.string()), pa.field("start", pa.int64()),
      pa.field("planned", pa.int64()), pa.field("precision", pa.string()),
      pa.field("note", pa.string())]
 )  # fmt: skip
 
-Row = dict[str, Any]
+Row = dict[str, Any]  # of LEDGER, or of FAILURES
 
 _since: dict[tuple[str, int, LogEnd], FoldedSince] = {}  # of this process: tasks come and go
 
 
 @dataclass(frozen=True)
-class Work:
-    """All that a worker must know; small, and sent to every one of them."""
+class WorkOrder:
+    """All that a worker must know; small, and sent to each."""
 
     job: Job
     model: str
@@ -52,22 +51,24 @@ class Work:
     ahead: bool  # units come cut already
     stall_s: float
     planned: LogEnd | None = None  # what was folded since is not done again; a retry does not look
+    attempts: Attempts = ATTEMPTS
 
     @property
-    def tries(self) -> int:
-        return TRIES_AHEAD if self.ahead else TRIES
+    def starts(self) -> int:
+        """Of a unit, until it is suspected of killing its worker."""
+        return self.attempts.starts_ahead if self.ahead else self.attempts.starts
 
     def stage(self) -> Stage:
         return cut_stage(self.cutting, words_of(self.model))
 
 
-def cut_ahead(work: Work) -> Any:
+def cut_ahead(order: WorkOrder) -> Any:
     """UNITS to CUTS by tasks, before the actors: marked here too, since damage kills decoders."""
 
     def run(units: pa.Table) -> pa.Table:
-        with time_limit(work.stall_s):
-            units, _ = startable(work, units)
-            return work.stage().run(units) if units.num_rows else tables.CUTS.empty_table()
+        with time_limit(order.stall_s):
+            units, _ = startable(order, units)
+            return order.stage().run(units) if units.num_rows else tables.CUTS.empty_table()
 
     return run
 
@@ -75,78 +76,77 @@ def cut_ahead(work: Work) -> Any:
 class EncodeWorker:
     """UNITS (or CUTS, where they are cut ahead) to OUTCOMES; each unit's rows and failures are committed on the way."""
 
-    def __init__(self, work: Work) -> None:
-        import torch  # here, since drivers, and tasks that cut and fold, import this module and want none of it
+    def __init__(self, order: WorkOrder) -> None:
+        import torch  # here, since drivers, and tasks that cut and fold, import this module and do without it
 
         from embed.model.weights import load_model
 
         cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
         torch.set_num_threads(max(1, int(cpus)))
-        self._work = work
-        self._encoder = load_model(work.model, "cuda" if work.gpu else "cpu", work.precision)
-        self._cut = None if work.ahead else work.stage()
-        self._told = 0  # halvings of the budget that the driver knows of
+        self._order = order
+        self._encoder = load_model(order.model, "cuda" if order.gpu else "cpu", order.precision)
+        self._cut = None if order.ahead else order.stage()
+        self._reported = 0  # halvings of the budget that the driver knows of
 
     def __call__(self, units: pa.Table) -> pa.Table:
-        with time_limit(self._work.stall_s):
-            todo, done = startable(self._work, units)
+        with time_limit(self._order.stall_s):
+            todo, done = startable(self._order, units)
             ledgers = EncodeUnits(self._encoder, self._commit)(self._cut_units(todo))
         precision = self._encoder.precision
-        told = outcomes(todo, ledgers, precision, self._note())
-        return pa.concat_tables([outcomes(done, _elsewhere(done), precision), told])
+        mine = outcomes(todo, ledgers, precision, self._note())
+        return pa.concat_tables([outcomes(done, _elsewhere(done), precision), mine])
 
     def piece(self, units: pa.Table) -> list[tuple[pa.Table, Row, list[Row]]]:
         """Rows, ledger row and failures of each unit, or part of one, not committed: for `jobs.embedding.isolate`."""
         found: list[tuple[pa.Table, Row, list[Row]]] = []
-        with time_limit(self._work.stall_s):
+        with time_limit(self._order.stall_s):
             collect = EncodeUnits(self._encoder, lambda rows, ledger, failures: found.append((rows, ledger, failures)))
             collect(self._stage().run(units))
         return found
 
     def _stage(self) -> Stage:
-        return self._cut or self._work.stage()
+        return self._cut or self._order.stage()
 
     def _cut_units(self, units: pa.Table) -> pa.Table:
         return self._cut.run(units) if self._cut else units
 
     def _commit(self, rows: pa.Table, ledger: Row, failures: list[Row]) -> None:
-        commit_unit(self._work.job, rows, ledger, pa.Table.from_pylist(failures, schema=tables.FAILURES))
+        commit_unit(self._order.job, rows, ledger, pa.Table.from_pylist(failures, schema=tables.FAILURES))
 
     def _note(self) -> str | None:
         halvings = int(getattr(self._encoder, "budget_halvings", 0))
-        told, self._told = self._told, halvings
-        if halvings == told:
+        reported, self._reported = self._reported, halvings
+        if halvings == reported:
             return None
         return f"out of memory on the accelerator: batches are 1/{2**halvings} of their size from now on"
 
 
-def startable(work: Work, units: pa.Table) -> tuple[pa.Table, pa.Table]:
+def startable(order: WorkOrder, units: pa.Table) -> tuple[pa.Table, pa.Table]:
     """The units to work on now, marked as started; and those that are committed already."""
     ids = units["unit_id"].to_pylist()
-    committed = staged_of(work.job, ids)
-    committed |= _folded(work, [unit for unit in ids if unit not in committed])
+    committed = staged_of(order.job, ids)
+    committed |= _folded(order, [unit for unit in ids if unit not in committed])
     done = pa.array([unit in committed for unit in ids], pa.bool_())
     todo = units.filter(pa.compute.invert(done))
-    # Counted as marked: a unit is suspect once it has had its tries before this one.
-    counts = mark_attempts(work.job, todo["unit_id"].to_pylist())
-    fresh = pa.array([counts[unit] <= work.tries for unit in todo["unit_id"].to_pylist()], pa.bool_())
+    # Counted as marked: a unit is suspect once it has had its starts before this one.
+    counts = mark_attempts(order.job, todo["unit_id"].to_pylist())
+    fresh = pa.array([counts[unit] <= order.starts for unit in todo["unit_id"].to_pylist()], pa.bool_())
     return todo.filter(fresh), units.filter(done)
 
 
-def _folded(work: Work, unit_ids: list[bytes]) -> set[bytes]:
+def _folded(order: WorkOrder, unit_ids: list[bytes]) -> set[bytes]:
     """Which of these a version or draft holds since the run was planned: staging has forgotten them."""
-    if work.planned is None:
+    if order.planned is None:
         return set()
-    key = work.job.url, work.job.number, work.planned
+    key = order.job.url, order.job.number, order.planned
     if key not in _since:
-        _since[key] = FoldedSince(work.job, work.planned)
+        _since[key] = FoldedSince(order.job, order.planned)
     return _since[key].holds(unit_ids)
 
 
 def outcomes(units: pa.Table, ledgers: pa.Table, precision: str, note: str | None = None) -> pa.Table:
     """OUTCOMES of units and their ledger rows, in one order; the note goes with the first."""
-    told = units.select(["uri", "modality", "start", "planned"])
-    more = {name: told[name].combine_chunks() for name in told.column_names}
+    more = {name: units[name].combine_chunks() for name in ("uri", "modality", "start", "planned")}
     more["precision"] = pa.repeat(pa.scalar(precision), units.num_rows)
     more["note"] = pa.array([note, *[None] * (units.num_rows - 1)][: units.num_rows], pa.string())
     for name, column in more.items():

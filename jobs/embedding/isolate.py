@@ -1,9 +1,9 @@
-"""Units that kill their worker: each alone in an actor of its own, halved until what kills is small enough to bury.
+"""Isolation of units that crash their worker: bisected until the part that does is small enough to record as failed.
 
-    whole -> dies twice -> halves -> ... -> a stretch of ten seconds that dies twice: a failure, with its place
+    whole -> crashes twice -> halves -> ... -> a stretch of ten seconds that crashes twice: a failure, with its place
 
-What survives is kept: a unit has the same segments however it is narrowed (see `embed.segmentation.units`).  A healthy
-unit, started twice because a machine was switched off, comes through here whole.
+Each unit has an actor to itself.  What survives is kept: a unit has the same segments however it is narrowed (see
+`embed.segmentation.units`).  A healthy unit, started twice because a machine was switched off, comes through whole.
 """
 
 from collections.abc import Callable
@@ -17,34 +17,34 @@ import ray.exceptions
 from embed import tables
 from embed.accounting import EMBEDDED, FAILED, SKIPPED
 from embed.dataset.staging import commit_unit, mark_attempts
-from jobs.embedding.encode_worker import EncodeWorker, Work, outcomes
+from embed.tables import Unit
+from jobs.embedding.encode_worker import EncodeWorker, WorkOrder, outcomes
 
-DEATHS = 2  # of one piece, until it is halved or buried
 LEAST = {"audio": 10_000, "txt": 4_096, "jsonl": 4_096, "csv": 16, "parquet": 16}  # ms, bytes, rows
 
-Row = dict[str, Any]
+Row = dict[str, Any]  # of LEDGER, or of FAILURES
 Part = tuple[pa.Table, Row, list[Row]]  # rows, ledger row, failures
 
 
 class Died(Exception):
-    """The worker that held a piece is gone; says how."""
+    """The worker of a piece is gone; the message says how."""
 
 
 @dataclass
 class Isolation:
     """Workers one after another, each alive until a piece kills it."""
 
-    work: Work
+    order: WorkOrder
     cpus: float
     gpus: float
     deaths: int = 0
     _actor: Any = field(default=None, repr=False)
 
-    def __call__(self, unit: Row) -> Part:
+    def __call__(self, unit: Unit) -> Part:
         """The part of a unit.  Raises Died."""
         if self._actor is None:
             remote = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_restarts=0)(EncodeWorker)
-            self._actor = remote.remote(self.work)
+            self._actor = remote.remote(self.order)
         try:
             found: list[Part] = ray.get(self._actor.piece.remote(table_of(unit)))
         except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
@@ -58,32 +58,33 @@ class Isolation:
             self._actor = None
 
 
-def embed_alone(work: Work, units: pa.Table, isolation: Isolation, observe: Callable[[pa.Table], None]) -> None:
+def embed_alone(order: WorkOrder, units: pa.Table, isolation: Isolation, observe: Callable[[pa.Table], None]) -> None:
     """Commit every one of the units, whatever is in them; `observe` gets their OUTCOMES one by one."""
-    for unit in units.to_pylist():
-        mark_attempts(work.job, [unit["unit_id"]])
-        rows, ledger, failures = joined(unit, parts_of(unit, isolation), work)
-        commit_unit(work.job, rows, ledger, pa.Table.from_pylist(failures, schema=tables.FAILURES))
-        told = pa.Table.from_pylist([ledger], schema=tables.LEDGER)
-        observe(outcomes(table_of(unit), told, work.precision))
+    rest: list[Unit] = units.to_pylist()
+    for unit in rest:
+        mark_attempts(order.job, [unit["unit_id"]])
+        rows, ledger, failures = joined(unit, parts_of(unit, isolation, order.attempts.piece_deaths), order)
+        commit_unit(order.job, rows, ledger, pa.Table.from_pylist(failures, schema=tables.FAILURES))
+        row = pa.Table.from_pylist([ledger], schema=tables.LEDGER)
+        observe(outcomes(table_of(unit), row, order.precision))
 
 
-def parts_of(unit: Row, attempt: Callable[[Row], Part]) -> list[Part]:
+def parts_of(unit: Unit, attempt: Callable[[Unit], Part], deaths: int) -> list[Part]:
     """The parts of a unit that could be embedded, and a failure for each that could not, in order."""
     how = ""
-    for _ in range(DEATHS):
+    for _ in range(deaths):
         try:
             return [attempt(unit)]
         except Died as death:
             how = str(death)
     pieces = halves(unit)
     if not pieces:
-        return [buried(unit, how)]
-    return [part for piece in pieces for part in parts_of(piece, attempt)]
+        return [failed_part(unit, how, deaths)]
+    return [part for piece in pieces for part in parts_of(piece, attempt, deaths)]
 
 
-def halves(unit: Row) -> list[Row]:
-    """Two units of half the span each, or none where it is too small, or cannot be told how large it is."""
+def halves(unit: Unit) -> list[Unit]:
+    """Two units of half the span each, or none where it is too small, or of unknown size."""
     start, length = unit["start"], _length(unit)
     if unit["format"] not in LEAST or length < 2 * LEAST[unit["format"]]:
         return []
@@ -91,32 +92,36 @@ def halves(unit: Row) -> list[Row]:
     return [{**unit, "end": middle, "planned": planned}, {**unit, "start": middle, "planned": planned}]
 
 
-def buried(unit: Row, how: str) -> Part:
+def failed_part(unit: Unit, how: str, deaths: int) -> Part:
     """Nothing but a failure: all of the span is lost."""
     lost_s = _length(unit) / 1000 if unit["modality"] == tables.SPEECH else 0.0
     ledger = {
-        **{name: unit[name] for name in ("unit_id", "asset_id", "content_version")},
+        "unit_id": unit["unit_id"], "asset_id": unit["asset_id"], "content_version": unit["content_version"],
         "outcome": FAILED, "rows": 0, "decoded_s": lost_s, "embedded_s": 0.0, "not_speech_s": 0.0, "lost_s": lost_s,
     }  # fmt: skip
     failure = {
-        **{name: unit[name] for name in ("unit_id", "asset_id", "uri", "start", "end")},
+        "unit_id": unit["unit_id"],
+        "asset_id": unit["asset_id"],
+        "uri": unit["uri"],
+        "start": unit["start"],
+        "end": unit["end"],
         "stage": "worker",
         "error_class": "WorkerDied",
-        "message": f"{unit['url']}: {how}, {DEATHS} times over this span",
+        "message": f"{unit['url']}: {how}, {deaths} times over this span",
         "lost_s": lost_s,
-        "attempts": DEATHS,
+        "attempts": deaths,
     }
     return tables.rows(1).empty_table(), ledger, [failure]
 
 
-def joined(unit: Row, parts: list[Part], work: Work) -> Part:
+def joined(unit: Unit, parts: list[Part], order: WorkOrder) -> Part:
     """One part of all: what a unit commits."""
-    schema = tables.rows(work.job.dims[0])
+    schema = tables.rows(order.job.dims[0])
     rows = [rows.cast(schema) for rows, _, _ in parts if rows.num_rows]
     table = pa.concat_tables(rows) if rows else schema.empty_table()
     failures = [failure for _, _, some in parts for failure in some]
     ledger = {
-        **{name: unit[name] for name in ("unit_id", "asset_id", "content_version")},
+        "unit_id": unit["unit_id"], "asset_id": unit["asset_id"], "content_version": unit["content_version"],
         "outcome": EMBEDDED if table.num_rows else FAILED if failures else SKIPPED,
         "rows": table.num_rows,
         **{name: sum(one[name] for _, one, _ in parts) for name in
@@ -126,18 +131,18 @@ def joined(unit: Row, parts: list[Part], work: Work) -> Part:
 
 
 def how(error: Exception) -> str:
-    """In words for people: what Ray says of a death is a page."""
-    told = str(error).lower()
-    if "out of memory" in told or "oom" in told or isinstance(error, ray.exceptions.OutOfMemoryError):
-        return "the worker was killed for want of memory"
+    """A cause in a few words: Ray's own message is a page long."""
+    message = str(error).lower()
+    if "out of memory" in message or "oom" in message or isinstance(error, ray.exceptions.OutOfMemoryError):
+        return "the worker ran out of memory and was killed"
     return "the worker died (a crash in a native library, a hang, or a kill)"
 
 
-def table_of(unit: Row) -> pa.Table:
+def table_of(unit: Unit) -> pa.Table:
     return pa.Table.from_pylist([unit], schema=tables.UNITS)
 
 
-def _length(unit: Row) -> int:
+def _length(unit: Unit) -> int:
     """Of the span, in its own measure; by what was planned where it runs to the end."""
     if unit["end"] is not None:
         return int(unit["end"] - unit["start"])

@@ -1,4 +1,4 @@
-"""What a worker is handed at a time: one unit, or several small neighbours that together make about one.
+"""Parcels: what a worker gets at a time, one unit, or several small neighbours that together make about one.
 
 A recording of an hour is six units, and six parcels; a thousand clips of three seconds are five parcels, so that
 they share batches and storage waits.  A kill loses what one parcel holds: never more than a unit's worth.

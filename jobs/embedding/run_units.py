@@ -1,7 +1,7 @@
-"""The loop of embedding: run what is left, see what was committed, until nothing is left.
+"""Loop of embedding: run what is left, look at what was committed, until nothing is left.
 
     plan(left) -> waves of parcels -> Ray Data: (cut by tasks ->) encode and commit by actors -> observe
-                                                                  units that kill their worker -> jobs.isolate
+                                                                  units that kill their worker -> isolate
 
 - A parcel is one block of Ray Data, a row of it one unit: what is lost with a worker is what it had in hand.
 - A wave is bounded, so that the plan of a large archive is not in Ray's memory all at once.
@@ -21,22 +21,22 @@ import ray.data
 import ray.exceptions
 
 from embed.dataset.job import Job
-from embed.dataset.publish import committed, fold
+from embed.dataset.publish import committed, publish_draft
 from embed.dataset.staging import attempts, staged
 from embed.errors import DegluError, SpecError, WorkLeftUndone
 from embed.spec import EmbedSpec
 from embed.tables import ID
+from jobs.cluster.attempts import ATTEMPTS, Attempts
 from jobs.cluster.ray_session import last_line
 from jobs.command.terminal import many
-from jobs.embedding.encode_worker import EncodeWorker, Work, cut_ahead
+from jobs.embedding.encode_worker import EncodeWorker, WorkOrder, cut_ahead
 from jobs.embedding.isolate import Isolation, embed_alone
 from jobs.embedding.parcels import parcels
 from jobs.embedding.watch import Hopeless, Watch
 
 WAVE = 2_000  # parcels
-FRUITLESS = 3  # passes in which nothing was committed, until the job gives up
 FOLD_UNITS, FOLD_BYTES = 5_000, 64 << 20  # staged, until they are folded
-ROW_BYTES = 250  # beside the vector
+ROW_BYTES = 250  # without the vector
 
 log = logging.getLogger(__name__)
 
@@ -45,19 +45,21 @@ class TooManyFailed(WorkLeftUndone):
     """More assets failed than the spec allows: the job was stopped early."""
 
 
-def run_units(spec: EmbedSpec, work: Work, todo: pa.Table, assets: int, watch: Watch) -> None:
+def run_units(spec: EmbedSpec, order: WorkOrder, todo: pa.Table, assets: int, watch: Watch) -> None:
     """Commit all of `todo`.  Raises WorkLeftUndone naming units that no pass could finish, TooManyFailed."""
     watch.in_hand = lambda: _in_hand(loop, todo)
-    loop = _Loop(spec, work, watch, Hopeless(todo, assets, spec.max_failed_fraction), Folder(work.job))
-    difficult, state, fruitless, reason = _tried(todo, work), (0, 0), 0, ""
-    while todo.num_rows and fruitless < FRUITLESS:
+    loop = _Loop(
+        spec, order, watch, Hopeless(todo, assets, spec.max_failed_fraction), Folder(order.job, order.attempts)
+    )
+    difficult, state, fruitless, reason = _tried(todo, order), (0, 0), 0, ""
+    while todo.num_rows and fruitless < order.attempts.fruitless_passes:
         try:
             loop.run(todo.filter(pc.invert(difficult))) if not all(difficult.to_pylist()) else loop.isolate(todo)
         except ray.exceptions.RayError as error:
             reason = last_line(error)
             watch.restarted(f"the pass was cut short: {reason}")
         todo = loop.left(todo)
-        difficult = _tried(todo, work)
+        difficult = _tried(todo, order)
         before, state = state, (todo.num_rows, pc.sum(difficult, min_count=0).as_py())
         fruitless = fruitless + 1 if state == before else 0
     loop.folder.finish()
@@ -70,7 +72,7 @@ class _Loop:
     """What all passes share."""
 
     spec: EmbedSpec
-    work: Work
+    order: WorkOrder
     watch: Watch
     hopeless: Hopeless
     folder: "Folder"
@@ -78,7 +80,7 @@ class _Loop:
 
     def left(self, units: pa.Table) -> pa.Table:
         """Those that are not committed; to a retry, what the ledger held before says nothing."""
-        job, is_retry = self.work.job, self.work.planned is None
+        job, is_retry = self.order.job, self.order.planned is None
         done = pa.array([*staged(job), *self.observed], ID) if is_retry else committed(job)
         return units.filter(pc.invert(pc.is_in(units["unit_id"], value_set=done)))
 
@@ -100,15 +102,15 @@ class _Loop:
         self.watch.progress.note(
             f"{many(units.num_rows, 'unit')} were started before and not finished: each runs alone now"
         )
-        alone = Isolation(self.work, *self._resources())
+        alone = Isolation(self.order, *self._resources())
         try:
-            embed_alone(self.work, units, alone, self._observe)
+            embed_alone(self.order, units, alone, self._observe)
         finally:
             alone.close()
             self.watch.update(restarts=self.watch.run.restarts + alone.deaths)
 
     def _observe(self, outcomes: pa.Table) -> None:
-        if self.work.planned is None:
+        if self.order.planned is None:
             self.observed.update(outcomes["unit_id"].to_pylist())
         self.watch.observe(outcomes)
         self.folder.after(outcomes)
@@ -117,7 +119,7 @@ class _Loop:
             raise TooManyFailed(
                 f"stopped early: {self.hopeless.failed} of {many(self.hopeless.assets, 'asset')} failed, more than"
                 f" max_failed_fraction = {self.spec.max_failed_fraction:g} allows; what is done is kept:"
-                f" see deglu failures {self.work.job.url}"
+                f" see deglu failures {self.order.job.url}"
             )
 
     def _stream(self, blocks: list[pa.Table]) -> Any:
@@ -128,11 +130,11 @@ class _Loop:
         """
         cpus, gpus = self._resources()
         units = ray.data.from_arrow(blocks)
-        if self.work.ahead:
-            units = units.map_batches(cut_ahead(self.work), batch_size=None, batch_format="pyarrow", num_cpus=1)
+        if self.order.ahead:
+            units = units.map_batches(cut_ahead(self.order), batch_size=None, batch_format="pyarrow", num_cpus=1)
         outcomes = units.map_batches(
             EncodeWorker,
-            fn_constructor_kwargs={"work": self.work},
+            fn_constructor_kwargs={"order": self.order},
             batch_size=None,
             batch_format="pyarrow",
             # Whatever a cluster has lost, one worker is enough to go on.
@@ -144,8 +146,8 @@ class _Loop:
 
     def _resources(self) -> tuple[float, float]:
         """Cores and GPUs of one worker."""
-        ahead = self.work.ahead or self.work.gpu
-        return (1.0 if ahead else cores_of_each(self.spec.workers, node_cores())), float(self.work.gpu)
+        ahead = self.order.ahead or self.order.gpu
+        return (1.0 if ahead else cores_of_each(self.spec.workers, node_cores())), float(self.order.gpu)
 
 
 @dataclass
@@ -153,6 +155,7 @@ class Folder:
     """Folds staged units into data files while others are embedded; a Ray task, one at a time."""
 
     job: Job
+    attempts: Attempts = ATTEMPTS
     units: int = 0
     size_bytes: int = 0
     _task: Any = field(default=None, repr=False)
@@ -163,7 +166,7 @@ class Folder:
         self.size_bytes += rows * (2 * self.job.dims[0] + ROW_BYTES)
         if (self.units >= FOLD_UNITS or self.size_bytes >= FOLD_BYTES) and self._is_idle():
             self.units = self.size_bytes = 0
-            self._task = ray.remote(num_cpus=0, max_retries=1)(fold).remote(self.job)
+            self._task = ray.remote(num_cpus=0, max_retries=self.attempts.fold_retries)(publish_draft).remote(self.job)
 
     def finish(self) -> None:
         """Wait for the one that runs; the publisher folds the rest."""
@@ -204,15 +207,15 @@ def cores_of_each(workers: int, nodes: Sequence[float]) -> float:
     return float(next(fitting, 1))
 
 
-def _tried(todo: pa.Table, work: Work) -> pa.Array:
-    """Which units had all their tries, in this run or before."""
-    counts = attempts(work.job)
-    return pa.array([counts.get(unit, 0) >= work.tries for unit in todo["unit_id"].to_pylist()], pa.bool_())
+def _tried(todo: pa.Table, order: WorkOrder) -> pa.Array:
+    """Which units had all their starts, in this run or before."""
+    counts = attempts(order.job)
+    return pa.array([counts.get(unit, 0) >= order.starts for unit in todo["unit_id"].to_pylist()], pa.bool_())
 
 
 def _in_hand(loop: _Loop, todo: pa.Table) -> list[str]:
     """Uris of units that were started and are not committed; two listings."""
-    started = pa.array(list(attempts(loop.work.job)), ID)
+    started = pa.array(list(attempts(loop.order.job)), ID)
     return [str(uri) for uri in loop.left(todo.filter(pc.is_in(todo["unit_id"], value_set=started)))["uri"].to_pylist()]
 
 

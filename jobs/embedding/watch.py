@@ -1,6 +1,6 @@
-"""The driver's eye on a run: counts what workers report, keeps `runs/<id>.json` fresh, names what hangs.
+"""Tracking of a run from its driver: counts what workers report, keeps `runs/<id>.json` fresh, names units that hang.
 
-Storage hears of a run every few seconds, so that `deglu status` needs no cluster, and two drivers know of each other.
+The run is written to storage every few seconds: `deglu status` needs no cluster, and two drivers know of each other.
 """
 
 import logging
@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from embed.accounting import EMBEDDED, FAILED
 from embed.amount import Amount
-from embed.dataset.runs import SEEN_EVERY_S, Run, moment, write_run
+from embed.dataset.job import Job
+from embed.dataset.runs import SEEN_EVERY_S, Run, begin_run, moment, write_run
 from embed.errors import DegluError
 from embed.tables import SPEECH
 from jobs.command.progress import Progress
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Watch:
-    """A run, as it goes; used as a context, it says in storage how the run ended."""
+    """A run, as it goes; used as a context, it writes to storage how the run ended."""
 
     def __init__(self, url: str, run: Run, progress: Progress, slow_after_s: float = SLOW_AFTER_S) -> None:
         self.run, self.progress = run, progress
@@ -37,6 +38,11 @@ class Watch:
         self._lock, self._over = threading.Lock(), threading.Event()
         self._moved = time.monotonic()
         self._thread = threading.Thread(target=self._beat, daemon=True, name="watch")
+
+    @classmethod
+    def of(cls, job: Job, workers: int, progress: Progress) -> Self:
+        """A new run of this job."""
+        return cls(job.url, begin_run(workers).model_copy(update={"job": job.number}), progress)
 
     def __enter__(self) -> Self:
         write_run(self._url, self.run)

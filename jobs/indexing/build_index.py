@@ -8,7 +8,7 @@ from typing import Any
 
 from embed.dataset import VectorsDataset, open_dataset
 from embed.dataset.job import read_job
-from embed.dataset.log import version_url
+from embed.storage.numbered_log import entry_url
 from embed.storage.store import read_bytes
 from index.building.build import build
 from index.building.survey import InTasks, here
@@ -56,7 +56,7 @@ def build_index(
 
 def lineage_of(dataset: VectorsDataset) -> Lineage:
     """Where the rows come from, so that the index can say it when the dataset has moved or is gone."""
-    place, job = version_url(dataset.url, dataset.info.number), read_job(dataset.url, dataset.info.job)
+    place, job = entry_url(dataset.url, dataset.info.number), read_job(dataset.url, dataset.info.job)
     return Lineage(
         url=dataset.url,
         version=dataset.info.number,

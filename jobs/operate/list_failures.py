@@ -5,11 +5,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from embed.archive.inputs import modality_of
 from embed.dataset import VectorsDataset
 from embed.dataset.job import Job, read_job
 from embed.dataset.log import head, newest_version
 from embed.dataset.staging import read_units, staged
+from embed.file_kinds import modality_of
 from embed.tables import FAILURES, SPEECH
 from jobs.command.output import Plain
 from jobs.command.terminal import add_row, drawn, duration, many, table_of

@@ -1,4 +1,4 @@
-"""A run of `deglu embed` told from what it left in storage: the same numbers as its own progress."""
+"""Run of `deglu embed` as text, from what it has written to storage: the same numbers as its own progress."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -52,6 +52,20 @@ def run_words(told: Mapping[str, Any]) -> list[str]:
     if told["note"]:
         lines.append(f"note     {told['note']}")
     return lines
+
+
+def run_summary(run: Run) -> list[str]:
+    """One line for the report of a run: planned against done, and the pace; none where nothing was to be done."""
+    if not run.done.units:
+        return []
+    planned, meter = run.planned - run.before, meter_of(run)
+    sound = f", {duration(planned.sound_s)} of sound" if planned.sound_s else ""
+    pace = f", {meter.times_real:.1f}x real time" if meter.times_real else ""
+    restarts = f", {many(run.restarts, 'restart')} of workers" if run.restarts else ""
+    return [
+        f"run      {many(planned.units, 'unit')} planned{sound}; {run.done.units} done in {duration(meter.elapsed_s)}"
+        f"{pace}, {run.precision} on {run.device}{restarts}"
+    ]
 
 
 def _headline(told: Mapping[str, Any]) -> str:

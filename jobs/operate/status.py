@@ -17,7 +17,7 @@ from embed.dataset.version import Version
 from embed.tables import ID, SPEECH, TEXT
 from jobs.command.output import Plain
 from jobs.command.terminal import many
-from jobs.operate.accounts import coverage, coverage_in_words
+from jobs.operate.accounts import accounting_text, coverage
 from jobs.operate.run_words import run_document, run_words
 
 RUNS = 5  # that are looked at: more drivers at once there will not be
@@ -118,14 +118,11 @@ def _waiting_in_words(document: Mapping[str, Any]) -> list[str]:
 
 
 def _published_in_words(url: str, published: Mapping[str, Any], info: Version) -> list[str]:
-    a, assets = info.accounting, published["assets"]
+    assets = published["assets"]
     return [
         f"version  {published['version']} of {published['created']}: {published['rows']:,} vectors, "
         f"{published['bytes'] / 1e6:.1f} MB",
         f"assets   {assets['listed']} listed, {assets[SPEECH]} of speech and {assets[TEXT]} of text",
-        f"units    {a.units} listed = {a.embedded} embedded + {a.failed} failed + {a.skipped} skipped",
-        f"seconds  {a.decoded_s:.1f} decoded = {a.embedded_s:.1f} embedded + {a.not_speech_s:.1f} not speech"
-        f" + {a.lost_s:.1f} lost",
-        *coverage_in_words(a),
+        *accounting_text(info.accounting),
         f"failures {published['failures']}" + (f"; see with: deglu failures {url}" if published["failures"] else ""),
     ]

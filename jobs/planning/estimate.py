@@ -1,4 +1,4 @@
-"""The arithmetic of `deglu plan`: from what is left and the pace of a sample to vectors, requests, time and price."""
+"""Estimate of `deglu plan`: from what is left and the pace of a sample to vectors, requests, time and price."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from embed.amount import Amount
 from embed.spec import Rates
 
-PIPELINE = 0.92  # share of the sample's pace that a worker keeps beside storage and Ray (NOTES, 2026-11-22)
-READ_BYTES = 1 << 20  # of one request, as embed.store reads ahead
-FILE_BYTES = 64 << 20  # of a data file, as embed.compact writes them
+PIPELINE = 0.92  # share of the sample's pace that a worker keeps next to storage and Ray (NOTES, 2026-11-22)
+READ_BYTES = 1 << 20  # of one request, as embed.storage.s3_stream reads ahead
+FILE_BYTES = 64 << 20  # of a data file, as embed.dataset.data_files writes them
 LISTED_AT_ONCE = 1_000  # objects in one answer to LIST
-BEAT_S = 15  # embed.runs.SEEN_EVERY_S
+BEAT_S = 15  # embed.dataset.runs.SEEN_EVERY_S
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Pace:
         return self.rows / self.amount if self.amount else 0.0
 
     def worker_s(self, amount: float, gpu: bool) -> float:
-        """What that much takes one worker; beside a GPU others cut for it."""
+        """What that much takes one worker; next to a GPU others cut for it."""
         took_s = self.encode_s if gpu else self.cut_s + self.encode_s
         return amount * took_s / self.amount if self.amount else 0.0
 
@@ -39,8 +39,8 @@ class Source:
 
     assets: int  # listed, and each looked into
     size_bytes: float  # of what is left
-    on_s3: bool
-    output_on_s3: bool
+    remote: bool
+    output_remote: bool
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def estimate(
     gpu: bool,
     rates: Rates,
 ) -> Estimate:
-    """Of all that is left.  A modality that is left and has no pace counts as nothing: say so beside it.
+    """Of all that is left.  A modality that is left and has no pace counts as nothing: say so next to it.
 
     A row is stored as 2 `dim` bytes of vector and its provenance as measured.  Workers share the units evenly, and
     keep PIPELINE of the sample's pace.
@@ -118,10 +118,10 @@ def requests(units: int, source: Source, stored_bytes: int, wall_s: float) -> Re
     what is staged for each thousand units.  A PUT every 15 seconds says that the run lives.
     """
     put = get = listed = 0
-    if source.on_s3:
+    if source.remote:
         listed += -(-source.assets // LISTED_AT_ONCE)
         get += 2 * source.assets + 2 * units + -(-round(source.size_bytes) // READ_BYTES)
-    if source.output_on_s3 and units:
+    if source.output_remote and units:
         files = -(-stored_bytes // FILE_BYTES) or 1
         listed += files + -(-units // LISTED_AT_ONCE)
         put += 2 * units + 5 * files + round(wall_s / BEAT_S)

@@ -1,4 +1,4 @@
-"""A short timed try of the real cut and encode, on this machine, to tell the pace of the whole.
+"""Sample of an archive: a short timed run of the real cut and encode on this machine, for the pace of the whole.
 
 Pieces are taken spread over what is left: from the middle of the first, second and third part of it.
 """
@@ -14,14 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import torch
 
 from embed.dataset.data_files import REPEATING
 from embed.encoder import SAMPLE_RATE, Encoder
 from embed.errors import DegluError
 from embed.segmentation.units import ROWS_OF
 from embed.stages import EncodeUnits, Stage
-from embed.tables import SPEECH, TEXT, UNITS
+from embed.tables import SPEECH, TEXT, UNITS, Unit
 from jobs.planning.estimate import Pace
 
 PIECES = 3
@@ -31,7 +30,7 @@ TEXT_BYTES = 32_768  # of each piece: some forty passages
 TEXT_ROWS = 64
 BUDGET_S = 20.0  # of wall clock, in all
 
-Row = dict[str, Any]
+Row = dict[str, Any]  # of LEDGER
 
 
 @dataclass
@@ -102,7 +101,7 @@ def row_bytes(tables: Sequence[pa.Table]) -> float:
     return float(size / metadata.num_rows)
 
 
-def _pieces(units: pa.Table, assets: pa.Table) -> Iterator[Row]:
+def _pieces(units: pa.Table, assets: pa.Table) -> Iterator[Unit]:
     """Units in the middle of each third, by what is planned; the modalities take turns."""
     kinds = [units.filter(pc.equal(units["modality"], modality)) for modality in (SPEECH, TEXT)]
     places = [_spread(kind["planned"].to_numpy()) for kind in kinds]
@@ -112,7 +111,7 @@ def _pieces(units: pa.Table, assets: pa.Table) -> Iterator[Row]:
                 yield _closed(kind.slice(found[turn], 1).to_pylist()[0], assets)
 
 
-def _closed(unit: Row, assets: pa.Table) -> Row:
+def _closed(unit: Unit, assets: pa.Table) -> Unit:
     """The last unit of a table with its end, so that a share of its rows is a share of its bytes."""
     if unit["end"] is not None or unit["format"] not in ROWS_OF:
         return unit
@@ -129,7 +128,7 @@ def _spread(planned: Any) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def _narrowed(unit: Row, sound_ms: int) -> Row:
+def _narrowed(unit: Unit, sound_ms: int) -> Unit:
     """The unit's first part: a unit that is narrowed gives the segments that start in there."""
     start, end = unit["start"], unit["end"]
     if unit["modality"] == SPEECH:
@@ -151,7 +150,7 @@ def _sound_ms(tally: _Tally, left_s: float) -> int:
     return int(min(max(1000 * pace * left_s / PIECES, FIRST_SOUND_MS), SOUND_MS))
 
 
-def _try(unit: Row, encoder: Encoder, cut: Stage, tally: _Tally, clock: Callable[[], float]) -> bool:
+def _try(unit: Unit, encoder: Encoder, cut: Stage, tally: _Tally, clock: Callable[[], float]) -> bool:
     found: list[tuple[pa.Table, Row]] = []
     begun = clock()
     try:
@@ -182,6 +181,8 @@ def _warm_up(encoder: Encoder, modalities: set[str]) -> None:
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
+    import torch  # late: planning lists without it
+
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

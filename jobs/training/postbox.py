@@ -16,9 +16,9 @@ from ray.actor import ActorHandle
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from embed.errors import WorkLeftUndone
+from jobs.cluster.attempts import ATTEMPTS, Attempts
 from train.events import Event
 
-RESTARTS = 4  # in a row that kept no further step; then something is wrong that will not pass
 EVERY_S = 0.3
 
 
@@ -45,7 +45,8 @@ Told = Event | Began | Kept
 class Postbox:
     """Runs as an actor."""
 
-    def __init__(self) -> None:
+    def __init__(self, attempts: Attempts = ATTEMPTS) -> None:
+        self._restarts = attempts.restarts
         self._told: list[Told] = []
         self._starts = 0
         self._furthest = -1
@@ -65,11 +66,11 @@ class Postbox:
     def start(self) -> None:
         """A group of workers is about to start."""
         self._starts += 1
-        if self._starts > RESTARTS:
+        if self._starts > self._restarts:
             self.give_up(
                 WorkLeftUndone(
-                    f"the workers were lost {RESTARTS} times in a row before they had kept a step; what was kept stays."
-                    " Look for memory (lower optimiser.micro_batch or workers), keep more often"
+                    f"the workers were lost {self._restarts} times in a row before they had kept a step; what was kept"
+                    " stays. Look for memory (lower optimiser.micro_batch or workers), keep more often"
                     " (checkpoints.every_steps), then run again"
                 )
             )

@@ -18,6 +18,7 @@ from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import SegmentSpec
 from embed.segmentation.units import plan_units
 from embed.storage import store
+from embed.tables import CutUnit
 from evaluate.bench.embed.long_recordings import KINDS, write_long
 from tests.embed.mutations import by_ffmpeg, by_soundfile
 from tests.embed.test_fuzz import NoWords, wrongs
@@ -27,7 +28,7 @@ RATE = 16_000
 READ_AHEAD_MB = 4  # what storage may fetch beyond what is asked for, over all seeks of a unit
 
 
-def cuts_of(path: Path, **segment: Any) -> list[dict[str, Any]]:
+def cuts_of(path: Path, **segment: Any) -> list[CutUnit]:
     cutting = Cutting(SegmentSpec(**segment), PassageSpec(), NoWords.digest)
     units = plan_units(list_assets([InputSpec(url=str(path), name="in")]), cutting).to_pylist()
     return [cut_unit(unit, cutting, NoWords()) for unit in units]

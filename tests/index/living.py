@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from embed.encoder import FloatArray
 from embed.identity import digest
+from embed.storage.numbered_log import create_entry
 from embed.tables import ID, rows
 from index.building.build import build
 from index.building.merge import Source, part_of, segment_entry, store_part, write_segment
@@ -29,7 +30,6 @@ from index.parts.artifact import (
     ModalityEntry,
     SegmentEntry,
     TopScores,
-    publish,
     read_manifest,
 )
 from index.parts.local import part_folder
@@ -172,7 +172,7 @@ def _coded(url: str, vectors: Rows) -> Manifest:
         removed=None,
         lineage=lineage(),
     )
-    assert publish(url, manifest)
+    assert create_entry(url, manifest)
     return manifest
 
 

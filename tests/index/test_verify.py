@@ -7,28 +7,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from embed.check import Check
 from embed.storage import store
+from embed.storage.numbered_log import create_entry
 from embed.tables import ID
 from index.filter import parse_where
 from index.live.compact import compact
 from index.live.delete import delete
-from index.parts.artifact import CODES, PROVENANCE_COPY, ROWS, Manifest, publish, read_manifest
+from index.parts.artifact import CODES, PROVENANCE_COPY, ROWS, Manifest, read_manifest
 from index.parts.removed import removing, store_removed
-from index.verify import Finding, verify_index
+from index.verify import verify_index
 from tests.index.living import appended, asset, built
 
 CHECKS = ["log", "files", "rows", "ids", "removed", "forgotten", "absence", "orphans"]
 NOTHING = pa.array([], ID)
 
 
-def found(url: str, forgotten: pa.Array | None = NOTHING) -> dict[str, Finding]:
+def found(url: str, forgotten: pa.Array | None = NOTHING) -> dict[str, Check]:
     findings = {finding.name: finding for finding in verify_index(url, forgotten=forgotten)}
     assert list(findings) == CHECKS
     return findings
 
 
 def wrong(url: str, forgotten: pa.Array | None = NOTHING) -> dict[str, tuple[str, ...]]:
-    return {name: finding.problems for name, finding in found(url, forgotten).items() if finding.problems}
+    problems = {name: tuple(one.what for one in check.problems) for name, check in found(url, forgotten).items()}
+    return {name: lines for name, lines in problems.items() if lines}
 
 
 def segment_file(tmp_path: Path, manifest: Manifest, name: str) -> Path:
@@ -76,7 +79,7 @@ def test_missing_and_short_files_are_found(tmp_path: Path) -> None:
     path.write_bytes(data[:-7])
     assert wrong(url)["files"] == (f"{name}: {len(data) - 7} bytes where the manifest says {len(data)}; {CURE}",)
     compact_free = read_manifest(url).model_copy(update={"version": 3, "segments": (), "rows": 0})
-    publish(url, compact_free)
+    create_entry(url, compact_free)
     assert wrong(url)["files"] == (f"{name} of version 1: of another size", f"{name} of version 2: of another size")
 
 
@@ -85,7 +88,7 @@ def test_a_manifest_that_tells_other_rows_is_found(tmp_path: Path) -> None:
     manifest = built(url, range(6))
     (segment,) = manifest.segments
     lying = manifest.model_copy(update={"version": 2, "segments": (segment.model_copy(update={"rows": 7}),)})
-    publish(url, lying)
+    create_entry(url, lying)
     part = f"parts/{segment.part.name}"
     assert wrong(url)["rows"] == (
         f"{part}/{ROWS}: has shape (6, 8) where the manifest says (7, 8)",
@@ -99,12 +102,12 @@ def test_a_segment_that_is_there_twice_is_found(tmp_path: Path) -> None:
     manifest = built(url, range(2))
     (segment,) = manifest.segments
     twice = (segment, segment.model_copy(update={"first_id": 2}))
-    publish(url, manifest.model_copy(update={"version": 2, "segments": twice, "rows": 4}))
+    create_entry(url, manifest.model_copy(update={"version": 2, "segments": twice, "rows": 4}))
     assert found(url)["ids"].problems == ()  # the same part is one stretch of rows
     other = built(str(tmp_path / "other"), range(1, 4)).segments[0]
     for entry in store.listing(str(tmp_path / "other" / "parts")):
         store.write_bytes(entry.url.replace("/other/", "/"), store.read_bytes(entry.url))
-    publish(url, manifest.model_copy(update={"version": 3, "segments": (segment, other), "rows": 5}))
+    create_entry(url, manifest.model_copy(update={"version": 3, "segments": (segment, other), "rows": 5}))
     (problem,) = wrong(url)["ids"]
     assert problem.endswith("is there more than once")
 
@@ -141,7 +144,7 @@ def test_a_removed_row_that_is_not_where_it_should_be_is_found(tmp_path: Path) -
     manifest = built(url, range(4))
     first = pq.read_table(segment_file(tmp_path, manifest, PROVENANCE_COPY)).slice(0, 1)
     rows = removing(first, np.array([0]), manifest.segments[0].part.name, "deleted", first=2)
-    publish(url, manifest.model_copy(update={"version": 2, "removed": store_removed(url, rows), "rows": 3}))
+    create_entry(url, manifest.model_copy(update={"version": 2, "removed": store_removed(url, rows), "rows": 3}))
     misplaced, back = wrong(url)["removed"]
     assert misplaced.endswith(f"is removed where {first['segment_id'][0].as_py().hex()} is meant")
     assert back.startswith("1 row of rows-text-")

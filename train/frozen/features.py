@@ -221,8 +221,9 @@ class HeardNow(Features):
 
 def _local(url: str) -> Path:
     """The shard on this machine's disk; a remote one is fetched into the cache folder, by one process at a time."""
-    if not url.startswith(store.S3):
-        return Path(url)
+    path = store.local_path(url)
+    if path is not None:
+        return path
     name = url.rpartition("/")[2]
     folder = cache_folder() / "features"
     with only_one(folder):
@@ -248,10 +249,10 @@ def _what(clip: Clip) -> list[object]:
 
 
 def _versions(clips: Sequence[Clip]) -> dict[str, str]:
-    """By uri: what changes when the recording does.  S3 is listed by folder, as asking for each takes too long."""
+    """By uri: what changes when the recording does.  Remote ones are listed by folder: asking for each is slow."""
     uris = dict.fromkeys(clip.uri for clip in clips)
-    remote = dict.fromkeys(uri.rpartition("/")[0] for uri in uris if uri.startswith(store.S3))
-    places = [*remote, *(uri for uri in uris if not uri.startswith(store.S3))]
+    remote = dict.fromkeys(uri.rpartition("/")[0] for uri in uris if store.local_path(uri) is None)
+    places = [*remote, *(uri for uri in uris if store.local_path(uri) is not None)]
     entries = [entry for place in places for entry in store.listing(place)]
     found = {entry.url: content_version(entry.etag, entry.size_bytes, entry.mtime) for entry in entries}
     for clip in clips:

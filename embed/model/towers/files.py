@@ -4,14 +4,13 @@ Weights are read from safetensors alone.  An adapter's configuration would send 
 a tower that has one is refused.
 """
 
-import hashlib
 import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from embed.errors import InputError, SpecError
-from embed.identity import digest
+from embed.identity import digest, file_sha256
 from embed.model.packaged.resolve import resolve
 
 # For every `from_pretrained` of weights: no pickles, no code that comes along.
@@ -76,5 +75,4 @@ def file_digest(path: Path) -> str:
 @lru_cache(maxsize=1024)
 def _digest_of(path: Path, *_: int) -> str:
     """Kept while the file is the one that was read: towers are gigabytes, and are asked for again and again."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)

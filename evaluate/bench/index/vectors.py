@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from hashlib import blake2b, file_digest
+from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 
 from embed.encoder import FloatArray, Role
 from embed.errors import DataUnavailable
+from embed.identity import file_sha256
 from embed.model.weights import load_model
 from embed.storage.cache import cache_folder
 from evaluate.bench.index.passages import FEW, MORE, passages, spans
@@ -121,8 +122,7 @@ def static() -> Source:
     def encode(texts: Sequence[str], role: Role) -> FloatArray:
         return means(table, [found.ids for found in tokenizer.encode_batch(texts, add_special_tokens=False)])
 
-    with weights.open("rb") as file:
-        return Source("static", 200_000, (256, 128, 64), encode, file_digest(file, "sha256").hexdigest())
+    return Source("static", 200_000, (256, 128, 64), encode, file_sha256(weights))
 
 
 def means(table: FloatArray, tokens: Sequence[Sequence[int]]) -> FloatArray:

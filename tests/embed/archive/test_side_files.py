@@ -31,7 +31,7 @@ def test_rows_that_name_no_file_are_told(tmp_path: Path) -> None:
     url = str(tmp_path / "metadata.csv")
     assert [one.reason for one in broken_rows(url, "v")] == [
         "row 1: no file_name",
-        "row 2: http://a/b.wav: neither a local path nor s3://bucket/path",
+        "row 2: 'http://a/b.wav': neither a local path nor s3://bucket/path; give one of these",
     ]
     said = Said()
     assert said.read(url, "v") == 2

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from embed.dataset.job import open_job, read_job
+from embed.dataset.job import next_job, open_job, read_job
 from embed.errors import InputError, SpecError, StorageError
 from embed.storage.store import join, listing, write_bytes
 
@@ -68,3 +68,13 @@ def test_of_many_that_begin_at_once_one_creates_the_job(storage_url: str) -> Non
     with ThreadPoolExecutor(4) as pool:
         jobs = list(pool.map(lambda n: open_job(storage_url, DEFINING, [4], "s", f"e{n}", new_version=True), range(4)))
     assert sorted(job.number for job in jobs) == [2, 3, 4, 5]
+
+
+def test_the_next_job_is_known_before_anything_is_written(storage_url: str) -> None:
+    first, differences = next_job(storage_url, DEFINING, [384], "s", "e")
+    assert (first.number, differences, listing(storage_url)) == (1, [], [])
+    begun = open_job(storage_url, DEFINING, [384], "s", "e")
+    assert next_job(storage_url, DEFINING, [384], "s", "e") == (begun, [])
+    second, differences = next_job(storage_url, DEFINING, [384], "s", "e2")
+    assert (second.number, differences) == (2, ['encoder is "e" there and "e2" here'])
+    assert len(listing(storage_url)) == 1

@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from embed.dataset.job import Job
-from embed.dataset.staging import attempts, attempts_of, commit_unit, mark_attempts, read_units, staged, staged_of
+from embed.dataset.staging import attempts, commit_unit, mark_attempts, read_units, staged, staged_of
 from embed.errors import FingerprintMismatch, StorageError
 from embed.storage.store import join, listing, write_bytes
 from embed.tables import FAILURES
@@ -49,7 +49,6 @@ def test_attempts_are_counted_for_many_at_once(storage_url: str) -> None:
     assert mark_attempts(job, many) == dict.fromkeys(many, 1)
     assert mark_attempts(job, many[:2]) == dict.fromkeys(many[:2], 2)
     assert attempts(job) == {**dict.fromkeys(many, 1), **dict.fromkeys(many[:2], 2)}
-    assert attempts_of(job, [many[0], many[5], unit_of("none")]) == {many[0]: 2, many[5]: 1, unit_of("none"): 0}
 
 
 def test_what_is_staged_is_told_without_a_listing(storage_url: str) -> None:

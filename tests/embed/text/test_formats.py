@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from embed.archive.inputs import format_of
 from embed.errors import InputError
+from embed.file_kinds import format_of
 from embed.storage import store
 from embed.text.documents import Document
 from embed.text.formats import probe_text, read_documents

@@ -6,11 +6,10 @@ import pyarrow as pa
 import pytest
 
 from embed.accounting import account
+from embed.check import Check, Problem
 from embed.segmentation.units import plan_units
 from embed.tables import LEDGER, MANIFEST
 from embed.verify.checks import (
-    Check,
-    Problem,
     check_failures,
     check_prints,
     check_rows,

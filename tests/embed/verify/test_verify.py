@@ -15,17 +15,17 @@ import pytest
 
 from embed.archive.inputs import InputSpec
 from embed.archive.manifest import list_assets
+from embed.check import Check
 from embed.dataset import open_dataset
 from embed.dataset.forget import forget
 from embed.dataset.job import Job, open_job
-from embed.dataset.log import version_url
 from embed.dataset.publish import publish
 from embed.dataset.staging import commit_unit
 from embed.dataset.version import FileRef
 from embed.segmentation.units import plan_units
 from embed.stages import EncodeUnits, cut_stage
+from embed.storage.numbered_log import entry_url
 from embed.tables import FAILURES
-from embed.verify.checks import Check
 from embed.verify.verify import verify_version
 from tests.embed.sounds import CUTTING, LETTERS, Spectrum, write_archive
 
@@ -87,7 +87,7 @@ def rewritten(place: Path, folder: str, change: Callable[[pa.Table], pa.Table]) 
 
 
 def _tell(place: Path, folder: str, path: Path, num_rows: int) -> None:
-    log = Path(version_url(str(place), 1))
+    log = Path(entry_url(str(place), 1))
     version = json.loads(log.read_text())
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     ref = FileRef(name=f"{folder}/{path.name}", size_bytes=path.stat().st_size, sha256=digest, rows=num_rows)
@@ -233,7 +233,7 @@ def test_a_failure_without_its_unit(place: Path) -> None:
 
 
 def test_a_damaged_entry_and_a_gap_in_the_log(place: Path) -> None:
-    shutil.copy(version_url(str(place), 1), version_url(str(place), 3))
+    shutil.copy(entry_url(str(place), 1), entry_url(str(place), 3))
     found = {what for _, what in wrong_log(place)}
     assert "entry 2 is missing from the log" in found
     assert "entry 3 says that it is 1" in found

@@ -8,12 +8,13 @@ import pyarrow as pa
 import pytest
 
 from embed.errors import FingerprintMismatch, InputError
+from embed.storage.store import create_exclusive
 from embed.tables import ID
 from index.filter import parse_where
 from index.live.append import append
 from index.live.compact import compact
 from index.live.delete import delete
-from index.parts.artifact import publish, read_manifest
+from index.parts.artifact import read_manifest
 from index.parts.removed import read_removed
 from tests.index.living import Rows, appended, asset, built, lineage, live
 
@@ -141,15 +142,15 @@ def test_two_appends_at_once_add_each_row_once(tmp_path: Path, monkeypatch: pyte
     url, seen = str(tmp_path), []
     built(url, range(6))
 
-    def late(place: str, manifest: object) -> bool:
+    def late(place: str, data: bytes) -> bool:
         seen.append(1)
         if len(seen) == 1:
-            monkeypatch.setattr("index.live.revise.publish", publish)
+            monkeypatch.setattr("embed.storage.numbered_log.create_exclusive", create_exclusive)
             appended(url, range(8))
-            monkeypatch.setattr("index.live.revise.publish", late)
-        return publish(place, manifest)  # type: ignore[arg-type]
+            monkeypatch.setattr("embed.storage.numbered_log.create_exclusive", late)
+        return create_exclusive(place, data)
 
-    monkeypatch.setattr("index.live.revise.publish", late)
+    monkeypatch.setattr("embed.storage.numbered_log.create_exclusive", late)
     told = append(url, Rows(range(9)), lineage(3))
     assert (told.manifest.version, told.added, live(url)) == (3, {"text": 1}, [*range(9)])
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from embed.errors import InputError
+from embed.storage.numbered_log import create_entry
 from embed.storage.store import exists, join, listing, write_bytes
 from index.filter import parse_where
 from index.live.compact import compact
 from index.live.delete import delete
 from index.live.purge import orphans, purge, standing
-from index.parts.artifact import publish, read_manifest
+from index.parts.artifact import read_manifest
 from tests.index.living import appended, built, live
 
 
@@ -31,14 +32,14 @@ def test_versions_that_name_gone_parts_are_withdrawn(tmp_path: Path) -> None:
     log = standing(url)
     assert (log.newest.version, log.older, log.notes, log.damaged) == (3, {}, {1: (), 2: ()}, {})
     assert names(url) == {part.name for part in told.manifest.parts}
-    assert publish(url, first.model_copy(update={"version": 2})) is False
+    assert create_entry(url, first.model_copy(update={"version": 2})) is False
     assert live(url) == [0, 2, 3, 4, 5]
 
 
 def test_versions_that_name_kept_parts_alone_stay(tmp_path: Path) -> None:
     url = str(tmp_path)
     first = built(url, range(6))
-    publish(url, first.model_copy(update={"version": 2}))
+    create_entry(url, first.model_copy(update={"version": 2}))
     assert purge(url) == ()
     assert (live(url, 1), live(url, 2)) == ([*range(6)], [*range(6)])
     assert purge(url) == ()

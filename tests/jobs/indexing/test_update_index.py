@@ -15,7 +15,7 @@ from index.spec import IndexSpec
 from jobs.__main__ import run
 from jobs.indexing.build_index import build_index
 from jobs.indexing.update_index import append_rows, compact_index, delete_rows
-from jobs.verify_index import is_index, verify_any
+from jobs.operate.verify import is_index, verify
 from tests.embed.vectors import begin, commit, manifest
 
 
@@ -93,7 +93,7 @@ def test_on_s3_as_on_a_disk(s3_url: str, s3_server: str, tmp_path: Path, monkeyp
     append_rows(spec)
     delete_rows(spec, "uri = 'demo/a.txt'")
     compact_index(spec)
-    told = verify_any(spec.output)
+    told = verify(spec.output)
     assert (told.exit_code, read_manifest(spec.output).rows) == (0, 3)
     assert "3 removed rows, 0 forgotten assets: in no file, proven" in told.text()
 

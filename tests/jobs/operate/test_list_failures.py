@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from embed.dataset.publish import fold, publish
+from embed.dataset.publish import publish, publish_draft
 from embed.dataset.staging import commit_unit
 from embed.errors import InputError, SpecError
 from embed.tables import FAILURES
@@ -65,7 +65,7 @@ def test_failures_are_counted_by_reason_and_listed(running: str) -> None:
 
 def test_what_a_run_has_folded_counts(running: str) -> None:
     before = failures(running).document()
-    fold(begin(running))
+    publish_draft(begin(running))
     assert failures(running).document() == before
 
 

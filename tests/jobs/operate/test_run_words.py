@@ -7,7 +7,7 @@ import pytest
 
 from embed.amount import Amount
 from embed.dataset.runs import Run
-from jobs.operate.run_words import run_document, run_words
+from jobs.operate.run_words import run_document, run_summary, run_words
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -84,3 +84,13 @@ def test_one_that_has_just_begun() -> None:
     told = run_document(run_of(**none), NOW)
     assert (told["percent"], told["words"]) == (None, "")
     assert len(run_words(told)) == 2
+
+
+def test_the_line_of_a_report() -> None:
+    assert run_summary(run_of(restarts=1)) == [
+        "run      54 units planned, 9 h 00 min of sound; 18 done in 2 h 00 min, 1.5x real time, float32 on cpu,"
+        " 1 restart of workers"
+    ]
+    texts = run_of(planned=Amount(units=2), before=Amount(), done=Amount(units=2))
+    assert run_summary(texts) == ["run      2 units planned; 2 done in 2 h 00 min, float32 on cpu"]
+    assert run_summary(run_of(done=Amount())) == []

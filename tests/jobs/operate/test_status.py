@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from embed.amount import Amount
-from embed.dataset.publish import fold, publish
+from embed.dataset.publish import publish, publish_draft
 from embed.dataset.runs import Run, begin_run, write_run
 from embed.dataset.staging import mark_attempts
 from embed.errors import InputError, SpecError
@@ -68,7 +68,7 @@ def test_status_tells_what_is_published_staged_and_unfinished(running: str) -> N
 def test_status_of_a_run_that_lives(running: str) -> None:
     told_by(running, seen_s_ago=3600, state="complete", id="20200101T000000-00000000")
     alive = told_by(running)
-    fold(begin(running))
+    publish_draft(begin(running))
     commit(begin(running), "g", "six")
     document = status(running).document()
     assert [run["id"] for run in document["runs"]] == [alive.id]

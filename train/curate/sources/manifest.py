@@ -9,12 +9,12 @@ on.  Paths are relative to the list.  Texts alone, for the text strategy, are in
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
-from embed.archive.inputs import is_json_lines, unpacked_suffix
 from embed.archive.utterance_lists import PATH, resolved
 from embed.errors import InputError
+from embed.file_kinds import is_json_lines, unpacked_suffix
 from embed.storage import store
 from embed.text.csv_rows import CsvRows
 from embed.text.documents import Broken
@@ -135,5 +135,5 @@ def _seconds(row: Mapping[str, Any], name: str) -> float | None:
 
 
 def _size(uri: str) -> int:
-    path = Path(uri)
-    return path.stat().st_size if not uri.startswith("s3://") and path.is_file() else 0
+    path = store.local_path(uri)
+    return path.stat().st_size if path is not None and path.is_file() else 0

@@ -59,7 +59,7 @@ def test_lists_and_recordings_may_be_in_a_store(storage_url: str) -> None:
     ("changed", "said"),
     [
         ({"audio_filepath": ""}, "no audio_filepath; name the recording"),
-        ({"audio_filepath": "https://x/1.wav"}, "https://x/1.wav: neither a local path nor s3://"),
+        ({"audio_filepath": "https://x/1.wav"}, "'https://x/1.wav': neither a local path nor s3://"),
         ({"text": " … "}, "no text; give what is said"),
         ({"text": ["a"]}, r"text is \['a'\]; give a text"),
         ({"lang": None}, "no lang; give the language"),

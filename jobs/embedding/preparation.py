@@ -1,0 +1,70 @@
+"""Preparation of an embedding: a spec whose model was read, its inputs listed, and the work that is left of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from embed.dataset.job import Job, next_job, open_job
+from embed.dataset.work_left import Listed, WorkLeft, list_archive, work_left
+from embed.errors import SpecError
+from embed.model.folder import fingerprints_of, lasting_name, model_folder, read_spec
+from embed.model.spec import EncoderSpec
+from embed.segmentation.rules import Cutting, refuse_truncation
+from embed.segmentation.tokens import words_of
+from embed.spec import EmbedSpec
+from embed.storage.store import absolute
+from embed.tables import SPEECH
+from jobs.command.progress import Progress, probing
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What driver, plan and dry run know before a unit runs."""
+
+    spec: EmbedSpec
+    url: str
+    cutting: Cutting
+    model: EncoderSpec
+
+    def job(self, new_version: bool = False) -> Job:
+        """Begins the output where it is missing.  Raises SpecError where it was begun differently."""
+        return open_job(**self._begun_with(), new_version=new_version)
+
+    def listed(self, progress: Progress, known: pa.Table | None = None) -> Listed:
+        """The inputs; what is known already is not probed again.  SpecError for speech and a model of text alone."""
+        with probing(progress, [one.url for one in self.spec.inputs]) as tell:
+            found = list_archive(self.url, self.spec.inputs, tell, known)
+        if self.model.speech is None and pc.any(pc.equal(found.assets["modality"], SPEECH)).as_py():
+            raise SpecError(
+                f"model = {self.spec.model!r} encodes text alone, and the inputs hold speech; choose another model"
+            )
+        return found
+
+    def work(self, progress: Progress) -> tuple[WorkLeft, str]:
+        """What `deglu embed` would do now, and a note where it would require --new-version; writes nothing."""
+        listed = self.listed(progress)
+        job, differences = next_job(**self._begun_with())
+        note = "the output was begun with another spec: deglu embed requires --new-version, or another output"
+        return work_left(job, listed, self.cutting), note if differences else ""
+
+    def _begun_with(self) -> dict[str, Any]:
+        """What an output is begun with, and what every later run must agree with."""
+        prints = fingerprints_of(self.model, model_folder(self.spec.model))
+        return {
+            "url": self.url,
+            "defining": self.cutting.defining(),
+            "dims": self.model.dims,
+            "space": prints.space,
+            "encoder": prints.encoder,
+            "model": lasting_name(self.spec.model),
+        }
+
+
+def prepare(spec: EmbedSpec) -> Preparation:
+    """Reads the model's spec and no weights.  Raises SpecError where it is missing, or would truncate passages."""
+    model = read_spec(spec.model)
+    refuse_truncation(spec.model, spec.passage)
+    cutting = Cutting(spec.segment, spec.passage, words_of(spec.model).digest)
+    return Preparation(spec, absolute(spec.output), cutting, model)
