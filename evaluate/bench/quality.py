@@ -24,7 +24,8 @@ from evaluate.bench.command import run_one
 from evaluate.bench.quality_goals import NEVER_TRAINED, TRAINED, Goal, goals_of
 from evaluate.bench.shape import Row, document
 from evaluate.measures.metrics import NDCG
-from evaluate.report.report import Report, Task, as_json
+from evaluate.report.report import as_json
+from evaluate.results import Report, Task
 from evaluate.spec import EvaluateSpec
 from evaluate.systems import load_compared
 from jobs.evaluation.evaluate_model import measure

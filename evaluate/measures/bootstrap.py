@@ -1,27 +1,14 @@
 """How sure a mean over queries is: 95 % percentile bootstrap intervals, plain and paired."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import InputError
+from evaluate.results import Interval
 
 Values = NDArray[np.float64]
 
 LOW, HIGH = 2.5, 97.5  # percentiles of the resampled means
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean and the bounds of its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3f} [{self.low:.2f}, {self.high:.2f}]"
 
 
 def interval(values: Values, draws: int = 2000, seed: int = 0) -> Interval:

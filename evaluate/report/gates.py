@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from evaluate.measures.bootstrap import Interval
-from evaluate.report.report import Report
+from evaluate.results import Interval, Report
 from evaluate.spec import GateSpec
 
 

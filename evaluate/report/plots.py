@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from embed.errors import InputError
-from evaluate.measures.bootstrap import Interval
+from evaluate.results import Interval
 
 # Told apart by colour-blind readers too (Okabe and Ito, 2008), in the order of their contrast on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")

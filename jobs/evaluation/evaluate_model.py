@@ -17,7 +17,8 @@ from evaluate.measures.metrics import NDCG
 from evaluate.measures.quality import evaluate_task
 from evaluate.report.gates import missed_gates
 from evaluate.report.plots import ndcg_by_dim_plot
-from evaluate.report.report import Report, Task, as_json, as_markdown
+from evaluate.report.report import as_json, as_markdown
+from evaluate.results import Report, Task
 from evaluate.spec import EvaluateSpec, TaskSpec
 from evaluate.systems import Compared, load_compared, speech_vectors, text_vectors
 from jobs.command.progress import Progress, Silent
