@@ -19,7 +19,7 @@ from embed.errors import SpecError
 from embed.model.folder import FUSION, HEAD, TEXT, read_hybrid, read_spec
 from embed.model.hybrid import HybridEncoder
 from embed.model.weights import load_joint, load_model
-from evaluate.systems import load_ridge
+from evaluate.models import load_ridge
 from jobs.demo.demo_material import voice
 from jobs.training.publish_model import METRICS, RIDGE
 from jobs.training.train_model import train_model
