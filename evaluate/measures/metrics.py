@@ -64,11 +64,6 @@ def ndcg_at_10(scores: Scores, relevant: Relevant) -> Values:
     return _trec_eval(scores, relevant)[NDCG]
 
 
-def recall_at_10(scores: Scores, relevant: Relevant) -> Values:
-    """Share [q] of each query's relevant documents among its first ten."""
-    return _trec_eval(scores, relevant)[RECALL]
-
-
 def chance(num_documents: int, num_relevant: int = 1, k: int = CUTOFF) -> dict[str, float]:
     """Expected nDCG@k and recall@k of a random ranking, in closed form, under the names `ndcg@k` and `recall@k`.
 
