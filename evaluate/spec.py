@@ -6,6 +6,7 @@ from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from embed.base_spec import Spec, speed_only
 from evaluate.systems import SystemName
+from train.curate.sources.table import PromptsName
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Direction = Literal["speech-to-text", "text-to-speech"]
@@ -14,7 +15,7 @@ Direction = Literal["speech-to-text", "text-to-speech"]
 class TaskSpec(Spec):
     """Questions from one recorded source, asked of the same source's other modality."""
 
-    source: Literal["asterisk", "tuxpaint"] = Field(description="where the recordings and their texts come from")
+    source: PromptsName = Field(description="where the recordings and their texts come from")
     speech_lang: Language = Field(description="language of the recordings")
     text_lang: Language = Field(description="language of the texts")
     direction: Direction = Field(default="speech-to-text", description="what asks, and what is searched")

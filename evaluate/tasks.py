@@ -18,8 +18,9 @@ from evaluate.models import Models, load_models
 from evaluate.results import Report, Task
 from evaluate.spec import MeasureSpec, TaskSpec
 from evaluate.vectors import speech_vectors, text_vectors
-from train.curate.clip import Clip
-from train.curate.speech_pairs import SOURCES, prompts_by_part, said
+from train.curate.clip import Clip, text_key
+from train.curate.sources.table import SOURCES
+from train.curate.speech_pairs import prompts_by_part
 
 
 def evaluate(spec: MeasureSpec, done: Callable[[Task], object] = lambda task: None) -> Report:
@@ -69,8 +70,8 @@ def distinct(texts: Iterable[str]) -> tuple[list[str], dict[str, int]]:
     """Texts that have words, equal ones once, and the row of each by its words."""
     found: dict[str, str] = {}
     for text in texts:
-        if said(text):
-            found.setdefault(said(text), text)
+        if text_key(text):
+            found.setdefault(text_key(text), text)
     return list(found.values()), {key: row for row, key in enumerate(found)}
 
 
@@ -81,7 +82,7 @@ def _clips(task: TaskSpec) -> list[Clip]:
 
 
 def _key(clip: Clip, lang: str) -> str:
-    return said(clip.translations[lang])
+    return text_key(clip.translations[lang])
 
 
 def _about(spec: MeasureSpec) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeInt, model_validator
 
 from embed.base_spec import Spec, speed_only
 from embed.model.spec import EncoderSpec
+from train.curate.sources.table import SpeechName, TextName
 
 Strategy = Literal["late-fusion", "dual", "ridge", "text"]
 
@@ -17,7 +18,7 @@ class SourceSpec(Spec):
     """Speech with its texts: recorded prompts fetched by this machine's package manager, a manifest of your own, or
     synthetic speech of many short texts, which is made on this machine and heard in training alone."""
 
-    name: Literal["asterisk", "tuxpaint", "synthetic", "manifest"]
+    name: SpeechName
     langs: tuple[str, ...] = Field(default=(), description="Languages of the speech; all of a manifest's where empty")
     url: str = Field(default="", description="A manifest's path: one JSON line or table row a clip")
     most: tuple[NonNegativeInt | None, ...] = Field(
@@ -47,7 +48,7 @@ class SourceSpec(Spec):
 class TextSourceSpec(Spec):
     """Pairs of texts, for the text strategy: a query, its document, the task that joins them."""
 
-    name: Literal["asterisk", "tuxpaint", "manuals", "manifest"]
+    name: TextName
     langs: tuple[str, ...] = Field(default=(), description="Languages that are paired with each other, both ways")
     url: str = Field(default="", description="A manifest's path: query, document, optional task, negatives, lang a row")
 

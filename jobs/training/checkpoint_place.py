@@ -1,4 +1,4 @@
-"""Where a training keeps its checkpoints: a folder for what defines it, so that the same command goes on."""
+"""Place of a training's checkpoints: a folder named by what defines it, so that the same command goes on."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def defining_of(spec: TrainSpec, lesson: Lesson) -> dict[str, Any]:
 
 
 def towers(spec: TrainSpec) -> dict[str, str]:
-    """Digests of the towers as they lie here, before training."""
+    """Digests of the towers as they are here, before training."""
     speech = spec.encoder.speech
     found = {"text": tower_digest(spec.encoder.text.name)}
     return found if speech is None else {**found, "speech": tower_digest(speech.name)}

@@ -1,4 +1,4 @@
-"""From what a training learns to the strategy that teaches it: the same in every worker, and in the driver."""
+"""Strategy and features of a lesson: the same in every worker, and in the driver."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from evaluate.measures.metrics import ndcg_at_10
 from jobs.training.frozen_side import frozen_side, frozen_targets
 from train.curate.clip import Clip
 from train.curate.text_pairs import TextPair
-from train.frozen.features import Features, HeardNow, Shard
+from train.frozen.features import Features, Shard, UncachedFeatures
 from train.spec import TrainSpec
 from train.strategies.dual import DualStrategy
 from train.strategies.late_fusion import LateFusionStrategy
@@ -22,7 +22,7 @@ AnyStrategy = LateFusionStrategy | DualStrategy | TextStrategy
 
 @dataclass(frozen=True)
 class Lesson:
-    """All that the workers are handed beside the spec: examples, training's first and dev's behind them."""
+    """All that the workers get apart from the spec: the examples of training, followed by those of dev."""
 
     clips: tuple[Clip, ...]  # of speech; () where texts are taught
     pairs: tuple[TextPair, ...]  # of texts; () where speech is taught
@@ -63,5 +63,5 @@ def features_of(spec: TrainSpec, lesson: Lesson, device: str = "cpu") -> Feature
         return SpeechTower.load(spec.encoder.speech).to(device)
 
     if spec.features.cache == "off":
-        return HeardNow(lesson.shards, len(lesson.clips), tower)
+        return UncachedFeatures(lesson.shards, len(lesson.clips), tower)
     return Features(lesson.shards, len(lesson.clips), tower if spec.features.cache == "on-the-fly" else None)

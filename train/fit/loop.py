@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from embed.errors import DegluError, SpecError
 from embed.model.spec import Precision
 from embed.model.towers.precision import settled
-from train.events import EpochDone, Event, Halved, StepDone, Stopped
+from train.events import EpochDone, Event, SmallerMicroBatch, StepDone, TrainingEnd
 from train.fit.bfloat16 import halve_frozen
 from train.fit.checkpoint import State, scored
 from train.fit.parallel import ONE_WORKER, Workers
@@ -41,7 +41,7 @@ def run(
     precision: Precision = "auto",
     save: Callable[[State], object] = lambda state: None,
 ) -> Iterator[Event]:
-    """Train in place from the beginning or from `start`, telling of every step; the last event is Stopped.
+    """Train in place from the beginning or from `start`, telling of every step; the last event is TrainingEnd.
 
     Worker 0 gives `save` a State every `checkpoints.every_steps` steps and after every scoring.  At the end the module
     holds the last weights; which were the best, the saved scores say.  Raises DegluError at the first loss that is
@@ -90,13 +90,13 @@ class _Training:
     def run(self, start: State | None) -> Iterator[Event]:
         self._begin(start)
         if self.place.finished:
-            yield Stopped(self.place.step, self.place.epoch, "this training was finished before", early=False)
+            yield TrainingEnd(self.place.step, self.place.epoch, "this training was finished before", early=False)
             return
         while not self.place.finished:
             yield from self._epoch()
         early = self.place.epoch + 1 < self.spec.optimiser.epochs
         reason = f"no better score on dev in {self.place.stale} scorings" if early else "the last epoch is done"
-        yield Stopped(self.place.step, self.place.epoch, reason, early)
+        yield TrainingEnd(self.place.step, self.place.epoch, reason, early)
 
     def _begin(self, start: State | None) -> None:
         """Everything to its device and type, and back to where it was."""
@@ -142,12 +142,12 @@ class _Training:
         if not self.place.finished:
             self.place = replace(self.place, epoch=epoch + 1, position=0, scores={})
 
-    def _steps(self, batches: Sequence[Sequence[int]]) -> Iterator[StepDone | Halved]:
+    def _steps(self, batches: Sequence[Sequence[int]]) -> Iterator[StepDone | SmallerMicroBatch]:
         for share in self._ahead(batches):
             began, micro = time.perf_counter(), self.gradients.micro
             parts = self.gradients.add(share)
             if self.gradients.micro < micro:
-                yield Halved(share.at.step, self.gradients.micro)
+                yield SmallerMicroBatch(share.at.step, self.gradients.micro)
             losses, norm, rate = self._update(share, parts)
             self.place = replace(self.place, step=share.at.step + 1, position=share.at.position + 1)
             if self.place.step % self.spec.checkpoints.every_steps == 0:
@@ -232,7 +232,7 @@ class _Means:
         self._sums: dict[str, float] = {}
         self._steps = 0
 
-    def take(self, event: StepDone | Halved) -> None:
+    def take(self, event: StepDone | SmallerMicroBatch) -> None:
         if isinstance(event, StepDone):
             self._steps += 1
             for name, value in event.losses.items():

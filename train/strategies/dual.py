@@ -1,4 +1,4 @@
-"""The dual encoder taught: a head beside the speech tower learns to end where the texts are; nothing else is trained.
+"""Strategy of the dual encoder: a head on the speech tower learns to end where the texts are; nothing else is trained.
 
 It learns from the same data by the same loss as late fusion.  Of independent heads (the paper's) each dim's own
 output is taught by itself.

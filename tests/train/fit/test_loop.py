@@ -11,7 +11,7 @@ from torch import Tensor
 
 from embed.errors import DegluError, SpecError
 from tests.train.taught import Remembered, Taught
-from train.events import EpochDone, Event, StepDone, Stopped
+from train.events import EpochDone, Event, StepDone, TrainingEnd
 from train.fit.checkpoint import Checkpoints, State
 from train.fit.loop import run, warm_cosine
 from train.fit.parallel import Workers
@@ -49,7 +49,7 @@ def test_the_loss_falls_and_held_out_speech_finds_its_texts(lesson: Taught) -> N
     assert before["score"] <= 0.5
     assert epochs[-1].scores["score"] > 0.8
     assert [epoch.best for epoch in epochs].count(True) == len({max(_scores(epochs[: i + 1])) for i in range(12)})
-    assert found[-1] == Stopped(96, 11, "the last epoch is done", early=False)
+    assert found[-1] == TrainingEnd(96, 11, "the last epoch is done", early=False)
 
 
 def test_every_step_is_told(lesson: Taught) -> None:
@@ -116,7 +116,7 @@ def test_a_finished_training_is_not_begun_again(lesson: Taught) -> None:
     assert [(state.finished, state.position) for state in saved] == [(True, PER_EPOCH)]
     strategy = lesson.strategy(spec)
     assert events(strategy, spec, start=saved[-1]) == [
-        Stopped(PER_EPOCH, 0, "this training was finished before", early=False)
+        TrainingEnd(PER_EPOCH, 0, "this training was finished before", early=False)
     ]
 
 
@@ -142,7 +142,7 @@ def test_it_stops_early_where_dev_gets_no_better(lesson: Taught) -> None:
     saved: list[State] = []
     strategy = lesson.strategy(spec, metric=lambda scores, right: np.full(len(scores), 0.25))
     found = events(strategy, spec, save=saved.append)
-    assert found[-1] == Stopped(3 * PER_EPOCH, 2, "no better score on dev in 2 scorings", early=True)
+    assert found[-1] == TrainingEnd(3 * PER_EPOCH, 2, "no better score on dev in 2 scorings", early=True)
     assert [(state.best, state.stale, state.finished) for state in saved] == [
         (0.25, 0, False),
         (0.25, 1, False),

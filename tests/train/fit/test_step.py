@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from embed.errors import DegluError
 from tests.train.taught import Taught
-from train.events import Halved, StepDone
+from train.events import SmallerMicroBatch, StepDone
 from train.fit.loop import run
 from train.fit.parallel import Workers
 from train.fit.step import Gradients
@@ -55,9 +55,11 @@ def test_it_is_told_once_and_remembered(lesson: Taught) -> None:
     spec = lesson.with_(optimiser={"epochs": 1})
     strategy = lesson.strategy(spec)
     cramp(strategy.module, 5)
-    found = [event for event in run(strategy, spec, precision="float32") if isinstance(event, (StepDone, Halved))]
-    assert [event for event in found if isinstance(event, Halved)] == [Halved(0, 4)]
-    assert found[0] == Halved(0, 4)
+    found = [
+        event for event in run(strategy, spec, precision="float32") if isinstance(event, (StepDone, SmallerMicroBatch))
+    ]
+    assert [event for event in found if isinstance(event, SmallerMicroBatch)] == [SmallerMicroBatch(0, 4)]
+    assert found[0] == SmallerMicroBatch(0, 4)
 
 
 def test_any_other_failure_is_its_own(lesson: Taught) -> None:
