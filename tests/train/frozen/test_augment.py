@@ -10,6 +10,7 @@ from embed.errors import SpecError
 from train.frozen.augment import (
     Wave64,
     at_speed,
+    augment,
     babble,
     in_room,
     is_drawn,
