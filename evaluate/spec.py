@@ -103,7 +103,7 @@ class MeasureSpec(Spec):
     def _is_asked_for(cls, model: str | None, info: ValidationInfo) -> str | None:
         name = info.field_name
         if (model is not None) != (name in info.data.get("systems", ())):
-            raise ValueError(f"the system `{name}` and the model it stands for go together: give both or neither")
+            raise ValueError(f"the system `{name}` and its model go together: give both or neither")
         return model
 
     @field_validator("baseline")

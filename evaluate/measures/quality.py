@@ -1,4 +1,4 @@
-"""One task measured: several systems' vectors against the same questions and the same right answers."""
+"""Quality of a task: several systems' vectors against the same questions and the same right answers."""
 
 from collections.abc import Collection, Mapping, Sequence
 

@@ -11,7 +11,7 @@ from jobs.training.teacher import Lesson
 from train.fit.checkpoint import Checkpoints
 from train.spec import TrainSpec
 
-# What is made of the trained weights later: another output, or another hybrid, wants no new training.
+# What is made of the trained weights later: another output, or another hybrid, requires no new training.
 AFTERWARDS = ("output", "hybrid", "ridge")
 
 

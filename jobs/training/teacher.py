@@ -24,8 +24,8 @@ AnyStrategy = LateFusionStrategy | DualStrategy | TextStrategy
 class Lesson:
     """All that the workers get apart from the spec: the examples of training, followed by those of dev."""
 
-    clips: tuple[Clip, ...]  # of speech; () where texts are taught
-    pairs: tuple[TextPair, ...]  # of texts; () where speech is taught
+    clips: tuple[Clip, ...]  # of speech; () for the text strategy
+    pairs: tuple[TextPair, ...]  # of texts; () for the others
     num_train: int
     work: str  # url below which what is frozen is kept
     shards: tuple[Shard, ...] = ()  # of the clips' features
@@ -56,7 +56,7 @@ def strategy_of(spec: TrainSpec, lesson: Lesson, device: str = "cpu") -> AnyStra
 
 
 def features_of(spec: TrainSpec, lesson: Lesson, device: str = "cpu") -> Features:
-    """As the spec wants them: kept before, kept when they are met, or made anew each time."""
+    """As the spec has them: kept before, kept when they are met, or made anew each time."""
 
     def tower() -> SpeechTower:
         assert spec.encoder.speech is not None

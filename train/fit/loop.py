@@ -1,4 +1,4 @@
-"""The training loop: plain torch, one process or many; who runs the processes and keeps the files is not its affair.
+"""Training loop: plain torch, one process or many; it neither starts processes nor writes files.
 
 - The global batches, and all that is drawn at random, are the strategy's: they do not know how many workers there are.
 - Every worker takes every so manyeth row of a batch; the loss is that of the whole batch, the gradient the mean.
@@ -41,7 +41,7 @@ def run(
     precision: Precision = "auto",
     save: Callable[[State], object] = lambda state: None,
 ) -> Iterator[Event]:
-    """Train in place from the beginning or from `start`, telling of every step; the last event is TrainingEnd.
+    """Train in place from the beginning or from `start`, with an event for every step; the last one is TrainingEnd.
 
     Worker 0 gives `save` a State every `checkpoints.every_steps` steps and after every scoring.  At the end the module
     holds the last weights; which were the best, the saved scores say.  Raises DegluError at the first loss that is
@@ -122,23 +122,23 @@ class _Training:
             self.device,
             self.halved,
         )
-        # Where it stands, without the tensors, which are taken when it is kept.
+        # The place in the data, without the tensors, which are copied when a state is saved.
         self.place = replace(start or State(0, 0, 0, {}, {}, {}), weights={}, optimiser={}, average={})
         if self.place.scores and not self.place.finished:
             self.place = replace(self.place, epoch=self.place.epoch + 1, position=0, scores={})
 
     def _epoch(self) -> Iterator[Event]:
         """What is left of the epoch, and its scoring."""
-        began, told = time.perf_counter(), _Means()
+        began, means = time.perf_counter(), _Means()
         for event in self._steps(self.strategy.batches(self.place.epoch)):
-            told.take(event)
+            means.take(event)
             yield event
         epoch, best = self.place.epoch, self.place.best
         last = epoch + 1 == self.spec.optimiser.epochs
         if last or (epoch + 1) % self.spec.validation.every_epochs == 0:
             self._score(last)
         scores, better = self.place.scores, self.place.best != best
-        yield EpochDone(epoch, self.place.step, told.means(), scores, better, time.perf_counter() - began)
+        yield EpochDone(epoch, self.place.step, means.means(), scores, better, time.perf_counter() - began)
         if not self.place.finished:
             self.place = replace(self.place, epoch=epoch + 1, position=0, scores={})
 

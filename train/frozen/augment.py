@@ -14,7 +14,7 @@ from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import SpecError
 from train.spec import ViewSpec
 
-# Energy of a room's echo beside that of the direct sound: a speaker at some two metres.
+# Energy of a room's echo relative to that of the direct sound: a speaker at some two metres.
 ECHO_ENERGY = 0.5
 TELEPHONE_RATE = 8000
 MU = 255  # ITU-T G.711, as North America's and Japan's lines have it
@@ -30,7 +30,7 @@ def augment(
 ) -> FloatArray:
     """The wave in the view: speed, then reverberation, then noise, then codec.
 
-    `others` are what babble is made of.  Raises SpecError where babble is wanted and there are none.
+    `others` are what babble is made of.  Raises SpecError where the view has babble and there are none.
     """
     wave = at_speed(wave, view.speed)
     if view.reverb_s:

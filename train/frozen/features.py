@@ -86,7 +86,7 @@ def plan_shards(
 ) -> list[Shard]:
     """A shard for 128 clips at most and a view, below `url`: all clips in view 0, in the others as `num_views` says.
 
-    Clips of one source, language and part stand together, so that another source beside them moves none of theirs
+    Clips of one source, language and part are together, so that another source next to them moves none of theirs
     (babble apart, which is made of all).
     Raises InputError where a recording is not there, SpecError where a view cannot be made.
     """
@@ -113,7 +113,7 @@ def plan_shards(
 
 
 def compute_shard(tower: SpeechTower, shard: Shard) -> None:
-    """Write the shard's file, unless it stands already; the file appears whole or not at all."""
+    """Write the shard's file, unless it exists already; the file appears whole or not at all."""
     if store.exists(shard.url):
         return
     waves = [shard.wave(row) for row in range(len(shard.clips))]
@@ -242,7 +242,7 @@ def _stretches(clips: Sequence[Clip], num_train: int) -> Iterator[tuple[int, int
 
 
 def _what(clip: Clip) -> list[object]:
-    """What a clip's sound is, beside the version of its file; the folder it happens to lie in is left out."""
+    """What decides a clip's sound, apart from the version of its file; the folder that holds it is left out."""
     return [clip.source, clip.lang, clip.key, clip.uri.rpartition("/")[2], clip.offset_s, clip.duration_s]
 
 

@@ -1,4 +1,4 @@
-"""How large frozen features will be, from durations and the tower's configuration alone: no weights, no sound.
+"""Size of frozen features, from durations and the tower's configuration alone: no weights, no sound.
 
 The same numbers order the training's batches, so that these are the same whether or not frames are kept.
 """

@@ -156,7 +156,7 @@ class LateFusionStrategy:
                 self.log_temperature.copy_(state[TEMPERATURE])
 
     def load_members(self, states: Sequence[Mapping[str, Tensor]]) -> None:
-        """Each fusion of the model from the state of the training that taught it."""
+        """Each fusion of the model from the state of its own training."""
         for fusion, state in zip(self.model.fusions, states, strict=True):
             own = {name.removeprefix(FUSION): value for name, value in state.items() if name.startswith(FUSION)}
             fusion.load_state_dict(own)
@@ -192,7 +192,7 @@ class LateFusionStrategy:
         return self.model.dims[0]
 
     def _parts(self, vectors: Tensor) -> Iterator[tuple[Tensor, Sequence[int], Sequence[float] | None, float]]:
-        """Rows with the dims that are taught in them, those dims' weights, and the share of the whole loss."""
+        """Rows with the dims that are trained in them, those dims' weights, and the share of the whole loss."""
         yield vectors, self.model.dims, self.spec.loss.dim_weights, 1.0
 
     def _losses(
@@ -244,7 +244,7 @@ class LateFusionStrategy:
     def _standardise(self) -> None:
         part = self.model.fusion if self.model.fusion is not None else self.model.head
         if part is None:
-            raise SpecError("speech is taught through a fusion or a head; name one of them in `encoder`")
+            raise SpecError("speech is trained through a fusion or a head; name one of them in `encoder`")
         part.standardise(*self.features.spread(self.train, self.spec.seed))
         if self.model.fusion is not None:
             self.model.fusion.start_at(self.model.text.model.get_input_embeddings().weight)

@@ -1,7 +1,7 @@
 """Strategy of the text tower: a query is drawn to its document, in another language or the same, at every dim.
 
 A batch's rows are each member's query, its document and its hard negatives, in this order; all go through the tower in
-one call, with the instruction and the prefixes of use.  The tower has no dropout: it is taught as it will be asked.
+one call, with the instruction and the prefixes of use.  The tower has no dropout: it is trained as it will be used.
 """
 
 import math
@@ -124,7 +124,7 @@ class TextStrategy:
         place: dict[str, int] = {}
         right = [place.setdefault(_meaning(pair.document), len(place)) for pair in self.dev]
         texts = {_meaning(pair.document): pair.document for pair in self.dev}
-        documents = self._vectors(self._tokens([(texts[said], None) for said in place]))
+        documents = self._vectors(self._tokens([(texts[meaning], None) for meaning in place]))
         # Every document of a query's own words or of its key is right.
         rights = _rights(self.dev, right)
         return {
