@@ -17,9 +17,8 @@ from embed.model.weights import load_joint, load_model
 from evaluate.spec import MeasureSpec
 from evaluate.systems import SYSTEMS
 from train.curate.clip import Clip, read_clip
-from train.strategies.ridge import Ridge
+from train.strategies.ridge import RIDGE, Ridge
 
-RIDGE = "ridge.safetensors"
 ASR = f"{PREFIX}whisper-base"
 
 

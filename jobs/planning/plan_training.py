@@ -16,8 +16,7 @@ from embed.storage import store
 from jobs.command.output import Plain
 from jobs.command.progress import Progress, Silent, told_if_slow
 from jobs.command.terminal import many
-from jobs.training.check_towers import check_towers, text_config
-from jobs.training.checkpoint_place import towers
+from jobs.training.check_towers import check_towers, text_config, tower_digests
 from jobs.training.compute_features import missing_shards
 from jobs.training.teacher import Lesson
 from jobs.training.training_data import training_data, work_url
@@ -55,7 +54,7 @@ def plan_training(spec: TrainSpec, progress: Progress | None = None) -> Plain:
         "trainings": trainings,
         "workers": spec.workers,
         "trained_parameters": trained_parameters(spec),
-        "towers": towers(spec),
+        "towers": tower_digests(spec),
         "identity": spec.identity(),
         "spec": spec.model_dump(mode="json"),
     }

@@ -1,11 +1,11 @@
-"""Checks of a training spec against its towers' configurations, before weights are loaded."""
+"""Towers of a training: the spec checked against their configurations, before weights are loaded; their digests."""
 
 from typing import Any
 
 from transformers import AutoConfig
 
 from embed.errors import SpecError
-from embed.model.towers.files import tower_place
+from embed.model.towers.files import tower_digest, tower_place
 from train.frozen.size import tower_shape
 from train.spec import TrainSpec
 
@@ -44,3 +44,10 @@ def text_config(spec: TrainSpec) -> Any:
         return AutoConfig.from_pretrained(tower_place(name), trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise SpecError(f"text tower {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from None
+
+
+def tower_digests(spec: TrainSpec) -> dict[str, str]:
+    """Digests of the towers as they are here, before training."""
+    speech = spec.encoder.speech
+    found = {"text": tower_digest(spec.encoder.text.name)}
+    return found if speech is None else {**found, "speech": tower_digest(speech.name)}

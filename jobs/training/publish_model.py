@@ -20,9 +20,9 @@ from evaluate.measures.bootstrap import interval
 from jobs.training.teacher import AnyStrategy
 from train.curate.speech_pairs import licences
 from train.spec import TrainSpec
-from train.strategies.ridge import Ridge
+from train.strategies.ridge import RIDGE, Ridge
 
-METRICS, SPEC, RIDGE = "metrics.json", "train.yaml", "ridge.safetensors"
+METRICS, SPEC = "metrics.json", "train.yaml"
 TITLES = {
     "late-fusion": "Late fusion of {speech} and {text}",
     "dual": "Dual encoder: {speech} beside {text}",

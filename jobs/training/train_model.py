@@ -6,35 +6,28 @@
 The same command goes on after any kill, and publishes without training where that was finished; test is not touched.
 """
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import ray
 import torch
 
-from embed.errors import WorkLeftUndone
 from embed.storage import store
 from jobs.cluster.ray_session import ray_session
 from jobs.command.output import Plain
 from jobs.command.progress import Progress, Silent
 from jobs.training.check_towers import check_towers
-from jobs.training.checkpoint_place import checkpoints_of
+from jobs.training.checkpoint_place import checkpoints_of, take_best
 from jobs.training.compute_features import compute_features
-from jobs.training.follow_training import EPOCH_SECONDS, measures_words
+from jobs.training.follow_training import measures_words
 from jobs.training.hybrid_tuning import tune_hybrid
-from jobs.training.publish_model import METRICS, RIDGE, dev_intervals, publish
+from jobs.training.publish_model import dev_intervals, publish
 from jobs.training.run_workers import run_workers
 from jobs.training.teacher import AnyStrategy, Lesson, strategy_of
 from jobs.training.training_data import training_data
-from train.fit.metrics_log import CSV, read_metrics
 from train.frozen.features import plan_shards
 from train.spec import TrainSpec
 from train.strategies.late_fusion import LateFusionStrategy
 from train.strategies.ridge import Ridge, tune_ridge
-from train.strategy import trained
-
-__all__ = ["METRICS", "RIDGE", "train_model"]
 
 
 def train_model(spec: TrainSpec, progress: Progress | None = None) -> Plain:
@@ -60,7 +53,7 @@ def train_model(spec: TrainSpec, progress: Progress | None = None) -> Plain:
     strategy = strategy_of(spec, lesson, _device(spec))
     strategy.module.to(_device(spec))
     if trainings:
-        metrics["training"] = _take_best(trainings, lesson, strategy, stopped)
+        metrics["training"] = take_best(trainings, lesson, strategy, stopped)
     ridge = None
     if isinstance(strategy, LateFusionStrategy) and (spec.strategy == "ridge" or spec.features.cache != "off"):
         ridge, metrics["ridge"] = tune_ridge(strategy, spec.ridge)
@@ -104,29 +97,6 @@ def _frozen(spec: dict[str, Any], lesson: Lesson) -> None:
     strategy_of(TrainSpec.parse(spec), lesson, "cuda")
 
 
-def _take_best(
-    trainings: Sequence[TrainSpec], lesson: Lesson, strategy: AnyStrategy, stopped: Sequence[str]
-) -> dict[str, Any]:
-    """Load the best weights into the strategy; the metrics of the trainings."""
-    states: list[Mapping[str, torch.Tensor]] = []
-    runs: list[dict[str, Any]] = []
-    for spec, why in zip(trainings, stopped, strict=True):
-        checkpoints = checkpoints_of(spec, lesson)
-        newest, best = checkpoints.newest(), checkpoints.best()
-        if best is None or newest is None:
-            raise WorkLeftUndone(f"{checkpoints.url} holds no scored checkpoint: run again")
-        states.append(best.kept())
-        done = {"best_epoch": best.epoch, "steps": newest.step, "epochs": newest.epoch + 1, "stopped": why}
-        runs.append({"seed": spec.seed, **done, "seconds": _seconds(Path(spec.output))})
-    learnt = sum(value.numel() for value in trained(strategy.model).values())
-    if len(states) == 1:
-        strategy.load(states[0])
-    else:
-        assert isinstance(strategy, LateFusionStrategy)
-        strategy.load_members(states)
-    return {"runs": runs, "trained_parameters": learnt}
-
-
 def _device(spec: TrainSpec) -> str:
     """Of this process, which may be on a machine without the workers' GPUs."""
     return "cuda" if spec.gpu and torch.cuda.is_available() else "cpu"
@@ -137,11 +107,6 @@ def _become(strategy: AnyStrategy, ridge: Ridge | None) -> None:
     assert ridge is not None
     assert head is not None
     head.take_ridge(ridge.centre, ridge.scale, ridge.weights, ridge.bias)
-
-
-def _seconds(output: Path) -> float:
-    """Of all epochs in the metrics; 0 where there are none."""
-    return round(sum(value for _, _, name, value in read_metrics(output / CSV) if name == EPOCH_SECONDS), 1)
 
 
 def _words(document: dict[str, Any]) -> str:

@@ -11,11 +11,11 @@ from safetensors.torch import save_file
 from embed.model.folder import HybridSpec
 from embed.model.hybrid import save_hybrid
 from embed.model.weights import load_joint
-from evaluate.models import RIDGE
 from evaluate.spec import EvaluateSpec
 from tests.recognisers import whisper_in
 from tests.towers import Tiny, encoder_values, model_in
 from train.curate.clip import Clip
+from train.strategies.ridge import RIDGE
 
 
 def shelf_in(folder: Path, tiny: Tiny) -> Path:

@@ -47,8 +47,8 @@ def run(
     holds the last weights; which were the best, the saved scores say.  Raises DegluError at the first loss that is
     not finite, naming step, epoch and members.
     """
-    halved = settled(precision, device) == "bfloat16"
-    yield from _Training(strategy, spec, workers, device, halved, save).run(start)
+    bfloat16 = settled(precision, device) == "bfloat16"
+    yield from _Training(strategy, spec, workers, device, bfloat16, save).run(start)
 
 
 def warm_cosine(warmup: int, total: int) -> Callable[[int], float]:
@@ -76,11 +76,11 @@ class _Training:
         spec: TrainSpec,
         workers: Workers,
         device: str,
-        halved: bool,
+        bfloat16: bool,
         save: Callable[[State], object],
     ) -> None:
         self.strategy, self.spec, self.workers, self.save = strategy, spec, workers, save
-        self.device, self.halved = torch.device(device), halved
+        self.device, self.bfloat16 = torch.device(device), bfloat16
         settings = spec.optimiser
         if settings.batch < workers.world:
             raise SpecError(f"optimiser.batch = {settings.batch} is not one row for each of {workers.world} workers")
@@ -104,7 +104,7 @@ class _Training:
         module.to(self.device).train()
         if start is not None:
             self.strategy.load(start.weights)
-        if self.halved:
+        if self.bfloat16:
             halve_frozen(module)
         self.parameters = self.strategy.parameters()
         self.optimiser = torch.optim.AdamW(
@@ -120,7 +120,7 @@ class _Training:
             self.workers,
             min(settings.micro_batch or settings.batch, settings.batch),
             self.device,
-            self.halved,
+            self.bfloat16,
         )
         # The place in the data, without the tensors, which are copied when a state is saved.
         self.place = replace(start or State(0, 0, 0, {}, {}, {}), weights={}, optimiser={}, average={})
@@ -204,7 +204,7 @@ class _Training:
         """Worker 0 scores dev, and all take its word."""
         scores: dict[str, float] = {}
         if self.workers.rank == 0:
-            autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.halved)
+            autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
             with self.average.applied(), autocast, torch.inference_mode():
                 scores = self.strategy.scores()
             self.strategy.module.train()

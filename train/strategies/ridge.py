@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from train.strategies.late_fusion import ClipFeatures, LateFusionStrategy
 
+RIDGE = "ridge.safetensors"  # in a model's folder
+
 Tried = tuple[str, float]  # what it learnt from, and its strength
 
 
