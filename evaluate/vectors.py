@@ -37,6 +37,10 @@ def text_vectors(models: Models, systems: Sequence[str], texts: Sequence[str], r
 class Speech:
     """Clips in a role, with what the systems make of them; each part is computed when it is first asked for."""
 
+    models: Models
+    clips: Sequence[Clip]
+    role: Role
+
     def __init__(self, models: Models, clips: Sequence[Clip], role: Role) -> None:
         self.models, self.clips, self.role = models, clips, role
 

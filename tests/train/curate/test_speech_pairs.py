@@ -50,9 +50,12 @@ def prompts(name: str, num: int) -> SimpleNamespace:
     )
 
 
+PROMPTS = {"asterisk": prompts("asterisk", 40), "tuxpaint": prompts("tuxpaint", 8)}
+
+
 @pytest.fixture(autouse=True)
 def sources(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "SOURCES", {"asterisk": prompts("asterisk", 40), "tuxpaint": prompts("tuxpaint", 8)})
+    monkeypatch.setattr(data, "SOURCES", PROMPTS)
 
 
 def spec(name: str, *langs: str) -> SourceSpec:
@@ -70,7 +73,7 @@ def test_every_source_is_split_by_its_keys(tmp_path: Path) -> None:
     assert not keys[0] & keys[1]
     assert not keys[0] & keys[2]
     assert not keys[1] & keys[2]
-    alone = split(data.SOURCES["asterisk"].clips(tmp_path, ("fr", "en")))
+    alone = split(PROMPTS["asterisk"].clips(tmp_path, ("fr", "en")))
     assert [clip for clip in found.dev if clip.source == "asterisk"] == alone["dev"]
     assert not found.dropped
 
@@ -81,7 +84,7 @@ def test_the_split_does_not_hang_on_the_languages_asked_for(tmp_path: Path) -> N
     )
     for part, clips in french.items():
         assert clips == [clip for clip in both[part] if clip.lang == "fr"]
-    apart = split(data.SOURCES["asterisk"].clips(tmp_path, ("fr",)))
+    apart = split(PROMPTS["asterisk"].clips(tmp_path, ("fr",)))
     assert apart != french  # as it would be, had the split not seen the English
 
 
