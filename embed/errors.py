@@ -8,8 +8,7 @@ DegluError                1
 │   └── AlreadyPublished      another writer published this version first
 ├── FingerprintMismatch   1   vectors, index and query were not made by the same encoder
 ├── DataUnavailable       1   installable data or weights cannot be had here
-├── WorkLeftUndone        1   a job ended with units neither embedded, failed nor skipped
-└── GateMissed            4   a quality gate was missed
+└── WorkLeftUndone        1   a job ended with units neither embedded, failed nor skipped
 """
 
 
@@ -49,7 +48,3 @@ class DataUnavailable(DegluError):
 
 class WorkLeftUndone(DegluError):
     pass
-
-
-class GateMissed(DegluError):
-    exit_code = 4

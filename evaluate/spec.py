@@ -1,20 +1,21 @@
-"""The door of `deglu evaluate`: which model, asked what, in whose voice, compared to what, and what it must reach."""
+"""Specs of `deglu evaluate`: the model, the tasks, the systems it is compared to, and the gates it must reach."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from embed.base_spec import Spec, speed_only
+from evaluate.systems import SystemName
+from train.curate.sources.table import PromptsName
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
-SystemName = Literal["late-fusion", "ridge", "dual", "cascade", "hybrid", "ceiling", "other"]
 Direction = Literal["speech-to-text", "text-to-speech"]
 
 
 class TaskSpec(Spec):
     """Questions from one recorded source, asked of the same source's other modality."""
 
-    source: Literal["asterisk", "tuxpaint"] = Field(description="where the recordings and their texts come from")
+    source: PromptsName = Field(description="where the recordings and their texts come from")
     speech_lang: Language = Field(description="language of the recordings")
     text_lang: Language = Field(description="language of the texts")
     direction: Direction = Field(default="speech-to-text", description="what asks, and what is searched")
@@ -42,14 +43,14 @@ class GateSpec(Spec):
     at_least: float = Field(ge=0, le=1, description="the mean over queries, not the interval's low end")
 
 
-class HearingSpec(Spec):
-    """What the cascade reads in place of speech, and the hybrid beside it: a recogniser's transcript."""
+class RecogniserSpec(Spec):
+    """The recogniser whose transcripts the cascade and the hybrid read."""
 
     asr: str | None = Field(
         default=None, description="a speech recogniser by name; a hybrid's own, else packaged:whisper-base"
     )
-    language: Literal["given", "made out"] = Field(
-        default="given", description="the recording's language is told to a recogniser that knows it, or is not"
+    language: Literal["given", "detected"] = Field(
+        default="given", description="a recogniser that knows the recording's language is given it, or detects it"
     )
     weight: float | None = Field(
         default=None, ge=0, description="of the transcript's vector in `hybrid`; a hybrid model has its own"
@@ -62,8 +63,8 @@ class HearingSpec(Spec):
     )
 
 
-class EvaluateSpec(Spec):
-    """All tasks for one model."""
+class MeasureSpec(Spec):
+    """All tasks for one model and the systems next to it."""
 
     model: str = Field(min_length=1, description="a model by name, or its folder")
     tasks: tuple[TaskSpec, ...] = Field(min_length=1)
@@ -80,15 +81,13 @@ class EvaluateSpec(Spec):
         min_length=1,
         description="another model, e.g. the one before, as the system `other`, in a space of its own",
     )
-    hearing: HearingSpec = HearingSpec()
+    hearing: RecogniserSpec = RecogniserSpec()
     baseline: SystemName | None = Field(default=None, description="what the others are compared to, query by query")
     dims: tuple[PositiveInt, ...] | None = Field(
         default=None, min_length=1, description="the model's own where none are given"
     )
     draws: int = Field(default=2000, ge=100, description="bootstrap draws of an interval")
     seed: int = Field(default=0, ge=0)
-    gates: tuple[GateSpec, ...] = ()
-    output: str = speed_only(..., "folder of report.json, report.md and the plots", min_length=1)
 
     @field_validator("tasks")
     @classmethod
@@ -104,7 +103,7 @@ class EvaluateSpec(Spec):
     def _is_asked_for(cls, model: str | None, info: ValidationInfo) -> str | None:
         name = info.field_name
         if (model is not None) != (name in info.data.get("systems", ())):
-            raise ValueError(f"the system `{name}` and the model it stands for go together: give both or neither")
+            raise ValueError(f"the system `{name}` and its model go together: give both or neither")
         return model
 
     @field_validator("baseline")
@@ -113,6 +112,13 @@ class EvaluateSpec(Spec):
         if baseline is not None and baseline not in info.data.get("systems", (baseline,)):
             raise ValueError("not among the systems; add it there, or set baseline to null")
         return baseline
+
+
+class EvaluateSpec(MeasureSpec):
+    """`deglu evaluate`: what is measured, the gates, and where the report is written."""
+
+    gates: tuple[GateSpec, ...] = ()
+    output: str = speed_only(..., "folder of report.json, report.md and the plots", min_length=1)
 
     @field_validator("gates")
     @classmethod
@@ -123,7 +129,7 @@ class EvaluateSpec(Spec):
             if tasks is not None and gate.task not in (names := [task.name for task in tasks]):
                 raise ValueError(f"no task is called {gate.task!r}; these are: {', '.join(names)}")
             if systems is not None and gate.system not in systems:
-                raise ValueError(f"a gate on {gate.system} wants it among the systems")
+                raise ValueError(f"a gate on {gate.system} requires it among the systems")
             if gate.dim is not None and dims is not None and gate.dim not in dims:
-                raise ValueError(f"a gate on dim {gate.dim} wants it among the dims")
+                raise ValueError(f"a gate on dim {gate.dim} requires it among the dims")
         return gates

@@ -1,9 +1,8 @@
-"""Vectors become an index, a question becomes an answer.
+"""Index: vectors become an index, a question becomes an answer.
 
-Contracts: `contracts`, `spec`, `ladder`, `artifact`, `where`.
-Compute: `neighbours`, `kernels`, `router`, `coder`, `bits`, `choose`, `blend`.
-Storage: `staging`, `survey`, `shard`, `merge`, `removed`.
-Engine: `segment`, `shelf`, `search`, `calibrate`, `build`, `live`, `verify`.
-
-faiss enters by `faiss_library` alone; importing this package loads no torch.
+In: a dataset of vectors and IndexSpec; then queries.  Out: versions of an index; hits with their provenance.
+`building` makes a version, `calibration` measures it, `parts` are its files, `live` keeps it up to date; `ask` searches
+it by the `rungs`.  The contracts are the modules of this folder.
+Begin at `contracts`, `spec` and `ladder` (the rungs and their settings), then `building.build` or `ask.searcher`.
+faiss is imported by `faiss_library` alone; importing this package loads no torch.
 """

@@ -1,4 +1,4 @@
-"""What a training tells of itself as it goes.  Nothing heavy is imported here: who listens needs no torch."""
+"""Events of a training as it runs.  Nothing heavy is imported here: who follows a training needs no torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class StepDone:
-    """What a step did."""
+    """A step with its numbers."""
 
     step: int  # steps done so far, over all epochs
     epoch: int
@@ -20,7 +20,7 @@ class StepDone:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """What an epoch did."""
+    """An epoch with its numbers."""
 
     epoch: int  # from 0
     step: int  # steps done so far
@@ -31,7 +31,7 @@ class EpochDone:
 
 
 @dataclass(frozen=True)
-class Halved:
+class SmallerMicroBatch:
     """Memory ran out: so many pairs at a time from now on."""
 
     step: int
@@ -39,7 +39,7 @@ class Halved:
 
 
 @dataclass(frozen=True)
-class Stopped:
+class TrainingEnd:
     """The training is over."""
 
     step: int
@@ -48,4 +48,4 @@ class Stopped:
     early: bool  # before the last epoch
 
 
-Event = StepDone | EpochDone | Halved | Stopped
+Event = StepDone | EpochDone | SmallerMicroBatch | TrainingEnd

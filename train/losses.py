@@ -70,7 +70,7 @@ def infonce(
 
     `same_BC` is True where a candidate says what the row's own target says, and so is no negative of it: C is W, or
     W + W * K where hard negatives are looked at too (row by row, `gather(torch.tensor(members))` tells whose rows W
-    are).  `negatives_BKD` are candidates of the vectors alone; a negative of zeros stands for none.  With `margin`,
+    are).  `negatives_BKD` are candidates of the vectors alone; a negative of zeros is none.  With `margin`,
     a candidate whose cosine at the widest dim exceeds the positive's by more is no negative either.
     """
     all_vectors_WD, all_targets_WD = gather(torch.stack([vectors_BD, targets_BD], 1)).unbind(1)
@@ -114,7 +114,7 @@ def against_tables(
     """Weighted mean over dims of the cross-entropy of each row's positive among the texts of the row's own table.
 
     A table (e.g. of a language's texts) holds unit prefixes [N, d] by d, widest first; row i is sought in table
-    `table_B[i]`, and its positive stands there at `positives_B[i]`.  The tables are the same on all workers, so nothing
+    `table_B[i]`, and its positive is there at `positives_B[i]`.  The tables are the same on all workers, so nothing
     is gathered.
     """
     losses_DB: Tensor | None = None
@@ -195,7 +195,7 @@ def _by_row(
 
 
 def _with_negatives(same_BC: Tensor | None, num_pairs: int, negatives_CD: Tensor, num_rows: int) -> Tensor:
-    """[B, W + W * K], True where a candidate is no negative: said to be the same, or none at all."""
+    """[B, W + W * K], True where a candidate is no negative: marked as the same, or none at all."""
     none_BC = (negatives_CD == 0).all(-1).expand(num_rows, -1)
     if same_BC is None:
         same_BC = none_BC.new_zeros(num_rows, num_pairs)

@@ -1,4 +1,4 @@
-"""What a training is: the encoder to be made, what it hears and reads, how it is taught, and how long.
+"""Spec of a training: the encoder to be made, its data, its strategy and loss, and how long it runs.
 
 The global batch, the order of clips and every random draw are the same whatever the number of workers.
 """
@@ -9,15 +9,16 @@ from pydantic import Field, NonNegativeInt, model_validator
 
 from embed.base_spec import Spec, speed_only
 from embed.model.spec import EncoderSpec
+from train.curate.sources.table import SpeechName, TextName
 
 Strategy = Literal["late-fusion", "dual", "ridge", "text"]
 
 
 class SourceSpec(Spec):
     """Speech with its texts: recorded prompts fetched by this machine's package manager, a manifest of your own, or
-    synthetic speech of many short texts, which is made on this machine and heard in training alone."""
+    synthetic speech of many short texts, which is made on this machine and used in training alone."""
 
-    name: Literal["asterisk", "tuxpaint", "synthetic", "manifest"]
+    name: SpeechName
     langs: tuple[str, ...] = Field(default=(), description="Languages of the speech; all of a manifest's where empty")
     url: str = Field(default="", description="A manifest's path: one JSON line or table row a clip")
     most: tuple[NonNegativeInt | None, ...] = Field(
@@ -31,14 +32,14 @@ class SourceSpec(Spec):
         gt=0,
         description="Clips of it an epoch, drawn anew each, as a share of the other sources' clips; all where null",
     )
-    until: float = Field(default=1.0, gt=0, le=1, description="Share of the epochs in which it is heard")
+    until: float = Field(default=1.0, gt=0, le=1, description="Share of the epochs in which it is used")
 
     @model_validator(mode="after")
     def _named(self) -> "SourceSpec":
         if (self.name == "manifest") != bool(self.url):
             raise ValueError("`url` goes with `name: manifest`, and only with it")
         if self.name != "manifest" and not self.langs:
-            raise ValueError(f"name the languages of {self.name} that are heard, e.g. langs: [fr, en]")
+            raise ValueError(f"name the languages of {self.name} that are used, e.g. langs: [fr, en]")
         if self.name != "synthetic" and self.most != (None,):
             raise ValueError("`most` goes with `name: synthetic`, and only with it")
         return self
@@ -47,7 +48,7 @@ class SourceSpec(Spec):
 class TextSourceSpec(Spec):
     """Pairs of texts, for the text strategy: a query, its document, the task that joins them."""
 
-    name: Literal["asterisk", "tuxpaint", "manuals", "manifest"]
+    name: TextName
     langs: tuple[str, ...] = Field(default=(), description="Languages that are paired with each other, both ways")
     url: str = Field(default="", description="A manifest's path: query, document, optional task, negatives, lang a row")
 
@@ -59,7 +60,7 @@ class TextSourceSpec(Spec):
 
 
 class ViewSpec(Spec):
-    """One way in which every clip is heard: augmentation of the wave, drawn once for each clip.
+    """One augmentation of every clip's wave, drawn once for each clip.
 
     Applied in this order: speed, reverberation, noise, codec.
     """
@@ -76,7 +77,7 @@ class ViewSpec(Spec):
 
 
 class FeatureSpec(Spec):
-    """What the frozen speech tower says of the clips, and where that is kept."""
+    """Frames of the frozen speech tower, and where they are kept."""
 
     cache: Literal["disk", "on-the-fly", "off"] = speed_only(
         "disk", "All before training; as clips are first met; never kept (the only one for a tower that is trained)"
@@ -85,7 +86,7 @@ class FeatureSpec(Spec):
     views: tuple[ViewSpec, ...] = Field(
         default=(ViewSpec(),),
         min_length=1,
-        description="A clip is heard in one of them an epoch; synthetic speech in the first",
+        description="A clip is used in one of them an epoch; synthetic speech in the first",
     )
 
 
@@ -149,15 +150,15 @@ class CheckpointSpec(Spec):
     """What survives a kill: weights, optimiser and position in the data, as safetensors, whole or not at all."""
 
     url: str = speed_only("", "Folder or s3:// prefix; below the work folder where empty")
-    every_steps: int = speed_only(200, "Steps between two, beside one after every scoring", ge=1)
-    keep: int = speed_only(2, "Best ones that are kept, beside the newest", ge=1)
+    every_steps: int = speed_only(200, "Steps between two; one more follows every scoring", ge=1)
+    keep: int = speed_only(2, "Best ones that are kept, apart from the newest", ge=1)
 
 
 class HybridTuning(Spec):
-    """The hybrid model beside the trained one: its vector plus the weighted vector of the recognised transcript."""
+    """The hybrid of the trained model: its vector plus the weighted vector of the recognised transcript."""
 
     asr: str = Field(default="packaged:whisper-base", description="A speech recogniser of `transformers`, by name")
-    langs: tuple[str, ...] = Field(default=(), description="Languages it may hear; all it knows where empty")
+    langs: tuple[str, ...] = Field(default=(), description="Languages it may recognise; all it knows where empty")
     weights: tuple[float, ...] = Field(
         default=(0.0, 0.25, 0.5, 1.0, 2.0, 4.0), min_length=1, description="Of the transcript's vector, tried on dev"
     )
@@ -174,7 +175,7 @@ class TrainSpec(Spec):
     sources: tuple[SourceSpec, ...] = Field(default=(), description="Speech with texts: late-fusion, dual, ridge")
     texts: tuple[TextSourceSpec, ...] = Field(default=(), description="Pairs of texts: the text strategy")
     target_langs: tuple[str, ...] = Field(
-        default=(), description="Languages of the texts that speech is drawn to, beside its own"
+        default=(), description="Languages of the texts that speech is drawn to, apart from its own"
     )
     manuals: bool = Field(
         default=True, description="Fit the nesting transform on documentation too, so that it is domain-mixed"
@@ -233,7 +234,7 @@ class TrainSpec(Spec):
                 raise ValueError(f"strategy {self.strategy} needs `sources`: speech to learn from")
         weights = self.loss.dim_weights
         if weights is not None and len(weights) != len(encoder.dims):
-            raise ValueError(f"loss.dim_weights wants one weight for each of the {len(encoder.dims)} dims")
+            raise ValueError(f"loss.dim_weights requires one weight for each of the {len(encoder.dims)} dims")
         if encoder.adapt.speech_trained and self.features.cache != "off":
             raise ValueError("a speech tower that is trained has no frozen features: set features.cache to off")
         return self

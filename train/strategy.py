@@ -1,4 +1,4 @@
-"""The contract between what is taught and the loop that teaches it.
+"""Contract between a strategy and the training loop.
 
 A strategy knows its model, its data and its loss; the loop knows steps, workers, memory and time.  Whatever a strategy
 draws at random it draws from `chance(seed, epoch, member)`, never from a worker's number or from what was drawn
@@ -25,7 +25,7 @@ Metric = Callable[[Any, Any], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class At:
-    """Where in the training a batch stands."""
+    """The place of a batch in the training."""
 
     step: int  # from 0, over all epochs
     epoch: int  # from 0
@@ -42,7 +42,7 @@ class Strategy(Protocol):
 
     @property
     def module(self) -> nn.Module:
-        """`module(*inputs)` is [rows, ...] in the order of members; what of it wants gradients is trained."""
+        """`module(*inputs)` is [rows, ...] in the order of members; parameters that require gradients are trained."""
         ...
 
     def parameters(self) -> dict[str, nn.Parameter]:
@@ -58,7 +58,7 @@ class Strategy(Protocol):
         ...
 
     def loss(self, vectors: Tensor, members: Sequence[int], at: At, gather: Gather) -> Mapping[str, Tensor]:
-        """This worker's share of the batch's loss: "loss" is minimised, the other parts are told."""
+        """This worker's share of the batch's loss: "loss" is minimised, the other parts are reported."""
         ...
 
     def scores(self) -> dict[str, float]:
@@ -82,5 +82,5 @@ def chance(seed: int, epoch: int, member: int, what: Literal["inputs", "loss"] =
 
 
 def trained(module: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters of the module that want gradients, by name."""
+    """The parameters of the module that require gradients, by name."""
     return {name: value for name, value in module.named_parameters() if value.requires_grad}

@@ -24,10 +24,11 @@ from evaluate.bench.command import run_one
 from evaluate.bench.quality_goals import NEVER_TRAINED, TRAINED, Goal, goals_of
 from evaluate.bench.shape import Row, document
 from evaluate.measures.metrics import NDCG
-from evaluate.report.report import Report, Task, as_json
-from evaluate.spec import EvaluateSpec
-from evaluate.systems import load_compared
-from jobs.evaluation.evaluate_model import measure
+from evaluate.models import load_models
+from evaluate.report.report import as_json
+from evaluate.results import Report, Task
+from evaluate.spec import MeasureSpec
+from evaluate.tasks import measure
 
 PEERS = ("ridge", "cascade", "ceiling")
 FEW = 20  # clips a task, under which one task shows that the bench runs
@@ -37,13 +38,13 @@ TEXTS = ("rain", "la pluie", "Where is the goat?", "мачка", "une phrase un 
 def bench(n: int | None = None, model: str = "demo", part: str = "test") -> dict[str, Any]:
     """All clips of every task, or the first n; under twenty of the first task alone."""
     spec = _spec(model, part)
-    compared = load_compared(spec)
+    models = load_models(spec)
     tasks: dict[str, Task] = {}
     for one in spec.tasks[:1] if n is not None and n < FEW else spec.tasks:
         sys.stderr.write(f"{one.name}\n")
-        tasks[one.name.replace(f"{part} ", "")] = measure(compared, spec, one, n)
+        tasks[one.name.replace(f"{part} ", "")] = measure(models, one, n)
     rows = [row for name, task in tasks.items() for row in _rows(name, task)]
-    goals = [*goals_of(tasks), _unchanged(compared.model)]
+    goals = [*goals_of(tasks), _unchanged(models.model)]
     found = document("quality", rows, ("torch", "transformers"))
     return found | {
         "model": model,
@@ -53,7 +54,7 @@ def bench(n: int | None = None, model: str = "demo", part: str = "test") -> dict
     }
 
 
-def _spec(model: str, part: str) -> EvaluateSpec:
+def _spec(model: str, part: str) -> MeasureSpec:
     spoken = [("tuxpaint", lang, "en") for lang in (*TRAINED, *NEVER_TRAINED)]
     spoken += [("tuxpaint", "fr", "fr"), ("asterisk", "fr", "en"), ("asterisk", "en", "fr")]
     tasks = [
@@ -64,15 +65,8 @@ def _spec(model: str, part: str) -> EvaluateSpec:
     systems = ["late-fusion", "hybrid", *PEERS]
     # A model that is no hybrid is measured with as much of the transcript as of the speech.
     hearing = {} if is_hybrid(model_folder(model)) else {"weight": 1.0}
-    return EvaluateSpec.parse(
-        {
-            "model": model,
-            "tasks": tasks,
-            "systems": systems,
-            "baseline": "cascade",
-            "hearing": hearing,
-            "output": "nowhere",
-        }
+    return MeasureSpec.parse(
+        {"model": model, "tasks": tasks, "systems": systems, "baseline": "cascade", "hearing": hearing}
     )
 
 

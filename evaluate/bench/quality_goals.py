@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from evaluate.measures.bootstrap import Interval
 from evaluate.measures.metrics import NDCG
-from evaluate.report.report import System, Task
+from evaluate.results import Interval, System, Task
 
 # In no training: kept back to see what a language gets that was never heard.
 NEVER_TRAINED = ("ca", "da")

@@ -1,27 +1,14 @@
-"""How sure a mean over queries is: 95 % percentile bootstrap intervals, plain and paired."""
-
-from dataclasses import dataclass
+"""Bootstrap intervals of a mean over queries: 95 % percentiles, plain and paired."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import InputError
+from evaluate.results import Interval
 
 Values = NDArray[np.float64]
 
 LOW, HIGH = 2.5, 97.5  # percentiles of the resampled means
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean and the bounds of its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3f} [{self.low:.2f}, {self.high:.2f}]"
 
 
 def interval(values: Values, draws: int = 2000, seed: int = 0) -> Interval:
@@ -31,9 +18,11 @@ def interval(values: Values, draws: int = 2000, seed: int = 0) -> Interval:
     five queries out of five found give [1, 1].  Raises InputError without values, or with NaN among them.
     """
     if values.ndim != 1 or len(values) == 0:
-        raise InputError(f"an interval wants one value per query, this is of shape {values.shape}; score some queries")
+        raise InputError(
+            f"an interval requires one value per query, this is of shape {values.shape}; score some queries"
+        )
     if not np.isfinite(values).all():
-        raise InputError("an interval wants finite values; a query's score is NaN or infinite: look at its vector")
+        raise InputError("an interval requires finite values; a query's score is NaN or infinite: look at its vector")
     rng = np.random.default_rng(seed)
     means = [values[rng.integers(len(values), size=len(values))].mean() for _ in range(draws)]
     low, high = np.percentile(means, [LOW, HIGH])
@@ -47,6 +36,6 @@ def difference(ours: Values, theirs: Values, draws: int = 2000, seed: int = 0) -
     """
     if ours.shape != theirs.shape:
         raise InputError(
-            f"a paired difference wants the same queries on both sides, these are {ours.shape} and {theirs.shape}"
+            f"a paired difference requires the same queries on both sides, these are {ours.shape} and {theirs.shape}"
         )
     return interval(ours - theirs, draws, seed)

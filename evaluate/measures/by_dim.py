@@ -68,7 +68,7 @@ def _joined(parts: list[Judged]) -> Judged:
 
 def _check(queries: FloatArray, documents: FloatArray, dims: Sequence[int]) -> None:
     if queries.ndim != 2 or documents.ndim != 2 or queries.shape[1] != documents.shape[1]:
-        raise InputError(f"queries {queries.shape} and documents {documents.shape} want the same width")
+        raise InputError(f"queries {queries.shape} and documents {documents.shape} must have the same width")
     if len(queries) == 0 or len(documents) == 0:
         raise InputError(f"nothing to judge: {len(queries)} queries, {len(documents)} documents; look at the sources")
     wrong = [dim for dim in dims if not 0 < dim <= queries.shape[1]]

@@ -1,4 +1,4 @@
-"""From scores to ranks and metrics per query, and what a random ranking would reach.
+"""Metrics: ranks and scores per query, and what a random ranking would reach.
 
 - Ties are counted against the system: a constant scorer ranks every right answer last.
 - nDCG@10 and recall@10 come from trec_eval, through ir-measures; gains are binary.
@@ -40,7 +40,9 @@ def judge(scores: Scores, relevant: Relevant, queries: Sequence[str] | None = No
     """Ranks and all measures of `scores` [q, n]; `queries` are ids, by default the row numbers."""
     names = tuple(queries) if queries is not None else tuple(map(str, range(len(scores))))
     if len(names) != len(scores) or len(set(names)) != len(names):
-        raise InputError(f"{len(scores)} rows of scores want as many distinct query ids, there are {len(set(names))}")
+        raise InputError(
+            f"{len(scores)} rows of scores require as many distinct query ids, there are {len(set(names))}"
+        )
     return Judged(names, ranks(scores, relevant), _trec_eval(scores, relevant))
 
 
@@ -64,18 +66,15 @@ def ndcg_at_10(scores: Scores, relevant: Relevant) -> Values:
     return _trec_eval(scores, relevant)[NDCG]
 
 
-def recall_at_10(scores: Scores, relevant: Relevant) -> Values:
-    """Share [q] of each query's relevant documents among its first ten."""
-    return _trec_eval(scores, relevant)[RECALL]
-
-
 def chance(num_documents: int, num_relevant: int = 1, k: int = CUTOFF) -> dict[str, float]:
     """Expected nDCG@k and recall@k of a random ranking, in closed form, under the names `ndcg@k` and `recall@k`.
 
     Each place holds a relevant document with probability num_relevant / num_documents.
     """
     if not 0 < num_relevant <= num_documents:
-        raise InputError(f"chance wants 1 to {num_documents} relevant documents of {num_documents}, not {num_relevant}")
+        raise InputError(
+            f"chance requires 1 to {num_documents} relevant documents of {num_documents}, not {num_relevant}"
+        )
     places = min(k, num_documents)
     expected_gain = num_relevant / num_documents * _discounts(places)
     return {f"ndcg@{k}": expected_gain / _discounts(min(k, num_relevant)), f"recall@{k}": places / num_documents}
@@ -97,7 +96,7 @@ def _discounts(places: int) -> float:
 def _checked(scores: Scores, relevant: Relevant) -> list[IntArray]:
     """The relevant columns of each query; InputError where they do not fit the scores."""
     if scores.ndim != 2 or len(scores) != len(relevant):
-        raise InputError(f"scores {scores.shape} want one row per query, and {len(relevant)} queries are judged")
+        raise InputError(f"scores {scores.shape} must have one row per query, and {len(relevant)} queries are judged")
     if np.isnan(scores).any():
         raise InputError(f"query {int(np.isnan(scores).any(axis=1).argmax())} has a NaN score; look at its vector")
     columns = relevant_columns(relevant)
@@ -110,7 +109,7 @@ def _checked(scores: Scores, relevant: Relevant) -> list[IntArray]:
 
 
 def _top(scores: Scores, right: IntArray, k: int) -> IntArray:
-    """The first k columns of one row [n]: scores descend, relevant documents stand last among their equals."""
+    """The first k columns of one row [n]: scores descend, relevant documents come last among their equals."""
     is_right = np.zeros(len(scores), bool)
     is_right[right] = True
     order: IntArray = np.lexsort((is_right, -scores))[:k]

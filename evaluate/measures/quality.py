@@ -1,4 +1,4 @@
-"""One task measured: several systems' vectors against the same questions and the same right answers."""
+"""Quality of a task: several systems' vectors against the same questions and the same right answers."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -6,10 +6,10 @@ import numpy as np
 
 from embed.encoder import FloatArray
 from embed.errors import InputError
-from evaluate.measures.bootstrap import Interval, difference, interval
+from evaluate.measures.bootstrap import difference, interval
 from evaluate.measures.by_dim import Rows, at_dim, judged_by_dim
 from evaluate.measures.metrics import MEASURES, Judged, Relevant, chance, relevant_columns
-from evaluate.report.report import System, Task
+from evaluate.results import Interval, System, Task
 
 Vectors = FloatArray | Mapping[str, Rows]  # the same for all systems, or one system's each
 

@@ -1,6 +1,6 @@
-"""nDCG by dimension as a picture: what a narrower vector costs, beside chance.
+"""Plot of nDCG by dimension: what a narrower vector costs, with chance.
 
-matplotlib's objects are used directly, so that nothing global is left behind and no display is wanted.
+matplotlib's objects are used directly, so that nothing global is left behind and no display is required.
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from embed.errors import InputError
-from evaluate.measures.bootstrap import Interval
+from evaluate.results import Interval
 
-# Told apart by colour-blind readers too (Okabe and Ito, 2008), in the order of their contrast on white.
+# Distinguished by colour-blind readers too (Okabe and Ito, 2008), in the order of their contrast on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 INK, FAINT = "#222222", "#D8D8D8"
@@ -57,5 +57,5 @@ def _dress(axes: Any, dims: list[int], title: str) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(color=FAINT, labelcolor=INK)
-    # Beside the lines, never over them.
+    # Next to the lines, never over them.
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, labelcolor=INK)

@@ -14,9 +14,10 @@ import pyarrow as pa
 
 from embed.encoder import Encoder, FloatArray
 from embed.tables import SPEECH, TEXT
-from evaluate.measures.bootstrap import Interval, interval
+from evaluate.measures.bootstrap import interval
 from evaluate.measures.by_dim import judged_by_dim
 from evaluate.measures.metrics import CUTOFF, MEASURES, NDCG, RECALL, IntArray, Values
+from evaluate.results import Interval
 from index.contracts import Modality
 from jobs.demo.demo_material import SENTENCES, Broadcast, Material
 from train.curate.clip import read_clip, words

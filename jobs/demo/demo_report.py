@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evaluate.measures.bootstrap import Interval
 from evaluate.measures.metrics import CUTOFF, NDCG, RECALL
+from evaluate.results import Interval
 from jobs.asking.answers_table import Answer, place
 from jobs.demo.demo_questions import Score
 

@@ -1,4 +1,4 @@
-"""What a training will take, before anything heavy: `deglu plan TRAIN_SPEC`, `deglu train SPEC --dry-run`.
+"""Plan of a training, before anything heavy: `deglu plan TRAIN_SPEC`, `deglu train SPEC --dry-run`.
 
 Lists the sources; no recording is opened and no weights are loaded, so that what is broken or silent still counts.
 """
@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModel
 
-from embed.errors import SpecError
 from embed.model.adapters import add_lora, unfreeze
 from embed.model.fusion import Fusion
 from embed.model.head import SpeechHead
@@ -17,13 +16,13 @@ from embed.storage import store
 from jobs.command.output import Plain
 from jobs.command.progress import Progress, Silent, told_if_slow
 from jobs.command.terminal import many
-from jobs.training.checkpoint_place import towers
+from jobs.training.check_towers import check_towers, text_config, tower_digests
 from jobs.training.compute_features import missing_shards
 from jobs.training.teacher import Lesson
 from jobs.training.training_data import training_data, work_url
+from train.batches import epoch_batches
 from train.frozen.features import plan_shards
 from train.frozen.size import feature_size, tower_shape
-from train.heard import epoch_batches
 from train.spec import TrainSpec
 from train.strategies.text import unfreeze as unfreeze_text
 
@@ -55,38 +54,11 @@ def plan_training(spec: TrainSpec, progress: Progress | None = None) -> Plain:
         "trainings": trainings,
         "workers": spec.workers,
         "trained_parameters": trained_parameters(spec),
-        "towers": towers(spec),
+        "towers": tower_digests(spec),
         "identity": spec.identity(),
         "spec": spec.model_dump(mode="json"),
     }
     return Plain(document, _words(document))
-
-
-def check_towers(spec: TrainSpec) -> None:
-    """Raises SpecError where a tower cannot be had, or the declared dims are not its own, before weights are loaded."""
-    width, widest = _text_config(spec).hidden_size, spec.encoder.dims[0]
-    if widest != width:
-        raise SpecError(
-            f"encoder.dims begins with {widest}, and vectors of {spec.encoder.text.name} are {width} wide; begin with"
-            f" {width}"
-        )
-    if spec.encoder.speech is not None:
-        tower_shape(spec.encoder.speech)
-    if spec.strategy == "text" and spec.encoder.transform:
-        raise SpecError("encoder.transform orders the dims of a frozen tower; a trained one learns its own: set false")
-    if spec.strategy == "ridge":
-        head = spec.encoder.head
-        if head is None or head.pooling != "mean" or head.hidden or head.independent:
-            raise SpecError("strategy ridge is linear on mean frames: set encoder.head to {pooling: mean}, no more")
-    if spec.hybrid is not None and spec.strategy == "text":
-        raise SpecError("a hybrid hears: leave `hybrid` out where texts are taught")
-    if spec.fewest_workers is not None and spec.fewest_workers > spec.workers:
-        raise SpecError(f"fewest_workers = {spec.fewest_workers} is more than workers = {spec.workers}; lower it")
-    if spec.strategy != "ridge" and spec.optimiser.batch < spec.workers:
-        raise SpecError(
-            f"optimiser.batch = {spec.optimiser.batch} is less than a row for each of {spec.workers} workers; lower"
-            " workers"
-        )
 
 
 def trained_parameters(spec: TrainSpec) -> int:
@@ -95,7 +67,7 @@ def trained_parameters(spec: TrainSpec) -> int:
     with torch.device("meta"):
         modules: list[torch.nn.Module] = []
         if spec.strategy == "text" or adapt.text is not None:
-            text = AutoModel.from_config(_text_config(spec)).requires_grad_(False)
+            text = AutoModel.from_config(text_config(spec)).requires_grad_(False)
             if spec.strategy == "text":
                 unfreeze_text(text, spec.train_layers)
             if adapt.text is not None:
@@ -171,11 +143,3 @@ def _adapted_speech(spec: TrainSpec) -> torch.nn.Module:
     if adapt.unfreeze:
         unfreeze(model, adapt.unfreeze, depth)
     return model
-
-
-def _text_config(spec: TrainSpec) -> Any:
-    name = spec.encoder.text.name
-    try:
-        return AutoConfig.from_pretrained(tower_place(name), trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise SpecError(f"text tower {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from None

@@ -1,4 +1,4 @@
-"""Frozen speech features by Ray actors: every shard that does not stand yet, whatever was killed before."""
+"""Frozen speech features by Ray actors: every shard that does not exist yet, whatever was killed before."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,7 +43,7 @@ def compute_features(
 
 
 def missing_shards(shards: Sequence[Shard]) -> list[Shard]:
-    """Those whose file does not stand."""
+    """Those whose file does not exist."""
     folders = {shard.url.rpartition("/")[0] for shard in shards}
     standing = {entry.url for folder in folders for entry in store.listing(folder)}
     return [shard for shard in shards if shard.url not in standing]
@@ -63,6 +63,6 @@ class Featurer:
         self._tower = SpeechTower.load(encoder.speech).to("cuda" if torch.cuda.is_available() else "cpu")
 
     def compute(self, shard: Shard) -> float:
-        """Seconds of sound that were heard."""
+        """Seconds of sound that were encoded."""
         compute_shard(self._tower, shard)
         return sum(seconds(clip) for clip in shard.clips)

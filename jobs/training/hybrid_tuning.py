@@ -1,4 +1,4 @@
-"""The hybrid beside a trained model: dev is transcribed once, and the weight of the transcripts is chosen on it."""
+"""Tuning of the hybrid of a trained model: dev is transcribed once, and the transcripts' weight is chosen on it."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def tune_hybrid(
 ) -> dict[str, Any]:
     """The chosen weight and all scores: mean nDCG@10 of spoken questions in the recogniser's languages.
 
-    Writes the hybrid's folder into `spec.output`, where the model itself must come to lie.
+    Writes the hybrid's folder into `spec.output`, where the model will be written.
     """
     settings = spec.hybrid
     assert settings is not None
@@ -35,8 +35,9 @@ def tune_hybrid(
         raise SpecError(f"hybrid.langs = {list(settings.langs)}: no dev clip is in these; name languages of `sources`")
     progress.note(f"hybrid: {settings.asr} transcribes {len(asked)} dev clips")
     recogniser = Recogniser.load(settings.asr, settings.langs, device)
-    heard = recogniser.transcribe([read_clip(lesson.clips[clip]) for clip in asked], hypotheses=settings.hypotheses)
-    words = transcript_vectors(strategy.model, [one.texts for one in heard], "query")
+    waves = [read_clip(lesson.clips[clip]) for clip in asked]
+    transcripts = recogniser.transcribe(waves, hypotheses=settings.hypotheses)
+    words = transcript_vectors(strategy.model, [one.texts for one in transcripts], "query")
     spoken: FloatArray = strategy.vectors(asked, "query").numpy()
     widest = strategy.model.dims[0]
 

@@ -1,7 +1,7 @@
-"""The trained model becomes a directory that others load in one line: weights, spec, metrics, and a card that says all.
+"""Directory of a trained model, loaded by others in one line: weights, spec, metrics, and a card.
 
-The folder holds, beside what `save_model` writes: `metrics.json`, `train.yaml` (the spec, to remake it), the ridge
-baseline where speech was taught, `metrics.csv`, `training.png` and `tensorboard/` of the training, and `hybrid/` where
+The folder holds, apart from what `save_model` writes: `metrics.json`, `train.yaml` (the spec, to remake it), the ridge
+baseline where speech was trained, `metrics.csv`, `training.png` and `tensorboard/` of the training, and `hybrid/` where
 one was tuned.
 """
 
@@ -20,9 +20,9 @@ from evaluate.measures.bootstrap import interval
 from jobs.training.teacher import AnyStrategy
 from train.curate.speech_pairs import licences
 from train.spec import TrainSpec
-from train.strategies.ridge import Ridge
+from train.strategies.ridge import RIDGE, Ridge
 
-METRICS, SPEC, RIDGE = "metrics.json", "train.yaml", "ridge.safetensors"
+METRICS, SPEC = "metrics.json", "train.yaml"
 TITLES = {
     "late-fusion": "Late fusion of {speech} and {text}",
     "dual": "Dual encoder: {speech} beside {text}",
@@ -77,10 +77,10 @@ def card(spec: TrainSpec, metrics: Mapping[str, Any]) -> str:
 
 
 def _made(spec: TrainSpec, metrics: Mapping[str, Any]) -> str:
-    said = f"Made {datetime.now(UTC):%Y-%m-%d} by `deglu train`, strategy {spec.strategy}, seed {spec.seed}"
+    made = f"Made {datetime.now(UTC):%Y-%m-%d} by `deglu train`, strategy {spec.strategy}, seed {spec.seed}"
     training = metrics.get("training")
     if not training:
-        return f"{said}; in closed form, strength {metrics['ridge']['chosen']} chosen on dev."
+        return f"{made}; in closed form, strength {metrics['ridge']['chosen']} chosen on dev."
     first, *more = training["runs"]
     seconds = sum(one["seconds"] for one in training["runs"])
     took = [f"{seconds:.0f} s"] if seconds else []
@@ -92,7 +92,7 @@ def _made(spec: TrainSpec, metrics: Mapping[str, Any]) -> str:
     else:
         what = f", {' in '.join([steps, *took])}"
         best = f"; {first['stopped']}.\nEpoch {first['best_epoch'] + 1} was best on dev."
-    return f"{said}:\n{training['trained_parameters']:,} parameters{what} on {spec.workers} workers{best}"
+    return f"{made}:\n{training['trained_parameters']:,} parameters{what} on {spec.workers} workers{best}"
 
 
 def _towers(spec: TrainSpec) -> str:
@@ -140,11 +140,12 @@ def _dev(metrics: Mapping[str, Any]) -> str:
             f"\nRidge regression on {CLIPS[metrics['ridge']['learnt_from']]}: {best:.3f} speech to text at full width."
         )
     if metrics.get("hybrid"):
-        told = metrics["hybrid"]
-        score = max(told["dev_speech_to_text_by_weight"].values())
+        hybrid = metrics["hybrid"]
+        score = max(hybrid["dev_speech_to_text_by_weight"].values())
         lines.append(
-            f"\n`{told['folder']}/` is the hybrid with {_transcripts(told['hypotheses'])} of `{told['asr']}`: weight"
-            f" {told['weight']} gave {score:.3f} speech to text in {' '.join(told['langs']) or 'all languages'}."
+            f"\n`{hybrid['folder']}/` is the hybrid with {_transcripts(hybrid['hypotheses'])}"
+            f" of `{hybrid['asr']}`: weight {hybrid['weight']} gave {score:.3f} speech to text in"
+            f" {' '.join(hybrid['langs']) or 'all languages'}."
         )
     return "\n".join(lines)
 

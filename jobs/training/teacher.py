@@ -1,4 +1,4 @@
-"""From what a training learns to the strategy that teaches it: the same in every worker, and in the driver."""
+"""Strategy and features of a lesson: the same in every worker, and in the driver."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from evaluate.measures.metrics import ndcg_at_10
 from jobs.training.frozen_side import frozen_side, frozen_targets
 from train.curate.clip import Clip
 from train.curate.text_pairs import TextPair
-from train.frozen.features import Features, HeardNow, Shard
+from train.frozen.features import Features, Shard, UncachedFeatures
 from train.spec import TrainSpec
 from train.strategies.dual import DualStrategy
 from train.strategies.late_fusion import LateFusionStrategy
@@ -22,10 +22,10 @@ AnyStrategy = LateFusionStrategy | DualStrategy | TextStrategy
 
 @dataclass(frozen=True)
 class Lesson:
-    """All that the workers are handed beside the spec: examples, training's first and dev's behind them."""
+    """All that the workers get apart from the spec: the examples of training, followed by those of dev."""
 
-    clips: tuple[Clip, ...]  # of speech; () where texts are taught
-    pairs: tuple[TextPair, ...]  # of texts; () where speech is taught
+    clips: tuple[Clip, ...]  # of speech; () for the text strategy
+    pairs: tuple[TextPair, ...]  # of texts; () for the others
     num_train: int
     work: str  # url below which what is frozen is kept
     shards: tuple[Shard, ...] = ()  # of the clips' features
@@ -56,12 +56,12 @@ def strategy_of(spec: TrainSpec, lesson: Lesson, device: str = "cpu") -> AnyStra
 
 
 def features_of(spec: TrainSpec, lesson: Lesson, device: str = "cpu") -> Features:
-    """As the spec wants them: kept before, kept when they are met, or made anew each time."""
+    """As the spec has them: kept before, kept when they are met, or made anew each time."""
 
     def tower() -> SpeechTower:
         assert spec.encoder.speech is not None
         return SpeechTower.load(spec.encoder.speech).to(device)
 
     if spec.features.cache == "off":
-        return HeardNow(lesson.shards, len(lesson.clips), tower)
+        return UncachedFeatures(lesson.shards, len(lesson.clips), tower)
     return Features(lesson.shards, len(lesson.clips), tower if spec.features.cache == "on-the-fly" else None)

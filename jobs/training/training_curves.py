@@ -1,6 +1,6 @@
-"""How a training goes, as a picture: the loss by step, and nDCG@10 on dev by epoch, a line for each dim.
+"""Picture of a training: the loss by step, and nDCG@10 on dev by epoch, a line for each dim.
 
-Drawn anew beside `metrics.csv` whenever dev was scored, so that it can be looked at while the training runs.
+Drawn anew next to `metrics.csv` whenever dev was scored, so that it can be looked at while the training runs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ def training_curves(rows: Sequence[Row], path: Path) -> None:
         top = max(axes.get_ylim()[1] for axes in panels[1:])
         for axes in panels[1:]:
             axes.set_ylim(0, min(1.0, top))
-        # One for all, beside the lines: wherever it stood among them, some training's would run there.
+        # One for all, next to the lines: wherever it was among them, some training's would run there.
         panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9, labelcolor=INK)
     FigureCanvasAgg(figure).print_png(str(path))
 

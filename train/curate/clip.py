@@ -17,7 +17,7 @@ G722_SAMPLES_PER_BYTE = 2  # 64 kbit/s at 16 kHz, with no header
 
 @dataclass(frozen=True)
 class Clip:
-    """A stretch of the recording at `uri`, a local path or s3:// url; all of it where nothing else is said.
+    """A stretch of the recording at `uri`, a local path or s3:// url; all of it by default.
 
     `key` names the prompt, begins with its source and is the same in every language.
     """
@@ -31,6 +31,12 @@ class Clip:
     offset_s: float = 0.0
     duration_s: float | None = None  # None is to the end, and not known
     size: int = 0  # bytes of the whole recording; 0 is not known
+    synthetic: bool = False  # a machine's voice: for training alone
+
+    @property
+    def name(self) -> str:
+        """The clip as users know it."""
+        return f"{self.key} ({self.lang})"
 
 
 def recorded(source: str, key: str, lang: str, text: str, path: Path, translations: Mapping[str, str]) -> Clip | None:
@@ -44,6 +50,11 @@ def recorded(source: str, key: str, lang: str, text: str, path: Path, translatio
 def words(text: str) -> list[str]:
     """Lower-case words, without punctuation: texts with equal words count as the same text."""
     return re.findall(r"\w+", text.lower())
+
+
+def text_key(text: str) -> str:
+    """The words in one text: equal for texts that count as the same, empty for a text without words."""
+    return " ".join(words(text))
 
 
 def duration_s(path: Path) -> float:

@@ -1,48 +1,23 @@
-"""The recorded clips that a spec names, in the project's split.
+"""Pairs of speech and text: the clips that a spec names, in the project's split.
 
 The parts of a source's prompts are decided by its recordings in its own `TEXT_LANGS`, whatever is asked for: a new
 language to hear or to aim at moves nothing from test to train.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, cast
 
 from embed.errors import InputError, SpecError
-from train.curate.clip import Clip, words
-from train.curate.filters.recordings import Dropped, name_of
-from train.curate.sources import asterisk, manifest, manuals, synthetic, tuxpaint
+from train.curate.clip import Clip, text_key
+from train.curate.dropped import HELD_OUT_TEXT, IN_TWO_PARTS, Dropped
+from train.curate.sources import manifest, manuals, synthetic
+from train.curate.sources.table import SOURCES
 from train.curate.sources.vocabulary import LANGS as VOCABULARY_LANGS
 from train.curate.sources.vocabulary import core, vocabulary
 from train.curate.split import PARTS, Part, split, split_beside
-from train.curate.synthesis.speak import Told
+from train.curate.synthesis.speak import OnProgress
 from train.spec import SourceSpec, TextSourceSpec
-
-SAID_ELSEWHERE, TORN = "its text is one of dev or test", "its texts are of two parts of the split"
-
-
-class Source(Protocol):
-    """A module of installable recordings.  A new one is named in `SOURCES` and in `SourceSpec`, and that is all."""
-
-    SOURCE: str  # what its keys begin with
-    LICENCE: str
-    LANGS: tuple[str, ...]  # of its recordings
-    TEXT_LANGS: tuple[str, ...]  # those whose recordings and texts make the split
-
-    def packages(self, langs: Sequence[str]) -> Sequence[str]:
-        """What is installed for these languages."""
-
-    def clips(self, cache: Path, langs: Sequence[str], text_langs: Sequence[str] = ()) -> list[Clip]:
-        """Recordings in `langs`, with their texts in `TEXT_LANGS`, `langs` and `text_langs` as far as there are any."""
-
-    def captions(self, cache: Path, langs: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
-        """Name of the prompt -> language -> text, recorded or not; keys of clips are `SOURCE:name`."""
-
-
-SOURCES: Mapping[str, Source] = {
-    name: cast(Source, module) for name, module in {"asterisk": asterisk, "tuxpaint": tuxpaint}.items()
-}
 
 
 @dataclass(frozen=True)
@@ -59,12 +34,12 @@ def clips_by_part(
     target_langs: Sequence[str] = (),
     *,
     spoken: bool = True,
-    told: Told | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Parts:
     """The clips of every source in train, dev and test, with their texts in the target languages.
 
-    No clip of train says, in its own language, what a prompt of dev or test says in any source.  Synthetic speech is
-    made while `told` hears how far it is; where `spoken` is false it is planned alone, with guessed durations.
+    No clip of train says, in its own language, what a prompt of dev or test says in any source.  `on_progress` gets the
+    number of synthetic clips that are made and of all; where `spoken` is false none is made, and durations are guesses.
     Raises SpecError for languages that a source does not have, InputError as `manifest.clips`.
     """
     recorded = [source for source in sources if source.name != "synthetic"]
@@ -72,21 +47,21 @@ def clips_by_part(
     held_out = {
         text for parts, _ in found for part in ("dev", "test") for clip in parts[part] for text in texts_of(clip)
     }
-    all_parts = Parts(dropped=[Dropped(name_of(clip), TORN) for _, torn in found for clip in torn])
+    all_parts = Parts(dropped=[Dropped(clip.name, IN_TWO_PARTS) for _, torn in found for clip in torn])
     for source, (parts, _) in zip(recorded, found, strict=True):
         wanted = {part: [clip for clip in parts[part] if _is_wanted(source, clip)] for part in PARTS}
         all_parts.dev.extend(wanted["dev"])
         all_parts.test.extend(wanted["test"])
         for clip in wanted["train"]:
-            if (clip.lang, said(clip.text)) in held_out:
-                all_parts.dropped.append(Dropped(name_of(clip), SAID_ELSEWHERE))
+            if (clip.lang, text_key(clip.text)) in held_out:
+                all_parts.dropped.append(Dropped(clip.name, HELD_OUT_TEXT))
             else:
                 all_parts.train.append(clip)
-    speech = _synthetic(sources, cache, target_langs, spoken, told)
-    all_parts.train.extend(clip for clip in speech.clips if (clip.lang, said(clip.text)) not in held_out)
+    speech = _synthetic(sources, cache, target_langs, spoken, on_progress)
+    all_parts.train.extend(clip for clip in speech.clips if (clip.lang, text_key(clip.text)) not in held_out)
     all_parts.dropped.extend(speech.dropped)
     all_parts.dropped.extend(
-        Dropped(name_of(clip), SAID_ELSEWHERE) for clip in speech.clips if (clip.lang, said(clip.text)) in held_out
+        Dropped(clip.name, HELD_OUT_TEXT) for clip in speech.clips if (clip.lang, text_key(clip.text)) in held_out
     )
     return all_parts
 
@@ -130,14 +105,9 @@ def prompts_by_part(
     return parts, [whole[id(clip)] for clip in torn]
 
 
-def said(text: str) -> str:
-    """What texts that count as the same have in common."""
-    return " ".join(words(text))
-
-
 def texts_of(clip: Clip) -> set[tuple[str, str]]:
     """Language and words of all its texts that have any."""
-    found = {(lang, said(text)) for lang, text in _all_texts(clip)}
+    found = {(lang, text_key(text)) for lang, text in _all_texts(clip)}
     return {one for one in found if one[1]}
 
 
@@ -160,9 +130,13 @@ def licences(sources: Sequence[SourceSpec | TextSourceSpec], with_manuals: bool)
 
 
 def _synthetic(
-    sources: Sequence[SourceSpec], cache: Path, target_langs: Sequence[str], spoken: bool, told: Told | None
+    sources: Sequence[SourceSpec],
+    cache: Path,
+    target_langs: Sequence[str],
+    spoken: bool,
+    on_progress: OnProgress | None,
 ) -> synthetic.Speech:
-    """Of every source of that name; what is left out is told once."""
+    """Of every source of that name; what is left out is listed once."""
     wanted = [source for source in sources if source.name == "synthetic"]
     for source in wanted:
         _has(source, synthetic.LANGS)
@@ -171,7 +145,9 @@ def _synthetic(
     texts = vocabulary(cache, target_langs, *held_out(cache, target_langs))
     made = synthetic.Speech(dropped=list(texts.dropped))
     for source in wanted:
-        speech = synthetic.clips(cache, source.langs, texts.entries, source.most, told=told, spoken=spoken)
+        speech = synthetic.clips(
+            cache, source.langs, texts.entries, source.most, on_progress=on_progress, spoken=spoken
+        )
         made.clips.extend(speech.clips)
         made.dropped.extend(speech.dropped)
     return made

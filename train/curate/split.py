@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from train.curate.clip import Clip, words
+from train.curate.clip import Clip, text_key
 
 Part = Literal["train", "dev", "test"]
 PARTS: tuple[Part, ...] = ("train", "dev", "test")
@@ -76,7 +76,7 @@ def groups(clips: Iterable[Clip]) -> dict[str, str]:
 
 
 def _texts(clip: Clip) -> set[str]:
-    texts = {" ".join(words(text)) for text in (clip.text, *clip.translations.values())}
+    texts = {text_key(text) for text in (clip.text, *clip.translations.values())}
     return texts - {""}
 
 

@@ -13,10 +13,11 @@ from typing import Any
 
 from embed.errors import InputError, SpecError
 from embed.storage import store
-from train.curate.clip import Clip, words
-from train.curate.filters.recordings import Dropped
+from train.curate.clip import Clip, text_key, words
+from train.curate.dropped import HELD_OUT_TEXT, IN_TWO_PARTS, Dropped
 from train.curate.sources import manifest, manuals
-from train.curate.speech_pairs import SAID_ELSEWHERE, SOURCES, TORN, prompts_by_part, said, texts_of
+from train.curate.sources.table import SOURCES, list_name
+from train.curate.speech_pairs import prompts_by_part, texts_of
 from train.curate.split import PARTS, Part, split_beside
 from train.spec import TextSourceSpec
 
@@ -65,7 +66,7 @@ def pairs_by_part(sources: Sequence[TextSourceSpec], cache: Path) -> PairParts:
     for source in sources:
         found = _listed(source) if source.name == "manifest" else _aligned(source, cache)
         parts, torn = split_beside(found.known, found.prompts)
-        all_parts.dropped.extend(Dropped(prompt.key, TORN) for prompt in torn)
+        all_parts.dropped.extend(Dropped(prompt.key, IN_TWO_PARTS) for prompt in torn)
         pairs = {part: [pair for one in parts[part] for pair in found.pairs[one.key]] for part in PARTS}
         train += pairs["train"]
         all_parts.dev.extend(pairs["dev"])
@@ -76,12 +77,12 @@ def pairs_by_part(sources: Sequence[TextSourceSpec], cache: Path) -> PairParts:
         if held_out.isdisjoint(_texts(pair)):
             all_parts.train.append(pair)
         else:
-            all_parts.dropped.append(Dropped(pair.key, SAID_ELSEWHERE))
+            all_parts.dropped.append(Dropped(pair.key, HELD_OUT_TEXT))
     return all_parts
 
 
 def _texts(pair: TextPair) -> set[tuple[str, str]]:
-    return {(lang, said(text)) for lang, text in zip(pair.langs, (pair.query, pair.document), strict=True)}
+    return {(lang, text_key(text)) for lang, text in zip(pair.langs, (pair.query, pair.document), strict=True)}
 
 
 def _aligned(source: TextSourceSpec, cache: Path) -> _Found:
@@ -92,7 +93,7 @@ def _aligned(source: TextSourceSpec, cache: Path) -> _Found:
     if source.name == "manuals":
         _refuse_unknown(source, manuals.LANGS)
         texts: Mapping[str, Mapping[str, str]] = manuals.aligned(cache, source.langs)
-        prefix, text_langs = "man", source.langs
+        prefix, text_langs = manuals.SOURCE, source.langs
     else:
         module = SOURCES[source.name]
         texts = module.captions(cache, tuple(dict.fromkeys((*source.langs, *module.TEXT_LANGS))))
@@ -104,7 +105,7 @@ def _aligned(source: TextSourceSpec, cache: Path) -> _Found:
         key = f"{prefix}:{name}"
         made = [_same(key, by_lang, langs) for langs in permutations(source.langs, 2) if {*langs} <= {*by_lang}]
         # A text that is the same in both languages teaches nothing.
-        pairs[key] = [pair for pair in made if said(pair.query) != said(pair.document)]
+        pairs[key] = [pair for pair in made if text_key(pair.query) != text_key(pair.document)]
         if pairs[key]:
             seen = {lang: text for lang, text in by_lang.items() if lang in text_langs}
             prompts.append(Clip(prefix, key, "", "", "", seen))
@@ -128,12 +129,12 @@ def _listed(source: TextSourceSpec) -> _Found:
     known: dict[Part, list[Clip]] = {part: [] for part in PARTS}
     for place, row in manifest.rows(url):
         try:
-            pair, part = _pair(manifest.source_of(url), row), manifest.part_in(row)
+            pair, part = _pair(list_name(url), row), manifest.part_in(row)
         except ValueError as error:
             raise InputError(f"{url}, {place}: {error}") from None
         if not source.langs or {*pair.langs} - {""} <= {*source.langs}:
             pairs.setdefault(pair.key, []).append(pair)
-            prompt = Clip(manifest.source_of(url), pair.key, "", pair.query, "", {"": pair.document})
+            prompt = Clip(list_name(url), pair.key, "", pair.query, "", {"": pair.document})
             prompts.append(prompt)
             if part is not None:
                 known[part].append(prompt)
@@ -149,7 +150,7 @@ def _joined(prompts: Iterable[Clip]) -> list[Clip]:
     for prompt in prompts:
         whole.setdefault(prompt.key, prompt)
         for text in (prompt.text, *prompt.translations.values()):
-            texts.setdefault(prompt.key, {}).setdefault(said(text), text)
+            texts.setdefault(prompt.key, {}).setdefault(text_key(text), text)
     return [replace(prompt, text="", translations=texts[key]) for key, prompt in whole.items()]
 
 
@@ -162,7 +163,7 @@ def _pair(source: str, row: Mapping[str, Any]) -> TextPair:
     lang = manifest.text_in(row, "lang")
     langs = (manifest.text_in(row, "query_lang") or lang, manifest.text_in(row, "document_lang") or lang)
     # Rows of one query are answers to one another.
-    key = manifest.text_in(row, "key") or said(query)
+    key = manifest.text_in(row, "key") or text_key(query)
     return TextPair(f"{source}:{key}", query, document, manifest.text_in(row, "task"), _negatives(row), langs)
 
 

@@ -1,8 +1,8 @@
-"""What survives a kill: one safetensors file a checkpoint, whole or not at all, on a local path or s3://.
+"""Checkpoints, which survive a kill: one safetensors file each, whole or not at all, on a local path or s3://.
 
 - A file holds weights, optimiser and running average as tensors; where the training stood, its scores, and the spec's
   defining fields as JSON in the metadata: it can explain itself, and another spec's is refused with the difference.
-- The newest is kept, and beside it the best.  A save that fails leaves all that stood before.
+- The newest is kept, and with it the best.  A save that fails leaves all earlier files.
 """
 
 import json
@@ -26,7 +26,7 @@ class State:
     """A training at rest between two steps: everything that going on as if nothing had happened takes."""
 
     step: int  # steps done, which is the number of the next one
-    epoch: int  # where it stands
+    epoch: int  # that of the next step
     position: int  # batches of the epoch done; all of them, and no scores: the epoch is still to be scored
     weights: Mapping[str, Tensor]  # what the strategy says of itself
     optimiser: Mapping[str, Tensor]  # "exp_avg/<parameter>" and so on
@@ -45,15 +45,15 @@ class Checkpoints:
     """The checkpoints of one training below `url`.  Only one process writes."""
 
     def __init__(self, url: str, defining: Mapping[str, Any], keep: int = 2) -> None:
-        """`defining` is `spec.defining()`; `keep` best ones stay beside the newest."""
+        """`defining` is `spec.defining()`; `keep` best ones stay with the newest."""
         self.url, self.keep = url, keep
         self._defining = json.loads(json.dumps(defining))  # as it comes back from a file
-        self._score: dict[str, float | None] = {}  # of each that stands, by url
+        self._score: dict[str, float | None] = {}  # of each that exists, by url
 
     def save(self, state: State) -> str:
         """Write it, then let go of what is neither newest nor among the best; returns its url.
 
-        Raises StorageError where storage refuses it; what was saved before stands.
+        Raises StorageError where storage refuses it; what was saved before stays.
         """
         url = store.join(self.url, f"{state.step:08d}{SUFFIX}")
         tensors = {f"{kind}/{name}": value for kind in KINDS for name, value in getattr(state, kind).items()}
@@ -86,8 +86,8 @@ class Checkpoints:
         return [entry.url for entry in store.listing(self.url, SUFFIX)]
 
     def _metadata(self, state: State) -> dict[str, str]:
-        told = {name: value for name, value in vars(state).items() if name not in KINDS}
-        return {"deglu": json.dumps({"state": told, "spec": self._defining})}
+        plain = {name: value for name, value in vars(state).items() if name not in KINDS}
+        return {"deglu": json.dumps({"state": plain, "spec": self._defining})}
 
     def _read(self, url: str) -> State:
         header = _header(url)

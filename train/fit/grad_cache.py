@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 Inputs = Sequence[Any]  # of one call of the model: tensors, and what else it takes
-Parts = Mapping[str, Tensor]  # "loss" is what is minimised, others are told
+Parts = Mapping[str, Tensor]  # "loss" is what is minimised, others are reported
 
 
 def cached_backward(
@@ -24,13 +24,13 @@ def cached_backward(
     """Add the loss's gradients to the parameters of `forward`, and of `loss_of`; the parts of the loss, detached.
 
     `forward(*inputs)` gives [b, ...] of a micro-batch's rows, `loss_of` the loss of all rows in their order.  One
-    micro-batch takes the plain path.  All backward passes but the last run inside `no_sync()`, as DDP wants it.
+    micro-batch takes the plain path.  All backward passes but the last run inside `no_sync()`, as DDP requires.
     torch's random state is that of the first pass again in the second, so dropout draws the same.
     """
     if len(micro_inputs) == 1:
         parts = loss_of(forward(*micro_inputs[0]))
         parts["loss"].backward()  # type: ignore[no-untyped-call]
-        return _told(parts)
+        return _detached(parts)
     seen, states = [], []
     with torch.no_grad():
         for inputs in micro_inputs:
@@ -42,7 +42,7 @@ def cached_backward(
     if vectors.grad is None:
         raise ValueError("the loss does not depend on the vectors")
     _drive(forward, micro_inputs, states, torch.split(vectors.grad, [len(one) for one in seen]), no_sync)
-    return _told(parts)
+    return _detached(parts)
 
 
 def _drive(
@@ -61,7 +61,7 @@ def _drive(
     after.restore()
 
 
-def _told(parts: Parts) -> dict[str, Tensor]:
+def _detached(parts: Parts) -> dict[str, Tensor]:
     return {name: value.detach() for name, value in parts.items()}
 
 

@@ -1,4 +1,4 @@
-"""The training loop: plain torch, one process or many; who runs the processes and keeps the files is not its affair.
+"""Training loop: plain torch, one process or many; it neither starts processes nor writes files.
 
 - The global batches, and all that is drawn at random, are the strategy's: they do not know how many workers there are.
 - Every worker takes every so manyeth row of a batch; the loss is that of the whole batch, the gradient the mean.
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from embed.errors import DegluError, SpecError
 from embed.model.spec import Precision
 from embed.model.towers.precision import settled
-from train.events import EpochDone, Event, Halved, StepDone, Stopped
+from train.events import EpochDone, Event, SmallerMicroBatch, StepDone, TrainingEnd
 from train.fit.bfloat16 import halve_frozen
 from train.fit.checkpoint import State, scored
 from train.fit.parallel import ONE_WORKER, Workers
@@ -41,14 +41,14 @@ def run(
     precision: Precision = "auto",
     save: Callable[[State], object] = lambda state: None,
 ) -> Iterator[Event]:
-    """Train in place from the beginning or from `start`, telling of every step; the last event is Stopped.
+    """Train in place from the beginning or from `start`, with an event for every step; the last one is TrainingEnd.
 
     Worker 0 gives `save` a State every `checkpoints.every_steps` steps and after every scoring.  At the end the module
     holds the last weights; which were the best, the saved scores say.  Raises DegluError at the first loss that is
     not finite, naming step, epoch and members.
     """
-    halved = settled(precision, device) == "bfloat16"
-    yield from _Training(strategy, spec, workers, device, halved, save).run(start)
+    bfloat16 = settled(precision, device) == "bfloat16"
+    yield from _Training(strategy, spec, workers, device, bfloat16, save).run(start)
 
 
 def warm_cosine(warmup: int, total: int) -> Callable[[int], float]:
@@ -76,11 +76,11 @@ class _Training:
         spec: TrainSpec,
         workers: Workers,
         device: str,
-        halved: bool,
+        bfloat16: bool,
         save: Callable[[State], object],
     ) -> None:
         self.strategy, self.spec, self.workers, self.save = strategy, spec, workers, save
-        self.device, self.halved = torch.device(device), halved
+        self.device, self.bfloat16 = torch.device(device), bfloat16
         settings = spec.optimiser
         if settings.batch < workers.world:
             raise SpecError(f"optimiser.batch = {settings.batch} is not one row for each of {workers.world} workers")
@@ -90,13 +90,13 @@ class _Training:
     def run(self, start: State | None) -> Iterator[Event]:
         self._begin(start)
         if self.place.finished:
-            yield Stopped(self.place.step, self.place.epoch, "this training was finished before", early=False)
+            yield TrainingEnd(self.place.step, self.place.epoch, "this training was finished before", early=False)
             return
         while not self.place.finished:
             yield from self._epoch()
         early = self.place.epoch + 1 < self.spec.optimiser.epochs
         reason = f"no better score on dev in {self.place.stale} scorings" if early else "the last epoch is done"
-        yield Stopped(self.place.step, self.place.epoch, reason, early)
+        yield TrainingEnd(self.place.step, self.place.epoch, reason, early)
 
     def _begin(self, start: State | None) -> None:
         """Everything to its device and type, and back to where it was."""
@@ -104,7 +104,7 @@ class _Training:
         module.to(self.device).train()
         if start is not None:
             self.strategy.load(start.weights)
-        if self.halved:
+        if self.bfloat16:
             halve_frozen(module)
         self.parameters = self.strategy.parameters()
         self.optimiser = torch.optim.AdamW(
@@ -120,34 +120,34 @@ class _Training:
             self.workers,
             min(settings.micro_batch or settings.batch, settings.batch),
             self.device,
-            self.halved,
+            self.bfloat16,
         )
-        # Where it stands, without the tensors, which are taken when it is kept.
+        # The place in the data, without the tensors, which are copied when a state is saved.
         self.place = replace(start or State(0, 0, 0, {}, {}, {}), weights={}, optimiser={}, average={})
         if self.place.scores and not self.place.finished:
             self.place = replace(self.place, epoch=self.place.epoch + 1, position=0, scores={})
 
     def _epoch(self) -> Iterator[Event]:
         """What is left of the epoch, and its scoring."""
-        began, told = time.perf_counter(), _Means()
+        began, means = time.perf_counter(), _Means()
         for event in self._steps(self.strategy.batches(self.place.epoch)):
-            told.take(event)
+            means.take(event)
             yield event
         epoch, best = self.place.epoch, self.place.best
         last = epoch + 1 == self.spec.optimiser.epochs
         if last or (epoch + 1) % self.spec.validation.every_epochs == 0:
             self._score(last)
         scores, better = self.place.scores, self.place.best != best
-        yield EpochDone(epoch, self.place.step, told.means(), scores, better, time.perf_counter() - began)
+        yield EpochDone(epoch, self.place.step, means.means(), scores, better, time.perf_counter() - began)
         if not self.place.finished:
             self.place = replace(self.place, epoch=epoch + 1, position=0, scores={})
 
-    def _steps(self, batches: Sequence[Sequence[int]]) -> Iterator[StepDone | Halved]:
+    def _steps(self, batches: Sequence[Sequence[int]]) -> Iterator[StepDone | SmallerMicroBatch]:
         for share in self._ahead(batches):
             began, micro = time.perf_counter(), self.gradients.micro
             parts = self.gradients.add(share)
             if self.gradients.micro < micro:
-                yield Halved(share.at.step, self.gradients.micro)
+                yield SmallerMicroBatch(share.at.step, self.gradients.micro)
             losses, norm, rate = self._update(share, parts)
             self.place = replace(self.place, step=share.at.step + 1, position=share.at.position + 1)
             if self.place.step % self.spec.checkpoints.every_steps == 0:
@@ -204,7 +204,7 @@ class _Training:
         """Worker 0 scores dev, and all take its word."""
         scores: dict[str, float] = {}
         if self.workers.rank == 0:
-            autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.halved)
+            autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
             with self.average.applied(), autocast, torch.inference_mode():
                 scores = self.strategy.scores()
             self.strategy.module.train()
@@ -232,7 +232,7 @@ class _Means:
         self._sums: dict[str, float] = {}
         self._steps = 0
 
-    def take(self, event: StepDone | Halved) -> None:
+    def take(self, event: StepDone | SmallerMicroBatch) -> None:
         if isinstance(event, StepDone):
             self._steps += 1
             for name, value in event.losses.items():

@@ -1,4 +1,4 @@
-"""The numbers of a training as it goes: `metrics.csv` for programs, event files for TensorBoard.
+"""Numbers of a training as it runs: `metrics.csv` for programs, event files for TensorBoard.
 
 The CSV is long, one number a row (step, epoch, name, value), so that it can grow by a name at any time; names are the
 tags of TensorBoard: `loss/total`, `dev/score`, `rate/learning`.  A training that goes on from an earlier step takes
@@ -20,7 +20,7 @@ Row = tuple[int, int, str, float]
 
 
 class MetricsLog:
-    """Both files below a folder, for as long as `with` lasts; what stands there is kept until `go_on_from`."""
+    """Both files below a folder, for as long as `with` lasts; what they hold is kept until `go_on_from`."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The data-parallel workers, as one of them sees them: how many, who one is, and what is said between them."""
+"""Data-parallel workers as one of them sees them: their number, its rank, and their collective operations."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -23,20 +23,20 @@ class Workers:
     world: int = 1
     wrap: Callable[[nn.Module], nn.Module] = lambda module: module  # its gradients become the mean over workers
     gather: Callable[[Sequence[int]], Gather] = lambda rows: ALONE  # by the rows that each worker holds
-    agree: Callable[[Any], Any] = lambda said: said  # what worker 0 says, told to all
+    agree: Callable[[Any], Any] = lambda value: value  # worker 0's value, in all workers
 
 
 ONE_WORKER = Workers()
 
 
 def together(group: dist.ProcessGroup | None = None) -> Workers:
-    """The workers of a process group that stands already; None is the default one."""
+    """The workers of a process group that exists already; None is the default one."""
     return Workers(
         dist.get_rank(group),
         dist.get_world_size(group),
         lambda module: _data_parallel(module, group),
         lambda rows: with_gradient(group, rows),
-        lambda said: _agreed(said, group),
+        lambda value: _agreed(value, group),
     )
 
 
@@ -60,8 +60,8 @@ def _data_parallel(module: nn.Module, group: dist.ProcessGroup | None) -> nn.Mod
     )
 
 
-def _agreed(said: Any, group: dist.ProcessGroup | None) -> Any:
-    box = [said]
+def _agreed(value: Any, group: dist.ProcessGroup | None) -> Any:
+    box = [value]
     device = torch.device("cuda", torch.cuda.current_device()) if dist.get_backend(group) == "nccl" else None
     dist.broadcast_object_list(box, src=0, group=group, device=device)
     return box[0]

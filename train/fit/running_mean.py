@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class RunningMean:
-    """Exponential mean of parameters, float32, beside them on their device; of none where `decay` is 0."""
+    """Exponential mean of parameters, float32, next to them on their device; of none where `decay` is 0."""
 
     def __init__(self, parameters: Mapping[str, nn.Parameter], decay: float) -> None:
         self.decay = decay

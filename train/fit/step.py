@@ -38,10 +38,10 @@ class Gradients:
         workers: Workers,
         micro: int,
         device: torch.device,
-        halved: bool,
+        bfloat16: bool,
     ) -> None:
         self.strategy, self.module, self.workers = strategy, module, workers
-        self.micro, self.device, self.halved = micro, device, halved
+        self.micro, self.device, self.bfloat16 = micro, device, bfloat16
         self.finite: Tensor | None = None  # by row, of the last share's vectors
         self._exchanged = False
 
@@ -92,9 +92,9 @@ class Gradients:
         return None
 
     def _forward(self, *inputs: Any) -> Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.halved):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             vectors: Tensor = self.module(*inputs)
-        return vectors.float() if self.halved else vectors
+        return vectors.float() if self.bfloat16 else vectors
 
     def _loss(self, vectors: Tensor, share: Share) -> Mapping[str, Tensor]:
         self._exchanged = True

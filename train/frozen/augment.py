@@ -1,4 +1,4 @@
-"""How a clip is heard in a view: played faster, in a room, in noise, over a telephone; waves in, waves out.
+"""Augmentation of waves: a clip played faster, in a room, in noise, over a telephone; waves in, waves out.
 
 Everything that noise needs is made here from random numbers, or of other clips; all that is random comes from the
 generator that is handed in.  Shapes: waves are float32 [n] at 16 kHz; only the speed changes n.
@@ -14,7 +14,7 @@ from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import SpecError
 from train.spec import ViewSpec
 
-# Energy of a room's echo beside that of the direct sound: a speaker at some two metres.
+# Energy of a room's echo relative to that of the direct sound: a speaker at some two metres.
 ECHO_ENERGY = 0.5
 TELEPHONE_RATE = 8000
 MU = 255  # ITU-T G.711, as North America's and Japan's lines have it
@@ -25,10 +25,12 @@ CHORDS = ((1, 5 / 4, 3 / 2), (1, 6 / 5, 3 / 2), (1, 5 / 4, 3 / 2, 15 / 8), (1, 6
 Wave64 = NDArray[np.float64]
 
 
-def heard(wave: FloatArray, view: ViewSpec, rng: np.random.Generator, others: Sequence[FloatArray] = ()) -> FloatArray:
+def augment(
+    wave: FloatArray, view: ViewSpec, rng: np.random.Generator, others: Sequence[FloatArray] = ()
+) -> FloatArray:
     """The wave in the view: speed, then reverberation, then noise, then codec.
 
-    `others` are what babble is made of.  Raises SpecError where babble is wanted and there are none.
+    `others` are what babble is made of.  Raises SpecError where the view has babble and there are none.
     """
     wave = at_speed(wave, view.speed)
     if view.reverb_s:

@@ -1,10 +1,10 @@
-"""What the frozen speech tower says of the clips: computed once and kept in shards, or at every use.
+"""Features: the frozen speech tower's frames of the clips, computed once and kept in shards, or at every use.
 
 A shard holds some clips in one view (`train.frozen.frames`).  Its name is of what went in (tower, layers, pooling,
 view, the recordings and their versions, the seed where chance has a part), so that a changed input never meets an old
 shard, and runs that differ elsewhere share it.
 
-Clips are numbered: the training's first, dev's behind them.  Dev is heard in the first view alone, and so is synthetic
+Clips are numbered: the training's first, dev's behind them.  Dev is used in the first view alone, and so is synthetic
 speech, whose voices differ.
 """
 
@@ -32,8 +32,7 @@ from embed.model.towers.speech import SpeechTower
 from embed.storage import store
 from embed.storage.cache import cache_folder, make_folder, only_one
 from train.curate.clip import Clip, read_clip
-from train.curate.sources.synthetic import SOURCE as SYNTHETIC
-from train.frozen.augment import heard, is_drawn
+from train.frozen.augment import augment, is_drawn
 from train.frozen.frames import Dtype, Packed, frames_of, packed
 from train.frozen.size import TowerShape, expected_length, frame_pool, num_views, tower_shape
 from train.spec import FeatureSpec, ViewSpec
@@ -42,7 +41,7 @@ log = logging.getLogger(__name__)
 
 CLIPS_PER_SHARD = 128
 UNSPOKEN = "to be spoken"  # a plan speaks nothing, and counts what is to come
-VOICES_PER_SHARD, VOICES = 32, 5  # clips at hand for babble, and how many are heard at once
+VOICES_PER_SHARD, VOICES = 32, 5  # clips at hand for babble, and how many are mixed
 
 TowerFactory = Callable[[], SpeechTower]
 
@@ -56,7 +55,7 @@ class Shard:
     first: int  # number of the first clip
     clips: tuple[Clip, ...]
     expected: tuple[int, ...]  # frames of each clip, by its duration
-    heard_as: ViewSpec
+    augmentation: ViewSpec
     voices: tuple[Clip, ...]  # of babble
     seed: int
     frame_pool: int
@@ -64,16 +63,16 @@ class Shard:
     shape: TowerShape
 
     def wave(self, row: int) -> FloatArray:
-        """The clip as it is heard in the view, [n] at 16 kHz; the same whenever and wherever it is asked for.
+        """The clip in the view, [n] at 16 kHz; the same whenever and wherever it is asked for.
 
         A slow view of a long clip is cut where the tower ends.
         """
-        clip, view = self.clips[row], self.heard_as
+        clip, view = self.clips[row], self.augmentation
         name = digest("heard", self.seed, view.model_dump(mode="json"), _what(clip))
         rng = np.random.default_rng(np.frombuffer(name, np.uint32))
         others = [one for one in self.voices if one.key != clip.key]
         chosen = [others[i] for i in rng.permutation(len(others))[:VOICES]]
-        wave = heard(read_clip(clip), view, rng, [read_clip(one) for one in chosen])
+        wave = augment(read_clip(clip), view, rng, [read_clip(one) for one in chosen])
         return wave[: int(self.shape.longest_s * SAMPLE_RATE)]
 
 
@@ -87,7 +86,7 @@ def plan_shards(
 ) -> list[Shard]:
     """A shard for 128 clips at most and a view, below `url`: all clips in view 0, in the others as `num_views` says.
 
-    Clips of one source, language and part stand together, so that another source beside them moves none of theirs
+    Clips of one source, language and part are together, so that another source next to them moves none of theirs
     (babble apart, which is made of all).
     Raises InputError where a recording is not there, SpecError where a view cannot be made.
     """
@@ -114,7 +113,7 @@ def plan_shards(
 
 
 def compute_shard(tower: SpeechTower, shard: Shard) -> None:
-    """Write the shard's file, unless it stands already; the file appears whole or not at all."""
+    """Write the shard's file, unless it exists already; the file appears whole or not at all."""
     if store.exists(shard.url):
         return
     waves = [shard.wave(row) for row in range(len(shard.clips))]
@@ -151,7 +150,7 @@ class Features:
         return self.shards[0].shape.width
 
     def num_views(self, clip: int) -> int:
-        """In how many ways the clip is heard."""
+        """In how many views the clip is used."""
         return self._views[clip]
 
     def length(self, clip: int, view: int = 0) -> int:
@@ -168,7 +167,7 @@ class Features:
         return self._rows(number).frames(row)
 
     def wave(self, clip: int, view: int = 0) -> FloatArray:
-        """The clip as it is heard in the view, for a speech tower that is trained."""
+        """The clip in the view, for a speech tower that is trained."""
         number, row = self._where[view, clip]
         return self.shards[number].wave(row)
 
@@ -205,7 +204,7 @@ class Features:
         return self._factory()
 
 
-class HeardNow(Features):
+class UncachedFeatures(Features):
     """The same frames, computed at each use: nothing is kept."""
 
     def __init__(self, shards: Sequence[Shard], num_clips: int, tower: TowerFactory) -> None:
@@ -244,7 +243,7 @@ def _stretches(clips: Sequence[Clip], num_train: int) -> Iterator[tuple[int, int
 
 
 def _what(clip: Clip) -> list[object]:
-    """What a clip's sound is, beside the version of its file; the folder it happens to lie in is left out."""
+    """What decides a clip's sound, apart from the version of its file; the folder that holds it is left out."""
     return [clip.source, clip.lang, clip.key, clip.uri.rpartition("/")[2], clip.offset_s, clip.duration_s]
 
 
@@ -257,7 +256,7 @@ def _versions(clips: Sequence[Clip]) -> dict[str, str]:
     found = {entry.url: content_version(entry.etag, entry.size_bytes, entry.mtime) for entry in entries}
     for clip in clips:
         if clip.uri not in found:
-            if clip.source != SYNTHETIC:
+            if not clip.synthetic:
                 raise InputError(f"{clip.uri}: this recording is not there (any more); list the clips again")
             found[clip.uri] = UNSPOKEN
     return found

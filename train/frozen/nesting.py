@@ -1,7 +1,7 @@
-"""Which axes come first: a rotation learned so that short prefixes still tell meanings apart, whatever the language.
+"""Nesting transform: a rotation learned so that short prefixes still separate meanings, whatever the language.
 
 Principal axes order a tower's dimensions by variance, and much of a multilingual tower's variance is language and
-style.  Here a rotation is taught two things at every width but the full one: a text must find its own translation
+style.  Here a rotation learns two things at every width but the full one: a text must find its own translation
 among others, and running text must keep the neighbours that it has at full width.  It starts at the axes of what
 translations share, less what they do not, plus the spread of running text.
 

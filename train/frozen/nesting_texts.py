@@ -1,4 +1,4 @@
-"""The domain-mixed texts that the nesting transform is learned from: prompts with their translations, documentation."""
+"""Domain-mixed texts that the nesting transform is learned from: prompts with their translations, documentation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ PROMPTS_PER_SOURCE, PARAGRAPHS = 1200, 2400
 
 @dataclass(frozen=True)
 class NestingTexts:
-    """Distinct texts of prompts, which of them are translations of each other, and running text beside them."""
+    """Distinct texts of prompts, which of them are translations of each other, and running text."""
 
     texts: tuple[str, ...]
     groups: tuple[tuple[int, ...], ...]  # positions in `texts`

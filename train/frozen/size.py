@@ -1,4 +1,4 @@
-"""How large frozen features will be, from durations and the tower's configuration alone: no weights, no sound.
+"""Size of frozen features, from durations and the tower's configuration alone: no weights, no sound.
 
 The same numbers order the training's batches, so that these are the same whether or not frames are kept.
 """
@@ -17,7 +17,6 @@ from embed.model.spec import EncoderSpec, SpeechTowerSpec
 from embed.model.towers.files import tower_place, why_not
 from embed.model.towers.speech_families import FAMILIES, UNBOUND_LONGEST_S, WHISPER_TAIL_S
 from train.curate.clip import Clip
-from train.curate.sources.synthetic import SOURCE as SYNTHETIC
 from train.spec import FeatureSpec, ViewSpec
 
 MEL_STEP = SAMPLE_RATE // 100  # samples between two log-mel frames, of which two make a feature
@@ -27,7 +26,7 @@ LENGTH_BYTES, SCALE_BYTES = 8, 4
 
 @dataclass(frozen=True)
 class FeatureSize:
-    """What is heard and kept: dev and synthetic speech in the first view only, train in all."""
+    """What is computed and kept: dev and synthetic speech in the first view only, train in all."""
 
     clips: int
     hours: float  # as recorded
@@ -63,20 +62,20 @@ def feature_size(
 ) -> FeatureSize:
     """Of the training clips, which come first, in every view, and of the dev clips behind them in the first."""
     num_train = len(clips) if num_train is None else num_train
-    heard = [
+    lengths = [
         expected_length(spec, clip, view)
         for row, clip in enumerate(clips)
         for view in features.views[: num_views(clip, features, row < num_train)]
     ]
     hours = sum(seconds(clip) for clip in clips) / 3600
     per_frame, per_clip = _widths(spec, features)
-    size = 0 if features.cache == "off" else sum(heard) * per_frame + len(heard) * per_clip
-    return FeatureSize(len(clips), hours, len(features.views), sum(heard), size)
+    size = 0 if features.cache == "off" else sum(lengths) * per_frame + len(lengths) * per_clip
+    return FeatureSize(len(clips), hours, len(features.views), sum(lengths), size)
 
 
-def num_views(clip: Clip, features: FeatureSpec, taught: bool) -> int:
-    """In how many of the views a clip is heard: dev in the first, and so synthetic speech, whose voices differ."""
-    return len(features.views) if taught and clip.source != SYNTHETIC else 1
+def num_views(clip: Clip, features: FeatureSpec, in_training: bool) -> int:
+    """In how many of the views a clip is used: dev in the first, and so synthetic speech, whose voices differ."""
+    return len(features.views) if in_training and not clip.synthetic else 1
 
 
 def expected_length(spec: EncoderSpec, clip: Clip, view: ViewSpec) -> int:

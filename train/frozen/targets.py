@@ -1,4 +1,4 @@
-"""The frozen side of training: every text that speech may be drawn to, as vectors, computed once and kept in shards.
+"""Targets: every text that speech may be drawn to, as vectors, computed once and kept in shards.
 
 A shard holds texts of one language, so that another language leaves the others' shards as they are: `query` and
 `document` [n, D] float32, as safetensors, named by what went in.  Shapes: N distinct texts, D the space's width.
@@ -87,7 +87,7 @@ def plan_text_shards(texts: Sequence[tuple[str, str]], space: str, url: str) -> 
 
 
 def compute_text_shard(model: JointEncoder, shard: TextShard) -> None:
-    """Write the shard's file, unless it stands already."""
+    """Write the shard's file, unless it exists already."""
     if not store.exists(shard.url):
         vectors = encode_texts(model, [("", text) for text in shard.texts])
         store.write_bytes(shard.url, save({str(role): found for role, found in vectors.items()}))

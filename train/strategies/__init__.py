@@ -1,4 +1,4 @@
-"""Strategies: what a training teaches.
+"""Strategies: models with the loss that trains them.
 
 In: a spec and its data.  Out: modules with their loss, and the model they make.
 Begin at `late_fusion`; `dual`, `text` and `ridge` are the others.

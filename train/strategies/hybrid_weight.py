@@ -1,4 +1,4 @@
-"""How much the transcript counts in a hybrid: the weight that dev likes best.
+"""Weight of the transcript in a hybrid: the one that scores best on dev.
 
 Shapes: n clips, D width of the space.
 """
@@ -14,7 +14,7 @@ Score = Callable[[FloatArray], float]  # unit vectors [n, D] of the clips to a f
 def best_weight(
     speech_nD: FloatArray, transcripts_nD: FloatArray, weights: Sequence[float], score: Score
 ) -> tuple[float, dict[float, float]]:
-    """The weight of the transcripts' vectors that `score` (on dev) likes best, and all scores.
+    """The weight of the transcripts' vectors with the best `score` (on dev), and all scores.
 
     Of equals the smaller weight: the less the recogniser counts, the less its errors do elsewhere.
     """

@@ -1,15 +1,19 @@
-"""The baseline that costs a minute: closed-form ridge from mean-pooled speech frames to the text's vector.
+"""Ridge regression, the baseline that costs a minute: from mean-pooled speech frames to the text's vector.
 
 Shapes: n clips, F width of the frames, D width of the space.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from train.strategies.late_fusion import Heard
+from train.strategies.late_fusion import ClipFeatures, LateFusionStrategy
+
+RIDGE = "ridge.safetensors"  # in a model's folder
 
 Tried = tuple[str, float]  # what it learnt from, and its strength
 
@@ -31,7 +35,29 @@ class Ridge:
         return {"centre": self.centre, "scale": self.scale, "weights": self.weights, "bias": self.bias}
 
 
-def pooled_means(features: Heard, clips: Sequence[int]) -> Tensor:
+def tune_ridge(strategy: LateFusionStrategy, strengths: Sequence[float]) -> tuple[Ridge, dict[str, Any]]:
+    """The baseline on the strategy's clips, and its metrics.
+
+    Its strength, and whether synthetic speech helps it, are chosen on the strategy's dev, by the strategy's metric.
+    """
+    documents, targets = strategy.targets.vectors["document"], strategy.targets
+    pooled, dev = (pooled_means(strategy.features, clips) for clips in (strategy.train, strategy.dev))
+    right = np.asarray([targets.spoken[clip] for clip in strategy.dev])
+
+    def score(ridge: Ridge) -> float:
+        return float(np.mean(strategy.metric(ridge.predict(dev).numpy() @ documents.numpy().T, right)))
+
+    # A clip's target is the middle of its texts in all languages, as they are drawn at random otherwise.
+    middles = torch.stack([documents[sorted(targets.own[clip].values())].mean(0) for clip in strategy.train])
+    recorded = [row for row, clip in enumerate(strategy.train) if not strategy.clips[clip].synthetic]
+    parts = {"all": range(len(middles)), **({"recorded": recorded} if 1 < len(recorded) < len(middles) else {})}
+    unit = nn.functional.normalize(middles, dim=-1)
+    best, (part, strength), scores = best_ridge(pooled, unit, strengths, score, parts)
+    by_strength = {str(one): round(value, 4) for (of, one), value in scores.items() if of == part}
+    return best, {"chosen": strength, "learnt_from": part, "dev_speech_to_text_by_strength": by_strength}
+
+
+def pooled_means(features: ClipFeatures, clips: Sequence[int]) -> Tensor:
     """The mean frame [n, F] of each clip as it was recorded."""
     return torch.stack([features.frames(clip).mean(0) for clip in clips])
 

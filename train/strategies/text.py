@@ -1,7 +1,7 @@
-"""The text tower taught: a query is drawn to its document, in another language or the same, at every dim.
+"""Strategy of the text tower: a query is drawn to its document, in another language or the same, at every dim.
 
 A batch's rows are each member's query, its document and its hard negatives, in this order; all go through the tower in
-one call, with the instruction and the prefixes of use.  The tower has no dropout: it is taught as it will be asked.
+one call, with the instruction and the prefixes of use.  The tower has no dropout: it is trained as it will be used.
 """
 
 import math
@@ -19,7 +19,7 @@ from embed.errors import SpecError
 from embed.model.joint import JointEncoder
 from embed.model.towers.budget import by_budget
 from train.batches import batches
-from train.curate.clip import words
+from train.curate.clip import text_key
 from train.losses import Gather, infonce, regression
 from train.spec import TrainSpec
 from train.strategy import SCORE, At, Metric, trained
@@ -122,9 +122,9 @@ class TextStrategy:
         """The metric of dev queries among all dev documents, by dim; those of equal words are equally right."""
         queries = self._vectors(self._tokens([(pair.query, pair.task) for pair in self.dev]))
         place: dict[str, int] = {}
-        right = [place.setdefault(_said(pair.document), len(place)) for pair in self.dev]
-        texts = {_said(pair.document): pair.document for pair in self.dev}
-        documents = self._vectors(self._tokens([(texts[said], None) for said in place]))
+        right = [place.setdefault(_meaning(pair.document), len(place)) for pair in self.dev]
+        texts = {_meaning(pair.document): pair.document for pair in self.dev}
+        documents = self._vectors(self._tokens([(texts[meaning], None) for meaning in place]))
         # Every document of a query's own words or of its key is right.
         rights = _rights(self.dev, right)
         return {
@@ -215,9 +215,9 @@ class _Meanings:
             return numbers.setdefault(text, len(numbers))
 
         self.keys = torch.tensor([number(f"key {pair.key}") for pair in pairs])
-        self.queries = torch.tensor([number(_said(pair.query)) for pair in pairs])
-        self.documents = torch.tensor([number(_said(pair.document)) for pair in pairs])
-        negatives = [[number(_said(text)) for text in pair.negatives] for pair in pairs]
+        self.queries = torch.tensor([number(_meaning(pair.query)) for pair in pairs])
+        self.documents = torch.tensor([number(_meaning(pair.document)) for pair in pairs])
+        negatives = [[number(_meaning(text)) for text in pair.negatives] for pair in pairs]
         self.negatives = torch.tensor([[*row, *[-1] * (most - len(row))] for row in negatives]).view(len(pairs), most)
 
     def to(self, device: str) -> "_Meanings":
@@ -239,12 +239,12 @@ def _rights(pairs: Sequence[Pair], documents: Sequence[int]) -> list[set[int]]:
     by_query: dict[str, set[int]] = {}
     for pair, document in zip(pairs, documents, strict=True):
         by_key.setdefault(pair.key, set()).add(document)
-        by_query.setdefault(_said(pair.query), set()).add(document)
-    return [by_key[pair.key] | by_query[_said(pair.query)] for pair in pairs]
+        by_query.setdefault(_meaning(pair.query), set()).add(document)
+    return [by_key[pair.key] | by_query[_meaning(pair.query)] for pair in pairs]
 
 
-def _said(text: str) -> str:
-    return " ".join(words(text)) or text
+def _meaning(text: str) -> str:
+    return text_key(text) or text
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,7 @@ from evaluate.measures.metrics import ndcg_at_10
 from train.curate.clip import Clip
 from train.events import StepDone
 from train.fit.loop import run
-from train.frozen.features import Features, HeardNow, Shard, compute_shard, plan_shards
+from train.frozen.features import Features, Shard, UncachedFeatures, compute_shard, plan_shards
 from train.spec import TrainSpec
 from train.strategies.late_fusion import LateFusionStrategy
 
@@ -74,13 +74,13 @@ def worker(_: int, task: Mapping[str, Any], name: str, port: int) -> None:
     torch.set_num_threads(1)
     with playing(port, name, task["per_turn"]) as player:
         spec = late_fusion_spec(task["batch"])
-        player.play(steps(spec, heard(spec, task["shards"], task["clips"], name == CACHED)))
+        player.play(steps(spec, features_of(spec, task["shards"], task["clips"], name == CACHED)))
 
 
-def heard(spec: TrainSpec, shards: Sequence[Shard], num: int, cached: bool) -> Features:
+def features_of(spec: TrainSpec, shards: Sequence[Shard], num: int, cached: bool) -> Features:
     speech = spec.encoder.speech
     assert speech is not None
-    return Features(shards, num) if cached else HeardNow(shards, num, lambda: SpeechTower.load(speech))
+    return Features(shards, num) if cached else UncachedFeatures(shards, num, lambda: SpeechTower.load(speech))
 
 
 def steps(spec: TrainSpec, features: Features) -> Iterator[float]:

@@ -3,7 +3,8 @@ import pytest
 
 from embed.errors import InputError
 from evaluate.measures.quality import evaluate_task
-from evaluate.report.report import Report, as_markdown
+from evaluate.report.report import as_markdown
+from evaluate.results import Report
 
 AXES = np.eye(40, dtype=np.float32)
 RIGHT = np.arange(40)

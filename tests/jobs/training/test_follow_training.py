@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from jobs.command.progress import Silent
-from jobs.training.follow_training import EPOCH_SECONDS, Following, epoch_words, measures_words, step_numbers
-from jobs.training.postbox import Began
+from jobs.training.event_channel import WorkersStart
+from jobs.training.follow_training import EPOCH_SECONDS, TrainingFollower, epoch_words, measures_words, step_numbers
 from jobs.training.training_curves import PICTURE
 from tests.towers import Tiny
 from tests.train.lesson import lesson_spec
-from train.events import EpochDone, Halved, StepDone, Stopped
+from train.events import EpochDone, SmallerMicroBatch, StepDone, TrainingEnd
 from train.fit.metrics_log import CSV, MetricsLog, read_metrics
 
 LOSSES = {"loss": 2.5, "contrast": 2.0, "distillation": 0.1, "temperature": 0.05}
@@ -35,11 +35,12 @@ def step(number: int) -> StepDone:
 def test_a_restart_is_told_and_its_steps_are_noted_once(tiny: Tiny, tmp_path: Path) -> None:
     progress = Told()
     with MetricsLog(tmp_path) as log:
-        following = Following(lesson_spec(tiny), progress, log)
-        for told in (Began(0, 6, 2, 0), step(1), step(2), step(3), Began(2, 6, 1, 0), step(3), Halved(3, 4)):
-            following.take(told)
-        following.take(EpochDone(0, 3, LOSSES, SCORES, True, 1.5))
-        following.take(Stopped(3, 0, "no better score on dev in 2 scorings", early=True))
+        follower = TrainingFollower(lesson_spec(tiny), progress, log)
+        first, again = WorkersStart(0, 6, 2, 0), WorkersStart(2, 6, 1, 0)
+        for event in (first, step(1), step(2), step(3), again, step(3), SmallerMicroBatch(3, 4)):
+            follower.take(event)
+        follower.take(EpochDone(0, 3, LOSSES, SCORES, True, 1.5))
+        follower.take(TrainingEnd(3, 0, "no better score on dev in 2 scorings", early=True))
     assert progress.lines == [
         "training with 2 workers: 6 steps",
         "workers were lost: going on from step 2 with 1 worker",
@@ -53,7 +54,7 @@ def test_a_restart_is_told_and_its_steps_are_noted_once(tiny: Tiny, tmp_path: Pa
     assert [number for number, _, name, _ in rows if name == "loss/total"] == [1, 2, 3]
     assert (3, 0, "dev/score", 0.45) in rows
     assert (3, 0, EPOCH_SECONDS, 1.5) in rows
-    assert following.stopped.startswith("no better score")
+    assert follower.stopped.startswith("no better score")
     assert (tmp_path / PICTURE).read_bytes().startswith(b"\x89PNG")
 
 

@@ -19,9 +19,9 @@ from embed.errors import SpecError
 from embed.model.folder import FUSION, HEAD, TEXT, read_hybrid, read_spec
 from embed.model.hybrid import HybridEncoder
 from embed.model.weights import load_joint, load_model
-from evaluate.systems import load_ridge
+from evaluate.models import load_ridge
 from jobs.demo.demo_material import voice
-from jobs.training.publish_model import METRICS, RIDGE
+from jobs.training.publish_model import METRICS
 from jobs.training.train_model import train_model
 from jobs.training.training_curves import PICTURE
 from tests.recognisers import whisper_in
@@ -29,6 +29,7 @@ from tests.towers import Tiny, encoder_values
 from tests.train.lesson import write_prompts
 from train.fit.metrics_log import CSV, TENSORBOARD, read_metrics
 from train.spec import TrainSpec
+from train.strategies.ridge import RIDGE
 
 ALL_IN_ONE_RAY = """
 import sys

@@ -9,9 +9,8 @@ import pytest
 
 from embed.errors import InputError, SpecError
 from tests.train.lesson import write_prompts
-from train.curate.filters.recordings import Dropped
+from train.curate.dropped import HELD_OUT_TEXT, Dropped
 from train.curate.sources import asterisk
-from train.curate.speech_pairs import SAID_ELSEWHERE
 from train.curate.text_pairs import SAME_MEANING, PairParts, TextPair, pairs_by_part
 from train.spec import TextSourceSpec
 
@@ -59,7 +58,7 @@ def test_a_list_of_ones_own(tmp_path: Path) -> None:
     )
     assert found.dev == [TextPair("faq:who", "Who?", "She.", "Answer", ("He.",), ("en", "en"))]
     assert found.train == [TextPair("faq:when", "When?", "Now.", langs=("en", "en"))]
-    assert found.dropped == [Dropped("faq:k", SAID_ELSEWHERE)]  # "She." is said in dev
+    assert found.dropped == [Dropped("faq:k", HELD_OUT_TEXT)]  # "She." is said in dev
 
 
 def test_rows_without_a_part_are_split_by_key_and_text(tmp_path: Path) -> None:

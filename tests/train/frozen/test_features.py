@@ -27,7 +27,7 @@ from tests.train.lesson import make_clips, tone
 from train.curate.clip import Clip, read_clip
 from train.frozen import features as module
 from train.frozen.augment import at_speed
-from train.frozen.features import Features, HeardNow, Shard, compute_shard, plan_shards
+from train.frozen.features import Features, Shard, UncachedFeatures, compute_shard, plan_shards
 from train.spec import FeatureSpec
 
 POOL = 2
@@ -116,7 +116,7 @@ def test_on_disk_on_the_fly_and_off_are_the_same(
         return tower
 
     shards = plan_shards(spec, clips, wanted, 0, str(tmp_path / "fly"), NUM_TRAIN)
-    on_the_fly, off = Features(shards, len(clips), factory), HeardNow(shards, len(clips), factory)
+    on_the_fly, off = Features(shards, len(clips), factory), UncachedFeatures(shards, len(clips), factory)
     assert not loaded  # before anything is asked for
     for kept, met, now in zip(every(on_disk), every(on_the_fly), every(off), strict=True):
         assert torch.equal(kept, met)
@@ -132,7 +132,7 @@ def test_a_trainings_autocast_changes_no_frame(
 ) -> None:
     """Dev is scored under it, and may be met there first."""
     shards = plan_shards(spec, clips, heard_in([{}]), 0, str(tmp_path))
-    kept, off = Features(shards, len(clips), lambda: tower), HeardNow(shards, len(clips), lambda: tower)
+    kept, off = Features(shards, len(clips), lambda: tower), UncachedFeatures(shards, len(clips), lambda: tower)
     with torch.autocast("cpu", torch.bfloat16):
         under = [off.frames(0), kept.frames(0)]
     for found in under:

@@ -10,7 +10,7 @@ from embed.errors import SpecError
 from embed.model.weights import assemble
 from tests.towers import Tiny, encoder_values
 from tests.train.lesson import SENTENCES
-from tests.train.taught import first_right
+from tests.train.memory_lesson import first_right
 from train.events import EpochDone
 from train.fit.loop import run
 from train.losses import ALONE, infonce

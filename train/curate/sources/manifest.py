@@ -9,7 +9,6 @@ on.  Paths are relative to the list.  Texts alone, for the text strategy, are in
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from pathlib import PurePosixPath
 from typing import Any
 
 from embed.archive.utterance_lists import PATH, resolved
@@ -21,6 +20,7 @@ from embed.text.documents import Broken
 from embed.text.jsonl import records
 from embed.text.parquet_rows import ParquetRows
 from train.curate.clip import Clip, words
+from train.curate.sources.table import list_name
 from train.curate.split import PARTS, Part
 
 LICENCE = "of its owner"
@@ -35,7 +35,7 @@ def clips(url: str, langs: Sequence[str] = ()) -> list[tuple[Clip, Part | None]]
     Raises InputError with the list's name, the row and the cure.
     """
     url = store.absolute(url)
-    source, folder = source_of(url), url.rpartition("/")[0]
+    source, folder = list_name(url), url.rpartition("/")[0]
     found = []
     for place, row in rows(url):
         try:
@@ -61,11 +61,6 @@ def rows(url: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for number, found in table.read(0, None):
             place = f"row {number + 1}"
             yield place, _whole(url, place, found)
-
-
-def source_of(url: str) -> str:
-    """The list's name without its endings: what its keys begin with."""
-    return PurePosixPath(url).name.partition(".")[0]
 
 
 def text_in(row: Mapping[str, Any], name: str) -> str:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
-from train.curate.clip import words
+from train.curate.clip import text_key
 from train.curate.packages.apt import fetch
 
+SOURCE = "man"
 LICENCE = "GPL-2+"
 FOLDERS = {
     "en": ("developers-reference", "usr/share/developers-reference"),
@@ -30,12 +31,12 @@ def paragraphs(cache: Path, langs: Sequence[str] = ("en", "fr")) -> list[Paragra
 
     A paragraph left untranslated counts as English.  Raises DataUnavailable where the packages cannot be had.
     """
-    seen = {_key(text) for text, _ in _texts(cache, "en")} if langs and "en" not in langs else set()
+    seen = {text_key(text) for text, _ in _texts(cache, "en")} if langs and "en" not in langs else set()
     found = []
     for lang in sorted(langs):  # English first: it marks what the others left untranslated.
         for text, origin in _texts(cache, lang):
-            if SHORTEST <= len(text) <= LONGEST and _key(text) not in seen:
-                seen.add(_key(text))
+            if SHORTEST <= len(text) <= LONGEST and text_key(text) not in seen:
+                seen.add(text_key(text))
                 found.append(Paragraph(lang, text, origin))
     return found
 
@@ -57,7 +58,7 @@ def aligned(cache: Path, langs: Sequence[str] = ("en", "fr")) -> dict[str, dict[
         if len({len(column) for column in columns}) == 1:
             for number, texts in enumerate(zip(*columns, strict=True)):
                 usable = all(SHORTEST <= len(text) <= LONGEST for text in texts)
-                if usable and len({_key(text) for text in texts}) == len(texts):
+                if usable and len({text_key(text) for text in texts}) == len(texts):
                     found[f"{place}/{number}"] = dict(zip(langs, texts, strict=True))
     return dict(sorted(found.items()))
 
@@ -68,10 +69,6 @@ def _sections(cache: Path, lang: str) -> dict[str, list[str]]:
     for text, origin in _texts(cache, lang):
         found.setdefault(origin.partition("/")[2], []).append(text)
     return found
-
-
-def _key(text: str) -> str:
-    return " ".join(words(text))
 
 
 def _texts(cache: Path, lang: str) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Synthetic speech of many short texts, to be heard in training alone: made on this machine, once.
+"""Source of synthetic speech of many short texts, for training alone: made on this machine, once.
 
 Engines and voices are installed by pip and npm; the texts come with their translations.  No item says what dev or test
 of a recorded source says.
@@ -12,12 +12,12 @@ from pathlib import Path
 
 from embed.errors import DataUnavailable
 from train.curate.clip import Clip, duration_s
-from train.curate.filters.recordings import Dropped
+from train.curate.dropped import Dropped
 from train.curate.sources import vocabulary
 from train.curate.sources.vocabulary import Entry
 from train.curate.synthesis import installed, kokoro, pico
-from train.curate.synthesis.speak import PAD_S, Load, Told, file_of, speak
-from train.curate.synthesis.utterance import LANGS, Engine, Utterance, drawn
+from train.curate.synthesis.speak import PAD_S, Load, OnProgress, file_of, speak
+from train.curate.synthesis.utterance import LANGS, Engine, Utterance, draw_utterance
 
 __all__ = ["LANGS", "LICENCES", "Speech", "clips"]
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 SOURCE = "syn"
 LICENCES = {**vocabulary.LICENCES, **installed.LICENCES}
 LONGEST = 120  # characters
-UNSAID = "synthetic speech: the engine said nothing usable"
+NO_SOUND = "synthetic speech: the engine said nothing usable"
 NO_VOICES = "synthetic speech: its voices are not installed"
 # Fitted to 26,000 utterances in six languages: an estimate before anything is spoken.
 SECONDS_A_TEXT, SECONDS_A_LETTER = 0.18, 0.057
@@ -44,7 +44,7 @@ def clips(
     texts: Sequence[Entry],
     most: Sequence[int | None] = (None,),
     *,
-    told: Told | None = None,
+    on_progress: OnProgress | None = None,
     spoken: bool = True,
     processes: int | None = None,
 ) -> Speech:
@@ -60,11 +60,11 @@ def clips(
     folder = cache / "synthetic"
     files = [file_of(utterance, engines[utterance.engine], folder) for _, utterance in planned]
     if spoken:
-        speak(dict(zip(files, (one for _, one in planned), strict=True)), folder, load, told, processes)
+        speak(dict(zip(files, (one for _, one in planned), strict=True)), folder, load, on_progress, processes)
     for (entry, utterance), file in zip(planned, files, strict=True):
         clip = _clip(entry, utterance, file, spoken)
         if clip is None:
-            out.dropped.append(Dropped(_name(entry, utterance), UNSAID))
+            out.dropped.append(Dropped(_name(entry, utterance), NO_SOUND))
         else:
             out.clips.append(clip)
     return out
@@ -73,7 +73,7 @@ def clips(
 def _planned(entries: Sequence[Entry], lang: str, most: Sequence[int | None]) -> list[tuple[Entry, Utterance]]:
     sayable = [entry for entry in entries if len(entry.texts.get(lang, "")) in range(1, LONGEST + 1)]
     found = [
-        (entry, drawn(entry.key, lang, entry.texts[lang], rendition))
+        (entry, draw_utterance(entry.key, lang, entry.texts[lang], rendition))
         for rendition, number in enumerate(most)
         for entry in sayable[:number]
     ]
@@ -105,7 +105,17 @@ def _clip(entry: Entry, utterance: Utterance, file: Path, spoken: bool) -> Clip 
     text = entry.texts[utterance.lang]
     guess = 2 * PAD_S + (SECONDS_A_TEXT + SECONDS_A_LETTER * len(text)) / utterance.speed
     length_s = guess if size is None else duration_s(file)
-    return Clip(SOURCE, entry.key, utterance.lang, text, str(file), entry.texts, duration_s=length_s, size=size or 0)
+    return Clip(
+        SOURCE,
+        entry.key,
+        utterance.lang,
+        text,
+        str(file),
+        entry.texts,
+        duration_s=length_s,
+        size=size or 0,
+        synthetic=True,
+    )
 
 
 def _name(entry: Entry, utterance: Utterance) -> str:

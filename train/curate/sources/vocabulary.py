@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from embed.errors import DataUnavailable
-from train.curate.clip import words
-from train.curate.filters.recordings import Dropped
+from train.curate.clip import text_key, words
+from train.curate.dropped import Dropped
 from train.curate.sources import cldr, tagging, tuxpaint
 
 log = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ def _distinct(entries: Sequence[Entry]) -> list[Entry]:
     seen: set[tuple[str, ...]] = set()
     kept = []
     for entry in entries:
-        telling = tuple(" ".join(words(entry.texts.get(lang, ""))) for lang in TELLING)
+        telling = tuple(text_key(entry.texts.get(lang, "")) for lang in TELLING)
         if entry.texts and (not any(telling) or telling not in seen):
             kept.append(entry)
         seen.add(telling)

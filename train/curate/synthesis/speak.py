@@ -29,7 +29,7 @@ SILENT, EDGE = 1e-3, 0.01  # of full scale; of the loudest sample
 PEAK, PAD_S, EDGE_S = 0.5, 0.1, 0.02
 AT_A_TIME = 16  # utterances handed to a process
 
-Told = Callable[[int, int], None]  # how many of how many are done
+OnProgress = Callable[[int, int], None]  # how many of how many are done
 Load = Callable[[], Speaker]
 
 
@@ -43,7 +43,7 @@ def speak(
     work: Mapping[Path, Utterance],
     folder: Path,
     load: Mapping[Engine, Load],
-    told: Told | None = None,
+    on_progress: OnProgress | None = None,
     processes: int | None = None,
 ) -> None:
     """Makes the files that are not there; safe for several callers, of whom one speaks and the others wait.
@@ -54,15 +54,15 @@ def speak(
         return
     with only_one(folder):
         missing = [(path, utterance) for path, utterance in work.items() if not path.is_file()]
-        if told and missing:
-            told(0, len(missing))
+        if on_progress and missing:
+            on_progress(0, len(missing))
         done = 0
         for engine in dict.fromkeys(utterance.engine for _, utterance in missing):
             theirs = [one for one in missing if one[1].engine == engine]
             for many in _by_processes(theirs, load[engine], processes or len(os.sched_getaffinity(0))):
                 done += many
-                if told:
-                    told(done, len(missing))
+                if on_progress:
+                    on_progress(done, len(missing))
 
 
 def _by_processes(work: Sequence[tuple[Path, Utterance]], load: Load, processes: int) -> Iterator[int]:
@@ -75,7 +75,7 @@ def _by_processes(work: Sequence[tuple[Path, Utterance]], load: Load, processes:
             yield piece.result()
     except BrokenProcessPool:
         raise WorkLeftUndone(
-            "synthetic speech: a process that speaks was killed, perhaps for want of memory; run again, and it goes on"
+            "synthetic speech: a process that speaks was killed, perhaps as memory ran out; run again, and it goes on"
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
@@ -97,7 +97,7 @@ def _begin(load: Load) -> None:
     """In each process, once: the engine; and an end where the parent ends, even killed."""
     global _speaker
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _speaker = _Lazily(load)
+    _speaker = _LazySpeaker(load)
 
 
 def _end_with_parent() -> None:
@@ -107,8 +107,8 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-class _Lazily:
-    """Loads at the first utterance: what an initialiser raises is not told."""
+class _LazySpeaker:
+    """Loads at the first utterance: what an initialiser raises is not reported."""
 
     def __init__(self, load: Load) -> None:
         self._load = load

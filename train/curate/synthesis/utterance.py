@@ -1,4 +1,4 @@
-"""What is to be said, and how: by which engine, in which voice, how fast and how high."""
+"""Utterances of synthetic speech: a text with its engine, voice, speed and pitch."""
 
 import random
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class Speaker(Protocol):
         """A 1-d wave at 16 kHz with what silence there is; empty where nothing was said."""
 
 
-def drawn(key: str, lang: str, text: str, rendition: int) -> Utterance | None:
+def draw_utterance(key: str, lang: str, text: str, rendition: int) -> Utterance | None:
     """How this text is said for the `rendition`th time; None where the language has no more voices.
 
     Always the same for a key, a language and a rendition.  Two renditions by an engine are in two of its voices.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from train.curate.filters.recordings import Dropped
+from train.curate.dropped import Dropped
 from train.curate.sources.vocabulary import HELD_OUT, LANGS, core, vocabulary
 
 TEXTS = {

@@ -9,7 +9,7 @@ import soundfile
 
 from embed.encoder import SAMPLE_RATE
 from embed.errors import DataUnavailable, WorkLeftUndone
-from tests.train.curate.speaking.tones import Killed, Missing, Tone
+from tests.train.curate.synthesis.tones import Killed, Missing, Tone
 from train.curate.synthesis.speak import PAD_S, PEAK, file_of, finished, speak
 from train.curate.synthesis.utterance import Utterance
 

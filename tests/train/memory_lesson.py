@@ -25,8 +25,8 @@ CLIPS, TRAIN, DEV = 80, range(64), range(64, 80)
 LANGS = ("en", "fr")
 
 
-class Remembered:
-    """`train.strategies.late_fusion.Heard` of tensors: clip i is of pitch i mod 8; the second is a frame late."""
+class MemoryFeatures:
+    """`train.strategies.late_fusion.ClipFeatures` of tensors: clip i is of pitch i mod 8; view 1 is a frame late."""
 
     def __init__(self, frames: Sequence[Tensor], waves: Sequence[FloatArray]) -> None:
         self.rows, self.waves = list(frames), list(waves)
@@ -48,16 +48,16 @@ class Remembered:
         return frames.mean(0), frames.std(0).clamp_min(1e-4)
 
 
-class Taught(NamedTuple):
+class MemoryLesson(NamedTuple):
     """A lesson, and whom to teach it."""
 
     spec: TrainSpec
-    features: Remembered
+    features: MemoryFeatures
     targets: Targets
     make: Callable[[TrainSpec], JointEncoder]
 
     def strategy(
-        self, spec: TrainSpec | None = None, features: Remembered | None = None, metric: Metric | None = None
+        self, spec: TrainSpec | None = None, features: MemoryFeatures | None = None, metric: Metric | None = None
     ) -> LateFusionStrategy:
         """Late fusion, or the dual where the spec has a head; untrained, the same every time."""
         spec = spec or self.spec
@@ -70,7 +70,7 @@ class Taught(NamedTuple):
         return self.spec.model_copy(update=parts)
 
 
-def taught(tiny: Tiny) -> Taught:
+def memory_lesson(tiny: Tiny) -> MemoryLesson:
     spec = lesson_spec(tiny)
     assert spec.encoder.speech is not None
     tower = SpeechTower.load(spec.encoder.speech)
@@ -85,7 +85,7 @@ def taught(tiny: Tiny) -> Taught:
     own = [{lang: number % 8 + 8 * i for i, lang in enumerate(LANGS)} for number in range(CLIPS)]
     spoken = [own[number][LANGS[number // 8 % 2]] for number in range(CLIPS)]
     targets = Targets([lang for lang, _ in texts], encode_texts(made(spec), texts), list(own), spoken)
-    return Taught(spec, Remembered(frames, waves), targets, made)
+    return MemoryLesson(spec, MemoryFeatures(frames, waves), targets, made)
 
 
 class _Maker:

@@ -1,7 +1,7 @@
-"""What the workers of a training tell their driver, which waits in `fit` and hears nothing else.
+"""Event channel from the training workers to their driver, which waits in `fit` meanwhile.
 
-The postbox is an actor beside the driver.  It also remembers across restarts of the workers: that the training is
-over for good, and how often it began without getting any further.
+The channel is an actor on the driver's node.  It also keeps across restarts of the workers: that the training is over
+for good, and how often it began without getting any further.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ EVERY_S = 0.3
 
 
 @dataclass(frozen=True)
-class Began:
+class WorkersStart:
     """A group of workers starts, for the first time or again."""
 
     step: int  # steps done
@@ -33,35 +33,35 @@ class Began:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A checkpoint stands."""
+class CheckpointSaved:
+    """A checkpoint exists."""
 
     step: int
 
 
-Told = Event | Began | Kept
+WorkerEvent = Event | WorkersStart | CheckpointSaved
 
 
-class Postbox:
+class EventChannel:
     """Runs as an actor."""
 
     def __init__(self, attempts: Attempts = ATTEMPTS) -> None:
         self._restarts = attempts.restarts
-        self._told: list[Told] = []
+        self._events: list[WorkerEvent] = []
         self._starts = 0
         self._furthest = -1
         self._over: Exception | None = None
 
-    def put(self, told: list[Told]) -> None:
-        self._told += told
-        kept = max((one.step for one in told if isinstance(one, Kept)), default=-1)
-        if kept > self._furthest:
-            self._furthest, self._starts = kept, 0
+    def put(self, events: list[WorkerEvent]) -> None:
+        self._events += events
+        saved = max((one.step for one in events if isinstance(one, CheckpointSaved)), default=-1)
+        if saved > self._furthest:
+            self._furthest, self._starts = saved, 0
 
-    def take(self) -> list[Told]:
-        """What was put since the last time."""
-        told, self._told = self._told, []
-        return told
+    def take(self) -> list[WorkerEvent]:
+        """The events since the last time."""
+        events, self._events = self._events, []
+        return events
 
     def start(self) -> None:
         """A group of workers is about to start."""
@@ -84,15 +84,15 @@ class Postbox:
 
 
 @contextmanager
-def postbox(take: Callable[[Told], None]) -> Iterator[ActorHandle]:
-    """A postbox whose letters are handed to `take` as they come, on another thread; all of them before it ends.
+def event_channel(take: Callable[[WorkerEvent], None]) -> Iterator[ActorHandle]:
+    """A channel whose events are handed to `take` as they come, on another thread; all of them before it ends.
 
     Raises what the workers gave up for, and what `take` raised.
     """
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    # Where memory runs out Ray may kill it too; one that has forgotten is better than none.
+    # Where memory runs out Ray may kill it too; one that has lost its state is better than none.
     lasting = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
-    actor: Any = ray.remote(scheduling_strategy=here, **lasting)(Postbox).remote()
+    actor: Any = ray.remote(scheduling_strategy=here, **lasting)(EventChannel).remote()
     ended, failed = Flag(), list[BaseException]()
 
     def empty() -> None:
@@ -119,6 +119,6 @@ def postbox(take: Callable[[Told], None]) -> Iterator[ActorHandle]:
         raise failed[0]
 
 
-def _hand_over(actor: Any, take: Callable[[Told], None]) -> None:
+def _hand_over(actor: Any, take: Callable[[WorkerEvent], None]) -> None:
     for one in ray.get(actor.take.remote()):
         take(one)

@@ -1,0 +1,139 @@
+"""Models that the systems of a spec require, each loaded once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from safetensors.torch import load_file
+
+from embed.encoder import Encoder, FloatArray, Role
+from embed.errors import InputError, SpecError
+from embed.model.folder import inner_model, is_hybrid, model_folder
+from embed.model.hybrid import HybridEncoder
+from embed.model.joint import JointEncoder
+from embed.model.packaged.resolve import PREFIX
+from embed.model.recognition.recogniser import Recogniser
+from embed.model.weights import load_joint, load_model
+from evaluate.spec import MeasureSpec
+from evaluate.systems import SYSTEMS
+from train.curate.clip import Clip, read_clip
+from train.strategies.ridge import RIDGE, Ridge
+
+ASR = f"{PREFIX}whisper-base"
+
+
+@dataclass(frozen=True)
+class Transcripts:
+    """A recogniser, how it is asked, and the transcripts it has made already: tasks share their recordings."""
+
+    recogniser: Recogniser
+    language_given: bool  # the recogniser gets the language of a recording, where it is known
+    hypotheses: int = 1  # transcripts of each
+    known: dict[tuple[str, float], tuple[str, ...]] = field(default_factory=dict, compare=False)  # by the place
+
+    def texts(self, clips: Sequence[Clip]) -> list[tuple[str, ...]]:
+        """The transcripts of the clips, of each the likeliest first."""
+        new = [clip for clip in clips if _place(clip) not in self.known]
+        for langs in sorted({self._langs(clip.lang) for clip in new}):
+            some = [clip for clip in new if self._langs(clip.lang) == langs]
+            found = self.recogniser.transcribe([read_clip(clip) for clip in some], langs, self.hypotheses)
+            self.known.update((_place(clip), one.texts) for clip, one in zip(some, found, strict=True))
+        return [self.known[_place(clip)] for clip in clips]
+
+    def _langs(self, lang: str) -> tuple[str, ...]:
+        return (lang,) if self.language_given and lang in self.recogniser.known else self.recogniser.langs
+
+
+class Models:
+    """What the systems of a spec encode with; a property raises SpecError or InputError with the cure."""
+
+    def __init__(self, spec: MeasureSpec) -> None:
+        self.spec = spec
+        # Vectors of texts: tasks share a source's.
+        self._encoded: dict[tuple[str, Role, tuple[str, ...]], FloatArray] = {}
+
+    @cached_property
+    def model(self) -> JointEncoder:
+        return self._loaded if isinstance(self._loaded, JointEncoder) else self._loaded.model
+
+    @cached_property
+    def ridge(self) -> Ridge:
+        return load_ridge(self.spec.model)
+
+    @cached_property
+    def dual(self) -> JointEncoder:
+        name = self.spec.dual
+        if name is None:
+            raise InputError("no dual was loaded; give `dual` a model with a head")
+        dual = load_joint(name)
+        if dual.head is None:
+            raise SpecError(f"dual {name!r} has no head; name a model of strategy dual")
+        if dual.fingerprints.space != self.model.fingerprints.space:
+            raise SpecError(f"dual {name!r} is of another space than the model; train it with the same texts and dims")
+        return dual
+
+    @cached_property
+    def transcripts(self) -> Transcripts:
+        settings, hybrid = self.spec.hearing, self._hybrid
+        own = hybrid.recogniser if hybrid is not None and settings.asr is None else None
+        hypotheses = settings.hypotheses or (hybrid.hypotheses if hybrid is not None else 1)
+        recogniser = own or Recogniser.load(settings.asr or ASR)
+        return Transcripts(recogniser, settings.language == "given", hypotheses)
+
+    @cached_property
+    def weight(self) -> float:
+        """Of the transcript's vector in the hybrid."""
+        if self.spec.hearing.weight is not None:
+            return self.spec.hearing.weight
+        if self._hybrid is None:
+            raise SpecError(
+                f"system hybrid: {self.spec.model!r} is no hybrid and has no weight of its own; give hearing.weight"
+            )
+        return self._hybrid.weight
+
+    @cached_property
+    def other(self) -> Encoder:
+        name, dims = self.spec.other, self.spec.dims or self.model.dims
+        if name is None:
+            raise InputError("no other model was loaded; give `other` a model")
+        other = load_model(name)
+        if missing := sorted(set(dims) - set(other.dims)):
+            raise SpecError(f"other {name!r} has no dims {missing}; set dims to what both models have")
+        return other
+
+    def encode_texts(self, encoder: str, texts: Sequence[str], role: Role) -> FloatArray:
+        """Unit vectors [n, D] of the texts by the property of that name; the same texts are encoded once a role."""
+        key = encoder, role, tuple(texts)
+        if key not in self._encoded:
+            model: Encoder = getattr(self, encoder)
+            self._encoded[key] = model.encode(texts, role)
+        return self._encoded[key]
+
+    @cached_property
+    def _loaded(self) -> JointEncoder | HybridEncoder:
+        return load_model(self.spec.model)
+
+    @property
+    def _hybrid(self) -> HybridEncoder | None:
+        return self._loaded if isinstance(self._loaded, HybridEncoder) else None
+
+
+def load_models(spec: MeasureSpec) -> Models:
+    """All that the spec's systems require, loaded.  Raises SpecError, InputError with the cure."""
+    models = Models(spec)
+    for name in ("model", *(required for system in spec.systems for required in SYSTEMS[system].requires)):
+        getattr(models, name)
+    return models
+
+
+def load_ridge(model: str) -> Ridge:
+    """The baseline kept next to a model, a hybrid's next to its own.  InputError where there is none."""
+    folder = model_folder(model)
+    path = (model_folder(inner_model(folder)) if is_hybrid(folder) else folder) / RIDGE
+    if not path.is_file():
+        raise InputError(f"{path}: this model has no ridge baseline; leave `ridge` out of systems, or train again")
+    return Ridge(**{name: value.float() for name, value in load_file(path).items()})
+
+
+def _place(clip: Clip) -> tuple[str, float]:
+    return clip.uri, clip.offset_s

@@ -1,0 +1,53 @@
+"""Towers of a training: the spec checked against their configurations, before weights are loaded; their digests."""
+
+from typing import Any
+
+from transformers import AutoConfig
+
+from embed.errors import SpecError
+from embed.model.towers.files import tower_digest, tower_place
+from train.frozen.size import tower_shape
+from train.spec import TrainSpec
+
+
+def check_towers(spec: TrainSpec) -> None:
+    """Raises SpecError where a tower cannot be had, or the declared dims are not its own, before weights are loaded."""
+    width, widest = text_config(spec).hidden_size, spec.encoder.dims[0]
+    if widest != width:
+        raise SpecError(
+            f"encoder.dims begins with {widest}, and vectors of {spec.encoder.text.name} are {width} wide; begin with"
+            f" {width}"
+        )
+    if spec.encoder.speech is not None:
+        tower_shape(spec.encoder.speech)
+    if spec.strategy == "text" and spec.encoder.transform:
+        raise SpecError("encoder.transform orders the dims of a frozen tower; a trained one learns its own: set false")
+    if spec.strategy == "ridge":
+        head = spec.encoder.head
+        if head is None or head.pooling != "mean" or head.hidden or head.independent:
+            raise SpecError("strategy ridge is linear on mean frames: set encoder.head to {pooling: mean}, no more")
+    if spec.hybrid is not None and spec.strategy == "text":
+        raise SpecError("a hybrid transcribes speech: leave `hybrid` out of strategy text")
+    if spec.fewest_workers is not None and spec.fewest_workers > spec.workers:
+        raise SpecError(f"fewest_workers = {spec.fewest_workers} is more than workers = {spec.workers}; lower it")
+    if spec.strategy != "ridge" and spec.optimiser.batch < spec.workers:
+        raise SpecError(
+            f"optimiser.batch = {spec.optimiser.batch} is less than a row for each of {spec.workers} workers; lower"
+            " workers"
+        )
+
+
+def text_config(spec: TrainSpec) -> Any:
+    """The text tower's configuration.  Raises SpecError where it cannot be loaded."""
+    name = spec.encoder.text.name
+    try:
+        return AutoConfig.from_pretrained(tower_place(name), trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise SpecError(f"text tower {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from None
+
+
+def tower_digests(spec: TrainSpec) -> dict[str, str]:
+    """Digests of the towers as they are here, before training."""
+    speech = spec.encoder.speech
+    found = {"text": tower_digest(spec.encoder.text.name)}
+    return found if speech is None else {**found, "speech": tower_digest(speech.name)}
