@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from index.ladder import Point, Setting
 
 IntArray = NDArray[np.int64]
+Mask = NDArray[np.bool_]  # [n], which rows may be hits
 Modality = Literal["any", "speech", "text"]
 Exclude = Sequence[Sequence[int] | IntArray]
 

@@ -14,12 +14,11 @@ from embed.errors import FingerprintMismatch, InputError
 from index.ask.opened import Opened, open_version
 from index.ask.plan import Decision, Effort, decide
 from index.calibration.blend import Background, calibrated
-from index.contracts import NO_ID, Chosen, Exclude, Explanation, Hits, IntArray, Modality, StageCost
+from index.contracts import NO_ID, Chosen, Exclude, Explanation, Hits, IntArray, Mask, Modality, StageCost
 from index.faiss_library import Device, library
 from index.filter import Where
 from index.neighbours import join, top
 from index.parts.artifact import Manifest
-from index.rungs.segment import Mask
 from index.rungs.shelf import Shelf, Wish
 
 BLOCK = 256  # queries that go down the ladder together; their scores stay in the cache

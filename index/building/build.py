@@ -20,7 +20,7 @@ from embed.encoder import FloatArray
 from embed.errors import AlreadyPublished, SpecError, StorageError
 from index.building.bits import code_for
 from index.building.choose import choose
-from index.building.merge import part_of, segment_entry, store_part, write_segment
+from index.building.merge import segment_entry, write_segment
 from index.building.resume import Unfinished, key_of
 from index.building.shard import write_shard
 from index.building.survey import InTasks, Survey, here, sample_rows, survey
@@ -41,6 +41,7 @@ from index.parts.artifact import (
 )
 from index.parts.local import part_folder
 from index.parts.removed import kept_out, read_removed, rewritten, store_removed
+from index.parts.write import part_of, store_part
 from index.rungs.coder import CODE_ROWS, ROWS_PER_LIST, Coder, load_coder, save_coder, train_coder
 from index.spec import IndexSpec, check_code_dim
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from embed.encoder import FloatArray
 from index.calibration.questions import FEWEST, Encode, Questions, Split, questions_for
-from index.calibration.truth import recalls, true_nearest
+from index.calibration.truth import HITS, lower_bound, recalls, true_nearest
 from index.contracts import NO_ID, Hits, IntArray
 from index.faiss_library import single_thread
 from index.ladder import Curve, Point, Setting, pareto
@@ -29,8 +29,6 @@ from index.rungs.shelf import Shelf, Wish
 
 logger = logging.getLogger(__name__)
 
-ONE_SIDED_95 = 1.645
-HITS = 10
 DEEP = 512  # candidates of the scans that containment is read from
 DEPTHS = 36
 CHOOSING = 400  # questions of a kind; the router is trained on all of them
@@ -64,18 +62,6 @@ class Asked:
     def some(self, which: IntArray) -> "Asked":
         true = Hits(self.true.ids[which], self.true.scores[which])
         return Asked(self.vectors[which], self.own[which], self.kinds, self.kind_of[which], true)
-
-
-def lower_bound(values: FloatArray) -> float:
-    """What the mean of as many other questions of this kind reaches with 95 % certainty.
-
-    Both means vary, the one that was measured and the one that is promised, hence the root of 2; by the former alone
-    one promise in eight would be broken.  Where every value is 1, nothing was lost in n trials: then the rule of three,
-    as one part in a question's hits.
-    """
-    n = len(values)
-    spread = max(float(values.std(ddof=1)) if n > 1 else 1.0, np.sqrt(3.0 / n) / HITS)
-    return float(values.mean() - ONE_SIDED_95 * spread * np.sqrt(2 / n))
 
 
 def calibrate(

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from embed.encoder import FloatArray
 from index.contracts import IntArray
-from index.neighbours import unit_rows
+from index.neighbours import spread, unit_rows
 from index.parts.artifact import PROVENANCE_COPY
 from index.rungs.segment import Segment
 
@@ -65,12 +65,6 @@ def questions_for(segment: Segment, folder: Path, encode: Encode | None, log: Fl
         return Split((kept[0],), (kept[1],))
     half = len(spans.own) // 2
     return Split((kept[0], spans.some(slice(half))), (kept[1], spans.some(slice(half, None))))
-
-
-def spread(n: int, count: int) -> IntArray:
-    """Up to `count` distinct positions below n at even steps, from half a step in."""
-    count = min(n, count)
-    return ((np.arange(count) + 0.5) * n / max(1, count)).astype(np.int64)
 
 
 def span(text: str, rng: np.random.Generator) -> str:

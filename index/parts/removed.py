@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from index.building.merge import part_of, store_part
 from index.contracts import IntArray
 from index.parts.artifact import DELETED, REMOVED, REMOVED_ROWS, Manifest, PartEntry, SegmentEntry
 from index.parts.local import part_folder
+from index.parts.write import part_of, store_part
 
 OF_PROVENANCE = ["segment_id", "asset_id", "uri"]
 

@@ -11,12 +11,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from embed.encoder import FloatArray
-from index.contracts import NO_ID, Hits, IntArray, StageCost
+from index.contracts import NO_ID, Hits, IntArray, Mask, StageCost
 from index.faiss_library import library
 from index.ladder import Curve, Setting
 from index.neighbours import join
 from index.rungs.coder import Coder
-from index.rungs.segment import Mask, Segment
+from index.rungs.segment import Segment
 
 FLOAT32_BYTES, FLOAT16_BYTES, INT8_BYTES = 4, 2, 1
 
