@@ -8,7 +8,7 @@ from typing import Any
 
 from evaluate.measures.bootstrap import Interval
 from evaluate.measures.metrics import CUTOFF, NDCG, RECALL
-from jobs.asking.answers_table import Answer, place
+from index.ask.answers import Answer, place
 from jobs.demo.demo_questions import Score
 
 SHOWN = 3

@@ -7,7 +7,7 @@ Run again after any stop it goes on; run again tomorrow it embeds what is new or
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -41,7 +41,9 @@ from jobs.embedding.encode_worker import Work
 from jobs.embedding.run_units import offered_gpus, run_units
 from jobs.embedding.watch import Watch
 from jobs.operate.accounts import coverage, coverage_in_words
-from jobs.operate.failure_filter import parse
+
+if TYPE_CHECKING:  # loaded where a filter is given
+    from index.filter import Where
 
 # What of a manifest tells whether and how an asset was probed; of a million assets the rest is hundreds of megabytes.
 PROBED = (
@@ -176,14 +178,13 @@ def embed_archive(spec: EmbedSpec, progress: Progress | None = None, new_version
         return _published(begun, job, watch, assets, superseded(former, assets), drop, carry)
 
 
-def retry_failures(spec: EmbedSpec, progress: Progress | None = None, where: Sequence[str] = ()) -> EmbedReport:
+def retry_failures(spec: EmbedSpec, progress: Progress | None = None, where: "Where | None" = None) -> EmbedReport:
     """Embed again the units whose failures `where` chooses, and publish what changed; nothing else is touched.
 
     Files are probed again: one that was mended has new content, and replaces the old.  Raises InputError where
     nothing is published yet.
     """
     progress = progress or Silent()
-    chosen = parse(where)
     begun = _begin(spec)
     if not versions(begun.url):
         raise InputError(f"{begun.url}: nothing is published yet; run deglu embed to its end first")
@@ -192,7 +193,8 @@ def retry_failures(spec: EmbedSpec, progress: Progress | None = None, where: Seq
         fold(job)  # what a retry that was killed has left
         former = before_assets(job.url)
         failed = _failures(job.url)
-        failed = failed.filter(pa.array([chosen(row) for row in failed.to_pylist()], pa.bool_()))
+        if where is not None:
+            failed = failed.filter(pa.array(where.mask(failed)))
         again = pc.is_in(former["asset_id"], value_set=_one(failed["asset_id"]))
         fresh = _listed(begun, former.filter(pc.invert(again)), progress)
         fresh = fresh.filter(pc.is_in(fresh["asset_id"], value_set=_one(failed["asset_id"])))

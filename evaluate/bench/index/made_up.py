@@ -12,7 +12,7 @@ from embed.encoder import FloatArray, truncate
 from evaluate.bench.index.table_vectors import TableVectors
 from index.ask.searcher import Index, open_index
 from index.building.build import build
-from index.contracts import IntArray
+from index.contracts import IntArray, SearchRequest
 from index.faiss_library import library
 from index.parts.artifact import Lineage
 from index.spec import IndexSpec
@@ -24,7 +24,7 @@ SEED = 7
 
 def nearest(ours: Index, queries: FloatArray, k: int) -> IntArray:
     """ids [q, k]."""
-    return ours.search(queries, k, modality="text").ids
+    return ours.search(queries, SearchRequest(k, "text")).ids
 
 
 def index_of(rows: FloatArray, folder: str) -> Index:
