@@ -165,3 +165,19 @@ class Vectors(Protocol):
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Batches of `embed.tables.rows(D)`, in one order every time."""
+
+
+class Progress(Protocol):
+    """Progress of a long piece of work, task by task; the classes of `jobs.command.progress` show it."""
+
+    def begin(self, task: str, total: float, unit: str = "units") -> None:
+        """A new task of `total` units."""
+
+    def advance(self, units: float) -> None:
+        """So many units more are done."""
+
+    def note(self, text: str) -> None:
+        """One line worth keeping."""
+
+    def end(self) -> None:
+        """The task is over, done or not."""

@@ -19,7 +19,7 @@ MOST_WIDEN = 10.0  # times the shortlist; what needs more is too rare for the sc
 
 @dataclass(frozen=True)
 class Effort:
-    """What the asker wants: recall or time."""
+    """The recall to keep, or the time to take."""
 
     recall: float | None
     budget_ms: float | None

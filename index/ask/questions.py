@@ -146,7 +146,7 @@ def _checked(value: Any, where: str) -> Question:
         content.encode()
     except UnicodeEncodeError:
         raise SpecError(f"{where}: {kind} is not valid Unicode; write it as UTF-8") from None
-    return Question(**{kind: content})
+    return Question(text=content) if kind == "text" else Question(audio=content)
 
 
 def _next_to(batch: str, question: Question) -> Question:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import pyarrow as pa
 
@@ -26,7 +25,7 @@ from index.building.shard import write_shard
 from index.building.survey import InTasks, Survey, here, sample_rows, survey
 from index.calibration.measure import Made, Measured, measured
 from index.calibration.questions import Encode
-from index.contracts import Vectors, VectorsPart
+from index.contracts import Progress, Vectors, VectorsPart
 from index.parts.artifact import (
     FORMAT,
     REMOVED,
@@ -46,15 +45,6 @@ from index.rungs.coder import CODE_ROWS, ROWS_PER_LIST, Coder, load_coder, save_
 from index.spec import IndexSpec, check_code_dim
 
 logger = logging.getLogger(__name__)
-
-
-class Progress(Protocol):
-    """Where a build tells how far it is."""
-
-    def begin(self, task: str, total: float, unit: str = "units") -> None: ...
-    def advance(self, units: float) -> None: ...
-    def note(self, text: str) -> None: ...
-    def end(self) -> None: ...
 
 
 def build(

@@ -1,4 +1,4 @@
-"""What scores mean when speech and text are merged, measured at build time.
+"""Calibrated scores, by which speech and text are merged; measured at build time.
 
 Cosines to speech rows and to text rows cannot be compared: the two sit apart in the space, and the asker's own modality
 decides which is nearer.  A calibrated score is a z-score, made in two steps:

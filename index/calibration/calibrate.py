@@ -70,7 +70,7 @@ def calibrate(
     dims: Sequence[int],
     encode: Encode | None,
     log: FloatArray | None,
-    told: Callable[[str], None] = logger.info,
+    note: Callable[[str], None] = logger.info,
 ) -> tuple[FloatArray, tuple[Curve, ...]]:
     """Router [L, D + 1] and the curves of a shelf of one coded segment, whose files are in `folder`.
 
@@ -86,12 +86,12 @@ def calibrate(
     choose = choose.some(_first_of_each(choose, CHOOSING))
     with single_thread():
         cost = _cost_model(ready, choose.vectors)
-        curves = [curve_at(ready, dim, cost, split, choose, report, told) for dim in dims]
+        curves = [curve_at(ready, dim, cost, split, choose, report, note) for dim in dims]
     return router, tuple(curve for curve in curves if curve.points)
 
 
 def curve_at(
-    shelf: Shelf, dim: int, cost: "Cost", split: Split, choose: Asked, report: Asked, told: Callable[[str], None]
+    shelf: Shelf, dim: int, cost: "Cost", split: Split, choose: Asked, report: Asked, note: Callable[[str], None]
 ) -> Curve:
     """The full width's truth is known; that of a prefix is looked up here."""
     if dim != shelf.width:
@@ -100,7 +100,7 @@ def curve_at(
     points = pareto(_smooth([_measured(shelf, dim, setting, report) for setting in settings]))
     curve = Curve(dim=dim, k=HITS, queries=_counts(report), points=points)
     best = f"{points[-1].low:.4f}" if points else "nothing"
-    told(f"{shelf.modality} at dim {dim}: {len(points)} points measured, the best keeps recall@{HITS} {best}")
+    note(f"{shelf.modality} at dim {dim}: {len(points)} points measured, the best keeps recall@{HITS} {best}")
     return curve
 
 
@@ -208,7 +208,7 @@ def _contained(shelf: Shelf, dim: int, lists: IntArray, near: FloatArray, asked:
 
 
 def _thinned(chain: Sequence[tuple[float, Setting]]) -> list[Setting]:
-    """Few enough that looking a promise up is no fishing for luck: at even steps of log(1 - recall)."""
+    """Few enough that picking the cheapest passing point does not overfit: at even steps of log(1 - recall)."""
     if len(chain) <= SURVIVORS:
         return [setting for _, setting in chain]
     lost = -np.log(np.maximum(1 - np.array([kept for kept, _ in chain]), SMALLEST_LOSS))

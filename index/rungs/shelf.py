@@ -23,7 +23,7 @@ FLOAT32_BYTES, FLOAT16_BYTES, INT8_BYTES = 4, 2, 1
 
 @dataclass(frozen=True)
 class Wish:
-    """What one search wants of a shelf."""
+    """One search of a shelf."""
 
     k: int
     dim: int

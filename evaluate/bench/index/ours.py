@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from embed.encoder import FloatArray
 from embed.tables import PROVENANCE
 from evaluate.bench.index.contender import Setting
-from evaluate.bench.index.table_vectors import TableVectors
+from evaluate.bench.index.vectors_table import table_of
 from index.ask.opened import Opened
 from index.ask.plan import Effort, decide
 from index.ask.searcher import Index
@@ -150,7 +150,7 @@ def _index_of(shelf: Shelf, spec: IndexSpec) -> Index:
 
 def _write_provenance(rows: FloatArray, lists: NDArray[np.int32], path: Path) -> IntArray:
     """Sorted as a segment is, by list and segment_id; which row goes where."""
-    table = pa.Table.from_batches(list(TableVectors(rows, (rows.shape[1],)).batches(PROVENANCE.names)))
+    table = table_of(rows).select(PROVENANCE.names)
     ids = np.array(table["segment_id"].to_pylist(), "S16")
     order = np.lexsort((ids, lists))
     pq.write_table(table.take(pa.array(order)).replace_schema_metadata(None).cast(PROVENANCE), path)

@@ -56,7 +56,7 @@ def _zero(url: str) -> FloatArray:
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.kind)
 def test_every_form_of_a_question_finds_the_row_in_both_modalities(question: Question, index: Index) -> None:
     for modality in ("speech", "text"):
-        (answers,) = ask(index, WordEncoder(), [question], SearchRequest(k=2, modality=modality), _zero).lists  # type: ignore[arg-type]
+        (answers,) = ask(index, WordEncoder(), [question], SearchRequest(k=2, modality=modality), _zero).lists
         assert (answers[0].rank, answers[0].score, answers[0].metadata) == (1, 1.0, {"number": "2"})
         assert [answer.rank for answer in answers] == [1, 2]
     (merged,) = ask(index, WordEncoder(), [question], SearchRequest(k=2), _zero).lists

@@ -113,7 +113,7 @@ def test_import_loads_nothing_heavy(module: str) -> None:
 
 @pytest.mark.parametrize("modality", ["speech", "text"])
 @pytest.mark.parametrize("how_many", [1, 9])
-def test_nearest_by_eye(how_many: int, modality: str, opened: Any, vectors_of: Any, numbers: Any) -> None:
+def test_nearest_by_eye(how_many: int, modality: Any, opened: Any, vectors_of: Any, numbers: Any) -> None:
     index = opened(vectors_of(**{modality: [WEST, NORTH, NORTH_EAST, EAST]}))
     hits = index.search(np.array([[2.0, 0.0]] * how_many), SearchRequest(k=3, modality=modality))
     for row, scores in zip(hits.ids, hits.scores, strict=True):

@@ -24,6 +24,7 @@ from index.contracts import SearchRequest
 from index.filter import parse_where
 from index.parts.artifact import Lineage
 from index.spec import IndexSpec
+from index.table_vectors import TableVectors
 from jobs.__main__ import run
 from jobs.asking.query_index import QueryReport, query_index
 from tests.towers import encoder_values, model_in
@@ -33,28 +34,6 @@ TEXTS = ("rain in the north [today]", "the price of rice", "un marché à thiès
 
 def tone(hz: float, seconds: float = 1.0) -> FloatArray:
     return (0.3 * np.sin(2 * np.pi * hz * np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE)).astype(np.float32)
-
-
-class _Info:
-    dims, metric, rows = (32, 16, 8), "cosine", len(TEXTS) + 1
-
-    def __init__(self, space: str) -> None:
-        self.space = space
-
-
-class _Vectors:
-    """A vectors dataset in memory, and its only part; keeps `index.contracts.Vectors` and `VectorsPart`."""
-
-    name, stored_rows = "all", len(TEXTS) + 1
-
-    def __init__(self, table: pa.Table, space: str) -> None:
-        self.info, self.table = _Info(space), table
-
-    def parts(self) -> list["_Vectors"]:
-        return [self]
-
-    def batches(self, columns: Any = None) -> Any:
-        yield from (self.table.select(list(columns)) if columns else self.table).to_batches()
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +48,7 @@ def index(tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     url = str(tmp_path_factory.mktemp("asked") / "index")
     settings = {"model": tiny_model}
     lineage = Lineage(url="data/vectors", version=1, sha256=None, settings=settings)
-    build(IndexSpec(vectors="data/vectors", output=url), _Vectors(table, prints.space), lineage)
+    build(IndexSpec(vectors="data/vectors", output=url), TableVectors(table, (32, 16, 8), prints.space), lineage)
     return url
 
 

@@ -25,7 +25,7 @@ from index.contracts import SearchRequest
 from index.ladder import Curve, Point, Setting
 from index.parts.artifact import Lineage, Manifest, ModalityEntry, read_manifest
 from index.spec import IndexSpec
-from jobs.indexing.build_index import _warnings, _words, build_index
+from jobs.indexing.build_index import _text, _warnings, build_index
 
 WORDS = ("hash", "star", "zero", "nine")
 
@@ -187,7 +187,7 @@ def test_what_the_index_promises_is_told() -> None:
             lineage=lineage,
         )
         shown = {"bytes": 1, "published": True, "removed": 2, "rows_by_modality": {"text": 9}}
-        return _words(spec, manifest, {**shown, "warnings": list(_warnings(spec, manifest))}).splitlines()[1:]
+        return _text(spec, manifest, {**shown, "warnings": list(_warnings(spec, manifest))}).splitlines()[1:]
 
     assert told(spec) == [
         "text      9 rows: recall 0.99 by reading 3.1 % of them, 0.5 ms, 0.1 among many",
