@@ -1,4 +1,4 @@
-"""The filter language of `deglu query --where`: one SQL condition on a row's provenance, evaluated by Arrow.
+"""The filter language of every `--where`: one SQL condition on a row of a table, evaluated by Arrow.
 
     condition   comparison | true | false | (condition) | not condition | condition and condition
                 | condition or condition
@@ -9,6 +9,8 @@
                 | column is [not] null
     value       column | literal
     literal     'text' (a quote in it is doubled: 'l''heure') | 3600 | -1.5
+
+The table is the provenance of an index's rows, unless another schema is named; of provenance these are the
 
     columns of text     uri content_version modality item lang text space encoder metadata['key']
     columns of numbers  start_s end_s (speech, seconds), start end (text, characters)
@@ -46,7 +48,6 @@ MAX_DEPTH: Final = 16  # brackets in brackets; the parser takes about 25 frames 
 
 Read = Callable[[pa.Table], Any]  # a table's column, or one scalar; of a condition: true, false or null for each row
 
-_KNOWN: Final = ", ".join("metadata['key']" if name == "metadata" else name for name in PROVENANCE.names)
 _ALLOWED: Final = "allowed are and, or, not, = <> < <= > >=, between, in (list), like, is null, columns and literals"
 _KINDS: Final = {
     pa.string(): "text",
@@ -71,32 +72,36 @@ class Where:
     """A filter that was read and found good; equal filters have equal text.  Made by `parse_where`, pickles."""
 
     text: str
-    columns: tuple[str, ...]  # what `mask` reads, in the order of PROVENANCE
+    columns: tuple[str, ...]  # what `mask` reads, in the order of the schema
+    schema: pa.Schema = PROVENANCE
 
     def mask(self, table: pa.Table) -> NDArray[np.bool_]:
-        """Which rows to keep, [n]; unknown is not kept.  The table has at least `columns`, typed as PROVENANCE says."""
-        kept = _read(self.text)[0](table)
+        """Which rows to keep, [n]; unknown is not kept.  The table has at least `columns`, typed as in the schema."""
+        kept = _read(self.text, self.schema)[0](table)
         if isinstance(kept, pa.Scalar):
             return np.full(table.num_rows, bool(kept.as_py()))
         mask: NDArray[np.bool_] = pc.fill_null(kept, False).to_numpy()
         return mask
 
 
-def parse_where(text: str) -> Where:
-    """Reads a filter; raises InputError naming the part that is not of the language (see the module)."""
-    return Where(text, _read(text)[1])
+def parse_where(text: str, schema: pa.Schema = PROVENANCE) -> Where:
+    """Reads a filter over the columns of `schema`.
+
+    Raises InputError naming the part that is not of the language (see the module).
+    """
+    return Where(text, _read(text, schema)[1], schema)
 
 
 @lru_cache(maxsize=256)
-def _read(text: str) -> tuple[Read, tuple[str, ...]]:
+def _read(text: str, schema: pa.Schema) -> tuple[Read, tuple[str, ...]]:
     """The filter as a function of a table, and the columns it reads."""
     try:
         tree = _parsed(text)
-        condition = _condition(tree)
+        condition = _condition(tree, schema)
         used = {node.name.lower() for node in tree.walk() if node.key == "column"}
     except RecursionError:
         raise _refused(f"nested too deep; {MAX_DEPTH} levels are possible") from None
-    return condition, tuple(name for name in PROVENANCE.names if name in used)
+    return condition, tuple(name for name in schema.names if name in used)
 
 
 def _parsed(text: str) -> "Expr":
@@ -144,48 +149,48 @@ def _check_tokens(tokens: Sequence[Any]) -> None:
 # Conditions: each a function of a table that gives true, false or null for each row.
 
 
-def _condition(node: "Expr") -> Read:
+def _condition(node: "Expr", schema: pa.Schema) -> Read:
     if read := _CONDITIONS.get(node.key):
-        return read(node)
+        return read(node, schema)
     if node.key in ("column", "bracket", "literal", "neg", "null"):
         raise _refused(f"{_shown(node)} is not a condition; compare it with something")
     raise _refused(f"{_shown(node)} is not allowed; {_ALLOWED}")
 
 
-def _paren(node: "Expr") -> Read:
+def _paren(node: "Expr", schema: pa.Schema) -> Read:
     _only(node, "this")
-    return _condition(node.this)
+    return _condition(node.this, schema)
 
 
-def _not(node: "Expr") -> Read:
+def _not(node: "Expr", schema: pa.Schema) -> Read:
     _only(node, "this")
-    condition = _condition(node.this)
+    condition = _condition(node.this, schema)
     return lambda table: pc.invert(condition(table))
 
 
-def _chain(node: "Expr") -> Read:
+def _chain(node: "Expr", schema: pa.Schema) -> Read:
     join = pc.and_kleene if node.key == "and" else pc.or_kleene
     # Flattened: a thousand conditions in a row are a tree a thousand deep.
-    conditions = [_condition(part) for part in node.flatten()]
+    conditions = [_condition(part, schema) for part in node.flatten()]
     return lambda table: reduce(join, (condition(table) for condition in conditions))
 
 
-def _constant(node: "Expr") -> Read:
+def _constant(node: "Expr", schema: pa.Schema) -> Read:
     constant = pa.scalar(bool(node.this))
     return lambda table: constant
 
 
-def _comparison(node: "Expr") -> Read:
+def _comparison(node: "Expr", schema: pa.Schema) -> Read:
     _only(node, "this", "expression")
     ordered = node.key not in ("eq", "neq")
-    left, right = _comparable(node, [node.this, node.expression], ordered)
+    left, right = _comparable(node, schema, [node.this, node.expression], ordered)
     compare = _COMPARE[node.key]
     return lambda table: compare(left(table), right(table))
 
 
-def _between(node: "Expr") -> Read:
+def _between(node: "Expr", schema: pa.Schema) -> Read:
     _only(node, "this", "low", "high")
-    value, low, high = _comparable(node, [node.this, node.args["low"], node.args["high"]], ordered=True)
+    value, low, high = _comparable(node, schema, [node.this, node.args["low"], node.args["high"]], ordered=True)
 
     def inside(table: pa.Table) -> Any:
         middle = value(table)
@@ -194,11 +199,11 @@ def _between(node: "Expr") -> Read:
     return inside
 
 
-def _in(node: "Expr") -> Read:
+def _in(node: "Expr", schema: pa.Schema) -> Read:
     _only(node, "this", "expressions")
     if not node.expressions or any(part.key not in ("literal", "neg", "boolean", "null") for part in node.expressions):
         raise _refused(f"{_shown(node)} is not allowed; a list holds literals, one at least")
-    column, *literals = _comparable(node, [node.this, *node.expressions])
+    column, *literals = _comparable(node, schema, [node.this, *node.expressions])
     values = [literal(None) for literal in literals]
     wanted, unknown = pa.array([value.as_py() for value in values], values[0].type), pa.scalar(None, pa.bool_())
 
@@ -209,17 +214,17 @@ def _in(node: "Expr") -> Read:
     return among
 
 
-def _is_null(node: "Expr") -> Read:
+def _is_null(node: "Expr", schema: pa.Schema) -> Read:
     _only(node, "this", "expression")
-    value = _value(node.this)
+    value = _value(node.this, schema)
     if node.expression.key != "null" or value.is_literal:
         raise _refused(f"{_shown(node)} is not allowed; `is null` asks a column, and only null can stand after is")
     return lambda table: pc.is_null(value.read(table))
 
 
-def _like(node: "Expr") -> Read:
+def _like(node: "Expr", schema: pa.Schema) -> Read:
     _only(node, "this", "expression", "negate")
-    column, pattern = _value(node.this), _value(node.expression)
+    column, pattern = _value(node.this, schema), _value(node.expression, schema)
     if column.is_literal or not pattern.is_literal or {column.type, pattern.type} != {pa.string()}:
         raise _refused(f"{_shown(node)} is not allowed; like compares a column of text with a pattern in quotes")
     matches = _matcher(pattern.read(None).as_py())
@@ -237,7 +242,7 @@ def _matcher(pattern: str) -> Callable[[Any], Any]:
     return lambda values: pc.match_substring_regex(values, expression)
 
 
-_CONDITIONS: Final[dict[str, Callable[["Expr"], Read]]] = {
+_CONDITIONS: Final[dict[str, Callable[["Expr", pa.Schema], Read]]] = {
     "paren": _paren,
     "not": _not,
     "and": _chain,
@@ -262,12 +267,12 @@ class _Value:
     is_literal: bool = False
 
 
-def _comparable(node: "Expr", parts: Sequence["Expr"], ordered: bool = False) -> list[Read]:
+def _comparable(node: "Expr", schema: pa.Schema, parts: Sequence["Expr"], ordered: bool = False) -> list[Read]:
     """Reads each part of `node` in their common type; refuses parts that do not compare."""
-    values = [_value(part) for part in parts]
+    values = [_value(part, schema) for part in parts]
     first = next((value for value in values if not value.is_literal), None)
     if first is None:
-        raise _refused(f"{_shown(node)} names no column; columns are {_KNOWN}")
+        raise _refused(f"{_shown(node)} names no column; columns are {_known(schema)}")
     if METADATA in {value.type for value in values}:
         raise _refused(f"{_shown(node)} compares all of metadata; write metadata['key']")
     if first.type == ID:
@@ -295,14 +300,14 @@ def _as_float(read: Read) -> Read:
     return lambda table: pc.cast(read(table), pa.float64(), safe=False)  # rounds beyond 2**53, as SQL does
 
 
-def _value(node: "Expr") -> _Value:
+def _value(node: "Expr", schema: pa.Schema) -> _Value:
     if node.key == "paren":
         _only(node, "this")
-        return _value(node.this)
+        return _value(node.this, schema)
     if node.key == "column":
-        return _column(node)
+        return _column(node, schema)
     if node.key == "bracket":
-        return _metadata(node)
+        return _metadata(node, schema)
     if node.key == "boolean":
         return _literal(pa.scalar(bool(node.this)))
     if node.key == "literal":
@@ -333,28 +338,33 @@ def _number(node: "Expr", negative: bool = False) -> pa.Scalar:
     return pa.scalar(sign * value + 0.0, pa.float64())  # + 0.0 makes 0.0 of -0.0, which `is_in` would keep apart
 
 
-def _column(node: "Expr") -> _Value:
+def _column(node: "Expr", schema: pa.Schema) -> _Value:
     name = node.name.lower()
-    if name not in PROVENANCE.names or node.this.key != "identifier" or node.args.get("table"):
-        raise _unknown(node)
-    return _Value(PROVENANCE.field(name).type, lambda table: table[name], name)
+    if name not in schema.names or node.this.key != "identifier" or node.args.get("table"):
+        raise _unknown(node, schema)
+    type_of = schema.field(name).type
+    if type_of == pa.int32():
+        return _Value(pa.int64(), lambda table: pc.cast(table[name], pa.int64()), name)
+    return _Value(type_of, lambda table: table[name], name)
 
 
-def _unknown(node: "Expr") -> InputError:
-    close = get_close_matches(node.name.lower(), PROVENANCE.names, n=1)
-    if node.args.get("table"):
+def _unknown(node: "Expr", schema: pa.Schema) -> InputError:
+    close = get_close_matches(node.name.lower(), schema.names, n=1)
+    if node.args.get("table") and "metadata" in schema.names:
         cure = "; fields of metadata are written metadata['key']"
     elif node.this.args.get("quoted"):
-        cure = f"; text stands in single quotes: '{_short(node.name)}'"
+        cure = f"; text is written in single quotes: '{_short(node.name)}'"
     else:
         cure = f", did you mean {close[0]}?" if close else ""
-    return _refused(f"unknown column {_shown(node)}{cure}; columns are {_KNOWN}")
+    return _refused(f"unknown column {_shown(node)}{cure}; columns are {_known(schema)}")
 
 
-def _metadata(node: "Expr") -> _Value:
+def _metadata(node: "Expr", schema: pa.Schema) -> _Value:
     _only(node, "this", "expressions")
     of, keys = node.this, node.expressions
     plain = of.key == "column" and not of.args.get("table") and of.name.lower() == "metadata"
+    if "metadata" not in schema.names:
+        raise _refused(f"{_shown(node)} is not allowed; no column has keys, columns are {_known(schema)}")
     if not plain or len(keys) != 1 or keys[0].key != "literal" or not keys[0].is_string:
         raise _refused(f"{_shown(node)} is not allowed; only metadata has keys, one in quotes: metadata['key']")
     key = pa.scalar(str(keys[0].this), pa.string())
@@ -368,6 +378,10 @@ def _only(node: "Expr", *names: str) -> None:
     """Refuses a node that says more than is read of it (`between symmetric`, `in (select ...)`)."""
     if any(value for name, value in node.args.items() if name not in names):
         raise _refused(f"{_shown(node)} is not allowed; {_ALLOWED}")
+
+
+def _known(schema: pa.Schema) -> str:
+    return ", ".join("metadata['key']" if name == "metadata" else name for name in schema.names)
 
 
 def _shown(node: "Expr") -> str:

@@ -16,7 +16,7 @@ from index.contracts import NO_ID, Hits, IntArray
 CHUNK = 16_384
 
 # Given queries' scores [q, n'] of the rows first..first+n', lowers those that may not be hits to -inf, in place.
-Mask = Callable[[FloatArray, int], None]
+HideRows = Callable[[FloatArray, int], None]
 
 
 def top(ids: IntArray, scores: FloatArray, k: int) -> Hits:
@@ -36,7 +36,7 @@ def join(parts: list[Hits], k: int) -> Hits:
     return top(np.hstack([part.ids for part in parts]), np.hstack([part.scores for part in parts]), k)
 
 
-def scan(queries: FloatArray, rows: NDArray[Any], k: int, dim: int, mask: Mask | None = None) -> Hits:
+def scan(queries: FloatArray, rows: NDArray[Any], k: int, dim: int, hide: HideRows | None = None) -> Hits:
     """The k best rows for each query at width `dim`, by reading every row; ids are positions in `rows`.
 
     queries [q, D] and rows [n, D] of any float type are cut and renormalised here.
@@ -45,8 +45,8 @@ def scan(queries: FloatArray, rows: NDArray[Any], k: int, dim: int, mask: Mask |
     best = top(np.empty((len(unit), 0), np.int64), np.empty((len(unit), 0), np.float32), k)
     for first in range(0, len(rows), CHUNK):
         scores = unit @ unit_rows(rows[first : first + CHUNK], dim).T
-        if mask is not None:
-            mask(scores, first)
+        if hide is not None:
+            hide(scores, first)
         best = join([best, _best_columns(scores, first, k)], k)
     return best
 
@@ -54,6 +54,12 @@ def scan(queries: FloatArray, rows: NDArray[Any], k: int, dim: int, mask: Mask |
 def unit_rows(rows: NDArray[Any], dim: int) -> FloatArray:
     """float32 unit vectors of the first `dim` values; half precision rounds a unit row's length, so it is set again."""
     return truncate(np.asarray(rows[..., :dim], dtype=np.float32), dim)
+
+
+def spread(n: int, count: int, shift: float = 0.5) -> IntArray:
+    """Up to `count` distinct positions below n at even steps, `shift` of a step in."""
+    count = min(n, count)
+    return ((np.arange(count) + shift) * n / max(1, count)).astype(np.int64)
 
 
 def _best_columns(scores: FloatArray, first: int, k: int) -> Hits:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from embed.encoder import FloatArray
 from embed.errors import StorageError
+from index.contracts import Mask
 from index.faiss_library import Device, use_gpu
 from index.parts.artifact import (
     PROVENANCE_COPY,
@@ -22,7 +23,7 @@ from index.parts.local import part_folder
 from index.parts.provenance import Provenance, Stretch
 from index.parts.removed import live_rows, read_removed
 from index.rungs.coder import load_coder
-from index.rungs.segment import Mask, Segment
+from index.rungs.segment import Segment
 from index.rungs.shelf import Card, Shelf
 
 

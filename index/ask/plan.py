@@ -1,17 +1,25 @@
-"""What one search does on one shelf, decided before anything is read: how deep, and why no deeper."""
+"""The plan of one search on one shelf, decided before anything is read: how deep, and why no deeper."""
 
 from dataclasses import dataclass
 
-from index.building.choose import filtered, unsuited
 from index.ladder import Curve, Point, Setting
+from index.rungs.gpu import unsuited
 from index.rungs.shelf import Shelf
 
 EVERY_ROW = 1.0
 
+# Rows that a filter keeps are all read up to here: 20,000 of width 384 are 15 MB, a millisecond, with nothing missed.
+FEW_KEPT = 20_000
+# A scan of everything for one row in fifty would read more than these rows themselves; up to 200,000 (150 MB, 10 ms).
+SMALL_SHARE, MOST_KEPT = 0.02, 200_000
+# Above half of the rows a filter hides little: twice the shortlist finds what it keeps.
+LARGE_SHARE = 0.5
+MOST_WIDEN = 10.0  # times the shortlist; what needs more is too rare for the scan
+
 
 @dataclass(frozen=True)
 class Effort:
-    """What the asker wants: recall or time."""
+    """The recall to keep, or the time to take."""
 
     recall: float | None
     budget_ms: float | None
@@ -24,6 +32,14 @@ class Decision:
     point: Point | None  # what it was measured to give
     why: str
     on_card: bool = False
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a search under a filter reads."""
+
+    every: bool  # all rows that the filter keeps, exactly
+    widen: float = 1.0  # else: the scan, with so many times the usual candidates
 
 
 def decide(shelf: Shelf, k: int, dim: int, effort: Effort, kept: int) -> Decision:
@@ -42,6 +58,15 @@ def decide(shelf: Shelf, k: int, dim: int, effort: Effort, kept: int) -> Decisio
     if curve is None:
         return Decision(None, None, f"every row: nothing was measured at dim {dim}")
     return _chosen(curve, effort, max(1.0, wanted / curve.k))
+
+
+def filtered(kept: int, total: int, k: int) -> Read:
+    """For the k best of the `kept` rows of `total`, which have codes."""
+    few = kept <= FEW_KEPT and kept <= LARGE_SHARE * total
+    rare = kept <= MOST_KEPT and kept <= SMALL_SHARE * total
+    if few or rare or kept <= k:
+        return Read(every=True)
+    return Read(every=False, widen=min(MOST_WIDEN, total / kept))
 
 
 def _chosen(curve: Curve, effort: Effort, factor: float) -> Decision:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import pyarrow as pa
 
@@ -21,13 +20,13 @@ from embed.errors import AlreadyPublished, SpecError, StorageError
 from embed.storage.numbered_log import create_entry, newest_number
 from index.building.bits import code_for
 from index.building.choose import choose
-from index.building.merge import part_of, segment_entry, store_part, write_segment
+from index.building.merge import segment_entry, write_segment
 from index.building.resume import Unfinished, key_of
 from index.building.shard import write_shard
 from index.building.survey import InTasks, Survey, here, sample_rows, survey
 from index.calibration.measure import Made, Measured, measured
 from index.calibration.questions import Encode
-from index.contracts import Vectors, VectorsPart
+from index.contracts import Progress, Vectors, VectorsPart
 from index.parts.artifact import (
     FORMAT,
     REMOVED,
@@ -40,19 +39,11 @@ from index.parts.artifact import (
 )
 from index.parts.local import part_folder
 from index.parts.removed import kept_out, read_removed, rewritten, store_removed
+from index.parts.write import part_of, store_part
 from index.rungs.coder import CODE_ROWS, ROWS_PER_LIST, Coder, load_coder, save_coder, train_coder
 from index.spec import IndexSpec, check_code_dim
 
 logger = logging.getLogger(__name__)
-
-
-class Progress(Protocol):
-    """Where a build tells how far it is."""
-
-    def begin(self, task: str, total: float, unit: str = "units") -> None: ...
-    def advance(self, units: float) -> None: ...
-    def note(self, text: str) -> None: ...
-    def end(self) -> None: ...
 
 
 def build(

@@ -1,4 +1,4 @@
-"""How an index is built and how a filter is answered, decided from sizes and ceilings alone; nothing is measured here.
+"""The shape of an index, chosen from sizes and ceilings alone; nothing is measured here.
 
 Depth is not decided here: calibration finds it on the rows themselves (`index.calibration.calibrate`).
 """
@@ -25,20 +25,6 @@ DIMS_PER_CODE = (1, 2, 3, 4, 8)
 CODES_PER_BYTE = 2
 SCALE_BYTES = 4  # a row's scale of its 8-bit values, which take a byte a dim
 
-# Rows that a filter keeps are all read up to here: 20,000 of width 384 are 15 MB, a millisecond, with nothing missed.
-FEW_KEPT = 20_000
-# A scan of everything for one row in fifty would read more than these rows themselves; up to 200,000 (150 MB, 10 ms).
-SMALL_SHARE, MOST_KEPT = 0.02, 200_000
-# Above half of the rows a filter hides little: twice the shortlist finds what it keeps.
-LARGE_SHARE = 0.5
-MOST_WIDEN = 10.0  # times the shortlist; what needs more is too rare for the scan
-
-
-# On a card: bfloat16 alone lost 2 % of the ten best of 100,000 rows of width 1024, and float16 is eight times as fine:
-# what it puts behind the ten stands close behind.
-PER_HIT = 4
-MOST_CANDIDATES = 2048  # faiss' limit on a card
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -49,14 +35,6 @@ class Plan:
     code_dim: int  # the first dims of each row that have codes
     subspaces: int  # codes a row, of 4 bits each
     reasons: tuple[str, ...]  # a sentence for each decision
-
-
-@dataclass(frozen=True)
-class Read:
-    """What a search under a filter reads."""
-
-    every: bool  # all rows that the filter keeps, exactly
-    widen: float = 1.0  # else: the scan, with so many times the usual candidates
 
 
 def choose(rows: int, dims: tuple[int, ...], spec: IndexSpec, memory_bytes: int | None = None) -> Plan:
@@ -78,15 +56,6 @@ def choose(rows: int, dims: tuple[int, ...], spec: IndexSpec, memory_bytes: int 
 def worth_coding(rows: int, spec: IndexSpec) -> bool:
     """Whether so many rows get lists and codes; otherwise every one of them is read."""
     return rows > 0 and (spec.ladder == "coded" or (spec.ladder == "auto" and rows >= EXACT_BELOW))
-
-
-def filtered(kept: int, total: int, k: int) -> Read:
-    """For the k best of the `kept` rows of `total`, which have codes."""
-    few = kept <= FEW_KEPT and kept <= LARGE_SHARE * total
-    rare = kept <= MOST_KEPT and kept <= SMALL_SHARE * total
-    if few or rare or kept <= k:
-        return Read(every=True)
-    return Read(every=False, widen=min(MOST_WIDEN, total / kept))
 
 
 def bytes_per_row(width: int, subspaces: int) -> float:
@@ -180,14 +149,3 @@ def _latency(spec: IndexSpec) -> list[str]:
 def _gb(size: float) -> str:
     """Rounded up, so that the figure is enough."""
     return f"{math.ceil(size / 1e6) / 1e3:g}"
-
-
-def unsuited(k: int, dim: int, width: int, filtered: bool) -> str | None:
-    """Why the CPU answers a search though the rows are on a card; None where the card does."""
-    if dim != width:
-        return f"the card has the rows at dim {width} alone, not at {dim}"
-    if filtered:
-        return "faiss' flat index on a card knows no filter"
-    if PER_HIT * k > MOST_CANDIDATES:
-        return f"the card gives at most {MOST_CANDIDATES // PER_HIT} hits, not {k}"
-    return None

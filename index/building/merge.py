@@ -1,12 +1,9 @@
-"""Shards, or segments, of one modality become one segment; and how a part gets its name and its place.
+"""The merge: shards, or segments, of one modality become one segment.
 
 Every source is in the order of the whole already: by list, then by segment_id.  So a merge reads each from its
 beginning to its end, holds a stretch of each in memory, and its bytes do not depend on how the rows were cut.
 """
 
-import hashlib
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,13 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from embed.storage import store
 from embed.tables import PROVENANCE
 from index.building.survey import Ids, ids_of
 from index.contracts import IntArray
 from index.faiss_library import library
-from index.parts.artifact import CODES, PROVENANCE_COPY, ROWS, ROWS_8, SCALES, PartEntry, SegmentEntry, part_url
-from index.parts.local import describe
+from index.parts.artifact import CODES, PROVENANCE_COPY, ROWS, ROWS_8, SCALES, SegmentEntry
+from index.parts.write import part_of
 from index.rungs.coder import Coder
 
 SLICE_ROWS = 65_536  # of provenance, written at a time: a row group
@@ -78,30 +74,6 @@ def segment_entry(
         encoder=encoder,
         drift=drift,
     )
-
-
-def part_of(kind: str, folder: Path) -> PartEntry:
-    """The files in `folder` as a part; equal files, equal names."""
-    files = {path.name: describe(path) for path in sorted(folder.iterdir())}
-    content = "".join(f"{name} {file.sha256}\n" for name, file in files.items())
-    return PartEntry(name=f"{kind}-{hashlib.sha256(content.encode()).hexdigest()[:16]}", files=files)
-
-
-def store_part(url: str, entry: PartEntry, folder: Path) -> None:
-    """Put the part's files, which lie in `folder`, in their place below the index; what stands there is replaced."""
-    place = part_url(url, entry.name)
-    for name in entry.files:
-        put(folder / name, place, name)
-
-
-def put(file: Path, place: str, name: str) -> None:
-    """Store a local file, which must not change any more, as `name` below the url `place`."""
-    with store.scratch(place) as path:
-        try:
-            os.link(file, path)
-        except OSError:  # another file system, or one without links
-            shutil.copyfile(file, path)
-        store.move_in(path, store.join(place, name))
 
 
 class _Order:

@@ -22,10 +22,11 @@ from embed.errors import InputError
 from embed.identity import digest
 from embed.storage import store
 from embed.storage.scratch import working_folder
-from index.building.merge import Source, put
+from index.building.merge import Source
 from index.building.shard import LISTS
 from index.contracts import VectorsPart
 from index.parts.artifact import FORMAT, PROVENANCE_COPY, ROWS, Lineage, PartEntry
+from index.parts.write import put
 from index.spec import IndexSpec
 
 BUILDING, DONE, CODERS = "building", "done.json", "coders.json"

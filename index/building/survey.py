@@ -59,7 +59,7 @@ class Survey:
 def survey(
     vectors: Vectors, url: str, skip: pa.Array | None = None, seen: Callable[[int], None] = lambda rows: None
 ) -> Survey:
-    """The rows whose segment_id is not in `skip`; `seen` is told how many more rows were looked at.
+    """The rows whose segment_id is not in `skip`; `seen` is called with the number of rows read.
 
     Raises InputError where there is nothing to index or a row is there twice, FingerprintMismatch.
     """

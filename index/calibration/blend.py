@@ -1,4 +1,4 @@
-"""What scores mean when speech and text are merged, measured at build time.
+"""Calibrated scores, by which speech and text are merged; measured at build time.
 
 Cosines to speech rows and to text rows cannot be compared: the two sit apart in the space, and the asker's own modality
 decides which is nearer.  A calibrated score is a z-score, made in two steps:
@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from embed.encoder import FloatArray
 from index.contracts import Hits, IntArray
-from index.neighbours import Mask, scan, unit_rows
+from index.neighbours import HideRows, scan, spread, unit_rows
 from index.parts.artifact import TopScores
 from index.rungs.segment import Segment
 
@@ -38,7 +38,7 @@ class Background:
     def __init__(self, segments: Sequence[Segment]) -> None:
         """At even steps over all its segments."""
         total = sum(map(len, segments))
-        at, first, parts = spread(total, BACKGROUND_ROWS), 0, []
+        at, first, parts = spread(total, BACKGROUND_ROWS, shift=0.0), 0, []
         for segment in segments:
             here = at[(at >= first) & (at < first + len(segment))] - first
             parts.append(np.asarray(segment.rows[here], np.float32))
@@ -97,15 +97,9 @@ def _codes(column: pa.ChunkedArray) -> IntArray:
     return codes
 
 
-def spread(n: int, count: int, shift: float = 0.0) -> IntArray:
-    """Up to `count` distinct positions below n at even steps, `shift` of a step in."""
-    count = min(n, count)
-    return ((np.arange(count) + shift) * n / max(1, count)).astype(np.int64)
-
-
 def _held_out(voices: Sequence[Voice]) -> _HeldOut:
     # Half a step away from the background's rows.
-    chosen = [(voice, spread(len(voice.segment), QUERIES_PER_MODALITY, shift=0.5)) for voice in voices]
+    chosen = [(voice, spread(len(voice.segment), QUERIES_PER_MODALITY)) for voice in voices]
     return _HeldOut(
         np.vstack([np.asarray(voice.segment.rows[at], np.float32) for voice, at in chosen]),
         np.hstack([at + voice.segment.first_id for voice, at in chosen]),
@@ -130,7 +124,7 @@ def _mean_and_deviation(background: Background, queries: FloatArray, best: Hits,
     return TopScores(mean=round(float(values.mean()), 4), std=round(deviation, 4))
 
 
-def _own_row(positions: IntArray) -> Mask:
+def _own_row(positions: IntArray) -> HideRows:
     def mask(scores: FloatArray, first: int) -> None:
         here = np.flatnonzero((positions >= first) & (positions < first + scores.shape[1]))
         scores[here, positions[here] - first] = -np.inf
@@ -138,7 +132,7 @@ def _own_row(positions: IntArray) -> Mask:
     return mask
 
 
-def _own_source(of_queries: IntArray, of_rows: IntArray) -> Mask:
+def _own_source(of_queries: IntArray, of_rows: IntArray) -> HideRows:
     def mask(scores: FloatArray, first: int) -> None:
         scores[of_queries[:, None] == of_rows[first : first + scores.shape[1]]] = -np.inf
 

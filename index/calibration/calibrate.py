@@ -20,7 +20,7 @@ import numpy as np
 
 from embed.encoder import FloatArray
 from index.calibration.questions import FEWEST, Encode, Questions, Split, questions_for
-from index.calibration.truth import recalls, true_nearest
+from index.calibration.truth import HITS, lower_bound, recalls, true_nearest
 from index.contracts import NO_ID, Hits, IntArray
 from index.faiss_library import single_thread
 from index.ladder import Curve, Point, Setting, pareto
@@ -29,8 +29,6 @@ from index.rungs.shelf import Shelf, Wish
 
 logger = logging.getLogger(__name__)
 
-ONE_SIDED_95 = 1.645
-HITS = 10
 DEEP = 512  # candidates of the scans that containment is read from
 DEPTHS = 36
 CHOOSING = 400  # questions of a kind; the router is trained on all of them
@@ -66,25 +64,13 @@ class Asked:
         return Asked(self.vectors[which], self.own[which], self.kinds, self.kind_of[which], true)
 
 
-def lower_bound(values: FloatArray) -> float:
-    """What the mean of as many other questions of this kind reaches with 95 % certainty.
-
-    Both means vary, the one that was measured and the one that is promised, hence the root of 2; by the former alone
-    one promise in eight would be broken.  Where every value is 1, nothing was lost in n trials: then the rule of three,
-    as one part in a question's hits.
-    """
-    n = len(values)
-    spread = max(float(values.std(ddof=1)) if n > 1 else 1.0, np.sqrt(3.0 / n) / HITS)
-    return float(values.mean() - ONE_SIDED_95 * spread * np.sqrt(2 / n))
-
-
 def calibrate(
     shelf: Shelf,
     folder: Path,
     dims: Sequence[int],
     encode: Encode | None,
     log: FloatArray | None,
-    told: Callable[[str], None] = logger.info,
+    note: Callable[[str], None] = logger.info,
 ) -> tuple[FloatArray, tuple[Curve, ...]]:
     """Router [L, D + 1] and the curves of a shelf of one coded segment, whose files are in `folder`.
 
@@ -100,12 +86,12 @@ def calibrate(
     choose = choose.some(_first_of_each(choose, CHOOSING))
     with single_thread():
         cost = _cost_model(ready, choose.vectors)
-        curves = [curve_at(ready, dim, cost, split, choose, report, told) for dim in dims]
+        curves = [curve_at(ready, dim, cost, split, choose, report, note) for dim in dims]
     return router, tuple(curve for curve in curves if curve.points)
 
 
 def curve_at(
-    shelf: Shelf, dim: int, cost: "Cost", split: Split, choose: Asked, report: Asked, told: Callable[[str], None]
+    shelf: Shelf, dim: int, cost: "Cost", split: Split, choose: Asked, report: Asked, note: Callable[[str], None]
 ) -> Curve:
     """The full width's truth is known; that of a prefix is looked up here."""
     if dim != shelf.width:
@@ -114,7 +100,7 @@ def curve_at(
     points = pareto(_smooth([_measured(shelf, dim, setting, report) for setting in settings]))
     curve = Curve(dim=dim, k=HITS, queries=_counts(report), points=points)
     best = f"{points[-1].low:.4f}" if points else "nothing"
-    told(f"{shelf.modality} at dim {dim}: {len(points)} points measured, the best keeps recall@{HITS} {best}")
+    note(f"{shelf.modality} at dim {dim}: {len(points)} points measured, the best keeps recall@{HITS} {best}")
     return curve
 
 
@@ -222,7 +208,7 @@ def _contained(shelf: Shelf, dim: int, lists: IntArray, near: FloatArray, asked:
 
 
 def _thinned(chain: Sequence[tuple[float, Setting]]) -> list[Setting]:
-    """Few enough that looking a promise up is no fishing for luck: at even steps of log(1 - recall)."""
+    """Few enough that picking the cheapest passing point does not overfit: at even steps of log(1 - recall)."""
     if len(chain) <= SURVIVORS:
         return [setting for _, setting in chain]
     lost = -np.log(np.maximum(1 - np.array([kept for kept, _ in chain]), SMALLEST_LOSS))

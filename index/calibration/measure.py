@@ -1,4 +1,4 @@
-"""What a build learns of its rows by asking them questions: a router, curves, and how scores compare."""
+"""Measurements of a build, made by asking its rows questions: a router, curves, and how scores compare."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def measured(
     scratch: Path,
     encode: Encode | None,
     log: FloatArray | None,
-    told: Callable[[str], None],
+    note: Callable[[str], None],
 ) -> dict[str, Measured]:
     """By modality, what the index is calibrated to; routers are written below `scratch`."""
     segments = [Segment.load(one.folder, one.entry) for one in made]
@@ -54,7 +54,7 @@ def measured(
     usual = top_scores([Voice(*pair) for pair in zip(segments, sources, strict=True)], dims)
     found = {}
     for one, segment in zip(made, segments, strict=True):
-        router, curves = _curves(one, segment, dims, scratch, encode, log, told)
+        router, curves = _curves(one, segment, dims, scratch, encode, log, note)
         found[one.modality] = Measured(router, curves, usual[one.modality])
     return found
 
@@ -66,12 +66,12 @@ def _curves(
     scratch: Path,
     encode: Encode | None,
     log: FloatArray | None,
-    told: Callable[[str], None],
+    note: Callable[[str], None],
 ) -> tuple[Path | None, tuple[Curve, ...]]:
     if one.coder is None:
         return None, ()
     shelf = Shelf(one.modality, [segment], coder=one.coder)
-    router, curves = calibrate(shelf, one.folder, dims, encode, log, told)
+    router, curves = calibrate(shelf, one.folder, dims, encode, log, note)
     folder = scratch / f"router-{one.modality}"
     folder.mkdir()
     np.save(folder / ROUTER, router, allow_pickle=False)

@@ -1,8 +1,8 @@
-"""What an index is calibrated on: rows asked as questions, short spans of its texts, or what people have really asked.
+"""Calibration questions: rows of the index, short spans of its texts, or a log of what people have really asked.
 
 Rows are the nearest stand-in where nobody has asked yet, but people ask in few words, far from what they look for; the
 two need different depths, so each kind must keep the promise by itself.  A question made from a row looks for all
-other rows: finding itself is no merit.  Each kind is halved: one half chooses, the other is reported.
+other rows: a row must not count as its own answer.  Each kind is halved: one half chooses, the other is reported.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from embed.encoder import FloatArray
 from index.contracts import IntArray
-from index.neighbours import unit_rows
+from index.neighbours import spread, unit_rows
 from index.parts.artifact import PROVENANCE_COPY
 from index.rungs.segment import Segment
 
@@ -67,12 +67,6 @@ def questions_for(segment: Segment, folder: Path, encode: Encode | None, log: Fl
     return Split((kept[0], spans.some(slice(half))), (kept[1], spans.some(slice(half, None))))
 
 
-def spread(n: int, count: int) -> IntArray:
-    """Up to `count` distinct positions below n at even steps, from half a step in."""
-    count = min(n, count)
-    return ((np.arange(count) + 0.5) * n / max(1, count)).astype(np.int64)
-
-
 def span(text: str, rng: np.random.Generator) -> str:
     """5 to 12 words in a row: what somebody types who remembers a part."""
     words = text.split()
@@ -93,8 +87,8 @@ def _span_questions(segment: Segment, folder: Path, encode: Encode) -> Questions
     rng = np.random.default_rng(SEED)
     at = rng.permutation(spread(len(segment), SPAN_QUESTIONS))
     texts = column.take(at).to_pylist()
-    told = [(place, text) for place, text in zip(at, texts, strict=True) if text and text.strip()]
-    if len(told) < 2 * FEWEST:
+    chosen = [(place, text) for place, text in zip(at, texts, strict=True) if text and text.strip()]
+    if len(chosen) < 2 * FEWEST:
         return None
-    vectors = encode([span(text, rng) for _, text in told])
-    return Questions(SPANS, unit_rows(vectors, vectors.shape[1]), np.array([place for place, _ in told], np.int64))
+    vectors = encode([span(text, rng) for _, text in chosen])
+    return Questions(SPANS, unit_rows(vectors, vectors.shape[1]), np.array([place for place, _ in chosen], np.int64))

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from embed.errors import FingerprintMismatch, InputError
 from embed.tables import ID
-from index.building.merge import Source, segment_entry, store_part, write_segment
+from index.building.merge import Source, segment_entry, write_segment
 from index.building.shard import LISTS, write_shard
 from index.building.survey import Survey, survey, without
 from index.calibration.blend import Voice, source_numbers, top_scores
@@ -29,6 +29,7 @@ from index.parts.artifact import PROVENANCE_COPY, ROWS, Lineage, Manifest, Modal
 from index.parts.local import part_folder
 from index.parts.one_file import some_rows
 from index.parts.removed import kept_out, read_removed
+from index.parts.write import store_part
 from index.rungs.coder import Coder
 from index.rungs.segment import Segment
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from index.building.merge import Source, segment_entry, store_part, write_segment
+from index.building.merge import Source, segment_entry, write_segment
 from index.live.purge import purge
 from index.live.revise import Change, end_of, revise, version_after
 from index.parts.artifact import PROVENANCE_COPY, Manifest, SegmentEntry
 from index.parts.local import part_folder
 from index.parts.removed import live_rows, read_removed, removed_positions, rewritten
+from index.parts.write import store_part
 from index.rungs.coder import Coder, load_coder
 from index.rungs.segment import Segment
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.building.choose import worth_coding
-from index.calibration.blend import spread
+from index.neighbours import spread
 from index.parts.artifact import Manifest, SegmentEntry
 from index.rungs.coder import Coder
 
@@ -28,7 +28,7 @@ def drift(
     Of the new rows an even sample is looked at; `old` are some under the same coder, that have drifted by `old_drift`.
     """
     usual = coder.error(old, coder.lists_of(old)) / (old_drift or 1.0)
-    chosen = spread(len(rows), SAMPLE_ROWS)
+    chosen = spread(len(rows), SAMPLE_ROWS, shift=0.0)
     return round(coder.error(rows[chosen], lists[chosen]) / usual, 4) if usual > 0 else None
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from embed.errors import InputError, StorageError
 from embed.storage import store
-from index.calibration.blend import spread
+from index.neighbours import spread
 from index.parts.artifact import ROWS, PartEntry, part_url
 from index.parts.copies import copies_folder
 from index.parts.local import REPAIR, check
@@ -47,7 +47,7 @@ def some_rows(url: str, part: PartEntry) -> NDArray[np.float16]:
         np.lib.format.read_magic(stream)
         (count, width), _, _ = np.lib.format.read_array_header_1_0(stream)
         first, blocks = stream.tell(), []
-        for block in spread(-(-count // BLOCK_ROWS), BLOCKS):
+        for block in spread(-(-count // BLOCK_ROWS), BLOCKS, shift=0.0):
             start = int(block) * BLOCK_ROWS
             stream.seek(first + start * width * FLOAT16_BYTES)
             data = stream.read(min(BLOCK_ROWS, count - start) * width * FLOAT16_BYTES)

@@ -11,9 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embed.errors import InputError
-from index.contracts import IntArray
+from index.contracts import IntArray, Mask
 from index.filter import Where
-from index.rungs.segment import Mask
 
 MASKS = 16  # filters remembered, 1 bit a row each
 

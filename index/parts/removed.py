@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from index.building.merge import part_of, store_part
 from index.contracts import IntArray
 from index.parts.artifact import DELETED, REMOVED, REMOVED_ROWS, Manifest, PartEntry, SegmentEntry
 from index.parts.local import part_folder
+from index.parts.write import part_of, store_part
 
 OF_PROVENANCE = ["segment_id", "asset_id", "uri"]
 
@@ -45,8 +45,8 @@ def store_removed(url: str, removed: pa.Table) -> PartEntry | None:
 def removing(provenance: pa.Table, rows: IntArray, part: str, reason: str, first: int = 0) -> pa.Table:
     """REMOVED for these rows of a table, which is the part's provenance from its position `first` on."""
     chosen = provenance.select(OF_PROVENANCE).take(pa.array(rows))
-    told = [pa.repeat(pa.scalar(value), len(rows)) for value in (reason, part)]
-    return pa.table([*chosen.columns, *told, pa.array(rows + first, pa.int64())], schema=REMOVED)
+    added = [pa.repeat(pa.scalar(value), len(rows)) for value in (reason, part)]
+    return pa.table([*chosen.columns, *added, pa.array(rows + first, pa.int64())], schema=REMOVED)
 
 
 def removed_positions(removed: pa.Table, part: str) -> IntArray:

@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 
 from embed.encoder import FloatArray
 from embed.errors import StorageError
-from index.contracts import NO_ID, Hits, IntArray
+from index.contracts import NO_ID, Hits, IntArray, Mask
 from index.faiss_library import library
 from index.neighbours import scan
 from index.parts.artifact import CODES, ROWS, ROWS_8, SCALES, SegmentEntry
 
 CODE_BITS = 4
 FEW = 4  # queries; up to so many are compared row by row, more by matrix products
-
-Mask = NDArray[np.bool_]
 
 
 class Segment:

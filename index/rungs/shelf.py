@@ -11,19 +11,19 @@ from typing import Any, Protocol
 import numpy as np
 
 from embed.encoder import FloatArray
-from index.contracts import NO_ID, Hits, IntArray, StageCost
+from index.contracts import NO_ID, Hits, IntArray, Mask, StageCost
 from index.faiss_library import library
 from index.ladder import Curve, Setting
 from index.neighbours import join
 from index.rungs.coder import Coder
-from index.rungs.segment import Mask, Segment
+from index.rungs.segment import Segment
 
 FLOAT32_BYTES, FLOAT16_BYTES, INT8_BYTES = 4, 2, 1
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What one search wants of a shelf."""
+    """One search of a shelf."""
 
     k: int
     dim: int
@@ -38,7 +38,7 @@ class Wish:
         return Wish(self.k, self.dim, self.setting, hidden, self.kept, self.on_card)
 
 
-Tell = Callable[[StageCost], None]
+Record = Callable[[StageCost], None]
 
 
 class Card(Protocol):
@@ -93,19 +93,19 @@ class Shelf:
         fitting = sorted((curve for curve in self.curves if curve.dim == dim), key=lambda curve: curve.k)
         return next((curve for curve in fitting if curve.k >= k), fitting[-1] if fitting else None)
 
-    def search(self, queries: FloatArray, wish: Wish, tell: Tell | None = None) -> Hits:
+    def search(self, queries: FloatArray, wish: Wish, record: Record | None = None) -> Hits:
         """Hits for unit queries [q, D], zero behind the wish's width."""
         count = wish.k if wish.hidden is None else wish.k + max(map(len, wish.hidden), default=0)
         if wish.on_card:
-            parts = [self._on_card(place, queries, wish, count, tell) for place in range(len(self.segments))]
+            parts = [self._on_card(place, queries, wish, count, record) for place in range(len(self.segments))]
         elif wish.setting is None or self.coder is None:
-            parts = [self._read_all(place, queries, wish, count, tell) for place in range(len(self.segments))]
+            parts = [self._read_all(place, queries, wish, count, record) for place in range(len(self.segments))]
         else:
-            parts = self._two_stages(queries, wish, wish.setting, count, tell)
+            parts = self._two_stages(queries, wish, wish.setting, count, record)
         hits = parts[0] if len(parts) == 1 else join(parts, count)
         return hits if wish.hidden is None else _without(hits, wish.hidden, wish.k)
 
-    def route(self, queries: FloatArray, depth: float, tell: Tell | None = None) -> tuple[IntArray, FloatArray]:
+    def route(self, queries: FloatArray, depth: float, record: Record | None = None) -> tuple[IntArray, FloatArray]:
         """Lists that each query reads [q, w], padded with -1, and the cosines to their middles [q, w]."""
         from index.rungs import kernels
 
@@ -115,8 +115,8 @@ class Shelf:
         lists, near = np.empty(scores.shape, np.int64), np.empty(scores.shape, np.float32)
         tables = self._bias, self._log_sizes, depth, self.cut(queries), self._middles
         width = kernels.route(scores, *tables, lists, near)
-        if tell:
-            tell(self._cost("route", queries.shape[1], scores.size, queries.shape[1] * FLOAT32_BYTES, began))
+        if record:
+            record(self._cost("route", queries.shape[1], scores.size, queries.shape[1] * FLOAT32_BYTES, began))
         return np.ascontiguousarray(lists[:, :width]), np.ascontiguousarray(near[:, :width])
 
     def candidates(self, queries: FloatArray, lists: IntArray, near: FloatArray, count: int) -> IntArray:
@@ -129,12 +129,19 @@ class Shelf:
         return np.ascontiguousarray(queries[:, self.coder.order])
 
     def from_lists(
-        self, queries: FloatArray, lists: IntArray, near: FloatArray, wish: Wish, count: int, tell: Tell | None = None
+        self,
+        queries: FloatArray,
+        lists: IntArray,
+        near: FloatArray,
+        wish: Wish,
+        count: int,
+        record: Record | None = None,
     ) -> list[Hits]:
         """For each segment the `count` best of the rows in the queries' lists [q, w]."""
         cut = self.cut(queries)
         return [
-            self._of_segment(place, queries, cut, lists, near, wish, count, tell) for place in range(len(self.segments))
+            self._of_segment(place, queries, cut, lists, near, wish, count, record)
+            for place in range(len(self.segments))
         ]
 
     def rows_in(self, lists: IntArray) -> int:
@@ -142,10 +149,10 @@ class Shelf:
         return sum(_read(sizes, lists) for sizes in self._sizes)
 
     def _two_stages(
-        self, queries: FloatArray, wish: Wish, setting: Setting, count: int, tell: Tell | None
+        self, queries: FloatArray, wish: Wish, setting: Setting, count: int, record: Record | None
     ) -> list[Hits]:
-        lists, near = self.route(queries, setting.depth, tell)
-        return self.from_lists(queries, lists, near, wish, count, tell)
+        lists, near = self.route(queries, setting.depth, record)
+        return self.from_lists(queries, lists, near, wish, count, record)
 
     def _of_segment(
         self,
@@ -156,7 +163,7 @@ class Shelf:
         near: FloatArray,
         wish: Wish,
         count: int,
-        tell: Tell | None,
+        record: Record | None,
     ) -> Hits:
         segment, setting = self.segments[place], wish.setting
         assert setting is not None
@@ -167,28 +174,28 @@ class Shelf:
         ranked = segment.rank(queries, candidates, wish.dim, last)
         done = time.perf_counter()
         hits = segment.exact(queries, ranked, wish.dim, count)
-        if tell:
+        if record:
             full, code = queries.shape[1], segment.codes.code_size
-            tell(self._cost("scan", cut.shape[1], _read(self._sizes[place], lists), code, began, scanned))
-            tell(self._cost("rank", wish.dim, candidates.size, full * INT8_BYTES, scanned, done))
-            tell(self._cost("exact", wish.dim, ranked.size, full * FLOAT16_BYTES, done))
+            record(self._cost("scan", cut.shape[1], _read(self._sizes[place], lists), code, began, scanned))
+            record(self._cost("rank", wish.dim, candidates.size, full * INT8_BYTES, scanned, done))
+            record(self._cost("exact", wish.dim, ranked.size, full * FLOAT16_BYTES, done))
         return hits
 
-    def _read_all(self, place: int, queries: FloatArray, wish: Wish, count: int, tell: Tell | None) -> Hits:
+    def _read_all(self, place: int, queries: FloatArray, wish: Wish, count: int, record: Record | None) -> Hits:
         segment, began = self.segments[place], time.perf_counter()
         kept = None if wish.kept is None else wish.kept[place]
         hits = segment.read_all(queries, wish.dim, count, kept)
-        if tell:
+        if record:
             read = len(queries) * (len(segment) if kept is None else int(kept.sum()))
-            tell(self._cost("all", wish.dim, read, queries.shape[1] * FLOAT16_BYTES, began))
+            record(self._cost("all", wish.dim, read, queries.shape[1] * FLOAT16_BYTES, began))
         return hits
 
-    def _on_card(self, place: int, queries: FloatArray, wish: Wish, count: int, tell: Tell | None) -> Hits:
+    def _on_card(self, place: int, queries: FloatArray, wish: Wish, count: int, record: Record | None) -> Hits:
         began = time.perf_counter()
         hits = self.cards[place].search(queries, count)
-        if tell:
+        if record:
             read = len(queries) * len(self.segments[place])
-            tell(self._cost("card", wish.dim, read, queries.shape[1] * FLOAT16_BYTES, began))
+            record(self._cost("card", wish.dim, read, queries.shape[1] * FLOAT16_BYTES, began))
         return hits
 
     def _selector(self, wish: Wish, place: int) -> Any:

@@ -6,6 +6,7 @@ import typer
 
 from embed.errors import SpecError
 from jobs.command.doors import dry_result, is_training, load_spec, named, walk_through
+from jobs.command.filters import failure_filter
 from jobs.command.options import AsJson, Debug, DryRun, NewVersion, Overrides, SpecPath, Where
 from jobs.command.output import show
 from jobs.command.progress import progress_on_stderr
@@ -111,10 +112,14 @@ def retry(
     The spec is that of deglu embed. Without --where every failure is tried again.
 
     \b
-    Example:
-      deglu retry my-embed.yaml --where error_class=UnsupportedFormat
+    Examples:
+      deglu retry my-embed.yaml --where "error_class = 'UnsupportedFormat'"
+      deglu retry my-embed.yaml --where "stage = 'decode' and uri like 'radio/2026/%'"
+
+    A filter is one SQL condition, as in deglu query, on the columns of a failure: uri stage error_class message,
+    lost_s (seconds), attempts, start end (milliseconds, or bytes or rows of texts), unit_id asset_id.
     """
-    return _job("retry", spec, overrides, as_json, dry_run, where=where or [])
+    return _job("retry", spec, overrides, as_json, dry_run, where=failure_filter(where))
 
 
 def index(

@@ -6,6 +6,7 @@ import typer
 
 from embed.errors import SpecError
 from jobs.command.doors import named
+from jobs.command.filters import failure_filter, row_filter
 from jobs.command.options import AsJson, Dataset, Debug, Modality, Where
 from jobs.command.output import show
 from jobs.command.progress import progress_on_stderr
@@ -25,9 +26,7 @@ def query(
     budget_ms: Annotated[
         float | None, typer.Option("--budget-ms", help="Instead: the best within so long, per question and modality.")
     ] = None,
-    where: Annotated[
-        str | None, typer.Option("--where", metavar="FILTER", help="Only rows whose provenance says so; see above.")
-    ] = None,
+    where: Where = None,
     model: Annotated[
         str | None, typer.Option("--model", help="The encoder that made the index; demo by default.")
     ] = None,
@@ -61,20 +60,11 @@ def query(
     """
     if sum(given is not None for given in (text, audio, batch)) != 1:
         raise SpecError("a question is one of --text, --audio and --batch: give exactly one")
-    result = named("jobs.asking.query_index:ask_index")(
-        index,
-        text=text,
-        audio=audio,
-        batch=batch,
-        k=k,
-        modality=modality,
-        dim=dim,
-        recall=recall,
-        budget_ms=budget_ms,
-        where=where,
-        model=model,
-        explain=explain,
-    )
+    from index.contracts import SearchRequest  # arrays take their time to load, and --help needs none
+
+    request = SearchRequest(k, modality, dim, recall, budget_ms, row_filter(where), explain=explain)
+    query_index = named("jobs.asking.query_index:query_index")
+    result = query_index(index, request, text=text, audio=audio, batch=batch, model=model)
     return show(result, as_json)
 
 
@@ -86,9 +76,13 @@ def failures(dataset: Dataset, where: Where = None, as_json: AsJson = False, deb
     \b
     Examples:
       deglu failures s3://bucket/vectors --json
-      deglu failures build/vectors --where stage=decode
+      deglu failures build/vectors --where "stage = 'decode'"
+      deglu failures build/vectors --where "error_class = 'InputError' and uri like 'radio/2026/%'"
+
+    A filter is one SQL condition, as in deglu query, on the columns of a failure: uri stage error_class message,
+    lost_s (seconds), attempts, start end (milliseconds, or bytes or rows of texts), unit_id asset_id.
     """
-    return show(named("jobs.operate.list_failures:failures")(dataset, where or []), as_json)
+    return show(named("jobs.operate.list_failures:failures")(dataset, failure_filter(where)), as_json)
 
 
 def verify(

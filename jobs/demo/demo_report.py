@@ -1,4 +1,4 @@
-"""What the demo found, as words for people and one document for programs."""
+"""The report of the demo, as text for people and one document for programs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 
 from evaluate.measures.metrics import CUTOFF, NDCG, RECALL
 from evaluate.results import Interval
-from jobs.asking.answers_table import Answer, place
+from index.ask.answers import Answer, place
 from jobs.demo.demo_questions import Score
 
 SHOWN = 3
@@ -80,7 +80,7 @@ class DemoReport:
             chosen = [question for question in self.questions if question.kind == kind]
             lines += ["", f"{kind}: {len(chosen)} questions, {min(SHOWN, len(chosen))} of them"]
             for question in chosen[:SHOWN]:
-                lines += _in_words(question)
+                lines += _example_lines(question)
         return lines
 
     def _summary(self) -> list[str]:
@@ -142,12 +142,12 @@ def _bounds(found: Interval) -> list[float]:
     return [round(found.low, 4), round(found.high, 4)]
 
 
-def _in_words(question: Question) -> list[str]:
+def _example_lines(question: Question) -> list[str]:
     found = f"right at rank {question.rank}" if question.rank else f"right one not among the first {CUTOFF}"
     asked = "says" if question.audio else "types"
     lines = [f"  somebody {asked} {question.text!r}, known answer {question.expected}: {found}"]
     for answer, right in zip(question.answers[:SHOWN], question.right, strict=False):
-        said = answer.text if answer.text is None or len(answer.text) < 80 else answer.text[:77] + "..."
+        text = answer.text if answer.text is None or len(answer.text) < 80 else answer.text[:77] + "..."
         where = f"{answer.uri} {answer.item or place(answer)}"
-        lines.append(f"    {'*' if right else ' '} {answer.rank}. {answer.score:.3f} {where}  {said or ''}".rstrip())
+        lines.append(f"    {'*' if right else ' '} {answer.rank}. {answer.score:.3f} {where}  {text or ''}".rstrip())
     return lines

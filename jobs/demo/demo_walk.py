@@ -18,9 +18,10 @@ from embed.storage.cache import cache_folder
 from embed.tables import SPEECH
 from evaluate.measures.metrics import CUTOFF, NDCG
 from evaluate.report.plots import ndcg_by_dim_plot
+from index.ask.answers import answers_of
 from index.ask.searcher import Index, open_index
+from index.contracts import SearchRequest
 from index.spec import IndexSpec
-from jobs.asking.answers_table import answers_of
 from jobs.command.progress import Progress, Silent
 from jobs.demo.demo_material import Material, make_material
 from jobs.demo.demo_questions import SPOKEN, TYPED, Group, Known, ndcg_by_dim, question_groups, score
@@ -111,7 +112,7 @@ def _ask_and_score(place: Path, material: Material, vectors: str, clock: _Clock)
 
 def _asked(index: Index, group: Group, known: Known) -> list[Question]:
     """The group's questions asked of the index, each answer marked right or wrong."""
-    found = answers_of(index, index.search(group.vectors, CUTOFF, modality=group.searched))
+    found = answers_of(index, index.search(group.vectors, SearchRequest(CUTOFF, group.searched)))
     questions = []
     for i, answers in enumerate(found):
         wanted = {known.segment_ids[row] for row in group.relevant[i]}

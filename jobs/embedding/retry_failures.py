@@ -1,6 +1,6 @@
 """Driver of `deglu retry`: embeds again the units that failed, and publishes what changed."""
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -16,17 +16,18 @@ from jobs.embedding.embed_archive import run_and_publish
 from jobs.embedding.preparation import prepare
 from jobs.embedding.report import EmbedReport
 from jobs.embedding.watch import Watch
-from jobs.operate.failure_filter import parse
+
+if TYPE_CHECKING:  # loaded where a filter is given
+    from index.filter import Where
 
 
-def retry_failures(spec: EmbedSpec, progress: Progress | None = None, where: Sequence[str] = ()) -> EmbedReport:
+def retry_failures(spec: EmbedSpec, progress: Progress | None = None, where: "Where | None" = None) -> EmbedReport:
     """Embed again the units whose failures `where` chooses, and publish what changed; nothing else is touched.
 
     Files are probed again: one that was mended has new content, and replaces the old.  Raises InputError where
     nothing is published yet.
     """
     progress = progress or Silent()
-    chosen = parse(where)
     prepared = prepare(spec)
     if not versions(prepared.url):
         raise InputError(f"{prepared.url}: nothing is published yet; run deglu embed to its end first")
@@ -34,7 +35,8 @@ def retry_failures(spec: EmbedSpec, progress: Progress | None = None, where: Seq
     with Watch.of(job, spec.workers, progress) as watch:
         publish_draft(job)  # what a retry that was killed has left
         former, failed = before_assets(job.url), failures_so_far(job.url)
-        failed = failed.filter(pa.array([chosen(row) for row in failed.to_pylist()], pa.bool_()))
+        if where is not None:
+            failed = failed.filter(pa.array(where.mask(failed)))
         listed = prepared.listed(progress, known=without_assets(former, in_one(failed["asset_id"])))
         work = failed_left(job, former, listed, failed, prepared.cutting)
         return run_and_publish(prepared, job, work, former, watch)

@@ -1,4 +1,4 @@
-"""A vectors dataset becomes an index: opens the one, builds the other, reports."""
+"""`deglu index`: opens a vectors dataset, builds its index, reports."""
 
 import hashlib
 import time
@@ -51,11 +51,11 @@ def build_index(
         )
     seconds = round(time.perf_counter() - began, 2)
     document = {**_document(spec, manifest), "published": published, "seconds": seconds}
-    return Plain(document, _words(spec, manifest, document))
+    return Plain(document, _text(spec, manifest, document))
 
 
 def lineage_of(dataset: VectorsDataset) -> Lineage:
-    """Where the rows come from, so that the index can say it when the dataset has moved or is gone."""
+    """Where the rows come from, so that the index names them when the dataset has moved or is deleted."""
     place, job = entry_url(dataset.url, dataset.info.number), read_job(dataset.url, dataset.info.job)
     return Lineage(
         url=dataset.url,
@@ -97,15 +97,15 @@ def _document(spec: IndexSpec, manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _words(spec: IndexSpec, manifest: Manifest, told: dict[str, Any]) -> str:
-    size = f"{told['bytes'] / 1e6:,.1f} MB"
-    done = "published" if told["published"] else "stood already, its files are written again"
+def _text(spec: IndexSpec, manifest: Manifest, document: dict[str, Any]) -> str:
+    size = f"{document['bytes'] / 1e6:,.1f} MB"
+    done = "published" if document["published"] else "stood already, its files are written again"
     head = f"{spec.output} version {manifest.version}: {many(manifest.rows, 'row')}, {size}, {done}"
-    rows = told["rows_by_modality"]
+    rows = document["rows_by_modality"]
     lines = [f"{name:<9} {many(rows[name], 'row')}: {_promise(spec, e)}" for name, e in manifest.modalities.items()]
-    if told["removed"]:
-        lines.append(f"left out  {many(told['removed'], 'row')} that were deleted in the index")
-    return "\n".join([head, *lines, *(f"warning   {line}" for line in told["warnings"])])
+    if document["removed"]:
+        lines.append(f"left out  {many(document['removed'], 'row')} that were deleted in the index")
+    return "\n".join([head, *lines, *(f"warning   {line}" for line in document["warnings"])])
 
 
 def _promise(spec: IndexSpec, entry: ModalityEntry) -> str:

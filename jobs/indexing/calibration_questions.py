@@ -1,4 +1,4 @@
-"""Questions that an index is calibrated on: spans of its texts, asked by its own model, and what people really asked.
+"""Questions that an index is calibrated on: spans of its texts, and a log of what people asked, encoded by its model.
 
 The model is that of the dataset, where this machine has it.  It is loaded when the first question is encoded, since a
 small index is searched row by row and needs no calibration.
@@ -14,7 +14,8 @@ import numpy as np
 from embed.encoder import FloatArray
 from embed.errors import DegluError, SpecError
 from embed.model.folder import fingerprints_of, model_folder, read_spec
-from jobs.asking.encode_questions import Question, check_kinds, encoded, read_batch
+from index.ask.questions import Question, check_kinds, encoded, read_batch
+from jobs.asking.recorded_questions import decoder_for
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from embed.model.weights import Model
@@ -37,18 +38,18 @@ class AskingModel:
 
     def __call__(self, texts: Sequence[str]) -> FloatArray:
         """float32 [n, D] of typed questions."""
-        return self.of([Question("text", text) for text in texts])
+        return self.of([Question(text=text) for text in texts])
 
     def of(self, questions: Sequence[Question]) -> FloatArray:
         """float32 [n, D], typed and spoken ones mixed; SpecError for a spoken one where the model knows text alone."""
         check_kinds(questions, self.speaks, self.name)
-        return encoded(questions, self.model)
+        return encoded(questions, self.model.dims[0], self.model, decoder_for(self.model))
 
 
 def encoder_of(settings: Mapping[str, Any], space: str | None = None) -> AskingModel | None:
     """The model that `settings` (`index.parts.artifact.Lineage.settings`) name; None without one, which is logged.
 
-    None also where the model here is of another space than the dataset's: told from its files, nothing is loaded.
+    None also where the model here is of another space than the dataset's, by its files: nothing is loaded.
     """
     name = str(settings.get("model") or "")
     if not name:

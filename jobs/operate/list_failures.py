@@ -1,7 +1,7 @@
-"""`deglu failures`: what could not be embedded and why, from storage alone, the cluster running or gone."""
+"""`deglu failures`: the failures of a dataset with their reasons, from storage alone, the cluster running or gone."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -13,32 +13,41 @@ from embed.file_kinds import modality_of
 from embed.tables import FAILURES, SPEECH
 from jobs.command.output import Plain
 from jobs.command.terminal import add_row, drawn, duration, many, table_of
-from jobs.operate.failure_filter import parse
 from jobs.operate.reasons import by_reason, without_file
+
+if TYPE_CHECKING:  # loaded where a filter is given
+    from index.filter import Where
 
 LINES = 20  # of files, for people; --json has all
 
 
-def failures(url: str, where: Iterable[str] = ()) -> Plain:
-    """What could not be embedded: of the newest version, and of units committed since; those that `where` means.
+def failures(url: str, where: "Where | None" = None) -> Plain:
+    """The failures of the newest version and of units committed since, filtered by `where` over FAILURES.
 
-    Raises InputError where no dataset is, SpecError for a `where` that means nothing.
+    Raises InputError where no dataset is.
     """
-    meant, job = parse(where), read_job(url)
+    job = read_job(url)
     rows, version = _failures(job)
-    told = [_plain(row) for row in rows if meant(row)]
-    reasons = by_reason(told)
+    chosen = [_plain(row) for row in _kept(rows, where)]
+    reasons = by_reason(chosen)
     document = {
         "dataset": job.url,
         "version": version,
-        "where": list(where),
-        "count": len(told),
-        "files": len({row["uri"] for row in told}),
-        "lost_s": round(sum(row["lost_s"] for row in told), 3),
+        "where": None if where is None else where.text,
+        "count": len(chosen),
+        "files": len({row["uri"] for row in chosen}),
+        "lost_s": round(sum(row["lost_s"] for row in chosen), 3),
         "reasons": reasons,
-        "failures": told,
+        "failures": chosen,
     }
-    return Plain(document, _in_words(document, len(rows)))
+    return Plain(document, _text(document, len(rows)))
+
+
+def _kept(rows: list[dict[str, Any]], where: "Where | None") -> list[dict[str, Any]]:
+    if where is None:
+        return rows
+    mask = where.mask(pa.Table.from_pylist(rows, schema=FAILURES))
+    return [row for row, keep in zip(rows, mask, strict=True) if keep]
 
 
 def _failures(job: Job) -> tuple[list[dict[str, Any]], int | None]:
@@ -74,28 +83,28 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value.hex() if isinstance(value, bytes) else value for name, value in row.items()}
 
 
-def _in_words(document: Mapping[str, Any], of: int) -> str:
+def _text(document: Mapping[str, Any], of: int) -> str:
     version, count = document["version"], document["count"]
     where = f"{document['dataset']}, {'nothing published yet' if version is None else f'version {version}'}"
     if not count:
-        meant = f" by {' and '.join(document['where'])}, of {many(of, 'failure')} in all" if document["where"] else ""
-        return f"{where}: no failures{meant}"
+        filtered = f" where {document['where']}, of {many(of, 'failure')} in all" if document["where"] else ""
+        return f"{where}: no failures{filtered}"
     head = f"{where}: {many(count, 'failure')} in {many(document['files'], 'file')}{_lost(document['lost_s'])}"
-    return "\n\n".join([head, _reasons_in_words(document["reasons"]), *_files_in_words(document["failures"])])
+    return "\n\n".join([head, _reasons_text(document["reasons"]), *_files_text(document["failures"])])
 
 
-def _reasons_in_words(reasons: Sequence[Mapping[str, Any]]) -> str:
+def _reasons_text(reasons: Sequence[Mapping[str, Any]]) -> str:
     table = table_of("count", "lost", "stage", "reason", right=("count", "lost"))
     for reason in reasons[:LINES]:
         lost = duration(reason["lost_s"]) if reason["lost_s"] else ""
         example = f"e.g. {reason['example']['uri']}" if reason["count"] > 1 else reason["example"]["uri"]
-        told = f"{reason['error_class']}: {reason['message']}\n  {example}"
-        add_row(table, f"{reason['count']:,}", lost, reason["stage"], told)
+        message = f"{reason['error_class']}: {reason['message']}\n  {example}"
+        add_row(table, f"{reason['count']:,}", lost, reason["stage"], message)
     more = len(reasons) - LINES
     return drawn(table) + (f"\n... and {many(more, 'reason')} more" if more > 0 else "")
 
 
-def _files_in_words(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _files_text(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The files one by one; left out where the reasons name them all."""
     if len(rows) == 1:
         return []
@@ -104,7 +113,7 @@ def _files_in_words(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         add_row(table, row["uri"], place(row), without_file(row))
     lines = [drawn(table)]
     if len(rows) > LINES:
-        some = f"--where 'error_class={rows[-1]['error_class']}'"
+        some = f"--where \"error_class = '{rows[-1]['error_class']}'\""
         lines.append(f"{len(rows) - LINES:,} more; --json has all of them, --where chooses: {some}")
     return lines
 

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from embed.encoder import FloatArray, truncate
-from evaluate.bench.index.table_vectors import TableVectors
+from evaluate.bench.index.vectors_table import SPACE, table_of
 from index.ask.searcher import Index, open_index
 from index.building.build import build
-from index.contracts import IntArray
+from index.contracts import IntArray, SearchRequest
 from index.faiss_library import library
 from index.parts.artifact import Lineage
 from index.spec import IndexSpec
+from index.table_vectors import TableVectors
 
 WIDTH, PREFIX = 384, 128
 K = 10
@@ -24,13 +25,14 @@ SEED = 7
 
 def nearest(ours: Index, queries: FloatArray, k: int) -> IntArray:
     """ids [q, k]."""
-    return ours.search(queries, k, modality="text").ids
+    return ours.search(queries, SearchRequest(k, "text")).ids
 
 
 def index_of(rows: FloatArray, folder: str) -> Index:
     """As `deglu index` builds it, for the recall that it promises by default."""
     spec = IndexSpec(vectors="made-up", output=folder)
-    build(spec, TableVectors(rows, (WIDTH, PREFIX)), Lineage(url="made-up", version=1, sha256=None, settings={}))
+    vectors = TableVectors(table_of(rows), (WIDTH, PREFIX), SPACE)
+    build(spec, vectors, Lineage(url="made-up", version=1, sha256=None, settings={}))
     return open_index(folder)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from embed.encoder import FloatArray
 from embed.tables import PROVENANCE
 from evaluate.bench.index.contender import Setting
-from evaluate.bench.index.table_vectors import TableVectors
+from evaluate.bench.index.vectors_table import table_of
 from index.ask.opened import Opened
 from index.ask.plan import Effort, decide
 from index.ask.searcher import Index
@@ -22,14 +22,14 @@ from index.building.bits import code_for
 from index.building.choose import choose
 from index.building.merge import Source, segment_entry, write_segment
 from index.calibration.calibrate import calibrate
-from index.contracts import NO_ID, IntArray
+from index.contracts import NO_ID, IntArray, SearchRequest
 from index.faiss_library import library
 from index.parts.artifact import FORMAT, PROVENANCE_COPY, Lineage, Manifest, ModalityEntry
 from index.parts.provenance import Provenance
 from index.rungs import kernels
 from index.rungs.coder import CODE_ROWS, ROWS_PER_LIST, Coder, train_coder
 from index.rungs.segment import Segment
-from index.rungs.shelf import Shelf, Tell
+from index.rungs.shelf import Record, Shelf
 from index.spec import IndexSpec
 
 TEXT = "text"
@@ -64,7 +64,7 @@ class Ours:
         self._shelf = self._routed(Segment.load(made, entry), coder)
 
     def bytes_per_vector(self) -> float:
-        """Codes, 8-bit rows, scales and lists; the 16-bit rows are mapped, and counted as `mapped_bytes`."""
+        """Codes, 8-bit rows, scales and lists; the 16-bit rows are mapped, and a query reads twenty of them."""
         width = self._shelf.width
         coder = self._shelf.coder
         assert coder is not None
@@ -72,10 +72,6 @@ class Ours:
             len(coder.codebook) / 2 + 8 + width + EFFORTLESS_BYTES
         )  # faiss keeps an id of 8 bytes beside each code
         return per_row + 2 * coder.lists * 4 * width / self._shelf.rows
-
-    def mapped_bytes(self) -> float:
-        """Of the 16-bit rows, of which a query reads twenty."""
-        return 2.0 * self._shelf.width
 
     def use_threads(self, count: int) -> None:
         library().omp_set_num_threads(count)
@@ -101,7 +97,7 @@ class Ours:
     def search(self, queries: FloatArray, k: int, setting: Setting) -> IntArray:
         """`setting` is the recall wanted."""
         assert isinstance(setting, float)
-        ids = self._index.search(queries, k, modality="text", recall=setting).ids
+        ids = self._index.search(queries, SearchRequest(k, "text", recall=setting)).ids
         return np.where(ids == NO_ID, NO_ID, self._numbers[ids])
 
     def close(self) -> None:
@@ -124,7 +120,7 @@ class _FixedShelf(Shelf):
     def with_router(self, router: FloatArray) -> Shelf:
         return _FixedShelf(self.modality, self.segments, self.curves, self.coder, router)
 
-    def route(self, queries: FloatArray, depth: float, tell: Tell | None = None) -> tuple[IntArray, FloatArray]:
+    def route(self, queries: FloatArray, depth: float, record: Record | None = None) -> tuple[IntArray, FloatArray]:
         assert self.coder is not None
         cosines = np.empty((len(queries), self.coder.lists), np.float32)
         kernels.products(self.cut(queries), self.coder.centroids, cosines)
@@ -154,7 +150,7 @@ def _index_of(shelf: Shelf, spec: IndexSpec) -> Index:
 
 def _write_provenance(rows: FloatArray, lists: NDArray[np.int32], path: Path) -> IntArray:
     """Sorted as a segment is, by list and segment_id; which row goes where."""
-    table = pa.Table.from_batches(list(TableVectors(rows, (rows.shape[1],)).batches(PROVENANCE.names)))
+    table = table_of(rows).select(PROVENANCE.names)
     ids = np.array(table["segment_id"].to_pylist(), "S16")
     order = np.lexsort((ids, lists))
     pq.write_table(table.take(pa.array(order)).replace_schema_metadata(None).cast(PROVENANCE), path)

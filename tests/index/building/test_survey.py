@@ -13,7 +13,9 @@ from index.building.survey import sample_rows, survey
 def _with(vectors: Any, column: str, values: list[Any]) -> Any:
     at = vectors.table.schema.get_field_index(column)
     field = vectors.table.schema.field(at)
-    return type(vectors)(vectors.table.set_column(at, field, pa.array(values, field.type)), vectors.info.dims)
+    return type(vectors)(
+        vectors.table.set_column(at, field, pa.array(values, field.type)), vectors.info.dims, vectors.info.space
+    )
 
 
 def test_what_there_is(vectors_of: Any) -> None:

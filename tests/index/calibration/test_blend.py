@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from embed.encoder import truncate
-from index.calibration.blend import Background, Voice, calibrated, source_numbers, spread, top_scores
+from index.calibration.blend import Background, Voice, calibrated, source_numbers, top_scores
 from index.neighbours import scan
 from index.parts.artifact import TopScores
 from tests.index import shelves
@@ -93,10 +93,3 @@ def test_a_source_is_an_item_of_an_asset() -> None:
     )
     assert speech[0] == speech[1] == text[2]
     assert len({*speech.tolist(), *text.tolist()}) == 4
-
-
-def test_spread_is_even_and_distinct() -> None:
-    assert spread(100, 4).tolist() == [0, 25, 50, 75]
-    assert spread(100, 4, shift=0.5).tolist() == [12, 37, 62, 87]
-    assert spread(3, 10, shift=0.5).tolist() == [0, 1, 2]
-    assert spread(0, 10).tolist() == []

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from index.calibration import calibrate as calibrate_module
-from index.calibration.calibrate import Cost, calibrate, lower_bound
+from index.calibration.calibrate import Cost, calibrate
 from index.calibration.questions import questions_for
 from index.calibration.truth import recalls, true_nearest
 from index.contracts import Hits
@@ -89,27 +89,6 @@ def test_what_a_point_says_is_what_a_search_does(shelf: Shelf, calibrated: Any) 
         assert np.mean(shares) == pytest.approx(point.recall["rows"], abs=0.003)
         lists, _ = ready.route(queries, point.setting.depth)
         assert ready.rows_in(lists) / (len(queries) * N) == pytest.approx(point.rows_read, abs=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("values", "low"),
-    [
-        ([0.9, 1.0] * 50, 0.95 - 1.645 * np.std([0.9, 1.0] * 50, ddof=1) * np.sqrt(2 / 100)),
-        ([1.0] * 300, 1 - 1.645 * 0.01 * np.sqrt(2 / 300)),  # three in 300, of one hit in ten each
-        ([0.5], 0.5 - 1.645 * np.sqrt(2)),  # one question says nothing
-    ],
-    ids=["spread", "nothing lost", "one"],
-)
-def test_lower_bound_by_hand(values: Any, low: float) -> None:
-    assert lower_bound(np.array(values, np.float32)) == pytest.approx(low, abs=1e-5)
-
-
-def test_lower_bounds_hold_19_times_in_20() -> None:
-    """Of pairs of draws from the same questions, the second's mean is seldom below what the first promised."""
-    rng = np.random.default_rng(0)
-    draws = 1 - rng.binomial(10, 0.02, size=(4_000, 200)) / 10
-    kept = [draws[i + 1].mean() >= lower_bound(draws[i]) for i in range(0, 4_000, 2)]
-    assert np.mean(kept) == pytest.approx(0.95, abs=0.015)
 
 
 def test_the_kind_served_worst_decides() -> None:

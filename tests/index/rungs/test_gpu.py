@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from embed.errors import InputError
-from index.building.choose import unsuited
-from index.calibration.questions import Questions
 from index.faiss_library import gpu_available, library
 from index.neighbours import scan, unit_rows
-from index.rungs.gpu import GpuRows, placed
+from index.rungs.gpu import GpuRows, placed, unsuited
 from index.rungs.segment import Segment
 
 N, WIDTH, FIRST = 3_000, 64, 700
@@ -52,17 +50,6 @@ def test_fewer_rows_than_hits(segment: Segment) -> None:
     assert sorted(found.ids[0, :3]) == [FIRST, FIRST + 1, FIRST + 2]
     assert found.ids[0, 3:].tolist() == [-1, -1]
     assert np.isneginf(found.scores[0, 3:]).all()
-
-
-def test_the_point_of_a_card_keeps_nearly_all(rows: GpuRows, segment: Segment, nested_rows: Any) -> None:
-    own = np.arange(0, 300, 3)
-    made = Questions("rows", unit_rows(segment.rows[own], WIDTH), own)
-    log = Questions("log", nested_rows(100, WIDTH, 3), np.full(100, -1))
-    point = rows.measured([made, log])
-    assert point.recall == {"rows": pytest.approx(1.0, abs=0.001), "log": pytest.approx(1.0, abs=0.001)}
-    assert 0.95 < point.low < 1.0
-    assert point.rows_read == 1.0
-    assert min(point.ms_many, point.ms_one) > 0
 
 
 @pytest.mark.parametrize(

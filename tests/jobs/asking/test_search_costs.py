@@ -1,4 +1,4 @@
-"""What --explain tells of a search, by numbers that are easily followed."""
+"""The costs that --explain shows, by numbers that are easily followed."""
 
 import json
 
@@ -6,7 +6,7 @@ from index.contracts import Chosen, Explanation, StageCost
 from index.ladder import Point, Setting
 from index.parts.artifact import FORMAT, FileEntry, Lineage, Manifest, PartEntry, SegmentEntry
 from index.spec import IndexSpec
-from jobs.asking.explain import costs_of, in_words
+from jobs.asking.search_costs import costs_of, costs_text
 
 SETTING = Setting(depth=6.5, shortlist=300, exact=15)
 POINT = Point(
@@ -52,28 +52,28 @@ def explanation() -> Explanation:
 
 
 def test_programs_get_all_of_it() -> None:
-    told = costs_of(manifest(), explanation())
-    assert json.loads(json.dumps(told)) == told
-    assert (told["version"], told["queries"], told["space"]) == (7, 2, "here")
-    assert round(told["search_s"], 6) == 0.001
-    assert [(stage["stage"], stage["share"]) for stage in told["stages"]] == [
+    costs = costs_of(manifest(), explanation())
+    assert json.loads(json.dumps(costs)) == costs
+    assert (costs["version"], costs["queries"], costs["space"]) == (7, 2, "here")
+    assert round(costs["search_s"], 6) == 0.001
+    assert [(stage["stage"], stage["share"]) for stage in costs["stages"]] == [
         ("all", 1.0),
         ("route", None),
         ("scan", 0.02),
         ("rank", 0.03),
     ]
-    assert told["chosen"]["speech"] == {
+    assert costs["chosen"]["speech"] == {
         "rows": 100,
         "why": "every row: 100 are too few",
         "setting": None,
         "measured": None,
     }
-    text = told["chosen"]["text"]
+    text = costs["chosen"]["text"]
     assert (text["rows"], text["setting"]["shortlist"], text["measured"]["low"]) == (10_000, 600, 0.9912)
 
 
 def test_people_get_a_table_and_the_reasons() -> None:
-    lines = in_words(
+    lines = costs_text(
         {"model": "demo", "encode_s": 0.0123, "first_search_s": 0.025, **costs_of(manifest(), explanation())}
     ).splitlines()
     assert lines[0] == (

@@ -1,4 +1,4 @@
-"""`deglu query --explain`: what each stage read and took, how deep the search went, and why no deeper."""
+"""Costs of a search for `deglu query --explain`: rows and time of each stage, the depth, and why no deeper."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,7 +13,7 @@ KINDS = {"rows": "rows of its own", "spans": "spans of its texts", "log": "what 
 
 
 def costs_of(manifest: Manifest, explanation: Explanation) -> dict[str, Any]:
-    """All that is known of one call, as JSON values; numbers are of all its queries together."""
+    """The costs of one call as JSON values; numbers are of all its queries together."""
     stored = _stored(manifest)
     return {
         "space": manifest.space,
@@ -25,23 +25,23 @@ def costs_of(manifest: Manifest, explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def in_words(told: Mapping[str, Any]) -> str:
-    """What `costs_of` holds, for a terminal; with the `model` that encoded in `encode_s`, and `first_search_s`."""
+def costs_text(costs: Mapping[str, Any]) -> str:
+    """The document of `costs_of` for a terminal; with the `model` that encoded in `encode_s`, and `first_search_s`."""
     times = (
-        f"encoded by {told['model']} in {_ms(told['encode_s'])} ms, searched in {_ms(told['search_s'])} ms "
-        f"({_ms(told['first_search_s'])} ms at first, while files and code were loaded)"
+        f"encoded by {costs['model']} in {_as_ms(costs['encode_s'])} ms, searched in {_as_ms(costs['search_s'])} ms "
+        f"({_as_ms(costs['first_search_s'])} ms at first, while files and code were loaded)"
     )
     table = table_of(
         "modality", "stage", "dim", "read", "of all", "MB", "ms", right=("dim", "read", "of all", "MB", "ms")
     )
-    for stage in told["stages"]:
+    for stage in costs["stages"]:
         thing = "list" if stage["stage"] == ROUTE else "row"
         share = "" if stage["share"] is None else f"{100 * stage['share']:.3g} %"
-        size, spent = f"{stage['bytes'] / 1e6:.2f}", _ms(stage["seconds"])
+        size, spent = f"{stage['bytes'] / 1e6:.2f}", _as_ms(stage["seconds"])
         read = f"{stage['rows']:,} {thing}{'' if stage['rows'] == 1 else 's'}"
         add_row(table, stage["modality"], stage["stage"], stage["dim"], read, share, size, spent)
-    chosen = [line for name, one in told["chosen"].items() for line in _chosen_in_words(name, one)]
-    return "\n".join([f"{many(told['queries'], 'question')}: {times}", drawn(table), *chosen])
+    chosen = [line for name, one in costs["chosen"].items() for line in _chosen_lines(name, one)]
+    return "\n".join([f"{many(costs['queries'], 'question')}: {times}", drawn(table), *chosen])
 
 
 def _stored(manifest: Manifest) -> dict[str, int]:
@@ -66,10 +66,10 @@ def _chosen(one: Chosen, stored: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _chosen_in_words(name: str, one: Mapping[str, Any]) -> list[str]:
+def _chosen_lines(name: str, one: Mapping[str, Any]) -> list[str]:
     lines = [f"{name}: {one['why']}"]
     if one["measured"] is not None:
-        lines += _measured(one["measured"])
+        lines += _measured_lines(one["measured"])
     if one["setting"] is not None:
         deep = one["setting"]
         lines.append(
@@ -78,7 +78,7 @@ def _chosen_in_words(name: str, one: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _measured(point: Mapping[str, Any]) -> list[str]:
+def _measured_lines(point: Mapping[str, Any]) -> list[str]:
     kinds = ", ".join(f"{found:.4f} ({KINDS.get(kind, kind)})" for kind, found in point["recall"].items())
     return [
         f"  measured  recall {kinds}; 95 % sure of {point['low']:.4f}",
@@ -87,5 +87,5 @@ def _measured(point: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _ms(seconds: float) -> str:
+def _as_ms(seconds: float) -> str:
     return f"{1000 * seconds:.2f}"
