@@ -47,7 +47,7 @@ def file_sha256(path: Path) -> str:
 
 def stream_sha256(stream: BinaryIO) -> str:
     """SHA-256 of a stream from where it is to its end, where it is left; in hexadecimal."""
-    return hashlib.file_digest(stream, "sha256").hexdigest()
+    return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # all have `readinto`
 
 
 def segment_id(

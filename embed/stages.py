@@ -6,7 +6,7 @@ UNITS --cut--> CUTS --encode--> one committed object per unit, and a LEDGER row 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +18,12 @@ from embed.segmentation.cut import cut
 from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import PER_MS, Span, coverage
 from embed.segmentation.tokens import Words
-from embed.tables import CutUnit, Segment
+from embed.tables import CutUnit, FailureRow, LedgerRow, Segment, failure_row, ledger_row
 
 ENCODE = "encode"  # the stage's name in failures
 
-Row = dict[str, Any]  # of LEDGER, or of FAILURES
-Commit = Callable[[pa.Table, Row, list[Row]], None]
-Encoded = tuple[list[Segment], FloatArray, list[Row]]  # segments, their vectors [n, D], failures
+Commit = Callable[[pa.Table, LedgerRow, list[FailureRow]], None]
+Encoded = tuple[list[Segment], FloatArray, list[FailureRow]]  # segments, their vectors [n, D], failures
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,9 @@ class EncodeUnits:
         ledgers = [self._one(unit, *found) for unit, found in zip(units, encoded, strict=True)]
         return pa.Table.from_pylist(ledgers, schema=tables.LEDGER)
 
-    def _one(self, unit: CutUnit, segments: list[Segment], vectors: FloatArray, failures: list[Row]) -> Row:
+    def _one(
+        self, unit: CutUnit, segments: list[Segment], vectors: FloatArray, failures: list[FailureRow]
+    ) -> LedgerRow:
         rows = rows_of(unit, segments, vectors, self._encoder)
         ledger = ledger_of(unit, len(rows), failures)
         self._commit(rows, ledger, failures)
@@ -133,23 +134,21 @@ def rows_of(unit: CutUnit, segments: Sequence[Segment], vectors: FloatArray, enc
     return provenance.append_column(tables.rows(width).field("vector"), column)
 
 
-def ledger_of(unit: CutUnit, num_rows: int, failures: Sequence[Row]) -> Row:
+def ledger_of(unit: CutUnit, num_rows: int, failures: Sequence[FailureRow]) -> LedgerRow:
     """The unit's accounting: decoded = embedded + not speech + lost, to the millisecond."""
     found = unit["decoded_s"] - unit["not_speech_s"] - unit["lost_s"]
     # What a failed segment holds may have been lost in decoding before: nothing is lost twice.
     lost = min(sum(failure["lost_s"] for failure in failures if failure["stage"] == ENCODE), found)
     outcome = "embedded" if num_rows else "failed" if failures else "skipped"
-    return {
-        "unit_id": unit["unit_id"],
-        "asset_id": unit["asset_id"],
-        "content_version": unit["content_version"],
-        "outcome": outcome,
-        "rows": num_rows,
-        "decoded_s": unit["decoded_s"],
-        "embedded_s": found - lost,
-        "not_speech_s": unit["not_speech_s"],
-        "lost_s": unit["lost_s"] + lost,
-    }
+    return ledger_row(
+        unit,
+        outcome,
+        num_rows,
+        decoded_s=unit["decoded_s"],
+        embedded_s=found - lost,
+        not_speech_s=unit["not_speech_s"],
+        lost_s=unit["lost_s"] + lost,
+    )
 
 
 def _encoded(encoder: Encoder, contents: Batch) -> FloatArray:
@@ -168,25 +167,23 @@ def _contents(unit: CutUnit, segments: Sequence[Segment]) -> list[str] | list[Fl
     return [signal[offset : offset + length] for offset, length in places]
 
 
-def _failures(unit: CutUnit, kept: Sequence[Segment], faults: Sequence[tuple[Segment, Exception]]) -> Iterator[Row]:
+def _failures(
+    unit: CutUnit, kept: Sequence[Segment], faults: Sequence[tuple[Segment, Exception]]
+) -> Iterator[FailureRow]:
     """One for each fault.  Segments overlap, so each loses only what neither a kept one nor a fault before it holds."""
     speech = unit["modality"] == tables.SPEECH
     held = [(segment["start"], segment["end"]) for segment in kept]
     for segment, error in faults:
         before_s = _held_s(unit, held) if speech else 0.0
         held.append((segment["start"], segment["end"]))
-        yield {
-            "unit_id": unit["unit_id"],
-            "asset_id": unit["asset_id"],
-            "uri": unit["uri"],
-            "stage": ENCODE,
-            "error_class": type(error).__name__,
-            "message": " ".join(str(error).split()),
-            "start": segment["start"],
-            "end": segment["end"],
-            "lost_s": _held_s(unit, held) - before_s if speech else 0.0,
-            "attempts": 1,
-        }
+        yield failure_row(
+            unit,
+            ENCODE,
+            type(error).__name__,
+            " ".join(str(error).split()),
+            span=(segment["start"], segment["end"]),
+            lost_s=_held_s(unit, held) - before_s if speech else 0.0,
+        )
 
 
 def _held_s(unit: CutUnit, spans: Sequence[Span]) -> float:

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +22,7 @@ from embed.segmentation.tokens import words_of
 from embed.segmentation.units import plan_units
 from embed.spec import EmbedSpec
 from embed.stages import EncodeUnits, cut_stage
+from embed.tables import FailureRow, LedgerRow
 from index.ask.answers import as_json, ask
 from index.ask.questions import Question
 from index.ask.searcher import open_index
@@ -88,7 +88,7 @@ def embedded(archive: Path, output: Path, name: str, model: JointEncoder) -> str
     job = open_job(str(output), cutting.defining(), model.dims, prints.space, prints.encoder)
     units = plan_units(assets, cutting)
 
-    def commit(rows: pa.Table, ledger: dict[str, Any], failures: list[dict[str, Any]]) -> None:
+    def commit(rows: pa.Table, ledger: LedgerRow, failures: list[FailureRow]) -> None:
         commit_unit(job, rows, ledger, pa.Table.from_pylist(failures, schema=tables.FAILURES))
 
     cut, encode = cut_stage(cutting, words), EncodeUnits(model, commit)

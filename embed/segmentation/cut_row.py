@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from embed import identity
 from embed.encoder import FloatArray
 from embed.errors import InputError
 from embed.segmentation.spans import Coverage
-from embed.tables import CutUnit, Segment, Unit
+from embed.tables import CutUnit, FailureRow, Segment, Unit, failure_row
 from embed.text.documents import Broken
 
 _REPORTED = 100  # broken rows of a unit that are reported one by one
@@ -22,26 +21,13 @@ class CutRow:
     stage: str = "probe"
     signal: FloatArray | None = None
     segments: list[Segment] = field(default_factory=list)
-    failures: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[FailureRow] = field(default_factory=list)
     seconds: Coverage = field(default_factory=lambda: Coverage(0.0, 0.0, 0.0, 0.0))
 
     def fail(self, error: Exception, span: tuple[int, int | None] | None = None) -> None:
         """Of `span`, else of the whole unit; what is lost is what the unit has lost so far."""
-        start, end = span or (self.unit["start"], self.unit["end"])
-        self.failures.append(
-            {
-                "unit_id": self.unit["unit_id"],
-                "asset_id": self.unit["asset_id"],
-                "uri": self.unit["uri"],
-                "stage": self.stage,
-                "error_class": type(error).__name__,
-                "message": str(error),
-                "start": start,
-                "end": end,
-                "lost_s": self.seconds.lost_s,
-                "attempts": 1,
-            }
-        )
+        kind, lost_s = type(error).__name__, self.seconds.lost_s
+        self.failures.append(failure_row(self.unit, self.stage, kind, str(error), span=span, lost_s=lost_s))
 
     def keep(
         self,

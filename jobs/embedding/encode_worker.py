@@ -23,6 +23,7 @@ from embed.model.spec import Precision
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import words_of
 from embed.stages import EncodeUnits, Stage, cut_stage
+from embed.tables import FailureRow, LedgerRow, ledger_row
 from jobs.cluster.attempts import ATTEMPTS, Attempts
 
 ELSEWHERE = "elsewhere"  # outcome of a unit that another driver has committed meanwhile
@@ -33,8 +34,6 @@ OUTCOMES = pa.schema(
      pa.field("planned", pa.int64()), pa.field("precision", pa.string()),
      pa.field("note", pa.string())]
 )  # fmt: skip
-
-Row = dict[str, Any]  # of LEDGER, or of FAILURES
 
 _since: dict[tuple[str, int, LogEnd], FoldedSince] = {}  # of this process: tasks come and go
 
@@ -96,9 +95,9 @@ class EncodeWorker:
         mine = outcomes(todo, ledgers, precision, self._note())
         return pa.concat_tables([outcomes(done, _elsewhere(done), precision), mine])
 
-    def piece(self, units: pa.Table) -> list[tuple[pa.Table, Row, list[Row]]]:
+    def piece(self, units: pa.Table) -> list[tuple[pa.Table, LedgerRow, list[FailureRow]]]:
         """Rows, ledger row and failures of each unit, or part of one, not committed: for `jobs.embedding.isolate`."""
-        found: list[tuple[pa.Table, Row, list[Row]]] = []
+        found: list[tuple[pa.Table, LedgerRow, list[FailureRow]]] = []
         with time_limit(self._order.stall_s):
             collect = EncodeUnits(self._encoder, lambda rows, ledger, failures: found.append((rows, ledger, failures)))
             collect(self._stage().run(units))
@@ -110,7 +109,7 @@ class EncodeWorker:
     def _cut_units(self, units: pa.Table) -> pa.Table:
         return self._cut.run(units) if self._cut else units
 
-    def _commit(self, rows: pa.Table, ledger: Row, failures: list[Row]) -> None:
+    def _commit(self, rows: pa.Table, ledger: LedgerRow, failures: list[FailureRow]) -> None:
         commit_unit(self._order.job, rows, ledger, pa.Table.from_pylist(failures, schema=tables.FAILURES))
 
     def _note(self) -> str | None:
@@ -172,9 +171,5 @@ def _stderr() -> TextIO:
 
 
 def _elsewhere(units: pa.Table) -> pa.Table:
-    rows = [
-        {**{name: unit[name] for name in ("unit_id", "asset_id", "content_version")}, "outcome": ELSEWHERE, "rows": 0,
-         "decoded_s": 0.0, "embedded_s": 0.0, "not_speech_s": 0.0, "lost_s": 0.0}
-        for unit in units.select(["unit_id", "asset_id", "content_version"]).to_pylist()
-    ]  # fmt: skip
-    return pa.Table.from_pylist(rows, schema=tables.LEDGER)
+    ids = units.select(["unit_id", "asset_id", "content_version"]).to_pylist()
+    return pa.Table.from_pylist([ledger_row(unit, ELSEWHERE) for unit in ids], schema=tables.LEDGER)

@@ -17,13 +17,12 @@ import ray.exceptions
 from embed import tables
 from embed.accounting import EMBEDDED, FAILED, SKIPPED
 from embed.dataset.staging import commit_unit, mark_attempts
-from embed.tables import Unit
+from embed.tables import FailureRow, LedgerRow, Unit, failure_row, ledger_row
 from jobs.embedding.encode_worker import EncodeWorker, WorkOrder, outcomes
 
 LEAST = {"audio": 10_000, "txt": 4_096, "jsonl": 4_096, "csv": 16, "parquet": 16}  # ms, bytes, rows
 
-Row = dict[str, Any]  # of LEDGER, or of FAILURES
-Part = tuple[pa.Table, Row, list[Row]]  # rows, ledger row, failures
+Part = tuple[pa.Table, LedgerRow, list[FailureRow]]  # rows, ledger row, failures
 
 
 class Died(Exception):
@@ -95,23 +94,9 @@ def halves(unit: Unit) -> list[Unit]:
 def failed_part(unit: Unit, how: str, deaths: int) -> Part:
     """Nothing but a failure: all of the span is lost."""
     lost_s = _length(unit) / 1000 if unit["modality"] == tables.SPEECH else 0.0
-    ledger = {
-        "unit_id": unit["unit_id"], "asset_id": unit["asset_id"], "content_version": unit["content_version"],
-        "outcome": FAILED, "rows": 0, "decoded_s": lost_s, "embedded_s": 0.0, "not_speech_s": 0.0, "lost_s": lost_s,
-    }  # fmt: skip
-    failure = {
-        "unit_id": unit["unit_id"],
-        "asset_id": unit["asset_id"],
-        "uri": unit["uri"],
-        "start": unit["start"],
-        "end": unit["end"],
-        "stage": "worker",
-        "error_class": "WorkerDied",
-        "message": f"{unit['url']}: {how}, {deaths} times over this span",
-        "lost_s": lost_s,
-        "attempts": deaths,
-    }
-    return tables.rows(1).empty_table(), ledger, [failure]
+    message = f"{unit['url']}: {how}, {deaths} times over this span"
+    failure = failure_row(unit, "worker", "WorkerDied", message, lost_s=lost_s, attempts=deaths)
+    return tables.rows(1).empty_table(), ledger_row(unit, FAILED, decoded_s=lost_s, lost_s=lost_s), [failure]
 
 
 def joined(unit: Unit, parts: list[Part], order: WorkOrder) -> Part:
@@ -120,13 +105,15 @@ def joined(unit: Unit, parts: list[Part], order: WorkOrder) -> Part:
     rows = [rows.cast(schema) for rows, _, _ in parts if rows.num_rows]
     table = pa.concat_tables(rows) if rows else schema.empty_table()
     failures = [failure for _, _, some in parts for failure in some]
-    ledger = {
-        "unit_id": unit["unit_id"], "asset_id": unit["asset_id"], "content_version": unit["content_version"],
-        "outcome": EMBEDDED if table.num_rows else FAILED if failures else SKIPPED,
-        "rows": table.num_rows,
-        **{name: sum(one[name] for _, one, _ in parts) for name in
-           ("decoded_s", "embedded_s", "not_speech_s", "lost_s")},
-    }  # fmt: skip
+    ledger = ledger_row(
+        unit,
+        EMBEDDED if table.num_rows else FAILED if failures else SKIPPED,
+        table.num_rows,
+        decoded_s=sum(one["decoded_s"] for _, one, _ in parts),
+        embedded_s=sum(one["embedded_s"] for _, one, _ in parts),
+        not_speech_s=sum(one["not_speech_s"] for _, one, _ in parts),
+        lost_s=sum(one["lost_s"] for _, one, _ in parts),
+    )
     return table, ledger, failures
 
 

@@ -10,7 +10,7 @@ from embed.dataset.job import Job, read_job
 from embed.dataset.log import head, newest_version
 from embed.dataset.staging import read_units, staged
 from embed.file_kinds import modality_of
-from embed.tables import FAILURES, SPEECH
+from embed.tables import FAILURES, SPEECH, FailureRow
 from jobs.command.output import Plain
 from jobs.command.terminal import add_row, drawn, duration, many, table_of
 from jobs.operate.reasons import by_reason, without_file
@@ -57,7 +57,7 @@ def _failures(job: Job) -> tuple[list[dict[str, Any]], int | None]:
     end, newest = head(job.url), newest_version(job.url)
     standing = VectorsDataset(job.url, end) if end else None
     folded = standing.failures() if standing else FAILURES.empty_table()
-    rows = [row for row in folded.to_pylist() if row["unit_id"] not in held] + waiting
+    rows = [row for row in folded.to_pylist() if row["unit_id"] not in held] + [dict(row) for row in waiting]
     modalities = _modalities(standing.assets()) if standing else {}
     for row in rows:
         row["modality"] = modalities.get(row["asset_id"]) or modality_of(row["uri"])
@@ -65,9 +65,9 @@ def _failures(job: Job) -> tuple[list[dict[str, Any]], int | None]:
     return rows, newest.number if newest else None
 
 
-def _staged(job: Job) -> tuple[list[dict[str, Any]], set[bytes]]:
+def _staged(job: Job) -> tuple[list[FailureRow], set[bytes]]:
     """Failures of the units in staging, and those units; first, since folding moves them from there, never back."""
-    failures: list[dict[str, Any]] = []
+    failures: list[FailureRow] = []
     units: set[bytes] = set()
     for unit in read_units(job, staged(job)):
         units.add(unit.unit_id)

@@ -20,7 +20,7 @@ from embed.encoder import SAMPLE_RATE, Encoder
 from embed.errors import DegluError
 from embed.segmentation.units import ROWS_OF
 from embed.stages import EncodeUnits, Stage
-from embed.tables import SPEECH, TEXT, UNITS, Unit
+from embed.tables import SPEECH, TEXT, UNITS, LedgerRow, Unit
 from jobs.planning.estimate import Pace
 
 PIECES = 3
@@ -29,8 +29,6 @@ FIRST_SOUND_MS = 15_000  # of the first, before the pace is known
 TEXT_BYTES = 32_768  # of each piece: some forty passages
 TEXT_ROWS = 64
 BUDGET_S = 20.0  # of wall clock, in all
-
-Row = dict[str, Any]  # of LEDGER
 
 
 @dataclass
@@ -151,7 +149,7 @@ def _sound_ms(tally: _Tally, left_s: float) -> int:
 
 
 def _try(unit: Unit, encoder: Encoder, cut: Stage, tally: _Tally, clock: Callable[[], float]) -> bool:
-    found: list[tuple[pa.Table, Row]] = []
+    found: list[tuple[pa.Table, LedgerRow]] = []
     begun = clock()
     try:
         cuts = cut.run(pa.Table.from_pylist([unit], schema=UNITS))

@@ -19,7 +19,7 @@ from embed.segmentation.passages import PassageSpec
 from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import SegmentSpec
 from embed.segmentation.units import plan_units
-from embed.tables import CutUnit
+from embed.tables import CutUnit, FailureRow
 from tests.embed.mutations import Mutant, mutant, originals, write
 
 WORKERS = 2
@@ -84,7 +84,7 @@ def wrongs(row: CutUnit, path: str) -> list[str]:
     return found
 
 
-def _is_clear(failure: dict[str, Any], path: str) -> bool:
+def _is_clear(failure: FailureRow, path: str) -> bool:
     message = failure["message"]
     return bool(failure["stage"] and failure["error_class"] and Path(path).name in message and "\n" not in message)
 

@@ -29,8 +29,8 @@ from embed.errors import InputError
 from embed.segmentation.passages import PassageSpec
 from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import SegmentSpec
-from embed.tables import ID
-from tests.embed.vectors import begin, failures_of, ledger_row, unit_rows
+from embed.tables import ID, ledger_row
+from tests.embed.vectors import begin, failures_of, unit_rows
 
 CUTTING = Cutting(SegmentSpec(), PassageSpec(), "words")
 NAMES = ("a.txt", "b.txt", "c.txt")
@@ -66,7 +66,7 @@ def commit_first(job: Job, work: WorkLeft, text: str = "", message: str = "") ->
     outcome = "embedded" if text else "failed" if message else "skipped"
     rows = _with_ids(unit_rows("a", [text] if text else [], encoder=job.encoder), ids)
     failures = _with_ids(failures_of("a", *([message] if message else [])), ids)
-    commit_unit(job, rows, {**ledger_row("a", rows.num_rows, outcome), **ids}, failures)
+    commit_unit(job, rows, ledger_row(unit, outcome, rows.num_rows), failures)
     return bytes(ids["unit_id"])
 
 

@@ -5,10 +5,11 @@ from collections import Counter
 import pyarrow as pa
 import pytest
 
+from embed import tables
 from embed.accounting import account
 from embed.check import Check, Problem
 from embed.segmentation.units import plan_units
-from embed.tables import LEDGER, MANIFEST
+from embed.tables import LEDGER, MANIFEST, LedgerRow
 from embed.verify.checks import (
     check_failures,
     check_prints,
@@ -23,7 +24,7 @@ from tests.embed.sounds import CUTTING
 from tests.embed.vectors import asset_of, failures_of, ledger_row, manifest, unit_of
 
 
-def ledger_of(*rows: dict[str, object]) -> pa.Table:
+def ledger_of(*rows: LedgerRow) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=LEDGER)
 
 
@@ -38,7 +39,7 @@ def told(check: Check) -> list[tuple[bytes | None, str]]:
 
 def planned_ledger(assets: pa.Table) -> pa.Table:
     units = plan_units(assets, CUTTING).to_pylist()
-    return ledger_of(*({**ledger_row("a", 2), "unit_id": u["unit_id"], "asset_id": u["asset_id"]} for u in units))
+    return ledger_of(*(tables.ledger_row(unit, "embedded", 2) for unit in units))
 
 
 def test_units_are_those_planned_again() -> None:

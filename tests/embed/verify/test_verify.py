@@ -5,7 +5,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +24,7 @@ from embed.dataset.version import FileRef
 from embed.segmentation.units import plan_units
 from embed.stages import EncodeUnits, cut_stage
 from embed.storage.numbered_log import entry_url
-from embed.tables import FAILURES
+from embed.tables import FAILURES, FailureRow, LedgerRow
 from embed.verify.verify import verify_version
 from tests.embed.sounds import CUTTING, LETTERS, Spectrum, write_archive
 
@@ -36,7 +35,7 @@ def embed(folder: Path, url: str) -> Job:
     job = open_job(url, CUTTING.defining(), encoder.dims, *_prints(encoder))
     assets = list_assets([InputSpec.parse({"url": str(folder), "name": "archive"})])
 
-    def commit(table: pa.Table, ledger: dict[str, Any], failures: list[dict[str, Any]]) -> None:
+    def commit(table: pa.Table, ledger: LedgerRow, failures: list[FailureRow]) -> None:
         commit_unit(job, table, ledger, pa.Table.from_pylist(failures, schema=FAILURES))
 
     EncodeUnits(encoder, commit)(cut_stage(CUTTING, LETTERS).run(plan_units(assets, CUTTING)))

@@ -1,6 +1,6 @@
 """A unit that crashes its worker is halved until the part that does is small: here it is second 333."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from embed import tables
 from embed.identity import digest
 from embed.tables import Unit
-from jobs.embedding.isolate import Died, halves, joined, parts_of, table_of
+from jobs.embedding.isolate import Died, Part, halves, joined, parts_of, table_of
 
 POISON = 333_000
 
@@ -35,7 +35,7 @@ class Worker:
     def __init__(self) -> None:
         self.tried: list[tuple[int, int | None]] = []
 
-    def __call__(self, piece: Unit) -> tuple[pa.Table, dict[str, Any], list[dict[str, Any]]]:
+    def __call__(self, piece: Unit) -> Part:
         self.tried.append((piece["start"], piece["end"]))
         end = piece["end"] if piece["end"] is not None else 600_000
         if piece["start"] <= POISON < end:
@@ -49,7 +49,7 @@ class Worker:
             }
             for at in range(-(-piece["start"] // 1000) * 1000, end, 1000)
         ]  # fmt: skip
-        ledger = {"decoded_s": seconds, "embedded_s": seconds, "not_speech_s": 0.0, "lost_s": 0.0}
+        ledger = tables.ledger_row(piece, "embedded", len(rows), decoded_s=seconds, embedded_s=seconds)
         return pa.Table.from_pylist(rows, schema=tables.rows(1)), ledger, []
 
 
@@ -58,7 +58,7 @@ def test_all_but_a_few_seconds_around_the_poison_is_kept(end: int | None) -> Non
     worker = Worker()
     rows, ledger, failures = joined(unit(end=end), parts_of(unit(end=end), worker, 2), Order())  # type: ignore[arg-type]
     assert len(failures) == 1
-    start, stop = failures[0]["start"], failures[0]["end"]
+    start, stop = failures[0]["start"] or 0, failures[0]["end"] or 0
     assert start <= POISON < stop
     assert stop - start <= 20_000
     assert (failures[0]["stage"], failures[0]["error_class"]) == ("worker", "WorkerDied")

@@ -16,7 +16,7 @@ from embed.encoder import Batch, Fingerprints, FloatArray, Role, truncate
 from embed.errors import InputError, SpecError
 from embed.identity import asset_id, segment_id, unit_id
 from embed.storage.store import join
-from embed.tables import FAILURES, MANIFEST, rows
+from embed.tables import FAILURES, MANIFEST, LedgerRow, ledger_row, rows
 from index.ask.answers import ask
 from index.ask.questions import Question
 from index.ask.searcher import open_index
@@ -84,10 +84,8 @@ def published(storage_url: str) -> str:
     return url
 
 
-def _ledger_row(table: pa.Table) -> dict[str, Any]:
-    row = table.slice(0, 1).select(["unit_id", "asset_id", "content_version"]).to_pylist()[0]
-    seconds = {"decoded_s": 0.0, "embedded_s": 0.0, "not_speech_s": 0.0, "lost_s": 0.0}
-    return {**row, "outcome": "embedded", "rows": table.num_rows, **seconds}
+def _ledger_row(table: pa.Table) -> LedgerRow:
+    return ledger_row(table.slice(0, 1).to_pylist()[0], "embedded", table.num_rows)
 
 
 def _manifest() -> pa.Table:

@@ -19,14 +19,14 @@ from embed.dataset.work_left import work_left
 from embed.encoder import SAMPLE_RATE
 from embed.errors import SpecError
 from embed.spec import EmbedSpec
-from embed.tables import rows
+from embed.tables import ledger_row, rows
 from jobs.__main__ import run
 from jobs.command.progress import Silent
 from jobs.demo.demo_material import voice
 from jobs.embedding.embed_archive import embed_archive
 from jobs.embedding.preparation import prepare
 from jobs.planning.plan_archive import plan_archive
-from tests.embed.vectors import failures_of, ledger_row
+from tests.embed.vectors import failures_of
 
 
 def write_archive(folder: Path) -> None:
@@ -120,8 +120,7 @@ def test_an_archive_that_was_cut_short_is_planned_without_a_probe(
     job = prepared.job()
     write_run(job.url, begin_run(1).model_copy(update={"plan": keep_plan(job.url, first.assets)}))
     for unit in first.todo.slice(0, 2).to_pylist():
-        ids = {name: unit[name] for name in ("unit_id", "asset_id", "content_version")}
-        commit_unit(job, rows(job.dims[0]).empty_table(), {**ledger_row("a", 0, "skipped"), **ids}, failures_of("a"))
+        commit_unit(job, rows(job.dims[0]).empty_table(), ledger_row(unit, "skipped"), failures_of("a"))
 
     probed: list[str] = []
     probe = prober._probed
