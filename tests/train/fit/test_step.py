@@ -30,7 +30,7 @@ def gradients_of(lesson: MemoryLesson, most: int, workers: Workers | None = None
     strategy = lesson.strategy()
     strategy.module.train()
     cramp(strategy.module, most)
-    one = Gradients(strategy, strategy.module, workers or Workers(), 8, torch.device("cpu"), halved=False)
+    one = Gradients(strategy, strategy.module, workers or Workers(), 8, torch.device("cpu"), bfloat16=False)
     one.add(one.share(strategy.batches(0)[0], At(1, 0, 0)))
     return {name: value.grad for name, value in strategy.parameters().items() if value.grad is not None}, one.micro
 
@@ -71,6 +71,6 @@ def test_any_other_failure_is_its_own(lesson: MemoryLesson) -> None:
         raise RuntimeError("shapes differ")
 
     strategy.module.register_forward_pre_hook(fail)
-    one = Gradients(strategy, strategy.module, Workers(), 8, torch.device("cpu"), halved=False)
+    one = Gradients(strategy, strategy.module, Workers(), 8, torch.device("cpu"), bfloat16=False)
     with pytest.raises(RuntimeError, match="shapes differ"):
         one.add(one.share(strategy.batches(0)[0], At(0, 0, 0)))
