@@ -239,7 +239,7 @@ def test_the_name_is_of_what_went_in(spec: EncoderSpec, clips: list[Clip]) -> No
 
 
 def test_synthetic_speech_is_heard_in_the_first_view(spec: EncoderSpec, clips: list[Clip]) -> None:
-    made_up = [replace(clip, source="syn") for clip in clips[:2]]
+    made_up = [replace(clip, source="syn", synthetic=True) for clip in clips[:2]]
     shards = plan_shards(spec, [*clips[:2], *made_up], heard_in(VIEWS), 0, "anywhere")
     features = Features(shards, 4)
     assert [features.num_views(clip) for clip in range(4)] == [3, 3, 1, 1]
@@ -267,10 +267,10 @@ def test_a_recording_that_is_gone_is_named(spec: EncoderSpec, tmp_path: Path) ->
 
 
 def test_what_is_still_to_be_spoken_is_planned(spec: EncoderSpec, clips: list[Clip]) -> None:
-    made_up = [replace(clip, source="syn", uri=f"{clip.uri}.not-yet") for clip in clips]
+    made_up = [replace(clip, source="syn", synthetic=True, uri=f"{clip.uri}.not-yet") for clip in clips]
     (shard, *_) = plan_shards(spec, made_up, heard_in([{}]), 0, "anywhere")
     assert shard.expected[0] > 0
-    assert names(spec, made_up).isdisjoint(names(spec, [replace(clip, source="syn") for clip in clips]))
+    assert names(spec, made_up).isdisjoint(names(spec, [replace(clip, source="syn", synthetic=True) for clip in clips]))
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "another's"])
