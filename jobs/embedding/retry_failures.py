@@ -35,6 +35,6 @@ def retry_failures(spec: EmbedSpec, progress: Progress | None = None, where: Seq
         fold(job)  # what a retry that was killed has left
         former, failed = before_assets(job.url), failures_so_far(job.url)
         failed = failed.filter(pa.array([chosen(row) for row in failed.to_pylist()], pa.bool_()))
-        listed = prepared.listed(progress, known=without_assets(former, in_one(failed["asset_id"])))
-        work = failed_left(job, former, listed, failed, prepared.cutting)
+        listing = prepared.list_inputs(progress, known=without_assets(former, in_one(failed["asset_id"])))
+        work = failed_left(job, former, listing, failed, prepared.cutting)
         return run_and_publish(prepared, job, work, former, watch)
