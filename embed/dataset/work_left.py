@@ -1,6 +1,6 @@
 """Work left: the units of an archive that a dataset does not hold yet.
 
-    inputs, what the output knows -> list_archive -> Listed -> work_left -> WorkLeft: todo, planned, before, carry, drop
+    inputs -> list_archive -> Listing -> work_left -> WorkLeft: todo, planned, before, carry, drop
 
 `deglu plan`, `deglu embed`, its --dry-run and `deglu retry` all ask here.  Files may be probed; nothing is written.
 """
@@ -33,7 +33,7 @@ PROBED = (
 
 
 @dataclass(frozen=True)
-class Listed:
+class Listing:
     """The inputs of a job, and the listing before it that spared them a second probe."""
 
     assets: pa.Table  # MANIFEST of the inputs, without what was forgotten
@@ -61,14 +61,14 @@ def list_archive(
     inputs: Sequence[InputSpec],
     on_progress: Callable[[int, int], None] | None = None,
     known: pa.Table | None = None,
-) -> Listed:
+) -> Listing:
     """List the inputs of the output at `url`; files that `known` has unchanged are not probed again.
 
     `known` is by default the listing that the output has: a run that was cut short leaves one, too.
     Raises InputError for an input that is missing or holds no file to embed.
     """
     before = known_assets(url) if known is None else known
-    return Listed(list_assets(inputs, before, on_progress, frozenset(forgotten(url).to_pylist())), before)
+    return Listing(list_assets(inputs, before, on_progress, frozenset(forgotten(url).to_pylist())), before)
 
 
 def known_assets(url: str) -> pa.Table:
@@ -79,19 +79,19 @@ def known_assets(url: str) -> pa.Table:
     return before_assets(url, PROBED)
 
 
-def work_left(job: Job, listed: Listed, cutting: Cutting) -> WorkLeft:
+def work_left(job: Job, listing: Listing, cutting: Cutting) -> WorkLeft:
     """The work of a job that goes on, or that is about to begin: then its output may hold texts to carry."""
-    carry = _carried(job, listed.assets, cutting)
-    return divided(listed, cutting, pa.concat_arrays([committed(job), carry]), carry)
+    carry = _carried(job, listing.assets, cutting)
+    return divide(listing, cutting, pa.concat_arrays([committed(job), carry]), carry)
 
 
-def failed_left(job: Job, former: pa.Table, listed: Listed, failed: pa.Table, cutting: Cutting) -> WorkLeft:
+def failed_left(job: Job, former: pa.Table, listing: Listing, failed: pa.Table, cutting: Cutting) -> WorkLeft:
     """The work of a retry: the units of `failed` (FAILURES); their assets as listed now, all others as in `former`."""
     chosen, ids = in_one(failed["asset_id"]), committed(job)
-    fresh = listed.assets.filter(pc.is_in(listed.assets["asset_id"], value_set=chosen))
+    fresh = listing.assets.filter(pc.is_in(listing.assets["asset_id"], value_set=chosen))
     assets = pa.concat_tables([without_assets(former, chosen), fresh])
     done = ids.filter(pc.invert(pc.is_in(ids, value_set=in_one(failed["unit_id"]))))
-    return divided(Listed(assets, former), cutting, done)
+    return divide(Listing(assets, former), cutting, done)
 
 
 def failures_so_far(url: str) -> pa.Table:
@@ -104,11 +104,11 @@ def without_assets(assets: pa.Table, asset_ids: pa.Array) -> pa.Table:
     return assets.filter(pc.invert(pc.is_in(assets["asset_id"], value_set=asset_ids)))
 
 
-def divided(listed: Listed, cutting: Cutting, done: pa.Array, carry: pa.Array | None = None) -> WorkLeft:
+def divide(listing: Listing, cutting: Cutting, done: pa.Array, carry: pa.Array | None = None) -> WorkLeft:
     """The work of listed assets by the ids of the units that are done; `carry` are those of them that are carried."""
-    todo, planned, before = units_left(listed.assets, cutting, done)
+    todo, planned, before = units_left(listing.assets, cutting, done)
     none = pa.array([], ID)
-    return WorkLeft(listed.assets, todo, planned, before, none if carry is None else carry, _dropped(listed, cutting))
+    return WorkLeft(listing.assets, todo, planned, before, none if carry is None else carry, _dropped(listing, cutting))
 
 
 def _carried(job: Job, assets: pa.Table, cutting: Cutting) -> pa.Array:
@@ -120,9 +120,9 @@ def _carried(job: Job, assets: pa.Table, cutting: Cutting) -> pa.Array:
     return carriable(job, texts)
 
 
-def _dropped(listed: Listed, cutting: Cutting) -> pa.Array:
+def _dropped(listing: Listing, cutting: Cutting) -> pa.Array:
     """Units of assets that could not be probed before and can be now, though their content is the same."""
-    now, bad = listed.assets, listed.known.filter(pc.is_valid(listed.known["problem"]))
+    now, bad = listing.assets, listing.known.filter(pc.is_valid(listing.known["problem"]))
     mended = pc.and_(pc.is_null(now["problem"]), pc.is_in(now["asset_id"], value_set=in_one(bad["asset_id"])))
     good = now.filter(mended)
     place = good.schema.get_field_index("problem")

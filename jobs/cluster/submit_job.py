@@ -1,4 +1,4 @@
-"""A verb runs on a Ray cluster: its spec is sent, its log followed, its exit code brought home.
+"""Submission of a verb to a Ray cluster: its spec is sent, its log followed, its exit code returned.
 
 The cluster's machines have Deglu installed; only the spec travels.  A cluster that asks for a token gets the one that
 Ray itself would use here: RAY_AUTH_TOKEN, the file RAY_AUTH_TOKEN_PATH, or ~/.ray/auth_token.
@@ -43,7 +43,7 @@ def submit_job(
     """Run `deglu VERB SPEC` on the cluster at `address` (http://head:8265) and wait; its log goes to stderr.
 
     Raises SpecError where the spec is not readable or a variable may not travel, DegluError where the cluster is
-    out of reach or refuses us.
+    out of reach, refuses the token or the job.
     """
     environment = travelling(env_names)
     read_yaml(spec_path)
@@ -112,7 +112,7 @@ def follow(client: JobSubmissionClient, job: str) -> None:
             if time.monotonic() - lost_since > PATIENCE_S:
                 raise DegluError(f"lost sight of job {job}, which may still run: {_line(error)}") from error
         except KeyboardInterrupt:
-            sys.stderr.write(f"job {job} goes on without us; stop it with: ray job stop {job}\n")
+            sys.stderr.write(f"job {job} keeps running; stop it with: ray job stop {job}\n")
             raise
         time.sleep(POLL_S)
 
@@ -126,7 +126,7 @@ class _LogCopy:
     written: int = 0  # characters
 
     async def go_on(self) -> None:
-        """Ray tells the log from its start each time: what was written before is left out."""
+        """Ray sends the log from its start each time: what was written before is left out."""
         seen = 0
         async for chunk in self.client.tail_job_logs(self.job):
             fresh = chunk[max(self.written - seen, 0) :]
@@ -167,7 +167,7 @@ def _plain_errors(address: str) -> Iterator[None]:
         yield
     except AuthenticationError:
         raise DegluError(
-            f"{address} refuses us: give the cluster's token by RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
+            f"{address}: authentication failed: set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH to the cluster's token"
         ) from None
     except (ConnectionError, requests.exceptions.RequestException) as error:
         raise DegluError(

@@ -38,14 +38,14 @@ def embed_archive(
     progress = progress or Silent()
     prepared = prepare(spec)
     if not new_version and numbers(prepared.url):
-        prepared.job()  # refused before anything is listed, which may take long
+        prepared.job()  # refused before anything is listing, which may take long
     former = before_assets(prepared.url, ["asset_id", "content_version"])
-    listed = prepared.listed(progress)
-    _refuse_lost_mount(spec, former, listed.assets)
+    listing = prepared.list_inputs(progress)
+    _refuse_lost_mount(spec, former, listing.assets)
     job = prepared.job(new_version)  # nothing is written before
     with Watch.of(job, spec.workers, progress) as watch:
         is_second, end = _is_second(job, watch.run, progress), log_end(job)
-        work = work_left(job, listed, prepared.cutting)
+        work = work_left(job, listing, prepared.cutting)
         return run_and_publish(prepared, job, work, former, watch, end, backwards=is_second, attempts=attempts)
 
 
@@ -63,21 +63,28 @@ def run_and_publish(
 
     `end` is that of the log when the work was planned, None for a retry.  Raises WorkLeftUndone.
     """
-    spec = prepared.spec
     watch.update(
         assets=work.assets.num_rows, plan=keep_plan(job.url, work.assets), planned=work.planned, before=work.before
     )
     if work.todo.num_rows:
         _announce(work, watch.progress)  # before Ray, which takes seconds to start
         with ray_session():
-            gpu = offered_gpus(spec)
-            ahead = gpu if spec.cut_ahead is None else spec.cut_ahead
-            order = WorkOrder(
-                job, spec.model, prepared.cutting, spec.precision, gpu, ahead, spec.stall_s, end, attempts
-            )
-            watch.update(state="embedding", device="gpu" if gpu else "cpu")
-            run_units(spec, order, work.todo[::-1] if backwards else work.todo, work.assets.num_rows, watch)
+            order = _order(prepared, job, end, attempts)
+            watch.update(state="embedding", device="gpu" if order.gpu else "cpu")
+            todo = work.todo[::-1] if backwards else work.todo
+            run_units(prepared.spec, order, todo, work.assets.num_rows, watch)
         watch.progress.end()
+    return _published(prepared.spec, job, work, former, watch)
+
+
+def _order(prepared: Preparation, job: Job, end: LogEnd | None, attempts: Attempts) -> WorkOrder:
+    """Inside a Ray session, since Ray knows of the GPUs."""
+    spec, gpu = prepared.spec, offered_gpus(prepared.spec)
+    ahead = gpu if spec.cut_ahead is None else spec.cut_ahead
+    return WorkOrder(job, spec.model, prepared.cutting, spec.precision, gpu, ahead, spec.stall_s, end, attempts)
+
+
+def _published(spec: EmbedSpec, job: Job, work: WorkLeft, former: pa.Table, watch: Watch) -> EmbedReport:
     watch.update(state="publishing")
     tombstones = superseded(former, work.assets)
     version = publish(job, work.assets, tombstones, carry=work.carry, drop=work.drop)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embed.dataset.job import Job, next_job, open_job
-from embed.dataset.work_left import Listed, WorkLeft, list_archive, work_left
+from embed.dataset.work_left import Listing, WorkLeft, list_archive, work_left
 from embed.errors import SpecError
 from embed.model.folder import fingerprints_of, lasting_name, model_folder, read_spec
 from embed.model.spec import EncoderSpec
@@ -32,7 +32,7 @@ class Preparation:
         """Begins the output where it is missing.  Raises SpecError where it was begun differently."""
         return open_job(**self._begun_with(), new_version=new_version)
 
-    def listed(self, progress: Progress, known: pa.Table | None = None) -> Listed:
+    def list_inputs(self, progress: Progress, known: pa.Table | None = None) -> Listing:
         """The inputs; what is known already is not probed again.  SpecError for speech and a model of text alone."""
         with probing(progress, [one.url for one in self.spec.inputs]) as tell:
             found = list_archive(self.url, self.spec.inputs, tell, known)
@@ -44,10 +44,10 @@ class Preparation:
 
     def work(self, progress: Progress) -> tuple[WorkLeft, str]:
         """What `deglu embed` would do now, and a note where it would require --new-version; writes nothing."""
-        listed = self.listed(progress)
+        listing = self.list_inputs(progress)
         job, differences = next_job(**self._begun_with())
         note = "the output was begun with another spec: deglu embed requires --new-version, or another output"
-        return work_left(job, listed, self.cutting), note if differences else ""
+        return work_left(job, listing, self.cutting), note if differences else ""
 
     def _begun_with(self) -> dict[str, Any]:
         """What an output is begun with, and what every later run must agree with."""

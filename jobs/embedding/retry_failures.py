@@ -37,6 +37,6 @@ def retry_failures(spec: EmbedSpec, progress: Progress | None = None, where: "Wh
         former, failed = before_assets(job.url), failures_so_far(job.url)
         if where is not None:
             failed = failed.filter(pa.array(where.mask(failed)))
-        listed = prepared.listed(progress, known=without_assets(former, in_one(failed["asset_id"])))
-        work = failed_left(job, former, listed, failed, prepared.cutting)
+        listing = prepared.list_inputs(progress, known=without_assets(former, in_one(failed["asset_id"])))
+        work = failed_left(job, former, listing, failed, prepared.cutting)
         return run_and_publish(prepared, job, work, former, watch)

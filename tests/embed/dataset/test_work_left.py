@@ -15,9 +15,9 @@ from embed.dataset.publish import publish
 from embed.dataset.runs import begin_run, keep_plan, write_run
 from embed.dataset.staging import commit_unit
 from embed.dataset.work_left import (
-    Listed,
+    Listing,
     WorkLeft,
-    divided,
+    divide,
     failed_left,
     failures_so_far,
     known_assets,
@@ -136,8 +136,8 @@ def test_units_of_a_file_that_can_be_probed_at_last_are_dropped(tmp_path: Path, 
         now.schema.get_field_index("size_bytes"), now.schema.field("size_bytes"), pa.array([3000, 9, 9])
     )
     none = pa.array([], ID)
-    assert len(divided(Listed(large, before), small, none).drop) == 1
-    assert len(divided(Listed(large, now), small, none).drop) == 0
+    assert len(divide(Listing(large, before), small, none).drop) == 1
+    assert len(divide(Listing(large, now), small, none).drop) == 0
 
 
 def test_a_retry_has_the_chosen_failures_alone(tmp_path: Path, inputs: list[InputSpec], probed: list[str]) -> None:

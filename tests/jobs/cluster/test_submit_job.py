@@ -189,7 +189,7 @@ def test_another_ray_address_does_not_win(known: Head, spec: Path, monkeypatch: 
 def test_a_wrong_token_is_one_clear_line(head: Head, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     monkeypatch.setenv("RAY_AUTH_TOKEN", "f" * 64)
-    with pytest.raises(DegluError, match="refuses us: give the cluster's token by RAY_AUTH_TOKEN"):
+    with pytest.raises(DegluError, match="authentication failed: set RAY_AUTH_TOKEN"):
         submit_job("embed", str(spec), head.url)
 
 

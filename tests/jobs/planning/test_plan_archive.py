@@ -132,7 +132,7 @@ def test_an_archive_that_was_cut_short_is_planned_without_a_probe(
     monkeypatch.setattr(prober, "_probed", counted)
     work, _ = prepared.work(Silent())
     assert probed == ["archive/empty.mp3"], "what has a problem is looked at again, and nothing else"
-    assert work.todo.equals(work_left(job, prepared.listed(Silent()), prepared.cutting).todo)
+    assert work.todo.equals(work_left(job, prepared.list_inputs(Silent()), prepared.cutting).todo)
     assert work.todo.equals(first.todo.slice(2))
     assert (work.planned, work.before.units) == (first.planned, 2)
     plan = plan_archive(prepared.spec).document()
