@@ -19,8 +19,8 @@ from safetensors.torch import load_file
 
 from embed.encoder import SAMPLE_RATE, Encoder, FloatArray, Role
 from embed.errors import InputError, SpecError
-from embed.model.folder import inner_model, is_hybrid, model_folder
 from embed.model.fusion import shorten
+from embed.model.handle import ModelHandle, resolve_model
 from embed.model.hybrid import HybridEncoder, mix, transcript_vectors
 from embed.model.joint import JointEncoder
 from embed.model.packaged.resolve import PREFIX
@@ -75,7 +75,8 @@ class Compared:
 
 def load_compared(spec: EvaluateSpec) -> Compared:
     """What the spec's systems want.  Raises SpecError, InputError with the cure."""
-    found, systems = load_model(spec.model), spec.systems
+    handle, systems = resolve_model(spec.model), spec.systems
+    found = load_model(handle)
     hybrid = found if isinstance(found, HybridEncoder) else None
     model = found if isinstance(found, JointEncoder) else found.model
     ears = None
@@ -87,7 +88,7 @@ def load_compared(spec: EvaluateSpec) -> Compared:
     weight = spec.hearing.weight if spec.hearing.weight is not None else hybrid.weight if hybrid is not None else None
     if "hybrid" in systems and weight is None:
         raise SpecError(f"system hybrid: {spec.model!r} is no hybrid and has no weight of its own; give hearing.weight")
-    ridge = load_ridge(spec.model) if "ridge" in systems else None
+    ridge = load_ridge(handle) if "ridge" in systems else None
     dual = _dual(spec.dual, model) if spec.dual else None
     other = _other(spec.other, spec.dims or model.dims) if spec.other else None
     return Compared(model, ridge, dual, ears, other, weight or 0.0)
@@ -127,10 +128,9 @@ def text_vectors(compared: Compared, systems: Sequence[str], texts: Sequence[str
     return {name: found.get(name, found["own"]) for name in systems}
 
 
-def load_ridge(model: str) -> Ridge:
+def load_ridge(model: ModelHandle) -> Ridge:
     """The baseline kept beside a model, a hybrid's beside its own.  InputError where there is none."""
-    folder = model_folder(model)
-    path = (model_folder(inner_model(folder)) if is_hybrid(folder) else folder) / RIDGE
+    path = model.plain.folder / RIDGE
     if not path.is_file():
         raise InputError(f"{path}: this model has no ridge baseline; leave `ridge` out of systems, or train again")
     return Ridge(**{name: value.float() for name, value in load_file(path).items()})
@@ -141,7 +141,7 @@ def _place(clip: Clip) -> tuple[str, float]:
 
 
 def _dual(name: str, model: JointEncoder) -> JointEncoder:
-    dual = load_joint(name)
+    dual = load_joint(resolve_model(name))
     if dual.head is None:
         raise SpecError(f"dual {name!r} has no head; name a model of strategy dual")
     if dual.fingerprints.space != model.fingerprints.space:
@@ -150,7 +150,7 @@ def _dual(name: str, model: JointEncoder) -> JointEncoder:
 
 
 def _other(name: str, dims: Sequence[int]) -> Encoder:
-    other = load_model(name)
+    other = load_model(resolve_model(name))
     if missing := sorted(set(dims) - set(other.dims)):
         raise SpecError(f"other {name!r} has no dims {missing}; set dims to what both models have")
     return other

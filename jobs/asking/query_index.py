@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from embed.errors import FingerprintMismatch, InputError, SpecError
-from embed.model.folder import fingerprints_of, model_folder, read_spec
+from embed.model.handle import ModelHandle, resolve_model
 from index.ask.searcher import open_index
 from index.contracts import Modality
 from index.filter import Where, parse_where
@@ -75,11 +75,12 @@ def ask_index(
     manifest = read_manifest(index)
     _check_dim(index, manifest, dim)
     name = model or str(manifest.lineage.settings.get("model") or DEFAULT_MODEL)
-    _check_model(index, manifest, name, questions)
+    asked = resolve_model(name)
+    _check_model(index, manifest, asked, questions)
     from embed.model.weights import load_model  # torch takes seconds: what is wrong is said before
 
     opened = open_index(index, manifest.space, version=manifest.version)
-    encoder = load_model(name)
+    encoder = load_model(asked, speech=any(question.kind == "audio" for question in questions))
     wishes: dict[str, Any] = {"modality": modality, "dim": dim, "recall": recall, "budget_ms": budget_ms, "where": kept}
     began = time.perf_counter()
     vectors = encoded(questions, encoder)
@@ -115,13 +116,12 @@ def _check_dim(index: str, manifest: Manifest, dim: int | None) -> None:
         )
 
 
-def _check_model(index: str, manifest: Manifest, name: str, questions: Sequence[Question]) -> None:
+def _check_model(index: str, manifest: Manifest, model: ModelHandle, questions: Sequence[Question]) -> None:
     """From the files on disk, so that no tower is loaded in vain."""
-    spec = read_spec(name)
-    space = fingerprints_of(spec, model_folder(name)).space
+    space, name = model.fingerprints.space, model.name
     if space != manifest.space:
         raise FingerprintMismatch(
             f"{index} is in space {manifest.space}, model {name!r} in space {space}; give the model that embedded "
             f"{manifest.lineage.url} with --model, or embed that with {name!r} into another output and index it"
         )
-    check_kinds(questions, spec.speech is not None, name)
+    check_kinds(questions, model.speaks, name)

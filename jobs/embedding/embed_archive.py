@@ -26,8 +26,7 @@ from embed.dataset.runs import Run, begin_run, is_alive, keep_plan, newest_runs,
 from embed.dataset.tombstones import forgotten
 from embed.dataset.version import GONE, REPLACED, Version, key_of, read_table
 from embed.errors import InputError, SpecError, WorkLeftUndone
-from embed.model.folder import fingerprints_of, lasting_name, model_folder, read_spec
-from embed.model.spec import EncoderSpec
+from embed.model.handle import ModelHandle, resolve_model
 from embed.segmentation.rules import Cutting, refuse_truncation
 from embed.segmentation.tokens import words_of
 from embed.segmentation.units import plan_units, units_left
@@ -138,12 +137,12 @@ class _Begun:
     spec: EmbedSpec
     url: str
     cutting: Cutting
-    model: EncoderSpec
+    model: ModelHandle
 
     def job(self, new_version: bool = False) -> Job:
         """Begins the output where it is missing.  Raises SpecError where it was begun differently."""
-        prints = fingerprints_of(self.model, model_folder(self.spec.model))
-        name, dims = lasting_name(self.spec.model), self.model.dims
+        prints = self.model.fingerprints
+        name, dims = self.model.lasting_name, self.model.spec.dims
         return open_job(self.url, self.cutting.defining(), dims, prints.space, prints.encoder, name, new_version)
 
     def watch(self, job: Job, progress: Progress) -> Watch:
@@ -237,9 +236,9 @@ def failed_assets(ledger: pa.Table, assets: pa.Table) -> int:
 
 
 def _begin(spec: EmbedSpec) -> _Begun:
-    model = read_spec(spec.model)
-    refuse_truncation(spec.model, spec.passage)
-    cutting = Cutting(spec.segment, spec.passage, words_of(spec.model).digest)
+    model = resolve_model(spec.model)
+    refuse_truncation(model, spec.passage)
+    cutting = Cutting(spec.segment, spec.passage, words_of(model.spec.text.name).digest)
     return _Begun(spec, absolute(spec.output), cutting, model)
 
 
@@ -261,7 +260,7 @@ def _listed(begun: _Begun, known: pa.Table, progress: Progress) -> pa.Table:
     with probing(progress, [one.url for one in begun.spec.inputs]) as tell:
         assets = list_assets(begun.spec.inputs, known, tell, away)
     speech = pc.any(pc.equal(assets["modality"], SPEECH)).as_py()
-    if speech and begun.model.speech is None:
+    if speech and not begun.model.speaks:
         raise SpecError(
             f"model = {begun.spec.model!r} encodes text alone, and the inputs hold speech; choose another model"
         )

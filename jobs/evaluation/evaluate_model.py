@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from embed.errors import InputError
-from embed.model.folder import fingerprints_of, model_folder, read_spec
+from embed.model.handle import resolve_model
 from embed.storage.cache import cache_folder
 from evaluate.measures.metrics import NDCG
 from evaluate.measures.quality import evaluate_task
@@ -54,7 +54,7 @@ def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> Eval
         tasks.append(measure(compared, spec, task))
         progress.advance(1)
     progress.end()
-    made_by = fingerprints_of(read_spec(spec.model), model_folder(spec.model))
+    made_by = resolve_model(spec.model).fingerprints
     about = {
         "model": spec.model,
         "space": made_by.space,

@@ -17,7 +17,7 @@ from embed.dataset.log import versions
 from embed.dataset.publish import committed
 from embed.dataset.tombstones import forgotten
 from embed.errors import InputError, SpecError
-from embed.model.folder import fingerprints_of, model_folder, read_spec
+from embed.model.handle import ModelHandle, resolve_model
 from embed.model.weights import load_model
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import TowerWords, words_of
@@ -61,25 +61,26 @@ def plan_archive(spec: EmbedSpec, progress: Progress | None = None) -> Plain:
     hold speech and the model encodes text alone, or the device is not there.
     """
     progress = progress or Silent()
-    words = words_of(spec.model)
-    work = _work(spec, Cutting(spec.segment, spec.passage, words.digest), progress)
+    model = resolve_model(spec.model)
+    words = words_of(model.spec.text.name)
+    work = _work(spec, model, Cutting(spec.segment, spec.passage, words.digest), progress)
     if work.units.num_rows:
         progress.note(f"trying a sample of {work.left.units:,} units")
-    sample, gpu = _sampled(spec, work, words)
-    dim = read_spec(spec.model).dims[0]
+    sample, gpu = _sampled(spec, model, work, words)
+    dim = model.spec.dims[0]
     expected = estimate(work.left, _source(spec, work), sample.speech, sample.text, dim, spec.workers, gpu, spec.rates)
     document = _document(spec, work, sample, expected, gpu, dim)
     return Plain(document, plan_words(document))
 
 
-def _work(spec: EmbedSpec, cutting: Cutting, progress: Progress) -> _Work:
+def _work(spec: EmbedSpec, model: ModelHandle, cutting: Cutting, progress: Progress) -> _Work:
     known, away = _known(absolute(spec.output))
     with probing(progress, [one.url for one in spec.inputs]) as tell:
         assets = list_assets(spec.inputs, known, tell, away)
     progress.end()
-    if pc.any(pc.equal(assets["modality"], SPEECH)).as_py() and read_spec(spec.model).speech is None:
+    if not model.speaks and pc.any(pc.equal(assets["modality"], SPEECH)).as_py():
         raise SpecError(f"model = {spec.model!r} encodes text alone, and the inputs hold speech; choose another model")
-    done, note = _committed(spec, cutting)
+    done, note = _committed(spec, model, cutting)
     units, planned, before = units_left(assets, cutting, done)
     return _Work(assets, units, planned, before, note)
 
@@ -90,22 +91,21 @@ def _known(url: str) -> tuple[pa.Table | None, Collection[bytes]]:
     return known, frozenset(forgotten(url).to_pylist())
 
 
-def _committed(spec: EmbedSpec, cutting: Cutting) -> tuple[pa.Array | pa.ChunkedArray, str]:
+def _committed(spec: EmbedSpec, model: ModelHandle, cutting: Cutting) -> tuple[pa.Array | pa.ChunkedArray, str]:
     """Units that the output holds already, and what is to be said of it."""
     none = pa.array([], ID)
     try:
         job = read_job(absolute(spec.output))
     except InputError:
         return none, ""
-    model = read_spec(spec.model)
-    prints = fingerprints_of(model, model_folder(spec.model))
+    prints = model.fingerprints
     wanted = (cutting.defining(), prints.space, prints.encoder)
     if (job.defining, job.space, job.encoder) == wanted:
         return committed(job), ""
     return none, "the output was begun with another spec: deglu embed will want --new-version, or another output"
 
 
-def _sampled(spec: EmbedSpec, work: _Work, words: TowerWords) -> tuple[Sample, bool]:
+def _sampled(spec: EmbedSpec, model: ModelHandle, work: _Work, words: TowerWords) -> tuple[Sample, bool]:
     gpu = spec.device != "cpu" and torch.cuda.is_available()
     if spec.device == "gpu" and not gpu:
         raise SpecError(
@@ -117,7 +117,7 @@ def _sampled(spec: EmbedSpec, work: _Work, words: TowerWords) -> tuple[Sample, b
     if not units.num_rows:
         return Sample(None, None, (), 0.0, threads), gpu
     cut = cut_stage(Cutting(spec.segment, spec.passage, words.digest), words)
-    encoder = load_model(spec.model, "cuda" if gpu else "cpu", spec.precision)
+    encoder = load_model(model, "cuda" if gpu else "cpu", spec.precision)
     return take_sample(units, work.assets, encoder, cut, threads), gpu
 
 

@@ -6,13 +6,13 @@ Lists the sources; no recording is opened and no weights are loaded, so that wha
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModel
 
 from embed.errors import SpecError
 from embed.model.adapters import add_lora, unfreeze
 from embed.model.fusion import Fusion
 from embed.model.head import SpeechHead
-from embed.model.towers.files import tower_place
+from embed.model.towers.pretrained import config_of, structure_of
+from embed.model.towers.speech_families import known_family
 from embed.storage import store
 from jobs.command.output import Plain
 from jobs.command.progress import Progress, Silent, told_if_slow
@@ -95,7 +95,7 @@ def trained_parameters(spec: TrainSpec) -> int:
     with torch.device("meta"):
         modules: list[torch.nn.Module] = []
         if spec.strategy == "text" or adapt.text is not None:
-            text = AutoModel.from_config(_text_config(spec)).requires_grad_(False)
+            text = structure_of(spec.encoder.text.name, "text tower").requires_grad_(False)
             if spec.strategy == "text":
                 unfreeze_text(text, spec.train_layers)
             if adapt.text is not None:
@@ -162,8 +162,8 @@ def _features(spec: TrainSpec, lesson: Lesson) -> dict[str, Any] | None:
 def _adapted_speech(spec: TrainSpec) -> torch.nn.Module:
     adapt, speech = spec.encoder.adapt, spec.encoder.speech
     assert speech is not None
-    whole = AutoModel.from_config(AutoConfig.from_pretrained(tower_place(speech.name), trust_remote_code=False))
-    model: torch.nn.Module = whole.encoder if whole.config.model_type == "whisper" else whole
+    whole = structure_of(speech.name, "speech tower")
+    model: torch.nn.Module = known_family("speech tower", speech.name, whole.config).tower(whole)
     model.requires_grad_(False)
     depth = max(speech.layers) if speech.layers else None
     if adapt.speech is not None:
@@ -174,8 +174,4 @@ def _adapted_speech(spec: TrainSpec) -> torch.nn.Module:
 
 
 def _text_config(spec: TrainSpec) -> Any:
-    name = spec.encoder.text.name
-    try:
-        return AutoConfig.from_pretrained(tower_place(name), trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise SpecError(f"text tower {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from None
+    return config_of(spec.encoder.text.name, "text tower")

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from embed.encoder import FloatArray, Role
 from embed.errors import InputError, SpecError
 from embed.model.folder import HybridSpec
+from embed.model.handle import resolve_model
 from embed.model.hybrid import save_hybrid, transcript_vectors
 from embed.model.weights import load_hybrid, load_joint
 from evaluate.spec import EvaluateSpec
@@ -28,7 +29,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> Path:
     """A model with its ridge, a hybrid of it, two duals, a model of other dims, a recogniser."""
     folder, values = tmp_path_factory.mktemp("shelf"), encoder_values(tiny)
     model_in(folder / "model", values)
-    width = load_joint(str(folder / "model")).speech.width  # type: ignore[union-attr]
+    width = load_joint(resolve_model(str(folder / "model"))).speech.width  # type: ignore[union-attr]
     weights = {"centre": torch.zeros(width), "scale": torch.ones(width)}
     weights |= {"weights": torch.randn(width, 32), "bias": torch.zeros(32)}
     save_file(weights, folder / "model" / RIDGE)
@@ -68,14 +69,14 @@ def test_each_is_what_it_says(shelf: Path, clips: list[Clip]) -> None:
     found = speech_vectors(compared, ALL, clips, "query")
     assert list(found) == ALL
     model, hybrid, waves = (
-        load_joint(str(shelf / "model")),
-        load_hybrid(shelf / "hybrid"),
+        load_joint(resolve_model(str(shelf / "model"))),
+        load_hybrid(resolve_model(str(shelf / "hybrid"))),
         [read_clip(one) for one in clips],
     )
     texts = [heard.texts for heard in hybrid.recogniser.transcribe(waves, hypotheses=2)]
     expected = {
         "late-fusion": model.encode(waves, "query"),
-        "dual": load_joint(str(shelf / "dual")).encode(waves, "query"),
+        "dual": load_joint(resolve_model(str(shelf / "dual"))).encode(waves, "query"),
         "cascade": transcript_vectors(model, texts, "query"),
         "hybrid": hybrid.encode(waves, "query"),
         "ceiling": model.encode(["a", "b", "c"], "query"),
@@ -142,7 +143,9 @@ def test_another_model_has_texts_of_its_own(shelf: Path, clips: list[Clip]) -> N
         speech_vectors(compared, systems, clips, "query"),
         text_vectors(compared, systems, ["a", "b"], "document"),
     )
-    assert spoken["other"] == pytest.approx(load_hybrid(shelf / "hybrid").encode(waves, "query"), abs=1e-4)
+    assert spoken["other"] == pytest.approx(
+        load_hybrid(resolve_model(str(shelf / "hybrid"))).encode(waves, "query"), abs=1e-4
+    )
     assert np.abs(np.asarray(spoken["other"]) - np.asarray(spoken["late-fusion"])).max() > 0.01
     assert texts["other"] == pytest.approx(compared.model.encode(["a", "b"], "document"), abs=1e-4)  # of one space
     with pytest.raises(SpecError, match=r"has no dims \[8\]; set dims"):
