@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from embed.audio.decode import decode
 from embed.encoder import SHORTEST_S, Batch, FloatArray
 from embed.errors import InputError, SpecError
 from embed.storage.store import join, read_bytes
@@ -69,6 +68,8 @@ def encoded(questions: Sequence[Question], encoder: "Model") -> FloatArray:
 
 def spoken(url: str, longest_s: float) -> FloatArray:
     """The whole recording at 16 kHz.  Raises InputError where it is too long, too short or silent."""
+    from embed.audio.decode import decode  # the libraries of sound, for who speaks
+
     sound = decode(url, end_s=longest_s + 1)  # a day of radio is refused after half a minute of it
     if sound.decoded_s > longest_s:
         raise InputError(f"{url}: a spoken question may last {longest_s:.1f} s, this is longer; cut the question out")
