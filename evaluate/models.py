@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from embed.encoder import Encoder, FloatArray, Role
 from embed.errors import InputError, SpecError
-from embed.model.folder import inner_model, is_hybrid, model_folder
+from embed.model.handle import ModelHandle, resolve_model
 from embed.model.hybrid import HybridEncoder
 from embed.model.joint import JointEncoder
 from embed.model.packaged.resolve import PREFIX
@@ -58,14 +58,14 @@ class Models:
 
     @cached_property
     def ridge(self) -> Ridge:
-        return load_ridge(self.spec.model)
+        return load_ridge(self._handle)
 
     @cached_property
     def dual(self) -> JointEncoder:
         name = self.spec.dual
         if name is None:
             raise InputError("no dual was loaded; give `dual` a model with a head")
-        dual = load_joint(name)
+        dual = load_joint(resolve_model(name))
         if dual.head is None:
             raise SpecError(f"dual {name!r} has no head; name a model of strategy dual")
         if dual.fingerprints.space != self.model.fingerprints.space:
@@ -96,7 +96,7 @@ class Models:
         name, dims = self.spec.other, self.spec.dims or self.model.dims
         if name is None:
             raise InputError("no other model was loaded; give `other` a model")
-        other = load_model(name)
+        other = load_model(resolve_model(name))
         if missing := sorted(set(dims) - set(other.dims)):
             raise SpecError(f"other {name!r} has no dims {missing}; set dims to what both models have")
         return other
@@ -110,8 +110,12 @@ class Models:
         return self._encoded[key]
 
     @cached_property
+    def _handle(self) -> ModelHandle:
+        return resolve_model(self.spec.model)
+
+    @cached_property
     def _loaded(self) -> JointEncoder | HybridEncoder:
-        return load_model(self.spec.model)
+        return load_model(self._handle)
 
     @property
     def _hybrid(self) -> HybridEncoder | None:
@@ -126,10 +130,9 @@ def load_models(spec: MeasureSpec) -> Models:
     return models
 
 
-def load_ridge(model: str) -> Ridge:
+def load_ridge(model: ModelHandle) -> Ridge:
     """The baseline kept next to a model, a hybrid's next to its own.  InputError where there is none."""
-    folder = model_folder(model)
-    path = (model_folder(inner_model(folder)) if is_hybrid(folder) else folder) / RIDGE
+    path = model.plain.folder / RIDGE
     if not path.is_file():
         raise InputError(f"{path}: this model has no ridge baseline; leave `ridge` out of systems, or train again")
     return Ridge(**{name: value.float() for name, value in load_file(path).items()})

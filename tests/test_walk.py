@@ -15,6 +15,7 @@ from embed.dataset.job import open_job
 from embed.dataset.publish import publish
 from embed.dataset.staging import commit_unit
 from embed.encoder import SAMPLE_RATE
+from embed.model.handle import resolve_model
 from embed.model.joint import JointEncoder
 from embed.model.weights import load_joint
 from embed.segmentation.rules import Cutting
@@ -44,7 +45,7 @@ def test_from_sound_and_words_to_answers(tmp_path: Path, tiny_model: str) -> Non
     write_wave(archive / "programme.wav", pause, voice(2, 1), pause, voice(3, 2), pause, voice(2, 3))
     lines = [{"_id": f"news-{i}", "text": text, "station": "Dakar"} for i, text in enumerate(SENTENCES)]
     (archive / "news.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    model = load_joint(tiny_model)
+    model = load_joint(resolve_model(tiny_model))
 
     vectors = embedded(archive, tmp_path / "vectors", tiny_model, model)
     dataset = open_dataset(vectors)
@@ -83,7 +84,7 @@ def embedded(archive: Path, output: Path, name: str, model: JointEncoder) -> str
     spec = EmbedSpec.parse({"inputs": [{"url": str(archive), "lang": "en"}], "output": str(output)})
     assets = list_assets(spec.inputs)
     prints = model.fingerprints
-    words = words_of(name)
+    words = words_of(resolve_model(name).spec.text.name)
     cutting = Cutting(spec.segment, spec.passage, words.digest)
     job = open_job(str(output), cutting.defining(), model.dims, prints.space, prints.encoder)
     units = plan_units(assets, cutting)

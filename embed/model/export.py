@@ -17,7 +17,8 @@ from tokenizers import processors
 
 from embed.encoder import Role
 from embed.errors import InputError, SpecError
-from embed.model.folder import CARD, TRANSFORM, inner_model, is_hybrid, model_folder, read_spec
+from embed.model.folder import CARD, TRANSFORM
+from embed.model.handle import ModelHandle
 from embed.model.joint import JointEncoder
 from embed.model.spec import EncoderSpec
 from embed.model.towers.text import TextTower
@@ -32,21 +33,20 @@ LEAST_COSINE = 0.9999
 ROLES: tuple[Role, ...] = ("query", "document")
 
 
-def export(name: str, folder: Path) -> tuple[int, ...]:
-    """Write the text side of a model (by name or folder) into a new folder; the widths at which it may be cut.
+def export(model: ModelHandle, folder: Path) -> tuple[int, ...]:
+    """Write the text side of a model into a new folder; the widths at which it may be cut.
 
     The folder appears whole or not at all.  Raises SpecError where the library is missing or the folder exists.
     """
     library = _library()
     if folder.exists():
         raise SpecError(f"{folder} exists; name a folder that is still to be made")
-    spec = read_spec(name)
-    make_folder(folder, lambda draft: _write(library, name, draft))
-    return spec.dims
+    make_folder(folder, lambda draft: _write(library, model, draft))
+    return model.spec.dims
 
 
-def _write(library: Any, name: str, draft: Path) -> None:
-    source, ours = _source(name), _text_side(name)
+def _write(library: Any, handle: ModelHandle, draft: Path) -> None:
+    source, ours = handle.plain.folder, _text_side(handle)
     tower = ours.text
     with TemporaryDirectory() as inside:
         model = _assembled(library, tower, ours.transform, inside)
@@ -117,19 +117,12 @@ def _compare(model: Any, ours: JointEncoder) -> None:
             )
 
 
-def _source(name: str) -> Path:
-    """The folder of the model itself, for a hybrid's name too."""
-    folder = model_folder(name)
-    return model_folder(inner_model(folder)) if is_hybrid(folder) else folder
-
-
-def _text_side(name: str) -> JointEncoder:
+def _text_side(handle: ModelHandle) -> JointEncoder:
     """The model without its speech, in plain float32."""
-    spec = read_spec(name)
-    text = EncoderSpec.parse(spec.model_dump(mode="json", include={"text", "transform", "dims"}))
+    text = EncoderSpec.parse(handle.spec.model_dump(mode="json", include={"text", "transform", "dims"}))
     model = JointEncoder(text, TextTower.load(text.text), None).eval().requires_grad_(False)
     if model.transform is not None:
-        path = _source(name) / TRANSFORM
+        path = handle.plain.folder / TRANSFORM
         try:
             model.transform.load_state_dict(load_file(path))
         except (OSError, SafetensorError, RuntimeError) as error:

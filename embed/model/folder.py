@@ -15,7 +15,8 @@ from embed.encoder import Fingerprints
 from embed.errors import SpecError
 from embed.identity import digest
 from embed.model.spec import EncoderSpec
-from embed.model.towers.files import file_digest, tower_digest
+from embed.model.towers.digests import file_digest
+from embed.model.towers.files import tower_digest
 
 RELEASED = Path(__file__).parent / "released"
 SPEC, HYBRID, TRANSFORM, CARD, TEXT = "encoder.json", "hybrid.json", "transform.safetensors", "CARD.md", "text"
@@ -25,7 +26,7 @@ LORA_TEXT, LORA_SPEECH, LAYERS = "lora-text.safetensors", "lora-speech.safetenso
 
 
 class HybridSpec(Spec):
-    """Which model, which ears, and how much the words count."""
+    """Which model, which recogniser, and the weight of the transcript."""
 
     model: str = Field(description="A released model, or a folder as seen from this one's, e.g. `..`")
     asr: str = Field("packaged:whisper-base", description="A speech recogniser of `transformers`, by name")
@@ -46,25 +47,19 @@ def model_folder(name: str) -> Path:
     raise SpecError(f"model {name!r} is neither a released one ({released or 'none'}) nor a folder with {SPEC}")
 
 
-def lasting_name(name: str) -> str:
-    """A released model's name, else the folder's absolute path: good from any working directory of this machine."""
-    return name if _is_model(RELEASED / name) else str(model_folder(name).absolute())
-
-
 def read_spec(name: str) -> EncoderSpec:
-    """The spec of a model, without loading it, its towers named so that they are found; a hybrid's is its model's."""
+    """The spec of a model and no more, its towers named so that they are found; a hybrid's is its model's.
+
+    For tasks that cut and do not encode: `embed.model.handle.resolve_model` reads the checkpoints too.
+    """
     folder = model_folder(name)
-    return read_spec(inner_model(folder)) if is_hybrid(folder) else grounded(spec_in(folder), folder)
+    if is_hybrid(folder):
+        return read_spec(inner_model(folder, read_hybrid(folder)))
+    return grounded(spec_in(folder), folder)
 
 
 def fingerprints_of(spec: EncoderSpec, folder: Path) -> Fingerprints:
-    """`space` and `encoder` of the spec with the weights in the folder and those of the towers it names.
-
-    Of a hybrid's folder: its own, whatever the spec.
-    """
-    if is_hybrid(folder):
-        inner = inner_model(folder)
-        return hybrid_fingerprints(folder, fingerprints_of(read_spec(inner), model_folder(inner)))
+    """`space` and `encoder` of the spec with the weights in the folder and those of the towers it names."""
     spec = grounded(spec, folder)
     transform = file_digest(folder / TRANSFORM) if spec.transform else None
     text = spec.text.model_dump(mode="json", include={"pooling", "document", "max_tokens"})
@@ -97,20 +92,19 @@ def read_hybrid(folder: Path) -> HybridSpec:
         raise SpecError(f"{path}: not readable as JSON: {error}") from None
 
 
-def inner_model(folder: Path) -> str:
-    """The name, good for `load_model` and `read_spec`, of the model that the hybrid in a folder goes with."""
-    name = read_hybrid(folder).model
-    beside = (folder / name).resolve()
-    if is_hybrid(beside):
+def inner_model(folder: Path, spec: HybridSpec) -> str:
+    """The name, good for `resolve_model`, of the model that the hybrid in a folder goes with."""
+    name = spec.model
+    place = (folder / name).resolve()
+    if is_hybrid(place):
         raise SpecError(f"{folder / HYBRID}: model {name!r} is a hybrid itself; name the model that it goes with")
-    return str(beside) if beside.is_dir() else name
+    return str(place) if place.is_dir() else name
 
 
-def hybrid_fingerprints(folder: Path, inner: Fingerprints) -> Fingerprints:
+def hybrid_fingerprints(folder: Path, spec: HybridSpec, inner: Fingerprints) -> Fingerprints:
     """The model's own space; an encoder of its own."""
-    spec = read_hybrid(folder)
-    ears = [tower_digest(recogniser_of(folder, spec.asr)), list(spec.langs), spec.weight, spec.hypotheses]
-    return Fingerprints(inner.space, digest("hybrid", inner.encoder, ears).hex())
+    recognition = [tower_digest(recogniser_of(folder, spec.asr)), list(spec.langs), spec.weight, spec.hypotheses]
+    return Fingerprints(inner.space, digest("hybrid", inner.encoder, recognition).hex())
 
 
 def recogniser_of(folder: Path, asr: str) -> str:
@@ -132,6 +126,13 @@ def grounded(spec: EncoderSpec, folder: Path) -> EncoderSpec:
     if spec.text.name != OWN_TEXT:
         return spec
     return spec.model_copy(update={"text": spec.text.model_copy(update={"name": str(folder / TEXT)})})
+
+
+def as_kept(spec: EncoderSpec, folder: Path) -> EncoderSpec:
+    """Undoes `grounded`: the spec as a copy of the folder would have it."""
+    if spec.text.name != str(folder / TEXT):
+        return spec
+    return spec.model_copy(update={"text": spec.text.model_copy(update={"name": OWN_TEXT})})
 
 
 def files_of(spec: EncoderSpec) -> list[str]:

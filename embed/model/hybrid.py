@@ -11,7 +11,7 @@ Shapes: n rows, D width of the space.
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -19,7 +19,9 @@ from embed.encoder import Batch, Encoder, Fingerprints, FloatArray, Role
 from embed.errors import SpecError
 from embed.model.folder import HYBRID, HybridSpec
 from embed.model.joint import JointEncoder
-from embed.model.recognition.recogniser import Recogniser
+
+if TYPE_CHECKING:  # transformers takes seconds to import: whoever makes a recogniser loads it
+    from embed.model.recognition.recogniser import Recogniser
 
 
 class HybridEncoder:
@@ -28,7 +30,7 @@ class HybridEncoder:
     def __init__(
         self,
         model: JointEncoder,
-        recogniser: Recogniser,
+        recogniser: "Recogniser",
         weight: float,
         hypotheses: int = 1,
         fingerprints: Fingerprints | None = None,

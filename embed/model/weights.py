@@ -27,21 +27,14 @@ from embed.model.folder import (
     SPEC,
     TEXT,
     TRANSFORM,
+    as_kept,
     files_of,
-    fingerprints_of,
-    grounded,
-    hybrid_fingerprints,
-    inner_model,
-    is_hybrid,
-    model_folder,
-    read_hybrid,
     recogniser_of,
-    spec_in,
 )
+from embed.model.handle import ModelHandle
 from embed.model.hybrid import HybridEncoder
 from embed.model.joint import JointEncoder
-from embed.model.recognition.recogniser import Recogniser
-from embed.model.spec import EncoderSpec, Precision
+from embed.model.spec import AdaptSpec, EncoderSpec, Precision
 from embed.model.towers.precision import settled
 from embed.model.towers.speech import SpeechTower
 from embed.model.towers.text import TextTower
@@ -52,48 +45,46 @@ Model = JointEncoder | HybridEncoder
 WHOLE = "copy the model's folder again, whole, or train it again"
 
 
-def load_model(name: str, device: str = "cpu", precision: Precision = "float32") -> Model:
-    """A released model or a folder's, ready to encode and for nothing else, as fast as the device allows.
+def load_model(
+    handle: ModelHandle, device: str = "cpu", precision: Precision = "float32", *, speech: bool = True
+) -> Model:
+    """A resolved model, ready to encode and for nothing else, as fast as the device allows.
 
     `precision` is of the towers: `bfloat16`, or `auto` for that where the hardware has it; `.precision` of what comes
-    says which it became.  Raises SpecError or InputError, naming the file and the cure.
+    says which it became.  Without `speech` it encodes texts alone, as the whole model would, and the speech tower,
+    the fusion and the recogniser stay on the disk.  Raises SpecError or InputError, naming the file and the cure.
     """
-    folder = model_folder(name)
-    return load_hybrid(folder, device, precision) if is_hybrid(folder) else load_joint(name, device, precision)
+    if handle.inner is None or not speech:
+        return _joint(handle, device, precision, speech)
+    return load_hybrid(handle, device, precision)
 
 
-def load_joint(name: str, device: str = "cpu", precision: Precision = "float32") -> JointEncoder:
+def load_joint(handle: ModelHandle, device: str = "cpu", precision: Precision = "float32") -> JointEncoder:
     """As `load_model`, for whoever wants a model's insides.  SpecError for a hybrid."""
-    folder = model_folder(name)
-    if is_hybrid(folder):
-        raise SpecError(f"model {name!r} is a hybrid; name the model that it goes with: {inner_model(folder)}")
-    spec = spec_in(folder)
-    model = _with_towers(spec, folder, fingerprints_of(spec, folder))
-    for file, places in _places(model).items():
-        _fill(places, folder / file)
-    adapters = [_read(folder / file) if file in files_of(spec) else {} for file in (LORA_TEXT, LORA_SPEECH)]
-    try:
-        model.merge_adapters(adapters[0], adapters[1])
-    except InputError as error:
-        raise InputError(f"{folder}: the adapters are not those that {SPEC} describes: {error}; {WHOLE}") from None
-    return model.to(device).for_inference(settled(precision, device))
+    if handle.inner is not None:
+        raise SpecError(f"model {handle.name!r} is a hybrid; name the model that it goes with: {handle.inner.name}")
+    return _joint(handle, device, precision, speech=True)
 
 
-def load_hybrid(folder: Path, device: str = "cpu", precision: Precision = "float32") -> HybridEncoder:
+def load_hybrid(handle: ModelHandle, device: str = "cpu", precision: Precision = "float32") -> HybridEncoder:
     """Model and recogniser, both on `device` and in `precision`.  Raises SpecError, InputError."""
-    spec = read_hybrid(folder)
-    model = load_joint(inner_model(folder), device, precision)
-    if model.speech is None:
-        raise SpecError(f"{folder / HYBRID}: model {spec.model!r} is of text alone; name one with a speech tower")
-    recogniser = Recogniser.load(recogniser_of(folder, spec.asr), spec.langs, device, precision)
-    return HybridEncoder(
-        model, recogniser, spec.weight, spec.hypotheses, hybrid_fingerprints(folder, model.fingerprints)
-    )
+    from embed.model.recognition.recogniser import Recogniser  # transformers takes seconds to import
+
+    spec, inner = handle.hybrid, handle.inner
+    if spec is None or inner is None:
+        raise SpecError(f"model {handle.name!r} is no hybrid; name a folder with {HYBRID}")
+    if not inner.speaks:
+        raise SpecError(
+            f"{handle.folder / HYBRID}: model {spec.model!r} is of text alone; name one with a speech tower"
+        )
+    model = load_joint(inner, device, precision)
+    recogniser = Recogniser.load(recogniser_of(handle.folder, spec.asr), spec.langs, device, precision)
+    return HybridEncoder(model, recogniser, spec.weight, spec.hypotheses, handle.fingerprints)
 
 
 def assemble(spec: EncoderSpec, fingerprints: Fingerprints | None = None) -> JointEncoder:
     """The towers by name, with all that is still to be trained or filled."""
-    return _with_towers(spec, Path(), fingerprints).open_adapters()
+    return _with_towers(spec, fingerprints).open_adapters()
 
 
 def save_model(model: JointEncoder, folder: Path, card: str, *, own_text: bool = False) -> None:
@@ -124,9 +115,28 @@ def save_model(model: JointEncoder, folder: Path, card: str, *, own_text: bool =
     (folder / SPEC).write_text(json.dumps(spec.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
 
 
-def _with_towers(spec: EncoderSpec, folder: Path, fingerprints: Fingerprints | None) -> JointEncoder:
-    speech = SpeechTower.load(spec.speech) if spec.speech else None
-    return JointEncoder(spec, TextTower.load(grounded(spec, folder).text), speech, fingerprints)
+def _joint(handle: ModelHandle, device: str, precision: Precision, speech: bool) -> JointEncoder:
+    """The model of the handle, a hybrid's without its recogniser, under the handle's fingerprints."""
+    spec, folder = handle.spec, handle.plain.folder
+    if not speech:
+        spec = spec.model_copy(update={"speech": None, "fusion": None, "head": None, "adapt": AdaptSpec()})
+    becomes = settled(precision, device)
+    # The plain towers are for this; a graphics card, and bfloat16, have kernels of their own.
+    model = _with_towers(spec, handle.fingerprints, plain=device == "cpu" and becomes == "float32")
+    model.spec = as_kept(spec, folder)
+    for file, places in _places(model).items():
+        _fill(places, folder / file)
+    adapters = [_read(folder / file) if file in files_of(spec) else {} for file in (LORA_TEXT, LORA_SPEECH)]
+    try:
+        model.merge_adapters(adapters[0], adapters[1])
+    except InputError as error:
+        raise InputError(f"{folder}: the adapters are not those that {SPEC} describes: {error}; {WHOLE}") from None
+    return model.to(device).for_inference(becomes)
+
+
+def _with_towers(spec: EncoderSpec, fingerprints: Fingerprints | None, plain: bool = False) -> JointEncoder:
+    speech = SpeechTower.load(spec.speech, plain) if spec.speech else None
+    return JointEncoder(spec, TextTower.load(spec.text, plain), speech, fingerprints)
 
 
 def _places(model: JointEncoder) -> dict[str, State]:

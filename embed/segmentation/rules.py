@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from embed import identity
 from embed.errors import SpecError
-from embed.model.folder import read_spec
+from embed.model.handle import ModelHandle
 from embed.segmentation import vad
 from embed.segmentation.passages import SLACK_TOKENS, TITLE_TOKENS, PassageSpec
 from embed.segmentation.spans import SegmentSpec
@@ -60,9 +60,9 @@ class Cutting:
             ) from None
 
 
-def refuse_truncation(model: str, passage: PassageSpec) -> None:
+def refuse_truncation(model: ModelHandle, passage: PassageSpec) -> None:
     """SpecError where a passage with its title, and special tokens around it, may be longer than the model takes."""
-    tower = read_spec(model).text
+    tower = model.spec.text
     room = tower.max_tokens - TITLE_TOKENS - SLACK_TOKENS
     if passage.max_tokens + len(tower.document.encode()) + _FRAME <= room:
         return  # however the prefix is counted; so that the tokenizer, which is large, need not be loaded
@@ -70,5 +70,5 @@ def refuse_truncation(model: str, passage: PassageSpec) -> None:
     if passage.max_tokens > most:
         raise SpecError(
             f"passage.max_tokens = {passage.max_tokens}: with a title and special tokens that is more than the"
-            f" {tower.max_tokens} tokens that the text tower of {model!r} takes; set it to {most} or less"
+            f" {tower.max_tokens} tokens that the text tower of {model.name!r} takes; set it to {most} or less"
         )

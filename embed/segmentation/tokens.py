@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from embed.errors import SpecError
-from embed.model.folder import read_spec
 from embed.model.packaged.resolve import resolve
 from embed.model.spec import TextTowerSpec
 
@@ -39,9 +38,8 @@ class TowerWords:
         return places
 
 
-def words_of(model: str) -> TowerWords:
-    """Of a released model or a folder's, as `load_model` takes them.  Raises SpecError where it has no tokenizer."""
-    tower = read_spec(model).text.name
+def words_of(tower: str) -> TowerWords:
+    """Of a text tower, by the name in a model's spec.  Raises SpecError where it has no tokenizer."""
     return TowerWords(tower, _digest(tower))
 
 

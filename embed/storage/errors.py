@@ -6,27 +6,13 @@ Texts of the libraries and servers are not repeated: some quote parts of a reque
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from urllib.parse import urlsplit
-
-from aiohttp import ClientError as BrokenAnswer
-from botocore.exceptions import (
-    BotoCoreError,
-    ChecksumError,
-    ConnectionError,
-    FlexibleChecksumError,
-    HTTPClientError,
-    IncompleteReadError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    SSLError,
-)
-from botocore.parsers import ResponseParserError
 
 from embed.errors import DegluError, InputError, StorageError
 from embed.storage.retry import Trouble
 
-# Everything that a request through the libraries may raise on the server's or the network's account.
-RAISED = (OSError, BotoCoreError, ResponseParserError, BrokenAnswer)
 REFUSED = {
     "AuthorizationHeaderMalformed",
     "ExpiredToken",
@@ -36,7 +22,6 @@ REFUSED = {
     "SignatureDoesNotMatch",
 }
 KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-UNREACHABLE = (ConnectionError, HTTPClientError, TimeoutError, ConnectionResetError, ConnectionRefusedError)
 
 # The server has too much to do; it says so with these, or with status 429 or 503.
 BUSY = {"BandwidthLimitExceeded", "RequestLimitExceeded", "ServiceUnavailable", "SlowDown", "Throttling"}
@@ -45,11 +30,43 @@ PASSING = {
     *("BadDigest", "IncompleteBody", "RequestTimeout", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"),
     *("ConditionalRequestConflict", "OperationAborted"),
 }
-DAMAGED = (ChecksumError, FlexibleChecksumError, IncompleteReadError, ResponseParserError, BrokenAnswer)
 
 
 class CutShort(OSError):
     """Fewer bytes came than the server has."""
+
+
+@dataclass(frozen=True)
+class Raised:
+    """What a request through the libraries may raise on the server's or the network's account."""
+
+    any: tuple[type[Exception], ...]
+    unreachable: tuple[type[Exception], ...]
+    damaged: tuple[type[Exception], ...]
+    certificate: type[Exception]
+    no_credentials: tuple[type[Exception], ...]
+
+
+@cache
+def libraries() -> Raised:
+    """The exceptions of the libraries that speak with S3, which take a second to import: for who uses it."""
+    from aiohttp import ClientError
+    from botocore import exceptions as boto
+    from botocore.parsers import ResponseParserError
+
+    return Raised(
+        any=(OSError, boto.BotoCoreError, ResponseParserError, ClientError),
+        unreachable=(
+            *(boto.ConnectionError, boto.HTTPClientError),
+            *(TimeoutError, ConnectionResetError, ConnectionRefusedError),
+        ),
+        damaged=(
+            *(boto.ChecksumError, boto.FlexibleChecksumError, boto.IncompleteReadError),
+            *(ResponseParserError, ClientError),
+        ),
+        certificate=boto.SSLError,
+        no_credentials=(boto.NoCredentialsError, boto.PartialCredentialsError),
+    )
 
 
 def trouble(error: Exception) -> Trouble | None:
@@ -58,11 +75,11 @@ def trouble(error: Exception) -> Trouble | None:
     if code or status:
         return _of_an_answer(code, status)
     chain = list(_chain(error))
-    if any(isinstance(one, SSLError) and "CERTIFICATE" in str(one).upper() for one in chain):
+    if any(isinstance(one, libraries().certificate) and "CERTIFICATE" in str(one).upper() for one in chain):
         return None
-    if any(isinstance(one, (*DAMAGED, CutShort)) for one in chain):
+    if any(isinstance(one, (*libraries().damaged, CutShort)) for one in chain):
         return Trouble(f"{_endpoint()} broke off in the middle of an answer")
-    if any(isinstance(one, UNREACHABLE) for one in chain):
+    if any(isinstance(one, libraries().unreachable) for one in chain):
         return Trouble(f"{_endpoint()} cannot be reached")
     return None
 
@@ -78,7 +95,11 @@ def clearly(url: str) -> Iterator[None]:
     """Turns what the libraries raise into one clear line."""
     try:
         yield
-    except RAISED as error:
+    except DegluError:
+        raise
+    except Exception as error:
+        if not isinstance(error, libraries().any if "://" in url else OSError):
+            raise
         raise clear_error(url, error) from error
 
 
@@ -103,7 +124,7 @@ def _of_s3(url: str, error: Exception) -> DegluError:
         return InputError(f"{url}: no such object; check the address")
     if code == "PreconditionFailed":
         return InputError(f"{url}: was replaced while it was read; run again")
-    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+    if isinstance(error, libraries().no_credentials):
         return StorageError(f"{url}: no S3 credentials in the environment; set {KEYS}")
     if code in REFUSED:
         return StorageError(f"{url}: {_endpoint()} refuses the credentials ({code}); check {KEYS}")
@@ -111,9 +132,9 @@ def _of_s3(url: str, error: Exception) -> DegluError:
         return StorageError(f"{url}: the clocks of this machine and of {_endpoint()} differ; set this machine's")
     if isinstance(error, PermissionError):
         return StorageError(f"{url}: permission denied by {_endpoint()}; check {KEYS} and what they may do there")
-    if not code and any(isinstance(one, UNREACHABLE) for one in _chain(error)):
+    if not code and any(isinstance(one, libraries().unreachable) for one in _chain(error)):
         return StorageError(f"{url}: {_endpoint()} cannot be reached; check AWS_ENDPOINT_URL and the network")
-    if isinstance(error, (*DAMAGED, CutShort)):
+    if isinstance(error, (*libraries().damaged, CutShort)):
         return StorageError(f"{url}: {_endpoint()} keeps breaking off in the middle; check the network and run again")
     return StorageError(
         f"{url}: {_endpoint()} answered {code or type(error).__name__}; correct the address or try again"

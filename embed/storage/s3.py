@@ -14,9 +14,6 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-import s3fs  # its one home
-from fsspec.asyn import sync
-
 from embed.storage.errors import CutShort, clearly, taken, trouble
 from embed.storage.local import Entry
 from embed.storage.retry import Patience, Requests, each
@@ -39,6 +36,8 @@ class S3Files:
 
     def __init__(self, patience: Patience | None = None) -> None:
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        import s3fs  # its one home; it takes a second to import
+
         self._fs: Any = s3fs.S3FileSystem(
             skip_instance_cache=True,
             use_listings_cache=False,
@@ -146,6 +145,8 @@ class S3Files:
 
     def _get(self, url: str, **asked: str) -> tuple[bytes, Answer]:
         bucket, key = place(url)
+        from fsspec.asyn import sync
+
         data, answer = sync(self._fs.loop, _get, self._fs, {"Bucket": bucket, "Key": key, **asked})
         return _whole(data, answer.get("ContentLength")), answer
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from embed.encoder import Role
-from embed.model.folder import is_hybrid, model_folder
+from embed.model.handle import resolve_model
 from embed.model.joint import JointEncoder
 from embed.model.weights import assemble
 from evaluate.bench.command import run_one
@@ -64,7 +64,7 @@ def _spec(model: str, part: str) -> MeasureSpec:
     ]
     systems = ["late-fusion", "hybrid", *PEERS]
     # A model that is no hybrid is measured with as much of the transcript as of the speech.
-    hearing = {} if is_hybrid(model_folder(model)) else {"weight": 1.0}
+    hearing = {} if resolve_model(model).hybrid else {"weight": 1.0}
     return MeasureSpec.parse(
         {"model": model, "tasks": tasks, "systems": systems, "baseline": "cascade", "hearing": hearing}
     )

@@ -56,6 +56,8 @@ def segments_of(manifest: Manifest, modality: str) -> list[SegmentEntry]:
 
 def live_rows_of(url: str, manifest: Manifest) -> dict[str, Sequence[Mask] | None]:
     """By modality, for each segment which rows [n] may be hits; None where all may."""
+    if manifest.removed is None:
+        return dict.fromkeys(manifest.modalities)
     removed = read_removed(url, manifest)
     return {name: _live(segments_of(manifest, name), removed) for name in manifest.modalities}
 

@@ -49,7 +49,7 @@ class Provenance:
             where.append(here)
         self._known(ids[place < 0], url)
         back = np.argsort(np.concatenate(where), kind="stable")
-        return pa.concat_tables(parts).take(pa.array(back)).combine_chunks()
+        return pa.concat_tables(parts).take(_places(back)).combine_chunks()
 
     def kept(self, modality: str, where: Where, live: Sequence[Mask] | None) -> list[Mask]:
         """For each segment of the modality, which rows the filter and `live` keep; None keeps all."""
@@ -70,7 +70,7 @@ class Provenance:
             return pa.table({})
         inside = ids - stretch.first_id
         self._known(ids[inside >= stretch.rows], url)
-        return self._table(stretch.file).take(pa.array(inside))
+        return self._table(stretch.file).take(_places(inside))
 
     def _known(self, unknown: IntArray, url: str) -> None:
         if len(unknown):
@@ -79,5 +79,10 @@ class Provenance:
     def _table(self, file: Path) -> pa.Table:
         with self._lock:
             if file not in self._tables:
-                self._tables[file] = pq.read_table(file)
+                self._tables[file] = pq.ParquetFile(file).read()
             return self._tables[file]
+
+
+def _places(places: IntArray) -> pa.Array:
+    """As `pa.array`, which imports pandas to see whether it was given some."""
+    return pa.Array.from_buffers(pa.int64(), len(places), [None, pa.py_buffer(np.ascontiguousarray(places, np.int64))])

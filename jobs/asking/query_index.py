@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from embed.model.folder import fingerprints_of, model_folder, read_spec
+from embed.model.handle import ModelHandle, resolve_model
 from index.ask.answers import Answer, Answers, as_json, ask
 from index.ask.questions import Question, check_kinds, questions_of
 from index.ask.searcher import Index, check_dim, check_space, open_index
@@ -64,11 +64,12 @@ def query_index(
     manifest = read_manifest(index)
     check_dim(index, manifest, request)
     name = model or str(manifest.lineage.settings.get("model") or DEFAULT_MODEL)
-    _check_model(index, manifest, name, questions)
+    handle = resolve_model(name)
+    _check_model(index, manifest, handle, questions)
     from embed.model.weights import load_model  # torch takes seconds: what is wrong is reported before
 
     opened = open_index(index, version=manifest.version)
-    encoder = load_model(name)
+    encoder = load_model(handle, speech=any(question.kind == "audio" for question in questions))
     found = ask(opened, encoder, questions, request, decoder_for(encoder))
     costs = _costs(opened, found, request, name) if request.explain else None
     return QueryReport(index, questions, tuple(found.lists), costs)
@@ -83,8 +84,7 @@ def _costs(index: Index, found: Answers, request: SearchRequest, model: str) -> 
     return first | costs_of(index.manifest, again)
 
 
-def _check_model(index: str, manifest: Manifest, name: str, questions: Sequence[Question]) -> None:
+def _check_model(index: str, manifest: Manifest, model: ModelHandle, questions: Sequence[Question]) -> None:
     """From the files on disk, so that no tower is loaded in vain."""
-    spec = read_spec(name)
-    check_space(index, manifest, fingerprints_of(spec, model_folder(name)).space, name)
-    check_kinds(questions, spec.speech is not None, name)
+    check_space(index, manifest, model.fingerprints.space, model.name)
+    check_kinds(questions, model.speaks, model.name)

@@ -12,6 +12,7 @@ import numpy as np
 
 from embed.base_spec import read_yaml
 from embed.dataset import open_dataset
+from embed.model.handle import resolve_model
 from embed.model.weights import load_model
 from embed.spec import EmbedSpec
 from embed.storage.cache import cache_folder
@@ -84,7 +85,7 @@ def _embed_spec(place: Path, material: Material) -> EmbedSpec:
 
 
 def _ask_and_score(place: Path, material: Material, vectors: str, clock: _Clock) -> DemoReport:
-    encoder, dataset = load_model("demo"), open_dataset(vectors)
+    encoder, dataset = load_model(resolve_model("demo")), open_dataset(vectors)
     known = Known(dataset.table(), material.broadcasts)
     groups = question_groups(material, known, encoder)
     index = open_index(str(place / "index"), encoder.fingerprints.space)

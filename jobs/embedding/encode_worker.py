@@ -19,6 +19,7 @@ from embed import tables
 from embed.dataset.folded_since import FoldedSince, LogEnd
 from embed.dataset.job import Job
 from embed.dataset.staging import commit_unit, mark_attempts, staged_of
+from embed.model.folder import read_spec
 from embed.model.spec import Precision
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import words_of
@@ -58,7 +59,7 @@ class WorkOrder:
         return self.attempts.starts_ahead if self.ahead else self.attempts.starts
 
     def stage(self) -> Stage:
-        return cut_stage(self.cutting, words_of(self.model))
+        return cut_stage(self.cutting, words_of(read_spec(self.model).text.name))
 
 
 def cut_ahead(order: WorkOrder) -> Any:
@@ -78,12 +79,13 @@ class EncodeWorker:
     def __init__(self, order: WorkOrder) -> None:
         import torch  # here, since drivers, and tasks that cut and fold, import this module and do without it
 
+        from embed.model.handle import resolve_model
         from embed.model.weights import load_model
 
         cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
         torch.set_num_threads(max(1, int(cpus)))
         self._order = order
-        self._encoder = load_model(order.model, "cuda" if order.gpu else "cpu", order.precision)
+        self._encoder = load_model(resolve_model(order.model), "cuda" if order.gpu else "cpu", order.precision)
         self._cut = None if order.ahead else order.stage()
         self._reported = 0  # halvings of the budget that the driver knows of
 

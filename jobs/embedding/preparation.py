@@ -9,8 +9,7 @@ import pyarrow.compute as pc
 from embed.dataset.job import Job, next_job, open_job
 from embed.dataset.work_left import Listing, WorkLeft, list_archive, work_left
 from embed.errors import SpecError
-from embed.model.folder import fingerprints_of, lasting_name, model_folder, read_spec
-from embed.model.spec import EncoderSpec
+from embed.model.handle import ModelHandle, resolve_model
 from embed.segmentation.rules import Cutting, refuse_truncation
 from embed.segmentation.tokens import words_of
 from embed.spec import EmbedSpec
@@ -26,7 +25,7 @@ class Preparation:
     spec: EmbedSpec
     url: str
     cutting: Cutting
-    model: EncoderSpec
+    model: ModelHandle
 
     def job(self, new_version: bool = False) -> Job:
         """Begins the output where it is missing.  Raises SpecError where it was begun differently."""
@@ -36,7 +35,7 @@ class Preparation:
         """The inputs; what is known already is not probed again.  SpecError for speech and a model of text alone."""
         with probing(progress, [one.url for one in self.spec.inputs]) as tell:
             found = list_archive(self.url, self.spec.inputs, tell, known)
-        if self.model.speech is None and pc.any(pc.equal(found.assets["modality"], SPEECH)).as_py():
+        if not self.model.speaks and pc.any(pc.equal(found.assets["modality"], SPEECH)).as_py():
             raise SpecError(
                 f"model = {self.spec.model!r} encodes text alone, and the inputs hold speech; choose another model"
             )
@@ -51,20 +50,19 @@ class Preparation:
 
     def _begun_with(self) -> dict[str, Any]:
         """What an output is begun with, and what every later run must agree with."""
-        prints = fingerprints_of(self.model, model_folder(self.spec.model))
         return {
             "url": self.url,
             "defining": self.cutting.defining(),
-            "dims": self.model.dims,
-            "space": prints.space,
-            "encoder": prints.encoder,
-            "model": lasting_name(self.spec.model),
+            "dims": self.model.spec.dims,
+            "space": self.model.fingerprints.space,
+            "encoder": self.model.fingerprints.encoder,
+            "model": self.model.lasting_name,
         }
 
 
 def prepare(spec: EmbedSpec) -> Preparation:
     """Reads the model's spec and no weights.  Raises SpecError where it is missing, or would truncate passages."""
-    model = read_spec(spec.model)
-    refuse_truncation(spec.model, spec.passage)
-    cutting = Cutting(spec.segment, spec.passage, words_of(spec.model).digest)
+    model = resolve_model(spec.model)
+    refuse_truncation(model, spec.passage)
+    cutting = Cutting(spec.segment, spec.passage, words_of(model.spec.text.name).digest)
     return Preparation(spec, absolute(spec.output), cutting, model)

@@ -13,7 +13,7 @@ import numpy as np
 
 from embed.encoder import FloatArray
 from embed.errors import DegluError, SpecError
-from embed.model.folder import fingerprints_of, model_folder, read_spec
+from embed.model.handle import ModelHandle, resolve_model
 from index.ask.questions import Question, check_kinds, encoded, read_batch
 from jobs.asking.recorded_questions import decoder_for
 
@@ -27,14 +27,14 @@ log = logging.getLogger(__name__)
 class AskingModel:
     """A model that encodes questions; loaded with the first of them."""
 
-    def __init__(self, name: str, speaks: bool) -> None:
-        self.name, self.speaks = name, speaks
+    def __init__(self, handle: ModelHandle) -> None:
+        self.handle = handle
 
     @cached_property
     def model(self) -> "Model":
         from embed.model.weights import load_model
 
-        return load_model(self.name)
+        return load_model(self.handle)
 
     def __call__(self, texts: Sequence[str]) -> FloatArray:
         """float32 [n, D] of typed questions."""
@@ -42,7 +42,7 @@ class AskingModel:
 
     def of(self, questions: Sequence[Question]) -> FloatArray:
         """float32 [n, D], typed and spoken ones mixed; SpecError for a spoken one where the model knows text alone."""
-        check_kinds(questions, self.speaks, self.name)
+        check_kinds(questions, self.handle.speaks, self.handle.name)
         return encoded(questions, self.model.dims[0], self.model, decoder_for(self.model))
 
 
@@ -56,15 +56,15 @@ def encoder_of(settings: Mapping[str, Any], space: str | None = None) -> AskingM
         log.info("the dataset names no model: the index is calibrated on its rows alone")
         return None
     try:
-        spec = read_spec(name)
-        found = fingerprints_of(spec, model_folder(name)).space
+        model = resolve_model(name)
+        found = model.fingerprints.space
     except (DegluError, OSError) as error:  # transformers raises OSError for a tower that this machine has not
         log.warning("the dataset's model cannot be asked with, calibrating on its rows alone: %s", error)
         return None
     if space not in (None, found):
         log.warning("model %r is in space %s, the dataset in %s: calibrating on its rows alone", name, found, space)
         return None
-    return AskingModel(name, spec.speech is not None)
+    return AskingModel(model)
 
 
 def read_log(url: str, encode: AskingModel | None) -> FloatArray:

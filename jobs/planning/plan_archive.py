@@ -36,7 +36,7 @@ def plan_archive(spec: EmbedSpec, progress: Progress | None = None) -> Plain:
     if work.todo.num_rows:
         progress.note(f"trying a sample of {work.left.units:,} units")
     sample, gpu = _sampled(prepared, work)
-    dim = prepared.model.dims[0]
+    dim = prepared.model.spec.dims[0]
     expected = estimate(work.left, _source(spec, work), sample.speech, sample.text, dim, spec.workers, gpu, spec.rates)
     document = _document(spec, work, note, sample, expected, gpu, dim)
     return Plain(document, plan_words(document))
@@ -58,8 +58,8 @@ def _sampled(prepared: Preparation, work: WorkLeft) -> tuple[Sample, bool]:
     units = _readable(work)
     if not units.num_rows:
         return Sample(None, None, (), 0.0, threads), gpu
-    cut = cut_stage(prepared.cutting, words_of(spec.model))
-    encoder = load_model(spec.model, "cuda" if gpu else "cpu", spec.precision)
+    cut = cut_stage(prepared.cutting, words_of(prepared.model.spec.text.name))
+    encoder = load_model(prepared.model, "cuda" if gpu else "cpu", spec.precision)
     return take_sample(units, work.assets, encoder, cut, threads), gpu
 
 

@@ -6,17 +6,17 @@ Lists the sources; no recording is opened and no weights are loaded, so that wha
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModel
 
 from embed.model.adapters import add_lora, unfreeze
 from embed.model.fusion import Fusion
 from embed.model.head import SpeechHead
-from embed.model.towers.files import tower_place
+from embed.model.towers.pretrained import structure_of
+from embed.model.towers.speech_families import known_family
 from embed.storage import store
 from jobs.command.output import Plain
 from jobs.command.progress import Progress, Silent, told_if_slow
 from jobs.command.terminal import many
-from jobs.training.check_towers import check_towers, text_config, tower_digests
+from jobs.training.check_towers import check_towers, tower_digests
 from jobs.training.compute_features import missing_shards
 from jobs.training.teacher import Lesson
 from jobs.training.training_data import training_data, work_url
@@ -67,7 +67,7 @@ def trained_parameters(spec: TrainSpec) -> int:
     with torch.device("meta"):
         modules: list[torch.nn.Module] = []
         if spec.strategy == "text" or adapt.text is not None:
-            text = AutoModel.from_config(text_config(spec)).requires_grad_(False)
+            text = structure_of(spec.encoder.text.name, "text tower").requires_grad_(False)
             if spec.strategy == "text":
                 unfreeze_text(text, spec.train_layers)
             if adapt.text is not None:
@@ -134,8 +134,8 @@ def _features(spec: TrainSpec, lesson: Lesson) -> dict[str, Any] | None:
 def _adapted_speech(spec: TrainSpec) -> torch.nn.Module:
     adapt, speech = spec.encoder.adapt, spec.encoder.speech
     assert speech is not None
-    whole = AutoModel.from_config(AutoConfig.from_pretrained(tower_place(speech.name), trust_remote_code=False))
-    model: torch.nn.Module = whole.encoder if whole.config.model_type == "whisper" else whole
+    whole = structure_of(speech.name, "speech tower")
+    model: torch.nn.Module = known_family("speech tower", speech.name, whole.config).tower(whole)
     model.requires_grad_(False)
     depth = max(speech.layers) if speech.layers else None
     if adapt.speech is not None:

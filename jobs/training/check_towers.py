@@ -1,18 +1,15 @@
 """Towers of a training: the spec checked against their configurations, before weights are loaded; their digests."""
 
-from typing import Any
-
-from transformers import AutoConfig
-
 from embed.errors import SpecError
-from embed.model.towers.files import tower_digest, tower_place
+from embed.model.towers.files import tower_digest
+from embed.model.towers.pretrained import config_of
 from train.frozen.size import tower_shape
 from train.spec import TrainSpec
 
 
 def check_towers(spec: TrainSpec) -> None:
     """Raises SpecError where a tower cannot be had, or the declared dims are not its own, before weights are loaded."""
-    width, widest = text_config(spec).hidden_size, spec.encoder.dims[0]
+    width, widest = config_of(spec.encoder.text.name, "text tower").hidden_size, spec.encoder.dims[0]
     if widest != width:
         raise SpecError(
             f"encoder.dims begins with {widest}, and vectors of {spec.encoder.text.name} are {width} wide; begin with"
@@ -35,15 +32,6 @@ def check_towers(spec: TrainSpec) -> None:
             f"optimiser.batch = {spec.optimiser.batch} is less than a row for each of {spec.workers} workers; lower"
             " workers"
         )
-
-
-def text_config(spec: TrainSpec) -> Any:
-    """The text tower's configuration.  Raises SpecError where it cannot be loaded."""
-    name = spec.encoder.text.name
-    try:
-        return AutoConfig.from_pretrained(tower_place(name), trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise SpecError(f"text tower {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from None
 
 
 def tower_digests(spec: TrainSpec) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from safetensors.torch import save_file
 
-from embed.model.folder import fingerprints_of, read_spec
+from embed.model.handle import resolve_model
 from embed.model.weights import save_model
 from evaluate.measures.bootstrap import interval
 from jobs.training.teacher import AnyStrategy
@@ -44,7 +44,7 @@ def publish(spec: TrainSpec, strategy: AnyStrategy, ridge: Ridge | None, metrics
         save_file({name: value.half().contiguous() for name, value in ridge.state().items()}, output / RIDGE)
     (output / METRICS).unlink(missing_ok=True)
     save_model(strategy.model, output, card(spec, metrics), own_text=spec.strategy == "text")
-    prints = fingerprints_of(read_spec(str(output)), output)
+    prints = resolve_model(str(output)).fingerprints
     found = {**metrics, "space": prints.space, "encoder": prints.encoder}
     (output / METRICS).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return found

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from embed.model.folder import HybridSpec
+from embed.model.handle import resolve_model
 from embed.model.hybrid import save_hybrid
 from embed.model.weights import load_joint
 from evaluate.spec import EvaluateSpec
@@ -22,7 +23,7 @@ def shelf_in(folder: Path, tiny: Tiny) -> Path:
     """A model with its ridge, a hybrid of it, two duals, a model of other dims, a recogniser."""
     values = encoder_values(tiny)
     model_in(folder / "model", values)
-    width = load_joint(str(folder / "model")).speech.width  # type: ignore[union-attr]
+    width = load_joint(resolve_model(str(folder / "model"))).speech.width  # type: ignore[union-attr]
     weights = {"centre": torch.zeros(width), "scale": torch.ones(width)}
     weights |= {"weights": torch.randn(width, 32), "bias": torch.zeros(32)}
     save_file(weights, folder / "model" / RIDGE)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from embed.errors import InputError, SpecError
+from embed.model.handle import resolve_model
 from embed.model.hybrid import transcript_vectors
 from embed.model.weights import load_hybrid, load_joint
 from evaluate.models import load_models
@@ -26,14 +27,14 @@ def test_each_is_what_it_says(shelf: Path, clips: list[Clip]) -> None:
     found = speech_vectors(models, ALL, clips, "query")
     assert list(found) == ALL
     model, hybrid, waves = (
-        load_joint(str(shelf / "model")),
-        load_hybrid(shelf / "hybrid"),
+        load_joint(resolve_model(str(shelf / "model"))),
+        load_hybrid(resolve_model(str(shelf / "hybrid"))),
         [read_clip(one) for one in clips],
     )
     texts = [heard.texts for heard in hybrid.recogniser.transcribe(waves, hypotheses=2)]
     expected = {
         "late-fusion": model.encode(waves, "query"),
-        "dual": load_joint(str(shelf / "dual")).encode(waves, "query"),
+        "dual": load_joint(resolve_model(str(shelf / "dual"))).encode(waves, "query"),
         "cascade": transcript_vectors(model, texts, "query"),
         "hybrid": hybrid.encode(waves, "query"),
         "ceiling": model.encode(["a", "b", "c"], "query"),
@@ -60,7 +61,9 @@ def test_another_model_has_texts_of_its_own(shelf: Path, clips: list[Clip]) -> N
         speech_vectors(models, systems, clips, "query"),
         text_vectors(models, systems, ["a", "b"], "document"),
     )
-    assert spoken["other"] == pytest.approx(load_hybrid(shelf / "hybrid").encode(waves, "query"), abs=1e-4)
+    assert spoken["other"] == pytest.approx(
+        load_hybrid(resolve_model(str(shelf / "hybrid"))).encode(waves, "query"), abs=1e-4
+    )
     assert np.abs(np.asarray(spoken["other"]) - np.asarray(spoken["late-fusion"])).max() > 0.01
     assert texts["other"] == pytest.approx(models.model.encode(["a", "b"], "document"), abs=1e-4)  # of one space
     with pytest.raises(SpecError, match=r"has no dims \[8\]; set dims"):

@@ -8,19 +8,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from transformers import AutoConfig
-
 from embed.audio.decode import decode, probe
 from embed.encoder import SAMPLE_RATE
 from embed.errors import SpecError
 from embed.model.spec import EncoderSpec, SpeechTowerSpec
-from embed.model.towers.files import tower_place, why_not
-from embed.model.towers.speech_families import FAMILIES, UNBOUND_LONGEST_S, WHISPER_TAIL_S
+from embed.model.towers.pretrained import config_of
+from embed.model.towers.speech_families import Family, known_family
 from train.curate.clip import Clip
 from train.spec import FeatureSpec, ViewSpec
 
-MEL_STEP = SAMPLE_RATE // 100  # samples between two log-mel frames, of which two make a feature
-MEL_WINDOW = 400
 LENGTH_BYTES, SCALE_BYTES = 8, 4
 
 
@@ -39,22 +35,17 @@ class FeatureSize:
 class TowerShape:
     """What a speech tower's configuration says of its frames."""
 
-    family: str
+    family: type[Family]
+    config: Any
     width: int  # of the chosen layers together
-    longest_s: float
-    convolutions: tuple[tuple[int, int], ...]  # kernel and stride, of towers that hear the wave itself
+
+    @property
+    def longest_s(self) -> float:
+        return self.family.longest_of(self.config)
 
     def frames(self, samples: int) -> int:
         """Of a wave of so many samples at 16 kHz, before any are averaged; 1 at least."""
-        if self.family == "whisper":
-            found = (samples + int(WHISPER_TAIL_S * SAMPLE_RATE)) // MEL_STEP // 2
-        elif self.convolutions:
-            found = samples
-            for kernel, stride in self.convolutions:
-                found = (found - kernel) // stride + 1
-        else:
-            found = ((samples - MEL_WINDOW) // MEL_STEP + 1) // 2
-        return max(1, found)
+        return max(1, self.family.frames(self.config, samples))
 
 
 def feature_size(
@@ -102,21 +93,11 @@ def frame_pool(spec: EncoderSpec) -> int:
 @cache
 def tower_shape(spec: SpeechTowerSpec) -> TowerShape:
     """From the configuration alone.  Raises SpecError where the tower cannot be had or is of no known family."""
-    try:
-        config: Any = AutoConfig.from_pretrained(tower_place(spec.name), trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise SpecError(f"speech tower {spec.name!r} cannot be loaded: {why_not(error)}") from None
-    family: str = config.model_type
-    if family not in FAMILIES:
-        raise SpecError(f"speech tower {spec.name!r} is a {family}; this version reads {', '.join(FAMILIES)}")
-    longest_s = UNBOUND_LONGEST_S
-    convolutions: tuple[tuple[int, int], ...] = ()
-    if family == "whisper":
-        longest_s = config.max_source_positions / 50 - WHISPER_TAIL_S
-    elif hasattr(config, "conv_kernel"):
-        convolutions = tuple(zip(config.conv_kernel, config.conv_stride, strict=True))
+    what = "speech tower"
+    config = config_of(spec.name, what)
+    family = known_family(what, spec.name, config)
     layers = config.num_hidden_layers if spec.layers is None else len(spec.layers)
-    return TowerShape(family, config.hidden_size * layers, longest_s, convolutions)
+    return TowerShape(family, config, config.hidden_size * layers)
 
 
 def _widths(spec: EncoderSpec, features: FeatureSpec) -> tuple[int, int]:

@@ -5,12 +5,10 @@ Any Whisper, and any CTC model of a family that the speech tower knows, by name,
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
-from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForCTC, AutoModelForSpeechSeq2Seq, AutoTokenizer
-from transformers.utils import logging
 
 from embed.encoder import SAMPLE_RATE, SHORTEST_S, FloatArray
 from embed.errors import InputError, SpecError
@@ -18,9 +16,9 @@ from embed.model.recognition.ctc import CtcWords
 from embed.model.recognition.whisper import WhisperWords, Written
 from embed.model.spec import Precision
 from embed.model.towers.budget import out_of_memory
-from embed.model.towers.files import SAFELY, all_there, tower_place, why_not
 from embed.model.towers.precision import quicken, settled
-from embed.model.towers.speech_families import FAMILIES
+from embed.model.towers.pretrained import config_of, recogniser_model
+from embed.model.towers.speech_families import known_family
 
 # What is heard at once, padding included; on a CPU as much as its caches like.
 SECONDS_AT_ONCE = {"cpu": 120.0, "cuda": 960.0}
@@ -156,19 +154,10 @@ def _joined(parts: Sequence[Heard]) -> Heard:
 
 
 def _loaded(name: str, device: str, precision: Precision) -> Listener:
-    place = tower_place(name)
-    try:
-        logging.disable_progress_bar()  # Loading is no progress of the job that waits for it.
-        family: str = AutoConfig.from_pretrained(place).model_type
-        if family not in FAMILIES:
-            raise SpecError(f"speech recogniser {name!r} is a {family}; this version reads {', '.join(FAMILIES)}")
-        loader: Any = AutoModelForSpeechSeq2Seq if family == "whisper" else AutoModelForCTC
-        # A model without the layer that writes letters would write them at random.
-        model = all_there(name, *loader.from_pretrained(place, dtype=torch.float32, output_loading_info=True, **SAFELY))
-        tools = AutoFeatureExtractor.from_pretrained(place), AutoTokenizer.from_pretrained(place)
-    except (OSError, ValueError, TypeError) as error:  # the last of a tokenizer without its vocabulary
-        raise SpecError(f"speech recogniser {name!r} cannot be loaded: {why_not(error)}") from None
+    what = "speech recogniser"
+    family = known_family(what, name, config_of(name, what))
+    model, *tools = recogniser_model(name, by_letters=not family.has_decoder)
     model = model.to(device).eval().requires_grad_(False)
-    listener: Listener = (WhisperWords if family == "whisper" else CtcWords)(model, *tools)
+    listener: Listener = (WhisperWords if family.has_decoder else CtcWords)(model, *tools)
     quicken(model, settled(precision, device))
     return listener

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.model.recognition.beam import Beam
+from embed.model.towers.pretrained import decoded
 from embed.model.towers.speech_families import Whisper
 
 # Trained on 30 s, Whisper loops or stops early on much less: see evaluate/NOTES.md for what each length costs.
@@ -112,8 +113,7 @@ class WhisperWords:
         """Let the beam of each clip grow behind its prompt [B, P] until all have ended."""
         clips, ids, cache = list(range(len(beams))), prompt, None  # whose each row is
         while clips:
-            out = self.model.model.decoder(input_ids=ids, encoder_hidden_states=states, cache=cache, use_cache=True)
-            cache = out.cache
+            out, cache = decoded(self.model.model.decoder, ids, states, cache)
             chances = self._chances(self._logits(out), first=ids is prompt)
             rows, own, tokens = [], [], []
             for clip in dict.fromkeys(clips):

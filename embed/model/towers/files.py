@@ -5,16 +5,17 @@ a tower that has one is refused.
 """
 
 import json
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from embed.errors import InputError, SpecError
-from embed.identity import digest, file_sha256
+from embed.errors import SpecError
+from embed.identity import digest
 from embed.model.packaged.resolve import resolve
+from embed.model.towers.digests import file_digest
 
 # For every `from_pretrained` of weights: no pickles, no code that comes along.
 SAFELY: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False}
+CONFIG = "config.json"
 ADAPTER = "adapter_config.json"
 # What defines a tower's vectors, of the files that a checkpoint holds.
 TOWER_FILES = ("*.safetensors", "tokenizer.json", "vocab.json", "merges.txt", "sentencepiece.bpe.model")
@@ -51,28 +52,21 @@ def why_not(error: Exception) -> str:
 
 def tower_digest(name: str) -> str:
     """Of a tower's weights, tokenizer and configuration, as the files on this disk."""
-    from transformers.utils import cached_file  # half a second: for who asks
-
-    config = cached_file(str(resolve(name)), "config.json")
-    if config is None:
-        raise SpecError(f"tower {name!r} has no config.json")
-    folder = Path(config).parent
-    values = json.loads(Path(config).read_text(encoding="utf-8"))
+    config = _config_of(name)
+    values = json.loads(config.read_text(encoding="utf-8"))
     kept = {key: value for key, value in values.items() if key not in CONFIG_NOISE}
-    files = sorted({path for pattern in TOWER_FILES for path in folder.glob(pattern)})
+    files = sorted({path for pattern in TOWER_FILES for path in config.parent.glob(pattern)})
     return digest("tower", kept, [[path.name, file_digest(path)] for path in files]).hex()
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file.  Raises InputError where it cannot be read."""
-    try:
-        found = path.stat()
-        return _digest_of(path, found.st_size, found.st_mtime_ns, found.st_ino)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); copy the model's folder again, whole") from None
+def _config_of(name: str) -> Path:
+    """The tower's config.json; a tower that is no folder here is asked of the hub's cache, or of the hub."""
+    folder = Path(resolve(name))
+    if (folder / CONFIG).is_file():
+        return folder / CONFIG
+    from transformers.utils import cached_file  # seconds: for who asks
 
-
-@lru_cache(maxsize=1024)
-def _digest_of(path: Path, *_: int) -> str:
-    """Kept while the file is the one that was read: towers are gigabytes, and are asked for again and again."""
-    return file_sha256(path)
+    config = cached_file(str(folder), CONFIG)
+    if config is None:
+        raise SpecError(f"tower {name!r} has no {CONFIG}")
+    return Path(config)

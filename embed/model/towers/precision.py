@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from embed.model.spec import Precision
-from embed.model.towers.attention import attend_in_blocks
 from embed.model.towers.packed import pack
 
 # Of torch.cpu.get_capabilities; without one of them bfloat16 is emulated, which is slower than float32.
@@ -39,6 +38,8 @@ def quicken(tower: Any, precision: Literal["float32", "bfloat16"]) -> None:
     if precision == "bfloat16":
         nn.Module.to(tower, torch.bfloat16)
         if on_cpu:
+            from embed.model.towers.attention import attend_in_blocks  # transformers takes seconds to import
+
             attend_in_blocks(tower)
     if on_cpu:
         pack(tower)

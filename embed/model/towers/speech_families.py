@@ -1,4 +1,6 @@
-"""What each family of speech towers wants done: a clip by itself to features, a masked batch of those to layers.
+"""Families of speech towers: how each turns a clip into features, and a masked batch of those into layers.
+
+All that differs from one architecture to the next is a `Family` here, so that adding one touches this file alone.
 
 Shapes: B batch, T frames (50 a second), C a feature's width, H the tower's; features [B, T, C], mask [B, T], True
 where a clip has a frame.  A clip's features are made alone, since each family scales a clip by itself.
@@ -10,26 +12,52 @@ where a clip has a frame.  A clip's features are made alone, since each family s
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from embed.encoder import SAMPLE_RATE, FloatArray
+from embed.errors import SpecError
+from embed.model.plain.checkpoint import read_json
+from embed.model.plain.log_mel import plain_log_mel
+from embed.model.plain.whisper import plain_whisper
 
 # Whisper was trained on 30 s with silence behind the words; a little of it keeps the last word whole.
 WHISPER_TAIL_S = 0.3
 # For towers without a position table: attention is quadratic, and nothing longer was in training.
 UNBOUND_LONGEST_S = 60.0
+MEL_STEP, MEL_WINDOW = SAMPLE_RATE // 100, 400  # samples of log-mel frames, of which two make a feature
 
 
 class Family(Protocol):
-    """How one architecture is run, over a model and a feature extractor that it does not own."""
+    """How one architecture is run, over a tower and a feature extractor that it does not own."""
+
+    has_decoder: ClassVar[bool]  # it writes text token by token; the others, if at all, a letter a frame
+
+    def __init__(self, tower: Any, extractor: Any) -> None: ...
+
+    @staticmethod
+    def tower(model: Any) -> Any:
+        """The part of a checkpoint's model that encodes speech."""
+
+    @staticmethod
+    def longest_of(config: Any) -> float:
+        """The longest wave that a tower so configured can take in one go, in seconds."""
+
+    @staticmethod
+    def frames(config: Any, samples: int) -> int:
+        """Of a wave of so many samples at 16 kHz; below 1 for one that is too short."""
+
+    @staticmethod
+    def plain(folder: Path) -> tuple[Any, Any] | None:
+        """Model and extractor of a checkpoint's folder by `embed.model.plain`, where that has them."""
 
     @property
     def longest_s(self) -> float:
-        """The longest wave it can take in one go, in seconds."""
+        """As `longest_of`, of this tower."""
 
     def features(self, wave: FloatArray) -> Tensor:
         """[T, C] of one clip, on whichever device is convenient."""
@@ -41,13 +69,33 @@ class Family(Protocol):
 class Whisper:
     """Log-mel frames, two to a feature, as the second convolution's stride will have them."""
 
-    def __init__(self, encoder: Any, extractor: Any) -> None:
-        self.encoder = encoder
+    has_decoder: ClassVar[bool] = True
+
+    def __init__(self, tower: Any, extractor: Any) -> None:
+        self.encoder = tower
         self.extractor = extractor
+
+    @staticmethod
+    def tower(model: Any) -> Any:
+        return model.encoder
+
+    @staticmethod
+    def longest_of(config: Any) -> float:
+        return float(config.max_source_positions) / 50 - WHISPER_TAIL_S
+
+    @staticmethod
+    def frames(config: Any, samples: int) -> int:
+        return (samples + int(WHISPER_TAIL_S * SAMPLE_RATE)) // MEL_STEP // 2
+
+    @staticmethod
+    def plain(folder: Path) -> tuple[Any, Any] | None:
+        extractor = plain_log_mel(folder)
+        model = None if extractor is None else plain_whisper(folder)
+        return None if model is None else (model, extractor)
 
     @property
     def longest_s(self) -> float:
-        return float(self.encoder.config.max_source_positions) / 50 - WHISPER_TAIL_S
+        return self.longest_of(self.encoder.config)
 
     def features(self, wave: FloatArray) -> Tensor:
         tail = np.zeros(int(WHISPER_TAIL_S * SAMPLE_RATE), dtype=np.float32)
@@ -77,14 +125,37 @@ class Whisper:
         return states
 
 
-class Waves:
-    """HuBERT and its kin: the wave itself through strided convolutions, then a transformer."""
+class _Unbound:
+    """A tower without a position table, whose model is all encoder; written by `transformers` alone."""
 
+    has_decoder: ClassVar[bool] = False
     longest_s = UNBOUND_LONGEST_S
 
-    def __init__(self, model: Any, extractor: Any) -> None:
-        self.model = model
+    def __init__(self, tower: Any, extractor: Any) -> None:
+        self.model = tower
         self.extractor = extractor
+
+    @staticmethod
+    def tower(model: Any) -> Any:
+        return model
+
+    @staticmethod
+    def longest_of(config: Any) -> float:
+        return UNBOUND_LONGEST_S
+
+    @staticmethod
+    def plain(folder: Path) -> tuple[Any, Any] | None:
+        return None
+
+
+class Waves(_Unbound):
+    """HuBERT and its kin: the wave itself through strided convolutions, then a transformer."""
+
+    @staticmethod
+    def frames(config: Any, samples: int) -> int:
+        for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+            samples = (samples - kernel) // stride + 1
+        return samples
 
     def features(self, wave: FloatArray) -> Tensor:
         values = self.extractor(wave, sampling_rate=SAMPLE_RATE, padding=False)["input_values"][0]
@@ -105,14 +176,12 @@ class Waves:
             return _transformed(self.model, features, mask)
 
 
-class Spectra:
+class Spectra(_Unbound):
     """w2v-BERT: log-mel frames of 80, each bin scaled over the clip, two to a feature; then conformer blocks."""
 
-    longest_s = UNBOUND_LONGEST_S
-
-    def __init__(self, model: Any, extractor: Any) -> None:
-        self.model = model
-        self.extractor = extractor
+    @staticmethod
+    def frames(config: Any, samples: int) -> int:
+        return ((samples - MEL_WINDOW) // MEL_STEP + 1) // 2
 
     def features(self, wave: FloatArray) -> Tensor:
         # Unpadded: a last odd frame is dropped, where padding would make a feature of it that the mask then drops.
@@ -124,13 +193,28 @@ class Spectra:
 
 
 # By the `model_type` of a checkpoint's configuration.
-FAMILIES: dict[str, Callable[[Any, Any], Family]] = {
+FAMILIES: dict[str, type[Family]] = {
     "whisper": Whisper,
     "hubert": Waves,
     "wav2vec2": Waves,
     "wavlm": Waves,
     "wav2vec2-bert": Spectra,
 }
+
+
+def known_family(what: str, name: str, config: Any) -> type[Family]:
+    """The family of a checkpoint's configuration.  SpecError, which calls it `what`, for one that is not here."""
+    family: str = config.model_type
+    if family not in FAMILIES:
+        raise SpecError(f"{what} {name!r} is a {family}; this version reads {', '.join(FAMILIES)}")
+    return FAMILIES[family]
+
+
+def plain_tower(folder: Path) -> tuple[Any, Any] | None:
+    """Model and extractor of a checkpoint's folder without `transformers`; None where that has to load it."""
+    config = read_json(folder / "config.json") or {}
+    family = FAMILIES.get(str(config.get("model_type")))
+    return None if family is None else family.plain(folder)
 
 
 def _transformed(model: Any, features: Tensor, mask: Tensor) -> list[Tensor]:

@@ -14,6 +14,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from embed.encoder import SAMPLE_RATE
+from embed.model.handle import resolve_model
 from embed.model.weights import load_model
 from evaluate.bench.embed.samples import texts, waves
 from evaluate.bench.embed.text import GRID, sentence_transformers, tower
@@ -55,10 +56,10 @@ def _text_rows(n: int) -> list[Row]:
 
 def _speech_rows(n: int) -> list[Row]:
     some, _ = waves(n)
-    model = load_model("demo", "cuda", "bfloat16")
+    model = load_model(resolve_model("demo"), "cuda", "bfloat16")
     audio_s = sum(len(wave) for wave in some) / SAMPLE_RATE
     what = f"{n} recordings to vectors on a GPU, bfloat16"
-    exact = load_model("demo", "cuda")
+    exact = load_model(resolve_model("demo"), "cuda")
     ours = audio_s / seconds(lambda: model.encode(some, "document"))
     theirs = audio_s / seconds(lambda: exact.encode(some, "document"))
     return [

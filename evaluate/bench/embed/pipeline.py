@@ -21,6 +21,7 @@ import soundfile
 from embed.archive.manifest import list_assets
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import DataUnavailable
+from embed.model.handle import resolve_model
 from embed.model.weights import load_model
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import words_of
@@ -92,13 +93,14 @@ def pipeline(spec: EmbedSpec, workers: int) -> float:
 
 def alone(spec: EmbedSpec) -> float:
     """Pace of encoding what was cut before, unit by unit as the pipeline does, in this process."""
-    words = words_of(spec.model)
+    model = resolve_model(spec.model)
+    words = words_of(model.spec.text.name)
     cutting = Cutting(spec.segment, spec.passage, words.digest)
     units = plan_units(list_assets(spec.inputs), cutting)
     stage = cut_stage(cutting, words)
     cuts = [stage.run(units.slice(place, 1)) for place in range(min(units.num_rows, 3))]
     with one_thread():
-        encode = EncodeUnits(load_model(spec.model, "cpu", spec.precision), lambda *_: None)
+        encode = EncodeUnits(load_model(model, "cpu", spec.precision), lambda *_: None)
         encode(cuts[0])
         began = time.monotonic()
         for cut in cuts:

@@ -13,6 +13,7 @@ import torch
 from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
 
 from embed.encoder import SAMPLE_RATE, FloatArray
+from embed.model.handle import resolve_model
 from embed.model.joint import SECONDS_BUDGET
 from embed.model.spec import SpeechTowerSpec
 from embed.model.towers.budget import by_budget
@@ -81,7 +82,7 @@ def hubert_rows(some: Sequence[FloatArray], audio_s: float, what: str) -> list[R
 def vector_rows(some: Sequence[FloatArray], audio_s: float, what: str) -> list[Row]:
     """The demo model in both precisions: its speed and its drift."""
     best = settled("auto", "cpu")
-    quick, exact = load_model("demo", precision=best), load_model("demo")
+    quick, exact = load_model(resolve_model("demo"), precision=best), load_model(resolve_model("demo"))
     near = cosines(quick.encode(some, "document"), exact.encode(some, "document"))
     spent = interleaved(
         {"ours": lambda: quick.encode(some, "document"), "float32": lambda: exact.encode(some, "document")}, ROUNDS

@@ -21,6 +21,7 @@ from tokenizers import Tokenizer
 from embed.encoder import FloatArray, Role
 from embed.errors import DataUnavailable
 from embed.identity import file_sha256
+from embed.model.handle import resolve_model
 from embed.model.weights import load_model
 from embed.storage.cache import cache_folder
 from evaluate.bench.index.passages import FEW, MORE, passages, spans
@@ -99,7 +100,7 @@ def part_path(name: str, key: str, texts: Sequence[str], role: Role) -> Path:
 
 def transformer() -> Source:
     """The demo encoder in the precision of its own searches."""
-    model = load_model("demo", precision="bfloat16")
+    model = load_model(resolve_model("demo"), precision="bfloat16")
 
     def encode(texts: Sequence[str], role: Role) -> FloatArray:
         return np.asarray(model.encode(texts, role), np.float32)

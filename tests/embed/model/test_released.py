@@ -9,6 +9,7 @@ import pytest
 from embed.encoder import Batch, truncate
 from embed.errors import DataUnavailable
 from embed.model.folder import CARD, RELEASED
+from embed.model.handle import resolve_model
 from embed.model.joint import JointEncoder
 from embed.model.weights import load_joint
 from embed.storage.cache import cache_folder
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.data
 
 @pytest.fixture(scope="module")
 def model() -> JointEncoder:
-    return load_joint("demo")
+    return load_joint(resolve_model("demo"))
 
 
 @pytest.fixture(scope="module")

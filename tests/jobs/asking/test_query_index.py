@@ -14,7 +14,7 @@ from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import FingerprintMismatch, InputError, SpecError
 from embed.identity import digest
 from embed.model import weights as directory
-from embed.model.folder import fingerprints_of, read_spec
+from embed.model.handle import resolve_model
 from embed.model.weights import load_model
 from embed.storage.store import join, write_bytes
 from embed.tables import rows
@@ -39,7 +39,7 @@ def tone(hz: float, seconds: float = 1.0) -> FloatArray:
 @pytest.fixture(scope="module")
 def index(tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """An index whose documents are the questions themselves, so that each must find its own first."""
-    encoder = load_model(tiny_model)
+    encoder = load_model(resolve_model(tiny_model))
     prints = encoder.fingerprints
     vectors = np.concatenate([encoder.encode(TEXTS, "query"), encoder.encode([tone(440)], "query")])
     table = pa.Table.from_pylist(
@@ -191,7 +191,7 @@ def test_another_space_is_refused_before_a_tower_is_loaded(
     monkeypatch.setattr(directory, "load_model", None)
     with pytest.raises(FingerprintMismatch) as caught:
         _asked(index, text="rice", model=other)
-    assert f"model {other!r} is in space {fingerprints_of(read_spec(other), Path(other)).space}" in str(caught.value)
+    assert f"model {other!r} is in space {resolve_model(other).fingerprints.space}" in str(caught.value)
     assert "ask with the model that embedded data/vectors (`deglu query --model`)" in str(caught.value)
 
 

@@ -17,6 +17,7 @@ from embed.dataset.log import versions
 from embed.dataset.runs import begin_run, newest_runs, write_run
 from embed.dataset.staging import staged
 from embed.errors import InputError, SpecError
+from embed.model.handle import resolve_model
 from embed.model.weights import load_model
 from embed.stages import Stage
 from embed.storage.store import join, write_bytes
@@ -64,7 +65,7 @@ def test_every_good_file_has_rows_with_the_models_vectors(embedded: Embedded, ti
     assert len(set(rows["segment_id"].to_pylist())) == rows.num_rows == embedded.report.version.rows
     texts = rows.filter(pa.compute.equal(rows["modality"], "text"))
     assert sorted(texts["text"].to_pylist()) == sorted([*SENTENCES, *SENTENCES[:2]])
-    expected = load_model(tiny_model).encode(texts["text"].to_pylist(), "document")
+    expected = load_model(resolve_model(tiny_model)).encode(texts["text"].to_pylist(), "document")
     np.testing.assert_allclose(np.asarray(texts["vector"].to_pylist(), np.float32), expected, atol=1e-3)
     speech = rows.filter(pa.compute.equal(rows["modality"], "speech")).to_pylist()
     for container in ("wav", "flac", "ogg", "mp3"):  # two stretches of speech, around a second of silence

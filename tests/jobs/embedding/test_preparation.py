@@ -26,7 +26,7 @@ def test_the_work_is_known_before_the_output_is_begun(folder: Path, tmp_path: Pa
     assert (work.assets.num_rows, work.left.units, note) == (2, 2, "")
     assert not (tmp_path / "out").exists()
     job = prepared.job()
-    assert (job.number, job.dims) == (1, prepared.model.dims)
+    assert (job.number, job.dims) == (1, prepared.model.spec.dims)
     assert prepared.job() == job
 
 
@@ -41,7 +41,8 @@ def test_another_spec_is_noted_and_refused(folder: Path, tmp_path: Path, tiny_mo
 
 def test_a_model_of_text_alone_refuses_speech(folder: Path, tmp_path: Path, tiny_model: str) -> None:
     prepared = prepare(spec_of(folder, tmp_path / "out", tiny_model))
-    text_alone = replace(prepared, model=prepared.model.model_copy(update={"speech": None}))
+    model = prepared.model
+    text_alone = replace(prepared, model=replace(model, spec=model.spec.model_copy(update={"speech": None})))
     with pytest.raises(SpecError, match="encodes text alone, and the inputs hold speech; choose another model"):
         text_alone.list_inputs(Silent())
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from embed.encoder import SAMPLE_RATE, FloatArray
+from embed.model.handle import resolve_model
 from embed.model.spec import SpeechTowerSpec
 from embed.model.towers.precision import has_bfloat16, quicken, settled
 from embed.model.towers.speech import SpeechTower
@@ -51,9 +52,9 @@ def test_frames_are_near_those_of_the_plain_tower(tiny: Tiny, kind: str, precisi
 
 
 def test_a_model_is_loaded_in_the_precision_asked_for(tiny_model: str) -> None:
-    plain, quick = load_model(tiny_model), load_model(tiny_model, precision="bfloat16")
+    plain, quick = load_model(resolve_model(tiny_model)), load_model(resolve_model(tiny_model), precision="bfloat16")
     assert (plain.precision, quick.precision) == ("float32", "bfloat16")
-    assert load_model(tiny_model, precision="auto").precision == settled("auto", "cpu")
+    assert load_model(resolve_model(tiny_model), precision="auto").precision == settled("auto", "cpu")
     texts = ["rain", "the price of rice is not what it was", "goal"]
     for batch in (texts, noise(0.4, 1.1, 0.7)):
         want, got = plain.encode(batch, "document"), quick.encode(batch, "document")

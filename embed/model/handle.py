@@ -1,0 +1,62 @@
+"""A model resolved once, at the door: what is below takes the handle, never the name.
+
+Read from the model's folder without its weights being loaded, so that planning and driving load no torch.  On another
+machine the folder may be elsewhere: workers get `lasting_name`, and resolve it once where they are.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from embed.encoder import Fingerprints
+from embed.model.folder import (
+    RELEASED,
+    HybridSpec,
+    fingerprints_of,
+    grounded,
+    hybrid_fingerprints,
+    inner_model,
+    is_hybrid,
+    model_folder,
+    read_hybrid,
+    spec_in,
+)
+from embed.model.spec import EncoderSpec
+
+
+@dataclass(frozen=True)
+class ModelHandle:
+    """A model's place, its settings, and who it is."""
+
+    name: str  # as it was given
+    folder: Path
+    spec: EncoderSpec  # towers named so that they are found; a hybrid's is that of its model
+    fingerprints: Fingerprints
+    hybrid: HybridSpec | None = None
+    inner: "ModelHandle | None" = None  # the model that a hybrid goes with
+
+    @property
+    def lasting_name(self) -> str:
+        """A released model's name, else the folder's absolute path: good from any working directory."""
+        return self.name if self.folder == RELEASED / self.name else str(self.folder.absolute())
+
+    @property
+    def plain(self) -> "ModelHandle":
+        """The model itself, without a recogniser."""
+        return self.inner or self
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it encodes speech."""
+        return self.spec.speech is not None
+
+
+def resolve_model(name: str) -> ModelHandle:
+    """A released model (`demo`) or a folder's, each of its files read once.  Raises SpecError, InputError."""
+    folder = model_folder(name)
+    if not is_hybrid(folder):
+        spec = grounded(spec_in(folder), folder)
+        return ModelHandle(name, folder, spec, fingerprints_of(spec, folder))
+    hybrid = read_hybrid(folder)
+    inner = resolve_model(inner_model(folder, hybrid))
+    prints = hybrid_fingerprints(folder, hybrid, inner.fingerprints)
+    return ModelHandle(name, folder, inner.spec, prints, hybrid, inner)
