@@ -22,15 +22,20 @@ from embed.errors import (
 from embed.installation import check_packages
 
 if TYPE_CHECKING:
+    from embed.audio.questions import decoder_for
     from embed.dataset.vectors import open_dataset
-    from embed.model.weights import load_model as load_encoder
+    from embed.model.weights import load_encoder
     from embed.spec import EmbedSpec
-    from evaluate.spec import EvaluateSpec
+    from evaluate.spec import MeasureSpec
+    from evaluate.tasks import evaluate
+    from index.ask.answers import ask
+    from index.ask.questions import Question
     from index.ask.searcher import open_index
+    from index.contracts import SearchRequest
+    from index.filter import parse_where
     from index.spec import IndexSpec
     from jobs.cluster.submit_job import submit_job as submit
     from jobs.embedding.embed_archive import embed_archive as embed
-    from jobs.evaluation.evaluate_model import evaluate_model as evaluate
     from jobs.indexing.build_index import build_index
 
 __all__ = [
@@ -38,34 +43,44 @@ __all__ = [
     "DataUnavailable",
     "DegluError",
     "EmbedSpec",
-    "EvaluateSpec",
     "FingerprintMismatch",
     "IndexSpec",
     "InputError",
+    "MeasureSpec",
+    "Question",
+    "SearchRequest",
     "SpecError",
     "StorageError",
     "UnsupportedFormat",
     "WorkLeftUndone",
+    "ask",
     "build_index",
+    "decoder_for",
     "embed",
     "evaluate",
     "load_encoder",
     "open_dataset",
     "open_index",
+    "parse_where",
     "submit",
 ]
 
 # Where a name is defined; imported when it is first asked for.
 _HOMES = {
     "EmbedSpec": "embed.spec:EmbedSpec",
-    "EvaluateSpec": "evaluate.spec:EvaluateSpec",
     "IndexSpec": "index.spec:IndexSpec",
+    "MeasureSpec": "evaluate.spec:MeasureSpec",
+    "Question": "index.ask.questions:Question",
+    "SearchRequest": "index.contracts:SearchRequest",
+    "ask": "index.ask.answers:ask",
     "build_index": "jobs.indexing.build_index:build_index",
+    "decoder_for": "embed.audio.questions:decoder_for",
     "embed": "jobs.embedding.embed_archive:embed_archive",
-    "evaluate": "jobs.evaluation.evaluate_model:evaluate_model",
-    "load_encoder": "embed.model.weights:load_model",
+    "evaluate": "evaluate.tasks:evaluate",
+    "load_encoder": "embed.model.weights:load_encoder",
     "open_dataset": "embed.dataset.vectors:open_dataset",
     "open_index": "index.ask.searcher:open_index",
+    "parse_where": "index.filter:parse_where",
     "submit": "jobs.cluster.submit_job:submit_job",
 }
 

@@ -13,38 +13,97 @@ DegluError                1
 
 
 class DegluError(Exception):
-    """Base of all; its text is one line that names the thing and the cure."""
+    """Base of all; its text is one line that names the thing and the cure.
+
+    >>> import deglu
+    >>> try:
+    ...     deglu.open_index("nowhere")
+    ... except deglu.DegluError as error:
+    ...     error.exit_code
+    1
+    """
 
     exit_code = 1
 
 
 class SpecError(DegluError):
+    """A spec, a request or a command line is wrong; the text names the field, its value and the cure.
+
+    >>> import deglu
+    >>> deglu.SearchRequest(k=0)
+    Traceback (most recent call last):
+    embed.errors.SpecError: k = 0: must be at least 1
+    """
+
     exit_code = 2
 
 
 class InputError(DegluError):
-    pass
+    """Something to be read is missing, empty, damaged or unsupported; the text names it.
+
+    >>> import deglu
+    >>> deglu.open_dataset("/nowhere")
+    Traceback (most recent call last):
+    embed.errors.InputError: /nowhere: no version is published here; run `deglu embed` to its end or check the address
+    """
 
 
 class UnsupportedFormat(InputError):
-    pass
+    """No reader knows this container or format.
+
+    >>> import deglu
+    >>> decode = deglu.decoder_for(deglu.load_encoder("model"))
+    >>> try:
+    ...     decode("archive/notes.txt")
+    ... except deglu.UnsupportedFormat as error:
+    ...     "notes.txt" in str(error)
+    True
+    """
 
 
 class StorageError(DegluError):
-    pass
+    """A bucket or folder cannot be read or written, or a file on it is damaged.
+
+    >>> import deglu
+    >>> issubclass(deglu.AlreadyPublished, deglu.StorageError)
+    True
+    """
 
 
 class AlreadyPublished(StorageError):
-    pass
+    """Another writer published this version first; run the command again.
+
+    >>> import deglu
+    >>> deglu.AlreadyPublished.exit_code
+    1
+    """
 
 
 class FingerprintMismatch(DegluError):
-    pass
+    """Vectors, index and query were not made by the same encoder.
+
+    >>> import deglu
+    >>> try:
+    ...     deglu.open_index("build/index", space="of another model")
+    ... except deglu.FingerprintMismatch as error:
+    ...     "of another model" in str(error)
+    True
+    """
 
 
 class DataUnavailable(DegluError):
-    pass
+    """Installable data or weights cannot be had on this machine.
+
+    >>> import deglu
+    >>> deglu.DataUnavailable.exit_code
+    1
+    """
 
 
 class WorkLeftUndone(DegluError):
-    pass
+    """A job ended with units that are neither embedded, failed nor skipped; the same command goes on from there.
+
+    >>> import deglu
+    >>> deglu.WorkLeftUndone.exit_code
+    1
+    """

@@ -22,7 +22,13 @@ class Rates(Spec):
 
 
 class EmbedSpec(Spec):
-    """One archive or corpus, or several, into one vectors dataset."""
+    """One archive or corpus, or several, into one vectors dataset.
+
+    >>> import deglu
+    >>> spec = deglu.EmbedSpec(inputs=[{"url": "archive"}], output="build/vectors", model="model")
+    >>> spec.segment.mode, spec.workers
+    ('hybrid', 1)
+    """
 
     inputs: tuple[InputSpec, ...] = Field(min_length=1, description="Files and folders, local or s3://")
     output: str = speed_only(..., "Url of the vectors dataset: a folder or s3://bucket/prefix", min_length=1)

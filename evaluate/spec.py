@@ -64,7 +64,13 @@ class RecogniserSpec(Spec):
 
 
 class MeasureSpec(Spec):
-    """All tasks for one model and the systems next to it."""
+    """All tasks for one model and the systems next to it.
+
+    >>> import deglu
+    >>> task = {"source": "asterisk", "speech_lang": "fr", "text_lang": "en"}
+    >>> deglu.MeasureSpec(model="demo", tasks=[task]).tasks[0].name
+    'asterisk dev fr->en'
+    """
 
     model: str = Field(min_length=1, description="a model by name, or its folder")
     tasks: tuple[TaskSpec, ...] = Field(min_length=1)

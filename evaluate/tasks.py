@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from embed.errors import InputError
-from embed.model.folder import fingerprints_of, model_folder, read_spec
+from embed.model.handle import resolve_model
 from embed.storage.cache import cache_folder
 from evaluate.measures.quality import evaluate_task
 from evaluate.models import Models, load_models
@@ -27,6 +27,13 @@ def evaluate(spec: MeasureSpec, done: Callable[[Task], object] = lambda task: No
     """Every task of the spec for every system; `done` is called after each task.
 
     Raises SpecError or InputError with the cure, DataUnavailable where a source cannot be had on this machine.
+
+    >>> import deglu
+    >>> task = {"source": "asterisk", "speech_lang": "fr", "text_lang": "en"}
+    >>> spec = deglu.MeasureSpec(model="model", tasks=[task], systems=["late-fusion", "ceiling"])
+    >>> report = deglu.evaluate(spec)
+    >>> [one.name for one in report.tasks], [system.name for system in report.tasks[0].systems]
+    (['asterisk dev fr->en'], ['late-fusion', 'ceiling'])
     """
     models = load_models(spec)
     tasks = []
@@ -86,7 +93,7 @@ def _key(clip: Clip, lang: str) -> str:
 
 
 def _about(spec: MeasureSpec) -> dict[str, str]:
-    prints = fingerprints_of(read_spec(spec.model), model_folder(spec.model))
+    prints = resolve_model(spec.model).fingerprints
     return {
         "model": spec.model,
         "space": prints.space,

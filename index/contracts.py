@@ -39,6 +39,10 @@ class SearchRequest:
 
     With neither recall nor budget_ms, the recall of the index's spec.
     Raises SpecError naming the field that no index could serve.
+
+    >>> import deglu
+    >>> deglu.SearchRequest(k=5, recall=0.999, where=deglu.parse_where("lang = 'wo' and start_s < 3600")).modality
+    'any'
     """
 
     k: int = 10

@@ -88,6 +88,10 @@ def parse_where(text: str, schema: pa.Schema = PROVENANCE) -> Where:
     """Reads a filter over the columns of `schema`.
 
     Raises InputError naming the part that is not of the language (see the module).
+
+    >>> import deglu
+    >>> deglu.parse_where("lang = 'wo' and start_s < 3600").text
+    "lang = 'wo' and start_s < 3600"
     """
     return Where(text, _read(text, schema)[1], schema)
 

@@ -32,7 +32,15 @@ PART_ROWS = 65_536
 
 
 def open_dataset(url: str, version: int | None = None) -> "VectorsDataset":
-    """A published version, the newest unless `version` says.  Raises InputError where there is none."""
+    """A published version, the newest unless `version` says.  Raises InputError where there is none.
+
+    >>> import deglu
+    >>> dataset = deglu.open_dataset("build/vectors")
+    >>> dataset.info.number, dataset.info.dims
+    (1, (32, 16, 8))
+    >>> dataset.table(["uri", "vector"]).num_rows == dataset.info.rows
+    True
+    """
     url = absolute(url)
     if version is not None:
         return VectorsDataset(url, read_version(url, version))

@@ -31,7 +31,7 @@ from embed.model.folder import (
     files_of,
     recogniser_of,
 )
-from embed.model.handle import ModelHandle
+from embed.model.handle import ModelHandle, resolve_model
 from embed.model.hybrid import HybridEncoder
 from embed.model.joint import JointEncoder
 from embed.model.spec import AdaptSpec, EncoderSpec, Precision
@@ -43,6 +43,22 @@ LARGEST_HALF = 65_504.0
 # What a name may stand for.
 Model = JointEncoder | HybridEncoder
 WHOLE = "copy the model's folder again, whole, or train it again"
+
+
+def load_encoder(name: str, device: str = "cpu", precision: Precision = "float32") -> Model:
+    """A released model (`demo`) or the model in a folder, by name, ready to encode speech and text.
+
+    device     a torch device: cpu, cuda, cuda:1
+    precision  of the towers: float32, bfloat16, or auto for bfloat16 where the hardware has it
+
+    Raises SpecError or InputError, naming the file and the cure.
+
+    >>> import deglu
+    >>> encoder = deglu.load_encoder("model")
+    >>> encoder.encode(["the price of rice"], role="query").shape
+    (1, 32)
+    """
+    return load_model(resolve_model(name), device, precision)
 
 
 def load_model(

@@ -58,6 +58,14 @@ def ask(
 
     Raises FingerprintMismatch where encoder and index are not of one space, SpecError and InputError as
     `index.ask.questions.encoded` and `index.contracts.Searcher.search` do.
+
+    >>> import deglu
+    >>> index, encoder = deglu.open_index("build/index"), deglu.load_encoder("model")
+    >>> questions = [deglu.Question(text="the price of rice"), deglu.Question(audio="archive/voice.wav")]
+    >>> request = deglu.SearchRequest(k=3, modality="text")
+    >>> found = deglu.ask(index, encoder, questions, request, deglu.decoder_for(encoder))
+    >>> len(found.lists), {answer.modality for answer in found.lists[0]}
+    (2, {'text'})
     """
     if encoder is not None:
         check_space(index.url, index.manifest, encoder.fingerprints.space)

@@ -27,6 +27,10 @@ class Question:
     audio   url of a recording, for which a decoder is needed
     speech  the samples of a recording: float32 [n] at 16 kHz
     vector  [D]: encoded already, as a query of the index's space
+
+    >>> import deglu
+    >>> deglu.Question(text="the price of rice").kind
+    'text'
     """
 
     text: str | None = None

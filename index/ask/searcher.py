@@ -121,6 +121,11 @@ def open_index(
     device  auto: a graphics card where faiss has one and the rows fit it; cpu or gpu: that; None: as its spec says
 
     Raises InputError where there is no index, StorageError for damaged files, FingerprintMismatch.
+
+    >>> import deglu
+    >>> index = deglu.open_index("build/index")
+    >>> index.dims
+    (32, 16, 8)
     """
     url = url.rstrip("/")
     manifest, opened = open_version(url, version, verify, device, lambda manifest: check_space(url, manifest, space))

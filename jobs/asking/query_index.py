@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from embed.audio.questions import decoder_for
 from embed.model.handle import ModelHandle, resolve_model
 from index.ask.answers import Answer, Answers, as_json, ask
 from index.ask.questions import Question, check_kinds, questions_of
@@ -14,7 +15,6 @@ from index.ask.searcher import Index, check_dim, check_space, open_index
 from index.contracts import SearchRequest
 from index.parts.artifact import Manifest, read_manifest
 from jobs.asking.answers_table import as_table
-from jobs.asking.recorded_questions import decoder_for
 from jobs.asking.search_costs import costs_of, costs_text
 from jobs.command.terminal import drawn
 

@@ -44,6 +44,11 @@ def submit_job(
 
     Raises SpecError where the spec is not readable or a variable may not travel, DegluError where the cluster is
     out of reach, refuses the token or the job.
+
+    >>> import deglu
+    >>> deglu.submit("embed", "missing.yaml", "http://head:8265")
+    Traceback (most recent call last):
+    embed.errors.SpecError: missing.yaml: no such spec file; the ready ones are in deploy/specs/
     """
     environment = travelling(env_names)
     read_yaml(spec_path)

@@ -34,6 +34,12 @@ def embed_archive(
 
     Raises InputError where nothing is found, SpecError where the output was begun differently (unless
     `new_version`), WorkLeftUndone naming the units that no attempt could finish, or that too many assets failed.
+
+    >>> import deglu
+    >>> spec = deglu.EmbedSpec(inputs=[{"url": "archive"}], output="build/vectors", model="model")
+    >>> report = deglu.embed(spec)  # starts Ray on this machine, where none runs
+    >>> report.exit_code, report.version.number, report.failures
+    (0, 1, 0)
     """
     progress = progress or Silent()
     prepared = prepare(spec)
@@ -81,7 +87,9 @@ def _order(prepared: Preparation, job: Job, end: LogEnd | None, attempts: Attemp
     """Inside a Ray session, since Ray knows of the GPUs."""
     spec, gpu = prepared.spec, offered_gpus(prepared.spec)
     ahead = gpu if spec.cut_ahead is None else spec.cut_ahead
-    return WorkOrder(job, spec.model, prepared.cutting, spec.precision, gpu, ahead, spec.stall_s, end, attempts)
+    return WorkOrder(
+        job, prepared.model.lasting_name, prepared.cutting, spec.precision, gpu, ahead, spec.stall_s, end, attempts
+    )
 
 
 def _published(spec: EmbedSpec, job: Job, work: WorkLeft, former: pa.Table, watch: Watch) -> EmbedReport:

@@ -32,6 +32,11 @@ def build_index(
 
     `new_version` allows settings that differ from those of the version that stands at the output.
     Raises DegluError where the dataset is missing, empty or mixed, or where the settings do not fit it.
+
+    >>> import deglu
+    >>> result = deglu.build_index(deglu.IndexSpec(vectors="build/vectors", output="build/index"))
+    >>> result.exit_code, result.document()["version"]
+    (0, 1)
     """
     began = time.perf_counter()
     dataset = open_dataset(spec.vectors, spec.version)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embed.audio.questions import decoder_for
 from embed.encoder import FloatArray
 from embed.errors import DegluError, SpecError
 from embed.model.handle import ModelHandle, resolve_model
 from index.ask.questions import Question, check_kinds, encoded, read_batch
-from jobs.asking.recorded_questions import decoder_for
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from embed.model.weights import Model

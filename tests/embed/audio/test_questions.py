@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from embed.audio.questions import question_samples
 from embed.encoder import SAMPLE_RATE
 from embed.errors import InputError
-from jobs.asking.recorded_questions import question_samples
 
 
 @pytest.mark.parametrize(
