@@ -1,4 +1,4 @@
-"""Whether an index holds what its manifest says, and nothing of what was taken away; by reading storage alone.
+"""Verification of an index: it holds what its manifest says, and nothing that was removed; by reading storage alone.
 
 What is damaged or missing is a problem, not an error.  Nothing is fetched into a cache, and nothing of one is believed.
 """

@@ -1,4 +1,4 @@
-"""What a new job keeps of the one before: texts, whose vectors hang on the space alone.
+"""Carry-over from one job to the next: texts are kept, since their vectors depend on the space alone.
 
 So a fusion that was trained again embeds speech anew, and every text row stays.
 """

@@ -1,4 +1,4 @@
-"""Compaction: a version whose files hold no row under a tombstone, and then the end of the bytes of what is forgotten.
+"""Compaction: publishes a version whose files hold no row under a tombstone, then deletes what is forgotten.
 
 In this order, and each step is found undone, and done, by the next compaction when it was cut short:
 
@@ -90,7 +90,7 @@ def _draft(url: str, base: Version | None) -> Version | None:
 
 
 def _shown(url: str, base: Version | None) -> Version | None:
-    """Of the version that readers see; it stands beside the draft."""
+    """Of the version that readers see; it names the draft that is under way."""
     seen = shown(url, base)
     if base is None or seen is None:
         return None
@@ -109,7 +109,7 @@ def _compacted(url: str, contents: Version, base: Version) -> Version:
     former = read_ledger(url, contents)
     live = without_tombstoned(former, stones)
     failures = read_table(url, contents.failures)
-    told = failures.filter(pc.is_in(failures["unit_id"], value_set=live["unit_id"].combine_chunks()))
+    kept = failures.filter(pc.is_in(failures["unit_id"], value_set=live["unit_id"].combine_chunks()))
     # Rows are gone with their units, so a tombstone has nothing to hide; what is forgotten is remembered.
     buried = merged_tombstones(stones, None, None, forgotten_only=True)
     whole = live.num_rows == sum(ref.rows for ref in contents.ledger)
@@ -117,7 +117,7 @@ def _compacted(url: str, contents: Version, base: Version) -> Version:
         "draft": None,
         "data": tuple(_data(url, contents, stones, schema, number)),
         "ledger": contents.ledger if whole else (write_table(url, "ledger", live, number),),
-        "failures": write_table(url, "failures", told, number) if len(told) < len(failures) else contents.failures,
+        "failures": write_table(url, "failures", kept, number) if len(kept) < len(failures) else contents.failures,
         "tombstones": write_table(url, "tombstones", buried, number, contents.tombstones),
         "assets": assets_without(url, contents, forgotten_of(stones), number),
         "rows": pc.sum(live["rows"], min_count=0).as_py(),
@@ -189,7 +189,7 @@ def _purge_staging(url: str, newest: Version) -> None:
         try:
             job = read_job(url, number)
         except InputError:
-            continue  # a stranger's folder
+            continue  # a folder that we did not write
         waiting = staged(job)
         if number >= newest.job:
             waiting = [unit.unit_id for unit in read_units(job, waiting) if unit.ledger["asset_id"] in ids]
@@ -211,10 +211,10 @@ def _purge_runs(url: str) -> None:
             uris.update(plan.filter(hidden)["uri"].to_pylist())
             plans.append((place, plan.filter(pc.invert(hidden))))
     for entry in listing(join(url, "runs"), ".json"):
-        told = read_bytes(entry.url)
-        silent = _silenced(told, set(ids.to_pylist()), uris)
-        if silent != told:
-            write_bytes(entry.url, silent)
+        run = read_bytes(entry.url)
+        silenced = _silenced(run, set(ids.to_pylist()), uris)
+        if silenced != run:
+            write_bytes(entry.url, silenced)
     for place, plan in plans:
         sink = io.BytesIO()
         pq.write_table(plan, sink, compression="zstd")
@@ -224,11 +224,11 @@ def _purge_runs(url: str) -> None:
 def _silenced(run: bytes, ids: set[bytes], uris: set[str]) -> bytes:
     """A run's JSON without the names of what is forgotten."""
     try:
-        told: dict[str, Any] = json.loads(run)
+        fields: dict[str, Any] = json.loads(run)
     except ValueError:
         return run
-    slow = [uri for uri in told.get("slow", ()) if asset_id(uri) not in ids]
-    named = any(uri in told.get("note", "") for uri in uris)
-    if not named and len(slow) == len(told.get("slow", ())):
+    slow = [uri for uri in fields.get("slow", ()) if asset_id(uri) not in ids]
+    named = any(uri in fields.get("note", "") for uri in uris)
+    if not named and len(slow) == len(fields.get("slow", ())):
         return run
-    return json.dumps({**told, "slow": slow, **({"note": ""} if named else {})}, indent=1).encode()
+    return json.dumps({**fields, "slow": slow, **({"note": ""} if named else {})}, indent=1).encode()

@@ -1,4 +1,4 @@
-"""What an output was begun with: `jobs/00000001.json`, created once; every later run must agree with the newest.
+"""Job of an output, what it was begun with: `jobs/00000001.json`, created once; later runs must agree with the newest.
 
 Another model or another way of cutting is a new job in the same output, under the next number, when it is asked for.
 """
@@ -28,7 +28,7 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str = Field(exclude=True)  # where it stands, so not part of what stands there
+    url: str = Field(exclude=True)  # where it is stored, so not part of what is stored
     number: int = 1
     format: int = 2  # of the directory
     defining: dict[str, Any]

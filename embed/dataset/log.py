@@ -1,8 +1,8 @@
 """The log of versions of a dataset: `embed.storage.numbered_log` with complete entries and drafts.
 
 - A *complete* entry is a version that readers see.  A *draft* is what a long run has folded so far: readers never see
-  it, writers go on from it.  A complete entry may stand beside a draft (`draft`): an asset was forgotten, or the files
-  were compacted, while a run was on its way.
+  it, writers go on from it.  A complete entry may name a draft that is under way (`draft`): an asset was forgotten, or
+  the files were compacted, while a run was on its way.
 - An entry that is removed is replaced by a note, which says why.
 """
 
@@ -38,9 +38,9 @@ def newest_entry(url: str) -> Version | None:
 
 
 def head(url: str) -> Version | None:
-    """Where writers go on: the newest entry, or the draft it stands beside with the newest entry's tombstones.
+    """Where writers go on: the newest entry, or the draft that it names, with the newest entry's tombstones.
 
-    `draft` of such a one says under which number it stands.
+    `draft` of such a one is the number under which it is stored.
     """
     return settled(lambda: _head(url))
 
@@ -108,12 +108,12 @@ def shown(url: str, base: Version | None) -> Version | None:
 
 
 def beside(base: Version | None) -> int | None:
-    """Number of the draft where writers go on from the head `base`, for a complete entry to stand beside it."""
+    """Number of the draft where writers go on from the head `base`, for a complete entry to name it."""
     return None if base is None or base.complete else base.draft or base.number
 
 
 def remove_entries(url: str, numbers: Collection[int], why: str) -> None:
-    """Take entries out of the log; their numbers stay taken, and readers are told why."""
+    """Take entries out of the log; their numbers stay taken, and a note says why."""
     for number in sorted(numbers):
         write_bytes(entry_url(url, number), json.dumps({"number": number, NOTE: why}).encode())
 

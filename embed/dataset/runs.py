@@ -1,4 +1,4 @@
-"""Runs of `deglu embed` as storage tells of them: what each had before it, how far it is, when it was last seen.
+"""Runs of `deglu embed`, as stored: what each had to do, how far it is, when it was last seen.
 
     OUT/runs/<id>.json        rewritten every few seconds while the run lives
     OUT/plans/<id>.parquet    MANIFEST of what it set out to embed

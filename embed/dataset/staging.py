@@ -169,6 +169,6 @@ def _place(job: Job, unit_id: bytes) -> str:
 
 
 def _unit_of(url: str) -> bytes | None:
-    """None for a file that a stranger has put there."""
+    """None for a file that we did not write."""
     stem = url.rsplit("/", 1)[-1].removesuffix(".parquet")
     return bytes.fromhex(stem) if re.fullmatch(f"[0-9a-f]{{{2 * ID_BYTES}}}", stem) else None

@@ -1,4 +1,4 @@
-"""What is no longer valid: assets whose content was replaced, which are gone, or which are forgotten for ever."""
+"""Tombstones of assets whose rows are not valid any more: replaced content, assets gone, or forgotten for ever."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,10 +34,10 @@ def merged_tombstones(
 
 def _valid(stones: pa.Table, buried: pa.Array, assets: pa.Table | None) -> pa.ChunkedArray:
     """Which of them are of a pair that is not forgotten, nor listed."""
-    told = pc.is_in(stones["asset_id"], value_set=buried)
+    lifted = pc.is_in(stones["asset_id"], value_set=buried)
     if assets is not None:
-        told = pc.or_(told, pc.is_in(key_of(stones), value_set=in_one(key_of(assets))))
-    return pc.invert(told)
+        lifted = pc.or_(lifted, pc.is_in(key_of(stones), value_set=in_one(key_of(assets))))
+    return pc.invert(lifted)
 
 
 def forgotten_rows(buried: pa.Array) -> pa.Table:

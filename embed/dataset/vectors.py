@@ -126,7 +126,7 @@ class VectorsDataset:
 
     @contextmanager
     def _standing(self) -> Iterator[None]:
-        """A file that is gone is told as what it is where the version was removed by a compaction."""
+        """Reports a missing file as a version that a compaction has removed, where that is so."""
         try:
             yield
         except InputError:

@@ -50,7 +50,7 @@ class Version(BaseModel):
     job: int  # number of the job (see `embed.dataset.job`)
     complete: bool
     published: tuple[int, ...] = ()  # complete entries before this one that can be read
-    draft: int | None = None  # beside a complete one: where writers go on
+    draft: int | None = None  # of a complete one: the draft where writers go on
     created: str
     nonce: str
     dims: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Where what was fetched or converted once is kept, and how a folder appears there whole or not at all."""
+"""Cache folder of this machine, for what is fetched or converted once; a folder appears in it whole or not at all."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""What the storage libraries raise: what may pass, and what to tell in one line that names the thing and the cure.
+"""Errors of the storage libraries: which of them may pass, and each as one line that names the url and the cure.
 
 Texts of the libraries and servers are not repeated: some quote parts of a request.
 """
@@ -109,10 +109,10 @@ def clear_error(url: str, error: Exception) -> DegluError:
 
 
 def _of_an_answer(code: str, status: int) -> Trouble | None:
-    said = f"{_endpoint()} answered {code or status}"
+    reason = f"{_endpoint()} answered {code or status}"
     if code in BUSY or status in (429, 503):
-        return Trouble(said, slow=True)
-    return Trouble(said) if code in PASSING or (status >= 500 and status != 501) else None
+        return Trouble(reason, slow=True)
+    return Trouble(reason) if code in PASSING or (status >= 500 and status != 501) else None
 
 
 def _of_s3(url: str, error: Exception) -> DegluError:

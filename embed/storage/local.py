@@ -1,6 +1,6 @@
 """Files of a local folder, written so that a reader, or a kill, never meets half a file.
 
-Every write goes to a hidden temporary beside its place, is synced, and takes its name in one step.  Listings leave
+Every write goes to a hidden temporary next to its place, is synced, and takes its name in one step.  Listings leave
 such temporaries out.  Errors are plain OSErrors; `embed.storage.store` makes them clear.
 """
 
@@ -42,7 +42,7 @@ class LocalFiles:
             self.move_in(path, url)
 
     def create(self, url: str, data: bytes) -> bool:
-        """Whether `data` is what stands there now; `link` never replaces, where a rename would."""
+        """Whether `data` is what is there now; `link` never replaces, where a rename would."""
         with self.scratch(os.path.dirname(url) or ".") as path:
             path.write_bytes(data)
             _sync(path)

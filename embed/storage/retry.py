@@ -50,7 +50,7 @@ _given_up: ContextVar[threading.Event] = ContextVar("given_up")
 
 @dataclass(frozen=True)
 class Trouble:
-    """A failure that may pass: `reason` is what the user is told, `slow` that the server has too much to do."""
+    """A failure that may pass: `reason` is reported to the user, `slow` that the server has too much to do."""
 
     reason: str
     slow: bool = False
@@ -94,11 +94,11 @@ class Requests:
         patience: Patience | None = None,
         at_once: int = ATTEMPTS.requests_at_once,
     ) -> None:
-        """`trouble` tells what may pass from what may not (None)."""
+        """`trouble` gives None for what may not pass."""
         self._trouble = trouble
         self._patience = patience or Patience()
         self.slots = _Slots(at_once, self._patience)
-        self._told = False
+        self._warned = False
 
     def do(self, what: str, act: Callable[[], Result]) -> Result:
         """The result of `act`, a request that is safe to repeat; what it raised last once patience is spent.
@@ -128,16 +128,16 @@ class Requests:
     def _wait(self, what: str, trouble: Trouble, pause_s: float, left_s: float) -> None:
         if trouble.slow:
             self.slots.slow_down(pause_s)
-        if not self._told and self._patience.total_s - left_s + pause_s >= self._patience.warn_after_s:
-            self._told = True  # by this thread for all
-            told = "waiting for storage: %s: %s; trying again for %.0f s more (%s changes that)"
-            log.warning(told, what, trouble.reason, left_s, PATIENCE)
+        if not self._warned and self._patience.total_s - left_s + pause_s >= self._patience.warn_after_s:
+            self._warned = True  # by this thread for all
+            message = "waiting for storage: %s: %s; trying again for %.0f s more (%s changes that)"
+            log.warning(message, what, trouble.reason, left_s, PATIENCE)
         self._patience.sleep(pause_s)
 
     def _went_well(self, what: str) -> None:
         self.slots.speed_up()
-        if self._told:
-            self._told = False
+        if self._warned:
+            self._warned = False
             log.warning("storage answers again: %s", what)
 
 
@@ -197,7 +197,7 @@ class _Slots:
                 self._changed.notify()
 
     def slow_down(self, quiet_s: float) -> None:
-        """Half the requests, and none that is new for a moment.  Those told in the same moment halve it once."""
+        """Half the requests, and none that is new for a moment.  Those asked for in the same moment halve it once."""
         with self._changed:
             now = self._patience.clock()
             if now >= self._quiet_until:

@@ -1,8 +1,8 @@
 """Objects of an S3 bucket: s3fs carries the requests, `embed.storage.retry` says when and how often.
 
 - Every act is made of single requests that are safe to repeat; s3fs's and botocore's own retries are off.  (aiohttp
-  below them asks once more by itself when a connection breaks; so be it.)
-- What came is held against what the server said it has: half a body never passes for data.
+  below them asks once more by itself when a connection breaks.)
+- The bytes received are compared with the size that the server reports: half a body never passes for data.
 - Errors are those of the libraries; `embed.storage.store` makes them clear, and an open stream its own.
 """
 
@@ -62,10 +62,10 @@ class S3Files:
         self.ask(url, "put_object", Body=data)
 
     def create(self, url: str, data: bytes) -> bool:
-        """Whether `data` is what stands there now.
+        """Whether `data` is what is there now.
 
-        After an answer that was lost the same is asked again: if the first one was heard, it is refused then, and
-        what stands there turns out to be ours.
+        After an answer that was lost the same is asked again: if the first one arrived, the second is refused,
+        and what is there turns out to be ours.
         """
         return self._requests.do(url, partial(self._create, url, data))
 

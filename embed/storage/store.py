@@ -69,7 +69,7 @@ def write_bytes(url: str, data: bytes) -> None:
 
 
 def create_exclusive(url: str, data: bytes) -> bool:
-    """Create `url` unless it exists: True when `data` is what stands there now, False when another's is.
+    """Create `url` unless it exists: True when `data` is what is there now, False when another's is.
 
     `data` carries a nonce of its writer: after a refusal, which may follow a write whose answer was lost, the object
     is read back and compared.
@@ -109,7 +109,7 @@ def delete(urls: Iterable[str]) -> None:
 
 
 def sweep(url: str) -> None:
-    """Remove what writers that were killed left below `url` beside their files; what is young may be of a live one."""
+    """Remove what writers that were killed left below `url` next to their files; what is young may be of a live one."""
     with clearly(url):
         _backend(url).sweep(url)
 
@@ -122,7 +122,7 @@ def scratch(folder: str) -> Iterator[Path]:
 
 
 def move_in(path: Path, url: str) -> None:
-    """The local file from `scratch` of the folder of `url` becomes `url`, whole, replacing what stood there."""
+    """The local file from `scratch` of the folder of `url` becomes `url`, whole, replacing what was there."""
     with clearly(url):
         _backend(url).move_in(path, url)
 

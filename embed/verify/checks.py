@@ -1,4 +1,4 @@
-"""What must hold in a version, table by table: pure functions from what was read to a check with its problems.
+"""Checks of a version, table by table: pure functions from what was read to a check with its problems.
 
 Nothing here believes the writers: units are planned again from the assets, rows are those counted in the files.
 """
@@ -35,7 +35,7 @@ def check_units(manifest: pa.Table, cutting: Cutting, ledger: pa.Table) -> Check
 
 
 def check_totals(ledger: pa.Table, accounting: Accounting, rows: int) -> Check:
-    """Seconds balance in every unit; the sums are those that the version tells."""
+    """Seconds balance in every unit; the sums are those that the version has."""
     problems = []
     for line in imbalances(ledger, ledger.num_rows):  # "unit <id>: what"
         unit, _, what = line.removeprefix("unit ").partition(": ")

@@ -38,7 +38,7 @@ def _holding(url: str, folders: Iterable[str], assets: pa.Array) -> Iterator[tup
 
 
 def _rows_of(url: str, assets: pa.Array) -> int:
-    """Rows with these assets; 0 for a file that is gone meanwhile or is not readable, which others tell of."""
+    """Rows with these assets; 0 for a file that is gone meanwhile or is not readable, which others report."""
     try:
         with open_input(url) as stream:
             column = pq.ParquetFile(stream).read(["asset_id"])["asset_id"]

@@ -1,4 +1,4 @@
-"""Whether a version holds what it says: every file, unit, second and vector; by reading storage alone.
+"""Verification of a version: every file, unit, second and vector that it names, by reading storage alone.
 
 `checks` has what must hold, `scan` reads the data files once, `traces` looks in all other files; here all of it is
 read, judged in order, and given the names of files and places.
@@ -37,7 +37,7 @@ def verify_version(dataset: VectorsDataset, seen: Callable[[], None] = lambda: N
     found = [tried(name, check) for name, check in _checks(read).items()]
     try:
         return checks.placed(found, read.ledger, read.manifest, read.cutting)
-    except DegluError:  # a table is missing, which is told already
+    except DegluError:  # a table is missing, which is reported already
         return found
 
 

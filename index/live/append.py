@@ -1,4 +1,4 @@
-"""What the dataset has got and lost since the index was made of it: new rows become a segment, lost ones are removed.
+"""Append: rows that are new in the dataset become a segment, and rows that it has lost are removed from the index.
 
 New rows are coded by the coder that stands, which suits them as long as they are like the rows it was made from; how
 much worse it suits them is measured, and warned about (`index.live.drift`).

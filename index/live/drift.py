@@ -1,4 +1,4 @@
-"""How well a coder suits rows that it was not made from, and when it is time to build again."""
+"""Drift of a coder: its error on rows that it was not made from, and when it is time to build again."""
 
 import logging
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The end of the files that a compaction has left behind, so that nothing of what was removed is in any file.
+"""Purge: deletes files that a compaction made obsolete, so that nothing of what was removed is in any file.
 
 In this order, and each step is found undone, and done, by the next purge when it was cut short:
 

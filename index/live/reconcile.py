@@ -1,4 +1,4 @@
-"""The rows of an index beside those that its dataset has now: which are lost, which are there again, which are new."""
+"""Reconciliation of an index with its dataset: which rows are lost, which are there again, which are new."""
 
 from collections.abc import Mapping
 

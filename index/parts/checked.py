@@ -1,4 +1,4 @@
-"""Which parts were found to be what their manifest says, so that opening an index does not hash it again each time.
+"""Notes of the parts whose hashes were checked, so that opening an index does not hash them again each time.
 
 A note says of a folder's files their sizes, times of change and sha256.  A file that changes gets another time, and is
 hashed again; one that decays on the disk by itself does not: `deglu verify` hashes everything, always.  Notes lie in

@@ -1,4 +1,4 @@
-"""What the index knows of its rows: read from disk when first asked for, by column where a filter asks."""
+"""Provenance of an index's rows: read from disk when first asked for, by column where a filter asks."""
 
 import threading
 from collections import OrderedDict
