@@ -79,8 +79,9 @@ def ask_index(
     _check_model(index, manifest, asked, questions)
     from embed.model.weights import load_model  # torch takes seconds: what is wrong is said before
 
+    spoken = any(question.kind == "audio" for question in questions)
     opened = open_index(index, manifest.space, version=manifest.version)
-    encoder = load_model(asked, speech=any(question.kind == "audio" for question in questions))
+    encoder = load_model(asked, speech=spoken)
     wishes: dict[str, Any] = {"modality": modality, "dim": dim, "recall": recall, "budget_ms": budget_ms, "where": kept}
     began = time.perf_counter()
     vectors = encoded(questions, encoder)

@@ -13,6 +13,7 @@ import yaml
 from embed.dataset.job import open_job
 from embed.encoder import SAMPLE_RATE
 from embed.errors import SpecError
+from embed.model.folder import SPEC
 from embed.spec import EmbedSpec
 from jobs.__main__ import run
 from jobs.demo.demo_material import voice
@@ -99,6 +100,19 @@ def test_what_is_told(tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFix
     assert document["measured"]["text"]["rows"] == 2
     assert run(["plan", str(place)]) == 0
     assert "price     unknown: the spec has no rates" in capsys.readouterr().out
+
+
+def test_the_models_spec_is_read_once(tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_archive(tmp_path / "archive")
+    reads, read = list[Path](), Path.read_text
+
+    def counted(path: Path, *args: Any, **kwargs: Any) -> str:
+        reads.append(path)
+        return read(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+    plan_archive(spec_of(tmp_path, tiny_model))
+    assert [path.name for path in reads].count(SPEC) == 1
 
 
 def test_an_output_of_another_spec_is_noted(tmp_path: Path, tiny_model: str) -> None:
