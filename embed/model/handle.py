@@ -28,16 +28,12 @@ class ModelHandle:
     """A model's place, its settings, and who it is."""
 
     name: str  # as it was given
+    lasting_name: str  # a released model's name, else the folder's absolute path: good from any working directory
     folder: Path
     spec: EncoderSpec  # towers named so that they are found; a hybrid's is that of its model
     fingerprints: Fingerprints
     hybrid: HybridSpec | None = None
     inner: "ModelHandle | None" = None  # the model that a hybrid goes with
-
-    @property
-    def lasting_name(self) -> str:
-        """A released model's name, else the folder's absolute path: good from any working directory."""
-        return self.name if self.folder == RELEASED / self.name else str(self.folder.absolute())
 
     @property
     def plain(self) -> "ModelHandle":
@@ -53,10 +49,11 @@ class ModelHandle:
 def resolve_model(name: str) -> ModelHandle:
     """A released model (`demo`) or a folder's, each of its files read once.  Raises SpecError, InputError."""
     folder = model_folder(name)
+    lasting = name if folder == RELEASED / name else str(folder.absolute())
     if not is_hybrid(folder):
         spec = grounded(spec_in(folder), folder)
-        return ModelHandle(name, folder, spec, fingerprints_of(spec, folder))
+        return ModelHandle(name, lasting, folder, spec, fingerprints_of(spec, folder))
     hybrid = read_hybrid(folder)
     inner = resolve_model(inner_model(folder, hybrid))
     prints = hybrid_fingerprints(folder, hybrid, inner.fingerprints)
-    return ModelHandle(name, folder, inner.spec, prints, hybrid, inner)
+    return ModelHandle(name, lasting, folder, inner.spec, prints, hybrid, inner)

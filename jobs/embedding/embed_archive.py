@@ -87,9 +87,8 @@ def _order(prepared: Preparation, job: Job, end: LogEnd | None, attempts: Attemp
     """Inside a Ray session, since Ray knows of the GPUs."""
     spec, gpu = prepared.spec, offered_gpus(prepared.spec)
     ahead = gpu if spec.cut_ahead is None else spec.cut_ahead
-    return WorkOrder(
-        job, prepared.model.lasting_name, prepared.cutting, spec.precision, gpu, ahead, spec.stall_s, end, attempts
-    )
+    model = prepared.model.lasting_name  # found from the folder of any worker
+    return WorkOrder(job, model, prepared.cutting, spec.precision, gpu, ahead, spec.stall_s, end, attempts)
 
 
 def _published(spec: EmbedSpec, job: Job, work: WorkLeft, former: pa.Table, watch: Watch) -> EmbedReport:

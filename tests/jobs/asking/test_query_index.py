@@ -14,6 +14,7 @@ from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import FingerprintMismatch, InputError, SpecError
 from embed.identity import digest
 from embed.model import weights as directory
+from embed.model.folder import SPEC
 from embed.model.handle import resolve_model
 from embed.model.weights import load_model
 from embed.storage.store import join, write_bytes
@@ -182,6 +183,26 @@ def test_what_cannot_be_is_refused_before_anything_is_read(
 def test_the_model_is_the_one_asked_for_before_the_index_own(index: str) -> None:
     with pytest.raises(SpecError, match="model 'nosuch' is neither a released one"):
         _asked(index, text="rice", model="nosuch")
+
+
+def test_the_models_spec_is_read_once(index: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads, read = list[Path](), Path.read_text
+
+    def counted(path: Path, *args: Any, **kwargs: Any) -> str:
+        reads.append(path)
+        return read(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+    _asked(index, text="rice")
+    assert [path.name for path in reads].count(SPEC) == 1
+
+
+def test_a_typed_question_is_encoded_as_by_the_whole_model(index: str, tiny_model: str) -> None:
+    whole, texts = load_model(resolve_model(tiny_model)), load_model(resolve_model(tiny_model), speech=False)
+    assert texts.fingerprints == whole.fingerprints
+    assert np.array_equal(texts.encode(TEXTS, "query"), whole.encode(TEXTS, "query"))
+    with pytest.raises(SpecError, match="text alone"):
+        texts.encode([tone(440)], "query")
 
 
 def test_another_space_is_refused_before_a_tower_is_loaded(

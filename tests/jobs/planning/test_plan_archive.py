@@ -18,6 +18,7 @@ from embed.dataset.staging import commit_unit
 from embed.dataset.work_left import work_left
 from embed.encoder import SAMPLE_RATE
 from embed.errors import SpecError
+from embed.model.folder import SPEC
 from embed.spec import EmbedSpec
 from embed.tables import ledger_row, rows
 from jobs.__main__ import run
@@ -137,6 +138,19 @@ def test_an_archive_that_was_cut_short_is_planned_without_a_probe(
     assert (work.planned, work.before.units) == (first.planned, 2)
     plan = plan_archive(prepared.spec).document()
     assert (plan["committed"]["units"], plan["left"]["units"]) == (2, 4)
+
+
+def test_the_models_spec_is_read_once(tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_archive(tmp_path / "archive")
+    reads, read = list[Path](), Path.read_text
+
+    def counted(path: Path, *args: Any, **kwargs: Any) -> str:
+        reads.append(path)
+        return read(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+    plan_archive(spec_of(tmp_path, tiny_model))
+    assert [path.name for path in reads].count(SPEC) == 1
 
 
 def test_an_output_of_another_spec_is_noted(tmp_path: Path, tiny_model: str) -> None:
