@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[3]
 KILLED_BEFORE_THE_MANIFEST = """
 import os, signal, sys
 import embed.dataset.log
-from embed.dataset.vectors import publish, read_job
+from embed.dataset.job import read_job
+from embed.dataset.publish import publish
 from tests.embed.vectors import manifest
 embed.dataset.log.create_exclusive = lambda url, data: os.kill(os.getpid(), signal.SIGKILL)
 publish(read_job(sys.argv[1]), manifest("a", "b", "c"))
@@ -35,7 +36,8 @@ publish(read_job(sys.argv[1]), manifest("a", "b", "c"))
 KILLED_BEFORE_TIDYING = """
 import os, signal, sys
 import embed.dataset.publish
-from embed.dataset.vectors import publish, read_job
+from embed.dataset.job import read_job
+from embed.dataset.publish import publish
 from tests.embed.vectors import manifest
 embed.dataset.publish.delete = lambda urls: os.kill(os.getpid(), signal.SIGKILL)
 publish(read_job(sys.argv[1]), manifest("a", "b", "c"))
