@@ -31,8 +31,18 @@ def _write_to_memory() -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY_DISK))
 
 
+def _use_one_thread() -> None:
+    """Of each process, before any of them loads torch or faiss: `-n` is the parallelism.
+
+    Models here are tiny.  Two threads share an operation of microseconds by spinning, and where other programs have
+    the cores as well, most of the time is spent so: a test of a tiny Whisper took 104 s with two threads, 8 s with one.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     _write_to_memory()
+    _use_one_thread()
     for line in THIRD_PARTY_WARNINGS:
         config.addinivalue_line("filterwarnings", line)
 
