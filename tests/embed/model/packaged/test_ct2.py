@@ -46,16 +46,15 @@ def test_arrays_and_aliases_come_back() -> None:
 
 def test_a_file_cut_anywhere_is_refused() -> None:
     accepted = [end for end in range(len(WHOLE)) if not is_refused(WHOLE[:end])]
-    assert not accepted, f"read as a whole file when cut after {accepted} bytes"
+    assert not accepted, f"not refused with the cure when cut after {accepted} bytes"
 
 
 def is_refused(data: bytes) -> bool:
-    """False where the reader takes the file; any other error than the one with the cure is raised."""
+    """With the cure; any other error is raised."""
     try:
         read_ct2(data, "file")
     except InputError as error:
-        assert "install it again" in str(error), f"{len(data)} bytes"
-        return True
+        return "install it again" in str(error)
     return False
 
 

@@ -47,16 +47,15 @@ def test_header_vocabulary_and_tensors_come_back() -> None:
 def test_a_file_cut_anywhere_is_refused() -> None:
     whole = file_of()
     accepted = [end for end in range(len(whole)) if not is_refused(whole[:end])]
-    assert not accepted, f"read as a whole file when cut after {accepted} bytes"
+    assert not accepted, f"not refused with the cure when cut after {accepted} bytes"
 
 
 def is_refused(data: bytes) -> bool:
-    """False where the reader takes the file; any other error than the one with the cure is raised."""
+    """With the cure; any other error is raised."""
     try:
         read_e5q4(data, "file")
     except InputError as error:
-        assert "install it again" in str(error), f"{len(data)} bytes"
-        return True
+        return "install it again" in str(error)
     return False
 
 
