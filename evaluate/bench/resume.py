@@ -41,7 +41,9 @@ CUTTING = Cutting(SegmentSpec(mode="windows"), PassageSpec(), "made-up")
 CHILD = """
 import json, sys
 from embed.segmentation.rules import Cutting
-from embed.dataset.vectors import committed, open_dataset, read_job
+from embed.dataset.job import read_job
+from embed.dataset.publish import committed
+from embed.dataset.vectors import open_dataset
 from embed.segmentation.units import units_left
 job = read_job(sys.argv[1])
 done = committed(job)
