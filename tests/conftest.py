@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects by marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Marks that follow from what a test asks for: `ray`, `s3`, and `campaign` for the S3 variants that repeat.
 
     A test with `storage_url` runs on the local disk and on S3.  What differs is the store, whose own tests
@@ -65,6 +65,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if module in shown and not module.startswith(STORE_TESTS):
                 item.add_marker("campaign")
             shown.add(module)
+    if hasattr(session.config, "workerinput"):
+        from tests.scheduler import in_order
+
+        items[:] = in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For `-n 2`; see tests/scheduler.py."""
+    from tests.scheduler import Workers
+
+    return Workers(config, log)
 
 
 def _is_s3_variant(item: pytest.Item) -> bool:
