@@ -28,7 +28,12 @@ QUICK_DEATHS = {
     "health_check_failure_threshold": 4,
 }
 NOTHING: Mapping[str, str] = {}
-DRIVER = f"from jobs import __main__, run_units; run_units.FOLD_UNITS = {FOLD_UNITS}; __main__.main()"
+DRIVER = f"""
+from jobs import __main__
+from jobs.embedding import run_units
+run_units.FOLD_UNITS = {FOLD_UNITS}
+__main__.main()
+"""
 
 
 class Process(NamedTuple):

@@ -19,7 +19,9 @@ THIRD_PARTY_WARNINGS = [
     r"ignore:.*:DeprecationWarning:ray\.",
 ]
 
-
+# Fixtures that start a server or Ray, and the marks of all tests that ask for them.
+MARKED_BY_FIXTURE = {"ray_session": "ray", "s3_server": "s3", "own_s3": "s3"}
+STORE_TESTS = "tests/embed/storage/"
 MEMORY_DISK, ROOM_BYTES = Path("/dev/shm"), 8 << 30
 
 
@@ -29,10 +31,59 @@ def _write_to_memory() -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY_DISK))
 
 
+def _use_one_thread() -> None:
+    """Of each process, before any of them loads torch or faiss: `-n` is the parallelism.
+
+    Models here are tiny.  Two threads share an operation of microseconds by spinning, and where other programs have
+    the cores as well, most of the time is spent so: a test of a tiny Whisper took 104 s with two threads, 8 s with one.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     _write_to_memory()
+    _use_one_thread()
     for line in THIRD_PARTY_WARNINGS:
         config.addinivalue_line("filterwarnings", line)
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects by marks
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Marks that follow from what a test asks for: `ray`, `s3`, and `campaign` for the S3 variants that repeat.
+
+    A test with `storage_url` runs on the local disk and on S3.  What differs is the store, whose own tests
+    (tests/embed/storage) always run on both; of any other module the first test does, the rest in the campaign.
+    """
+    shown: set[str] = set()
+    for item in items:
+        fixtures: list[str] = getattr(item, "fixturenames", [])
+        for fixture, mark in MARKED_BY_FIXTURE.items():
+            if fixture in fixtures:
+                item.add_marker(mark)
+        if _is_s3_variant(item):
+            module = item.nodeid.partition("::")[0]
+            if module in shown and not module.startswith(STORE_TESTS):
+                item.add_marker("campaign")
+            shown.add(module)
+    if hasattr(session.config, "workerinput"):
+        from tests.scheduler import in_order
+
+        items[:] = in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For `-n 2`; see tests/scheduler.py."""
+    from tests.scheduler import Workers
+
+    return Workers(config, log)
+
+
+def _is_s3_variant(item: pytest.Item) -> bool:
+    """Whether the fixture made this S3 case; not where the test itself wants S3 alone."""
+    chosen = any("storage_url" in str(mark.args[:1]) for mark in item.iter_markers("parametrize"))
+    call = getattr(item, "callspec", None)
+    return not chosen and call is not None and call.params.get("storage_url") == "s3"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -80,7 +131,7 @@ def s3_url(s3_server: str) -> str:
 
 @pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.s3)])
 def storage_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty place of this test's own, once on the local disk and once on S3."""
+    """An empty place of this test's own, on the local disk and on S3 (see `pytest_collection_modifyitems`)."""
     if request.param == "local":
         return str(tmp_path / "out")
     return f"{request.getfixturevalue('s3_url')}/{secrets.token_hex(6)}"

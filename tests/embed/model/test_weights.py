@@ -39,10 +39,25 @@ TEXTS = ["rain", "ou est le marché?", "a longer sentence about rice", "no"]
 WAVES: list[FloatArray] = [
     np.random.default_rng(n).normal(0, 0.1, n).astype(np.float32) for n in (4960, 19_792, 800, 9000)
 ]
-PAIRS = [pytest.param("bert", "whisper", id="bert-whisper"), pytest.param("qwen3", "hubert", id="qwen3-hubert")]
 QUERY = {"bert": ["query"], "qwen3": ["q_proj", "o_proj"]}
 OWN = "own-text"
-KINDS = ["fusion", "members", "attention", "mean", "lora-text", "lora-speech", "layers", "all", OWN]
+# Both pairs of towers where the kind reaches into them; one or the other where it is the same on any.
+SAVED = [
+    pytest.param(kind, text, speech, id=f"{kind}-{text}-{speech}")
+    for kind, families in {
+        "fusion": ["bert"],
+        "members": ["qwen3"],
+        "attention": ["bert"],
+        "mean": ["qwen3"],
+        "lora-text": ["bert", "qwen3"],
+        "lora-speech": ["bert", "qwen3"],
+        "layers": ["bert"],
+        "all": ["qwen3"],
+        OWN: ["bert", "qwen3"],
+    }.items()
+    for text, speech in (("bert", "whisper"), ("qwen3", "hubert"))
+    if text in families
+]
 
 
 def values_of(tiny: Tiny, kind: str, text: str, speech: str) -> dict[str, Any]:
@@ -105,8 +120,7 @@ def frozen(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> Callable[[st
     return of
 
 
-@pytest.mark.parametrize(("text", "speech"), PAIRS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "text", "speech"), SAVED)
 def test_what_is_saved_comes_back(tiny: Tiny, tmp_path: Path, frozen: Any, kind: str, text: str, speech: str) -> None:
     made = taught(tiny, kind, text, speech)
     name = saved(made, tmp_path / "model", kind)

@@ -44,10 +44,18 @@ def test_arrays_and_aliases_come_back() -> None:
     assert found["c"] is found["a/weight"]
 
 
-@pytest.mark.parametrize("end", range(len(WHOLE)))
-def test_a_file_cut_anywhere_is_refused(end: int) -> None:
-    with pytest.raises(InputError, match="install it again"):
-        read_ct2(WHOLE[:end], "file")
+def test_a_file_cut_anywhere_is_refused() -> None:
+    accepted = [end for end in range(len(WHOLE)) if not is_refused(WHOLE[:end])]
+    assert not accepted, f"not refused with the cure when cut after {accepted} bytes"
+
+
+def is_refused(data: bytes) -> bool:
+    """With the cure; any other error is raised."""
+    try:
+        read_ct2(data, "file")
+    except InputError as error:
+        return "install it again" in str(error)
+    return False
 
 
 def test_a_size_that_does_not_fit_its_shape_is_refused() -> None:

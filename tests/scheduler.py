@@ -1,0 +1,46 @@
+"""Distribution of the tests to the workers of `pytest -n`.
+
+A module stays on one worker, as do all modules that start Ray: one session of Ray for the run, and no two clusters at
+once.  The first to be handed out are those that take longest, so that the workers end at about the same time.
+"""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+HOUSE = Path(__file__).resolve().parent.parent
+RAY = "ray"
+RAY_WORDS = ("mark.ray", "mark.cluster", "ray_session")
+LONG_MODULES = ("tests/embed/model/test_released.py",)
+
+
+class Workers(LoadScopeScheduling):  # type: ignore[misc]
+    """A scope is a module, or all of Ray."""
+
+    def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
+        config.option.loadscopereorder = False  # by number of tests: the order of `in_order` is by time
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid.partition("::")[0])
+
+
+def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
+    """What starts Ray, what takes longest, and all others as they are."""
+    return sorted(items, key=lambda item: _turn(item.nodeid.partition("::")[0]))
+
+
+@cache
+def group_of(module: str) -> str:
+    """By the text of the module: the process that distributes has imported none."""
+    text = (HOUSE / module).read_text(encoding="utf-8")
+    return RAY if any(word in text for word in RAY_WORDS) else module
+
+
+def _turn(module: str) -> int:
+    if group_of(module) == RAY:
+        return 0
+    return 1 if module in LONG_MODULES else 2
