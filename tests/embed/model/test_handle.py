@@ -4,11 +4,11 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from embed.errors import SpecError
-from embed.model import handle as handles
 from embed.model.folder import HYBRID, OWN_TEXT, SPEC, TEXT
 from embed.model.handle import resolve_model
 from tests.towers import encoder_values, model_in
@@ -59,11 +59,15 @@ def test_a_text_tower_of_its_own_is_found_where_the_folder_is(model: Path, tiny:
 
 
 def test_its_spec_is_read_once(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reads = []
-    read = handles.spec_in
-    monkeypatch.setattr(handles, "spec_in", lambda folder: reads.append(folder) or read(folder))
+    reads, read = list[Path](), Path.read_text
+
+    def counted(path: Path, *args: Any, **kwargs: Any) -> str:
+        reads.append(path)
+        return read(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "read_text", counted)
     resolve_model(str(model))
-    assert reads == [model]
+    assert reads.count(model / SPEC) == 1
 
 
 def test_what_is_no_model_is_named() -> None:
