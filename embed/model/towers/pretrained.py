@@ -26,7 +26,7 @@ from transformers.utils import logging
 from embed.errors import SpecError
 from embed.model.towers.files import SAFELY, all_there, tower_place, why_not
 
-# 5.17 to 5.21 call the decoder's cache `past_key_values`, as an argument and in what it returns; later ones `cache`.
+# The decoder's cache, as an argument and in what it returns: `cache` in 5.24, `past_key_values` in older versions.
 CACHE = "cache" if "cache" in inspect.signature(WhisperDecoder.forward).parameters else "past_key_values"
 
 
