@@ -197,6 +197,7 @@ def check(seeds: Iterator[int], voice: Callable[[float, int], FloatArray], folde
     return counts
 
 
+@pytest.mark.slow
 @pytest.mark.fuzz
 def test_a_hundred_damaged_files_are_all_accounted_for(
     voice: Callable[[float, int], FloatArray], tmp_path: Path

@@ -50,6 +50,7 @@ MAKERS: dict[str, Callable[[FloatArray], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MAKERS)
 def test_what_lies_behind_a_destroyed_middle_is_salvaged_in_its_place(
     kind: str, speech: FloatArray, tmp_path: Path

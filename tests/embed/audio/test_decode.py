@@ -58,6 +58,7 @@ def test_any_slice_equals_the_slice_of_the_whole(container: str, rate: int, chan
     assert decode(str(path), SECONDS + 5).decoded_s == 0
 
 
+@pytest.mark.slow
 def test_g722_has_no_header_and_m4a_is_no_libsndfile_format(tmp_path: Path) -> None:
     for name, codec, rate in (("a.g722", "g722", 16_000), ("a.m4a", "aac", 44_100), ("a.webm", "libopus", 48_000)):
         path = str(tmp_path / name)

@@ -104,6 +104,7 @@ class KilledError(BaseException):
     """Passes all handlers, as a kill does."""
 
 
+@pytest.mark.slow
 def test_a_kill_at_every_write_is_mended_by_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every second time another publishes in between."""
     archive(str(tmp_path / "whole"))

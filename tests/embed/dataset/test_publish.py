@@ -234,6 +234,7 @@ def test_drafts_are_for_writers_alone(storage_url: str) -> None:
         open_dataset(storage_url, version=3)
 
 
+@pytest.mark.slow
 def test_many_ledger_segments_become_one(tmp_path: Path) -> None:
     job = begin(str(tmp_path))
     for number in range(embed.dataset.publish.MANY_SEGMENTS):

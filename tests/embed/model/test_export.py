@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sentence_transformers import SentenceTransformer
 
 from embed.encoder import truncate
 from embed.errors import InputError, SpecError
@@ -21,6 +20,13 @@ from embed.model.weights import assemble, load_model, save_model
 from tests.towers import Tiny, encoder_values
 
 TEXTS = ["a", "the radio says: rain", "", "ou est le marché?", "a longer sentence about the price of rice. " * 20]
+
+
+def opened(folder: Path) -> Any:
+    """By the real library, which takes ten seconds to import: not while tests are collected."""
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(folder), device="cpu")
 
 
 def model_of(tiny: Tiny, folder: Path, text: str, pooling: str, transform: bool) -> str:
@@ -47,7 +53,7 @@ def test_the_library_gives_our_vectors(tiny: Tiny, tmp_path: Path, text: str, po
     name = model_of(tiny, tmp_path / "model", text, pooling, transform)
     ours, folder = load_model(resolve_model(name)), tmp_path / "new" / "exported"
     assert export(resolve_model(name), folder) == (32, 16, 8)
-    theirs = SentenceTransformer(str(folder), device="cpu")
+    theirs = opened(folder)
     for role in ("query", "document"):
         expected = ours.encode(TEXTS, role)
         found = theirs.encode(TEXTS, prompt_name=role)
@@ -66,7 +72,7 @@ def test_a_hybrid_is_exported_as_its_model(tiny: Tiny, tmp_path: Path) -> None:
     name = model_of(tiny, tmp_path / "model", "bert", "mean", True)
     save_hybrid(HybridSpec.parse({"model": "../model"}), tmp_path / "hybrid")
     export(resolve_model(str(tmp_path / "hybrid")), tmp_path / "exported")
-    found = SentenceTransformer(str(tmp_path / "exported"), device="cpu").encode(TEXTS, prompt_name="document")
+    found = opened(tmp_path / "exported").encode(TEXTS, prompt_name="document")
     assert found == pytest.approx(load_model(resolve_model(name)).encode(TEXTS, "document"), abs=1e-4)
 
 

@@ -52,6 +52,7 @@ def test_it_is_small_and_says_what_it_is_made_of() -> None:
     assert "deglu train deploy/specs/train-demo.yaml" in card
 
 
+@pytest.mark.slow
 def test_rows_do_not_depend_on_their_batch(model: JointEncoder, held_out: list[Clip]) -> None:
     waves = [read_clip(clip) for clip in held_out[:8]]
     texts = [clip.text for clip in held_out[:20]]
@@ -62,6 +63,7 @@ def test_rows_do_not_depend_on_their_batch(model: JointEncoder, held_out: list[C
         assert np.linalg.norm(together, axis=1) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_spoken_and_typed_questions_find_held_out_prompts(model: JointEncoder, held_out: list[Clip]) -> None:
     """Far above chance, with a margin for other machines' arithmetic; the figures are in evaluate/NOTES.md."""
     clips = held_out[:30]
@@ -98,6 +100,7 @@ SAMPLES: dict[str, tuple[int, SystemName, dict[tuple[str, int], float]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
 def test_it_reaches_the_gates_of_a_fixed_sample(
     name: str, tmp_path: Path, held_out: list[Clip], monkeypatch: pytest.MonkeyPatch

@@ -43,6 +43,7 @@ def bulletin(tmp_path_factory: pytest.TempPathFactory, voice: Voice) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["vad", "windows", "hybrid"])
 def test_units_of_60_s_90_s_and_all_give_the_same_segments(bulletin: Path, mode: str) -> None:
     found = []

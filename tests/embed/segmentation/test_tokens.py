@@ -34,6 +34,7 @@ def test_a_tower_without_a_fast_tokenizer_is_refused(tmp_path: Path) -> None:
         TowerWords(str(tmp_path), "x").offsets("a")
 
 
+@pytest.mark.data
 def test_real_passages_by_themselves_are_hardly_longer_than_they_were_counted() -> None:
     words = words_of(resolve_model("demo").spec.text.name)
     text = TEXT * 40 + "sansespace" * 400 + "😀" * 300 + "\u0301" * 50

@@ -96,6 +96,7 @@ def test_a_creation_whose_answer_was_lost_still_counts(storage_url: str) -> None
     assert store.create_exclusive(url, b"mine")
 
 
+@pytest.mark.slow
 def test_a_race_of_four_processes_has_one_winner(storage_url: str) -> None:
     url = store.join(storage_url, "1.json")
     context = multiprocessing.get_context("spawn")

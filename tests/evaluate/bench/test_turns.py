@@ -36,6 +36,7 @@ def way(name: str, pause_s: float, num: int, port: int) -> AbstractContextManage
     return processes(worker, num, (port, name, pause_s))
 
 
+@pytest.mark.slow
 def test_each_way_tells_its_steps_and_its_seconds() -> None:
     spent = measured({"quick": partial(way, "quick", 0.01, 1), "slow": partial(way, "slow", 0.1, 1)}, ROUNDS)
     assert list(spent) == ["quick", "slow"]
@@ -46,6 +47,7 @@ def test_each_way_tells_its_steps_and_its_seconds() -> None:
     assert spent["slow"].peak_mb > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "message"),
     [

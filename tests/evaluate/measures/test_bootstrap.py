@@ -24,6 +24,7 @@ def test_same_seed_same_interval() -> None:
     assert interval(values, seed=3) != interval(values, seed=4)
 
 
+@pytest.mark.slow
 def test_covers_the_truth_about_95_times_in_100() -> None:
     rng = np.random.default_rng(0)
     found = [interval(rng.random(50), draws=400, seed=seed) for seed in range(200)]

@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-from sentence_transformers import SentenceTransformer
 
 from jobs.__main__ import run
 
 
 def test_the_verb(tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(tmp_path / "exported")
+    from sentence_transformers import SentenceTransformer  # ten seconds: not while tests are collected
+
     assert run(["export", tiny_model, folder]) == 0
     out = capsys.readouterr().out
     assert f"open it    SentenceTransformer({folder!r}, truncate_dim=8)" in out

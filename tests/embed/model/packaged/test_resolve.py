@@ -46,6 +46,7 @@ def whisper() -> str:
     return resolve(WHISPER)
 
 
+@pytest.mark.data
 @pytest.mark.parametrize(("prefix", "is_query"), [("query: ", True), ("passage: ", False)])
 def test_e5_equals_the_engine_it_came_with(e5: str, prefix: str, is_query: bool) -> None:
     model, info = AutoModel.from_pretrained(e5, dtype=torch.float32, output_loading_info=True, add_pooling_layer=False)
@@ -61,6 +62,7 @@ def test_e5_equals_the_engine_it_came_with(e5: str, prefix: str, is_query: bool)
         assert ours @ theirs / np.linalg.norm(ours) >= 0.999
 
 
+@pytest.mark.data
 def test_a_long_text_is_cut_at_what_e5_can_read(e5: str) -> None:
     tokenizer = AutoTokenizer.from_pretrained(e5)
     ids = tokenizer("word " * 1000, truncation=True)["input_ids"]
@@ -68,6 +70,7 @@ def test_a_long_text_is_cut_at_what_e5_can_read(e5: str) -> None:
     assert (ids[0], ids[-1], tokenizer.pad_token_id) == (0, 2, 1)
 
 
+@pytest.mark.data
 def test_whisper_loads_whole(whisper: str) -> None:
     model, info = WhisperForConditionalGeneration.from_pretrained(
         whisper, dtype=torch.float32, output_loading_info=True
@@ -82,6 +85,7 @@ def test_whisper_loads_whole(whisper: str) -> None:
     assert tokenizer.decode(tokenizer("été comme hiver", add_special_tokens=False)["input_ids"]) == "été comme hiver"
 
 
+@pytest.mark.data
 def test_whispers_encoder_alone_misses_nothing(whisper: str) -> None:
     model, info = AutoModel.from_pretrained(whisper, dtype=torch.float32, output_loading_info=True)
     assert not info["missing_keys"]
@@ -90,6 +94,7 @@ def test_whispers_encoder_alone_misses_nothing(whisper: str) -> None:
     assert torch.allclose(first, torch.tensor([0.0, 1.0]).repeat_interleave(256))
 
 
+@pytest.mark.data
 def test_a_conversion_needs_neither_torch_nor_the_packages_code(tmp_path: Path) -> None:
     code = (
         "import sys; from embed.model.packaged.resolve import resolve\n"

@@ -46,6 +46,7 @@ def same(a: list[Heard], b: list[Heard]) -> bool:
     return likely and [(one.texts, one.lang) for one in a] == [(one.texts, one.lang) for one in b]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "hypotheses"), [("whisper", 1), ("whisper", 3), ("hubert", 1), ("hubert", 3), ("w2v-bert", 1)]
 )

@@ -10,6 +10,7 @@ from index.faiss_library import gpu_available
 GPU = torch.cuda.is_available() and gpu_available()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(GPU, reason="there is a GPU")
 def test_without_a_gpu_the_ladder_is_measured_alone() -> None:
     found = bench(500)
