@@ -17,7 +17,8 @@ from embed.model.joint import JointEncoder
 from embed.model.weights import load_joint
 from embed.storage.cache import cache_folder
 from evaluate.bench.quality_goals import goals_of
-from evaluate.spec import EvaluateSpec, GateSpec, SystemName
+from evaluate.spec import EvaluateSpec, GateSpec
+from evaluate.systems import SystemName
 from jobs.evaluation import evaluate_model as evaluation
 from jobs.evaluation.evaluate_model import evaluate_model
 from train.curate.clip import Clip, read_clip
