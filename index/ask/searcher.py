@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from embed.encoder import FloatArray
+from embed.encoder import FloatArray, truncate
 from embed.errors import FingerprintMismatch, InputError, SpecError
 from index.ask.opened import Opened, open_version
 from index.ask.plan import Effort, decide
@@ -69,10 +69,14 @@ class Index:
     def _call(self, queries: FloatArray, request: SearchRequest) -> "_Call":
         check_dim(self.url, self.manifest, request)
         dim = request.dim or self.dims[0]
-        ready = prepared_queries(queries, self.dims[0], dim)
+        ready = prepared_queries(queries, self.dims[0], dim, compiled=self._is_coded)
         own = request.recall is None and request.budget_ms is None
         effort = Effort(self.manifest.spec.recall if own else request.recall, request.budget_ms, len(ready) > 1)
         return _Call(request, ready, dim, effort, _checked_exclude(request.exclude, len(ready)), [])
+
+    @cached_property
+    def _is_coded(self) -> bool:
+        return any(shelf.coder is not None for shelf in self._shelves.values())
 
     def _found(self, name: str, call: "_Call") -> tuple[Hits, Chosen]:
         """Hits of one shelf, and how deep it was searched."""
@@ -151,21 +155,36 @@ def check_dim(url: str, manifest: Manifest, request: SearchRequest) -> None:
         raise SpecError(f"dim = {request.dim}: {url} declares the dims {declared}; choose one of these")
 
 
-def prepared_queries(queries: Any, width: int, dim: int) -> FloatArray:
-    """Unit float32 [q, width], zero behind `dim`.
+def prepared_queries(queries: Any, width: int, dim: int, compiled: bool = True) -> FloatArray:
+    """Unit float32 [q, width], zero behind `dim`; `compiled` takes a microsecond, after a second to load.
 
     Raises InputError for another shape, or naming the first NaN, infinite or zero row.
     """
-    from index.rungs import kernels
-
     given = np.ascontiguousarray(queries, np.float32)
     if given.ndim != 2 or given.shape[1] != width:
         raise InputError(f"queries have shape {given.shape}; this index takes [any number, {width}]")
     ready = np.empty(given.shape, np.float32)
-    wrong = kernels.prepare(given if given.flags.writeable else given.copy(), dim, ready)
+    wrong = (_prepare_compiled if compiled else _prepare)(given, dim, ready)
     if wrong != NO_ID:
         raise InputError(f"query {wrong} is zero or holds NaN or infinite values; was its speech or text empty?")
     return ready
+
+
+def _prepare_compiled(given: FloatArray, dim: int, ready: FloatArray) -> int:
+    from index.rungs import kernels
+
+    return int(kernels.prepare(given if given.flags.writeable else given.copy(), dim, ready))
+
+
+def _prepare(given: FloatArray, dim: int, ready: FloatArray) -> int:
+    """As `index.rungs.kernels.prepare`."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        whole, prefix = (np.einsum("ij,ij->i", part, part) for part in (given, given[:, :dim]))
+    wrong = np.flatnonzero(~np.isfinite(whole) | (prefix == 0))
+    if wrong.size:
+        return int(wrong[0])
+    ready[:, :dim], ready[:, dim:] = truncate(given, dim), 0
+    return NO_ID
 
 
 def _shelf_hits(shelf: Shelf, queries: FloatArray, wish: Wish, record: Record | None) -> Hits:

@@ -19,6 +19,8 @@ from index.parts.artifact import CODES, ROWS, ROWS_8, SCALES, SegmentEntry
 
 CODE_BITS = 4
 FEW = 4  # queries; up to so many are compared row by row, more by matrix products
+# Values of all rows; so few are multiplied in a millisecond, and the compiled loops take more than a second to load.
+FEW_VALUES = 1 << 20
 
 
 class Segment:
@@ -108,7 +110,7 @@ class Segment:
     def read_all(self, queries: FloatArray, dim: int, count: int, kept: Mask | None) -> Hits:
         """As `exact`, of every row, or of every row that is `kept` [n]."""
         places = np.arange(len(self)) if kept is None else np.flatnonzero(kept)
-        if len(queries) <= FEW:
+        if len(queries) <= FEW and places.size * dim > FEW_VALUES:
             return self.exact(queries, places[None], dim, count)
         hits = scan(queries, self.rows if kept is None else self.rows[places], count, dim)
         found = hits.ids != NO_ID
