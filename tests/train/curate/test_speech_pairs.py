@@ -218,7 +218,7 @@ def test_synthetic_speech_is_for_training_and_says_nothing_held_out(
 def test_fields_of_synthetic_speech_are_its_own() -> None:
     found = SourceSpec.parse({"name": "synthetic", "langs": ["fr"], "most": [None, 10], "share": 0.5})
     assert (found.most, found.share, found.until) == ((None, 10), 0.5, 1.0)
-    with pytest.raises(SpecError, match="goes with `name: synthetic`"):
+    with pytest.raises(SpecError, match="allowed only with `name: synthetic`"):
         SourceSpec.parse({"name": "tuxpaint", "langs": ["fr"], "most": [2]})
     with pytest.raises(SpecError, match="until"):
         SourceSpec.parse({"name": "tuxpaint", "langs": ["fr"], "until": 0})
