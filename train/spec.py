@@ -25,7 +25,7 @@ class SourceSpec(Spec):
         default=(None,),
         min_length=1,
         max_length=3,
-        description="Synthetic: texts per language in a first, a second and a third voice (0: not in this one); null is all",
+        description="Synthetic: texts per language in a first, a second and a third voice; 0 is none, null all",
     )
     share: float | None = Field(
         default=None,
@@ -162,7 +162,9 @@ class HybridTuning(Spec):
     asr: str = Field(default="packaged:whisper-base", description="A speech recogniser of `transformers`, by name")
     langs: tuple[str, ...] = Field(default=(), description="Languages it may recognise; all it knows where empty")
     weights: tuple[float, ...] = Field(
-        default=(0.0, 0.25, 0.5, 1.0, 2.0, 4.0), min_length=1, description="Weights of the transcript's vector to try on dev"
+        default=(0.0, 0.25, 0.5, 1.0, 2.0, 4.0),
+        min_length=1,
+        description="Weights of the transcript's vector to try on dev",
     )
     hypotheses: int = Field(
         default=5, ge=1, le=16, description="Number of likeliest transcripts of each wave; their vectors are averaged"

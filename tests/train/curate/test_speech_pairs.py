@@ -140,7 +140,7 @@ def test_what_a_source_does_not_have_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="asterisk has no recordings in 'wo'; it has en, fr, es"):
         data.clips_by_part([spec("asterisk", "fr", "wo")], tmp_path)
     own = listed(tmp_path, {"audio_filepath": "1.wav", "text": "Oui", "lang": "fr"}, langs=["wo"])
-    with pytest.raises(InputError, match=r"own\.jsonl: lists no recordings in wo; a line names one"):
+    with pytest.raises(InputError, match=r"own\.jsonl: lists no recordings in wo; write one recording per line"):
         data.clips_by_part([own], tmp_path)
 
 
