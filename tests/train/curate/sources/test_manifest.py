@@ -86,9 +86,7 @@ def test_a_broken_row_is_named(tmp_path: Path) -> None:
 
 
 def test_a_list_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"unknown kind of manifest; its name must end in \.jsonl, \.csv, \.tsv or \.parquet"
-    ):
+    with pytest.raises(InputError, match=r"unknown kind of manifest; its name must end in \.jsonl, \.csv,"):
         clips(str(tmp_path / "a.txt"))
     with pytest.raises(InputError, match=r"gone\.jsonl"):
         clips(str(tmp_path / "gone.jsonl"))
