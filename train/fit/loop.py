@@ -173,7 +173,7 @@ class _Training:
                 yield waiting.popleft().result()
 
     def _update(self, share: Share, parts: Mapping[str, Tensor]) -> tuple[dict[str, float], float, float]:
-        """Take the step; returns the loss's parts, the gradient's norm and the rate.  DegluError where one is not finite."""
+        """Take the step; returns the loss's parts, the gradient's norm and the rate.  DegluError where not finite."""
         clipped = nn.utils.clip_grad_norm_(self.parameters.values(), self.spec.optimiser.clip_norm)
         losses, norm = {name: float(value) for name, value in parts.items()}, float(clipped)
         if not (math.isfinite(losses["loss"]) and math.isfinite(norm)):

@@ -183,7 +183,7 @@ def test_bfloat16_learns_what_float32_does(lesson: MemoryLesson) -> None:
 
 
 def test_more_workers_than_rows_are_refused(lesson: MemoryLesson) -> None:
-    with pytest.raises(SpecError, match="field .optimiser.batch. = 8: fewer than one row for each of 9 workers"):
+    with pytest.raises(SpecError, match=r"field 'optimiser.batch' = 8: fewer than one row for each of 9 workers"):
         events(lesson.strategy(), lesson.spec, workers=Workers(0, 9))
 
 
