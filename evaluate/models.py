@@ -24,15 +24,15 @@ ASR = f"{PREFIX}whisper-base"
 
 @dataclass(frozen=True)
 class Transcripts:
-    """A recogniser, how it is asked, and the transcripts it has made already: tasks share their recordings."""
+    """A recogniser with its settings, and the transcripts it has made so far: tasks share recordings."""
 
     recogniser: Recogniser
-    language_given: bool  # the recogniser gets the language of a recording, where it is known
-    hypotheses: int = 1  # transcripts of each
-    known: dict[tuple[str, float], tuple[str, ...]] = field(default_factory=dict, compare=False)  # by the place
+    language_given: bool  # the recogniser gets the language of a recording, where it supports it
+    hypotheses: int = 1  # transcripts of each recording
+    known: dict[tuple[str, float], tuple[str, ...]] = field(default_factory=dict, compare=False)  # by uri and offset
 
     def texts(self, clips: Sequence[Clip]) -> list[tuple[str, ...]]:
-        """The transcripts of the clips, of each the likeliest first."""
+        """The transcripts of each clip, likeliest first."""
         new = [clip for clip in clips if _place(clip) not in self.known]
         for langs in sorted({self._langs(clip.lang) for clip in new}):
             some = [clip for clip in new if self._langs(clip.lang) == langs]
@@ -45,11 +45,11 @@ class Transcripts:
 
 
 class Models:
-    """What the systems of a spec encode with; a property raises SpecError or InputError with the cure."""
+    """Models that the systems of a spec encode with; a property raises SpecError or InputError that says what to do."""
 
     def __init__(self, spec: MeasureSpec) -> None:
         self.spec = spec
-        # Vectors of texts: tasks share a source's.
+        # Vectors of texts: tasks share the texts of a source.
         self._encoded: dict[tuple[str, Role, tuple[str, ...]], FloatArray] = {}
 
     @cached_property
@@ -64,12 +64,14 @@ class Models:
     def dual(self) -> JointEncoder:
         name = self.spec.dual
         if name is None:
-            raise InputError("no dual was loaded; give `dual` a model with a head")
+            raise InputError("field 'dual' is not set; give it a model with a head")
         dual = load_joint(resolve_model(name))
         if dual.head is None:
-            raise SpecError(f"dual {name!r} has no head; name a model of strategy dual")
+            raise SpecError(f"field 'dual' = {name!r}: this model has no head; give a model of strategy dual")
         if dual.fingerprints.space != self.model.fingerprints.space:
-            raise SpecError(f"dual {name!r} is of another space than the model; train it with the same texts and dims")
+            raise SpecError(
+                f"field 'dual' = {name!r}: its space differs from the model's; train it with the same texts and dims"
+            )
         return dual
 
     @cached_property
@@ -82,12 +84,12 @@ class Models:
 
     @cached_property
     def weight(self) -> float:
-        """Of the transcript's vector in the hybrid."""
+        """Weight of the transcript's vector in the hybrid."""
         if self.spec.hearing.weight is not None:
             return self.spec.hearing.weight
         if self._hybrid is None:
             raise SpecError(
-                f"system hybrid: {self.spec.model!r} is no hybrid and has no weight of its own; give hearing.weight"
+                f"system hybrid: {self.spec.model!r} is no hybrid model and has no weight; set hearing.weight"
             )
         return self._hybrid.weight
 
@@ -95,14 +97,14 @@ class Models:
     def other(self) -> Encoder:
         name, dims = self.spec.other, self.spec.dims or self.model.dims
         if name is None:
-            raise InputError("no other model was loaded; give `other` a model")
+            raise InputError("field 'other' is not set; give it a model")
         other = load_model(resolve_model(name))
         if missing := sorted(set(dims) - set(other.dims)):
-            raise SpecError(f"other {name!r} has no dims {missing}; set dims to what both models have")
+            raise SpecError(f"field 'other' = {name!r}: this model has no dims {missing}; set dims of both models")
         return other
 
     def encode_texts(self, encoder: str, texts: Sequence[str], role: Role) -> FloatArray:
-        """Unit vectors [n, D] of the texts by the property of that name; the same texts are encoded once a role."""
+        """Unit vectors [n, D] of the texts by the property `encoder`; the same texts are encoded once per role."""
         key = encoder, role, tuple(texts)
         if key not in self._encoded:
             model: Encoder = getattr(self, encoder)
@@ -123,7 +125,7 @@ class Models:
 
 
 def load_models(spec: MeasureSpec) -> Models:
-    """All that the spec's systems require, loaded.  Raises SpecError, InputError with the cure."""
+    """Loads all models that the spec's systems require.  Raises SpecError or InputError that says what to do."""
     models = Models(spec)
     for name in ("model", *(required for system in spec.systems for required in SYSTEMS[system].requires)):
         getattr(models, name)
@@ -131,10 +133,10 @@ def load_models(spec: MeasureSpec) -> Models:
 
 
 def load_ridge(model: ModelHandle) -> Ridge:
-    """The baseline kept next to a model, a hybrid's next to its own.  InputError where there is none."""
+    """The ridge baseline in the folder of a model (of a hybrid: its plain model).  InputError where there is none."""
     path = model.plain.folder / RIDGE
     if not path.is_file():
-        raise InputError(f"{path}: this model has no ridge baseline; leave `ridge` out of systems, or train again")
+        raise InputError(f"{path}: this model has no ridge baseline; remove `ridge` from systems, or train it again")
     return Ridge(**{name: value.float() for name, value in load_file(path).items()})
 
 

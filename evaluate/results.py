@@ -20,11 +20,11 @@ ByDim = dict[int, dict[str, Interval]]
 
 @dataclass(frozen=True)
 class System:
-    """One way to make the vectors, measured at each dim: {dim: {measure: interval}}."""
+    """Results of one system at each dim: {dim: {measure: interval}}."""
 
     name: str
     by_dim: ByDim
-    difference: ByDim = field(default_factory=dict)  # this - the task's baseline, paired by query; empty for itself
+    difference: ByDim = field(default_factory=dict)  # this - the task's baseline, paired by query; {} for the baseline
 
     @property
     def full_dim(self) -> int:
@@ -33,19 +33,19 @@ class System:
 
 @dataclass(frozen=True)
 class Task:
-    """Questions asked of one collection."""
+    """Results of the questions to one collection."""
 
     name: str
     queries: int
     documents: int
-    chance: dict[str, float]  # measure -> what a random ranking reaches
+    chance: dict[str, float]  # measure -> expected value of a random ranking
     systems: tuple[System, ...]
-    baseline: str | None = None  # the system that `difference` is taken to
+    baseline: str | None = None  # the system that `difference` subtracts
 
 
 @dataclass(frozen=True)
 class Report:
-    """All tasks, and what a reader needs to repeat them: model, date, machine, seed..."""
+    """All tasks, and the data that is required to repeat them: model, date, machine..."""
 
     tasks: tuple[Task, ...]
     about: dict[str, str] = field(default_factory=dict)

@@ -1,14 +1,14 @@
-"""Systems that are compared: a table of the ways to make vectors of speech, by the names that a spec gives them.
+"""Systems that are compared: a table of the ways to make vectors of speech, by their names in a spec.
 
 - late-fusion: the model's own vector of speech
 - ridge: a linear map of the same frames' mean, kept next to the model; dual: another model's head
-- cascade: the text tower's vector of a recogniser's transcript, or the mean of several such; hybrid: late fusion plus
+- cascade: the text tower's vector of a recogniser's transcript, or the mean of several; hybrid: late fusion plus
   the weighted cascade
 - ceiling: the text tower's vector of the true transcript
-- other: another model's own vector of speech, with its own texts; all the rest shares one space
+- other: another model's own vector of speech, with its own texts; all other systems share one space
 
-A new system is a line of `SYSTEMS`.  Specs are validated by this table, so it loads no torch: what systems share of the
-clips is in `evaluate.vectors`, what they load in `evaluate.models`.
+A new system is a line of `SYSTEMS`.  Specs are validated by this table, so it loads no torch: `evaluate.vectors` has
+the vectors that systems share, `evaluate.models` their models.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 @dataclass(frozen=True)
 class Definition:
-    """How a system makes its vectors [n, D] of n clips."""
+    """A system: its function from n clips to vectors [n, D], and the models it requires."""
 
     speech: Callable[["Speech"], "Rows"]
     requires: tuple[str, ...] = ()  # properties of `evaluate.models.Models`, loaded before the first task

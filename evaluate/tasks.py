@@ -26,7 +26,7 @@ from train.curate.speech_pairs import prompts_by_part
 def evaluate(spec: MeasureSpec, done: Callable[[Task], object] = lambda task: None) -> Report:
     """Every task of the spec for every system; `done` is called after each task.
 
-    Raises SpecError or InputError with the cure, DataUnavailable where a source cannot be had on this machine.
+    Raises SpecError or InputError that says what to do, DataUnavailable where a source cannot be fetched.
 
     >>> import deglu
     >>> task = {"source": "asterisk", "speech_lang": "fr", "text_lang": "en"}
@@ -44,20 +44,21 @@ def evaluate(spec: MeasureSpec, done: Callable[[Task], object] = lambda task: No
 
 
 def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:
-    """One task: spoken questions to all texts of the source, or typed questions to the part's recordings.
+    """One task: spoken questions search all texts of the source, typed questions the part's recordings.
 
     Systems, dims and bootstrap are those of `models.spec`.  `most` limits the part's recordings to the first so many.
     """
     clips = _clips(task)[:most]
     if not clips:
         raise InputError(
-            f"task {task.name!r}: {task.source} has no {task.speech_lang} clips with {task.text_lang} texts"
+            f"task {task.name!r}: {task.source} has no {task.speech_lang} clips with {task.text_lang} texts;"
+            " choose other languages"
         )
     spec, lang = models.spec, task.text_lang
     dims = spec.dims or models.model.dims
     settings: dict[str, Any] = {"baseline": spec.baseline, "draws": spec.draws, "seed": spec.seed}
     if task.direction == "speech-to-text":
-        # All that the source has in this language, recorded or not, trained on or not: the hard negatives.
+        # All texts of the source in this language, recorded or not, trained on or not: the hard negatives.
         captions = SOURCES[task.source].captions(cache_folder(), (lang,))
         texts, place = distinct(found.get(lang, "") for found in captions.values())
         relevant = np.asarray([place[_key(clip, lang)] for clip in clips])
@@ -74,7 +75,7 @@ def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:
 
 
 def distinct(texts: Iterable[str]) -> tuple[list[str], dict[str, int]]:
-    """Texts that have words, equal ones once, and the row of each by its words."""
+    """Texts that have words, equal ones once, and the row of each by its `text_key`."""
     found: dict[str, str] = {}
     for text in texts:
         if text_key(text):

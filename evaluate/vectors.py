@@ -1,4 +1,4 @@
-"""Vectors of clips and texts by system; what several systems share of the clips is computed once.
+"""Vectors of clips and texts by system; vectors that several systems share are computed once.
 
 Shapes: n clips or texts, D width of the space, B clips of a group, T frames, F their width.
 """
@@ -30,12 +30,12 @@ def speech_vectors(models: Models, systems: Sequence[str], clips: Sequence[Clip]
 
 
 def text_vectors(models: Models, systems: Sequence[str], texts: Sequence[str], role: Role) -> dict[str, Rows]:
-    """Unit vectors [n, D] of the texts by system: the model's for all but another model."""
+    """Unit vectors [n, D] of the texts by system: the model's own, except for the system `other`."""
     return {name: models.encode_texts(SYSTEMS[name].texts, texts, role) for name in systems}
 
 
 class Speech:
-    """Clips in a role, with what the systems make of them; each part is computed when it is first asked for."""
+    """Clips in a role, with their vectors by the systems; each is computed at its first use."""
 
     models: Models
     clips: Sequence[Clip]
@@ -67,7 +67,7 @@ class Speech:
 
     @property
     def by_head(self) -> Rows:
-        """A head's vectors [n, D], or those of independent heads by dim; it knows no role."""
+        """A head's vectors [n, D], or those of independent heads by dim; the same in both roles."""
         dual = self.models.dual
         assert dual.head is not None
         dims, independent = dual.dims, dual.head.spec.independent
@@ -80,12 +80,12 @@ class Speech:
 
     @cached_property
     def _fused_and_linear(self) -> tuple[FloatArray, FloatArray]:
-        """Late fusion and ridge [n, D], through the speech tower once for both; zeros where no ridge is asked for."""
+        """Late fusion and ridge [n, D], in one pass through the speech tower; zeros where the spec has no ridge."""
         model = self.models.model
         ridge = self.models.ridge if "ridge" in self.models.spec.systems else None
         if model.fusion is None:
             raise InputError(
-                "late fusion, ridge and hybrid require a model with a fusion; name one of strategy late-fusion"
+                "systems late-fusion, ridge and hybrid require a model with a fusion; give one of strategy late-fusion"
             )
         fused, linear = np.zeros((2, len(self.clips), model.dims[0]), np.float32)
         for group, frames, lengths in _frames(model, self.waves):
@@ -98,7 +98,7 @@ class Speech:
 def _frames(model: JointEncoder, waves: Sequence[FloatArray]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
     """Averaged frames [B, T, F] and lengths [B] of groups of clips."""
     if model.speech is None:
-        raise InputError("this model encodes text alone; name one with a speech tower")
+        raise InputError("this model encodes text alone; give a model with a speech tower")
     with torch.inference_mode():
         for group in by_budget([len(wave) for wave in waves], SECONDS_BUDGET * SAMPLE_RATE):
             frames, lengths = model.speech([waves[i] for i in group])

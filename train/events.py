@@ -1,4 +1,4 @@
-"""Events of a training as it runs.  Nothing heavy is imported here: who follows a training needs no torch."""
+"""Events of a running training.  Nothing heavy is imported here: a program that follows a training needs no torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ class EpochDone:
     epoch: int  # from 0
     step: int  # steps done so far
     losses: Mapping[str, float]  # means over this worker's steps of the epoch, since it last started
-    scores: Mapping[str, float]  # on dev; {} where it was not the turn
+    scores: Mapping[str, float]  # on dev; {} where the epoch was not scored
     best: bool  # whether the scores are the best so far
     seconds: float  # of the steps and the scoring
 
 
 @dataclass(frozen=True)
 class SmallerMicroBatch:
-    """Memory ran out: so many pairs at a time from now on."""
+    """Memory ran out: from now on `micro_batch` pairs at a time."""
 
     step: int
     micro_batch: int

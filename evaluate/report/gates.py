@@ -1,4 +1,4 @@
-"""Gates that a report missed: a decision without side effects; the command turns it into exit code 4."""
+"""Gates that a report missed: a decision without side effects; the command ends with exit code 4 for any."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from evaluate.spec import GateSpec
 
 @dataclass(frozen=True)
 class MissedGate:
-    """A gate that was not reached, and what was measured; None where the report does not hold it."""
+    """A gate that was not reached, and the measured interval; None where the report has none."""
 
     gate: GateSpec
     measured: Interval | None
@@ -22,7 +22,7 @@ class MissedGate:
 
 
 def missed_gates(report: Report, gates: Iterable[GateSpec]) -> list[MissedGate]:
-    """The gates whose mean lies under `at_least`, in their order.  What was not measured is missed."""
+    """The gates whose mean is below `at_least`, in their order; a gate that was not measured is missed too."""
     measured = [(gate, _measured(report, gate)) for gate in gates]
     return [MissedGate(gate, found) for gate, found in measured if found is None or not found.mean >= gate.at_least]
 

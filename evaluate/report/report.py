@@ -1,4 +1,4 @@
-"""The two written forms of a report: JSON for programs, Markdown for people; the caller writes files."""
+"""Written forms of a report: JSON for programs, Markdown for people; the caller writes the files."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,7 +13,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def as_markdown(report: Report) -> str:
-    """What it is about, then for each task a table per measure, and one of differences where there is a baseline."""
+    """The report's data, then for each task a table per measure, and one of differences where there is a baseline."""
     about = "\n".join(f"- {key}: {value}" for key, value in report.about.items())
     parts = ["# Evaluation", *([about] if about else [])]
     for task in report.tasks:

@@ -53,7 +53,7 @@ def take_best(
         newest, best = checkpoints.newest(), checkpoints.best()
         if best is None or newest is None:
             raise WorkLeftUndone(f"{checkpoints.url} holds no scored checkpoint: run again")
-        states.append(best.kept())
+        states.append(best.final_weights())
         done = {"best_epoch": best.epoch, "steps": newest.step, "epochs": newest.epoch + 1, "stopped": why}
         runs.append({"seed": spec.seed, **done, "seconds": _seconds(Path(spec.output))})
     learnt = sum(value.numel() for value in trained(strategy.model).values())

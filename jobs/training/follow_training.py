@@ -42,7 +42,7 @@ class TrainingFollower:
 
     def _begin(self, event: WorkersStart) -> None:
         self.starts += 1
-        self._log.go_on_from(event.step)
+        self._log.resume_from(event.step)
         many = f"{event.workers} worker{'s' * (event.workers > 1)}"
         if self.starts > 1:
             self._progress.end()

@@ -19,7 +19,7 @@ from embed.storage.cache import cache_folder
 from train.curate.clip import Clip
 from train.frozen.nesting import WEIGHTS, learn_nesting
 from train.frozen.nesting_texts import NestingTexts, nesting_texts
-from train.frozen.targets import Targets, compute_text_shard, gather_texts, kept_vectors, plan_text_shards, targets_of
+from train.frozen.targets import Targets, compute_text_shard, gather_texts, plan_text_shards, read_vectors, targets_of
 from train.spec import TrainSpec
 
 FIT_SEED = 0  # not the training's: trainings of several seeds share one space
@@ -61,7 +61,7 @@ def frozen_targets(spec: TrainSpec, model: JointEncoder, clips: Sequence[Clip], 
         for shard in missing:
             compute_text_shard(plain, shard)
     with torch.no_grad():
-        vectors = {role: _placed(model, found) for role, found in kept_vectors(shards).items()}
+        vectors = {role: _placed(model, found) for role, found in read_vectors(shards).items()}
     return targets_of(clips, texts, own, vectors)
 
 

@@ -16,7 +16,7 @@ from jobs.training.event_channel import CheckpointSaved, WorkerEvent, WorkersSta
 from jobs.training.teacher import Lesson, strategy_of
 from train.fit.checkpoint import Checkpoints, State
 from train.fit.loop import num_steps, run
-from train.fit.parallel import together
+from train.fit.parallel import group_workers
 from train.spec import TrainSpec
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def train_worker(config: Mapping[str, Any]) -> None:
 def _train(spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, events: "EventSender") -> None:
     context, device = ray.train.get_context(), str(get_device())
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // context.get_local_world_size()))
-    workers = together()
+    workers = group_workers()
     strategy = strategy_of(spec, lesson, device)
     start = workers.agree(checkpoints.newest() if workers.rank == 0 else None)
 

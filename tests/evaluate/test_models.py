@@ -59,11 +59,11 @@ def test_texts_that_tasks_share_are_encoded_once_a_role(shelf: Path, monkeypatch
 
 
 def test_what_is_missing_is_named(shelf: Path) -> None:
-    with pytest.raises(SpecError, match=r"is no hybrid .* give hearing\.weight"):
+    with pytest.raises(SpecError, match=r"is no hybrid model .* set hearing\.weight"):
         load_models(spec_of(shelf, "model", ["hybrid"], hearing={"asr": str(shelf / "ears")}))
     with pytest.raises(SpecError, match="has no head"):
         load_models(spec_of(shelf, "model", ["dual"], dual=str(shelf / "model")))
-    with pytest.raises(SpecError, match="of another space"):
+    with pytest.raises(SpecError, match="its space differs"):
         load_models(spec_of(shelf, "model", ["dual"], dual=str(shelf / "other")))
     with pytest.raises(InputError, match="no ridge baseline"):
         load_models(spec_of(shelf, "dual", ["ridge"]))

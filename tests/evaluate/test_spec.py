@@ -36,7 +36,7 @@ def test_where_it_is_written_does_not_change_what_it_is() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"gates": [{**GATE, "task": "asterisk fr->en"}]}, "these are: asterisk test fr->en"),
+        ({"gates": [{**GATE, "task": "asterisk fr->en"}]}, "give one of: asterisk test fr->en"),
         ({"gates": [GATE], "systems": ["ridge"]}, "requires it among the systems"),
         ({"systems": ["dual"]}, "give both or neither"),
         (
@@ -44,14 +44,14 @@ def test_where_it_is_written_does_not_change_what_it_is() -> None:
             "systems.1' = 'oracle': no system has this name; give",
         ),
         ({"gates": [{**GATE, "system": "oracle"}]}, "no system has this name"),
-        ({"hearing": {"language": "made out"}}, "'given' or 'detected'"),
+        ({"hearing": {"language": "guessed"}}, "'given' or 'detected'"),
         ({"dual": "demo"}, "give both or neither"),
         ({"other": "demo"}, "give both or neither"),
         ({"hearing": {"weight": -1}}, "hearing.weight"),
         ({"gates": [{**GATE, "dim": 100}], "dims": [384, 64]}, "requires it among the dims"),
         ({"gates": [{**GATE, "at_least": 50}]}, "less than or equal to 1"),
         ({"gates": [{**GATE, "measure": "recall@5"}]}, "measure"),
-        ({"tasks": [FR_EN, FR_EN]}, "is there twice"),
+        ({"tasks": [FR_EN, FR_EN]}, "is listed twice"),
         ({"tasks": []}, "at least 1 item"),
         ({"systems": ["late-fusion"], "baseline": "ridge"}, "not among the systems"),
         ({"taks": []}, "unknown field 'taks'"),

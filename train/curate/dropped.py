@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 # Reasons of the split; they name no file, so that they can be counted.
-HELD_OUT_TEXT, IN_TWO_PARTS = "its text is one of dev or test", "its texts are of two parts of the split"
+HELD_OUT_TEXT, IN_TWO_PARTS = "its text is in dev or test", "its texts belong to two parts of the split"
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """An example that is not used, by its name, and why."""
+    """Name of an example that is not used, and the reason."""
 
     name: str
     reason: str

@@ -1,6 +1,6 @@
-"""Size of frozen features, from durations and the tower's configuration alone: no weights, no sound.
+"""Size of frozen features, from durations and the tower's configuration alone, without weights or sound.
 
-The same numbers order the training's batches, so that these are the same whether or not frames are kept.
+The same numbers order the training's batches, so that batches are the same whether or not frames are kept.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ LENGTH_BYTES, SCALE_BYTES = 8, 4
 
 @dataclass(frozen=True)
 class FeatureSize:
-    """What is computed and kept: dev and synthetic speech in the first view only, train in all."""
+    """Size of the computed features: dev and synthetic speech in the first view only, train in all."""
 
     clips: int
-    hours: float  # as recorded
+    hours: float  # of the recordings
     views: int
     frames: int
     bytes: int  # of all shards; 0 where nothing is kept
@@ -33,7 +33,7 @@ class FeatureSize:
 
 @dataclass(frozen=True)
 class TowerShape:
-    """What a speech tower's configuration says of its frames."""
+    """Width, rate and limits of a speech tower's frames, from its configuration."""
 
     family: type[Family]
     config: Any
@@ -44,14 +44,14 @@ class TowerShape:
         return self.family.longest_of(self.config)
 
     def frames(self, samples: int) -> int:
-        """Of a wave of so many samples at 16 kHz, before any are averaged; 1 at least."""
+        """Frames of a wave of so many samples at 16 kHz, before averaging; 1 at least."""
         return max(1, self.family.frames(self.config, samples))
 
 
 def feature_size(
     spec: EncoderSpec, clips: Sequence[Clip], features: FeatureSpec, num_train: int | None = None
 ) -> FeatureSize:
-    """Of the training clips, which come first, in every view, and of the dev clips behind them in the first."""
+    """Size for the first `num_train` clips (training) in every view, and the clips after them (dev) in the first."""
     num_train = len(clips) if num_train is None else num_train
     lengths = [
         expected_length(spec, clip, view)
@@ -65,12 +65,12 @@ def feature_size(
 
 
 def num_views(clip: Clip, features: FeatureSpec, in_training: bool) -> int:
-    """In how many of the views a clip is used: dev in the first, and so synthetic speech, whose voices differ."""
+    """Number of views in which a clip is used: one for dev, and for synthetic speech, whose voices differ."""
     return len(features.views) if in_training and not clip.synthetic else 1
 
 
 def expected_length(spec: EncoderSpec, clip: Clip, view: ViewSpec) -> int:
-    """Frames of the clip in the view, averaged as the spec says; the tower's own number may differ by one."""
+    """Number of averaged frames of the clip in the view; the tower's own number may differ by one."""
     assert spec.speech is not None
     shape = tower_shape(spec.speech)
     played_s = min(seconds(clip) / view.speed, shape.longest_s)
@@ -78,21 +78,21 @@ def expected_length(spec: EncoderSpec, clip: Clip, view: ViewSpec) -> int:
 
 
 def seconds(clip: Clip) -> float:
-    """The clip's duration; measured where its source did not say."""
+    """The clip's duration; measured where its source gives none."""
     return clip.duration_s if clip.duration_s is not None else _measured_s(clip.uri, clip.offset_s)
 
 
 def frame_pool(spec: EncoderSpec) -> int:
-    """How many neighbouring frames are averaged before they are kept.  SpecError where speech goes nowhere."""
-    into = spec.fusion or spec.head
-    if spec.speech is None or into is None:
-        raise SpecError("field 'encoder': frozen features need `speech` and `fusion` or `head`")
-    return into.frame_pool
+    """Number of neighbouring frames that are averaged.  SpecError where the encoder has no speech, fusion or head."""
+    part = spec.fusion or spec.head
+    if spec.speech is None or part is None:
+        raise SpecError("field 'encoder': frozen features require `speech` and one of `fusion` and `head`")
+    return part.frame_pool
 
 
 @cache
 def tower_shape(spec: SpeechTowerSpec) -> TowerShape:
-    """From the configuration alone.  Raises SpecError where the tower cannot be had or is of no known family."""
+    """Shape from the configuration alone.  Raises SpecError where the tower is not found or of no known family."""
     what = "speech tower"
     config = config_of(spec.name, what)
     family = known_family(what, spec.name, config)
@@ -101,7 +101,7 @@ def tower_shape(spec: SpeechTowerSpec) -> TowerShape:
 
 
 def _widths(spec: EncoderSpec, features: FeatureSpec) -> tuple[int, int]:
-    """Bytes a frame and bytes a clip."""
+    """Bytes per frame and bytes per clip."""
     assert spec.speech is not None
     width = tower_shape(spec.speech).width
     return (width, LENGTH_BYTES + SCALE_BYTES * width) if features.dtype == "int8" else (2 * width, LENGTH_BYTES)

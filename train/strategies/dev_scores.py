@@ -1,4 +1,4 @@
-"""How well speech finds its texts and texts their speech on dev, at every dim; the metric is handed in."""
+"""Scores on dev: how well speech finds its texts and texts their speech, at every dim, by the caller's metric."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +13,7 @@ TO_TEXT, TO_SPEECH = "speech_to_text", "text_to_speech"  # "speech_to_text@384" 
 
 
 def dev_scores(judged: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
-    """Means of what `judge_dev` found; SCORE is the mean of both directions at the widest dim."""
+    """Means of the values of `judge_dev`; SCORE is the mean of both directions at the widest dim."""
     means = {name: float(values.mean()) for name, values in judged.items()}
     widest = max(int(name.partition("@")[2]) for name in means)
     return {SCORE: (means[f"{TO_TEXT}@{widest}"] + means[f"{TO_SPEECH}@{widest}"]) / 2, **means}
@@ -29,7 +29,7 @@ def judge_dev(
     """The metric of every dev clip in every language of its texts, by direction and dim.
 
     `clip_queries` are the clips' unit vectors [n, d] as queries, by d, `clip_documents` as documents.  A spoken
-    question looks among all texts of a language, a typed one among the dev clips that have a text in it.
+    question searches all texts of a language, a typed one the dev clips that have a text in it.
     """
     documents, questions = (
         targets.prefixes("document", list(clip_queries)),

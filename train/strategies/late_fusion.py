@@ -1,8 +1,9 @@
-"""Strategy of late fusion: speech is drawn to the frozen texts that say the same, in every language.
+"""Strategy of late fusion: speech is trained towards the frozen texts of the same meaning, in every language.
 
-Whole batches take one role: a spoken question is drawn to documents, an archived recording to typed questions, among
-all texts of the positive's language.  As a document each text is also drawn to its own speech among the batch's, since
-speech is what is searched then; and in both roles speech is drawn to the vector of its true transcript.
+A whole batch has one role: a spoken question is trained towards documents, an archived recording towards typed
+questions, among all texts of the positive's language.  In the role of a document each text is also trained towards its
+own speech in the batch, since then speech is searched; in both roles speech is trained towards the vector of its true
+transcript.
 """
 
 import math
@@ -26,10 +27,10 @@ from train.frozen.targets import Targets
 from train.losses import Gather, against_tables, distillation, regression, reverse_infonce
 from train.spec import TrainSpec
 from train.strategies.dev_scores import dev_scores, judge_dev
-from train.strategies.masks import masked
+from train.strategies.masks import mask_frames
 from train.strategy import ROLES, At, Metric, chance, trained
 
-FRAMES_AT_ONCE = 1500  # of dev
+FRAMES_AT_ONCE = 1500  # when dev is scored
 TEMPERATURE, FUSION = "log_temperature", "fusion."
 
 
@@ -45,12 +46,12 @@ class ClipFeatures(Protocol):
 
 @dataclass(frozen=True)
 class _BatchTargets:
-    """The texts that a batch's clips are drawn to."""
+    """The texts that a batch's clips are trained towards."""
 
     role: Role
-    members_B: Tensor  # clips
-    langs_B: Tensor  # of the texts, by number
-    texts_B: Tensor
+    members_B: Tensor  # numbers of the clips
+    langs_B: Tensor  # numbers of the texts' languages
+    texts_B: Tensor  # positions of the texts in `Targets`
     temperature: Tensor
 
 
@@ -69,9 +70,9 @@ class LateFusionStrategy:
         device: str = "cpu",
         clips: Sequence[Clip] = (),
     ) -> None:
-        """`train` and `dev` are places among the clips of features and targets; `clips` give them names and sources.
+        """`train` and `dev` are positions among the clips of features and targets; `clips` have names and sources.
 
-        The model's own part is standardised by the training frames here.
+        The model's fusion or head is standardised by the training frames here.
         """
         self.model, self.features, self.targets = model, features, targets
         self.train, self.dev, self.spec, self.metric, self.clips = train, dev, spec, metric, clips
@@ -94,7 +95,7 @@ class LateFusionStrategy:
         place_N = torch.empty(len(targets.langs), dtype=torch.long)
         for rows in texts:
             place_N[rows] = torch.arange(len(rows))
-        self._place_N = place_N.to(device)  # of a text among those of its language
+        self._place_N = place_N.to(device)  # position of a text among those of its language
         self._own_CL = torch.tensor([[own.get(lang, -1) for lang in langs] for own in targets.own], device=device)
         self._spoken_C = torch.tensor(targets.spoken, device=device)
 
@@ -119,16 +120,17 @@ class LateFusionStrategy:
         temperature = gather.shared(self.log_temperature).exp()
         langs = torch.tensor([self._drawn_lang(clip, at.epoch) for clip in members], device=vectors.device)
         members_B = torch.tensor(members, device=vectors.device)
-        wanted = _BatchTargets(at.role, members_B, langs, self._own_CL[members_B, langs], temperature)
+        targets = _BatchTargets(at.role, members_B, langs, self._own_CL[members_B, langs], temperature)
         losses: dict[str, Tensor] = {}
         for rows, dims, weights, share in self._parts(vectors):
-            for name, value in self._losses(rows, dims, weights, wanted, gather).items():
+            for name, value in self._losses(rows, dims, weights, targets, gather).items():
                 losses[name] = losses[name] + share * value if name in losses else share * value
         factors = {"reverse": settings.reverse, "distillation": settings.distillation}
         total = sum((factors.get(name, 1.0) * value for name, value in losses.items()), torch.zeros_like(temperature))
         return {"loss": total, **losses, "temperature": temperature}
 
     def judged(self) -> dict[str, NDArray[np.float64]]:
+        """The metric of every dev clip, by direction and dim; see `judge_dev`."""
         queries, documents = self.vectors(self.dev, "query"), self.vectors(self.dev, "document")
         return judge_dev(self.prefixes(queries), self.prefixes(documents), self.targets, self.dev, self.metric)
 
@@ -136,27 +138,27 @@ class LateFusionStrategy:
         return dev_scores(self.judged())
 
     def state(self) -> dict[str, Tensor]:
-        wanted = trained(self.model)
-        kept = {
+        parameters = trained(self.model)
+        tensors = {
             name: value
             for name, value in self.model.state_dict().items()
-            if name in wanted or name.startswith((FUSION, "head."))
+            if name in parameters or name.startswith((FUSION, "head."))
         }
         own = {TEMPERATURE: self.log_temperature.detach()} if self.log_temperature.requires_grad else {}
-        return {**kept, **own}
+        return {**tensors, **own}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         weights = {name: value for name, value in state.items() if name != TEMPERATURE}
         missing = [name for name in self.state() if name not in state]
         unknown = self.model.load_state_dict(weights, strict=False).unexpected_keys
         if missing or unknown:
-            raise SpecError(f"these are no weights of this model: {[*missing, *unknown][0]} is not of both")
+            raise SpecError(f"these weights do not fit the model: only one of the two has {[*missing, *unknown][0]}")
         if TEMPERATURE in state:
             with torch.no_grad():
                 self.log_temperature.copy_(state[TEMPERATURE])
 
     def load_members(self, states: Sequence[Mapping[str, Tensor]]) -> None:
-        """Each fusion of the model from the state of its own training."""
+        """Load each fusion of the model from the state of its own training."""
         for fusion, state in zip(self.model.fusions, states, strict=True):
             own = {name.removeprefix(FUSION): value for name, value in state.items() if name.startswith(FUSION)}
             fusion.load_state_dict(own)
@@ -165,7 +167,7 @@ class LateFusionStrategy:
         return [self.clips[one].name if self.clips else f"clip {one}" for one in members]
 
     def vectors(self, clips: Sequence[int], role: Role) -> Tensor:
-        """What the model says [n, ...] of the clips as they are, float32 on the CPU."""
+        """The model's output [n, ...] for the clips without augmentation, float32 on the CPU."""
         was_training, device = self.model.training, self._own_CL.device
 
         def encode(group: list[int]) -> FloatArray:
@@ -183,16 +185,16 @@ class LateFusionStrategy:
         return torch.from_numpy(vectors)
 
     def prefixes(self, vectors: Tensor) -> dict[int, FloatArray]:
-        """Unit vectors [n, d] by d of what `vectors` returned."""
+        """Unit vectors [n, d] by d, from the result of `vectors`."""
         return {dim: nn.functional.normalize(vectors[:, :dim], dim=-1).numpy() for dim in self.model.dims}
 
     @property
     def _width(self) -> int:
-        """Of what the model says."""
+        """Width of the model's output."""
         return self.model.dims[0]
 
     def _parts(self, vectors: Tensor) -> Iterator[tuple[Tensor, Sequence[int], Sequence[float] | None, float]]:
-        """Rows with the dims that are trained in them, those dims' weights, and the share of the whole loss."""
+        """Rows with the dims that are trained in them, the weights of these dims, and the share of the whole loss."""
         yield vectors, self.model.dims, self.spec.loss.dim_weights, 1.0
 
     def _losses(
@@ -200,7 +202,7 @@ class LateFusionStrategy:
     ) -> dict[str, Tensor]:
         settings, role = self.spec.loss, targets.role
         common: dict[str, Any] = {"weights": weights, "margin": settings.margin, "temperature": targets.temperature}
-        # The table's texts are in the other role: what a spoken question looks for are documents.
+        # The table's texts are in the other role: a spoken question searches documents.
         vectors = self._vectors["document" if role == "query" else "query"][targets.texts_B]
         losses: dict[str, Tensor] = {}
         if settings.kind == "regression":
@@ -227,14 +229,14 @@ class LateFusionStrategy:
         return ((mine == all_own) & (mine >= 0)).any(-1)
 
     def _drawn_lang(self, clip: int, epoch: int) -> int:
-        """The language in which the clip meets its text this time, by number."""
+        """Number of the language of the clip's text in this epoch, drawn at random."""
         langs = sorted(self.targets.own[clip])
         return self._lang[langs[int(chance(self.spec.seed, epoch, clip, "loss").integers(len(langs)))]]
 
     def _frames(self, clip: int, epoch: int) -> Tensor:
         random = chance(self.spec.seed, epoch, clip)
         sound = self._sound(clip, int(random.integers(self.features.num_views(clip))))
-        return masked(sound, self.spec.masks, self._mean, random) if sound.dim() == 2 else sound
+        return mask_frames(sound, self.spec.masks, self._mean, random) if sound.dim() == 2 else sound
 
     def _sound(self, clip: int, view: int) -> Tensor:
         if self.spec.encoder.adapt.speech_trained:
@@ -244,7 +246,7 @@ class LateFusionStrategy:
     def _standardise(self) -> None:
         part = self.model.fusion if self.model.fusion is not None else self.model.head
         if part is None:
-            raise SpecError("speech is trained through a fusion or a head; name one of them in `encoder`")
+            raise SpecError("field 'encoder': speech is trained through a fusion or a head; add one of them")
         part.standardise(*self.features.spread(self.train, self.spec.seed))
         if self.model.fusion is not None:
             self.model.fusion.start_at(self.model.text.model.get_input_embeddings().weight)

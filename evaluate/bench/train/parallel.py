@@ -27,10 +27,10 @@ from evaluate.bench.train.lesson import late_fusion, late_fusion_spec
 from evaluate.bench.turns import HOST, PATIENCE, Alive, Spent, Start, measured, playing, processes
 from jobs.cluster.ray_session import ray_session
 from train.events import StepDone
-from train.fit.bfloat16 import halve_frozen
+from train.fit.bfloat16 import convert_frozen
 from train.fit.gather import with_gradient
 from train.fit.loop import run, warm_cosine
-from train.fit.parallel import together
+from train.fit.parallel import group_workers
 from train.spec import TrainSpec
 from train.strategy import At, Strategy
 
@@ -104,7 +104,7 @@ def ray_worker(config: Mapping[str, Any]) -> None:
 
 def our_steps(strategy: Strategy, spec: TrainSpec) -> Iterator[float]:
     """Losses of this worker's share, step by step."""
-    for event in run(strategy, spec, workers=together()):
+    for event in run(strategy, spec, workers=group_workers()):
         if isinstance(event, StepDone):
             yield event.losses["loss"]
 
@@ -122,7 +122,7 @@ def plain_worker(rank: int, task: Mapping[str, Any], port: int) -> None:
         dist.init_process_group("gloo", store=meeting, rank=rank, world_size=WORKERS)
         strategy = late_fusion(spec, task["steps"])
         if name == EQUAL and settled("auto", "cpu") == "bfloat16":
-            halve_frozen(strategy.module)
+            convert_frozen(strategy.module)
         player.play(plain_steps(strategy, spec, task["steps"]))
         dist.destroy_process_group()
 

@@ -26,7 +26,7 @@ from evaluate.bench.train.lesson import late_fusion_spec
 from jobs.cluster.ray_session import ray_session
 from train.batches import batches
 from train.frozen.features import Features, Shard, plan_shards
-from train.frozen.frames import packed
+from train.frozen.frames import pack
 
 DIRECT, RAY_DATA = "shards read in the epoch's order", "the same through Ray Data, its order kept"
 GOAL = 1.0
@@ -55,7 +55,7 @@ def made_up_shards(num: int, batch: int, folder: Path) -> list[Shard]:
     shards = plan_shards(spec.encoder, recorded(num, folder), spec.features, spec.seed, f"{folder}/features")
     for shard in shards:
         frames = [torch.randn(length, shard.shape.width, generator=made) for length in shard.expected]
-        save_file(packed(frames, shard.dtype), shard.url)
+        save_file(pack(frames, shard.dtype), shard.url)
     return shards
 
 

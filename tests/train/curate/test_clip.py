@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from train.curate.clip import Clip, duration_s, read_clip, recorded, text_key, words
+from train.curate.clip import Clip, clip_of_file, duration_s, read_clip, text_key, words
 
 RATE = 16_000
 
@@ -73,7 +73,7 @@ def test_a_stretch_is_read_where_it_stands(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize(("seconds", "usable"), [(0.25, False), (0.3, True), (12.0, True), (12.5, False)])
 def test_too_short_and_too_long_are_not_usable(tmp_path: Path, seconds: float, usable: bool) -> None:
     soundfile.write(tmp_path / "tone.wav", tone(RATE, seconds), RATE)
-    found = recorded("own", "own:tone", "en", "A tone.", tmp_path / "tone.wav", {})
+    found = clip_of_file("own", "own:tone", "en", "A tone.", tmp_path / "tone.wav", {})
     assert (found is not None) is usable
 
 

@@ -140,7 +140,7 @@ def test_what_a_source_does_not_have_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="asterisk has no recordings in 'wo'; it has en, fr, es"):
         data.clips_by_part([spec("asterisk", "fr", "wo")], tmp_path)
     own = listed(tmp_path, {"audio_filepath": "1.wav", "text": "Oui", "lang": "fr"}, langs=["wo"])
-    with pytest.raises(InputError, match=r"own\.jsonl: lists no recordings in wo; a line names one"):
+    with pytest.raises(InputError, match=r"own\.jsonl: lists no recordings in wo; write one recording per line"):
         data.clips_by_part([own], tmp_path)
 
 
@@ -218,7 +218,7 @@ def test_synthetic_speech_is_for_training_and_says_nothing_held_out(
 def test_fields_of_synthetic_speech_are_its_own() -> None:
     found = SourceSpec.parse({"name": "synthetic", "langs": ["fr"], "most": [None, 10], "share": 0.5})
     assert (found.most, found.share, found.until) == ((None, 10), 0.5, 1.0)
-    with pytest.raises(SpecError, match="goes with `name: synthetic`"):
+    with pytest.raises(SpecError, match="allowed only with `name: synthetic`"):
         SourceSpec.parse({"name": "tuxpaint", "langs": ["fr"], "most": [2]})
     with pytest.raises(SpecError, match="until"):
         SourceSpec.parse({"name": "tuxpaint", "langs": ["fr"], "until": 0})

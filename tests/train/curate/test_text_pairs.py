@@ -39,7 +39,7 @@ def test_captions_are_paired_both_ways_in_the_parts_of_their_recordings(tmp_path
 
 @pytest.mark.parametrize("name", ["asterisk", "manuals"])
 def test_one_language_makes_no_pairs(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SpecError, match=f"{name} pairs languages; name two or more"):
+    with pytest.raises(SpecError, match=f"{name} requires two or more languages"):
         pairs_by_part([spec(name, "fr")], tmp_path)
 
 
@@ -76,12 +76,12 @@ def test_a_table_of_pairs_has_columns_of_negatives(tmp_path: Path) -> None:
     found = pairs_by_part([spec("manifest", "en", url=str(tmp_path / "faq.parquet"))], tmp_path)
     (pair,) = [*found.train, *found.dev, *found.test]
     assert pair.negatives == ("He.", "It.")
-    with pytest.raises(InputError, match=r"lists no pairs of texts; a line holds one"):
+    with pytest.raises(InputError, match=r"lists no pairs of texts; write one pair per line"):
         pairs_by_part([spec("manifest", "fr", url=str(tmp_path / "faq.parquet"))], tmp_path)
 
 
 def test_a_wrong_row_is_named_with_its_cure(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"faq\.jsonl, line 1: no document; a row holds a query and the document"):
+    with pytest.raises(InputError, match=r"faq\.jsonl, line 1: document is missing; give a query and the document"):
         listed(tmp_path / "faq.jsonl", {"query": "Who?"})
     with pytest.raises(InputError, match=r"faq\.jsonl, line 1: negatives is 'He.'; give a list"):
         listed(tmp_path / "faq.jsonl", {"query": "Who?", "document": "She.", "negatives": "He."})

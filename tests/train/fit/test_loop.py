@@ -99,7 +99,7 @@ def test_a_training_goes_on_as_if_it_had_never_stopped(
     assert start.step == stopped_after
     torch.manual_seed(99)
     again = events(lesson.strategy(spec), spec, start=start, save=rest.append)
-    assert same(rest[-1].kept(), whole[-1].kept())
+    assert same(rest[-1].final_weights(), whole[-1].final_weights())
     assert same(rest[-1].optimiser, whole[-1].optimiser)
     assert rest[-1].scores == whole[-1].scores
     assert rest[-1].finished
@@ -118,7 +118,7 @@ def test_a_finished_training_is_not_begun_again(lesson: MemoryLesson) -> None:
     assert [(state.finished, state.position) for state in saved] == [(True, PER_EPOCH)]
     strategy = lesson.strategy(spec)
     assert events(strategy, spec, start=saved[-1]) == [
-        TrainingEnd(PER_EPOCH, 0, "this training was finished before", early=False)
+        TrainingEnd(PER_EPOCH, 0, "this training is already finished", early=False)
     ]
 
 
@@ -127,9 +127,9 @@ def test_the_running_mean_is_what_is_scored(lesson: MemoryLesson) -> None:
     saved: list[State] = []
     events(lesson.strategy(spec), spec, save=saved.append)
     fresh = lesson.strategy(spec)
-    fresh.load(saved[-1].kept())
+    fresh.load(saved[-1].final_weights())
     assert fresh.scores() == pytest.approx(saved[-1].scores)
-    assert not same(saved[-1].kept(), saved[-1].weights)
+    assert not same(saved[-1].final_weights(), saved[-1].weights)
 
 
 def test_dev_is_scored_when_it_is_its_turn_and_at_the_end(lesson: MemoryLesson) -> None:
@@ -169,7 +169,7 @@ def test_a_loss_that_is_not_finite_stops_the_training_by_step_and_clip(lesson: M
     features.clip = lesson.strategy(spec).batches(0)[3][5]
     strategy = lesson.strategy(spec, features)
     with pytest.raises(
-        DegluError, match=rf"the loss is nan.* at step 3 of epoch 0, from clip {features.clip}; look at"
+        DegluError, match=rf"the loss is nan.* at step 3 of epoch 0, from clip {features.clip}; check these"
     ):
         events(strategy, spec)
 
@@ -183,7 +183,7 @@ def test_bfloat16_learns_what_float32_does(lesson: MemoryLesson) -> None:
 
 
 def test_more_workers_than_rows_are_refused(lesson: MemoryLesson) -> None:
-    with pytest.raises(SpecError, match=r"optimiser.batch = 8 is not one row for each of 9 workers"):
+    with pytest.raises(SpecError, match=r"field 'optimiser.batch' = 8: fewer than one row for each of 9 workers"):
         events(lesson.strategy(), lesson.spec, workers=Workers(0, 9))
 
 

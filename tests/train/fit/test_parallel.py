@@ -11,7 +11,7 @@ from tests.train.workers import run_workers
 from train.events import StepDone
 from train.fit.checkpoint import State
 from train.fit.loop import run
-from train.fit.parallel import ONE_WORKER, Workers, together
+from train.fit.parallel import ONE_WORKER, Workers, group_workers
 
 STEPS = 5
 # batch, micro-batch, what is learnt from: all of it even; rows that do not divide, in parts; the batch's own negatives
@@ -42,7 +42,7 @@ def learn(lesson: MemoryLesson, batch: int, micro: int, loss: dict[str, Any], wo
 
 def in_a_process(lesson: MemoryLesson) -> tuple[list[dict[str, Any]], dict[str, float], str]:
     """In one of several processes: all cases, the scores as it has them, and how a damaged clip ends the training."""
-    cases = [learn(lesson, *case, together()) for case in CASES]
+    cases = [learn(lesson, *case, group_workers()) for case in CASES]
     return (cases, *scored_and_spoilt(lesson))
 
 
@@ -68,7 +68,7 @@ def test_two_workers_learn_what_one_does(lesson: MemoryLesson, two: Processes) -
 
 def scored_and_spoilt(lesson: MemoryLesson) -> tuple[dict[str, float], str]:
     """The last scores as this worker has them, and how a damaged clip ends the training."""
-    workers = together()
+    workers = group_workers()
     spec = lesson.with_(optimiser={"epochs": 1})
     scores: dict[str, float] = {}
     strategy = lesson.strategy(spec)
@@ -99,7 +99,7 @@ def test_all_workers_take_one_score_and_stop_at_one_clip(lesson: MemoryLesson, t
     spec = lesson.with_(optimiser={"epochs": 1})
     clip = lesson.strategy(spec).batches(0)[1][2]
     for said in (why, too):
-        assert f"at step 1 of epoch 0, from clip {clip}; look at these" in said
+        assert f"at step 1 of epoch 0, from clip {clip}; check these examples" in said
 
 
 def near(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:

@@ -173,7 +173,7 @@ def test_babble_is_of_other_prompts_of_the_training(spec: EncoderSpec, clips: li
     babble = heard_in([{"noise": "babble"}])
     for shard in plan_shards(spec, clips, babble, 0, str(tmp_path), NUM_TRAIN):
         assert {voice.key for voice in shard.voices} == {clip.key for clip in clips[:NUM_TRAIN]}
-    with pytest.raises(SpecError, match="babble is made of other prompts"):
+    with pytest.raises(SpecError, match="babble requires other prompts"):
         plan_shards(spec, clips[:1], babble, 0, str(tmp_path))
 
 
@@ -202,7 +202,7 @@ def test_a_shard_appears_whole_or_not_at_all(
     seen: list[list[str]] = []
     monkeypatch.setattr(module, "save_file", full_disk(seen, tmp_path))
     (shard,) = plan_shards(spec, clips, heard_in([{}]), 0, str(tmp_path))
-    with pytest.raises(StorageError, match=r"No space left .*make room"):
+    with pytest.raises(StorageError, match=r"No space left .*free disk space"):
         compute_shard(tower, shard)
     assert seen == [[]]
     assert list(tmp_path.iterdir()) == []

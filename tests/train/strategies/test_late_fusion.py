@@ -91,7 +91,7 @@ def test_what_is_kept_is_taken_back(lesson: MemoryLesson) -> None:
     assert all(torch.equal(value, other.state()[name]) for name, value in one.state().items())
     assert {"fusion.centre", "fusion.linear.weight", "log_temperature"} <= set(one.state())
     assert not any(name.startswith(("text.", "speech.")) for name in one.state())
-    with pytest.raises(SpecError, match="log_temperature is not of both"):
+    with pytest.raises(SpecError, match="only one of the two has log_temperature"):
         one.load(lesson.strategy().state())
 
 

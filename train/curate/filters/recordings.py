@@ -1,4 +1,4 @@
-"""Filter of recordings: drops what is missing, unreadable, silent, too short, too long or cut."""
+"""Filter of recordings: drops missing, unreadable, silent, too short, too long and truncated ones."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ from train.curate.clip import Clip, read_clip
 
 SILENT_DBFS = -60.0
 SHORTEST_S = 0.1  # two frames of most towers
-LONGEST_S = 60.0  # as long as any tower reads at once
-WHOLE = 0.9  # of a listed stretch; less is another recording than the listed one
+LONGEST_S = 60.0  # no tower reads more in one pass
+WHOLE = 0.9  # share of a listed stretch; with less, the recording is not the listed one
 
 
 @dataclass(frozen=True)
 class RecordingFilter:
-    """Reads the recording; StorageError where a store does not answer.
+    """Reads the recording.  Raises StorageError where the storage does not answer.
 
-    `longest_s` is what the tower reads at once: the text of a longer clip says more than the tower can know of it.
+    `longest_s` is the most that the tower reads in one pass: the text of a longer clip covers more than that.
     """
 
     longest_s: float = LONGEST_S
@@ -44,6 +44,6 @@ class RecordingFilter:
 
 
 def level_dbfs(wave: FloatArray) -> float:
-    """Root mean square over the wave, full scale being 0; -inf for zeros."""
+    """Root mean square over the wave in dB relative to full scale; -inf for zeros."""
     with np.errstate(divide="ignore"):
         return float(10 * np.log10(np.mean(np.square(wave, dtype=np.float64))))

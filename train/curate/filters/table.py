@@ -1,4 +1,4 @@
-"""Table of the filters that clips pass before a training, and how they are applied.
+"""Table of the filters that clips pass before a training, and their application to clips.
 
 A filter is a callable: None keeps the clip, a text is the reason to drop it.  Reasons name no file, so that they can be
 counted.  A new filter is a file of this folder and a line of `training_filters`.
@@ -18,18 +18,18 @@ class Filter(Protocol):
 
     @property
     def settings(self) -> Any:
-        """What decides apart from the clip, as a JSON value: answers are kept under it."""
+        """Settings that affect the answer, as a JSON value: answers are cached under them."""
 
     def __call__(self, clip: Clip) -> str | None: ...
 
 
 def training_filters(longest_s: float) -> tuple[Filter, ...]:
-    """All of them, in the order in which a clip passes them; `longest_s` is what the speech tower reads at once."""
+    """All filters, in the order in which a clip passes them; `longest_s` is the most the tower reads in one pass."""
     return (RecordingFilter(longest_s),)
 
 
 def drop_reasons(clips: Sequence[Clip], filters: Sequence[Filter]) -> dict[int, str]:
-    """Row -> reason of the first filter that drops the clip.  StorageError where a store does not answer."""
+    """Row -> reason of the first filter that drops the clip.  Raises StorageError where the storage does not answer."""
 
     def first_reason(clip: Clip) -> str | None:
         return next((reason for reason in (one(clip) for one in filters) if reason is not None), None)
@@ -39,6 +39,6 @@ def drop_reasons(clips: Sequence[Clip], filters: Sequence[Filter]) -> dict[int, 
 
 
 def divide(clips: Sequence[Clip], reasons: Mapping[int, str]) -> tuple[list[Clip], list[Dropped]]:
-    """The clips without a reason, in the order given, and the others."""
+    """The clips without a reason, in the given order, and the dropped ones with theirs."""
     kept = [clip for row, clip in enumerate(clips) if row not in reasons]
     return kept, [Dropped(clips[row].name, reason) for row, reason in reasons.items()]

@@ -1,7 +1,7 @@
-"""Table of sources: the names that specs may give, and the module behind each.
+"""Table of sources: the names that specs may use, and the module of each.
 
-A new source of recorded prompts is a module of this folder that keeps `Source`, and its name in `SOURCES`.  Modules are
-imported when they are asked for, so that specs are validated without them.
+A new source of recorded prompts is a module of this folder that implements `Source`, and its name in `SOURCES`.
+Modules are imported at first use, so that specs are validated without them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,23 +18,23 @@ if TYPE_CHECKING:  # a spec reads no recordings
 class Source(Protocol):
     """Recorded prompts with their texts, from a package manager."""
 
-    SOURCE: str  # what its keys begin with
+    SOURCE: str  # prefix of its keys
     LICENCE: str
     LANGS: tuple[str, ...]  # of its recordings
-    TEXT_LANGS: tuple[str, ...]  # those whose recordings and texts make the split
+    TEXT_LANGS: tuple[str, ...]  # languages whose recordings and texts decide the split
 
     def packages(self, langs: Sequence[str]) -> Sequence[str]:
-        """What is installed for these languages."""
+        """Packages that are installed for these languages."""
 
     def clips(self, cache: Path, langs: Sequence[str], text_langs: Sequence[str] = ()) -> "list[Clip]":
-        """Recordings in `langs`, with their texts in `TEXT_LANGS`, `langs` and `text_langs` as far as there are any."""
+        """Recordings in `langs`, with their texts in `TEXT_LANGS`, `langs` and `text_langs` where these exist."""
 
     def captions(self, cache: Path, langs: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         """Name of the prompt -> language -> text, recorded or not; keys of clips are `SOURCE:name`."""
 
 
 class Modules(Mapping[str, Source]):
-    """Modules of this folder by name, imported when they are asked for."""
+    """Modules of this folder by name, imported at first use."""
 
     def __init__(self, *names: str) -> None:
         self._names = names
@@ -56,7 +56,7 @@ def _one_of(names: Iterable[str]) -> AfterValidator:
 
     def check(name: str) -> str:
         if name not in known:
-            raise ValueError(f"no source here has this name; give one of {', '.join(known)}")
+            raise ValueError(f"no source has this name; give one of {', '.join(known)}")
         return name
 
     return AfterValidator(check)
@@ -70,10 +70,10 @@ TextName = Annotated[str, _one_of((*SOURCES, "manuals", "manifest"))]
 
 
 def key_prefix(name: str, url: str = "") -> str:
-    """What the keys of a source begin with, `Clip.source`: for a manifest, its own name."""
+    """Prefix of a source's keys, `Clip.source`: for a manifest, the name of its file."""
     return list_name(url) if name == "manifest" else str(import_module(f"{__package__}.{name}").SOURCE)
 
 
 def list_name(url: str) -> str:
-    """A manifest's name without its endings."""
+    """The file name of a manifest, without its endings."""
     return PurePosixPath(url).name.partition(".")[0]

@@ -69,7 +69,7 @@ def test_voices_that_npm_cannot_give_are_left_out_aloud(
     assert [(one.name.partition(",")[0], one.reason) for one in found.dropped] == [
         ("tux:apple (be", synthetic.NO_VOICES)
     ]
-    assert "does without Kokoro's voices" in caplog.text
+    assert "synthetic speech without Kokoro's voices" in caplog.text
     assert "npm is missing" in caplog.text
 
 

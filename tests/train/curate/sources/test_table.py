@@ -26,7 +26,7 @@ def test_keys_begin_with_the_source_and_those_of_a_manifest_with_its_name() -> N
 
 
 def test_a_name_that_is_not_in_the_table_is_refused() -> None:
-    with pytest.raises(SpecError, match="name' = 'librivox': no source here has this name; give one of asterisk, tuxp"):
+    with pytest.raises(SpecError, match="name' = 'librivox': no source has this name; give one of asterisk, tuxp"):
         SourceSpec.parse({"name": "librivox"})
     with pytest.raises(SpecError, match="give one of asterisk, tuxpaint, manuals, manifest"):
         TextSourceSpec.parse({"name": "synthetic"})
