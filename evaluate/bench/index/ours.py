@@ -15,7 +15,7 @@ from embed.encoder import FloatArray
 from embed.tables import PROVENANCE
 from evaluate.bench.index.contender import Setting
 from evaluate.bench.index.vectors_table import table_of
-from index.ask.opened import Opened
+from index.ask.opened import OpenParts
 from index.ask.plan import Effort, decide
 from index.ask.searcher import Index
 from index.building.bits import code_for
@@ -145,7 +145,7 @@ def _index_of(shelf: Shelf, spec: IndexSpec) -> Index:
         removed=None,
         lineage=Lineage(url="bench", version=1, sha256=None, settings={}),
     )
-    return Index("memory", manifest, Opened({TEXT: shelf}, Provenance([], {TEXT: None}), {TEXT: None}))
+    return Index("memory", manifest, OpenParts({TEXT: shelf}, Provenance([], {TEXT: None}), {TEXT: None}))
 
 
 def _write_provenance(rows: FloatArray, lists: NDArray[np.int32], path: Path) -> IntArray:
