@@ -8,7 +8,7 @@ from index.rungs.shelf import Shelf
 
 EVERY_ROW = 1.0
 
-# Up to this many rows that a filter keeps are all read: 20,000 of width 384 are 15 MB, a millisecond, nothing is missed.
+# Up to this many rows that a filter keeps are all read: 20,000 of width 384 are 15 MB, a millisecond, none is missed.
 FEW_KEPT = 20_000
 # A scan of all codes for one row in fifty would read more than these rows; up to 200,000 rows (150 MB, 10 ms).
 SMALL_SHARE, MOST_KEPT = 0.02, 200_000

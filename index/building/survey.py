@@ -23,16 +23,16 @@ SAMPLED = ["segment_id", "modality", "uri", "vector"]
 AGAIN = "`deglu embed SPEC --set output=ANOTHER`"
 
 Ids = NDArray[np.bytes_]  # [n] of 16 bytes, which sort as the bytes do
-Result = TypeVar("Result")
+Made = TypeVar("Made")
 
 
 class InTasks(Protocol):
     """Applies a function to each part; results come in any order."""
 
-    def __call__(self, act: Callable[[VectorsPart], Result], parts: Sequence[VectorsPart], /) -> Iterator[Result]: ...
+    def __call__(self, act: Callable[[VectorsPart], Made], parts: Sequence[VectorsPart], /) -> Iterator[Made]: ...
 
 
-def here(act: Callable[[VectorsPart], Result], parts: Sequence[VectorsPart]) -> Iterator[Result]:
+def here(act: Callable[[VectorsPart], Made], parts: Sequence[VectorsPart]) -> Iterator[Made]:
     """One part after another, in this process."""
     return map(act, parts)
 
