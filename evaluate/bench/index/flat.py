@@ -130,8 +130,8 @@ class ListsOfCodes(Refined):
         return self._ranked(queries, k, shortlist)
 
 
-# The builds to choose from: dims of a code, and the share of autofaiss's lists; its full number lost by a third at 20,000
-# rows.
+# The builds to choose from: dims of a code, and the share of autofaiss's lists; its full number lost by a third at
+# 20,000 rows.
 SHAPES = ((2, 0.5), (2, 0.25), (2, 0.125), (4, 0.25))
 
 FAMILIES = (

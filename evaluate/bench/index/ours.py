@@ -65,7 +65,7 @@ class Ours:
         self._shelf = self._routed(Segment.load(made, entry), coder)
 
     def bytes_per_vector(self) -> float:
-        """Codes, 8-bit rows, scales and lists; not the 16-bit rows: they are mapped, and a query reads twenty of them."""
+        """Codes, 8-bit rows, scales and lists; not the 16-bit rows: these are mapped, a query reads twenty of them."""
         width = self._shelf.width
         coder = self._shelf.coder
         assert coder is not None
