@@ -1,4 +1,4 @@
-"""Contracts of the index: the vectors it is built from, the search request, the hits, the searcher."""
+"""Contracts of the index: the vectors that it is built from, the search request, the hits, the searcher."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ NO_ID = -1
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """What one search looks for, whoever asks: Python, the command line, a service.
+    """The request of one search, from Python, the command line or a service.
 
     k          how many hits for each query; may be larger than the index.
     modality   `speech` and `text` score by cosine.  `any` searches each by itself and merges them by calibrated scores,
                which are not cosines: see `index.calibration.blend`.
-    dim        a declared width to rank at; None is the full one.
-    recall     the share of the true best k to find, as it was measured at build time; 1.0 reads every row.
-    budget_ms  instead of recall: the best that is measured to take no longer, per query and modality.
+    dim        a declared width to rank at; None is the full width.
+    recall     the share of the true best k to find, as measured at build time; 1.0 reads every row.
+    budget_ms  instead of recall: the best setting that was measured to take no longer, per query and modality.
     where      only rows whose provenance matches may be hits: `index.filter.parse_where` reads one.
     exclude    for each query, ids that may not be among its hits.
     explain    whether the hits carry an `Explanation`.
@@ -60,9 +60,9 @@ class SearchRequest:
         if self.modality not in get_args(Modality):
             raise SpecError(f"modality {self.modality!r}: choose any, speech or text")
         if self.recall is not None and self.budget_ms is not None:
-            raise SpecError("recall and budget_ms were both given; a search keeps one of them: choose")
+            raise SpecError("recall and budget_ms were both given; give only one of them")
         if self.recall is not None and not 0 < self.recall <= 1:
-            raise SpecError(f"recall = {self.recall:g}: a share of the true best, above 0 and up to 1")
+            raise SpecError(f"recall = {self.recall:g}: must be above 0 and at most 1, a share of the true best")
         if self.budget_ms is not None and not self.budget_ms > 0:
             raise SpecError(f"budget_ms = {self.budget_ms:g}: must be above 0")
 
@@ -104,7 +104,7 @@ class StageCost:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The depth that one modality was searched to, and why no deeper."""
+    """The depth to which one modality was searched, and why."""
 
     modality: str
     setting: "Setting | None"  # None: every row that may be a hit
@@ -114,7 +114,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The costs of one call, and why it went no deeper."""
+    """The costs of one call, and the depth that was chosen for each modality."""
 
     queries: int
     stages: tuple[StageCost, ...]
@@ -131,7 +131,7 @@ class Explanation:
 
 
 class VectorsInfo(Protocol):
-    """What a vectors dataset says about itself."""
+    """Description of a vectors dataset."""
 
     @property
     def dims(self) -> tuple[int, ...]: ...
@@ -144,18 +144,18 @@ class VectorsInfo(Protocol):
 
 
 class VectorsPart(Protocol):
-    """Some of a dataset's rows, that one task reads; pickles into workers."""
+    """Some of a dataset's rows, read by one task; pickles into workers."""
 
     @property
     def name(self) -> str:
-        """The same for the same rows, in every run; a file name."""
+        """The same for the same rows in every run; a valid file name."""
 
     @property
     def stored_rows(self) -> int:
         """Rows in its files, tombstoned ones included: at least as many as `batches` gives."""
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Its live rows, in one order every time; none empty."""
+        """Its live rows, always in the same order; no batch is empty."""
 
 
 class Vectors(Protocol):
@@ -165,14 +165,14 @@ class Vectors(Protocol):
     def info(self) -> VectorsInfo: ...
 
     def parts(self) -> Sequence[VectorsPart]:
-        """All rows, each in one part; cut by the dataset's files alone, never by who reads them."""
+        """All rows, each in one part; the parts depend on the dataset's files, never on the readers."""
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Batches of `embed.tables.rows(D)`, in one order every time."""
+        """Batches of `embed.tables.rows(D)`, always in the same order."""
 
 
 class Progress(Protocol):
-    """Progress of a long piece of work, task by task; the classes of `jobs.command.progress` show it."""
+    """Progress of long work, task by task; the classes of `jobs.command.progress` show it."""
 
     def begin(self, task: str, total: float, unit: str = "units") -> None:
         """A new task of `total` units."""
@@ -181,7 +181,7 @@ class Progress(Protocol):
         """So many units more are done."""
 
     def note(self, text: str) -> None:
-        """One line worth keeping."""
+        """One line for the log."""
 
     def end(self) -> None:
         """The task is over, done or not."""

@@ -5,19 +5,19 @@
     comparison  value = value           also <> != < <= > >=
                 | value [not] between value and value
                 | column [not] in (literal, ...)
-                | column [not] like 'pattern'        % stands for any characters, _ for one; case counts
+                | column [not] like 'pattern'        % matches any characters, _ one; case counts
                 | column is [not] null
     value       column | literal
     literal     'text' (a quote in it is doubled: 'l''heure') | 3600 | -1.5
 
-The table is the provenance of an index's rows, unless another schema is named; of provenance these are the
+The table is the provenance of an index's rows, unless another schema is named.  Provenance has
 
     columns of text     uri content_version modality item lang text space encoder metadata['key']
     columns of numbers  start_s end_s (speech, seconds), start end (text, characters)
-    columns of ids      segment_id asset_id unit_id: text of 32 hexadecimal digits, for =, <> and in alone
+    columns of ids      segment_id asset_id unit_id: text of 32 hexadecimal digits, only for =, <> and in
 
-Only like meets like: text with text, numbers with numbers.  Where a row has no value, a comparison is unknown, as in
-SQL, and such a row is not kept: `lang <> 'wo'` keeps no row without a language, `lang is null` finds those.
+Text compares with text, numbers with numbers.  Where a row has no value, a comparison is unknown, as in SQL, and such a
+row is not kept: `lang <> 'wo'` keeps no row without a language, `lang is null` finds those.
 
     lang = 'wo' and start_s < 3600
     metadata['programme'] in ('news', 'debate') and uri not like '%/rehearsal/%'
@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 from embed.errors import InputError
 from embed.tables import ID, METADATA, PROVENANCE
 
-if TYPE_CHECKING:  # sqlglot takes a tenth of a second to import: `_parsed` does when there is a filter
+if TYPE_CHECKING:  # sqlglot takes a tenth of a second to import: `_parsed` imports it when there is a filter
     from sqlglot import Expr
 
 MAX_CHARACTERS: Final = 10_000
@@ -69,7 +69,7 @@ _COMPARE: Final = {
 
 @dataclass(frozen=True)
 class Where:
-    """A filter that was read and found good; equal filters have equal text.  Made by `parse_where`, pickles."""
+    """A valid filter, made by `parse_where`; equal filters have equal text.  Pickles."""
 
     text: str
     columns: tuple[str, ...]  # what `mask` reads, in the order of the schema
@@ -104,7 +104,7 @@ def _read(text: str, schema: pa.Schema) -> tuple[Read, tuple[str, ...]]:
         condition = _condition(tree, schema)
         used = {node.name.lower() for node in tree.walk() if node.key == "column"}
     except RecursionError:
-        raise _refused(f"nested too deep; {MAX_DEPTH} levels are possible") from None
+        raise _refused(f"nested too deep; at most {MAX_DEPTH} levels are allowed") from None
     return condition, tuple(name for name in schema.names if name in used)
 
 
@@ -114,7 +114,7 @@ def _parsed(text: str) -> "Expr":
     from sqlglot.expressions import Condition
 
     if len(text) > MAX_CHARACTERS:
-        raise _refused(f"{len(text):,} characters long; {MAX_CHARACTERS:,} are possible")
+        raise _refused(f"{len(text):,} characters long; at most {MAX_CHARACTERS:,} are allowed")
     sql = Dialect.get_or_raise("duckdb")
     try:
         text.encode()
@@ -126,8 +126,8 @@ def _parsed(text: str) -> "Expr":
         raise _refused("a quote, or a comment, is not closed") from None
     except ParseError as error:
         near = error.errors[0].get("highlight") if error.errors else None
-        raise _refused(f"not one complete condition; see near {_quoted(near or 'its end')}") from None
-    except (LookupError, TypeError, ValueError, AttributeError):  # the parser trips over a lone `else`, for one
+        raise _refused(f"not one complete condition; the error is near {_quoted(near or 'its end')}") from None
+    except (LookupError, TypeError, ValueError, AttributeError):  # sqlglot fails so on a single `else`, for example
         tree = None
     if tree is None:
         raise _refused(f"{_quoted(text)} is not a condition")
@@ -135,9 +135,9 @@ def _parsed(text: str) -> "Expr":
 
 
 def _check_tokens(tokens: Sequence[Any]) -> None:
-    """Refuses what the tree would not show (comments, further statements), and what is too deep to be parsed."""
+    """Refuses what the tree does not show (comments, further statements), and what is too deep to parse."""
     if not tokens:
-        raise _refused("empty; leave it out to keep every row")
+        raise _refused("empty; omit it to keep every row")
     depth = 0
     for token in tokens:
         kind = token.token_type.name
@@ -147,7 +147,7 @@ def _check_tokens(tokens: Sequence[Any]) -> None:
             raise _refused("';' is not allowed; a filter is one condition")
         depth += kind.startswith("L_") - kind.startswith("R_")
         if depth > MAX_DEPTH:
-            raise _refused(f"nested too deep; {MAX_DEPTH} levels are possible")
+            raise _refused(f"nested too deep; at most {MAX_DEPTH} levels are allowed")
 
 
 # Conditions: each a function of a table that gives true, false or null for each row.
@@ -174,7 +174,7 @@ def _not(node: "Expr", schema: pa.Schema) -> Read:
 
 def _chain(node: "Expr", schema: pa.Schema) -> Read:
     join = pc.and_kleene if node.key == "and" else pc.or_kleene
-    # Flattened: a thousand conditions in a row are a tree a thousand deep.
+    # Flattened: a chain of a thousand conditions is a tree of depth one thousand.
     conditions = [_condition(part, schema) for part in node.flatten()]
     return lambda table: reduce(join, (condition(table) for condition in conditions))
 
@@ -206,14 +206,14 @@ def _between(node: "Expr", schema: pa.Schema) -> Read:
 def _in(node: "Expr", schema: pa.Schema) -> Read:
     _only(node, "this", "expressions")
     if not node.expressions or any(part.key not in ("literal", "neg", "boolean", "null") for part in node.expressions):
-        raise _refused(f"{_shown(node)} is not allowed; a list holds literals, one at least")
+        raise _refused(f"{_shown(node)} is not allowed; a list holds only literals, and at least one")
     column, *literals = _comparable(node, schema, [node.this, *node.expressions])
     values = [literal(None) for literal in literals]
-    wanted, unknown = pa.array([value.as_py() for value in values], values[0].type), pa.scalar(None, pa.bool_())
+    members, unknown = pa.array([value.as_py() for value in values], values[0].type), pa.scalar(None, pa.bool_())
 
     def among(table: pa.Table) -> Any:
-        read = column(table)  # for a null `is_in` says false, SQL unknown
-        return pc.if_else(pc.is_valid(read), pc.is_in(read, value_set=wanted), unknown)
+        read = column(table)  # for a null, `is_in` gives false, SQL unknown
+        return pc.if_else(pc.is_valid(read), pc.is_in(read, value_set=members), unknown)
 
     return among
 
@@ -222,7 +222,7 @@ def _is_null(node: "Expr", schema: pa.Schema) -> Read:
     _only(node, "this", "expression")
     value = _value(node.this, schema)
     if node.expression.key != "null" or value.is_literal:
-        raise _refused(f"{_shown(node)} is not allowed; `is null` asks a column, and only null can stand after is")
+        raise _refused(f"{_shown(node)} is not allowed; `is` requires a column before it and null after it")
     return lambda table: pc.is_null(value.read(table))
 
 
@@ -266,7 +266,7 @@ _CONDITIONS: Final[dict[str, Callable[["Expr", pa.Schema], Read]]] = {
 @dataclass(frozen=True)
 class _Value:
     type: pa.DataType
-    read: Read  # of a literal: its scalar, whatever the table
+    read: Read  # of a literal: its scalar, for any table
     shown: str
     is_literal: bool = False
 
@@ -293,7 +293,7 @@ def _comparable(node: "Expr", schema: pa.Schema, parts: Sequence["Expr"], ordere
 
 
 def _as_id(value: _Value) -> _Value:
-    """A literal of 32 hexadecimal digits as the id that it spells; anything else as it is."""
+    """A literal of 32 hexadecimal digits as an id; anything else unchanged."""
     text = value.read(None).as_py() if value.is_literal else None
     if isinstance(text, str) and re.fullmatch("[0-9a-fA-F]{32}", text):
         return _literal(pa.scalar(bytes.fromhex(text), ID))
@@ -328,7 +328,7 @@ def _literal(scalar: pa.Scalar) -> _Value:
 
 
 def _number(node: "Expr", negative: bool = False) -> pa.Scalar:
-    """int64 where it is whole and fits, else float64."""
+    """int64 where the number is whole and fits, else float64."""
     text = str(node.this)
     try:
         value = float(text)
@@ -339,7 +339,7 @@ def _number(node: "Expr", negative: bool = False) -> pa.Scalar:
     sign = -1 if negative else 1
     if text.isdecimal() and -(2**63) <= sign * int(text) < 2**63:
         return pa.scalar(sign * int(text), pa.int64())
-    return pa.scalar(sign * value + 0.0, pa.float64())  # + 0.0 makes 0.0 of -0.0, which `is_in` would keep apart
+    return pa.scalar(sign * value + 0.0, pa.float64())  # + 0.0 turns -0.0 into 0.0, which `is_in` would distinguish
 
 
 def _column(node: "Expr", schema: pa.Schema) -> _Value:
@@ -370,7 +370,9 @@ def _metadata(node: "Expr", schema: pa.Schema) -> _Value:
     if "metadata" not in schema.names:
         raise _refused(f"{_shown(node)} is not allowed; no column has keys, columns are {_known(schema)}")
     if not plain or len(keys) != 1 or keys[0].key != "literal" or not keys[0].is_string:
-        raise _refused(f"{_shown(node)} is not allowed; only metadata has keys, one in quotes: metadata['key']")
+        raise _refused(
+            f"{_shown(node)} is not allowed; only metadata has keys, write one key in quotes: metadata['key']"
+        )
     key = pa.scalar(str(keys[0].this), pa.string())
     return _Value(pa.string(), lambda table: pc.map_lookup(table["metadata"], key, "first"), _shown(node))
 
@@ -379,7 +381,7 @@ def _metadata(node: "Expr", schema: pa.Schema) -> _Value:
 
 
 def _only(node: "Expr", *names: str) -> None:
-    """Refuses a node that says more than is read of it (`between symmetric`, `in (select ...)`)."""
+    """Refuses a node with arguments that are not supported (`between symmetric`, `in (select ...)`)."""
     if any(value for name, value in node.args.items() if name not in names):
         raise _refused(f"{_shown(node)} is not allowed; {_ALLOWED}")
 
@@ -399,7 +401,7 @@ def _quoted(text: str) -> str:
 
 
 def _short(text: str) -> str:
-    """One line that a terminal shows as it is."""
+    """One line of printable characters, at most 80."""
     line = "".join(character if character.isprintable() else " " for character in text)
     return line if len(line) <= 80 else line[:77] + "..."
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from embed.encoder import FloatArray, truncate
 from index.contracts import NO_ID, Hits, IntArray
 
-# 16 Ki rows x 1024 float32 is 64 MB: large enough for the matrix product, small beside the rows themselves.
+# 16 Ki rows x 1024 float32 is 64 MB: large enough for the matrix product, small next to the rows themselves.
 CHUNK = 16_384
 
 # Given queries' scores [q, n'] of the rows first..first+n', lowers those that may not be hits to -inf, in place.
@@ -28,7 +28,7 @@ def top(ids: IntArray, scores: FloatArray, k: int) -> Hits:
     ids = np.where(np.isneginf(scores), NO_ID, ids)
     order = np.lexsort((ids, -scores), axis=-1)[:, :k]
     best = Hits(np.take_along_axis(ids, order, axis=1), np.take_along_axis(scores, order, axis=1))
-    return _widened(best, k)
+    return _padded(best, k)
 
 
 def join(parts: list[Hits], k: int) -> Hits:
@@ -57,7 +57,7 @@ def unit_rows(rows: NDArray[Any], dim: int) -> FloatArray:
 
 
 def spread(n: int, count: int, shift: float = 0.5) -> IntArray:
-    """Up to `count` distinct positions below n at even steps, `shift` of a step in."""
+    """Up to `count` distinct positions below n at even steps; the first is `shift` of a step from 0."""
     count = min(n, count)
     return ((np.arange(count) + shift) * n / max(1, count)).astype(np.int64)
 
@@ -71,7 +71,7 @@ def _best_columns(scores: FloatArray, first: int, k: int) -> Hits:
     return top(np.tile(np.arange(first, first + n), (q, 1)), scores, k)
 
 
-def _widened(hits: Hits, k: int) -> Hits:
+def _padded(hits: Hits, k: int) -> Hits:
     missing = k - hits.ids.shape[1]
     if missing <= 0:
         return hits

@@ -1,4 +1,4 @@
-"""A vectors dataset in memory: an Arrow table, from which an index is built as from one on storage."""
+"""A vectors dataset in memory: an Arrow table, from which an index is built as from a dataset on storage."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ BATCH_ROWS, PART_ROWS = 4_096, 65_536
 
 @dataclass(frozen=True)
 class TableInfo:
-    """Keeps `index.contracts.VectorsInfo`."""
+    """Implements `index.contracts.VectorsInfo`."""
 
     dims: tuple[int, ...]
     space: str
@@ -22,7 +22,7 @@ class TableInfo:
 
 @dataclass(frozen=True)
 class TablePart:
-    """Some rows of a table; keeps `index.contracts.VectorsPart`."""
+    """Some rows of a table; implements `index.contracts.VectorsPart`."""
 
     table: pa.Table
     batch_rows: int = BATCH_ROWS
@@ -41,7 +41,7 @@ class TablePart:
 
 
 class TableVectors:
-    """Rows of `embed.tables.rows(D)`, all of one space; keeps `index.contracts.Vectors`."""
+    """Rows of `embed.tables.rows(D)`, all of one space; implements `index.contracts.Vectors`."""
 
     def __init__(
         self,

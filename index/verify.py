@@ -1,6 +1,7 @@
-"""Verification of an index: it holds what its manifest says, and nothing that was removed; by reading storage alone.
+"""Verification of an index: it has what its manifest says, and nothing that was removed.
 
-What is damaged or missing is a problem, not an error.  Nothing is fetched into a cache, and nothing of one is believed.
+The checks read storage only: they fetch nothing into a cache and use nothing from one.  A damaged or missing file is a
+problem in the report, not an error.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ from embed.identity import stream_sha256
 from embed.storage.store import Entry, join, listing, open_input
 from embed.tables import ID
 from index.building.survey import ids_of
-from index.live.purge import Standing, orphans, standing
+from index.live.purge import VersionLog, orphans, read_log
 from index.parts.artifact import (
     PROVENANCE_COPY,
     REMOVED,
@@ -32,11 +33,11 @@ from index.parts.artifact import (
     part_url,
     read_manifest,
 )
-from index.parts.removed import kept_out, live_rows, stored_removed
+from index.parts.removed import deleted_ids, live_rows, stored_removed
 
 KEYS = ["segment_id", "asset_id"]
-COMPACT = "`deglu index SPEC --compact` takes them away"
-# What reading a damaged file may raise: a check that does has a problem.
+COMPACT = "`deglu index SPEC --compact` deletes them"
+# Errors that reading a damaged file may raise; they are problems of the check.
 UNREADABLE = (DegluError, pa.ArrowException, OSError, ValueError, IndexError)
 
 
@@ -48,9 +49,9 @@ def verify_index(
 ) -> list[Check]:
     """All checks of a version, the newest by default; `seen` is called after each of its files.
 
-    forgotten  ids of the assets that the dataset has taken down; None where it cannot be asked
+    forgotten  ids of the assets that the dataset has forgotten; None where the dataset cannot be read
 
-    Raises InputError where that version is not, StorageError where storage is out of reach.
+    Raises InputError where that version does not exist, StorageError where storage is out of reach.
     """
     read = _Read(url, read_manifest(url, version), forgotten, seen)
     checks = {
@@ -63,23 +64,23 @@ def verify_index(
         "absence": _check_absence,
         "orphans": _check_orphans,
     }
-    cure = "; mend the files first"
+    cure = "; repair the files first"
     return [tried(name, partial(check, read), UNREADABLE, cure) for name, check in checks.items()]
 
 
 class _Read:
-    """What the checks read, each when it is first asked for, and once."""
+    """Inputs of the checks, each read once, at its first use."""
 
     def __init__(self, url: str, manifest: Manifest, forgotten: pa.Array | None, seen: Callable[[], None]) -> None:
         self.url, self.manifest, self.forgotten, self.seen = url, manifest, forgotten, seen
 
     @cached_property
-    def log(self) -> Standing:
-        return standing(self.url)
+    def log(self) -> VersionLog:
+        return read_log(self.url)
 
     @cached_property
     def objects(self) -> dict[str, Entry]:
-        """By part and name, of all parts that lie there."""
+        """By part and name, of all parts on storage."""
         return {_short(entry.url): entry for entry in listing(join(self.url, "parts"))}
 
     @cached_property
@@ -125,7 +126,7 @@ def _check_files(read: _Read) -> Check:
             wrong += [] if part.name in own else list(_check_sizes(read, version, part))
     files = [file for part in own.values() for file in part.files.values()]
     size = sum(file.bytes for file in files)
-    figures = f"{many_files(len(files), size)}, each of the size and sha256 that the manifest names"
+    figures = f"{many_files(len(files), size)}, sizes and sha256 as in the manifest"
     return Check("files", figures, problems_of(wrong))
 
 
@@ -150,9 +151,9 @@ def _wrong(place: str, file: FileEntry) -> str | None:
 
 def _check_sizes(read: _Read, version: int, part: PartEntry) -> Iterator[str]:
     for name, file in part.files.items():
-        there = read.objects.get(f"{part.name}/{name}")
-        if there is None or there.size_bytes != file.bytes:
-            yield f"parts/{part.name}/{name} of version {version}: {'of another size' if there else 'missing'}"
+        entry = read.objects.get(f"{part.name}/{name}")
+        if entry is None or entry.size_bytes != file.bytes:
+            yield f"parts/{part.name}/{name} of version {version}: {'has another size' if entry else 'missing'}"
 
 
 def _check_rows(read: _Read) -> Check:
@@ -160,7 +161,7 @@ def _check_rows(read: _Read) -> Check:
     wrong = [problem for entry in read.manifest.segments for problem in _check_segment(read, entry)]
     live = sum(entry.rows for entry in read.manifest.segments) - stored_removed(read.removed)
     if live != read.manifest.rows:
-        wrong.append(f"the segments hold {live:,} rows that may be hits, the manifest tells {read.manifest.rows:,}")
+        wrong.append(f"the segments hold {live:,} rows that may be hits, the manifest says {read.manifest.rows:,}")
     figures = f"{live:,} that may be hits, in {many(len(read.manifest.segments), 'segment')}"
     return Check("rows", figures, problems_of(wrong))
 
@@ -180,7 +181,7 @@ def _check_segment(read: _Read, entry: SegmentEntry) -> Iterator[str]:
 
 
 def _shape(place: str) -> tuple[int, ...]:
-    """Of an .npy file, by its header alone."""
+    """Shape of an .npy file, read from its header."""
     with open_input(place) as stream:
         np.lib.format.read_magic(stream)
         return np.lib.format.read_array_header_1_0(stream)[0]
@@ -189,32 +190,33 @@ def _shape(place: str) -> tuple[int, ...]:
 def _check_ids(read: _Read) -> Check:
     ids = np.sort(np.concatenate([np.empty(0, "S16"), *(ids_of(keys["segment_id"]) for keys in read.keys.values())]))
     twice = np.unique(ids[1:][ids[1:] == ids[:-1]])
-    problems = [f"segment {_hex(one)} is there more than once" for one in twice]
+    problems = [f"segment {_hex(one)} is stored more than once" for one in twice]
     return Check("ids", f"{many(len(ids), 'segment id')}, no two equal", problems_of(problems))
 
 
 def _check_removed(read: _Read) -> Check:
-    """What is removed is where it is said to be, and what was deleted is not a hit."""
+    """Removed rows are at their recorded positions, and deleted rows are not hits."""
     wrong = []
     for part, keys in read.keys.items():
         rows = read.removed.filter(pc.equal(read.removed["part"], part))
-        there = keys["segment_id"].take(rows["position"])
-        for said, found in zip(rows["segment_id"].to_pylist(), there.to_pylist(), strict=True):
-            if said != found:
-                wrong.append(f"parts/{part}: segment {found.hex()} is removed where {said.hex()} is meant")
-    out = kept_out(read.removed)
+        stored_ids = keys["segment_id"].take(rows["position"])
+        for expected, found in zip(rows["segment_id"].to_pylist(), stored_ids.to_pylist(), strict=True):
+            if expected != found:
+                wrong.append(f"parts/{part}: segment {found.hex()} is removed instead of {expected.hex()}")
+    deleted = deleted_ids(read.removed)
     for entry in read.manifest.segments:
-        back = pc.is_in(read.live(entry)["segment_id"], value_set=out)
-        wrong += [f"{many(_sum(back), 'row')} of {entry.part.name} may be hits though deleted"] if _sum(back) else []
+        back = pc.is_in(read.live(entry)["segment_id"], value_set=deleted)
+        wrong += [f"{many(_sum(back), 'deleted row')} of {entry.part.name} may be hits"] if _sum(back) else []
     stored = stored_removed(read.removed)
     still = f", {many(stored, 'row')} still in files: {COMPACT}" if stored else ""
-    return Check("removed", f"{many(read.removed.num_rows, 'row')}, {len(out):,} deleted{still}", problems_of(wrong))
+    figures = f"{many(read.removed.num_rows, 'row')}, {len(deleted):,} deleted{still}"
+    return Check("removed", figures, problems_of(wrong))
 
 
 def _check_forgotten(read: _Read) -> Check:
-    """Rows of assets that the dataset has taken down are no hits."""
+    """Rows of assets that the dataset has forgotten are no hits."""
     if read.forgotten is None:
-        return Check("forgotten", f"not known: {read.manifest.lineage.url} cannot be asked")
+        return Check("forgotten", f"not known: {read.manifest.lineage.url} cannot be read")
     found = {
         entry.part.name: _sum(pc.is_in(read.live(entry)["asset_id"], value_set=read.forgotten))
         for entry in read.manifest.segments
@@ -229,7 +231,7 @@ def _check_forgotten(read: _Read) -> Check:
 
 
 def _check_absence(read: _Read) -> Check:
-    """Rows that were removed, or are of forgotten assets, in whatever file there is below the index."""
+    """Rows that were removed, or are of forgotten assets, in any file below the index."""
     newest = read.log.newest
     removed = read.removed_of(newest)
     assets = pa.array([], ID) if read.forgotten is None else read.forgotten
@@ -243,7 +245,7 @@ def _check_absence(read: _Read) -> Check:
     own = {part.name for part in newest.parts}
     compacted = not stored_removed(removed)
     problems = [
-        f"{place}: {many(rows, 'row')} that a compaction has taken away; build the index again"
+        f"{place}: {many(rows, 'row')} that a compaction has removed; build the index again"
         for place, rows in found.items()
         if compacted and place.split("/")[-2] in own
     ]
@@ -252,21 +254,21 @@ def _check_absence(read: _Read) -> Check:
 
 
 def _traces(read: _Read, ids: pa.Array, assets: pa.Array) -> Iterator[tuple[str, int]]:
-    """Every copy of provenance below the index, and how many rows of these it has."""
+    """Each copy of provenance below the index, and how many of these rows it has."""
     places = [*read.objects.values(), *listing(join(read.url, "building"))]
     for entry in places:
         if entry.url.endswith(PROVENANCE_COPY):
             folder, _, name = entry.url.rpartition("/")
             keys = read.table(folder, name, KEYS)
-            meant = [pc.is_in(keys[key], value_set=some) for key, some in (("segment_id", ids), ("asset_id", assets))]
-            yield entry.url.removeprefix(read.url.rstrip("/") + "/"), _sum(pc.or_(*meant))
+            matches = [pc.is_in(keys[key], value_set=some) for key, some in (("segment_id", ids), ("asset_id", assets))]
+            yield entry.url.removeprefix(read.url.rstrip("/") + "/"), _sum(pc.or_(*matches))
 
 
 def _check_orphans(read: _Read) -> Check:
-    """A note, no problem: somebody may be about to publish them."""
+    """Reported without a problem: a writer may be about to publish them."""
     left = list(orphans(read.url, read.log.parts))
     size = sum(entry.size_bytes for entry in left)
-    figures = f"{many_files(len(left), size)}, that no version names; a compaction removes those of a day ago"
+    figures = f"{many_files(len(left), size)} that no version names; a compaction removes those older than a day"
     return Check("orphans", figures if left else "none")
 
 

@@ -1,10 +1,10 @@
-"""The first second of the command: CPU seconds of whole processes that answer one question, and of `deglu --help`.
+"""Bench of the command's start: CPU seconds of whole processes that answer one question, and of `deglu --help`.
 
     python -m evaluate.bench.first_second [--against FOLDER] [--index INDEX] [--json] [--out FILE] [--n N]
 
-`--against` is another checkout: both are then measured in turn, on the same index.  Without it the goals are what ours
-is measured by.  `--index` is one that was built by the released model; by default a small one is made.  `--n` is how
-often each command is run (3), after once for the files and compiled code to be there.
+`--against` is another checkout: both are then measured in turn, on the same index.  Without it ours is compared with
+the goals.  `--index` is an index of the released model; by default a small one is made.  `--n` is the number of runs of
+each command (3), after one that fills file caches and compiles code.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def bench(n: int | None = None, against: Path | None = None, index: str | None =
 
 
 def commands_on(index: str, scratch: Path) -> dict[str, list[str]]:
-    """The arguments of `deglu`, by what they ask; the spoken question is written into `scratch`."""
+    """The arguments of `deglu`, by measure; the spoken question is written into `scratch`."""
     recording = scratch / "question.wav"
     soundfile.write(recording, voice(SPOKEN_S, 1), SAMPLE_RATE)
     return {
@@ -82,14 +82,14 @@ def measured(
     for what, arguments in commands.items():
         ways = {str(place): partial(run, place, arguments) for place in checkouts}
         for way in ways.values():
-            way()  # what is compiled and cached once is there from now on
+            way()  # fills caches and compiles code
         spent = interleaved(ways, rounds, _children_s)
         found[what] = {place: spent[str(place)] for place in checkouts}
     return found
 
 
 def run(checkout: Path, arguments: Sequence[str]) -> None:
-    """`deglu` of a checkout, to its end.  Raises DegluError where it fails."""
+    """Run `deglu` of a checkout to its end.  Raises DegluError where it fails."""
     ran = subprocess.run(
         [sys.executable, "-m", "jobs", *arguments],
         cwd=checkout,
@@ -103,7 +103,7 @@ def run(checkout: Path, arguments: Sequence[str]) -> None:
 
 
 def _children_s() -> float:
-    """CPU seconds, user and system, of all processes that were waited for."""
+    """CPU seconds, user and system, of all child processes that have ended."""
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     return spent.ru_utime + spent.ru_stime
 

@@ -1,8 +1,8 @@
-"""What it costs to go on where a job was stopped: read the ledger, plan the archive, see what is left.
+"""Bench of resuming a stopped job: read the ledger, plan the archive, find the units that are left.
 
-The archive is made up, of recordings of fifty minutes, five units each; so is the ledger, in segments as a long run
-leaves them.  Each measurement is a process of its own that imports `embed` alone, from its start to its end, listing
-the archive excepted.
+The archive is made up, of recordings of fifty minutes, five units each; so is the ledger, in segments like those of a
+long run.  Each measurement is a process of its own that imports only `embed`, from its start to its end, without
+listing the archive.
 """
 
 import json
@@ -32,7 +32,7 @@ from evaluate.bench.command import run_one
 from evaluate.bench.shape import Row, document
 
 SIZES = (0, 10_000, 1_000_000)
-SECONDS, MEGABYTES = 10.0, 500.0  # what a million may cost
+SECONDS, MEGABYTES = 10.0, 500.0  # limits for a million units
 LEFT_ASSETS = 100
 UNITS_EACH = 5
 SEGMENTS = 20
@@ -55,7 +55,7 @@ print(json.dumps({"left": left.num_rows, "planned": planned.units, "before": bef
 
 
 def bench(n: int | None = None) -> dict[str, Any]:
-    """n committed units instead of a million."""
+    """Measure with no, 10,000 and n committed units (a million by default)."""
     rows = []
     for count in (*SIZES[:-1], n or SIZES[-1]):
         with TemporaryDirectory(prefix="deglu-resume-") as folder:
@@ -73,7 +73,7 @@ def _within(measure: str, ours: float, limit: float, unit: str) -> Row:
 
 
 def resumed(url: str, count: int) -> tuple[float, float]:
-    """Seconds and peak MB of a fresh process that finds out what is left beside `count` units that are done."""
+    """Seconds and peak MB of a new process that finds the units that are left when `count` units are done."""
     house = Path(__file__).resolve().parents[2]
     began = time.perf_counter()
     child = subprocess.run([sys.executable, "-c", CHILD, url], cwd=house, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Answers: questions are encoded and searched, and each hit comes with all that is needed to play or read it."""
+"""Answers: questions are encoded and searched, and each hit carries all that is needed to play or read it."""
 
 import time
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class Answer:
     rank: int  # from 1
     score: float  # cosine; for modality `any` calibrated, see index.calibration.blend
     id: int  # in this version of the index
-    segment_id: str  # the same for ever, hexadecimal
+    segment_id: str  # the same in every version, hexadecimal
     modality: str
     uri: str
     start_s: float | None  # speech
@@ -102,7 +102,7 @@ def place(answer: Answer) -> str:
 
 
 def _clock(seconds: float | None) -> str:
-    """75.96 is 1:16.0; tenths are rounded first, so that no second is the sixtieth."""
+    """75.96 is 1:16.0; tenths are rounded first, so that seconds never reach 60."""
     minutes, tenths = divmod(round((seconds or 0.0) * 10), 600)
     return f"{minutes}:{tenths / 10:04.1f}"
 

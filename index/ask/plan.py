@@ -1,4 +1,4 @@
-"""The plan of one search on one shelf, decided before anything is read: how deep, and why no deeper."""
+"""The plan of one search on one shelf: how deep, and why; decided before anything is read."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ from index.rungs.shelf import Shelf
 
 EVERY_ROW = 1.0
 
-# Rows that a filter keeps are all read up to here: 20,000 of width 384 are 15 MB, a millisecond, with nothing missed.
+# Up to this many rows that a filter keeps are all read: 20,000 of width 384 are 15 MB, a millisecond, none is missed.
 FEW_KEPT = 20_000
-# A scan of everything for one row in fifty would read more than these rows themselves; up to 200,000 (150 MB, 10 ms).
+# A scan of all codes for one row in fifty would read more than these rows; up to 200,000 rows (150 MB, 10 ms).
 SMALL_SHARE, MOST_KEPT = 0.02, 200_000
 # Above half of the rows a filter hides little: twice the shortlist finds what it keeps.
 LARGE_SHARE = 0.5
-MOST_WIDEN = 10.0  # times the shortlist; what needs more is too rare for the scan
+MOST_WIDEN = 10.0  # times the shortlist; a filter that needs more keeps too few rows for the scan
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Read:
 
 
 def decide(shelf: Shelf, k: int, dim: int, effort: Effort, kept: int) -> Decision:
-    """`kept` of the shelf's rows may be hits at all."""
+    """The decision for a search in which `kept` of the shelf's rows may be hits."""
     if shelf.cards and unsuited(k, dim, shelf.width, kept < shelf.rows) is None:
         return Decision(None, None, "every row, in half precision on the card, the best of them exactly", on_card=True)
     if shelf.coder is None:
@@ -53,15 +53,15 @@ def decide(shelf: Shelf, k: int, dim: int, effort: Effort, kept: int) -> Decisio
     read = filtered(kept, shelf.rows, k)
     if read.every:
         return Decision(None, None, f"all {kept:,} rows that the filter keeps")
-    wanted = k * read.widen
-    curve = shelf.curve(dim, round(wanted))
+    hits = k * read.widen
+    curve = shelf.curve(dim, round(hits))
     if curve is None:
         return Decision(None, None, f"every row: nothing was measured at dim {dim}")
-    return _chosen(curve, effort, max(1.0, wanted / curve.k))
+    return _by_effort(curve, effort, max(1.0, hits / curve.k))
 
 
 def filtered(kept: int, total: int, k: int) -> Read:
-    """For the k best of the `kept` rows of `total`, which have codes."""
+    """How to find the k best of the `kept` rows of `total`, which have codes."""
     few = kept <= FEW_KEPT and kept <= LARGE_SHARE * total
     rare = kept <= MOST_KEPT and kept <= SMALL_SHARE * total
     if few or rare or kept <= k:
@@ -69,15 +69,15 @@ def filtered(kept: int, total: int, k: int) -> Read:
     return Read(every=False, widen=min(MOST_WIDEN, total / kept))
 
 
-def _chosen(curve: Curve, effort: Effort, factor: float) -> Decision:
+def _by_effort(curve: Curve, effort: Effort, factor: float) -> Decision:
     if effort.budget_ms is not None:
         point = curve.for_budget(effort.budget_ms / factor, effort.many)
         cost = point.ms_many if effort.many else point.ms_one
         why = f"within {effort.budget_ms:g} ms: measured {cost:.3g} ms, recall@{curve.k} of {point.low:.4f} or more"
         return Decision(point.setting.wider(factor), point, why)
-    wanted = effort.recall or 0.0
-    found = curve.for_recall(wanted)
+    recall = effort.recall or 0.0
+    found = curve.for_recall(recall)
     if found is None:
-        return Decision(None, None, f"every row: no measured point keeps recall@{curve.k} {wanted:g}")
-    why = f"recall {wanted:g}: the cheapest point measured to keep it (recall@{curve.k} of {found.low:.4f} or more)"
+        return Decision(None, None, f"every row: no measured point keeps recall@{curve.k} {recall:g}")
+    why = f"recall {recall:g}: the cheapest point measured to keep it (recall@{curve.k} of {found.low:.4f} or more)"
     return Decision(found.setting.wider(factor), found, why)

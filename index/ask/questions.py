@@ -23,10 +23,10 @@ ENCODED_AT_ONCE = 64  # questions: a long batch of recordings is never all in me
 class Question:
     """One question in exactly one form.  Raises SpecError where none or several are given.
 
-    text    as somebody types it
+    text    as typed
     audio   url of a recording, for which a decoder is needed
     speech  the samples of a recording: float32 [n] at 16 kHz
-    vector  [D]: encoded already, as a query of the index's space
+    vector  [D]: already encoded, as a query in the index's space
 
     >>> import deglu
     >>> deglu.Question(text="the price of rice").kind
@@ -53,7 +53,7 @@ class Question:
 
 
 def questions_of(text: str | None, audio: str | None, batch: str | None) -> Iterator[Question]:
-    """Of exactly one of the three.  Raises SpecError where none or more are given, for an empty or broken one."""
+    """Questions of exactly one of the three.  Raises SpecError for none, for several, for an empty or invalid one."""
     given = [
         (option, value) for option, value in (("text", text), ("audio", audio), ("batch", batch)) if value is not None
     ]
@@ -67,7 +67,7 @@ def questions_of(text: str | None, audio: str | None, batch: str | None) -> Iter
 
 
 def read_batch(url: str) -> list[Question]:
-    """Questions of a JSON lines file; a relative recording is next to the file.  SpecError naming a broken line."""
+    """Questions of a JSON lines file; paths of recordings are relative to it.  Raises SpecError naming a wrong line."""
     try:
         lines = read_bytes(url).decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
@@ -84,9 +84,7 @@ def read_batch(url: str) -> list[Question]:
 def check_kinds(questions: Sequence[Question], speaks: bool, model: str) -> None:
     """Raises SpecError for a spoken question where the model has no speech tower."""
     if not speaks and any(question.kind in SPOKEN for question in questions):
-        raise SpecError(
-            f"model {model!r} encodes text alone; type the question, or give a model of speech with --model"
-        )
+        raise SpecError(f"model {model!r} encodes only text; type the question, or name a model with speech in --model")
 
 
 def encoded(
@@ -145,7 +143,7 @@ def _checked(value: Any, where: str) -> Question:
         raise SpecError(f"{where}: a question has one field, text or audio; {_FORM}")
     ((kind, content),) = value.items()
     if not isinstance(content, str) or not content.strip():
-        raise SpecError(f"{where}: {kind} is empty or no string; ask something")
+        raise SpecError(f"{where}: {kind} is empty or not a string; {_FORM}")
     try:
         content.encode()
     except UnicodeEncodeError:

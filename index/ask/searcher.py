@@ -1,4 +1,4 @@
-"""The searcher over a built index: open it once, ask it from as many threads as you like."""
+"""The searcher over a built index: opened once, safe to search from many threads."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,27 +12,27 @@ from numpy.typing import NDArray
 
 from embed.encoder import FloatArray, truncate
 from embed.errors import FingerprintMismatch, InputError, SpecError
-from index.ask.opened import Opened, open_version
+from index.ask.opened import OpenParts, open_version
 from index.ask.plan import Effort, decide
 from index.calibration.blend import Background, calibrated
 from index.contracts import NO_ID, Chosen, Exclude, Explanation, Hits, IntArray, Mask, SearchRequest, StageCost
 from index.faiss_library import Device, library
 from index.neighbours import join, top
 from index.parts.artifact import Manifest
-from index.rungs.shelf import Record, Shelf, Wish
+from index.rungs.shelf import Record, Shelf, ShelfRequest
 
 ANY = "any"
-BLOCK = 256  # queries that go down the ladder together; their scores stay in the cache
+BLOCK = 256  # queries that are searched together; their scores stay in the cache
 
 
 class Index:
-    """One version of an index, opened; keeps `index.contracts.Searcher`."""
+    """One opened version of an index; implements `index.contracts.Searcher`."""
 
-    def __init__(self, url: str, manifest: Manifest, opened: Opened) -> None:
-        """`open_index` is the usual way here."""
+    def __init__(self, url: str, manifest: Manifest, parts: OpenParts) -> None:
+        """`open_index` is the usual way to make one."""
         self.url, self.manifest = url, manifest
-        self._shelves, self._provenance, self._live = opened.shelves, opened.provenance, opened.live
-        self._kept_rows = {name: _count(opened.live[name], shelf) for name, shelf in self._shelves.items()}
+        self._shelves, self._provenance, self._live = parts.shelves, parts.provenance, parts.live
+        self._kept_rows = {name: _count(parts.live[name], shelf) for name, shelf in self._shelves.items()}
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -85,8 +85,8 @@ class Index:
             kept = self._provenance.kept(name, call.request.where, kept)
             count = _count(kept, shelf)
         made = decide(shelf, call.request.k, call.dim, call.effort, count)
-        wish = Wish(call.request.k, call.dim, made.setting, call.hidden, kept, made.on_card)
-        hits = _shelf_hits(shelf, call.queries, wish, call.costs.append if call.request.explain else None)
+        request = ShelfRequest(call.request.k, call.dim, made.setting, call.hidden, kept, made.on_card)
+        hits = _shelf_hits(shelf, call.queries, request, call.costs.append if call.request.explain else None)
         return hits, Chosen(name, made.setting, made.point, made.why)
 
     def _comparable(self, name: str, call: "_Call", hits: Hits) -> Hits:
@@ -103,7 +103,7 @@ class _Call:
     """One call of `search`: its request, with what the index fills in."""
 
     request: SearchRequest
-    queries: FloatArray  # [q, D], unit length, zero behind `dim`
+    queries: FloatArray  # [q, D], unit length, zero after `dim`
     dim: int
     effort: Effort
     hidden: Sequence[IntArray] | None  # for each query, ids that may not be hits
@@ -120,8 +120,8 @@ def open_index(
 ) -> Index:
     """The index at `url`, its newest version unless one is named; a remote one is first copied into the cache.
 
-    space   the space of the queries to come; another one than the index's is refused
-    verify  compare every file's sha256 with the manifest, once a file, not its size alone
+    space   the space of the queries; refused where it is not the index's
+    verify  compare the sha256 of every file with the manifest, once a file, not only its size
     device  auto: a graphics card where faiss has one and the rows fit it; cpu or gpu: that; None: as its spec says
 
     Raises InputError where there is no index, StorageError for damaged files, FingerprintMismatch.
@@ -132,8 +132,8 @@ def open_index(
     (32, 16, 8)
     """
     url = url.rstrip("/")
-    manifest, opened = open_version(url, version, verify, device, lambda manifest: check_space(url, manifest, space))
-    return Index(url, manifest, opened)
+    manifest, parts = open_version(url, version, verify, device, lambda manifest: check_space(url, manifest, space))
+    return Index(url, manifest, parts)
 
 
 def check_space(url: str, manifest: Manifest, space: str | None, model: str | None = None) -> None:
@@ -143,7 +143,7 @@ def check_space(url: str, manifest: Manifest, space: str | None, model: str | No
     asked = "the queries are" if model is None else f"model {model!r} is"
     raise FingerprintMismatch(
         f"{url} is in space {manifest.space}, {asked} in space {space}; ask with the model that embedded "
-        f"{manifest.lineage.url} (`deglu query --model`), or embed that again with yours: "
+        f"{manifest.lineage.url} (`deglu query --model`), or embed it again with your model: "
         "`deglu embed SPEC --set output=ANOTHER`, then `deglu index SPEC`"
     )
 
@@ -156,9 +156,9 @@ def check_dim(url: str, manifest: Manifest, request: SearchRequest) -> None:
 
 
 def prepared_queries(queries: Any, width: int, dim: int, compiled: bool = True) -> FloatArray:
-    """Unit float32 [q, width], zero behind `dim`; `compiled` takes a microsecond, after a second to load.
+    """Unit float32 [q, width], zero after `dim`; `compiled` takes a microsecond, after a second to load.
 
-    Raises InputError for another shape, or naming the first NaN, infinite or zero row.
+    Raises InputError for another shape, or naming the first row that is NaN, infinite or zero.
     """
     given = np.ascontiguousarray(queries, np.float32)
     if given.ndim != 2 or given.shape[1] != width:
@@ -187,15 +187,15 @@ def _prepare(given: FloatArray, dim: int, ready: FloatArray) -> int:
     return NO_ID
 
 
-def _shelf_hits(shelf: Shelf, queries: FloatArray, wish: Wish, record: Record | None) -> Hits:
-    """Many queries go in blocks, as many at once as faiss may use threads."""
-    if len(queries) <= BLOCK or wish.setting is None:
-        return shelf.search(queries, wish, record)
+def _shelf_hits(shelf: Shelf, queries: FloatArray, request: ShelfRequest, record: Record | None) -> Hits:
+    """Many queries are searched in blocks, as many at once as faiss may use threads."""
+    if len(queries) <= BLOCK or request.setting is None:
+        return shelf.search(queries, request, record)
     blocks = [slice(first, first + BLOCK) for first in range(0, len(queries), BLOCK)]
     threads = min(library().omp_get_max_threads(), len(blocks))
 
     def one(block: slice) -> Hits:
-        return shelf.search(queries[block], wish.of(block), record)
+        return shelf.search(queries[block], request.of(block), record)
 
     if threads == 1:
         found = [one(block) for block in blocks]
@@ -206,7 +206,7 @@ def _shelf_hits(shelf: Shelf, queries: FloatArray, wish: Wish, record: Record | 
 
 
 def _own_thread() -> None:
-    # The setting is each thread's own: blocks share the cores, and do not cut themselves further.
+    # The setting is each thread's own: blocks share the cores, so faiss must not split them further.
     library().omp_set_num_threads(1)
 
 

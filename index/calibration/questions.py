@@ -1,7 +1,7 @@
-"""Calibration questions: rows of the index, short spans of its texts, or a log of what people have really asked.
+"""Calibration questions: rows of the index, short spans of its texts, or a log of real questions.
 
-Rows are the nearest stand-in where nobody has asked yet, but people ask in few words, far from what they look for; the
-two need different depths, so each kind must keep the promise by itself.  A question made from a row looks for all
+Rows are the best substitute where there is no log, but people ask in few words, far from the rows that they look for;
+the two need different depths, so each kind must keep the promise by itself.  A question made from a row looks for all
 other rows: a row must not count as its own answer.  Each kind is halved: one half chooses, the other is reported.
 """
 
@@ -23,14 +23,14 @@ Encode = Callable[[Sequence[str]], FloatArray]
 ROWS, SPANS, LOG = "rows", "spans", "log"
 ROW_QUESTIONS, SPAN_QUESTIONS = 6_600, 1_000
 ROWS_REPORTED = 600
-FEWEST = 32  # of a kind; fewer say nothing about one in a hundred
+FEWEST = 32  # of a kind; with fewer a share of one in a hundred cannot be measured
 SPAN_WORDS = 5, 12
 SEED = 7
 
 
 @dataclass(frozen=True)
 class Questions:
-    """Of one kind."""
+    """Questions of one kind."""
 
     kind: str
     vectors: FloatArray  # [q, D], unit rows
@@ -49,9 +49,10 @@ class Split:
 
 
 def questions_for(segment: Segment, folder: Path, encode: Encode | None, log: FloatArray | None) -> Split:
-    """`encode` makes queries of texts; without it there are no spans.  A log stands in for rows and spans.
+    """Questions for one segment, whose files are in `folder`.
 
-    Rows take part in training the router even then.
+    `encode` turns texts into queries; without it there are no spans.  A log replaces rows and spans, but the router is
+    trained on rows too.
     """
     rows = _row_questions(segment)
     reported = min(ROWS_REPORTED, len(rows.own) // 2)
@@ -68,7 +69,7 @@ def questions_for(segment: Segment, folder: Path, encode: Encode | None, log: Fl
 
 
 def span(text: str, rng: np.random.Generator) -> str:
-    """5 to 12 words in a row: what somebody types who remembers a part."""
+    """5 to 12 successive words, as typed by a user who remembers a part of the text."""
     words = text.split()
     count = int(rng.integers(SPAN_WORDS[0], SPAN_WORDS[1] + 1))
     start = int(rng.integers(0, max(1, len(words) - count + 1)))
@@ -77,7 +78,7 @@ def span(text: str, rng: np.random.Generator) -> str:
 
 def _row_questions(segment: Segment) -> Questions:
     at = spread(len(segment), ROW_QUESTIONS)
-    at = np.random.default_rng(SEED).permutation(at)  # reported ones from all lists
+    at = np.random.default_rng(SEED).permutation(at)  # so that reported rows are from all lists
     return Questions(ROWS, unit_rows(segment.rows[at], segment.rows.shape[1]), at)
 
 

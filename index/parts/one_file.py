@@ -1,6 +1,6 @@
-"""One file of a part, or some rows of one, without the rest: what changes of an index need of segments that stay.
+"""Reader of single files of a part, or of some of its rows, without the rest of the part.
 
-A segment of a remote index may be gigabytes; who adds a hundred rows to it needs the ids, not the vectors.
+A segment of a remote index may be gigabytes; to append a hundred rows an index needs its ids, not its vectors.
 """
 
 import tempfile
@@ -24,7 +24,7 @@ FLOAT16_BYTES = 2
 
 @contextmanager
 def file_of(url: str, part: PartEntry, name: str) -> Iterator[Path]:
-    """The file where it lies, or in the cache, or fetched for the moment.  Raises StorageError where it is damaged."""
+    """The local file, or its copy in the cache, or a temporary copy.  Raises StorageError where it is damaged."""
     place = part_url(url, part.name)
     local = store.local_path(place)
     folder = local or copies_folder() / part.name
@@ -42,7 +42,7 @@ def file_of(url: str, part: PartEntry, name: str) -> Iterator[Path]:
 
 
 def some_rows(url: str, part: PartEntry) -> NDArray[np.float16]:
-    """Up to 16,384 of a segment's rows [n, D], in stretches at even steps; all of fewer."""
+    """Up to 16,384 of a segment's rows [n, D], in stretches at even steps; all rows of a smaller segment."""
     with store.open_input(store.join(part_url(url, part.name), ROWS)) as stream:
         np.lib.format.read_magic(stream)
         (count, width), _, _ = np.lib.format.read_array_header_1_0(stream)

@@ -80,7 +80,7 @@ def test_missing_and_short_files_are_found(tmp_path: Path) -> None:
     assert wrong(url)["files"] == (f"{name}: {len(data) - 7} bytes where the manifest says {len(data)}; {CURE}",)
     compact_free = read_manifest(url).model_copy(update={"version": 3, "segments": (), "rows": 0})
     create_entry(url, compact_free)
-    assert wrong(url)["files"] == (f"{name} of version 1: of another size", f"{name} of version 2: of another size")
+    assert wrong(url)["files"] == (f"{name} of version 1: has another size", f"{name} of version 2: has another size")
 
 
 def test_a_manifest_that_tells_other_rows_is_found(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_manifest_that_tells_other_rows_is_found(tmp_path: Path) -> None:
     assert wrong(url)["rows"] == (
         f"{part}/{ROWS}: has shape (6, 8) where the manifest says (7, 8)",
         f"{part}/{PROVENANCE_COPY}: 6 rows where the manifest says 7",
-        "the segments hold 7 rows that may be hits, the manifest tells 6",
+        "the segments hold 7 rows that may be hits, the manifest says 6",
     )
 
 
@@ -109,7 +109,7 @@ def test_a_segment_that_is_there_twice_is_found(tmp_path: Path) -> None:
         store.write_bytes(entry.url.replace("/other/", "/"), store.read_bytes(entry.url))
     create_entry(url, manifest.model_copy(update={"version": 3, "segments": (segment, other), "rows": 5}))
     (problem,) = wrong(url)["ids"]
-    assert problem.endswith("is there more than once")
+    assert problem.endswith("is stored more than once")
 
 
 def test_removed_rows_are_told_until_they_are_gone(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_removed_rows_are_told_until_they_are_gone(tmp_path: Path) -> None:
     forgotten = pa.array([asset(4)], ID)
     told = found(url, forgotten)
     assert not any(finding.problems for finding in told.values())
-    still = "3 rows, 1 deleted, 3 rows still in files: `deglu index SPEC --compact` takes them away"
+    still = "3 rows, 1 deleted, 3 rows still in files: `deglu index SPEC --compact` deletes them"
     assert told["removed"].figures == still
     assert "3 removed rows, 1 forgotten asset: 3 rows in 1 file; `deglu index" in told["absence"].figures
     compact(url)
@@ -136,7 +136,7 @@ def test_a_forgotten_asset_that_may_be_a_hit_is_a_problem(tmp_path: Path) -> Non
     built(url, range(8))
     (problem,) = wrong(url, pa.array([asset(4)], ID))["forgotten"]
     assert "2 rows of assets that data/vectors has forgotten may be hits; run `deglu index SPEC --append`" in problem
-    assert found(url, None)["forgotten"].figures == "not known: data/vectors cannot be asked"
+    assert found(url, None)["forgotten"].figures == "not known: data/vectors cannot be read"
 
 
 def test_a_removed_row_that_is_not_where_it_should_be_is_found(tmp_path: Path) -> None:
@@ -146,9 +146,9 @@ def test_a_removed_row_that_is_not_where_it_should_be_is_found(tmp_path: Path) -
     rows = removing(first, np.array([0]), manifest.segments[0].part.name, "deleted", first=2)
     create_entry(url, manifest.model_copy(update={"version": 2, "removed": store_removed(url, rows), "rows": 3}))
     misplaced, back = wrong(url)["removed"]
-    assert misplaced.endswith(f"is removed where {first['segment_id'][0].as_py().hex()} is meant")
-    assert back.startswith("1 row of rows-text-")
-    assert back.endswith("may be hits though deleted")
+    assert misplaced.endswith(f"is removed instead of {first['segment_id'][0].as_py().hex()}")
+    assert back.startswith("1 deleted row of rows-text-")
+    assert back.endswith("may be hits")
 
 
 def test_what_a_killed_writer_left_is_told_and_looked_through(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Speech to frames and to vectors on one thread: the speech tower beside plain transformers loops.
+"""Speech to frames and to vectors on one thread: the speech tower against plain transformers loops.
 
-- Whisper of the package: the library's own code pads every clip to 30 s, attends to the padding, and runs nothing
-  shorter.  Its frames are therefore not ours; the row tells how near their means are.
+- The packaged Whisper: the library's own code pads every clip to 30 s, attends to the padding, and accepts nothing
+  shorter.  So its frames differ from ours; the row has the cosine of their means.
 - A HuBERT of the usual size with random weights: the library pads to the longest of a batch, the fairer peer.
 """
 
@@ -26,7 +26,7 @@ from evaluate.bench.shape import Row
 from evaluate.bench.timing import interleaved
 
 BATCH = 8
-ROUNDS = 3  # a padded loop takes its time
+ROUNDS = 3  # a padded loop is slow
 GOAL = 2.0
 WHISPER = "packaged:whisper-base"
 UNIT = "audio-s/cpu-s"
@@ -35,7 +35,7 @@ Encode = Callable[[], FloatArray]
 
 
 def speech_rows(n: int) -> list[Row]:
-    """Frames by two families of towers, then vectors of the demo model."""
+    """Rows for frames of two families of towers, then for vectors of the demo model."""
     some, real = waves(n)
     audio_s = sum(len(wave) for wave in some) / SAMPLE_RATE
     what = f"{n} {'recordings' if real else 'made-up waves'} of {audio_s / n:.1f} s on average"
@@ -43,7 +43,7 @@ def speech_rows(n: int) -> list[Row]:
 
 
 def whisper_rows(some: Sequence[FloatArray], audio_s: float, what: str) -> list[Row]:
-    """Against the library's 30 s."""
+    """Rows against the library's clips of 30 s."""
     best = settled("auto", "cpu")
     quick, theirs = whisper(best), whisper(None)
     ways: dict[str, Encode] = {
@@ -58,7 +58,7 @@ def whisper_rows(some: Sequence[FloatArray], audio_s: float, what: str) -> list[
 
 
 def hubert_rows(some: Sequence[FloatArray], audio_s: float, what: str) -> list[Row]:
-    """Against padding to the longest of each batch in order of arrival, as it comes and in our precision."""
+    """Rows against padding to the longest of each batch in order of arrival, in float32 and in our precision."""
     best = settled("auto", "cpu")
     quick = hubert(best)
     peers = {precision: hubert(None, getattr(torch, precision)) for precision in dict.fromkeys(("float32", best))}
@@ -117,7 +117,7 @@ def hubert(precision: Hardware | None, dtype: torch.dtype = torch.float32) -> Sp
 
 
 def true_lengths(tower: SpeechTower, some: Sequence[FloatArray]) -> FloatArray:
-    """Means over time [n, L*H] of the tower's frames, in batches of the seconds that the product takes."""
+    """Means over time [n, L*H] of the tower's frames, in batches of as many seconds as in `JointEncoder`."""
     means = np.empty((len(some), tower.width), np.float32)
     for group in by_budget([len(wave) for wave in some], int(SECONDS_BUDGET["cpu"] * SAMPLE_RATE)):
         with torch.inference_mode():
@@ -150,6 +150,6 @@ def padded_to_longest(tower: SpeechTower, some: Sequence[FloatArray]) -> FloatAr
 
 
 def _means(frames: torch.Tensor, batch: Sequence[FloatArray]) -> list[Any]:
-    """[F] of each clip of [B, T, F], behind whose end nothing counts."""
+    """Mean [F] of each clip in [B, T, F], without frames after its end."""
     ends = [max(1, 50 * len(wave) // SAMPLE_RATE) for wave in batch]
     return [one[:end].mean(0).numpy() for one, end in zip(frames, ends, strict=True)]

@@ -1,7 +1,7 @@
-"""Made-up vectors for benches of the index where real ones would take hours, and a real index of them.
+"""Made-up vectors for benches of the index, where real ones would take hours, and a real index of them.
 
-Unit rows whose energy falls along the dimensions, as those of an encoder with a nesting transform do.  Their neighbours
-are farther apart in rank than real ones may be: speeds at equal recall are for `evaluate.bench.index.__main__` to tell.
+Unit rows whose energy falls along the dimensions, like those of an encoder with a nesting transform.  Their neighbours
+may be farther apart in rank than real ones: only `evaluate.bench.index.__main__` measures speeds at equal recall.
 """
 
 from typing import Any
@@ -24,12 +24,12 @@ SEED = 7
 
 
 def nearest(ours: Index, queries: FloatArray, k: int) -> IntArray:
-    """ids [q, k]."""
+    """The k nearest ids [q, k]."""
     return ours.search(queries, SearchRequest(k, "text")).ids
 
 
 def index_of(rows: FloatArray, folder: str) -> Index:
-    """As `deglu index` builds it, for the recall that it promises by default."""
+    """An index as `deglu index` builds it, with the default recall."""
     spec = IndexSpec(vectors="made-up", output=folder)
     vectors = TableVectors(table_of(rows), (WIDTH, PREFIX), SPACE)
     build(spec, vectors, Lineage(url="made-up", version=1, sha256=None, settings={}))
@@ -37,7 +37,7 @@ def index_of(rows: FloatArray, folder: str) -> Index:
 
 
 def numbers_of(ours: Index) -> IntArray:
-    """Which row each id stands for: an index orders its rows as it likes."""
+    """The row number of each id: an index has its own order of rows."""
     return np.array([int(uri.rpartition("/")[2]) for uri in ours.rows(range(len(ours)))["uri"].to_pylist()], np.int64)
 
 
@@ -54,6 +54,6 @@ def made_up(n: int, rng: np.random.Generator) -> FloatArray:
     return truncate(normal.astype(np.float32), WIDTH)
 
 
-def shared(found: IntArray, wanted: IntArray) -> float:
-    """Mean share of each row of `wanted` [q, k] that is in the same row of `found`."""
-    return float(np.mean([np.isin(row, other).mean() for row, other in zip(wanted, found, strict=True)]))
+def shared(found: IntArray, true: IntArray) -> float:
+    """Mean share of each row of `true` [q, k] that is in the same row of `found`."""
+    return float(np.mean([np.isin(row, other).mean() for row, other in zip(true, found, strict=True)]))

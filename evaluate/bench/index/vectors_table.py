@@ -1,4 +1,4 @@
-"""Vectors as the table of a dataset of texts, for benches that build a real index of them."""
+"""Table of a dataset of texts, made from vectors, for benches that build a real index."""
 
 import numpy as np
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""Epochs over cached features beside epochs that hear every clip anew: the same steps on the demo's towers."""
+"""Epochs over cached features against epochs that encode every clip again: the same steps on the demo's towers."""
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,11 +28,11 @@ from train.strategies.late_fusion import LateFusionStrategy
 
 CACHED, UNCACHED = "cached features", "features computed anew each epoch"
 GOAL = 5.0
-SPARE = 2  # steps prepared ahead and not taken
+SPARE = 2  # steps that are prepared ahead and not run
 
 
 def cache_rows(turns: int, per_turn: int, batch: int) -> list[Row]:
-    """Clips a CPU second and peak memory; and what the cache itself took."""
+    """Clips a CPU second and peak memory; and the size of the cache."""
     with tempfile.TemporaryDirectory() as folder:
         spec = late_fusion_spec(batch)
         clips = recorded(((turns + 1) * per_turn + SPARE) * batch, Path(folder))
@@ -51,12 +51,12 @@ def cache_rows(turns: int, per_turn: int, batch: int) -> list[Row]:
     return [
         Row(what, UNCACHED, per_turn * batch / mine.cpu_s, per_turn * batch / other.cpu_s, "clips/cpu-s", GOAL),
         Row(f"{what}, peak", UNCACHED, mine.peak_mb, other.peak_mb, "MB", lower_is_better=True),
-        Row(f"features of {len(clips)} clips", UNCACHED, stored / hours, None, "MB/h", reason="nothing is kept there"),
+        Row(f"features of {len(clips)} clips", UNCACHED, stored / hours, None, "MB/h", reason="it stores no features"),
     ]
 
 
 def recorded(num: int, folder: Path) -> list[Clip]:
-    """Real prompts, or noise as long, written to the folder as a user's own recordings are."""
+    """Real prompts, or noise of the same length, written to the folder like a user's own recordings."""
     clips = []
     for i, wave in enumerate(waves(num)[0]):
         path = folder / f"{i}.wav"

@@ -1,8 +1,8 @@
-"""Our loop in the workers of Ray Train, beside the loop that one writes by hand around DDP: steps a second, memory.
+"""Our loop in the workers of Ray Train, against a loop written by hand around DDP: steps a second, memory.
 
-Same towers, same batches, same loss, as many workers, one thread each, bfloat16 where ours has it.  The plain loop runs
-twice: by the book, and with frozen weights and attention as in `train.fit.bfloat16`, which leaves the cost of Ray and
-of our loop.
+Same towers, same batches, same loss, same number of workers, one thread each, bfloat16 where ours has it.  The plain
+loop runs twice: in the standard form, and with frozen weights and attention as in `train.fit.bfloat16`; the second
+comparison leaves only the cost of Ray and of our loop.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,12 +38,12 @@ WORKERS = 2
 OURS, PLAIN = "our loop in Ray Train", "the same loop in plain torch DDP"
 EQUAL = f"{PLAIN}, its model made ready as ours"
 GOAL = 0.95
-CLOSE = 0.05  # losses of the same steps may differ by so much: bfloat16 is rounded at other places
-SPARE = 4  # steps prepared ahead and not taken
+CLOSE = 0.05  # losses of the same steps may differ by this share: bfloat16 is rounded at other places
+SPARE = 4  # steps that are prepared ahead and not run
 
 
 def parallel_rows(turns: int, per_turn: int, batch: int) -> list[Row]:
-    """Speed and memory of either.  Raises DegluError where they do not learn the same."""
+    """Speed and memory of both loops.  Raises DegluError where their losses differ."""
     steps = (turns + 1) * per_turn + SPARE
     with ray_session(cpus=WORKERS):
         task = {"steps": steps, "per_turn": per_turn, "batch": batch}
@@ -57,7 +57,7 @@ def parallel_rows(turns: int, per_turn: int, batch: int) -> list[Row]:
         other = spent[name]
         rows += [
             Row(what, name, per_turn / mine.seconds, per_turn / other.seconds, "steps/s", GOAL),
-            # What a busy machine changes least.
+            # The measure that other load on the machine changes least.
             Row(
                 f"{what}, CPU of a worker",
                 name,
@@ -72,17 +72,17 @@ def parallel_rows(turns: int, per_turn: int, batch: int) -> list[Row]:
 
 
 def check_losses(spent: Mapping[str, Spent]) -> None:
-    """Raises DegluError where the ways' losses part: the speed of another lesson says nothing."""
+    """Raises DegluError where the ways' losses differ: speeds of different trainings cannot be compared."""
     (first, expected), *others = spent.items()
     for name, found in others:
         for step, (one, other) in enumerate(zip(expected.losses, found.losses, strict=True)):
             if not abs(one - other) <= CLOSE * abs(other):
-                raise DegluError(f"{first!r} and {name!r} part at step {step}: losses {one:.4f} and {other:.4f}")
+                raise DegluError(f"{first!r} and {name!r} differ at step {step}: losses {one:.4f} and {other:.4f}")
 
 
 @contextmanager
 def ours(task: Mapping[str, Any], port: int) -> Iterator[Alive]:
-    """Ray Train's workers, as `deglu train` has them."""
+    """Ray Train's workers, as in `deglu train`."""
     trainer = TorchTrainer(
         ray_worker,
         train_loop_config={**task, "port": port},
@@ -128,7 +128,7 @@ def plain_worker(rank: int, task: Mapping[str, Any], port: int) -> None:
 
 
 def plain_steps(strategy: Strategy, spec: TrainSpec, total: int) -> Iterator[float]:
-    """Inputs, forward, loss, backward, clip, step, one after the other, as by the book."""
+    """The standard loop: inputs, forward, loss, backward, clip, step."""
     rank, world, settings = dist.get_rank(), dist.get_world_size(), spec.optimiser
     module = DistributedDataParallel(strategy.module.train())
     parameters = list(strategy.parameters().values())

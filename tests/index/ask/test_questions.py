@@ -54,7 +54,7 @@ def test_a_model_of_text_is_not_spoken_to() -> None:
     check_kinds([typed], False, "mine")
     for spoken in (Question(audio="rain.wav"), Question(speech=np.ones(3, np.float32))):
         check_kinds([typed, spoken], True, "mine")
-        with pytest.raises(SpecError, match="'mine' encodes text alone; type the question"):
+        with pytest.raises(SpecError, match="'mine' encodes only text; type the question"):
             check_kinds([typed, spoken], False, "mine")
 
 
@@ -105,8 +105,8 @@ def test_what_cannot_be_encoded_is_named() -> None:
         (b'{"text": "a", "audio": "b"}', "line 1: a question has one field"),
         (b'["a"]', "line 1: a question has one field"),
         (b"{}", "line 1: a question has one field"),
-        (b'{"text": "  "}', "line 1: text is empty or no string"),
-        (b'{"audio": 7}', "line 1: audio is empty or no string"),
+        (b'{"text": "  "}', "line 1: text is empty or not a string"),
+        (b'{"audio": 7}', "line 1: audio is empty or not a string"),
         (b'{"text": "\\ud800"}', "line 1: text is not valid Unicode"),
         (b'{"text": "\xff"}', "questions.jsonl: not UTF-8 text"),
         (b"\n", "questions.jsonl: holds no questions; write"),

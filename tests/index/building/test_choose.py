@@ -20,10 +20,10 @@ def _spec(**fields: Any) -> IndexSpec:
 @pytest.mark.parametrize(
     ("rows", "ladder", "coded", "why"),
     [
-        (0, "auto", False, "every one of 0 rows is read: lists and codes pay from 10,000 rows on"),
-        (9_999, "auto", False, "every one of 9,999 rows is read: lists and codes pay from 10,000 rows on"),
+        (0, "auto", False, "all 0 rows are read: lists and codes are faster from 10,000 rows on"),
+        (9_999, "auto", False, "all 9,999 rows are read: lists and codes are faster from 10,000 rows on"),
         (10_000, "auto", True, "lists and codes for 10,000 rows: from 10,000 on reading every row costs more"),
-        (10_000_000, "exact", False, "every one of 10,000,000 rows is read, as the spec says"),
+        (10_000_000, "exact", False, "all 10,000,000 rows are read, as the spec says"),
         (20, "coded", True, "lists and codes for 20 rows, as the spec says"),
     ],
 )
@@ -123,7 +123,8 @@ def test_a_share_of_the_ceiling_asks_for_as_much_more() -> None:
 
 def test_latency_is_left_to_calibration() -> None:
     assert (
-        choose(100_000, E5, _spec(latency_ms=2)).reasons[-1] == "calibration tells which recall 2 ms a question allow"
+        choose(100_000, E5, _spec(latency_ms=2)).reasons[-1]
+        == "calibration measures the recall that is possible in 2 ms a question"
     )
 
 

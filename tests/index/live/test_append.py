@@ -53,7 +53,7 @@ def test_an_older_version_of_the_dataset_changes_nothing(tmp_path: Path) -> None
     appended(url, range(8))
     told = append(url, Rows(range(6)), lineage(1))
     assert not told.published
-    assert told.warnings == (f"{url} holds version 2 of data/vectors already, which is newer than 1",)
+    assert told.warnings == (f"{url} already has version 2 of data/vectors, which is newer than version 1",)
     assert live(url) == [*range(8)]
 
 
@@ -116,8 +116,11 @@ def test_a_modality_that_the_index_did_not_have(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("vectors", "message"),
     [
-        (Rows(range(3), space="other"), "is in space space-1, data/vectors in space other; build it again with"),
-        (Rows(range(3), encoder="other"), "has text rows of encoder encoder-1, data/vectors now of other; build it"),
+        (Rows(range(3), space="other"), "is in space space-1, data/vectors is in space other; build it again with"),
+        (
+            Rows(range(3), encoder="other"),
+            "has text rows of encoder encoder-1, data/vectors now has rows of encoder other",
+        ),
     ],
     ids=["space", "encoder"],
 )
@@ -132,7 +135,7 @@ def test_vectors_of_another_encoder_are_refused(tmp_path: Path, vectors: Rows, m
 def test_another_dataset_is_refused_and_a_moved_one_is_not(tmp_path: Path) -> None:
     url = str(tmp_path)
     built(url, range(6))
-    with pytest.raises(InputError, match="was made of data/vectors, and elsewhere has none of its rows; give the spec"):
+    with pytest.raises(InputError, match="was built from data/vectors, and elsewhere has none of its rows; "):
         append(url, Rows(range(10, 14)), lineage(2, "elsewhere"))
     append(url, Rows(range(3, 8)), lineage(1, "elsewhere"))
     assert (live(url), read_manifest(url).lineage.url) == ([*range(3, 8)], "elsewhere")
@@ -169,7 +172,7 @@ def test_what_suits_the_codes_badly_is_warned_about(tmp_path: Path, caplog: pyte
         told = append(url, strange, lineage(3), pa.array([asset(900)], ID))
     assert (told.manifest.segments[-1].drift or 0) > 1.1
     assert len(told.warnings) == 1
-    assert "codes of the 200 new text rows err" in told.warnings[0]
+    assert "codes of the 200 new text rows have" in told.warnings[0]
     assert told.warnings[0].endswith("build again with `deglu index SPEC --new-version`")
     assert caplog.messages == [*told.warnings]
     drifts = [(segment.drift or 0) * segment.rows for segment in told.manifest.segments]

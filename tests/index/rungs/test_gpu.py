@@ -58,8 +58,8 @@ def test_fewer_rows_than_hits(segment: Segment) -> None:
         (10, 384, False, None),
         (512, 384, False, None),
         (513, 384, False, "the card gives at most 512 hits, not 513"),
-        (10, 128, False, "the card has the rows at dim 384 alone, not at 128"),
-        (10, 384, True, "faiss' flat index on a card knows no filter"),
+        (10, 128, False, "the card has the rows only at dim 384, not at 128"),
+        (10, 384, True, "faiss' flat index on a card has no filter"),
     ],
 )
 def test_who_answers(k: int, dim: int, filtered: bool, why: str | None) -> None:

@@ -167,7 +167,7 @@ def test_a_small_index_keeps_every_wish(index: str, wish: dict[str, Any]) -> Non
     ("options", "line"),
     [
         (["--recall", "0.9", "--budget-ms", "2"], "recall and budget_ms were both given"),
-        (["--recall", "1.5"], "recall = 1.5: a share of the true best, above 0 and up to 1"),
+        (["--recall", "1.5"], "recall = 1.5: must be above 0 and at most 1"),
         (["--recall", "0"], "recall = 0:"),
         (["--budget-ms", "nan"], "budget_ms = nan: must be above 0"),
         (["--where", "colour = 'red'"], "--where: unknown column colour; columns are "),

@@ -90,7 +90,7 @@ def test_a_whole_index(tmp_path: Path) -> None:
     assert [check["holds"] for check in document["checks"]] == [True] * 8
     assert lines[0] == f"{tmp_path}, version 1, of data/vectors version 1"
     assert "ok  rows      6 that may be hits, in 1 segment" in lines
-    assert "ok  forgotten not known: data/vectors cannot be asked" in lines
+    assert "ok  forgotten not known: data/vectors cannot be read" in lines
     assert lines[-1] == "whole: every promise holds"
 
 
