@@ -25,7 +25,7 @@ def run_document(run: Run, now: datetime) -> dict[str, Any]:
         "percent": round(100 * meter.fraction, 1) if run.planned.units else None,
         "times_real": round(meter.times_real, 2) if meter.times_real else None,
         "left_s": round(meter.left_s) if alive and meter.left_s is not None else None,
-        "words": meter.words() if run.planned.units else "",
+        "words": meter.text() if run.planned.units else "",
     }
 
 

@@ -14,7 +14,7 @@ from embed.model.towers.pretrained import structure_of
 from embed.model.towers.speech_families import known_family
 from embed.storage import store
 from jobs.command.output import Plain
-from jobs.command.progress import Progress, Silent, told_if_slow
+from jobs.command.progress import Progress, Silent, note_if_slow
 from jobs.command.terminal import many
 from jobs.training.check_towers import check_towers, tower_digests
 from jobs.training.compute_features import missing_shards
@@ -31,7 +31,7 @@ def plan_training(spec: TrainSpec, progress: Progress | None = None) -> Plain:
     """Examples, hours, feature bytes, steps, trained parameters, towers.  Raises what `deglu train` would."""
     progress = progress or Silent()
     check_towers(spec)
-    with told_if_slow(progress, "listing the sources"):
+    with note_if_slow(progress, "listing the sources"):
         found = training_data(spec, progress, look_inside=False)
     epochs = 0 if spec.strategy == "ridge" else spec.optimiser.epochs
     clips, train = found.lesson.clips, found.lesson.train

@@ -102,7 +102,7 @@ def test_the_command_line(spec: IndexSpec, tmp_path: Path, capsys: pytest.Captur
     path = tmp_path / "index.yaml"
     path.write_text(yaml.safe_dump({"vectors": spec.vectors, "output": spec.output}))
     assert run(["index", str(path), "--delete", "start = 0", "--compact"]) == 2
-    assert "--delete and --compact are changes of their own: give one, then the next" in capsys.readouterr().err
+    assert "--delete and --compact cannot be combined: give one, then the other" in capsys.readouterr().err
     assert run(["index", str(path), "--delete", "uri = 'demo/a.txt'", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["removed"] == {"deleted": {"text": 3}}
     assert run(["index", str(path), "--append"]) == 0
