@@ -1,6 +1,6 @@
-"""Plan of a training, before anything heavy: `deglu plan TRAIN_SPEC`, `deglu train SPEC --dry-run`.
+"""Plan of a training, for `deglu plan TRAIN_SPEC` and `deglu train SPEC --dry-run`.
 
-Lists the sources; no recording is opened and no weights are loaded, so that what is broken or silent still counts.
+Lists the sources; no recording is opened and no weights are loaded, so damaged or silent recordings still count.
 """
 
 from typing import Any
@@ -58,11 +58,11 @@ def plan_training(spec: TrainSpec, progress: Progress | None = None) -> Plain:
         "identity": spec.identity(),
         "spec": spec.model_dump(mode="json"),
     }
-    return Plain(document, _words(document))
+    return Plain(document, _text(document))
 
 
 def trained_parameters(spec: TrainSpec) -> int:
-    """How many numbers are learnt, from configurations alone."""
+    """Number of trained parameters, from configurations alone."""
     encoder, adapt = spec.encoder, spec.encoder.adapt
     with torch.device("meta"):
         modules: list[torch.nn.Module] = []
@@ -85,8 +85,8 @@ def trained_parameters(spec: TrainSpec) -> int:
     return own + int(spec.loss.learn_temperature)
 
 
-def _words(document: dict[str, Any]) -> str:
-    """The plan for people, a line a matter."""
+def _text(document: dict[str, Any]) -> str:
+    """The plan as text, one line for each topic."""
     counts = ", ".join(f"{count:,} {part}" for part, count in document["examples"].items())
     hours = ", ".join(f"{one:.2f} h {part}" for part, one in document["hours"].items())
     steps, trainings = document["steps"], document["trainings"]
