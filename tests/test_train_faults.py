@@ -128,7 +128,7 @@ def test_a_lost_rank_a_lost_driver_and_storage_that_is_away_change_no_weight(
         ends(process, path, 0)
     same(spec, undisturbed)
     log = said(path)
-    assert "workers were lost: going on from step" in log
+    assert "workers were lost: continuing from step" in log
     assert log.count("from step") >= 2
 
 

@@ -1,6 +1,6 @@
 """`deglu query`: typed and spoken questions, one or many, asked of an index.
 
-What can be refused is refused before a tower is loaded: a broken batch line, a width, another encoder.
+Errors are raised before a tower is loaded, where possible: a broken batch line, a width, another encoder.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def query_index(
 ) -> QueryReport:
     """Answers to the question(s) in exactly one of `text`, `audio` (a recording) and `batch` (JSON lines).
 
-    `model` is the encoder's name; else the one that the index names, else the demo's.  Raises SpecError for a
+    `model` is the encoder's name; by default the one that the index names, or the demo's.  Raises SpecError for a
     broken batch line, an empty question, a width that is not declared; FingerprintMismatch for the encoder of another
     space; InputError where there is no index, or a recording is missing, silent, too short or too long.
     """
@@ -66,7 +66,7 @@ def query_index(
     name = model or str(manifest.lineage.settings.get("model") or DEFAULT_MODEL)
     handle = resolve_model(name)
     _check_model(index, manifest, handle, questions)
-    from embed.model.weights import load_model  # torch takes seconds: what is wrong is reported before
+    from embed.model.weights import load_model  # torch takes seconds to load: errors are reported before
 
     opened = open_index(index, version=manifest.version)
     encoder = load_model(handle, speech=any(question.kind == "audio" for question in questions))
@@ -76,7 +76,7 @@ def query_index(
 
 
 def _costs(index: Index, found: Answers, request: SearchRequest, model: str) -> dict[str, Any]:
-    # The first search of a process loads compiled loops and pages of files; the costs are those of a second one.
+    # The first search of a process loads compiled loops and pages of files; the costs are those of a second search.
     again = index.search(found.vectors, request).explanation
     assert found.explanation is not None
     assert again is not None
@@ -85,6 +85,6 @@ def _costs(index: Index, found: Answers, request: SearchRequest, model: str) -> 
 
 
 def _check_model(index: str, manifest: Manifest, model: ModelHandle, questions: Sequence[Question]) -> None:
-    """From the files on disk, so that no tower is loaded in vain."""
+    """Checks the model by its files, before any tower is loaded."""
     check_space(index, manifest, model.fingerprints.space, model.name)
     check_kinds(questions, model.speaks, model.name)

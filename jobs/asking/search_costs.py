@@ -1,4 +1,4 @@
-"""Costs of a search for `deglu query --explain`: rows and time of each stage, the depth, and why no deeper."""
+"""Costs of a search for `deglu query --explain`: rows and time of each stage, the depth and its reason."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -8,8 +8,8 @@ from index.contracts import Chosen, Explanation, StageCost
 from index.parts.artifact import Manifest
 from jobs.command.terminal import add_row, drawn, many, table_of
 
-ROUTE = "route"  # reads the middles of lists; all other stages read rows
-KINDS = {"rows": "rows of its own", "spans": "spans of its texts", "log": "what people asked"}
+ROUTE = "route"  # reads the centres of lists; all other stages read rows
+KINDS = {"rows": "own rows", "spans": "spans of its texts", "log": "logged questions"}
 
 
 def costs_of(manifest: Manifest, explanation: Explanation) -> dict[str, Any]:
@@ -26,10 +26,10 @@ def costs_of(manifest: Manifest, explanation: Explanation) -> dict[str, Any]:
 
 
 def costs_text(costs: Mapping[str, Any]) -> str:
-    """The document of `costs_of` for a terminal; with the `model` that encoded in `encode_s`, and `first_search_s`."""
+    """Text of a document of `costs_of` that also has `model`, `encode_s` and `first_search_s`."""
     times = (
         f"encoded by {costs['model']} in {_as_ms(costs['encode_s'])} ms, searched in {_as_ms(costs['search_s'])} ms "
-        f"({_as_ms(costs['first_search_s'])} ms at first, while files and code were loaded)"
+        f"({_as_ms(costs['first_search_s'])} ms the first time, while files and code were loaded)"
     )
     table = table_of(
         "modality", "stage", "dim", "read", "of all", "MB", "ms", right=("dim", "read", "of all", "MB", "ms")
@@ -81,9 +81,9 @@ def _chosen_lines(name: str, one: Mapping[str, Any]) -> list[str]:
 def _measured_lines(point: Mapping[str, Any]) -> list[str]:
     kinds = ", ".join(f"{found:.4f} ({KINDS.get(kind, kind)})" for kind, found in point["recall"].items())
     return [
-        f"  measured  recall {kinds}; 95 % sure of {point['low']:.4f}",
-        f"  cost      {100 * point['rows_read']:.3g} % of the rows scanned; {point['ms_one']:.3g} ms a question alone, "
-        f"{point['ms_many']:.3g} ms among many",
+        f"  measured  recall {kinds}; 95 % lower bound {point['low']:.4f}",
+        f"  cost      {100 * point['rows_read']:.3g} % of the rows scanned; {point['ms_one']:.3g} ms for a single "
+        f"question, {point['ms_many']:.3g} ms each in a batch",
     ]
 
 

@@ -1,6 +1,6 @@
-"""Attempts: how often each thing of a job is tried before it is given up; one value, handed down to those who try.
+"""Attempts: the number of tries of each part of a job before it is given up; one value, passed to every caller.
 
-Requests to storage have their own, in `embed.storage.retry`.
+Requests to storage have their own numbers, in `embed.storage.retry`.
 """
 
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Attempts:
-    """The defaults fit clusters that lose a machine now and then: what crashes by itself crashes again at once."""
+    """The defaults fit clusters that lose a machine now and then; a crash of our own repeats at once."""
 
-    # Embedding.  A unit is marked before it starts; with its starts used up it is suspected, and runs alone.
+    # Embedding.  A unit is marked before it starts; a unit that has used up its starts runs alone.
     starts: int = 2
-    starts_ahead: int = 3  # where units are cut ahead: those who cut and those who encode both mark them
-    piece_deaths: int = 2  # workers that one piece of a unit may kill, until it is halved or recorded as failed
-    fruitless_passes: int = 3  # over all units that are left, with no commit and no new suspect
-    fold_retries: int = 1  # of a task that folds staged units: the next one does its work as well
+    starts_ahead: int = 3  # where units are cut ahead: cutting tasks and encoding workers both mark them
+    piece_deaths: int = 2  # workers that one piece of a unit may crash, until it is halved or recorded as failed
+    fruitless_passes: int = 3  # over all units that are left, with no commit and no further unit to run alone
+    fold_retries: int = 1  # of a task that folds staged units: the next task does its work too
 
-    # Tasks over parts of a dataset, and frozen features: of one whose worker was killed.
+    # Tasks over parts of a dataset, and frozen features: retries of a task whose worker was killed.
     task_retries: int = 3
 
-    # Training: restarts of all workers in a row that kept no further step; then it is an error that will not pass.
+    # Training: restarts of all workers in a row without a new checkpoint; then the error is taken as permanent.
     restarts: int = 4
 
 

@@ -1,4 +1,4 @@
-"""Ray tasks over the parts of a dataset: `index.building.survey.InTasks` for what is too large for one process.
+"""Ray tasks over the parts of a dataset: `index.building.survey.InTasks` for datasets too large for one process.
 
 Workers import this module, so it imports little.
 """
@@ -23,7 +23,7 @@ class RayTasks:
     attempts: Attempts = ATTEMPTS
 
     def __call__(self, act: Callable[[VectorsPart], Made], parts: Sequence[VectorsPart]) -> Iterator[Made]:
-        """The results as they come.  Raises what `act` raises, WorkLeftUndone where workers die of a part."""
+        """The results in order of completion.  Raises what `act` raises, WorkLeftUndone where a part kills workers."""
         retries = self.attempts.task_retries
         task = ray.remote(num_cpus=1, max_retries=retries)(_done)
         shared = ray.put(act)  # once for each machine: coders may be large

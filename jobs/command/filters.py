@@ -1,6 +1,6 @@
 """Filters of the command line: `--where` takes one SQL condition, in the language of `index.filter`.
 
-Tables and the language are imported where a filter is given: `deglu --help` starts at once.
+Tables and the language are imported only where a filter is given, so that `deglu --help` starts at once.
 """
 
 import re
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from index.filter import Where
 
-# FIELD=VALUE with * for any part, which `failures` and `retry` took before they took SQL.
+# FIELD=VALUE with * for any part: the filter of `failures` and `retry` before SQL.
 _FORMER = re.compile(r"\s*(error_class|stage|uri|message)\s*=\s*([^'\"]*?)\s*")
 
 
 def row_filter(text: str | None) -> "Where | None":
-    """A filter over the provenance of an index's rows.  Raises SpecError naming the part that is wrong."""
+    """A filter over the provenance of an index's rows.  Raises SpecError with the part that is wrong."""
     if text is None:
         return None
     from embed.tables import PROVENANCE
@@ -27,7 +27,7 @@ def row_filter(text: str | None) -> "Where | None":
 
 
 def failure_filter(text: str | None) -> "Where | None":
-    """A filter over FAILURES.  Raises SpecError naming the part that is wrong."""
+    """A filter over FAILURES.  Raises SpecError with the part that is wrong."""
     if text is None:
         return None
     from embed.tables import FAILURES
@@ -46,7 +46,7 @@ def _parsed(text: str, schema: "pa.Schema") -> "Where":
 
     try:
         return parse_where(text, schema)
-    except InputError as error:  # here it is the command line that is wrong
+    except InputError as error:  # the filter is part of the command line here
         raise SpecError(f"--where: {str(error).removeprefix('filter: ')}") from None
 
 

@@ -1,7 +1,7 @@
-"""Driver of `deglu embed`: lists an archive, runs the units that are left, publishes a version, accounts for all.
+"""Driver of `deglu embed`: lists an archive, runs the units that are left, publishes a version, prints the accounting.
 
-The same call goes on after any stop; tomorrow it embeds what is new or changed, and removes what is no longer in the
-inputs.
+The same call continues after any stop; a later call embeds what is new or changed, and removes what is no longer in
+the inputs.
 """
 
 from dataclasses import replace
@@ -30,10 +30,10 @@ from jobs.embedding.watch import Watch
 def embed_archive(
     spec: EmbedSpec, progress: Progress | None = None, new_version: bool = False, attempts: Attempts = ATTEMPTS
 ) -> EmbedReport:
-    """Embed what is not yet embedded and publish a version; the same call goes on after any stop.
+    """Embed what is not yet embedded and publish a version; the same call continues after any stop.
 
-    Raises InputError where nothing is found, SpecError where the output was begun differently (unless
-    `new_version`), WorkLeftUndone naming the units that no attempt could finish, or that too many assets failed.
+    Raises InputError where nothing is found, SpecError where the output was begun with other settings (unless
+    `new_version`), WorkLeftUndone with the units that no attempt could finish, or where too many assets failed.
 
     >>> import deglu
     >>> spec = deglu.EmbedSpec(inputs=[{"url": "archive"}], output="build/vectors", model="model")
@@ -44,11 +44,11 @@ def embed_archive(
     progress = progress or Silent()
     prepared = prepare(spec)
     if not new_version and numbers(prepared.url):
-        prepared.job()  # refused before anything is listing, which may take long
+        prepared.job()  # refused before the listing, which may take long
     former = before_assets(prepared.url, ["asset_id", "content_version"])
     listing = prepared.list_inputs(progress)
     _refuse_lost_mount(spec, former, listing.assets)
-    job = prepared.job(new_version)  # nothing is written before
+    job = prepared.job(new_version)  # the first write
     with Watch.of(job, spec.workers, progress) as watch:
         is_second, end = _is_second(job, watch.run, progress), log_end(job)
         work = work_left(job, listing, prepared.cutting)
@@ -65,9 +65,9 @@ def run_and_publish(
     backwards: bool = False,
     attempts: Attempts = ATTEMPTS,
 ) -> EmbedReport:
-    """Commit the units that are left and publish; `former` are the assets of the version before.
+    """Commit the units that are left and publish; `former` are the assets of the previous version.
 
-    `end` is that of the log when the work was planned, None for a retry.  Raises WorkLeftUndone.
+    `end` is the end of the log when the work was planned, None for a retry.  Raises WorkLeftUndone.
     """
     watch.update(
         assets=work.assets.num_rows, plan=keep_plan(job.url, work.assets), planned=work.planned, before=work.before
@@ -105,20 +105,20 @@ def _refuse_lost_mount(spec: EmbedSpec, former: pa.Table, now: pa.Table) -> None
     gone = num_gone(former, now)
     if gone > spec.max_gone_fraction * former.num_rows:
         raise InputError(
-            f"{gone} of {many(former.num_rows, 'asset')} of the version that stands are no longer in the inputs: is"
-            " something not mounted? If they are gone for good: --set max_gone_fraction=1"
+            f"{gone} of {many(former.num_rows, 'asset')} of the current version are no longer in the inputs: is a"
+            " mount missing? If they were deleted for good: --set max_gone_fraction=1"
         )
 
 
 def _is_second(job: Job, mine: Run, progress: Progress) -> bool:
-    """Whether another driver was here first and works on this output now: then this one begins at the other end.
+    """Whether another driver works on this output already: then this one begins at the other end.
 
-    To be asked when this run can be seen itself: of two that begin at once, one sees the other as the first.
+    Call it once this run is written to storage: of two drivers that begin at once, one sees the other as the first.
     """
     runs = (run for run in newest_runs(job.url, 4) if run.id != mine.id and run.job == job.number)
     others = [run for run in runs if is_alive(run)]
     for run in others:
-        progress.note(f"another run works on {job.url} since {run.started} ({run.host}); both go on together")
+        progress.note(f"another run works on {job.url} since {run.started} ({run.host}); both share the work")
     return any(run.id < mine.id for run in others)
 
 

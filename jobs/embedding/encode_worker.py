@@ -1,8 +1,8 @@
 """Worker of embedding: a Ray actor that loads the model once, encodes units and commits them.
 
-A unit is marked before it is touched and committed when it is done.  Ray starts a killed worker again and hands it
-the same units, without naming the one that killed it: the markers do, and a unit that was started too often is
-left to `jobs.embedding.isolate`.
+A unit is marked before it starts and committed when it is finished.  Ray restarts a killed worker with the same units
+and does not report which of them killed it: the markers do, and a unit that was started too often is left to
+`jobs.embedding.isolate`.
 """
 
 import faulthandler
@@ -29,33 +29,33 @@ from jobs.cluster.attempts import ATTEMPTS, Attempts
 
 ELSEWHERE = "elsewhere"  # outcome of a unit that another driver has committed meanwhile
 
-# What a worker reports to its driver of each unit: its ledger row, and what progress and reports need.
+# A worker's report of each unit to its driver: the ledger row, and what progress and reports need.
 OUTCOMES = pa.schema(
     [*tables.LEDGER, pa.field("uri", pa.string()), pa.field("modality", pa.string()), pa.field("start", pa.int64()),
      pa.field("planned", pa.int64()), pa.field("precision", pa.string()),
      pa.field("note", pa.string())]
 )  # fmt: skip
 
-_since: dict[tuple[str, int, LogEnd], FoldedSince] = {}  # of this process: tasks come and go
+_since: dict[tuple[str, int, LogEnd], FoldedSince] = {}  # for the life of the process, which runs many tasks
 
 
 @dataclass(frozen=True)
 class WorkOrder:
-    """All that a worker must know; small, and sent to each."""
+    """Settings of a worker; small, and sent to each."""
 
     job: Job
     model: str
     cutting: Cutting
     precision: Precision
     gpu: bool
-    ahead: bool  # units come cut already
+    ahead: bool  # units arrive cut already
     stall_s: float
-    planned: LogEnd | None = None  # what was folded since is not done again; a retry does not look
+    planned: LogEnd | None = None  # units folded since then are skipped; None for a retry
     attempts: Attempts = ATTEMPTS
 
     @property
     def starts(self) -> int:
-        """Of a unit, until it is suspected of killing its worker."""
+        """Starts of a unit, before it is suspected of killing its worker."""
         return self.attempts.starts_ahead if self.ahead else self.attempts.starts
 
     def stage(self) -> Stage:
@@ -63,7 +63,7 @@ class WorkOrder:
 
 
 def cut_ahead(order: WorkOrder) -> Any:
-    """UNITS to CUTS by tasks, before the actors: marked here too, since damage kills decoders."""
+    """UNITS to CUTS by tasks, before the actors: marked here too, since damaged files crash decoders."""
 
     def run(units: pa.Table) -> pa.Table:
         with time_limit(order.stall_s):
@@ -77,7 +77,7 @@ class EncodeWorker:
     """UNITS (or CUTS, where they are cut ahead) to OUTCOMES; each unit's rows and failures are committed on the way."""
 
     def __init__(self, order: WorkOrder) -> None:
-        import torch  # here, since drivers, and tasks that cut and fold, import this module and do without it
+        import torch  # here, since drivers, and tasks that cut and fold, import this module and need no torch
 
         from embed.model.handle import resolve_model
         from embed.model.weights import load_model
@@ -123,20 +123,20 @@ class EncodeWorker:
 
 
 def startable(order: WorkOrder, units: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The units to work on now, marked as started; and those that are committed already."""
+    """The units to start now, marked as started; and those that are committed already."""
     ids = units["unit_id"].to_pylist()
     committed = staged_of(order.job, ids)
     committed |= _folded(order, [unit for unit in ids if unit not in committed])
     done = pa.array([unit in committed for unit in ids], pa.bool_())
     todo = units.filter(pa.compute.invert(done))
-    # Counted as marked: a unit is suspect once it has had its starts before this one.
+    # The counts include this start: a unit is suspect once it had used up its starts before.
     counts = mark_attempts(order.job, todo["unit_id"].to_pylist())
     fresh = pa.array([counts[unit] <= order.starts for unit in todo["unit_id"].to_pylist()], pa.bool_())
     return todo.filter(fresh), units.filter(done)
 
 
 def _folded(order: WorkOrder, unit_ids: list[bytes]) -> set[bytes]:
-    """Which of these a version or draft holds since the run was planned: staging has forgotten them."""
+    """Those that were folded into a version or draft since the run was planned, and are in staging no more."""
     if order.planned is None:
         return set()
     key = order.job.url, order.job.number, order.planned
@@ -146,7 +146,7 @@ def _folded(order: WorkOrder, unit_ids: list[bytes]) -> set[bytes]:
 
 
 def outcomes(units: pa.Table, ledgers: pa.Table, precision: str, note: str | None = None) -> pa.Table:
-    """OUTCOMES of units and their ledger rows, in one order; the note goes with the first."""
+    """OUTCOMES of units and their ledger rows, both in one order; the note is added to the first row."""
     more = {name: units[name].combine_chunks() for name in ("uri", "modality", "start", "planned")}
     more["precision"] = pa.repeat(pa.scalar(precision), units.num_rows)
     more["note"] = pa.array([note, *[None] * (units.num_rows - 1)][: units.num_rows], pa.string())
@@ -157,9 +157,9 @@ def outcomes(units: pa.Table, ledgers: pa.Table, precision: str, note: str | Non
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """A worker that hangs in here ends itself, traceback first: Ray starts another, and the unit has one try less.
+    """A worker that hangs in this block prints its traceback and exits: Ray starts another; the unit has used one try.
 
-    By a thread of C, since a native library that hangs may hold the interpreter's lock.
+    The timer is a C thread, since a native library that hangs may hold the interpreter's lock.
     """
     faulthandler.dump_traceback_later(seconds, exit=True, file=_stderr())
     try:

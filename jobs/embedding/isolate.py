@@ -1,9 +1,10 @@
 """Isolation of units that crash their worker: bisected until the part that does is small enough to record as failed.
 
-    whole -> crashes twice -> halves -> ... -> a stretch of ten seconds that crashes twice: a failure, with its place
+    whole -> crashes twice -> halves -> ... -> a span of ten seconds that crashes twice: a failure, with its place
 
-Each unit has an actor to itself.  What survives is kept: a unit has the same segments however it is narrowed (see
-`embed.segmentation.units`).  A healthy unit, started twice because a machine was switched off, comes through whole.
+Each unit has an actor to itself.  Parts that do not crash are kept: a unit has the same segments however it is
+narrowed (see `embed.segmentation.units`).  A healthy unit, started twice because a machine was switched off, is
+embedded whole.
 """
 
 from collections.abc import Callable
@@ -25,13 +26,13 @@ LEAST = {"audio": 10_000, "txt": 4_096, "jsonl": 4_096, "csv": 16, "parquet": 16
 Part = tuple[pa.Table, LedgerRow, list[FailureRow]]  # rows, ledger row, failures
 
 
-class Died(Exception):
-    """The worker of a piece is gone; the message says how."""
+class WorkerDied(Exception):
+    """The worker of a piece died; the message has the cause."""
 
 
 @dataclass
 class Isolation:
-    """Workers one after another, each alive until a piece kills it."""
+    """One worker at a time; after a piece has killed it, the next piece starts another."""
 
     order: WorkOrder
     cpus: float
@@ -40,7 +41,7 @@ class Isolation:
     _actor: Any = field(default=None, repr=False)
 
     def __call__(self, unit: Unit) -> Part:
-        """The part of a unit.  Raises Died."""
+        """The part of a unit.  Raises WorkerDied."""
         if self._actor is None:
             remote = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_restarts=0)(EncodeWorker)
             self._actor = remote.remote(self.order)
@@ -48,7 +49,7 @@ class Isolation:
             found: list[Part] = ray.get(self._actor.piece.remote(table_of(unit)))
         except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
             self._actor, self.deaths = None, self.deaths + 1
-            raise Died(how(error)) from error
+            raise WorkerDied(cause_of(error)) from error
         return found[0]
 
     def close(self) -> None:
@@ -58,7 +59,7 @@ class Isolation:
 
 
 def embed_alone(order: WorkOrder, units: pa.Table, isolation: Isolation, observe: Callable[[pa.Table], None]) -> None:
-    """Commit every one of the units, whatever is in them; `observe` gets their OUTCOMES one by one."""
+    """Commit every unit, with a failure for each part that crashes; `observe` gets their OUTCOMES one by one."""
     rest: list[Unit] = units.to_pylist()
     for unit in rest:
         mark_attempts(order.job, [unit["unit_id"]])
@@ -70,15 +71,15 @@ def embed_alone(order: WorkOrder, units: pa.Table, isolation: Isolation, observe
 
 def parts_of(unit: Unit, attempt: Callable[[Unit], Part], deaths: int) -> list[Part]:
     """The parts of a unit that could be embedded, and a failure for each that could not, in order."""
-    how = ""
+    cause = ""
     for _ in range(deaths):
         try:
             return [attempt(unit)]
-        except Died as death:
-            how = str(death)
+        except WorkerDied as death:
+            cause = str(death)
     pieces = halves(unit)
     if not pieces:
-        return [failed_part(unit, how, deaths)]
+        return [failed_part(unit, cause, deaths)]
     return [part for piece in pieces for part in parts_of(piece, attempt, deaths)]
 
 
@@ -91,16 +92,16 @@ def halves(unit: Unit) -> list[Unit]:
     return [{**unit, "end": middle, "planned": planned}, {**unit, "start": middle, "planned": planned}]
 
 
-def failed_part(unit: Unit, how: str, deaths: int) -> Part:
-    """Nothing but a failure: all of the span is lost."""
+def failed_part(unit: Unit, cause: str, deaths: int) -> Part:
+    """A failure without rows: all of the span is lost."""
     lost_s = _length(unit) / 1000 if unit["modality"] == tables.SPEECH else 0.0
-    message = f"{unit['url']}: {how}, {deaths} times over this span"
+    message = f"{unit['url']}: {cause}, {deaths} times over this span"
     failure = failure_row(unit, "worker", "WorkerDied", message, lost_s=lost_s, attempts=deaths)
     return tables.rows(1).empty_table(), ledger_row(unit, FAILED, decoded_s=lost_s, lost_s=lost_s), [failure]
 
 
 def joined(unit: Unit, parts: list[Part], order: WorkOrder) -> Part:
-    """One part of all: what a unit commits."""
+    """All parts of a unit as one, for its commit."""
     schema = tables.rows(order.job.dims[0])
     rows = [rows.cast(schema) for rows, _, _ in parts if rows.num_rows]
     table = pa.concat_tables(rows) if rows else schema.empty_table()
@@ -117,8 +118,8 @@ def joined(unit: Unit, parts: list[Part], order: WorkOrder) -> Part:
     return table, ledger, failures
 
 
-def how(error: Exception) -> str:
-    """A cause in a few words: Ray's own message is a page long."""
+def cause_of(error: Exception) -> str:
+    """The cause in one line: Ray's own message is a page long."""
     message = str(error).lower()
     if "out of memory" in message or "oom" in message or isinstance(error, ray.exceptions.OutOfMemoryError):
         return "the worker ran out of memory and was killed"
@@ -130,7 +131,7 @@ def table_of(unit: Unit) -> pa.Table:
 
 
 def _length(unit: Unit) -> int:
-    """Of the span, in its own measure; by what was planned where it runs to the end."""
+    """Length of the span in ms, bytes or rows; the planned length where the span has no end."""
     if unit["end"] is not None:
         return int(unit["end"] - unit["start"])
     return int(unit["planned"]) if unit["format"] not in ("csv", "parquet") else 0

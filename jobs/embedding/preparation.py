@@ -1,4 +1,4 @@
-"""Preparation of an embedding: a spec whose model was read, its inputs listed, and the work that is left of them."""
+"""Preparation of an embedding: reads the spec's model, lists the inputs, computes the work that is left."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ from jobs.command.progress import Progress, probing
 
 @dataclass(frozen=True)
 class Preparation:
-    """What driver, plan and dry run know before a unit runs."""
+    """The spec, resolved, as driver, plan and dry run need it before a unit runs."""
 
     spec: EmbedSpec
     url: str
@@ -28,28 +28,28 @@ class Preparation:
     model: ModelHandle
 
     def job(self, new_version: bool = False) -> Job:
-        """Begins the output where it is missing.  Raises SpecError where it was begun differently."""
+        """Begins the output where it is missing.  Raises SpecError where it was begun with other settings."""
         return open_job(**self._begun_with(), new_version=new_version)
 
     def list_inputs(self, progress: Progress, known: pa.Table | None = None) -> Listing:
-        """The inputs; what is known already is not probed again.  SpecError for speech and a model of text alone."""
-        with probing(progress, [one.url for one in self.spec.inputs]) as tell:
-            found = list_archive(self.url, self.spec.inputs, tell, known)
+        """The inputs; `known` assets are not probed again.  SpecError for speech with a model of text alone."""
+        with probing(progress, [one.url for one in self.spec.inputs]) as report:
+            found = list_archive(self.url, self.spec.inputs, report, known)
         if not self.model.speaks and pc.any(pc.equal(found.assets["modality"], SPEECH)).as_py():
             raise SpecError(
-                f"model = {self.spec.model!r} encodes text alone, and the inputs hold speech; choose another model"
+                f"model = {self.spec.model!r} encodes text only, but the inputs contain speech; choose another model"
             )
         return found
 
     def work(self, progress: Progress) -> tuple[WorkLeft, str]:
-        """What `deglu embed` would do now, and a note where it would require --new-version; writes nothing."""
+        """The work that `deglu embed` would do now, and a note where it would require --new-version; writes nothing."""
         listing = self.list_inputs(progress)
         job, differences = next_job(**self._begun_with())
         note = "the output was begun with another spec: deglu embed requires --new-version, or another output"
         return work_left(job, listing, self.cutting), note if differences else ""
 
     def _begun_with(self) -> dict[str, Any]:
-        """What an output is begun with, and what every later run must agree with."""
+        """Settings that an output is begun with, and that every later run must match."""
         return {
             "url": self.url,
             "defining": self.cutting.defining(),

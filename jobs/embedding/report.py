@@ -75,7 +75,7 @@ class EmbedReport:
         ]
         if self.gone_assets or self.replaced_assets:
             lines.append(
-                f"assets   {self.gone_assets} gone and {self.replaced_assets} changed since the version before"
+                f"assets   {self.gone_assets} gone and {self.replaced_assets} changed since the previous version"
             )
         if self.failures:
             lost = f", {duration(self.lost_s)} lost" if self.lost_s else ""
@@ -84,7 +84,7 @@ class EmbedReport:
 
 
 def report_of(version: Version, work: WorkLeft, tombstones: pa.Table, run: Run, spec: EmbedSpec) -> EmbedReport:
-    """Report of a run that has published.  Raises WorkLeftUndone where the accounting does not balance."""
+    """Report of a run that has published a version.  Raises WorkLeftUndone where the accounting does not balance."""
     dataset = open_dataset(spec.output, version.number)
     ledger, failures = dataset.ledger(), dataset.failures()
     if problems := imbalances(ledger, work.planned.units):

@@ -36,7 +36,7 @@ class EvaluateReport:
 
 
 def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> EvaluateReport:
-    """Measure every task, write report.json, report.md and a plot a task."""
+    """Measure every task, write report.json, report.md and one plot for each task."""
     progress = progress or Silent()
     progress.begin("evaluating", len(spec.tasks), "tasks")
     report = evaluate(spec, lambda task: progress.advance(1))

@@ -21,7 +21,7 @@ from jobs.command.progress import Progress, Silent
 from jobs.command.terminal import many
 from jobs.indexing.calibration_questions import encoder_of, read_log
 
-# Below, one process is done before Ray has started.
+# With fewer rows one process finishes before Ray has started.
 TASKS_FROM = 200_000
 
 
@@ -30,7 +30,7 @@ def build_index(
 ) -> Plain:
     """Build the index of `spec`, by Ray tasks where the dataset has more rows than `tasks_from`.
 
-    `new_version` allows settings that differ from those of the version that stands at the output.
+    `new_version` allows settings that differ from those of the current version at the output.
     Raises DegluError where the dataset is missing, empty or mixed, or where the settings do not fit it.
 
     >>> import deglu
@@ -60,7 +60,7 @@ def build_index(
 
 
 def lineage_of(dataset: VectorsDataset) -> Lineage:
-    """Where the rows come from, so that the index names them when the dataset has moved or is deleted."""
+    """Source of the rows, stored in the index, so that it is known when the dataset has moved or is deleted."""
     place, job = entry_url(dataset.url, dataset.info.number), read_job(dataset.url, dataset.info.job)
     return Lineage(
         url=dataset.url,
@@ -104,7 +104,7 @@ def _document(spec: IndexSpec, manifest: Manifest) -> dict[str, Any]:
 
 def _text(spec: IndexSpec, manifest: Manifest, document: dict[str, Any]) -> str:
     size = f"{document['bytes'] / 1e6:,.1f} MB"
-    done = "published" if document["published"] else "stood already, its files are written again"
+    done = "published" if document["published"] else "existed already, its files are written again"
     head = f"{spec.output} version {manifest.version}: {many(manifest.rows, 'row')}, {size}, {done}"
     rows = document["rows_by_modality"]
     lines = [f"{name:<9} {many(rows[name], 'row')}: {_promise(spec, e)}" for name, e in manifest.modalities.items()]
@@ -114,12 +114,12 @@ def _text(spec: IndexSpec, manifest: Manifest, document: dict[str, Any]) -> str:
 
 
 def _promise(spec: IndexSpec, entry: ModalityEntry) -> str:
-    """What a search without a wish does."""
+    """Recall and cost of a search with default settings."""
     point = _point(spec, entry)
     if point is None:
-        return "every one is read"
+        return "every row is read"
     share = f"{100 * point.rows_read:.2g} %"
-    return f"recall {spec.recall:g} by reading {share} of them, {point.ms_one:.2g} ms, {point.ms_many:.2g} among many"
+    return f"recall {spec.recall:g} by reading {share} of them, {point.ms_one:.2g} ms, {point.ms_many:.2g} in a batch"
 
 
 def _warnings(spec: IndexSpec, manifest: Manifest) -> Iterator[str]:
@@ -139,5 +139,5 @@ def _warnings(spec: IndexSpec, manifest: Manifest) -> Iterator[str]:
 
 
 def _point(spec: IndexSpec, entry: ModalityEntry) -> Point | None:
-    """At full width; None where every row is read."""
+    """The default setting at full width; None where every row is read."""
     return entry.curves[0].for_recall(spec.recall) if entry.curves else None

@@ -1,4 +1,4 @@
-"""`deglu index SPEC --append | --delete | --compact`: a standing index follows its dataset, loses rows, loses bytes."""
+"""Update of an index, `deglu index` with --append, --delete or --compact: adds rows, removes rows, deletes bytes."""
 
 import time
 from collections.abc import Mapping
@@ -16,16 +16,16 @@ from jobs.indexing.build_index import lineage_of
 
 
 def update_index(spec: IndexSpec, append: bool, delete: str | None, compact: bool) -> Plain:
-    """The one change that is asked for."""
+    """Make the one requested change."""
     if append:
         return append_rows(spec)
     return compact_index(spec) if compact or delete is None else delete_rows(spec, delete)
 
 
 def append_rows(spec: IndexSpec) -> Plain:
-    """New rows of the dataset are added, lost ones removed; small segments are merged in a version of their own.
+    """Add new rows of the dataset, remove lost ones; small segments are merged in a further version.
 
-    Raises DegluError where there is no index at the spec's output, or the dataset has another encoder by now.
+    Raises DegluError where there is no index at the spec's output, or the dataset has another encoder now.
     """
     began = time.perf_counter()
     dataset = open_dataset(spec.vectors, spec.version)
@@ -37,7 +37,7 @@ def append_rows(spec: IndexSpec) -> Plain:
 
 
 def delete_rows(spec: IndexSpec, where: str) -> Plain:
-    """Rows are hidden at once and for ever.  Raises InputError where the condition is none, or means none."""
+    """Hide rows at once and permanently.  Raises InputError where the condition is not valid, or matches no row."""
     began = time.perf_counter()
     change = live.delete(spec.output, parse_where(where))
     document = _document("delete", spec, change, change.manifest, began)
@@ -45,7 +45,7 @@ def delete_rows(spec: IndexSpec, where: str) -> Plain:
 
 
 def compact_index(spec: IndexSpec) -> Plain:
-    """The bytes of removed rows are taken away, with the versions that hold them."""
+    """Delete the bytes of removed rows, and the versions that contain them."""
     began = time.perf_counter()
     change = live.compact(spec.output)
     document = _document("compact", spec, change, change.manifest, began)
@@ -86,16 +86,14 @@ def _changes(document: Mapping[str, Any]) -> list[str]:
     if document.get("merged"):
         lines.append("merged    small segments into larger ones")
     if document.get("versions_removed"):
-        lines.append(
-            f"gone      version {', '.join(map(str, document['versions_removed']))}, with all files of its own"
-        )
+        lines.append(f"deleted   version {', '.join(map(str, document['versions_removed']))}, with all its own files")
     if not document["published"] and not document.get("versions_removed"):
-        nothing = {"append": f"it has what {spec_dataset} has", "compact": "there is nothing to take away"}
-        lines.append(f"nothing   to be done: {nothing[document['change']]}")
+        reasons = {"append": f"it has all rows of {spec_dataset}", "compact": "there are no bytes to delete"}
+        lines.append(f"unchanged {reasons[document['change']]}")
     if document["removed"]:
-        lines.append("kept      the bytes are in files until: deglu index SPEC --compact")
+        lines.append("kept      the bytes stay in files until: deglu index SPEC --compact")
     if document["change"] == "compact":
-        lines.append(f"proof     deglu verify {document['index']}")
+        lines.append(f"check     deglu verify {document['index']}")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""`deglu failures`: the failures of a dataset with their reasons, from storage alone, the cluster running or gone."""
+"""`deglu failures`: the failures of a dataset with their reasons, read from storage alone; no cluster is needed."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ LINES = 20  # of files, for people; --json has all
 def failures(url: str, where: "Where | None" = None) -> Plain:
     """The failures of the newest version and of units committed since, filtered by `where` over FAILURES.
 
-    Raises InputError where no dataset is.
+    Raises InputError where there is no dataset.
     """
     job = read_job(url)
     rows, version = _failures(job)
@@ -51,14 +51,14 @@ def _kept(rows: list[dict[str, Any]], where: "Where | None") -> list[dict[str, A
 
 
 def _failures(job: Job) -> tuple[list[dict[str, Any]], int | None]:
-    """FAILURES rows with their modality, and the version they begin with; what is staged replaces what is published."""
-    waiting, held = _staged(job)
-    # What a run has folded counts, published or not.
+    """FAILURES rows with their modality, and the newest version; rows of staged units replace published ones."""
+    waiting, staged_ids = _staged(job)
+    # Folded units count, published or not.
     end, newest = head(job.url), newest_version(job.url)
-    standing = VectorsDataset(job.url, end) if end else None
-    folded = standing.failures() if standing else FAILURES.empty_table()
-    rows = [row for row in folded.to_pylist() if row["unit_id"] not in held] + [dict(row) for row in waiting]
-    modalities = _modalities(standing.assets()) if standing else {}
+    dataset = VectorsDataset(job.url, end) if end else None
+    folded = dataset.failures() if dataset else FAILURES.empty_table()
+    rows = [row for row in folded.to_pylist() if row["unit_id"] not in staged_ids] + [dict(row) for row in waiting]
+    modalities = _modalities(dataset.assets()) if dataset else {}
     for row in rows:
         row["modality"] = modalities.get(row["asset_id"]) or modality_of(row["uri"])
     rows.sort(key=lambda row: (row["stage"], row["error_class"], row["uri"], row["start"] or 0))
@@ -66,7 +66,7 @@ def _failures(job: Job) -> tuple[list[dict[str, Any]], int | None]:
 
 
 def _staged(job: Job) -> tuple[list[FailureRow], set[bytes]]:
-    """Failures of the units in staging, and those units; first, since folding moves them from there, never back."""
+    """Failures of the units in staging, and their ids; read first, since folding moves units out of staging only."""
     failures: list[FailureRow] = []
     units: set[bytes] = set()
     for unit in read_units(job, staged(job)):
@@ -105,7 +105,7 @@ def _reasons_text(reasons: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _files_text(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The files one by one; left out where the reasons name them all."""
+    """The files one by one; nothing where the reasons name the only file."""
     if len(rows) == 1:
         return []
     table = table_of("file", "span", "what happened", right=("span",))
@@ -114,7 +114,7 @@ def _files_text(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = [drawn(table)]
     if len(rows) > LINES:
         some = f"--where \"error_class = '{rows[-1]['error_class']}'\""
-        lines.append(f"{len(rows) - LINES:,} more; --json has all of them, --where chooses: {some}")
+        lines.append(f"{len(rows) - LINES:,} more; --json has all of them, --where selects: {some}")
     return lines
 
 
@@ -123,7 +123,7 @@ def _lost(seconds: float) -> str:
 
 
 def place(row: Mapping[str, Any]) -> str:
-    """Seconds of speech, or the places in a text; `all` where all of it is lost."""
+    """Span of a failure, in seconds of speech or in bytes or rows of a text; `all` where all of the asset is lost."""
     start, end = row["start"], row["end"]
     if start is None or (start == 0 and end is None):
         return "all"

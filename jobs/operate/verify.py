@@ -1,4 +1,4 @@
-"""`deglu verify`: a vectors dataset or an index verified, with a list of all that is wrong; exit code 1 then."""
+"""`deglu verify`: checks a vectors dataset or an index, lists everything that is wrong, then with exit code 1."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,9 +25,9 @@ LINES = 20  # of problems, for people; --json has all
 
 
 def verify(url: str, number: int | None = None, progress: Progress | None = None) -> Plain:
-    """Check all of a version, the newest unless `number` says; exit code 1 where anything does not hold.
+    """Check all of version `number`, by default the newest; exit code 1 where a check fails.
 
-    Raises InputError where that version is not, StorageError where storage is out of reach.
+    Raises InputError where that version is missing, StorageError where storage cannot be reached.
     """
     url = absolute(url)
     report = (_index if is_index(url) else _dataset)(url, number, progress or Silent())
@@ -35,7 +35,7 @@ def verify(url: str, number: int | None = None, progress: Progress | None = None
 
 
 def is_index(url: str) -> bool:
-    """By the `kind` in its versions, the newest that can be read."""
+    """Whether `url` is an index, by the `kind` in its newest version that can be read."""
     for entry in reversed(listing(join(url, "versions"), ".json")):
         try:
             kind = json.loads(read_bytes(entry.url)).get("kind")
@@ -50,9 +50,9 @@ class Report:
     """The checks of one version, as a JSON document and as lines for people."""
 
     title: str
-    about: Mapping[str, Any]  # the first fields of the document: which version of what
+    about: Mapping[str, Any]  # the first fields of the document: dataset or index, and its version
     checks: Sequence[Check]
-    by_unit: bool  # whether problems are of units, with a place
+    by_unit: bool  # whether problems are in units, with a place
 
     @property
     def whole(self) -> bool:
@@ -83,12 +83,12 @@ class Report:
 
     def _lines(self) -> Iterator[str]:
         for check in self.checks:
-            promised = f"{many(len(check.problems), 'problem')} below; promised: " if check.problems else ""
+            promised = f"{many(len(check.problems), 'problem')} below; expected: " if check.problems else ""
             yield f"{'NO' if check.problems else 'ok':4}{check.name:10}{promised}{check.figures}"
 
     def _end(self) -> Iterator[str]:
         if self.whole:
-            yield "whole: every promise holds"
+            yield "whole: every check passed"
             return
         problems = [(check.name, problem) for check in self.checks for problem in check.problems]
         yield f"\nNOT whole: {many(len(problems), 'problem')}"
@@ -120,7 +120,7 @@ def _index(url: str, number: int | None, progress: Progress) -> Report:
 
 
 def _forgotten(manifest: Manifest) -> pa.Array | None:
-    """Assets that the dataset has taken down; None where it is out of reach, since an index needs no dataset."""
+    """Assets forgotten in the dataset; None where it cannot be reached, since an index needs no dataset."""
     try:
         return forgotten(manifest.lineage.url) if newest_version(manifest.lineage.url) else None
     except DegluError:

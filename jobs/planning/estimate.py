@@ -1,4 +1,4 @@
-"""Estimate of `deglu plan`: from what is left and the pace of a sample to vectors, requests, time and price."""
+"""Estimate of `deglu plan`: vectors, requests, time and price, from the work left and the pace of a sample."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,7 +15,7 @@ BEAT_S = 15  # embed.dataset.runs.SEEN_EVERY_S
 
 @dataclass(frozen=True)
 class Pace:
-    """What a sample of one modality took, on one worker."""
+    """Pace of a sample of one modality, on one worker."""
 
     amount: float  # seconds of sound, or bytes of text
     rows: int
@@ -28,16 +28,16 @@ class Pace:
         return self.rows / self.amount if self.amount else 0.0
 
     def worker_s(self, amount: float, gpu: bool) -> float:
-        """What that much takes one worker; next to a GPU others cut for it."""
+        """Seconds that `amount` takes one worker; with a GPU, CPU tasks cut for it."""
         took_s = self.encode_s if gpu else self.cut_s + self.encode_s
         return amount * took_s / self.amount if self.amount else 0.0
 
 
 @dataclass(frozen=True)
 class Source:
-    """What is still to be read."""
+    """Source files that are still to be read."""
 
-    assets: int  # listed, and each looked into
+    assets: int  # listed, and each probed
     size_bytes: float  # of what is left
     remote: bool
     output_remote: bool
@@ -45,7 +45,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Requests:
-    """Of S3, or none where all is local."""
+    """Requests to S3; all 0 where source and output are local."""
 
     put: int = 0
     get: int = 0
@@ -65,7 +65,7 @@ class Estimate:
 
     @property
     def price(self) -> float:
-        """Once; keeping the vectors costs `month_price` more each month."""
+        """The price of the run; keeping the vectors costs `month_price` more each month."""
         return self.workers_price + self.requests_price
 
     def document(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def estimate(
     gpu: bool,
     rates: Rates,
 ) -> Estimate:
-    """Of all that is left.  A modality that is left and has no pace counts as nothing: say so next to it.
+    """Estimate of all that is left.  A modality without a pace counts as nothing: the caller must report it.
 
     A row is stored as 2 `dim` bytes of vector and its provenance as measured.  Workers share the units evenly, and
     keep PIPELINE of the sample's pace.
@@ -108,14 +108,14 @@ def estimate(
 
 
 def requests(units: int, source: Source, stored_bytes: int, wall_s: float) -> Requests:
-    """What S3 is asked for.
+    """The number of requests to S3.
 
-    The source, where it is on S3: a LIST for each thousand objects; two GETs for each asset to look into it, and two
+    The source, where it is on S3: a LIST for each thousand objects; two GETs for each asset to probe it, and two
     more for each unit to find its place; a GET for each MiB.
-    The output, where it is on S3, for each unit: its marker is read (GET) and written (PUT), its commit is looked for
-    (GET) and written (PUT), and read when it is folded (GET); what is folded is deleted, which S3 does not charge.
+    The output, where it is on S3, for each unit: its marker is read (GET) and written (PUT), its commit is looked up
+    (GET) and written (PUT), and read when it is folded (GET); folded units are deleted, which S3 does not charge.
     For each data file of 64 MiB: a PUT of its own, and four of the tables and the entry that name it, and a LIST of
-    what is staged for each thousand units.  A PUT every 15 seconds says that the run lives.
+    staged units for each thousand units.  A PUT every 15 seconds records that the run is alive.
     """
     put = get = listed = 0
     if source.remote:

@@ -1,4 +1,4 @@
-"""Work left of an archive, as a document and in lines: the part that `deglu plan` and `deglu embed --dry-run` share."""
+"""Work left of an archive, as a document and as text: the part that `deglu plan` and `deglu embed --dry-run` share."""
 
 from dataclasses import asdict
 from typing import Any
@@ -17,15 +17,15 @@ KEYS = ("assets", "planned", "committed", "left", "carried_units", "dropped_unit
 
 
 def embedding_left(spec: EmbedSpec, progress: Progress | None = None) -> Plain:
-    """What `deglu embed` would do now.  Inputs are listed and new files probed; nothing is written.
+    """The work that `deglu embed` would do now.  Inputs are listed and new files probed; nothing is written.
 
-    Never raises DegluError: a dry run checks the spec, and may run where inputs or model are out of reach; the note
+    Never raises DegluError: a dry run checks the spec, and may run where inputs or model cannot be reached; the note
     then has the reason, and the other values are None.
     """
     try:
         work, note = prepare(spec).work(progress or Silent())
     except DegluError as error:
-        reason = f"what is left is unknown: {error}"
+        reason = f"the work left is unknown: {error}"
         return Plain({**dict.fromkeys(KEYS), "note": reason}, f"note      {reason}")
     document = left_document(work, note)
     listed, problems = document["assets"]["listed"], document["assets"]["problems"]

@@ -1,4 +1,4 @@
-"""Plan of embedding an archive: what it will take, from headers and a short timed sample.  Writes nothing."""
+"""Plan of embedding an archive: amounts, time and price, from headers and a short timed sample.  Writes nothing."""
 
 import os
 from dataclasses import asdict
@@ -20,30 +20,30 @@ from jobs.command.terminal import many
 from jobs.embedding.preparation import Preparation, prepare
 from jobs.planning.estimate import PIPELINE, Estimate, Pace, Source, estimate
 from jobs.planning.left import left_document
-from jobs.planning.plan_words import plan_words
+from jobs.planning.plan_words import plan_text
 from jobs.planning.sample import Sample, take_sample
 
 
 def plan_archive(spec: EmbedSpec, progress: Progress | None = None) -> Plain:
     """Assets, hours, units, then by a sample of some twenty seconds: vectors, bytes, requests, time and price.
 
-    What the output holds already is left out.  Raises InputError where nothing is found, SpecError where the inputs
-    hold speech and the model encodes text alone, or the device is not there.
+    Units that the output contains already are left out.  Raises InputError where nothing is found, SpecError where the
+    inputs contain speech and the model encodes text only, or the device is missing.
     """
     progress = progress or Silent()
     prepared = prepare(spec)
     work, note = prepared.work(progress)
     if work.todo.num_rows:
-        progress.note(f"trying a sample of {work.left.units:,} units")
+        progress.note(f"encoding a sample of {work.left.units:,} units")
     sample, gpu = _sampled(prepared, work)
     dim = prepared.model.spec.dims[0]
     expected = estimate(work.left, _source(spec, work), sample.speech, sample.text, dim, spec.workers, gpu, spec.rates)
     document = _document(spec, work, note, sample, expected, gpu, dim)
-    return Plain(document, plan_words(document))
+    return Plain(document, plan_text(document))
 
 
 def _sampled(prepared: Preparation, work: WorkLeft) -> tuple[Sample, bool]:
-    import torch  # late: whoever imports this module to list and to plan starts without it
+    import torch  # late: listing needs no torch
 
     from embed.model.weights import load_model
 
@@ -51,9 +51,9 @@ def _sampled(prepared: Preparation, work: WorkLeft) -> tuple[Sample, bool]:
     gpu = spec.device != "cpu" and torch.cuda.is_available()
     if spec.device == "gpu" and not gpu:
         raise SpecError(
-            "device = gpu: there is no GPU here to take a sample on; use device: auto, or plan where one is"
+            "device = gpu: this machine has no GPU to take a sample on; use device: auto, or plan on one that has"
         )
-    # What an actor of this machine alone would get; elsewhere it may be more.
+    # Threads of an actor where this machine runs all workers; elsewhere it may have more.
     threads = max((os.cpu_count() or 1) // spec.workers, 1)
     units = _readable(work)
     if not units.num_rows:
@@ -97,7 +97,7 @@ def _document(
 
 
 def _kinds(assets: pa.Table) -> list[dict[str, Any]]:
-    """Assets by modality and format; hours are None for texts, `unknown` counts recordings of unknown length."""
+    """Assets by modality and format; `sound_s` is None for texts, `unknown` counts recordings of unknown length."""
     speech = pc.equal(assets["modality"], SPEECH)
     unknown = pc.and_(speech, pc.and_(pc.is_null(assets["duration_s"]), pc.is_null(assets["problem"])))
     table = assets.select(["modality", "format", "size_bytes"])
@@ -122,13 +122,13 @@ def _kinds(assets: pa.Table) -> list[dict[str, Any]]:
 
 
 def _sound_s(assets: pa.Table) -> pa.ChunkedArray:
-    """Of each asset: of its place in a longer recording, else of the whole."""
+    """Seconds of each asset: of its span in a longer recording, else of the whole file."""
     place = pc.divide(pc.subtract(assets["end_ms"], assets["start_ms"]).cast(pa.float64()), 1000.0)
     return pc.coalesce(place, assets["duration_s"])
 
 
 def _measured(sample: Sample, gpu: bool) -> dict[str, Any]:
-    """Paces of the sample; None for a modality that gave none."""
+    """Paces of the sample; None for a modality without one."""
     return {
         "device": "gpu" if gpu else "cpu",
         "threads": sample.threads,
@@ -160,15 +160,15 @@ def _text_pace(pace: Pace | None, gpu: bool) -> dict[str, Any] | None:
 
 
 def _assumed(sample: Sample, gpu: bool, work: WorkLeft, workers: int) -> list[str]:
-    """What the figures rest on, in whole sentences."""
+    """The assumptions behind the figures, as sentences."""
     worker = "a GPU like the one here" if gpu else f"{many(sample.threads, 'thread')} of cores like those here"
-    lines = [f"each of {many(workers, 'worker')} has {worker}, and keeps {PIPELINE:.0%} of the sample's pace"]
+    lines = [f"each of {many(workers, 'worker')} has {worker}, and reaches {PIPELINE:.0%} of the sample's pace"]
     if gpu:
-        lines.append("enough cores next to each GPU decode and cut ahead of it")
-    for pace, amount, what in (
+        lines.append("each GPU has enough CPU cores to decode and cut ahead of it")
+    for pace, amount, kind in (
         (sample.speech, work.left.sound_s, "sound"),
         (sample.text, work.left.text_bytes, "text"),
     ):
         if amount and pace is None:
-            lines.append(f"no sample of {what} could be embedded: its vectors, time and price are not in the figures")
+            lines.append(f"no sample of {kind} could be embedded: its vectors, time and price are not in the figures")
     return [*lines, "requests that fail and are sent again are not counted"]

@@ -1,6 +1,6 @@
-"""Plan of a training, before anything heavy: `deglu plan TRAIN_SPEC`, `deglu train SPEC --dry-run`.
+"""Plan of a training, for `deglu plan TRAIN_SPEC` and `deglu train SPEC --dry-run`.
 
-Lists the sources; no recording is opened and no weights are loaded, so that what is broken or silent still counts.
+Lists the sources; no recording is opened and no weights are loaded, so damaged or silent recordings still count.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from embed.model.towers.pretrained import structure_of
 from embed.model.towers.speech_families import known_family
 from embed.storage import store
 from jobs.command.output import Plain
-from jobs.command.progress import Progress, Silent, told_if_slow
+from jobs.command.progress import Progress, Silent, note_if_slow
 from jobs.command.terminal import many
 from jobs.training.check_towers import check_towers, tower_digests
 from jobs.training.compute_features import missing_shards
@@ -31,7 +31,7 @@ def plan_training(spec: TrainSpec, progress: Progress | None = None) -> Plain:
     """Examples, hours, feature bytes, steps, trained parameters, towers.  Raises what `deglu train` would."""
     progress = progress or Silent()
     check_towers(spec)
-    with told_if_slow(progress, "listing the sources"):
+    with note_if_slow(progress, "listing the sources"):
         found = training_data(spec, progress, look_inside=False)
     epochs = 0 if spec.strategy == "ridge" else spec.optimiser.epochs
     clips, train = found.lesson.clips, found.lesson.train
@@ -58,11 +58,11 @@ def plan_training(spec: TrainSpec, progress: Progress | None = None) -> Plain:
         "identity": spec.identity(),
         "spec": spec.model_dump(mode="json"),
     }
-    return Plain(document, _words(document))
+    return Plain(document, _text(document))
 
 
 def trained_parameters(spec: TrainSpec) -> int:
-    """How many numbers are learnt, from configurations alone."""
+    """Number of trained parameters, from configurations alone."""
     encoder, adapt = spec.encoder, spec.encoder.adapt
     with torch.device("meta"):
         modules: list[torch.nn.Module] = []
@@ -85,8 +85,8 @@ def trained_parameters(spec: TrainSpec) -> int:
     return own + int(spec.loss.learn_temperature)
 
 
-def _words(document: dict[str, Any]) -> str:
-    """The plan for people, a line a matter."""
+def _text(document: dict[str, Any]) -> str:
+    """The plan as text, one line for each topic."""
     counts = ", ".join(f"{count:,} {part}" for part, count in document["examples"].items())
     hours = ", ".join(f"{one:.2f} h {part}" for part, one in document["hours"].items())
     steps, trainings = document["steps"], document["trainings"]

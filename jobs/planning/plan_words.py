@@ -1,4 +1,4 @@
-"""Plan of an archive as text: one table of its assets, then one line for each thing to know."""
+"""Plan of an archive as text: a table of its assets, then one line for each figure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,19 +10,23 @@ PROBLEMS = 5  # shown to people; --json has all
 HOUR_S = 3600
 
 
-def plan_words(plan: Mapping[str, Any]) -> str:
-    """Of the document of `deglu plan`."""
+def plan_text(plan: Mapping[str, Any]) -> str:
+    """Text of the document of `deglu plan`."""
     head = f"{', '.join(plan['inputs'])} into {plan['output']}, by model {plan['model']}"
     return "\n\n".join([head, _kinds(plan["assets"]["kinds"]), "\n".join([*_lines(plan), _assumed(plan)])])
 
 
 def left_text(plan: Mapping[str, Any]) -> list[str]:
-    """Units planned, committed and left, and what is to be known of them: a line each."""
+    """Units planned, committed and left, carried and dropped, and the note: a line each."""
     lines = [f"units     {_left(plan)}"]
     if plan["carried_units"]:
-        lines.append(f"carried   {many(plan['carried_units'], 'unit')} of text: their vectors of the job before stay")
+        lines.append(
+            f"carried   {many(plan['carried_units'], 'unit')} of text: their vectors of the previous job are kept"
+        )
     if plan["dropped_units"]:
-        lines.append(f"dropped   {many(plan['dropped_units'], 'unit')} of files that could not be read, and now can be")
+        lines.append(
+            f"dropped   {many(plan['dropped_units'], 'unit')} of files that could not be read before, and now can"
+        )
     if plan["note"]:
         lines.append(f"note      {plan['note']}")
     return lines
@@ -76,7 +80,7 @@ def _problems(plan: Mapping[str, Any]) -> list[str]:
         lines.append(f"          and {len(problems) - PROBLEMS:,} more: --json has all of them")
     unknown = sum(kind["unknown"] or 0 for kind in plan["assets"]["kinds"])
     if unknown:
-        lines.append(f"unknown   {many(unknown, 'recording')} do not say how long they are: their sound is not counted")
+        lines.append(f"unknown   length of {many(unknown, 'recording')}: their sound is not counted")
     return lines
 
 
@@ -84,12 +88,12 @@ def _left(plan: Mapping[str, Any]) -> str:
     planned, done, left = plan["planned"], plan["committed"], plan["left"]
     if not left["units"]:
         return f"{planned['units']:,} planned, all of them committed: nothing is left"
-    what = " and ".join(
+    amount = " and ".join(
         [*([f"{sound(left['sound_s'])} of sound"] if left["sound_s"] else []),
          *([f"{size(left['text_bytes'])} of text"] if left["text_bytes"] else [])]
     )  # fmt: skip
     before = f", {done['units']:,} committed, {left['units']:,} left" if done["units"] else ""
-    return f"{planned['units']:,} planned{before}: {what or 'of unknown length'}"
+    return f"{planned['units']:,} planned{before}: {amount or 'of unknown length'}"
 
 
 def _measured(measured: Mapping[str, Any]) -> list[str]:

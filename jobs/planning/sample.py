@@ -1,6 +1,6 @@
 """Sample of an archive: a short timed run of the real cut and encode on this machine, for the pace of the whole.
 
-Pieces are taken spread over what is left: from the middle of the first, second and third part of it.
+Pieces are spread over the units that are left: from the middle of the first, second and third part of them.
 """
 
 import io
@@ -49,7 +49,7 @@ class _Tally:
 
 @dataclass(frozen=True)
 class Sample:
-    """The paces found, and what they were found on."""
+    """The measured paces, and the files they were measured on."""
 
     speech: Pace | None
     text: Pace | None
@@ -69,7 +69,7 @@ def take_sample(
 ) -> Sample:
     """Cut and encode pieces of the UNITS that are left, on `threads` threads; commits nothing.
 
-    Each modality gets at least one piece, however slow; a piece that cannot be read tells no pace.
+    Each modality gets at least one piece, however slow; a piece that cannot be read gives no pace.
     """
     tallies = {SPEECH: _Tally(), TEXT: _Tally()}
     uris: list[str] = []
@@ -89,7 +89,7 @@ def take_sample(
 
 
 def row_bytes(tables: Sequence[pa.Table]) -> float:
-    """Compressed bytes of a row's provenance, the vector and the file's own frame left out."""
+    """Compressed bytes of a row's provenance, without the vector and the file's own header and footer."""
     sink = io.BytesIO()
     pq.write_table(pa.concat_tables(tables), sink, compression="zstd", use_dictionary=REPEATING)
     metadata = pq.ParquetFile(sink).metadata
@@ -110,14 +110,14 @@ def _pieces(units: pa.Table, assets: pa.Table) -> Iterator[Unit]:
 
 
 def _closed(unit: Unit, assets: pa.Table) -> Unit:
-    """The last unit of a table with its end, so that a share of its rows is a share of its bytes."""
+    """The last unit of a table with its end filled in, so that a share of its rows is a share of its bytes."""
     if unit["end"] is not None or unit["format"] not in ROWS_OF:
         return unit
     return {**unit, "end": assets.filter(pc.equal(assets["asset_id"], unit["asset_id"]))["items"][0].as_py()}
 
 
 def _spread(planned: Any) -> list[int]:
-    """Places of at most PIECES different units; the middle of the whole is the first, being the most telling."""
+    """Places of at most PIECES different units; first the middle of the whole, as the most representative."""
     if not len(planned):
         return []
     ends = np.cumsum(np.maximum(planned, 1))
@@ -127,7 +127,7 @@ def _spread(planned: Any) -> list[int]:
 
 
 def _narrowed(unit: Unit, sound_ms: int) -> Unit:
-    """The unit's first part: a unit that is narrowed gives the segments that start in there."""
+    """The unit's first part: a narrowed unit gives the segments that start in that part."""
     start, end = unit["start"], unit["end"]
     if unit["modality"] == SPEECH:
         length = min(unit["planned"] or sound_ms, sound_ms)
@@ -141,7 +141,7 @@ def _narrowed(unit: Unit, sound_ms: int) -> Unit:
 
 
 def _sound_ms(tally: _Tally, left_s: float) -> int:
-    """As much as a third of the time left is good for."""
+    """Milliseconds of sound that take a third of the time left."""
     if not tally.amount:
         return FIRST_SOUND_MS
     pace = tally.amount / max(tally.cut_s + tally.encode_s, 1e-9)
@@ -169,7 +169,7 @@ def _try(unit: Unit, encoder: Encoder, cut: Stage, tally: _Tally, clock: Callabl
 
 
 def _warm_up(encoder: Encoder, modalities: set[str]) -> None:
-    """What happens once in a worker's life is not its pace."""
+    """Start-up work of a worker, which does not count as pace."""
     if TEXT in modalities:
         encoder.encode(["a few words"], "document")
     if SPEECH in modalities:
@@ -179,7 +179,7 @@ def _warm_up(encoder: Encoder, modalities: set[str]) -> None:
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
-    import torch  # late: planning lists without it
+    import torch  # late: listing needs no torch
 
     before = torch.get_num_threads()
     torch.set_num_threads(count)

@@ -1,4 +1,4 @@
-"""Towers of a training: the spec checked against their configurations, before weights are loaded; their digests."""
+"""Towers of a training: checks of the spec against their configurations, before weights are loaded; their digests."""
 
 from embed.errors import SpecError
 from embed.model.towers.files import tower_digest
@@ -8,21 +8,23 @@ from train.spec import TrainSpec
 
 
 def check_towers(spec: TrainSpec) -> None:
-    """Raises SpecError where a tower cannot be had, or the declared dims are not its own, before weights are loaded."""
+    """Raises SpecError where a tower is not available or the spec does not fit it, before weights are loaded."""
     width, widest = config_of(spec.encoder.text.name, "text tower").hidden_size, spec.encoder.dims[0]
     if widest != width:
         raise SpecError(
-            f"encoder.dims begins with {widest}, and vectors of {spec.encoder.text.name} are {width} wide; begin with"
+            f"encoder.dims begins with {widest}, but vectors of {spec.encoder.text.name} have {width} dims; begin with"
             f" {width}"
         )
     if spec.encoder.speech is not None:
         tower_shape(spec.encoder.speech)
     if spec.strategy == "text" and spec.encoder.transform:
-        raise SpecError("encoder.transform orders the dims of a frozen tower; a trained one learns its own: set false")
+        raise SpecError(
+            "encoder.transform orders the dims of a frozen tower; a trained one learns its own: set it to false"
+        )
     if spec.strategy == "ridge":
         head = spec.encoder.head
         if head is None or head.pooling != "mean" or head.hidden or head.independent:
-            raise SpecError("strategy ridge is linear on mean frames: set encoder.head to {pooling: mean}, no more")
+            raise SpecError("strategy ridge is linear on mean frames: set encoder.head to {pooling: mean} only")
     if spec.hybrid is not None and spec.strategy == "text":
         raise SpecError("a hybrid transcribes speech: leave `hybrid` out of strategy text")
     if spec.fewest_workers is not None and spec.fewest_workers > spec.workers:
@@ -35,7 +37,7 @@ def check_towers(spec: TrainSpec) -> None:
 
 
 def tower_digests(spec: TrainSpec) -> dict[str, str]:
-    """Digests of the towers as they are here, before training."""
+    """Digests of the towers' files on this machine, before training."""
     speech = spec.encoder.speech
     found = {"text": tower_digest(spec.encoder.text.name)}
     return found if speech is None else {**found, "speech": tower_digest(speech.name)}

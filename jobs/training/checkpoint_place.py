@@ -1,4 +1,7 @@
-"""Checkpoints of a training: their folder, named by what defines it so that the same command goes on, and the best."""
+"""Checkpoints of a training: their folder, named by the training's identity, and the best of them.
+
+The same command has the same identity, and continues from the newest checkpoint.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,12 +23,12 @@ from train.spec import TrainSpec
 from train.strategies.late_fusion import LateFusionStrategy
 from train.strategy import trained
 
-# What is made of the trained weights later: another output, or another hybrid, requires no new training.
+# Fields that act after the training: another output, or another hybrid, requires no new training.
 AFTERWARDS = ("output", "hybrid", "ridge")
 
 
 def checkpoints_of(spec: TrainSpec, lesson: Lesson) -> Checkpoints:
-    """Below `checkpoints.url`, else below the work url in a folder of the training's identity."""
+    """Checkpoints below `checkpoints.url`, else below the work url in a folder of the training's identity."""
     defining = defining_of(spec, lesson)
     name = digest("training", canonical_json(defining).decode()).hex()
     url = store.absolute(spec.checkpoints.url) if spec.checkpoints.url else store.join(lesson.work, "runs", name)
@@ -33,10 +36,10 @@ def checkpoints_of(spec: TrainSpec, lesson: Lesson) -> Checkpoints:
 
 
 def defining_of(spec: TrainSpec, lesson: Lesson) -> dict[str, Any]:
-    """All that decides the trained weights: the spec, the towers as they are, the examples that were found."""
+    """The identity of the trained weights: the spec, digests of the towers, the examples that were found."""
     values = {name: value for name, value in spec.defining().items() if name not in AFTERWARDS}
     if spec.encoder.fusion is not None:
-        values["encoder"]["fusion"].pop("members")  # each is trained for itself
+        values["encoder"]["fusion"].pop("members")  # each member is trained separately
     if spec.encoder.transform:
         values["transform"] = fit_identity(spec, lesson.clips[: lesson.num_train])
     return {**values, "towers": tower_digests(spec), "examples": _examples(lesson)}
@@ -45,14 +48,14 @@ def defining_of(spec: TrainSpec, lesson: Lesson) -> dict[str, Any]:
 def take_best(
     trainings: Sequence[TrainSpec], lesson: Lesson, strategy: AnyStrategy, stopped: Sequence[str]
 ) -> dict[str, Any]:
-    """Load the best weights into the strategy; the metrics of the trainings."""
+    """Load the best weights into the strategy; returns the metrics of the trainings."""
     states: list[Mapping[str, torch.Tensor]] = []
     runs: list[dict[str, Any]] = []
     for spec, why in zip(trainings, stopped, strict=True):
         checkpoints = checkpoints_of(spec, lesson)
         newest, best = checkpoints.newest(), checkpoints.best()
         if best is None or newest is None:
-            raise WorkLeftUndone(f"{checkpoints.url} holds no scored checkpoint: run again")
+            raise WorkLeftUndone(f"{checkpoints.url} has no scored checkpoint: run the same command again")
         states.append(best.final_weights())
         done = {"best_epoch": best.epoch, "steps": newest.step, "epochs": newest.epoch + 1, "stopped": why}
         runs.append({"seed": spec.seed, **done, "seconds": _seconds(Path(spec.output))})
@@ -66,7 +69,7 @@ def take_best(
 
 
 def _examples(lesson: Lesson) -> str:
-    """A manifest may change while the spec that names it does not."""
+    """Digest of the examples: a manifest may change while the spec that names it does not."""
     clips = [
         [clip.source, clip.key, clip.lang, clip.offset_s, clip.duration_s, sorted(clip.translations.items())]
         for clip in lesson.clips
@@ -76,5 +79,5 @@ def _examples(lesson: Lesson) -> str:
 
 
 def _seconds(output: Path) -> float:
-    """Of all epochs in the metrics; 0 where there are none."""
+    """Seconds of all epochs in the metrics; 0 where there are none."""
     return round(sum(value for _, _, name, value in read_metrics(output / CSV) if name == EPOCH_SECONDS), 1)

@@ -1,4 +1,4 @@
-"""Frozen speech features by Ray actors: every shard that does not exist yet, whatever was killed before."""
+"""Frozen speech features, computed by Ray actors: every shard that is missing, also after a kill."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ from train.spec import TrainSpec
 def compute_features(
     spec: TrainSpec, shards: Sequence[Shard], progress: Progress, attempts: Attempts = ATTEMPTS
 ) -> None:
-    """As many actors as there are workers, one tower each.  Raises what is wrong with a recording."""
+    """Compute the missing shards by one actor for each worker, one tower each.  Raises the error of a recording."""
     missing = missing_shards(shards)
     if not missing:
         return
@@ -43,10 +43,10 @@ def compute_features(
 
 
 def missing_shards(shards: Sequence[Shard]) -> list[Shard]:
-    """Those whose file does not exist."""
+    """Shards whose file does not exist."""
     folders = {shard.url.rpartition("/")[0] for shard in shards}
-    standing = {entry.url for folder in folders for entry in store.listing(folder)}
-    return [shard for shard in shards if shard.url not in standing]
+    existing = {entry.url for folder in folders for entry in store.listing(folder)}
+    return [shard for shard in shards if shard.url not in existing]
 
 
 def _computed(actor: Any, shard: Shard) -> Any:
@@ -63,6 +63,6 @@ class Featurer:
         self._tower = SpeechTower.load(encoder.speech).to("cuda" if torch.cuda.is_available() else "cpu")
 
     def compute(self, shard: Shard) -> float:
-        """Seconds of sound that were encoded."""
+        """Compute and write one shard; returns its seconds of sound."""
         compute_shard(self._tower, shard)
         return sum(seconds(clip) for clip in shard.clips)

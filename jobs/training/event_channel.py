@@ -1,7 +1,7 @@
 """Event channel from the training workers to their driver, which waits in `fit` meanwhile.
 
-The channel is an actor on the driver's node.  It also keeps across restarts of the workers: that the training is over
-for good, and how often it began without getting any further.
+The channel is an actor on the driver's node.  It also keeps, across restarts of the workers, the error that ends the
+training for good, and the number of starts without a further checkpoint.
 """
 
 from collections.abc import Callable, Iterator
@@ -69,14 +69,14 @@ class EventChannel:
         if self._starts > self._restarts:
             self.give_up(
                 WorkLeftUndone(
-                    f"the workers were lost {self._restarts} times in a row before they had kept a step; what was kept"
-                    " stays. Look for memory (lower optimiser.micro_batch or workers), keep more often"
-                    " (checkpoints.every_steps), then run again"
+                    f"the workers were lost {self._restarts} times in a row before they saved a checkpoint; earlier"
+                    " checkpoints are kept. If memory ran out, lower optimiser.micro_batch or workers; save"
+                    " checkpoints more often (checkpoints.every_steps); then run again"
                 )
             )
 
     def give_up(self, error: Exception) -> None:
-        """No restart can help: of several errors the first counts."""
+        """End the training: a restart cannot help; of several errors the first counts."""
         self._over = self._over or error
 
     def over(self) -> Exception | None:
@@ -85,12 +85,12 @@ class EventChannel:
 
 @contextmanager
 def event_channel(take: Callable[[WorkerEvent], None]) -> Iterator[ActorHandle]:
-    """A channel whose events are handed to `take` as they come, on another thread; all of them before it ends.
+    """A channel whose events are passed to `take` as they arrive, on another thread; all of them before it ends.
 
-    Raises what the workers gave up for, and what `take` raised.
+    Raises the error that the workers gave up with, and errors of `take`.
     """
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    # Where memory runs out Ray may kill it too; one that has lost its state is better than none.
+    # Where memory runs out Ray may kill the channel too; one that has lost its state is better than none.
     lasting = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
     actor: Any = ray.remote(scheduling_strategy=here, **lasting)(EventChannel).remote()
     ended, failed = Flag(), list[BaseException]()

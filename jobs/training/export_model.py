@@ -1,4 +1,4 @@
-"""`deglu export`: a model's text side becomes a folder that sentence-transformers opens."""
+"""`deglu export`: writes a model's text side as a folder that sentence-transformers opens."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from jobs.command.output import Plain
 
 
 def export_model(model: str, folder: str) -> Plain:
-    """Write the folder; what it is good for goes to the user.  Raises SpecError, InputError."""
+    """Write the folder; the result shows how to use it.  Raises SpecError, InputError."""
     place = Path(folder)
     dims = export(resolve_model(model), place)
     size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())

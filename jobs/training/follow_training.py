@@ -1,4 +1,4 @@
-"""Follower of a training: its events become progress for the user, numbers for the log, and a picture of them."""
+"""Follower of a training: turns its events into progress for the user, numbers for the log, and a plot of them."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ class TrainingFollower:
 
     def __init__(self, spec: TrainSpec, progress: Progress, log: MetricsLog) -> None:
         self._spec, self._progress, self._log = spec, progress, log
-        self.stopped = ""  # why the training is over
+        self.stopped = ""  # the reason why the training ended
         self.starts = 0
 
     def take(self, event: WorkerEvent) -> None:
@@ -29,7 +29,7 @@ class TrainingFollower:
             self._log.note(event.step, event.epoch, step_numbers(event))
         elif isinstance(event, EpochDone):
             self._log.note(event.step, event.epoch, epoch_numbers(event))
-            self._progress.note(epoch_words(event, self._spec.optimiser.epochs))
+            self._progress.note(epoch_text(event, self._spec.optimiser.epochs))
             if event.scores:
                 training_curves(read_metrics(self._log.path), self._log.path.with_name(PICTURE))
         elif isinstance(event, SmallerMicroBatch):
@@ -46,13 +46,13 @@ class TrainingFollower:
         many = f"{event.workers} worker{'s' * (event.workers > 1)}"
         if self.starts > 1:
             self._progress.end()
-            self._progress.note(f"workers were lost: going on from step {event.step} with {many}")
-        whence = f", from step {event.step} on" if event.step else ""
-        self._progress.begin(f"training with {many}{whence}", event.of - event.step, "steps")
+            self._progress.note(f"workers were lost: continuing from step {event.step} with {many}")
+        origin = f", from step {event.step} on" if event.step else ""
+        self._progress.begin(f"training with {many}{origin}", event.of - event.step, "steps")
 
 
 def step_numbers(event: StepDone) -> dict[str, float]:
-    """By tag; the temperature, which is no loss, has its own name."""
+    """Numbers of a step by tag; the temperature, which is no loss, has its own tag."""
     parts = {name: value for name, value in event.losses.items() if name not in ("loss", "temperature")}
     temperature = {"temperature": event.losses["temperature"]} if "temperature" in event.losses else {}
     return {
@@ -66,11 +66,11 @@ def step_numbers(event: StepDone) -> dict[str, float]:
 
 
 def epoch_numbers(event: EpochDone) -> dict[str, float]:
-    """Scores on dev, where it was scored, and what the epoch took."""
+    """Scores on dev, where it was scored, and the seconds of the epoch."""
     return {**{f"dev/{name}": value for name, value in event.scores.items()}, EPOCH_SECONDS: event.seconds}
 
 
-def epoch_words(event: EpochDone, epochs: int) -> str:
+def epoch_text(event: EpochDone, epochs: int) -> str:
     """`epoch 3 of 20: loss 1.234; dev 0.412, the best so far (speech_to_text@32 0.400 ...)`"""
     text = (
         f"epoch {event.epoch + 1} of {epochs}: loss {event.losses['loss']:.3f}"
@@ -80,10 +80,10 @@ def epoch_words(event: EpochDone, epochs: int) -> str:
     if not event.scores:
         return text
     best = ", the best so far" if event.best else ""
-    return f"{text}; dev {event.scores[SCORE]:.3f}{best} ({measures_words(event.scores)})"
+    return f"{text}; dev {event.scores[SCORE]:.3f}{best} ({measures_text(event.scores)})"
 
 
-def measures_words(scores: Mapping[str, float]) -> str:
+def measures_text(scores: Mapping[str, float]) -> str:
     """`speech_to_text 0.41@384 0.40@256 ..., text_to_speech ...`: one curve a measure."""
     curves: dict[str, list[str]] = {}
     for name, value in scores.items():

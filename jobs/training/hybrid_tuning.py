@@ -18,13 +18,13 @@ from train.strategies.dev_scores import TO_TEXT, judge_dev
 from train.strategies.hybrid_weight import best_weight
 from train.strategies.late_fusion import LateFusionStrategy
 
-FOLDER = "hybrid"  # in the model's own
+FOLDER = "hybrid"  # in the model's folder
 
 
 def tune_hybrid(
     spec: TrainSpec, strategy: LateFusionStrategy, lesson: Lesson, progress: Progress, device: str = "cpu"
 ) -> dict[str, Any]:
-    """The chosen weight and all scores: mean nDCG@10 of spoken questions in the recogniser's languages.
+    """The chosen weight and the scores of all: mean nDCG@10 of spoken questions in the recogniser's languages.
 
     Writes the hybrid's folder into `spec.output`, where the model will be written.
     """
@@ -32,7 +32,9 @@ def tune_hybrid(
     assert settings is not None
     asked = [clip for clip in lesson.dev if not settings.langs or lesson.clips[clip].lang in settings.langs]
     if not asked:
-        raise SpecError(f"hybrid.langs = {list(settings.langs)}: no dev clip is in these; name languages of `sources`")
+        raise SpecError(
+            f"hybrid.langs = {list(settings.langs)}: no dev clip is in these languages; name languages of `sources`"
+        )
     progress.note(f"hybrid: {settings.asr} transcribes {len(asked)} dev clips")
     recogniser = Recogniser.load(settings.asr, settings.langs, device)
     waves = [read_clip(lesson.clips[clip]) for clip in asked]

@@ -1,8 +1,8 @@
 """Directory of a trained model, loaded by others in one line: weights, spec, metrics, and a card.
 
-The folder holds, apart from what `save_model` writes: `metrics.json`, `train.yaml` (the spec, to remake it), the ridge
-baseline where speech was trained, `metrics.csv`, `training.png` and `tensorboard/` of the training, and `hybrid/` where
-one was tuned.
+Apart from the files of `save_model` the folder contains `metrics.json`, `train.yaml` (the spec, to remake it), the
+ridge baseline where speech was trained, `metrics.csv`, `training.png` and `tensorboard/` of the training, and `hybrid/`
+where one was tuned.
 """
 
 import json
@@ -25,11 +25,11 @@ from train.strategies.ridge import RIDGE, Ridge
 METRICS, SPEC = "metrics.json", "train.yaml"
 TITLES = {
     "late-fusion": "Late fusion of {speech} and {text}",
-    "dual": "Dual encoder: {speech} beside {text}",
+    "dual": "Dual encoder of {speech} and {text}",
     "ridge": "Ridge regression from {speech} to {text}",
     "text": "{text}, trained as a Matryoshka encoder",
 }
-CLIPS = {"all": "the same clips", "recorded": "the recorded clips among them, which suit it better"}
+CLIPS = {"all": "the same clips", "recorded": "the recorded clips among them, on which it scores better"}
 
 
 def publish(spec: TrainSpec, strategy: AnyStrategy, ridge: Ridge | None, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def card(spec: TrainSpec, metrics: Mapping[str, Any]) -> str:
         f"## On dev, which chose the weights (mean nDCG@10, 95 % bootstrap interval over queries)\n{_dev(metrics)}",
         f"## Limits\n{_limits(spec)}",
         f"## Licence\n{_licence(spec)}",
-        f"## Remake\n\n    deglu train {SPEC} --set output=remade\n\nwith the sources above at hand; `{SPEC}` is here.",
+        f"## Remake\n\n    deglu train {SPEC} --set output=remade\n\nfrom the sources above; `{SPEC}` is here.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -101,10 +101,10 @@ def _towers(spec: TrainSpec) -> str:
     lines = []
     if encoder.speech is not None:
         layers = list(encoder.speech.layers) if encoder.speech.layers else "all"
-        how = "trained in part, what was is kept here" if adapt.speech_trained else "frozen, not kept here"
+        how = "trained in part, that part is kept here" if adapt.speech_trained else "frozen, not kept here"
         lines.append(f"- speech: `{encoder.speech.name}`, layers {layers}; {how}")
     how = "trained, kept in `text/`" if trained else "frozen, not kept here"
-    how += "; with adapters for speech alone" if adapt.text else ""
+    how += "; with adapters for speech only" if adapt.text else ""
     lines.append(f"- text: `{encoder.text.name}`, {encoder.text.pooling} pooling, dims {list(encoder.dims)}; {how}")
     return "\n".join(lines)
 
@@ -115,18 +115,18 @@ def _data(spec: TrainSpec, metrics: Mapping[str, Any]) -> str:
     sources = spec.texts if spec.strategy == "text" else spec.sources
     lines = [f"- {one.url or one.name}: {' '.join(one.langs) or 'all languages'}" for one in sources]
     if spec.target_langs:
-        lines.append(f"- texts that speech is drawn to: its own, and {' '.join(spec.target_langs)}")
+        lines.append(f"- target texts of the speech: its own text, and texts in {' '.join(spec.target_langs)}")
     lines.append(f"\nExamples: {counts}{f' ({hours})' if hours else ''}; split by key and text.")
     if metrics["dropped"]:
         lines.append(
             "Left out: " + "; ".join(f"{count} {reason}" for reason, count in metrics["dropped"].items()) + "."
         )
-    lines.append("Nothing here was taught, fitted or chosen on the test part.")
+    lines.append("Nothing here was trained, fitted or chosen on the test part.")
     return "\n".join(lines)
 
 
 def _dev(metrics: Mapping[str, Any]) -> str:
-    """A table: a row a measure, a column a dim."""
+    """A table: one row for each measure, one column for each dim."""
     rows: dict[str, dict[str, str]] = {}
     for name, one in metrics["dev"].items():
         measure, _, dim = name.partition("@")
@@ -156,10 +156,10 @@ def _transcripts(hypotheses: int) -> str:
 
 def _limits(spec: TrainSpec) -> str:
     if spec.strategy == "text":
-        return "It knows the languages and the kinds of text it was trained on; others were not measured."
+        return "It was trained on the languages and kinds of text listed here; others were not measured."
     limits = (
         "It was measured on clips like those it was trained on, and their speakers may be in all parts: noisier,"
-        " spontaneous or\nlonger speech, other languages and other voices are unknown ground; measure before use."
+        " spontaneous or\nlonger speech, other languages and other voices were not measured; measure before use."
     )
     head = spec.encoder.head
     if head is not None and head.independent:
@@ -171,7 +171,7 @@ def _licence(spec: TrainSpec) -> str:
     sources = spec.texts if spec.strategy == "text" else spec.sources
     found = licences(sources, spec.manuals and spec.encoder.transform)
     lines = [
-        "The weights are Apache-2.0 and hold no recording and no text; the towers keep their own licences, and so does"
-        " what they\nwere taught with" + (":" if found else ".")
+        "The weights are Apache-2.0 and contain no recording and no text; the towers keep their own licences, and so"
+        " does\nthe training data" + (":" if found else ".")
     ]
     return "\n".join([*lines, *(f"- `{package}` ({licence})" for package, licence in found.items())])

@@ -25,10 +25,10 @@ from train.spec import TrainSpec
 
 
 def run_workers(spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, progress: Progress) -> str:
-    """The workers, until they are done; why they stopped.  Raises what they gave up for."""
+    """Run the workers until they end; returns why they stopped.  Raises the error that they gave up with."""
     _check_room(spec)
     scratch = cache_folder() / "ray-train"
-    # A name of its own: Ray would take up the state of an earlier run by itself, but ours is in the checkpoints.
+    # A unique name: Ray would restore the state of an earlier run, but the state is in our checkpoints.
     name = f"{spec.strategy}-{secrets.token_hex(6)}"
     try:
         with MetricsLog(Path(spec.output)) as numbers:
@@ -37,8 +37,8 @@ def run_workers(spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, progr
                 _trainer(spec, lesson, checkpoints, channel, str(scratch), name).fit()
     except (ray.train.TrainingFailedError, ray.exceptions.RayError) as error:
         raise WorkLeftUndone(
-            f"the training's workers failed ({first_line(error)}); what was kept stays: run again, where memory ran out"
-            " with fewer `workers` or a smaller optimiser.micro_batch"
+            f"the training's workers failed ({first_line(error)}); checkpoints are kept: run again, and if memory ran"
+            " out, with fewer `workers` or a smaller optimiser.micro_batch"
         ) from None
     finally:
         shutil.rmtree(scratch / name, ignore_errors=True)
@@ -63,17 +63,17 @@ def _trainer(
         run_config=ray.train.RunConfig(
             name=name,
             storage_path=scratch,
-            # The channel decides how often is enough: it knows whether the workers get on.
+            # The channel limits the restarts: it knows whether the workers make progress.
             failure_config=ray.train.FailureConfig(max_failures=-1),
         ),
     )
 
 
 def _check_room(spec: TrainSpec) -> None:
-    """Ray would wait for ever for cores that this machine does not have; a cluster may yet grow."""
+    """SpecError for cores that this machine does not have: Ray would wait for ever; a cluster may still grow."""
     if os.environ.get("RAY_ADDRESS", "local") != "local":
         return
-    kind, what = ("GPU", "GPUs") if spec.gpu else ("CPU", "cores")
+    kind, name = ("GPU", "GPUs") if spec.gpu else ("CPU", "cores")
     here = int(ray.cluster_resources().get(kind, 0))
     if (spec.fewest_workers or spec.workers) > here:
-        raise SpecError(f"workers = {spec.workers}, and there are {here} {what} here; lower it, or submit to a cluster")
+        raise SpecError(f"workers = {spec.workers}, but there are {here} {name} here; lower it, or submit to a cluster")

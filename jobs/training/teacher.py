@@ -22,12 +22,12 @@ AnyStrategy = LateFusionStrategy | DualStrategy | TextStrategy
 
 @dataclass(frozen=True)
 class Lesson:
-    """All that the workers get apart from the spec: the examples of training, followed by those of dev."""
+    """Input of the workers apart from the spec: the examples of training, followed by those of dev."""
 
     clips: tuple[Clip, ...]  # of speech; () for the text strategy
     pairs: tuple[TextPair, ...]  # of texts; () for the others
     num_train: int
-    work: str  # url below which what is frozen is kept
+    work: str  # url below which frozen features and vectors are kept
     shards: tuple[Shard, ...] = ()  # of the clips' features
 
     @property
@@ -43,20 +43,20 @@ class Lesson:
 
 
 def strategy_of(spec: TrainSpec, lesson: Lesson, device: str = "cpu") -> AnyStrategy:
-    """The untrained strategy, its first weights those of the seed.  A `ridge` is a dual one that is not trained."""
+    """The untrained strategy, with its weights initialised by the seed.  `ridge` is a dual one that is not trained."""
     torch.manual_seed(spec.seed)
     if spec.strategy == "text":
         train, dev = lesson.pairs[: lesson.num_train], lesson.pairs[lesson.num_train :]
         return TextStrategy(assemble(spec.encoder), train, dev, spec, ndcg_at_10, device)
     model = frozen_side(spec, lesson.clips[: lesson.num_train], lesson.work, device)
     targets = frozen_targets(spec, model, lesson.clips, lesson.work)
-    teaches = LateFusionStrategy if spec.strategy == "late-fusion" else DualStrategy
+    strategy_class = LateFusionStrategy if spec.strategy == "late-fusion" else DualStrategy
     features = features_of(spec, lesson, device)
-    return teaches(model, features, targets, lesson.train, lesson.dev, spec, ndcg_at_10, device, lesson.clips)
+    return strategy_class(model, features, targets, lesson.train, lesson.dev, spec, ndcg_at_10, device, lesson.clips)
 
 
 def features_of(spec: TrainSpec, lesson: Lesson, device: str = "cpu") -> Features:
-    """As the spec has them: kept before, kept when they are met, or made anew each time."""
+    """By `features.cache`: computed before the training, kept at first use, or computed at each use."""
 
     def tower() -> SpeechTower:
         assert spec.encoder.speech is not None

@@ -1,9 +1,9 @@
-"""`deglu train`: data, frozen features, the training itself by Ray Train, and the model directory that comes of it.
+"""`deglu train`: data, frozen features, the training itself by Ray Train, and the resulting model directory.
 
     sources -> clips, filtered -> frozen features and texts -> workers (train.fit.loop) -> checkpoints
                                                     best on dev -> card, ridge, hybrid -> model directory
 
-The same command goes on after any kill, and publishes without training where that was finished; test is not touched.
+The same command continues after any kill, and only publishes where the training was finished.  Test is not used.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from jobs.command.progress import Progress, Silent
 from jobs.training.check_towers import check_towers
 from jobs.training.checkpoint_place import checkpoints_of, take_best
 from jobs.training.compute_features import compute_features
-from jobs.training.follow_training import measures_words
+from jobs.training.follow_training import measures_text
 from jobs.training.hybrid_tuning import tune_hybrid
 from jobs.training.publish_model import dev_intervals, publish
 from jobs.training.run_workers import run_workers
@@ -31,7 +31,7 @@ from train.strategies.ridge import Ridge, tune_ridge
 
 
 def train_model(spec: TrainSpec, progress: Progress | None = None) -> Plain:
-    """Train, keep what is best on dev, write the model directory; returns its metrics."""
+    """Train, choose the weights that are best on dev, write the model directory; returns its metrics."""
     progress = progress or Silent()
     check_towers(spec)
     found = training_data(spec, progress)
@@ -58,17 +58,17 @@ def train_model(spec: TrainSpec, progress: Progress | None = None) -> Plain:
     if isinstance(strategy, LateFusionStrategy) and (spec.strategy == "ridge" or spec.features.cache != "off"):
         ridge, metrics["ridge"] = tune_ridge(strategy, spec.ridge)
     if spec.strategy == "ridge":
-        _become(strategy, ridge)
+        _take_ridge(strategy, ridge)
     metrics["dev"] = dev_intervals(strategy, spec.seed)
     if spec.hybrid is not None:
         assert isinstance(strategy, LateFusionStrategy)
         metrics["hybrid"] = tune_hybrid(spec, strategy, lesson, progress, _device(spec))
     document = {"output": spec.output, **publish(spec, strategy, ridge, metrics)}
-    return Plain(document, _words(document))
+    return Plain(document, _text(document))
 
 
 def _with_features(spec: TrainSpec, lesson: Lesson, progress: Progress) -> Lesson:
-    """The frozen features of the clips: computed now, or to be computed as they are met."""
+    """The lesson with its clips' frozen features: computed now, or planned for computation at first use."""
     if spec.strategy == "text":
         return lesson
     url = store.join(lesson.work, "features")
@@ -79,13 +79,13 @@ def _with_features(spec: TrainSpec, lesson: Lesson, progress: Progress) -> Lesso
 
 
 def _train(spec: TrainSpec, lesson: Lesson, progress: Progress) -> str:
-    """To the last step, unless that was done before; why it stopped."""
+    """Train to the last step, unless that was done before; returns why it stopped."""
     checkpoints = checkpoints_of(spec, lesson)
     newest = checkpoints.newest()
     if newest is not None and newest.finished:
         return "it was finished before"
-    progress.note("what is frozen: the transform, the texts' vectors")
-    # Here, once: all workers would begin with it at the same time.
+    progress.note("computing the frozen side: the transform, the texts' vectors")
+    # Once, here: otherwise all workers would compute it at the same time.
     if spec.gpu:
         ray.get(ray.remote(num_gpus=1)(_frozen).remote(spec.model_dump(), lesson))
     else:
@@ -98,20 +98,20 @@ def _frozen(spec: dict[str, Any], lesson: Lesson) -> None:
 
 
 def _device(spec: TrainSpec) -> str:
-    """Of this process, which may be on a machine without the workers' GPUs."""
+    """Device of this process, which may be on a machine without the workers' GPUs."""
     return "cuda" if spec.gpu and torch.cuda.is_available() else "cpu"
 
 
-def _become(strategy: AnyStrategy, ridge: Ridge | None) -> None:
+def _take_ridge(strategy: AnyStrategy, ridge: Ridge | None) -> None:
     head = strategy.model.head
     assert ridge is not None
     assert head is not None
     head.take_ridge(ridge.centre, ridge.scale, ridge.weights, ridge.bias)
 
 
-def _words(document: dict[str, Any]) -> str:
+def _text(document: dict[str, Any]) -> str:
     means = {name: one["mean"] for name, one in document["dev"].items()}
-    lines = [f"model: {document['output']}", f"dev nDCG@10: {measures_words(means)}"]
+    lines = [f"model: {document['output']}", f"dev nDCG@10: {measures_text(means)}"]
     if "training" in document:
         lines += [
             f"training: {run['steps']} steps, epoch {run['best_epoch'] + 1} of {run['epochs']} was best;"

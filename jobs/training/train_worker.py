@@ -1,4 +1,4 @@
-"""Data-parallel worker of `deglu train`: runs the loop from the newest checkpoint on, and sends its events."""
+"""Data-parallel worker of `deglu train`: runs the loop from the newest checkpoint on and sends its events."""
 
 import logging
 import os
@@ -27,8 +27,8 @@ SEND_EVERY_S = 0.5
 def train_worker(config: Mapping[str, Any]) -> None:
     """Train to the end, or report why that is not possible.
 
-    What a restart may cure (a lost peer, which looks like any RuntimeError) is raised, for Ray to start all workers
-    again; for the rest the channel gets the error first, and the workers that are started then end at once.
+    An error that a restart may cure (a lost peer, which is any RuntimeError) is raised, so that Ray restarts all
+    workers; any other error is sent to the channel first, and restarted workers then end at once.
     """
     channel, rank = config["channel"], ray.train.get_context().get_world_rank()
     if ray.get(channel.over.remote()) is not None:
@@ -45,7 +45,7 @@ def train_worker(config: Mapping[str, Any]) -> None:
         raise
     except Exception as error:
         log.exception("this worker has failed")
-        # A plain one: others may fail to unpickle on the driver.
+        # A RuntimeError: other classes may fail to unpickle on the driver.
         ray.get(channel.give_up.remote(RuntimeError(f"in a worker: {type(error).__name__}: {error}")))
         raise
 
@@ -80,12 +80,12 @@ class EventSender:
 
     def send(self, event: WorkerEvent) -> None:
         self._events.append(event)
-        # A saved step shows the channel that the workers get on: it must not be lost with them.
+        # A saved checkpoint shows the channel that the workers make progress: it must not be lost with them.
         if isinstance(event, CheckpointSaved) or time.monotonic() - self._last > SEND_EVERY_S:
             self._send()
 
     def flush(self) -> None:
-        """Returns when all of it has arrived."""
+        """Send the rest; returns when all events have arrived."""
         sent = self._send()
         if sent is not None:
             ray.get(sent)

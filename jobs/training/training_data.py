@@ -1,4 +1,4 @@
-"""Data of a training: listed, split, filtered and counted; each example that is left out has its reason."""
+"""Data of a training: lists, splits, filters and counts the examples; each one that is left out has its reason."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from train.spec import TrainSpec
 
 @dataclass
 class SynthesisProgress:
-    """Shows the making of synthetic speech, source by source."""
+    """Progress of speech synthesis, source by source."""
 
     progress: Progress
     done: int = 0
@@ -51,7 +51,7 @@ class TrainingData:
 def training_data(spec: TrainSpec, progress: Progress, look_inside: bool = True) -> TrainingData:
     """Lists the sources; with `look_inside` opens every recording once.
 
-    Raises SpecError or InputError where there is too little to learn from.
+    Raises SpecError or InputError where there are too few examples.
     """
     found = _texts(spec) if spec.strategy == "text" else _speech(spec, progress, look_inside)
     check_counts(spec, found.counts)
@@ -59,13 +59,13 @@ def training_data(spec: TrainSpec, progress: Progress, look_inside: bool = True)
 
 
 def check_counts(spec: TrainSpec, counts: dict[str, int]) -> None:
-    """Raises SpecError where one batch is not filled, or nothing chooses the best."""
+    """Raises SpecError where the examples do not fill one batch, or dev is empty."""
     train, dev = counts["train"], counts["dev"]
     if train < 2:
-        raise SpecError(f"there are {train} training examples: nothing to tell apart; add sources")
+        raise SpecError(f"there are {train} training examples, at least 2 are required; add sources")
     if spec.strategy != "ridge" and train < spec.optimiser.batch:
         raise SpecError(
-            f"optimiser.batch = {spec.optimiser.batch}, and there are {train} training examples; lower it to {train},"
+            f"optimiser.batch = {spec.optimiser.batch}, but there are {train} training examples; lower it to {train},"
             " or add sources"
         )
     if not dev:
@@ -73,7 +73,7 @@ def check_counts(spec: TrainSpec, counts: dict[str, int]) -> None:
 
 
 def work_url(spec: TrainSpec) -> str:
-    """Where what is frozen, and by default the checkpoints, are kept."""
+    """Url below which frozen features and vectors, and by default the checkpoints, are kept."""
     return store.absolute(spec.work or str(cache_folder() / "train"))
 
 
@@ -91,7 +91,7 @@ def _speech(spec: TrainSpec, progress: Progress, look_inside: bool) -> TrainingD
     )
     synthesis.end()
     train, dev, dropped = _by_kind(parts.train), _by_kind(parts.dev), list(parts.dropped)
-    # Before all recordings are opened, which takes a while.
+    # Checked before all recordings are opened, which takes a while.
     check_counts(spec, {"train": len(train), "dev": len(dev)})
     if look_inside:
         (train, more), (dev, less) = _filtered(spec, train, progress), _filtered(spec, dev, progress)
@@ -103,12 +103,12 @@ def _speech(spec: TrainSpec, progress: Progress, look_inside: bool) -> TrainingD
 
 
 def _by_kind(clips: Sequence[Clip]) -> list[Clip]:
-    """Sources and languages each together, in their own order: so their features are kept."""
+    """Clips sorted by source and language, each in its own order, as their features are stored."""
     return sorted(clips, key=lambda clip: (clip.source, clip.lang))
 
 
 def _filtered(spec: TrainSpec, clips: Sequence[Clip], progress: Progress) -> tuple[list[Clip], list[Dropped]]:
-    """Kept and dropped clips; the answers are kept below the work url, as opening all recordings takes a while."""
+    """Kept and dropped clips; the results are stored below the work url, as opening all recordings takes a while."""
     assert spec.encoder.speech is not None
     filters = training_filters(tower_shape(spec.encoder.speech).longest_s)
     places = [[clip.uri, clip.offset_s, clip.duration_s, clip.size] for clip in clips]
@@ -117,7 +117,7 @@ def _filtered(spec: TrainSpec, clips: Sequence[Clip], progress: Progress) -> tup
     if store.exists(url):
         reasons = {int(row): reason for row, reason in json.loads(store.read_bytes(url)).items()}
     else:
-        progress.note(f"looking into {len(clips):,} recordings")
+        progress.note(f"checking {len(clips):,} recordings")
         reasons = drop_reasons(clips, filters)
         store.write_bytes(url, json.dumps(reasons).encode())
     return divide(clips, reasons)

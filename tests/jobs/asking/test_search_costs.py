@@ -77,8 +77,8 @@ def test_people_get_a_table_and_the_reasons() -> None:
         {"model": "demo", "encode_s": 0.0123, "first_search_s": 0.025, **costs_of(manifest(), explanation())}
     ).splitlines()
     assert lines[0] == (
-        "2 questions: encoded by demo in 12.30 ms, searched in 1.00 ms (25.00 ms at first, while files and code were "
-        "loaded)"
+        "2 questions: encoded by demo in 12.30 ms, searched in 1.00 ms (25.00 ms the first time, while files and "
+        "code were loaded)"
     )
     assert lines[1].split() == ["modality", "stage", "dim", "read", "of", "all", "MB", "ms"]
     assert lines[2].split() == ["speech", "all", "64", "200", "rows", "100", "%", "0.03", "0.50"]
@@ -86,7 +86,7 @@ def test_people_get_a_table_and_the_reasons() -> None:
     assert lines[4].split() == ["text", "scan", "64", "400", "rows", "2", "%", "6.40", "0.20"]
     assert lines[6:8] == ["speech: every row: 100 are too few", "text: recall 0.99: kept"]
     assert lines[8:] == [
-        "  measured  recall 0.9951 (rows of its own), 0.9930 (spans of its texts); 95 % sure of 0.9912",
-        "  cost      2 % of the rows scanned; 0.61 ms a question alone, 0.2 ms among many",
+        "  measured  recall 0.9951 (own rows), 0.9930 (spans of its texts); 95 % lower bound 0.9912",
+        "  cost      2 % of the rows scanned; 0.61 ms for a single question, 0.2 ms each in a batch",
         "  setting   depth 6.5, shortlist of 600, exact for 30",
     ]

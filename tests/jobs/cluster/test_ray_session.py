@@ -43,7 +43,7 @@ def test_a_private_session_comes_and_goes_quietly() -> None:
 def test_a_lost_worker_is_work_left_undone() -> None:
     from ray.exceptions import OutOfMemoryError  # after our own session has set what Ray reads at its import
 
-    reason = r"a worker was lost 3 times \(killed\); what is done is kept: run again"
+    reason = r"a worker was lost 3 times \(killed\); finished work is kept: run again"
     with pytest.raises(WorkLeftUndone, match=reason), plain_errors(2):
         raise OutOfMemoryError("pages of advice\nkilled")
     with pytest.raises(InputError, match="ours"), plain_errors(2):

@@ -247,7 +247,7 @@ def test_two_drivers_know_of_each_other(embedded: Embedded, tmp_path: Path) -> N
     assert not job._is_second(begun, first, notes)
     write_run(begun.url, second)
     assert not job._is_second(begun, first, notes)
-    assert "both go on together" in notes.told[0]
+    assert "both share the work" in notes.told[0]
     assert job._is_second(begun, second, notes), "the later one begins at the other end"
 
 
@@ -269,4 +269,4 @@ def test_failures_of_what_went_are_told_no_more(tmp_path: Path, tiny_model: str)
     (folder / "broken.mp3").unlink()
     second = embed_archive(spec_of(folder, tmp_path / "out", tiny_model))
     assert (second.exit_code, second.failures, second.gone_assets) == (0, 0, 1)
-    assert "assets   1 gone and 0 changed since the version before" in second.text()
+    assert "assets   1 gone and 0 changed since the previous version" in second.text()

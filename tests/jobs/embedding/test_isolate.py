@@ -8,7 +8,7 @@ import pytest
 from embed import tables
 from embed.identity import digest
 from embed.tables import Unit
-from jobs.embedding.isolate import Died, Part, halves, joined, parts_of, table_of
+from jobs.embedding.isolate import Part, WorkerDied, halves, joined, parts_of, table_of
 
 POISON = 333_000
 
@@ -39,7 +39,7 @@ class Worker:
         self.tried.append((piece["start"], piece["end"]))
         end = piece["end"] if piece["end"] is not None else 600_000
         if piece["start"] <= POISON < end:
-            raise Died("the worker died")
+            raise WorkerDied("the worker died")
         seconds = (end - piece["start"]) / 1000
         rows = [
             {

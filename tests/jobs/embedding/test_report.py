@@ -47,7 +47,7 @@ def test_a_report_as_text_and_as_json() -> None:
     assert lines[1] == "units    3 listed = 2 embedded + 1 failed + 0 skipped"
     assert lines[4].startswith("run      2 units planned; 2 done in ")
     assert lines[5:] == [
-        "assets   1 gone and 0 changed since the version before",
+        "assets   1 gone and 0 changed since the previous version",
         "1 failure, 10 s lost; see with: deglu failures out",
     ]
     assert json.loads(json.dumps(report().document()))["exit_code"] == 3

@@ -14,7 +14,7 @@ from embed.tables import UNITS
 from jobs.command.progress import Silent
 from jobs.embedding.encode_worker import WorkOrder
 from jobs.embedding.run_units import Folder, _Loop, cores_of_each
-from jobs.embedding.watch import Hopeless, Watch
+from jobs.embedding.watch import FailureLimit, Watch
 from tests.embed.vectors import begin, commit, commit_failed, manifest, unit_of
 
 
@@ -49,7 +49,7 @@ def test_what_a_retry_plans_again_is_left_though_the_ledger_has_it(tmp_path: Pat
     order = WorkOrder(job, "demo", cutting, "float32", False, False, 9.0, planned)
     watch = Watch(job.url, begin_run(1), Silent())
     spec = EmbedSpec.parse({"inputs": [{"url": "in"}], "output": job.url})
-    loop = _Loop(spec, order, watch, Hopeless(todo, 2, 1.0), Folder(job))
+    loop = _Loop(spec, order, watch, FailureLimit(todo, 2, 1.0), Folder(job))
 
     def left() -> list[str]:
         return [str(uri) for uri in loop.left(todo)["uri"].to_pylist()]

@@ -126,10 +126,10 @@ def test_the_report_says_what_was_built(spec: IndexSpec) -> None:
     assert (report["curves"], report["removed"]) == ({"speech": [], "text": []}, 0)
     head, *lines = result.text().splitlines()
     assert head.startswith(f"{spec.output} version 1: 8 rows, 0.0 MB, published")
-    assert lines == ["speech    4 rows: every one is read", "text      4 rows: every one is read"]
+    assert lines == ["speech    4 rows: every row is read", "text      4 rows: every row is read"]
     again = build_index(spec)
     assert again.document()["published"] is False
-    assert "stood already" in again.text()
+    assert "existed already" in again.text()
 
 
 def test_the_index_remembers_its_dataset(spec: IndexSpec) -> None:
@@ -188,7 +188,7 @@ def test_what_the_index_promises_is_told() -> None:
         return _text(spec, manifest, {**shown, "warnings": list(_warnings(spec, manifest))}).splitlines()[1:]
 
     assert told(spec) == [
-        "text      9 rows: recall 0.99 by reading 3.1 % of them, 0.5 ms, 0.1 among many",
+        "text      9 rows: recall 0.99 by reading 3.1 % of them, 0.5 ms, 0.1 in a batch",
         "left out  2 rows that were deleted in the index",
         "warning   text: recall 0.99 takes 0.5 ms, more than latency_ms = 0.2; lower the recall, or ask with "
         "--budget-ms",

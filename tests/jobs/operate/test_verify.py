@@ -33,7 +33,7 @@ def test_a_whole_dataset(whole: Path, capsys: pytest.CaptureFixture[str]) -> Non
     lines = found.text().splitlines()
     assert lines[0].startswith(f"{whole}, version 1 of ")
     assert "ok  units     4 listed = 4 embedded + 0 failed + 0 skipped" in lines
-    assert lines[-1] == "whole: every promise holds"
+    assert lines[-1] == "whole: every check passed"
     assert run(["verify", str(whole)]) == 0
     captured = capsys.readouterr()
     assert captured.out.splitlines() == lines
@@ -51,7 +51,7 @@ def test_a_damaged_one_names_its_units(whole: Path, tmp_path: Path, capsys: pyte
     assert sorted((one["start"], one["end"]) for one in tones) == [(0, 10_000), (10_000, None)]
     assert all(len(one["unit_id"]) == 32 for one in tones)
     text = verify(str(place)).text()
-    assert "NO  files     1 problem below; promised: 5 files, " in text
+    assert "NO  files     1 problem below; expected: 5 files, " in text
     assert "NOT whole: 5 problems" in text
     assert "rows      archive/tones.wav, 10 - end s (unit " in text
 
@@ -91,7 +91,7 @@ def test_a_whole_index(tmp_path: Path) -> None:
     assert lines[0] == f"{tmp_path}, version 1, of data/vectors version 1"
     assert "ok  rows      6 that may be hits, in 1 segment" in lines
     assert "ok  forgotten not known: data/vectors cannot be read" in lines
-    assert lines[-1] == "whole: every promise holds"
+    assert lines[-1] == "whole: every check passed"
 
 
 def test_a_damaged_index_names_its_files(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_damaged_index_names_its_files(tmp_path: Path) -> None:
     told = verify(str(tmp_path))
     assert (told.exit_code, told.document()["whole"]) == (1, False)
     assert [one["check"] for one in told.document()["problems"]] == ["files", "rows"]
-    assert "NO  files     1 problem below; promised: 2 files, " in told.text()
+    assert "NO  files     1 problem below; expected: 2 files, " in told.text()
     assert f"files     parts/{segment.part.name}/{ROWS}: missing; build the index again" in told.text()
 
 

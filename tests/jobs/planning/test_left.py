@@ -56,5 +56,5 @@ def test_inputs_out_of_reach_leave_the_spec_checked(tmp_path: Path, spec: EmbedS
     away = spec.model_copy(update={"inputs": (spec.inputs[0].model_copy(update={"url": str(tmp_path / "away")}),)})
     found = embedding_left(away)
     assert (found.exit_code, found.document()["left"]) == (0, None)
-    assert "what is left is unknown: " in found.text()
+    assert "the work left is unknown: " in found.text()
     assert "nothing to embed: no such file" in found.document()["note"]

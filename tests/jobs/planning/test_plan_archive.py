@@ -165,5 +165,5 @@ def test_a_gpu_that_is_not_here(tmp_path: Path, tiny_model: str) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     write_archive(tmp_path / "archive")
-    with pytest.raises(SpecError, match="device = gpu: there is no GPU here to take a sample on"):
+    with pytest.raises(SpecError, match="device = gpu: this machine has no GPU to take a sample on"):
         plan_archive(spec_of(tmp_path, tiny_model, device="gpu"))

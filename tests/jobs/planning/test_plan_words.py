@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.planning.plan_words import left_text, plan_words, size, sound
+from jobs.planning.plan_words import left_text, plan_text, size, sound
 
 PLAN = {
     "inputs": ["s3://bucket/radio", "s3://bucket/news"],
@@ -48,7 +48,7 @@ PLAN = {
 
 
 def test_a_whole_plan() -> None:
-    assert plan_words(PLAN).splitlines() == [
+    assert plan_text(PLAN).splitlines() == [
         "s3://bucket/radio, s3://bucket/news into s3://bucket/vectors, by model demo",
         "",
         "        format  assets     size     length",
@@ -58,7 +58,7 @@ def test_a_whole_plan() -> None:
         "problems  6 assets cannot be embedded as they are:",
         *(f"          radio/{number}.mp3: InputError: empty" for number in range(5)),
         "          and 1 more: --json has all of them",
-        "unknown   2 recordings do not say how long they are: their sound is not counted",
+        "unknown   length of 2 recordings: their sound is not counted",
         "units     7,300 planned, 1,200 committed, 6,100 left: 833.3 h of sound and 1.2 GB of text",
         "speech    17.2x real time, 410 segments an hour (measured here: 135 s, cpu, 2 threads)",
         "text      45.0 passages a second, 1,010 a megabyte (measured here: 98.3 kB, cpu, 2 threads)",
@@ -85,7 +85,7 @@ def test_lengths_of_sound(seconds: float, words: str) -> None:
 
 def test_units_that_another_job_has_left() -> None:
     assert left_text({**PLAN, "carried_units": 12, "dropped_units": 1, "note": "look"})[1:] == [
-        "carried   12 units of text: their vectors of the job before stay",
-        "dropped   1 unit of files that could not be read, and now can be",
+        "carried   12 units of text: their vectors of the previous job are kept",
+        "dropped   1 unit of files that could not be read before, and now can",
         "note      look",
     ]

@@ -47,7 +47,7 @@ def test_workers_must_have_rows(tiny: Tiny, changed: dict[str, Any], message: st
 
 def test_dims_begin_with_the_towers_width(tiny: Tiny) -> None:
     check_towers(spec_of(encoder_values(tiny)))
-    with pytest.raises(SpecError, match=r"begins with 16, and vectors of .* are 32 wide; begin with 32"):
+    with pytest.raises(SpecError, match=r"begins with 16, but vectors of .* have 32 dims; begin with 32"):
         check_towers(spec_of({**encoder_values(tiny), "dims": [16, 8]}))
 
 

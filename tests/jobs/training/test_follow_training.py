@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jobs.command.progress import Silent
 from jobs.training.event_channel import WorkersStart
-from jobs.training.follow_training import EPOCH_SECONDS, TrainingFollower, epoch_words, measures_words, step_numbers
+from jobs.training.follow_training import EPOCH_SECONDS, TrainingFollower, epoch_text, measures_text, step_numbers
 from jobs.training.training_curves import PICTURE
 from tests.towers import Tiny
 from tests.train.lesson import lesson_spec
@@ -43,7 +43,7 @@ def test_a_restart_is_told_and_its_steps_are_noted_once(tiny: Tiny, tmp_path: Pa
         follower.take(TrainingEnd(3, 0, "no better score on dev in 2 scorings", early=True))
     assert progress.lines == [
         "training with 2 workers: 6 steps",
-        "workers were lost: going on from step 2 with 1 worker",
+        "workers were lost: continuing from step 2 with 1 worker",
         "training with 1 worker, from step 2 on: 4 steps",
         "out of memory: 4 rows at a time from step 3 on",
         "epoch 1 of 16: loss 2.500; dev 0.450, the best so far"
@@ -71,6 +71,6 @@ def test_numbers_of_a_step_stand_by_their_tags() -> None:
 
 
 def test_an_epoch_without_scores_or_steps_is_told_as_it_is() -> None:
-    assert epoch_words(EpochDone(1, 3, {"loss": 1.0}, {}, False, 1.0), 4) == "epoch 2 of 4: loss 1.000"
-    assert epoch_words(EpochDone(1, 3, {}, {}, False, 1.0), 4) == "epoch 2 of 4"
-    assert measures_words({"score": 1.0, "a@2": 0.5}) == "a 0.500@2"
+    assert epoch_text(EpochDone(1, 3, {"loss": 1.0}, {}, False, 1.0), 4) == "epoch 2 of 4: loss 1.000"
+    assert epoch_text(EpochDone(1, 3, {}, {}, False, 1.0), 4) == "epoch 2 of 4"
+    assert measures_text({"score": 1.0, "a@2": 0.5}) == "a 0.500@2"

@@ -228,10 +228,10 @@ def test_a_dual_encoder_has_a_head_of_its_own(trained: Trained) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"optimiser": {"batch": 400}}, "optimiser.batch = 400, and there are"),
+        ({"optimiser": {"batch": 400}}, "optimiser.batch = 400, but there are"),
         ({"optimiser": {"batch": 4}, "workers": 5}, "less than a row for each of 5 workers"),
         ({"workers": 1, "fewest_workers": 2}, "fewest_workers = 2 is more than workers = 1"),
-        ({"dims": [64, 32]}, "encoder.dims begins with 64, and vectors of .* are 32 wide; begin with 32"),
+        ({"dims": [64, 32]}, "encoder.dims begins with 64, but vectors of .* have 32 dims; begin with 32"),
     ],
     ids=["batch above the data", "batch below the workers", "fewest above all", "dims above the tower's"],
 )
