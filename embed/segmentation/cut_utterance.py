@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from embed.archive.utterance_lists import stretch_of
+from embed.archive.utterance_lists import span_of
 from embed.audio import decode as audio
 from embed.encoder import SAMPLE_RATE
 from embed.segmentation.cut_row import CutRow
@@ -19,7 +19,7 @@ from embed.segmentation.spans import PER_MS, Coverage, SegmentSpec, Span, covera
 def cut_utterance(row: CutRow, cutting: Cutting) -> None:
     """Its segments, each with the text that the list has; what the recording does not hold of it is lost."""
     unit, spec = row.unit, cutting.segment
-    start_ms, end_ms = stretch_of(unit["uri"])
+    start_ms, end_ms = span_of(unit["uri"])
     unit_ms = (max(unit["start"], start_ms), end_ms if unit["end"] is None else min(unit["end"], end_ms))
     row.stage = "decode"
     lost_s = max(unit_ms[1] - unit_ms[0], 0) / 1000
