@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from embed.errors import DegluError, SpecError
 from embed.model.spec import Precision
-from embed.model.towers.precision import settled
+from embed.model.towers.precision import effective_precision
 from train.events import EpochDone, Event, SmallerMicroBatch, StepDone, TrainingEnd
 from train.fit.bfloat16 import halve_frozen
 from train.fit.checkpoint import State, scored
@@ -47,7 +47,7 @@ def run(
     holds the last weights; which were the best, the saved scores say.  Raises DegluError at the first loss that is
     not finite, naming step, epoch and members.
     """
-    bfloat16 = settled(precision, device) == "bfloat16"
+    bfloat16 = effective_precision(precision, device) == "bfloat16"
     yield from _Training(strategy, spec, workers, device, bfloat16, save).run(start)
 
 
