@@ -48,7 +48,7 @@ from embed.dataset.version import (
 )
 from embed.errors import InputError
 from embed.identity import asset_id
-from embed.storage.numbered_log import numbers, settled
+from embed.storage.numbered_log import consistent, numbers
 from embed.storage.store import delete, join, listing, read_bytes, sweep, write_bytes
 
 
@@ -56,7 +56,7 @@ def compact(url: str) -> None:
     """Rewrite what holds rows under tombstones, gather small files, and purge what is forgotten."""
     append(url, partial(_draft, url))
     append(url, partial(_shown, url))
-    newest = settled(lambda: _purge_log(url))
+    newest = consistent(lambda: _purge_log(url))
     if newest is not None:
         _purge_staging(url, newest)
         _purge_runs(url)

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from embed.dataset.version import Version
 from embed.errors import DegluError, InputError, StorageError
 from embed.storage import numbered_log
-from embed.storage.numbered_log import entry_url, newest_number, settled
+from embed.storage.numbered_log import consistent, entry_url, newest_number
 from embed.storage.store import delete, join, read_bytes, write_bytes
 
 NOTE = "removed"  # the field that an entry has when it was removed
@@ -29,12 +29,12 @@ log = logging.getLogger(__name__)
 
 def newest_version(url: str) -> Version | None:
     """What a reader sees: the newest complete entry; None where nothing is published yet."""
-    return settled(lambda: _newest_version(url))
+    return consistent(lambda: _newest_version(url))
 
 
 def newest_entry(url: str) -> Version | None:
     """The end of the log, complete or not; one listing and one read."""
-    return settled(lambda: _newest_entry(url))
+    return consistent(lambda: _newest_entry(url))
 
 
 def head(url: str) -> Version | None:
@@ -42,7 +42,7 @@ def head(url: str) -> Version | None:
 
     `draft` of such a one is the number under which it is stored.
     """
-    return settled(lambda: _head(url))
+    return consistent(lambda: _head(url))
 
 
 def versions(url: str) -> list[int]:
