@@ -178,7 +178,7 @@ def test_wrong_credentials(s3_url: str, refused_on_s3: Ask, monkeypatch: pytest.
 @pytest.mark.parametrize("verb", ["status", "failures"])
 def test_the_verbs_that_only_read(verb: str, s3_url: str, refused: Ask) -> None:
     assert "there is no bucket 'nosuch'" in refused(1, verb, "s3://nosuch/vectors")
-    assert "no output of `deglu embed` stands here; check the address" in refused(1, verb, f"{s3_url}/nothing")
+    assert "there is no output of `deglu embed` here; check the address" in refused(1, verb, f"{s3_url}/nothing")
 
 
 @pytest.mark.s3
@@ -258,7 +258,7 @@ def test_vectors_of_two_models_in_one_place(
     line = refused(2, "embed", spec("embed", **fields))
     assert f"{built('vectors')} was begun with another spec: " in line
     assert "space is " in line
-    assert line.endswith("; choose another output, or --new-version to embed into this one anew")
+    assert line.endswith("; choose another output, or embed into this one again with --new-version")
 
 
 @pytest.mark.ray
