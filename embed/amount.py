@@ -1,6 +1,6 @@
 """Amount of work, to do or done: units, seconds of sound, bytes of text.
 
-By itself, apart from the accounting: the command's progress counts amounts, and starts without pyarrow.
+Separate from the accounting, because the command's progress counts amounts and starts without pyarrow.
 """
 
 from dataclasses import dataclass

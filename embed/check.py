@@ -1,4 +1,4 @@
-"""Checks of a verification, of a dataset or an index: what was promised and looked at, and each problem found."""
+"""Checks of a verification, of a dataset or an index: the figures that were checked, and each problem found."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from embed.errors import InputError
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that does not hold, with the unit it is about where there is one."""
+    """One fault, with the unit that it is in where there is one."""
 
     what: str
     unit: bytes | None = None
@@ -20,7 +20,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Check:
-    """One kind of promise: what was looked at, and what of it does not hold."""
+    """One kind of check: the figures that were checked, and the problems found."""
 
     name: str
     figures: str
@@ -30,7 +30,7 @@ class Check:
 def tried(
     name: str, check: Callable[[], Check], unreadable: tuple[type[Exception], ...] = (InputError,), cure: str = ""
 ) -> Check:
-    """The check; a problem where it cannot read what it needs, that is, raises one of `unreadable`."""
+    """The check's result; a problem where it raises one of `unreadable`, since it cannot read its data."""
     try:
         return check()
     except unreadable as error:
@@ -39,7 +39,7 @@ def tried(
 
 
 def problems_of(lines: Iterable[str]) -> tuple[Problem, ...]:
-    """Problems that are about no unit, one a line."""
+    """Problems that concern no unit, one a line."""
     return tuple(Problem(line) for line in lines)
 
 

@@ -1,19 +1,19 @@
-"""Every error that Deglu raises on purpose: one clear line with the cure, and the exit code it ends a command with.
+"""Errors that Deglu raises on purpose: one clear line with the cure, and the exit code of the command.
 
 DegluError                1
 ├── SpecError             2   the spec or the command line is wrong
-├── InputError            1   something to be read is missing, empty, damaged or unsupported
-│   └── UnsupportedFormat     no reader knows this container
+├── InputError            1   an input is missing, empty, damaged or unsupported
+│   └── UnsupportedFormat     no reader supports this container
 ├── StorageError          1   a bucket or folder cannot be read or written
 │   └── AlreadyPublished      another writer published this version first
 ├── FingerprintMismatch   1   vectors, index and query were not made by the same encoder
-├── DataUnavailable       1   installable data or weights cannot be had here
+├── DataUnavailable       1   installable data or weights are not available here
 └── WorkLeftUndone        1   a job ended with units neither embedded, failed nor skipped
 """
 
 
 class DegluError(Exception):
-    """Base of all; its text is one line that names the thing and the cure.
+    """Base of all errors; its text is one line that names the file or field and the cure.
 
     >>> import deglu
     >>> try:
@@ -39,7 +39,7 @@ class SpecError(DegluError):
 
 
 class InputError(DegluError):
-    """Something to be read is missing, empty, damaged or unsupported; the text names it.
+    """An input is missing, empty, damaged or unsupported; the text names it.
 
     >>> import deglu
     >>> deglu.open_dataset("/nowhere")
@@ -49,7 +49,7 @@ class InputError(DegluError):
 
 
 class UnsupportedFormat(InputError):
-    """No reader knows this container or format.
+    """No reader supports this container or format.
 
     >>> import deglu
     >>> decode = deglu.decoder_for(deglu.load_encoder("model"))
@@ -92,7 +92,7 @@ class FingerprintMismatch(DegluError):
 
 
 class DataUnavailable(DegluError):
-    """Installable data or weights cannot be had on this machine.
+    """Installable data or weights are not available on this machine.
 
     >>> import deglu
     >>> deglu.DataUnavailable.exit_code
@@ -101,7 +101,7 @@ class DataUnavailable(DegluError):
 
 
 class WorkLeftUndone(DegluError):
-    """A job ended with units that are neither embedded, failed nor skipped; the same command goes on from there.
+    """A job ended with units that are neither embedded, failed nor skipped; run the same command again to continue.
 
     >>> import deglu
     >>> deglu.WorkLeftUndone.exit_code

@@ -1,9 +1,9 @@
-"""File kinds: what a file holds, and how it is read, by its name alone.
+"""File kinds: the modality and the format of a file, by its name alone.
 
 One rule decides when `modality` is `auto`:
 - hidden files and folders (`.name`), and side files (`is_side_file`) inside a folder, are skipped;
 - `.txt`, `.jsonl`, `.ndjson`, `.csv`, `.tsv` and `.parquet` are text, also packed by gzip (`.jsonl.gz`, `.csv.gz`);
-- everything else is tried as sound.
+- everything else is read as audio.
 """
 
 from posixpath import splitext
@@ -14,7 +14,7 @@ JSON_LINES = frozenset({".jsonl", ".ndjson"})
 FORMATS = {".txt": "txt", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"} | dict.fromkeys(JSON_LINES, "jsonl")
 PACKED = frozenset({"jsonl", "csv"})  # formats that are also read when packed by gzip
 
-# Files next to recordings that hold none of their words: pictures, playlists, checksums, descriptions.
+# Files next to recordings with nothing to embed: pictures, playlists, checksums, descriptions.
 _PICTURES = {".jpg", ".jpeg", ".png", ".gif"}
 _LISTS = {".m3u", ".m3u8", ".pls", ".cue", ".md5", ".sha1", ".sha256", ".log"}
 _DESCRIPTIONS = {".json", ".yaml", ".yml", ".xml"}
@@ -50,7 +50,7 @@ def is_json_lines(path: str) -> bool:
 
 
 def is_side_file(path: str) -> bool:
-    """Whether a file found in a folder (path below it) is hidden, or only describes its neighbours."""
+    """Whether a file found in a folder (path below it) is hidden, or only describes files next to it."""
     if path.startswith(".") or "/." in path:
         return True
     name = path.rpartition("/")[2]
@@ -63,7 +63,7 @@ def suffix(path: str) -> str:
 
 
 def unpacked_suffix(path: str) -> str:
-    """That of what is packed, where it is packed by gzip."""
+    """The suffix without `.gz`: of the packed file, where it is packed by gzip."""
     return suffix(path.lower().removesuffix(".gz"))
 
 

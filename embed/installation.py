@@ -1,7 +1,7 @@
-"""Installation check: the packages that Python finds under our names are ours.
+"""Installation check: the packages that Python imports by Deglu's names are Deglu's.
 
-Another distribution may bring a package of the same name (Hugging Face's `evaluate` does); the one that was installed
-last has then replaced ours, and half of the house would be missing in silence.
+Another distribution may have a package of the same name (Hugging Face's `evaluate` does); if it was installed last, it
+has replaced Deglu's, and half of Deglu would be missing without any message.
 """
 
 from importlib.util import find_spec
@@ -21,7 +21,7 @@ def check_packages(home: Path = HOME) -> None:
         if origin != home / name / "__init__.py":
             place = f"found in {origin.parent}" if origin else "missing"
             raise DegluError(
-                f"the package `{name}` of Deglu is {place}, not in {home / name}: another distribution brings a package"
-                f" of this name; give Deglu a virtual environment of its own, or: pip uninstall {name}, then install"
+                f"the package `{name}` of Deglu is {place}, not in {home / name}: another distribution has a package"
+                f" of this name; install Deglu in its own virtual environment, or: pip uninstall {name}, then install"
                 " Deglu again"
             )

@@ -1,6 +1,6 @@
-"""Stages of embedding, as callables on tables: a for-loop, Ray tasks and Ray actors run them to the same rows.
+"""Stages of embedding, as callables on tables: a for-loop, Ray tasks and Ray actors give the same rows.
 
-UNITS --cut--> CUTS --encode--> one committed object per unit, and a LEDGER row that says what came of it
+UNITS --cut--> CUTS --encode--> one committed object per unit, and a LEDGER row with its outcome
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +28,7 @@ Encoded = tuple[list[Segment], FloatArray, list[FailureRow]]  # segments, their 
 
 @dataclass(frozen=True)
 class Stage:
-    """A callable on a table, and what it needs to run."""
+    """A callable on a table, and the resources that it needs."""
 
     run: Callable[[pa.Table], pa.Table]
     rows: int = 1  # units at a time
@@ -37,7 +37,7 @@ class Stage:
 
 
 def cut_stage(cutting: Cutting, words: Words) -> Stage:
-    """UNITS to CUTS: read, decode, find speech, cut; bad input becomes failures inside the row.  It pickles small."""
+    """UNITS to CUTS: read, decode, find speech, cut; bad input becomes failures in the row.  Its pickle is small."""
     return Stage(partial(cut, cutting=cutting, words=words))
 
 
@@ -63,7 +63,7 @@ class EncodeUnits:
 
 
 def encode_units(units: Sequence[CutUnit], encoder: Encoder) -> list[Encoded]:
-    """`encode_unit` of each; the segments of all units of a modality share batches: small units alone fill none."""
+    """`encode_unit` of each; all units of a modality share batches, because small units do not fill one."""
     found: dict[int, Encoded] = {}
     for modality in (tables.SPEECH, tables.TEXT):
         places = [place for place, unit in enumerate(units) if unit["modality"] == modality]
@@ -73,7 +73,7 @@ def encode_units(units: Sequence[CutUnit], encoder: Encoder) -> list[Encoded]:
         try:
             vectors = _encoded(encoder, cast(Batch, contents))
         except (DegluError, RuntimeError, ValueError):
-            continue  # each for itself, to find the one at fault
+            continue  # each one alone, to find the one at fault
         ends = np.cumsum([len(units[place]["segments"]) for place in places])[:-1]
         for place, own in zip(places, np.split(vectors, ends), strict=True):
             found[place] = units[place]["segments"], own, list(units[place]["failures"])
@@ -120,7 +120,7 @@ def rows_of(unit: CutUnit, segments: Sequence[Segment], vectors: FloatArray, enc
             "item": segment["item"],
             "text": segment["text"],
             "lang": segment.get("lang") or unit["lang"],
-            # What a document has itself goes before what its whole input has.
+            # The document's own values win over those of its input.
             "metadata": list({**dict(unit["metadata"] or ()), **dict(segment.get("metadata") or ())}.items()),
             "space": prints.space,
             "encoder": prints.encoder,
@@ -137,7 +137,7 @@ def rows_of(unit: CutUnit, segments: Sequence[Segment], vectors: FloatArray, enc
 def ledger_of(unit: CutUnit, num_rows: int, failures: Sequence[FailureRow]) -> LedgerRow:
     """The unit's accounting: decoded = embedded + not speech + lost, to the millisecond."""
     found = unit["decoded_s"] - unit["not_speech_s"] - unit["lost_s"]
-    # What a failed segment holds may have been lost in decoding before: nothing is lost twice.
+    # Part of a failed segment may be lost in decoding already: nothing counts as lost twice.
     lost = min(sum(failure["lost_s"] for failure in failures if failure["stage"] == ENCODE), found)
     outcome = "embedded" if num_rows else "failed" if failures else "skipped"
     return ledger_row(
@@ -155,7 +155,7 @@ def _encoded(encoder: Encoder, contents: Batch) -> FloatArray:
     """Documents' vectors [n, D].  Raises DegluError where one is not finite."""
     vectors = encoder.encode(contents, "document")
     if not np.isfinite(vectors).all():
-        raise DegluError("the model gave a vector that is not finite")
+        raise DegluError("the model returned a vector that is not finite")
     return vectors
 
 
@@ -170,23 +170,23 @@ def _contents(unit: CutUnit, segments: Sequence[Segment]) -> list[str] | list[Fl
 def _failures(
     unit: CutUnit, kept: Sequence[Segment], faults: Sequence[tuple[Segment, Exception]]
 ) -> Iterator[FailureRow]:
-    """One for each fault.  Segments overlap, so each loses only what neither a kept one nor a fault before it holds."""
+    """One for each fault.  Segments overlap, so each loses only time that no kept segment or earlier fault covers."""
     speech = unit["modality"] == tables.SPEECH
-    held = [(segment["start"], segment["end"]) for segment in kept]
+    covered = [(segment["start"], segment["end"]) for segment in kept]
     for segment, error in faults:
-        before_s = _held_s(unit, held) if speech else 0.0
-        held.append((segment["start"], segment["end"]))
+        before_s = _covered_s(unit, covered) if speech else 0.0
+        covered.append((segment["start"], segment["end"]))
         yield failure_row(
             unit,
             ENCODE,
             type(error).__name__,
             " ".join(str(error).split()),
             span=(segment["start"], segment["end"]),
-            lost_s=_held_s(unit, held) - before_s if speech else 0.0,
+            lost_s=_covered_s(unit, covered) - before_s if speech else 0.0,
         )
 
 
-def _held_s(unit: CutUnit, spans: Sequence[Span]) -> float:
-    """Seconds of the unit's own time that the spans hold together."""
+def _covered_s(unit: CutUnit, spans: Sequence[Span]) -> float:
+    """Seconds of the unit's own time that the spans cover together."""
     first = unit["start"] * PER_MS
     return coverage(list(spans), [], (first, first + round(unit["decoded_s"] * SAMPLE_RATE))).embedded_s

@@ -1,14 +1,14 @@
-"""The tables that the rooms hand to each other, as Arrow schemas; every other module obeys these.
+"""Arrow schemas of the tables that packages pass to each other; every other module uses these.
 
 MANIFEST  one row per asset, listed once: the fixed denominator of progress and of accounting
 UNITS     one row per unit of work, derived from the manifest and the result-defining spec
 CUTS      one row per unit after decoding and cutting: its segments, ready to be encoded
 rows(D)   one row per segment with its vector: what a staged unit and a vectors dataset hold
-FAILURES  one row per thing that could not be embedded: the dead letters
+FAILURES  one row per span that could not be embedded
 LEDGER    one row per committed unit, with its accounting
 
 `Unit`, `Segment`, `CutUnit`, `FailureRow` and `LedgerRow` are their rows as dictionaries; `failure_row` and
-`ledger_row` make these, of a unit.
+`ledger_row` make these for a unit.
 """
 
 from collections.abc import Mapping
@@ -31,15 +31,15 @@ MANIFEST = pa.schema(
         pa.field("format", pa.string(), nullable=False),  # audio | utterance | list | txt | jsonl | csv | parquet
         pa.field("size_bytes", pa.int64(), nullable=False),
         pa.field("content_version", pa.string(), nullable=False),
-        pa.field("duration_s", pa.float64()),  # as the header says; null where it does not
+        pa.field("duration_s", pa.float64()),  # from the header; null where it has none
         pa.field("items", pa.int64()),  # rows of a table (csv, parquet); bytes of a .jsonl.gz unpacked
         pa.field("start_ms", pa.int64()),  # utterance: its place in the recording at `url`
         pa.field("end_ms", pa.int64()),
-        pa.field("text", pa.string()),  # utterance: what is said, where its list says so
+        pa.field("text", pa.string()),  # utterance: its transcript, where its list has one
         pa.field("lang", pa.string()),
         pa.field("metadata", METADATA),
-        pa.field("columns", METADATA),  # which field holds id, text, title, lang; of texts with a mapping alone
-        pa.field("problem", pa.string()),  # why probing failed, "ErrorClass: message"; null when it went well
+        pa.field("columns", METADATA),  # which field holds id, text, title, lang; only of texts with a mapping
+        pa.field("problem", pa.string()),  # why probing failed, "ErrorClass: message"; null when it succeeded
     ]
 )
 
@@ -53,8 +53,8 @@ UNITS = pa.schema(
         pa.field("format", pa.string(), nullable=False),
         pa.field("content_version", pa.string(), nullable=False),
         pa.field("start", pa.int64(), nullable=False),  # milliseconds (speech), bytes (txt, jsonl) or rows (tables)
-        pa.field("end", pa.int64()),  # null: to the end of the stream
-        pa.field("planned", pa.int64(), nullable=False),  # milliseconds of sound or bytes of text, for progress alone
+        pa.field("end", pa.int64()),  # null: the end of the stream
+        pa.field("planned", pa.int64(), nullable=False),  # milliseconds of sound or bytes of text, only for progress
         pa.field("text", pa.string()),
         pa.field("lang", pa.string()),
         pa.field("metadata", METADATA),
@@ -149,8 +149,8 @@ SEGMENT = pa.struct(
         pa.field("end", pa.int64(), nullable=False),
         pa.field("item", pa.string()),  # the document inside the asset, for jsonl
         pa.field("text", pa.string()),  # the passage; null for speech
-        pa.field("lang", pa.string()),  # of the document, where it says; else the input's
-        pa.field("metadata", METADATA),  # of the document; else the input's
+        pa.field("lang", pa.string()),  # of the document, where it has one; else the input's
+        pa.field("metadata", METADATA),  # of the document; else of the input
         pa.field("offset", pa.int64()),  # speech: where the segment begins in `signal`, in samples
         pa.field("length", pa.int64()),  # speech: how many samples
     ]

@@ -1,9 +1,9 @@
-"""Inputs: the files and folders to embed, local or on S3, and what is known about all of each.
+"""Inputs: the files and folders to embed, local or on S3, with language and metadata of each input.
 
-`embed.file_kinds` decides by its name what a file is, when `modality` is `auto`. Beyond that:
+`embed.file_kinds` decides by a file's name what it is, when `modality` is `auto`.  In addition:
 - a `.jsonl` whose first line has `audio_filepath` lists recordings, and `metadata.csv` or `metadata.jsonl` with
   `file_name` describes the recordings next to it (`embed.archive.utterance_lists`, `embed.archive.side_files`);
-- what no reader knows is listed with a problem and counted as failed.
+- a file that no reader supports is listed with a problem and counted as failed.
 """
 
 from pathlib import PurePosixPath
@@ -18,17 +18,17 @@ class InputSpec(Spec):
     """One input of a job.
 
     The uri of a file is `<name>/<path below url>`, of a single file `<name>`: ids follow the name, so that an
-    archive may move to another url; hence `url` is no part of the identity.
+    archive may move to another url; so `url` is no part of the identity.
     """
 
     url: str = speed_only(..., "A file or a folder: a local path or s3://bucket/prefix.", min_length=1)
     name: str = Field(default="", description="First part of every uri; by default the last part of the url.")
     modality: Literal["auto", "speech", "text"] = Field(default="auto", description="What the files hold.")
-    lang: str | None = Field(default=None, description="Language of all of it, as a row's `lang`.")
-    metadata: dict[str, str] = Field(default_factory=dict, description="Copied to every row.")
+    lang: str | None = Field(default=None, description="Language of the whole input, as a row's `lang`.")
+    metadata: dict[str, str] = Field(default_factory=dict, description="Metadata copied to every row.")
     columns: dict[Literal["id", "text", "title", "lang"], str] = Field(
         default_factory=dict,
-        description="Fields of .jsonl, .csv and .parquet by your names; by default _id or id, text, title, lang.",
+        description="Your names for the fields of .jsonl, .csv and .parquet; default: _id or id, text, title, lang.",
     )
 
     @model_validator(mode="before")

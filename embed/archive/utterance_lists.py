@@ -1,4 +1,4 @@
-"""Lists of utterances, as speech recognition keeps them: one JSON object a line, a stretch of a recording in each.
+"""Lists of utterances, in the format of speech recognition: one JSON object a line, each a span of a recording.
 
     {"audio_filepath": "clips/a.wav", "offset": 3.5, "duration": 2.0, "text": "...", "lang": "wo", ...}
 
@@ -56,13 +56,13 @@ def read_audio_list(url: str, version: str) -> Iterator[tuple[int, Utterance | B
 
 
 def broken_lines(url: str, version: str) -> Iterator[Broken]:
-    """Those of a list; their places are numbers of lines, from 0."""
+    """The broken lines of a list; their places are numbers of lines, from 0."""
     for number, found in read_audio_list(url, version):
         if isinstance(found, Broken):
             yield Broken(f"line {number}: {found.reason}", number - 1, number)
 
 
-def stretch_of(uri: str) -> tuple[int, int]:
+def span_of(uri: str) -> tuple[int, int]:
     """Start and end in milliseconds of the recording, from the uri of an utterance."""
     start, _, end = uri.rpartition(_MARK)[2].partition("&")[0].partition(",")
     return round(float(start) * 1000), round(float(end) * 1000)
@@ -74,7 +74,7 @@ def recording_of(uri: str) -> str:
 
 
 def resolved(folder: str, path: str) -> str:
-    """Where a path in a list is, from the list's own folder.  ValueError for a place that is not storage."""
+    """Url of a path in a list, relative to the list's folder.  ValueError for an address that is not storage."""
     path = path.removeprefix("file://")
     if local_path(path) is None:
         return _checked(path)
@@ -85,7 +85,7 @@ def resolved(folder: str, path: str) -> str:
 
 
 def uri_below(name: str, root: str, url: str) -> str:
-    """`<name>/<path below the root>`; of a place elsewhere, its whole path."""
+    """`<name>/<path below the root>`; of a url outside of the root, its whole path."""
     path = url[len(root) :] if url.startswith(root.rstrip("/") + "/") else url.partition("://")[2] or url
     return f"{name}/{path.lstrip('/')}"
 
@@ -104,7 +104,7 @@ def _utterance(folder: str, record: dict[str, Any]) -> Utterance:
         raise ValueError(f"no {PATH}")
     start_ms, length_ms = _ms(record, "offset", 0.0), _ms(record, "duration", None)
     if start_ms < 0 or length_ms <= 0:
-        raise ValueError("offset is not to be negative, and duration is to be over 0; both are in seconds")
+        raise ValueError("offset must not be negative and duration must be over 0; both are in seconds")
     text, lang = record.get("text"), record.get("lang") or record.get("language")
     return Utterance(
         url=resolved(folder, path),

@@ -1,4 +1,4 @@
-"""Changes between two listings of an archive: which assets changed, are gone, or failed as a whole."""
+"""Changes between two listings of an archive: assets that changed, are gone, or failed completely."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def before_assets(url: str, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def num_gone(before: pa.Table, now: pa.Table) -> int:
-    """How many assets of a listing are not in a later one."""
+    """Number of assets of a listing that are not in a later one."""
     kept = pc.sum(pc.is_in(before["asset_id"], value_set=in_one(now["asset_id"])), min_count=0).as_py()
     return int(before.num_rows - kept)
 
@@ -34,7 +34,7 @@ def superseded(before: pa.Table, now: pa.Table) -> pa.Table:
 
 
 def failed_assets(ledger: pa.Table, assets: pa.Table) -> int:
-    """Assets none of whose units was embedded and one of whose units failed."""
+    """Number of assets with a failed unit and no embedded one."""
     of = {outcome: pc.unique(ledger.filter(pc.equal(ledger["outcome"], outcome))["asset_id"])
           for outcome in (EMBEDDED, FAILED)}  # fmt: skip
     whole = of[FAILED].filter(pc.invert(pc.is_in(of[FAILED], value_set=of[EMBEDDED])))

@@ -1,13 +1,13 @@
-"""Compaction: publishes a version whose files hold no row under a tombstone, then deletes what is forgotten.
+"""Compaction: publishes a version whose files have no row under a tombstone, then deletes forgotten assets.
 
-In this order, and each step is found undone, and done, by the next compaction when it was cut short:
+The steps, in this order; when a compaction is killed, the next one completes its steps:
 
-1. entries whose files, ledger, failures and assets are rewritten: of the draft that a run has begun, then of the
-   version that readers see; earlier versions that hold something forgotten are no longer among the readable ones
-2. the entries that are not readable any more are replaced by a note, so that no reader begins with them
-3. files that no entry names.  The number in a file's name is that of the entry it was written for; where that number is
-   taken already, no entry to come will name a file that none names now
-4. staged units, runs and plans that name what is forgotten, and what killed writers left half-written
+1. new entries with rewritten files, ledger, failures and assets: of the draft of a running run, then of the version
+   that readers see; earlier versions with rows of forgotten assets are no longer readable
+2. entries that are no longer readable are replaced by a note, so that no reader opens them
+3. files that no entry names are deleted.  The number in a file's name is that of the entry it was written for; where
+   that number is used already, no later entry will name the file
+4. staged units, runs and plans of forgotten assets, and unfinished files of killed writers are deleted
 """
 
 import io
@@ -26,12 +26,12 @@ from embed.dataset import data_files
 from embed.dataset.job import read_job
 from embed.dataset.log import (
     append,
-    beside,
+    draft_number,
     newest_entry,
     place_after,
     read_entry,
     remove_entries,
-    shown,
+    visible_version,
 )
 from embed.dataset.orphans import files_in, orphans
 from embed.dataset.staging import marks_of, read_units, staged
@@ -48,15 +48,15 @@ from embed.dataset.version import (
 )
 from embed.errors import InputError
 from embed.identity import asset_id
-from embed.storage.numbered_log import numbers, settled
+from embed.storage.numbered_log import consistent, numbers
 from embed.storage.store import delete, join, listing, read_bytes, sweep, write_bytes
 
 
 def compact(url: str) -> None:
-    """Rewrite what holds rows under tombstones, gather small files, and purge what is forgotten."""
+    """Rewrite files with rows under tombstones, merge small files, and purge forgotten assets."""
     append(url, partial(_draft, url))
-    append(url, partial(_shown, url))
-    newest = settled(lambda: _purge_log(url))
+    append(url, partial(_visible, url))
+    newest = consistent(lambda: _purge_log(url))
     if newest is not None:
         _purge_staging(url, newest)
         _purge_runs(url)
@@ -64,7 +64,7 @@ def compact(url: str) -> None:
 
 
 def assets_without(url: str, version: Version, ids: pa.Array, number: int) -> FileRef | None:
-    """A version's list of assets without these."""
+    """A version's list of assets, without `ids`."""
     if version.assets is None:
         return None
     assets = read_table(url, version.assets)
@@ -73,7 +73,7 @@ def assets_without(url: str, version: Version, ids: pa.Array, number: int) -> Fi
 
 
 def plans_of(url: str) -> Iterator[tuple[str, pa.Table]]:
-    """Every plan of a run that is kept: its place, and MANIFEST."""
+    """Every stored plan of a run: its url, and MANIFEST."""
     for entry in listing(join(url, "plans"), ".parquet"):
         try:
             yield entry.url, pq.read_table(io.BytesIO(read_bytes(entry.url)))
@@ -82,25 +82,25 @@ def plans_of(url: str) -> Iterator[tuple[str, pa.Table]]:
 
 
 def _draft(url: str, base: Version | None) -> Version | None:
-    """Of the draft that writers go on from, where there is one."""
+    """Compacted entry of the draft that writers continue from, where there is one."""
     if base is None or base.complete:
         return None
     entry = _compacted(url, base, base)
     return None if entry.contents() == base.contents() else entry
 
 
-def _shown(url: str, base: Version | None) -> Version | None:
-    """Of the version that readers see; it names the draft that is under way."""
-    seen = shown(url, base)
+def _visible(url: str, base: Version | None) -> Version | None:
+    """Compacted entry of the version that readers see; it names the current draft."""
+    seen = visible_version(url, base)
     if base is None or seen is None:
         return None
     entry = _compacted(url, seen, base).model_copy(update={"published": _clean(url, base)})
     same = entry.contents() == seen.contents() and entry.published == base.readable()
-    return None if same else entry.model_copy(update={"draft": beside(base)})
+    return None if same else entry.model_copy(update={"draft": draft_number(base)})
 
 
 def _compacted(url: str, contents: Version, base: Version) -> Version:
-    """The entry after `base`, with all files of `contents` that need it written anew."""
+    """The entry after `base`, with the files of `contents`, rewritten where necessary."""
     place = place_after(base)
     number, schema = place["number"], read_job(url, contents.job).row_schema()
     stones = merged_tombstones(
@@ -110,15 +110,15 @@ def _compacted(url: str, contents: Version, base: Version) -> Version:
     live = without_tombstoned(former, stones)
     failures = read_table(url, contents.failures)
     kept = failures.filter(pc.is_in(failures["unit_id"], value_set=live["unit_id"].combine_chunks()))
-    # Rows are gone with their units, so a tombstone has nothing to hide; what is forgotten is remembered.
-    buried = merged_tombstones(stones, None, None, forgotten_only=True)
+    # Hidden rows are removed with their units, so only tombstones of forgotten assets are still needed.
+    remaining = merged_tombstones(stones, None, None, forgotten_only=True)
     whole = live.num_rows == sum(ref.rows for ref in contents.ledger)
     changes = {
         "draft": None,
         "data": tuple(_data(url, contents, stones, schema, number)),
         "ledger": contents.ledger if whole else (write_table(url, "ledger", live, number),),
         "failures": write_table(url, "failures", kept, number) if len(kept) < len(failures) else contents.failures,
-        "tombstones": write_table(url, "tombstones", buried, number, contents.tombstones),
+        "tombstones": write_table(url, "tombstones", remaining, number, contents.tombstones),
         "assets": assets_without(url, contents, forgotten_of(stones), number),
         "rows": pc.sum(live["rows"], min_count=0).as_py(),
         "accounting": account(live),
@@ -142,16 +142,16 @@ def _has_hidden(url: str, ref: FileRef, stones: pa.Table) -> bool:
 
 
 def _clean(url: str, base: Version) -> tuple[int, ...]:
-    """Of the versions that can be read, those that hold nothing of what is forgotten."""
+    """Readable versions without rows or names of forgotten assets."""
     stones = merged_tombstones(read_table(url, base.tombstones), None, None, forgotten_only=True)
-    met: dict[str, bool] = {}
+    has_forgotten: dict[str, bool] = {}
 
     def is_clean(number: int) -> bool:
         version = read_entry(url, number)
         for ref in version.files():
-            if ref.name not in met and ref != version.tombstones:
-                met[ref.name] = (_has_hidden if ref in version.data else _names)(url, ref, stones)
-        return not any(met.get(ref.name) for ref in version.files())
+            if ref.name not in has_forgotten and ref != version.tombstones:
+                has_forgotten[ref.name] = (_has_hidden if ref in version.data else _names)(url, ref, stones)
+        return not any(has_forgotten.get(ref.name) for ref in version.files())
 
     return base.readable() if not stones.num_rows else tuple(filter(is_clean, base.readable()))
 
@@ -162,7 +162,7 @@ def _names(url: str, ref: FileRef, stones: pa.Table) -> bool:
 
 
 def _purge_log(url: str) -> Version | None:
-    """Entries that nobody can go on from or read, and then the files that none of the others names."""
+    """Remove entries that are neither readable nor needed by writers, then the files that no other entry names."""
     newest = newest_entry(url)
     if newest is None:
         return None
@@ -177,19 +177,19 @@ def _purge_log(url: str) -> Version | None:
 
 
 def _is_written_for(name: str, newest: int) -> bool:
-    """Whether a file was written for an entry up to the newest: no entry to come names it then."""
+    """Whether a file was written for an entry up to the newest: then no later entry names it."""
     numbered = re.search(r"/(\d{8})-[^/]*$", name)
     return numbered is not None and int(numbered[1]) <= newest
 
 
 def _purge_staging(url: str, newest: Version) -> None:
-    """Commits of what is forgotten, and all that was staged by jobs whose output is taken over."""
+    """Remove staged units of forgotten assets, and all staged units of jobs before the newest version's job."""
     ids = set(forgotten(url).to_pylist())
     for number in sorted({int(found[1]) for found in _staging_folders(url)}):
         try:
             job = read_job(url, number)
         except InputError:
-            continue  # a folder that we did not write
+            continue  # a folder that Deglu did not write
         waiting = staged(job)
         if number >= newest.job:
             waiting = [unit.unit_id for unit in read_units(job, waiting) if unit.ledger["asset_id"] in ids]
@@ -203,7 +203,7 @@ def _staging_folders(url: str) -> Iterator[re.Match[str]]:
 
 
 def _purge_runs(url: str) -> None:
-    """Runs first: the plans say which uris are forgotten."""
+    """Remove names of forgotten assets from runs and plans; runs first, since plans have the forgotten uris."""
     ids, plans, uris = forgotten(url), [], set[str]()
     for place, plan in plans_of(url):
         hidden = pc.is_in(plan["asset_id"], value_set=ids)
@@ -212,17 +212,17 @@ def _purge_runs(url: str) -> None:
             plans.append((place, plan.filter(pc.invert(hidden))))
     for entry in listing(join(url, "runs"), ".json"):
         run = read_bytes(entry.url)
-        silenced = _silenced(run, set(ids.to_pylist()), uris)
-        if silenced != run:
-            write_bytes(entry.url, silenced)
+        cleaned = _without_forgotten(run, set(ids.to_pylist()), uris)
+        if cleaned != run:
+            write_bytes(entry.url, cleaned)
     for place, plan in plans:
         sink = io.BytesIO()
         pq.write_table(plan, sink, compression="zstd")
         write_bytes(place, sink.getvalue())
 
 
-def _silenced(run: bytes, ids: set[bytes], uris: set[str]) -> bytes:
-    """A run's JSON without the names of what is forgotten."""
+def _without_forgotten(run: bytes, ids: set[bytes], uris: set[str]) -> bytes:
+    """A run's JSON without the names of forgotten assets."""
     try:
         fields: dict[str, Any] = json.loads(run)
     except ValueError:

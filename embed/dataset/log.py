@@ -1,9 +1,9 @@
-"""The log of versions of a dataset: `embed.storage.numbered_log` with complete entries and drafts.
+"""Log of versions of a dataset: `embed.storage.numbered_log` with complete entries and drafts.
 
-- A *complete* entry is a version that readers see.  A *draft* is what a long run has folded so far: readers never see
-  it, writers go on from it.  A complete entry may name a draft that is under way (`draft`): an asset was forgotten, or
-  the files were compacted, while a run was on its way.
-- An entry that is removed is replaced by a note, which says why.
+- A *complete* entry is a version that readers see.  A *draft* has what a long run has folded so far: readers never see
+  it, writers continue from it.  A complete entry may name a current draft (`draft`): an asset was forgotten, or the
+  files were compacted, during a run.
+- A removed entry is replaced by a note with the reason.
 """
 
 import json
@@ -19,30 +19,30 @@ from pydantic import ValidationError
 from embed.dataset.version import Version
 from embed.errors import DegluError, InputError, StorageError
 from embed.storage import numbered_log
-from embed.storage.numbered_log import entry_url, newest_number, settled
+from embed.storage.numbered_log import consistent, entry_url, newest_number
 from embed.storage.store import delete, join, read_bytes, write_bytes
 
-NOTE = "removed"  # the field that an entry has when it was removed
+NOTE = "removed"  # the field of a removed entry
 
 log = logging.getLogger(__name__)
 
 
 def newest_version(url: str) -> Version | None:
-    """What a reader sees: the newest complete entry; None where nothing is published yet."""
-    return settled(lambda: _newest_version(url))
+    """The version for readers: the newest complete entry; None where nothing is published yet."""
+    return consistent(lambda: _newest_version(url))
 
 
 def newest_entry(url: str) -> Version | None:
     """The end of the log, complete or not; one listing and one read."""
-    return settled(lambda: _newest_entry(url))
+    return consistent(lambda: _newest_entry(url))
 
 
 def head(url: str) -> Version | None:
-    """Where writers go on: the newest entry, or the draft that it names, with the newest entry's tombstones.
+    """The entry that writers continue from: the newest, or the draft that it names, with the newest's tombstones.
 
-    `draft` of such a one is the number under which it is stored.
+    Of such a draft, `draft` is the number under which it is stored.
     """
-    return settled(lambda: _head(url))
+    return consistent(lambda: _head(url))
 
 
 def versions(url: str) -> list[int]:
@@ -52,7 +52,7 @@ def versions(url: str) -> list[int]:
 
 
 def read_version(url: str, number: int) -> Version:
-    """A complete version.  Raises InputError, naming what there is, where it is not, or was removed."""
+    """A complete version.  Raises InputError, naming the published ones, where it is missing or was removed."""
     try:
         entry = read_entry(url, number)
         if entry.complete:
@@ -64,7 +64,7 @@ def read_version(url: str, number: int) -> Version:
 
 
 def read_entry(url: str, number: int) -> Version:
-    """Of any kind.  Raises InputError where it is not, or was removed, StorageError where it is damaged."""
+    """An entry of any kind.  Raises InputError where it is missing or was removed, StorageError where it is damaged."""
     place = entry_url(url, number)
     try:
         data = read_bytes(place)
@@ -75,19 +75,19 @@ def read_entry(url: str, number: int) -> Version:
         why = found.get(NOTE)
         entry = None if why else Version.model_validate(found)
     except (ValueError, AttributeError, ValidationError) as error:
-        raise StorageError(f"{place}: damaged ({type(error).__name__}); bring it back from a copy") from error
+        raise StorageError(f"{place}: damaged ({type(error).__name__}); restore it from a backup") from error
     if entry is None:
         raise InputError(f"{url}: version {number} was removed: {why}")
     return entry
 
 
 def append(url: str, write: Callable[[Version | None], Version | None]) -> Version | None:
-    """Put at the end of the log what `write` makes of its head, and once more when another writer was first.
+    """Append the entry that `write` returns for the log's head, again when another writer was first.
 
-    `write` gets what `head` gives, writes the files of the entry and returns it, in the place that `place_after` gives;
-    None when there is nothing to say.  Returns the entry that was created, or None.  Raises AlreadyPublished.
+    `write` gets the result of `head`, writes the files of the entry and returns it, with the values of `place_after`;
+    None when there is nothing to add.  Returns the entry that was created, or None.  Raises AlreadyPublished.
     """
-    return numbered_log.append(url, partial(head, url), write, partial(_clear_away, url))
+    return numbered_log.append(url, partial(head, url), write, partial(_delete_files, url))
 
 
 def place_after(base: Version | None) -> dict[str, Any]:
@@ -100,43 +100,43 @@ def place_after(base: Version | None) -> dict[str, Any]:
     }
 
 
-def shown(url: str, base: Version | None) -> Version | None:
-    """What readers see where `base` is the head; None where nothing is published."""
+def visible_version(url: str, base: Version | None) -> Version | None:
+    """The version that readers see where `base` is the head; None where nothing is published."""
     if base is None or base.complete:
         return base
     return read_entry(url, base.published[-1]) if base.published else None
 
 
-def beside(base: Version | None) -> int | None:
-    """Number of the draft where writers go on from the head `base`, for a complete entry to name it."""
+def draft_number(base: Version | None) -> int | None:
+    """Number of the draft that writers continue from, if `base` is the head; a complete entry names it."""
     return None if base is None or base.complete else base.draft or base.number
 
 
 def remove_entries(url: str, numbers: Collection[int], why: str) -> None:
-    """Take entries out of the log; their numbers stay taken, and a note says why."""
+    """Remove entries from the log; a note with the reason keeps each number in use."""
     for number in sorted(numbers):
         write_bytes(entry_url(url, number), json.dumps({"number": number, NOTE: why}).encode())
 
 
 def retire_drafts(url: str, version: Version) -> None:
-    """Remove the drafts that a complete version holds now.  Best effort: they are small, and compaction does it too."""
+    """Remove the drafts that a complete version includes.  Best effort: they are small, and compaction does it too."""
     drafts = range(version.published[-1] + 1 if version.published else 1, version.number)
     try:
         remove_entries(
             url, [number for number in drafts if number != version.draft], f"version {version.number} has it"
         )
     except DegluError as error:
-        log.warning("%s: old drafts stay (%s)", url, error)
+        log.warning("%s: old drafts were not removed (%s)", url, error)
 
 
-def _clear_away(url: str, lost: Version) -> None:
-    """Files written for a number that another entry has, unless that names them: two may write the same bytes."""
+def _delete_files(url: str, lost: Version) -> None:
+    """Delete the files of a lost race, except those that the winning entry names: both may write the same bytes."""
     try:
         named = {ref.name for ref in read_entry(url, lost.number).files()}
         mine = (ref.name for ref in lost.files() if f"/{lost.number:08d}-" in ref.name)
         delete([join(url, name) for name in mine if name not in named])
     except DegluError as error:
-        log.info("%s: files of a lost race stay until the next compaction (%s)", url, error)
+        log.info("%s: files of a lost race were not removed, the next compaction does it (%s)", url, error)
 
 
 def _newest_entry(url: str) -> Version | None:
@@ -145,7 +145,7 @@ def _newest_entry(url: str) -> Version | None:
 
 
 def _newest_version(url: str) -> Version | None:
-    return shown(url, _newest_entry(url))
+    return visible_version(url, _newest_entry(url))
 
 
 def _head(url: str) -> Version | None:

@@ -14,6 +14,6 @@ def files_in(url: str) -> dict[str, Entry]:
 
 
 def orphans(files: Collection[str], entries: Iterable[Version]) -> list[str]:
-    """Names that no entry has: left by who was killed or lost a race, or about to be published by a run."""
+    """Files without an entry: from killed writers or lost races, or of a run that is about to publish."""
     named = {ref.name for entry in entries for ref in entry.files()}
     return sorted(name for name in files if name not in named)

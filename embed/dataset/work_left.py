@@ -1,8 +1,8 @@
-"""Work left: the units of an archive that a dataset does not hold yet.
+"""Work left: the units of an archive that a dataset does not have yet.
 
     inputs -> list_archive -> Listing -> work_left -> WorkLeft: todo, planned, before, carry, drop
 
-`deglu plan`, `deglu embed`, its --dry-run and `deglu retry` all ask here.  Files may be probed; nothing is written.
+`deglu plan`, `deglu embed`, its --dry-run and `deglu retry` all use it.  Files may be probed; nothing is written.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ from embed.segmentation.rules import Cutting
 from embed.segmentation.units import plan_units, units_left
 from embed.tables import FAILURES, ID, TEXT
 
-# Columns that say whether and how an asset was probed; of a million assets the others are hundreds of megabytes.
+# Columns about the probing of an asset; of a million assets the others are hundreds of megabytes.
 PROBED = (
     "asset_id", "size_bytes", "content_version", "format", "columns", "duration_s", "items", "problem"
 )  # fmt: skip
@@ -34,22 +34,22 @@ PROBED = (
 
 @dataclass(frozen=True)
 class Listing:
-    """The inputs of a job, and the listing before it that spared them a second probe."""
+    """The listed inputs of a job, and the listing before it, whose files need no second probe."""
 
-    assets: pa.Table  # MANIFEST of the inputs, without what was forgotten
+    assets: pa.Table  # MANIFEST of the inputs, without forgotten assets
     known: pa.Table  # PROBED columns of the listing before
 
 
 @dataclass(frozen=True)
 class WorkLeft:
-    """All units of the listed assets, and which of them are still to be run."""
+    """All units of the listed assets, and those of them that must still run."""
 
     assets: pa.Table  # MANIFEST
     todo: pa.Table  # UNITS that are neither committed nor carried, in order
     planned: Amount  # all units of the assets
     before: Amount  # of these, committed or carried
-    carry: pa.Array  # ids of text units whose rows are taken over from the job before
-    drop: pa.Array  # ids of units that are planned no more, though the content of their asset is the same
+    carry: pa.Array  # ids of text units whose rows are copied from the job before
+    drop: pa.Array  # ids of units that are no longer planned, though the content of their asset is the same
 
     @property
     def left(self) -> Amount:
@@ -64,7 +64,7 @@ def list_archive(
 ) -> Listing:
     """List the inputs of the output at `url`; files that `known` has unchanged are not probed again.
 
-    `known` is by default the listing that the output has: a run that was cut short leaves one, too.
+    `known` is by default the listing in the output, also that of a run that was interrupted.
     Raises InputError for an input that is missing or holds no file to embed.
     """
     before = known_assets(url) if known is None else known
@@ -73,14 +73,14 @@ def list_archive(
 
 def known_assets(url: str) -> pa.Table:
     """PROBED columns of the assets that need no probing: those of the newest run, else of the newest version."""
-    for run in newest_runs(url, 2):  # the newest may be listing still
+    for run in newest_runs(url, 2):  # the newest may still be listing
         if run.plan and (plan := read_plan(url, run, PROBED)).num_rows:
             return plan
     return before_assets(url, PROBED)
 
 
 def work_left(job: Job, listing: Listing, cutting: Cutting) -> WorkLeft:
-    """The work of a job that goes on, or that is about to begin: then its output may hold texts to carry."""
+    """The work of a job that continues or begins; when it begins, its output may have texts to carry over."""
     carry = _carried(job, listing.assets, cutting)
     return divide(listing, cutting, pa.concat_arrays([committed(job), carry]), carry)
 
@@ -95,7 +95,7 @@ def failed_left(job: Job, former: pa.Table, listing: Listing, failed: pa.Table, 
 
 
 def failures_so_far(url: str) -> pa.Table:
-    """FAILURES of the newest entry: also those that a run has folded and not published."""
+    """FAILURES of the newest entry, including those that a run has folded but not published."""
     last = head(url)
     return FAILURES.empty_table() if last is None else read_table(url, last.failures)
 
@@ -105,14 +105,14 @@ def without_assets(assets: pa.Table, asset_ids: pa.Array) -> pa.Table:
 
 
 def divide(listing: Listing, cutting: Cutting, done: pa.Array, carry: pa.Array | None = None) -> WorkLeft:
-    """The work of listed assets by the ids of the units that are done; `carry` are those of them that are carried."""
+    """The work of listed assets by the ids of the units that are done; `carry` are those that are carried over."""
     todo, planned, before = units_left(listing.assets, cutting, done)
     none = pa.array([], ID)
     return WorkLeft(listing.assets, todo, planned, before, none if carry is None else carry, _dropped(listing, cutting))
 
 
 def _carried(job: Job, assets: pa.Table, cutting: Cutting) -> pa.Array:
-    """Texts that the job before has embedded in the same space: they stay valid, and are not embedded again."""
+    """Texts that the job before has embedded in the same space: they are valid, and are not embedded again."""
     newest = newest_version(job.url)
     if newest is None or newest.job == job.number:
         return pa.array([], ID)

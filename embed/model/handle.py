@@ -1,7 +1,7 @@
-"""A model resolved once, at the door: what is below takes the handle, never the name.
+"""Model handle: a model resolved once at the entry point; all code below takes the handle, never the name.
 
-Read from the model's folder without its weights being loaded, so that planning and driving load no torch.  On another
-machine the folder may be elsewhere: workers get `lasting_name`, and resolve it once where they are.
+It is read from the model's folder without loading weights, so that planning and driving load no torch.  On another
+machine the folder may be elsewhere: workers get `lasting_name`, and resolve it once there.
 """
 
 from dataclasses import dataclass
@@ -12,28 +12,28 @@ from embed.model.folder import (
     RELEASED,
     HybridSpec,
     fingerprints_of,
-    grounded,
     hybrid_fingerprints,
     inner_model,
     is_hybrid,
     model_folder,
     read_hybrid,
     spec_in,
+    with_own_text,
 )
 from embed.model.spec import EncoderSpec
 
 
 @dataclass(frozen=True)
 class ModelHandle:
-    """A model's place, its settings, and who it is."""
+    """A model's folder, settings and fingerprints."""
 
     name: str  # as it was given
-    lasting_name: str  # a released model's name, else the folder's absolute path: good from any working directory
+    lasting_name: str  # a released model's name, else the folder's absolute path: valid in any working directory
     folder: Path
-    spec: EncoderSpec  # towers named so that they are found; a hybrid's is that of its model
+    spec: EncoderSpec  # towers by names that can be loaded; for a hybrid, that of its model
     fingerprints: Fingerprints
     hybrid: HybridSpec | None = None
-    inner: "ModelHandle | None" = None  # the model that a hybrid goes with
+    inner: "ModelHandle | None" = None  # the model of a hybrid
 
     @property
     def plain(self) -> "ModelHandle":
@@ -51,7 +51,7 @@ def resolve_model(name: str) -> ModelHandle:
     folder = model_folder(name)
     lasting = name if folder == RELEASED / name else str(folder.absolute())
     if not is_hybrid(folder):
-        spec = grounded(spec_in(folder), folder)
+        spec = with_own_text(spec_in(folder), folder)
         return ModelHandle(name, lasting, folder, spec, fingerprints_of(spec, folder))
     hybrid = read_hybrid(folder)
     inner = resolve_model(inner_model(folder, hybrid))

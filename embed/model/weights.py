@@ -1,7 +1,7 @@
-"""A model directory: `encoder.json` (the spec), what was trained as safetensors, the transform, `CARD.md`.
+"""Weights of a model directory: `encoder.json` (the spec), trained weights as safetensors, the transform, `CARD.md`.
 
-Towers are named in the spec, not kept, but for a text tower that was trained itself: that one lies in `text/`.
-Nothing is unpickled, and no file is read that is not named in `embed.model.folder`.
+Towers are named in the spec, not stored, except a text tower that was trained itself: it is in `text/`.
+Nothing is unpickled, and only files that `embed.model.folder` names are read.
 """
 
 import json
@@ -27,7 +27,7 @@ from embed.model.folder import (
     SPEC,
     TEXT,
     TRANSFORM,
-    as_kept,
+    as_stored,
     files_of,
     recogniser_of,
 )
@@ -35,14 +35,14 @@ from embed.model.handle import ModelHandle, resolve_model
 from embed.model.hybrid import HybridEncoder
 from embed.model.joint import JointEncoder
 from embed.model.spec import AdaptSpec, EncoderSpec, Precision
-from embed.model.towers.precision import settled
+from embed.model.towers.precision import effective_precision
 from embed.model.towers.speech import SpeechTower
 from embed.model.towers.text import TextTower
 
 LARGEST_HALF = 65_504.0
-# What a name may stand for.
+# Any encoder that a name may load.
 Model = JointEncoder | HybridEncoder
-WHOLE = "copy the model's folder again, whole, or train it again"
+CURE = "copy the complete model folder again, or train the model again"
 
 
 def load_encoder(name: str, device: str = "cpu", precision: Precision = "float32") -> Model:
@@ -64,11 +64,11 @@ def load_encoder(name: str, device: str = "cpu", precision: Precision = "float32
 def load_model(
     handle: ModelHandle, device: str = "cpu", precision: Precision = "float32", *, speech: bool = True
 ) -> Model:
-    """A resolved model, ready to encode and for nothing else, as fast as the device allows.
+    """A resolved model, ready to encode only, as fast as the device allows.
 
-    `precision` is of the towers: `bfloat16`, or `auto` for that where the hardware has it; `.precision` of what comes
-    says which it became.  Without `speech` it encodes texts alone, as the whole model would, and the speech tower,
-    the fusion and the recogniser stay on the disk.  Raises SpecError or InputError, naming the file and the cure.
+    `precision` is that of the towers: `float32`, `bfloat16`, or `auto` for bfloat16 where the hardware has it; the
+    result's `.precision` is the one in use.  Without `speech` it encodes only texts, with the same vectors, and the
+    speech tower, the fusion and the recogniser are not loaded.  Raises SpecError or InputError, naming file and cure.
     """
     if handle.inner is None or not speech:
         return _joint(handle, device, precision, speech)
@@ -76,9 +76,9 @@ def load_model(
 
 
 def load_joint(handle: ModelHandle, device: str = "cpu", precision: Precision = "float32") -> JointEncoder:
-    """As `load_model`, for whoever wants a model's insides.  SpecError for a hybrid."""
+    """The same model as `load_model`, open to training and inspection.  SpecError for a hybrid."""
     if handle.inner is not None:
-        raise SpecError(f"model {handle.name!r} is a hybrid; name the model that it goes with: {handle.inner.name}")
+        raise SpecError(f"model {handle.name!r} is a hybrid; name its model: {handle.inner.name}")
     return _joint(handle, device, precision, speech=True)
 
 
@@ -88,10 +88,10 @@ def load_hybrid(handle: ModelHandle, device: str = "cpu", precision: Precision =
 
     spec, inner = handle.hybrid, handle.inner
     if spec is None or inner is None:
-        raise SpecError(f"model {handle.name!r} is no hybrid; name a folder with {HYBRID}")
+        raise SpecError(f"model {handle.name!r} is not a hybrid; name a folder with {HYBRID}")
     if not inner.speaks:
         raise SpecError(
-            f"{handle.folder / HYBRID}: model {spec.model!r} is of text alone; name one with a speech tower"
+            f"{handle.folder / HYBRID}: model {spec.model!r} encodes text alone; name one with a speech tower"
         )
     model = load_joint(inner, device, precision)
     recogniser = Recogniser.load(recogniser_of(handle.folder, spec.asr), spec.langs, device, precision)
@@ -99,26 +99,26 @@ def load_hybrid(handle: ModelHandle, device: str = "cpu", precision: Precision =
 
 
 def assemble(spec: EncoderSpec, fingerprints: Fingerprints | None = None) -> JointEncoder:
-    """The towers by name, with all that is still to be trained or filled."""
+    """A model of the towers by name, with parts that are not trained or filled yet."""
     return _with_towers(spec, fingerprints).open_adapters()
 
 
 def save_model(model: JointEncoder, folder: Path, card: str, *, own_text: bool = False) -> None:
-    """Write the directory; what was trained of speech as float16 (vectors of weights as float32), the rest as float32.
+    """Write the directory; trained weights of speech as float16 (1-d weights as float32), the rest as float32.
 
-    `own_text` keeps the text tower too, for one that was trained.  The spec comes last: without it a folder is no
-    model.  SpecError for a loaded model whose adapters are merged: its folder is to be copied.
+    `own_text` stores the text tower too, if it was trained.  The spec is written last: without it a folder is no
+    model.  SpecError for a loaded model whose adapters are merged: copy its folder instead.
     """
     own_text = own_text or model.spec.text.name == OWN_TEXT
     merged = model.spec.adapt.text is not None or model.spec.adapt.speech is not None or own_text
-    if model.settled and merged:
+    if model.inference_only and merged:
         raise SpecError("this model was loaded to encode and cannot be saved again; copy its folder")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SPEC).unlink(missing_ok=True)
     text, speech = model.adapter_states()
     states = _places(model) | {LORA_TEXT: text, LORA_SPEECH: speech}
     for file in (FUSION, HEAD, TRANSFORM, LORA_TEXT, LORA_SPEECH, LAYERS):
-        (folder / file).unlink(missing_ok=True)  # of a model that was here before
+        (folder / file).unlink(missing_ok=True)  # of an earlier model in this folder
         if states.get(file):
             kept = {name: _stored(value, exact=file == TRANSFORM) for name, value in states[file].items()}
             save_file(kept, folder / file)
@@ -136,17 +136,17 @@ def _joint(handle: ModelHandle, device: str, precision: Precision, speech: bool)
     spec, folder = handle.spec, handle.plain.folder
     if not speech:
         spec = spec.model_copy(update={"speech": None, "fusion": None, "head": None, "adapt": AdaptSpec()})
-    becomes = settled(precision, device)
-    # The plain towers are for this; a graphics card, and bfloat16, have kernels of their own.
+    becomes = effective_precision(precision, device)
+    # The plain towers are for float32 on a CPU; a GPU, and bfloat16, have other kernels.
     model = _with_towers(spec, handle.fingerprints, plain=device == "cpu" and becomes == "float32")
-    model.spec = as_kept(spec, folder)
+    model.spec = as_stored(spec, folder)
     for file, places in _places(model).items():
         _fill(places, folder / file)
     adapters = [_read(folder / file) if file in files_of(spec) else {} for file in (LORA_TEXT, LORA_SPEECH)]
     try:
         model.merge_adapters(adapters[0], adapters[1])
     except InputError as error:
-        raise InputError(f"{folder}: the adapters are not those that {SPEC} describes: {error}; {WHOLE}") from None
+        raise InputError(f"{folder}: the adapters are not those that {SPEC} describes: {error}; {CURE}") from None
     return model.to(device).for_inference(becomes)
 
 
@@ -156,7 +156,7 @@ def _with_towers(spec: EncoderSpec, fingerprints: Fingerprints | None, plain: bo
 
 
 def _places(model: JointEncoder) -> dict[str, State]:
-    """The model's own tensors by file, but for adapters; what is written there is in the model."""
+    """The model's own tensors by file, without adapters; writing into them changes the model."""
     modules = {FUSION: model.fusion, HEAD: model.head, TRANSFORM: model.transform}
     places: dict[str, State] = {file: module.state_dict() for file, module in modules.items() if module is not None}
     if model.fusion is not None:
@@ -167,7 +167,7 @@ def _places(model: JointEncoder) -> dict[str, State]:
 
 
 def _stored(value: Tensor, exact: bool) -> Tensor:
-    """Norms, biases and what standardises are few and may be tiny: they stay float32."""
+    """Norms, biases and standardisation are few values and may be tiny: they stay float32."""
     value = value.detach().float().cpu()
     halved = not exact and value.dim() > 1 and float(value.abs().max()) <= LARGEST_HALF
     return (value.half() if halved else value).contiguous()
@@ -177,22 +177,22 @@ def _read(path: Path) -> State:
     try:
         values = {name: value.to(torch.float32) for name, value in load_file(path).items()}
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); {WHOLE}") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); {CURE}") from None
     except SafetensorError as error:
-        raise InputError(f"{path}: damaged, no safetensors file ({error}); {WHOLE}") from None
+        raise InputError(f"{path}: damaged, not a safetensors file ({error}); {CURE}") from None
     broken = [name for name, value in values.items() if not torch.isfinite(value).all()]
     if broken:
-        raise InputError(f"{path}: {broken[0]} holds values that are no numbers; {WHOLE}")
+        raise InputError(f"{path}: {broken[0]} has values that are not finite; {CURE}")
     return values
 
 
 def _fill(places: State, path: Path) -> None:
-    """Write a file's tensors where they belong.  InputError where names or shapes differ."""
+    """Copy a file's tensors into the model.  InputError where names or shapes differ."""
     values = _read(path)
     for name in sorted(places.keys() | values.keys()):
-        wanted, found = (tuple(one[name].shape) if name in one else None for one in (places, values))
-        if wanted != found:
+        expected, found = (tuple(one[name].shape) if name in one else None for one in (places, values))
+        if expected != found:
             raise InputError(
-                f"{path}: not the weights that {SPEC} describes ({name} is {found}, should be {wanted}); {WHOLE}"
+                f"{path}: not the weights that {SPEC} describes ({name} is {found}, should be {expected}); {CURE}"
             )
         places[name].copy_(values[name])

@@ -1,7 +1,7 @@
-"""Cutting: a unit of work becomes its segments, ready to be encoded; UNITS in, CUTS out.
+"""Cutting: a unit of work becomes segments that are ready to be encoded; UNITS in, CUTS out.
 
-Bad input never stops it: what cannot be read, decoded or used is a failure inside the unit's row, with stage and
-reason.  What storage itself does wrong (a bucket out of reach) is raised, since trying again may help.
+Bad input never stops it: input that cannot be read, decoded or used is a failure inside the unit's row, with stage and
+reason.  Errors of storage (a bucket that cannot be reached) are raised, since a retry may help.
 """
 
 import pyarrow as pa

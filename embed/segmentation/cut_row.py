@@ -25,7 +25,7 @@ class CutRow:
     seconds: Coverage = field(default_factory=lambda: Coverage(0.0, 0.0, 0.0, 0.0))
 
     def fail(self, error: Exception, span: tuple[int, int | None] | None = None) -> None:
-        """Of `span`, else of the whole unit; what is lost is what the unit has lost so far."""
+        """Add a failure of `span`, else of the whole unit; its lost time is what the unit has lost so far."""
         kind, lost_s = type(error).__name__, self.seconds.lost_s
         self.failures.append(failure_row(self.unit, self.stage, kind, str(error), span=span, lost_s=lost_s))
 
@@ -43,7 +43,7 @@ class CutRow:
         offset: int | None = None,
         length: int | None = None,
     ) -> None:
-        """Add a segment, its id made from its place and the fingerprint of `cutting`."""
+        """Add a segment; its id is made from its place and the fingerprint of `cutting`."""
         unit = self.unit
         name = identity.segment_id(unit["asset_id"], unit["content_version"], cutting, start, end, item, place)
         self.segments.append(
@@ -72,8 +72,8 @@ class CutRow:
         }
 
 
-class Several:
-    """Failures of broken rows, one by one up to a number, and one for the rest: a file of rubbish is one table."""
+class BrokenRows:
+    """Failures of broken rows: one each up to `_REPORTED`, then one for all others, to limit their number."""
 
     def __init__(self, row: CutRow) -> None:
         self._row, self._num = row, 0

@@ -13,8 +13,8 @@ from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import PER_MS, Coverage, SegmentSpec, Span, coverage, ms, owned, segments, stretches
 from embed.tables import Unit
 
-# A recording that ends earlier than its header says, by more than this, is damaged; a hundredth is forgiven to
-# headers that were rounded, up to five seconds.
+# A recording that ends earlier than its header says, by more than this, is damaged; headers may be rounded by a
+# hundredth, up to five seconds.
 EARLY_S, EARLY_SHARE, EARLY_MOST_S = 0.5, 0.01, 5.0
 
 
@@ -25,7 +25,7 @@ def cut_recording(row: CutRow, cutting: Cutting) -> None:
     view_ms = max(unit["start"] - spec.halo_ms, 0)
     lead_s = math.ceil(vad.LEAD_SAMPLES / SAMPLE_RATE)
     until_s = None if unit["end"] is None else (unit["end"] + spec.halo_ms) / 1000
-    row.seconds = _all_lost(unit, declared_s)  # until we know better
+    row.seconds = _all_lost(unit, declared_s)  # until the unit is decoded
     most_s = max(audio.MOST_S, 2.0 * spec.unit_s)
     decoded = audio.decode(url, max(view_ms // 1000 - lead_s, 0), until_s, most_s)
     first = round(decoded.start_s * SAMPLE_RATE)
@@ -50,7 +50,7 @@ def _all_lost(unit: Unit, declared_s: float | None) -> Coverage:
 
 
 def _own(unit: Unit, stop: int, declared_s: float | None) -> tuple[Span, list[Span]]:
-    """The unit's own span in samples, and what of it the header promised and the stream does not hold."""
+    """The unit's own span in samples, and its parts that the header states but the stream does not have."""
     start = unit["start"] * PER_MS
     planned = stop if unit["end"] is None else min(stop, unit["end"] * PER_MS)
     if declared_s is not None and _is_early(stop, declared_s) and (unit["end"] is None or planned == stop):
@@ -85,7 +85,7 @@ def _spans(samples: FloatArray, first: int, view_ms: int, spec: SegmentSpec) -> 
 def keep_spans(
     row: CutRow, spans: list[Span], samples: FloatArray, first: int, cutting: str, text: str | None = None
 ) -> None:
-    """The signal from the first segment to the last, and each segment's place in it."""
+    """Keep the signal from the first segment to the last, and each segment's place in it."""
     low = min((start for start, _ in spans), default=0) * PER_MS
     high = max((end for _, end in spans), default=0) * PER_MS
     row.signal = np.ascontiguousarray(samples[max(low - first, 0) : max(high - first, 0)], np.float32)
@@ -95,13 +95,13 @@ def keep_spans(
 
 
 def report_lost(row: CutRow, own: Span, missing: list[Span]) -> None:
-    """One failure for all that is lost in the unit's own span."""
+    """One failure for all lost parts of the unit's own span."""
     lost_s = row.seconds.lost_s
     if not lost_s:
         return
     missing_s = sum(b - a for a, b in missing) / SAMPLE_RATE
-    parts = [f"{missing_s:.3f} s that its header promises are not there"] if missing_s else []
+    parts = [f"{missing_s:.3f} s of its stated length are missing"] if missing_s else []
     if lost_s - missing_s > 1e-9:
-        parts.append(f"{lost_s - missing_s:.3f} s could not be decoded, or were not finite")
+        parts.append(f"{lost_s - missing_s:.3f} s could not be decoded or were not finite")
     row.stage = "decode"
     row.fail(InputError(f"{row.unit['url']}: {'; '.join(parts)}"), (own[0] // PER_MS, -(-own[1] // PER_MS)))

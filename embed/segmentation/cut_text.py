@@ -2,7 +2,7 @@
 
 from embed.archive.side_files import broken_rows, is_side_table
 from embed.archive.utterance_lists import broken_lines
-from embed.segmentation.cut_row import CutRow, Several
+from embed.segmentation.cut_row import BrokenRows, CutRow
 from embed.segmentation.passages import PassageSpec, shortened, spans
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import Words
@@ -11,9 +11,9 @@ from embed.text.formats import read_documents
 
 
 def cut_text(row: CutRow, rules: Cutting, words: Words) -> None:
-    """Its passages; each line, row or paragraph that cannot be read is a failure."""
+    """Passages of a unit of text; each line, row or paragraph that cannot be read is a failure."""
     unit, cutting = row.unit, rules.text(dict(row.unit["columns"] or ()))
-    broken = Several(row)
+    broken = BrokenRows(row)
     for found in read_documents(unit):
         row.stage = "segment"
         if isinstance(found, Broken):
@@ -24,19 +24,19 @@ def cut_text(row: CutRow, rules: Cutting, words: Words) -> None:
 
 
 def _keep_passages(row: CutRow, cutting: str, found: Document, spec: PassageSpec, words: Words) -> None:
-    # A document that is a title alone is embedded by its title.
+    # A document with only a title is embedded by its title.
     text, title = (found.text, shortened(found.title, words)) if found.text.strip() else (found.title, "")
     metadata = list(found.metadata.items())
     for low, high in spans(text, spec, words):
-        # The title goes before every passage, as is the custom of retrieval corpora; places are in the text alone.
+        # The title is put before every passage, as usual in retrieval corpora; places count the text only.
         passage = f"{title}\n{text[low:high]}" if title else text[low:high]
         start, end = found.first_char + low, found.first_char + high
         row.keep(cutting, start, end, found.item, found.place, text=passage, lang=found.lang, metadata=metadata)
 
 
 def report_broken_lines(row: CutRow) -> None:
-    """A list of recordings is an asset itself where some of its lines cannot be read: it fails by these."""
-    broken = Several(row)
+    """Failures of a list of recordings: it is an asset itself where some of its lines cannot be read."""
+    broken = BrokenRows(row)
     url, version = row.unit["url"], row.unit["content_version"]
     for one in (broken_rows if is_side_table(url, version) else broken_lines)(url, version):
         broken.add(one)

@@ -14,11 +14,11 @@ _FILE = "tokenizer.json"
 
 
 class Words(Protocol):
-    """Counts tokens.  Goes to workers: pickled small, loaded there once."""
+    """Counts tokens.  It is sent to workers: its pickle is small, and it loads once there."""
 
     @property
     def digest(self) -> str:
-        """Of all that decides the tokens."""
+        """Digest of all that decides the tokens."""
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """Characters [start, end) of each token, in order; special tokens are left out."""
@@ -33,13 +33,16 @@ class TowerWords:
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         if _digest(self.tower) != self.digest:
-            raise SpecError(f"text tower {self.tower!r}: its tokenizer here is not the one this job was begun with")
+            raise SpecError(
+                f"text tower {self.tower!r}: its tokenizer on this machine is not the one that this job began with;"
+                " use the same model files"
+            )
         places: list[tuple[int, int]] = _loaded(self.tower).encode(text, add_special_tokens=False).offsets
         return places
 
 
 def words_of(tower: str) -> TowerWords:
-    """Of a text tower, by the name in a model's spec.  Raises SpecError where it has no tokenizer."""
+    """Words of a text tower, by the name in a model's spec.  Raises SpecError where it has no tokenizer."""
     return TowerWords(tower, _digest(tower))
 
 
@@ -47,14 +50,14 @@ def special_tokens(tower: TextTowerSpec) -> int:
     """Tokens around every document: those of the tokenizer, and the tower's own prefix."""
     tokenizer = _loaded(tower.name)
     prefix = len(tokenizer.encode(tower.document, add_special_tokens=False).ids) if tower.document else 0
-    # The last position is pooled at an end token, also where the tokenizer adds none.
+    # Last pooling needs an end token, also where the tokenizer adds none.
     frame = max(tokenizer.num_special_tokens_to_add(False), int(tower.pooling == "last"))
     return prefix + int(frame)
 
 
 @lru_cache(maxsize=2)
 def _loaded(tower: str) -> Any:
-    """The tokenizer; once per process, and only where there is text: it may take hundreds of megabytes."""
+    """The tokenizer; loaded once per process, only for text: it may take hundreds of megabytes."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_buffer(_found(tower, resolve(tower)).read_bytes())
@@ -76,7 +79,7 @@ def _found(tower: str, place: str) -> Path:
     try:
         found = cached_file(place, _FILE)
     except OSError as error:
-        raise SpecError(f"text tower {tower!r}: no {_FILE} in reach: {str(error).strip().splitlines()[0]}") from None
+        raise SpecError(f"text tower {tower!r}: no {_FILE} found: {str(error).strip().splitlines()[0]}") from None
     if found is None:
-        raise SpecError(f"text tower {tower!r}: no {_FILE}; passages are cut by a fast tokenizer's tokens")
+        raise SpecError(f"text tower {tower!r}: no {_FILE}; cutting passages requires a fast tokenizer")
     return Path(found)

@@ -1,9 +1,9 @@
-"""A log of JSON objects under ascending numbers, each created once by a writer that has read all before.
+"""Numbered log: JSON objects under ascending numbers, each created once by a writer that has read all before it.
 
     <url>/versions/00000001.json
 
-A number once taken stays taken: an entry that is removed is replaced by a note, so that a writer that slept for an hour
-does not find its number free again.
+A number is never free again: a removed entry is replaced by a note, so that a writer that slept for an hour does not
+get an old number.
 """
 
 import logging
@@ -19,7 +19,7 @@ DIGITS = 8
 
 
 class Entry(Protocol):
-    """Of a log; what it is encoded to differs from writer to writer, by a nonce or by its content."""
+    """Entry of a log; its bytes differ between writers, by a nonce or by the content."""
 
     @property
     def number(self) -> int: ...
@@ -38,18 +38,18 @@ def entry_url(url: str, number: int, folder: str = VERSIONS) -> str:
 
 
 def numbers(url: str, folder: str = VERSIONS) -> list[int]:
-    """Every number taken, ascending, those of removed entries too; other files are left out.  One listing."""
+    """All used numbers, ascending, with those of removed entries; other files are ignored.  One listing."""
     names = (entry.url.rsplit("/", 1)[-1] for entry in listing(join(url, folder), ".json"))
     return sorted(int(stem) for stem in (name.removesuffix(".json") for name in names) if stem.isdecimal())
 
 
 def newest_number(url: str, folder: str = VERSIONS) -> int:
-    """0 where there is none."""
+    """The newest number; 0 where there is none."""
     return max(numbers(url, folder), default=0)
 
 
 def create_entry(url: str, entry: Entry, folder: str = VERSIONS) -> bool:
-    """Whether the entry is what its number names now; False where another writer took the number first."""
+    """Create an entry; False where another writer used its number first."""
     return create_exclusive(entry_url(url, entry.number, folder), entry.encoded())
 
 
@@ -59,11 +59,11 @@ def append(
     make: Callable[[Head], New | None],
     lost: Callable[[New], None] = lambda entry: None,
 ) -> New | None:
-    """Put at the end of the log what `make` makes of its head, and once more when another writer was first.
+    """Append the entry that `make` returns for the log's head, again when another writer was first.
 
-    head   reads what writers go on from; its number is the newest
-    make   writes the files of the next entry and returns it; None where there is nothing to say
-    lost   is called with an entry whose number another writer took
+    head   reads the entry that writers continue from; its number is the newest
+    make   writes the files of the next entry and returns it; None where there is nothing to add
+    lost   is called with an entry whose number another writer used
 
     Returns the entry that was created, or None.  Raises AlreadyPublished after `ATTEMPTS.races`.
     """
@@ -71,7 +71,7 @@ def append(
         base = head()
         try:
             entry = make(base)
-        except InputError:  # A file of the head was purged meanwhile, if the log has grown.
+        except InputError:  # if the log has grown, a file of the head was purged meanwhile
             if (0 if base is None else base.number) == newest_number(url):
                 raise
             continue
@@ -79,15 +79,15 @@ def append(
             return None
         if create_entry(url, entry):
             return entry
-        log.info("%s: another writer took number %d first; once more", url, entry.number)
+        log.info("%s: another writer used number %d first; trying again", url, entry.number)
         lost(entry)
     raise AlreadyPublished(
         f"{url}: other writers published first, {ATTEMPTS.races} times; run this again when they are done"
     )
 
 
-def settled(look: Callable[[], Found]) -> Found:
-    """The result of `look`, which lists and then reads: what was listed may be removed meanwhile, for a newer one."""
+def consistent(look: Callable[[], Found]) -> Found:
+    """The result of `look`, which lists and then reads; it is repeated where a listed entry was removed meanwhile."""
     for _ in range(ATTEMPTS.looks - 1):
         try:
             return look()

@@ -1,4 +1,4 @@
-"""Traces of forgotten assets, in any file of a dataset, whichever version it belongs to."""
+"""Traces of forgotten assets, in any file of a dataset, of any version or none."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from embed.errors import InputError
 from embed.storage.store import join, listing, open_input
 
 NAMING = ("assets", "failures", "plans")  # tables with the uris of assets
-WITH_ROWS = ("data", "staging")  # tables with what assets hold
+WITH_ROWS = ("data", "staging")  # tables with the contents of assets
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class Traces:
     """Files in which forgotten assets still occur, by name below the dataset's url, with the rows of each."""
 
     holding: dict[str, int]  # vectors and texts
-    naming: dict[str, int]  # uris alone
+    naming: dict[str, int]  # only uris
 
 
 def traces(url: str, forgotten: pa.Array) -> Traces:
-    """Look for these assets in every file there is, whichever version it belongs to; reads one column of each."""
+    """Search for these assets in every file, of any version or none; reads one column of each."""
     found = {kinds: dict(_holding(url, kinds, forgotten)) for kinds in (WITH_ROWS, NAMING)}
     return Traces(found[WITH_ROWS], found[NAMING])
 
@@ -38,7 +38,7 @@ def _holding(url: str, folders: Iterable[str], assets: pa.Array) -> Iterator[tup
 
 
 def _rows_of(url: str, assets: pa.Array) -> int:
-    """Rows with these assets; 0 for a file that is gone meanwhile or is not readable, which others report."""
+    """Rows with these assets; 0 for a file that was deleted meanwhile or is not readable; other checks report it."""
     try:
         with open_input(url) as stream:
             column = pq.ParquetFile(stream).read(["asset_id"])["asset_id"]

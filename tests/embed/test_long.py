@@ -79,7 +79,7 @@ def test_a_wav_cut_short_loses_what_its_header_promises(speech: FloatArray, tmp_
     rows = cuts_of(tmp_path / "a.wav", unit_s=60)
     assert [row["decoded_s"] for row in rows] == [60, 60, 60]
     assert [round(row["lost_s"], 1) for row in rows] == [0, 0, 60]
-    assert "60.000 s that its header promises are not there" in rows[2]["failures"][0]["message"].replace("015", "000")
+    assert "60.000 s of its stated length are missing" in rows[2]["failures"][0]["message"].replace("015", "000")
 
 
 def test_what_goes_on_far_beyond_its_header_is_measured_and_told_and_not_kept(tmp_path: Path) -> None:

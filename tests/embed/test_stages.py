@@ -128,7 +128,7 @@ def test_texts_fail_one_by_one_and_lose_no_seconds(tmp_path: Path) -> None:
     assert rows["text"].to_pylist() == ["aaa.", "ddd."]
     assert [(f["error_class"], f["message"], f["lost_s"]) for f in failures] == [
         ("InputError", "a text with a hash", 0.0),
-        ("DegluError", "the model gave a vector that is not finite", 0.0),
+        ("DegluError", "the model returned a vector that is not finite", 0.0),
     ]
     assert ledger["outcome"].to_pylist() == ["embedded"]
 

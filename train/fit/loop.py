@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from embed.errors import DegluError, SpecError
 from embed.model.spec import Precision
-from embed.model.towers.precision import settled
+from embed.model.towers.precision import effective_precision
 from train.events import EpochDone, Event, SmallerMicroBatch, StepDone, TrainingEnd
 from train.fit.bfloat16 import convert_frozen
 from train.fit.checkpoint import State, with_scores
@@ -47,7 +47,7 @@ def run(
     module holds the last weights; the saved scores show which were the best.  Raises DegluError at the first loss that
     is not finite, naming step, epoch and members.
     """
-    bfloat16 = settled(precision, device) == "bfloat16"
+    bfloat16 = effective_precision(precision, device) == "bfloat16"
     yield from _Training(strategy, spec, workers, device, bfloat16, save).run(start)
 
 

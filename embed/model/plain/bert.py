@@ -28,7 +28,7 @@ DEFAULTS = {"type_vocab_size": 2, "layer_norm_eps": 1e-12}
 
 
 def plain_bert(folder: Path) -> "Bert | None":
-    """The BERT of a checkpoint's folder, frozen; None where it is another architecture, or a BERT of another kind."""
+    """The BERT of a checkpoint's folder, frozen; None for another architecture, or an unsupported kind of BERT."""
     values = read_json(folder / "config.json")
     config = settings(DEFAULTS | values, NEEDED, FIXED) if values and values.get("model_type") == "bert" else None
     if config is None:
@@ -139,13 +139,13 @@ class _Dense(nn.Module):
 
 
 class _Residual(nn.Module):
-    """A linear layer, what went past it added, normed."""
+    """A linear layer, plus the residual, normed."""
 
     def __init__(self, inputs: int, config: Any) -> None:
         super().__init__()
         self.dense = nn.Linear(inputs, config.hidden_size)
         self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
-    def forward(self, x: Tensor, past: Tensor) -> Tensor:
-        normed: Tensor = self.LayerNorm(self.dense(x) + past)
+    def forward(self, x: Tensor, residual: Tensor) -> Tensor:
+        normed: Tensor = self.LayerNorm(self.dense(x) + residual)
         return normed

@@ -1,6 +1,6 @@
-"""Checkpoint files read as they are: configurations as JSON, weights mapped from the disk and not copied.
+"""Checkpoint files: configurations as JSON, weights mapped from the disk and not copied.
 
-Of mapped weights only those that are used are read: a question of ten words touches ten rows of a vocabulary.
+Only mapped weights that are used are read: a question of ten words reads ten rows of a vocabulary.
 """
 
 import json
@@ -28,7 +28,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def settings(values: Mapping[str, Any], needed: Iterable[str], fixed: Mapping[str, Any]) -> SimpleNamespace | None:
     """The configuration as attributes; None where a needed value is missing, or one is not as `fixed` requires.
 
-    A fixed value that the file leaves out counts as it is here.
+    A fixed value that is missing in the file has the value in `fixed`.
     """
     if any(values.get(name) is None for name in needed) or "quantization_config" in values:
         return None
@@ -38,27 +38,27 @@ def settings(values: Mapping[str, Any], needed: Iterable[str], fixed: Mapping[st
 
 
 def embedding(rows: int, width: int) -> nn.Embedding:
-    """A table that nothing is written into: torch imports sympy to draw random numbers on the meta device."""
+    """A table without initial values: torch imports sympy to draw random numbers on the meta device."""
     return nn.Embedding(rows, width, _weight=torch.empty(rows, width))
 
 
 def fill(model: nn.Module, folder: Path, prefixes: Iterable[str] = ("",)) -> bool:
     """Give a model, made on the meta device, its float32 weights from `model.safetensors`, where it holds all of them.
 
-    Their names are the model's own behind the first of `prefixes` that fits.  False, and nothing given, where the
-    file is missing or unreadable, or one is missing or of another shape.
+    Their names are the model's own after the first of `prefixes` that matches.  False, and nothing changes, where the
+    file is missing or unreadable, or a weight is missing or of another shape.
     """
-    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     try:
         with safe_open(folder / WEIGHTS, framework="pt") as file:
             names = set(file.keys())
-            prefix = next((one for one in prefixes if all(one + name in names for name in wanted)), None)
+            prefix = next((one for one in prefixes if all(one + name in names for name in shapes)), None)
             if prefix is None:
                 return False
-            found = {name: file.get_tensor(prefix + name).to(torch.float32) for name in wanted}
+            found = {name: file.get_tensor(prefix + name).to(torch.float32) for name in shapes}
     except (OSError, SafetensorError):
         return False
-    if any(tuple(found[name].shape) != shape for name, shape in wanted.items()):
+    if any(tuple(found[name].shape) != shape for name, shape in shapes.items()):
         return False
     model.load_state_dict(found, assign=True)
     model.eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Log-mel frames of a wave, as Whisper was trained on them: the feature extractor of its checkpoints in plain torch."""
+"""Log-mel frames of a wave, as in Whisper's training: the feature extractor of its checkpoints in plain torch."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def plain_log_mel(folder: Path) -> "LogMel | None":
 
 
 class LogMel:
-    """Called as the extractors of `transformers` are, on one wave that is neither padded nor cut."""
+    """Same call as the extractors of `transformers`, on one wave that is neither padded nor cut."""
 
     def __init__(self, feature_size: int = 80, n_fft: int = 400, hop_length: int = 160) -> None:
         self.feature_size = feature_size

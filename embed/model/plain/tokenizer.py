@@ -1,4 +1,4 @@
-"""A checkpoint's `tokenizer.json`, called as the tokenizers of `transformers` are."""
+"""Tokenizer of a checkpoint's `tokenizer.json`, with the same call as the tokenizers of `transformers`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,13 +8,13 @@ from tokenizers import AddedToken, Tokenizer
 
 from embed.model.plain.checkpoint import read_json
 
-# Classes that take the file as it is; any other makes a tokenizer of its own from it.
+# Classes that use the file unchanged; any other builds another tokenizer from it.
 AS_IT_IS = ("PreTrainedTokenizerFast", "TokenizersBackend")
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 
 
 def plain_tokenizer(folder: Path) -> "PlainTokenizer | None":
-    """The tokenizer of a checkpoint's folder; None where its settings ask for more than `tokenizer.json`."""
+    """The tokenizer of a checkpoint's folder; None where its settings need more than `tokenizer.json`."""
     values, file = read_json(folder / "tokenizer_config.json"), folder / "tokenizer.json"
     if values is None or values.get("tokenizer_class") not in AS_IT_IS or not file.is_file():
         return None
@@ -26,7 +26,7 @@ def plain_tokenizer(folder: Path) -> "PlainTokenizer | None":
 
 
 class PlainTokenizer:
-    """Texts to ids.  The special tokens in `specials`, by role, are whole wherever a text holds them."""
+    """Texts to ids.  The special tokens in `specials`, by role, are one token each wherever a text has them."""
 
     def __init__(self, tokenizer: Tokenizer, specials: dict[str, str]) -> None:
         tokenizer.no_truncation()

@@ -34,7 +34,7 @@ def plain_whisper(folder: Path) -> "Whisper | None":
 
 
 class Whisper(nn.Module):
-    """As much of `transformers.WhisperModel` as a speech tower uses."""
+    """The part of `transformers.WhisperModel` that a speech tower uses."""
 
     def __init__(self, config: SimpleNamespace) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Encoder(nn.Module):
 
 
 class _Layer(nn.Module):
-    """One block: attention, then two linear layers, each normed first and added to what it was given."""
+    """One block: attention, then two linear layers, each normed first and added to its input."""
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class _Attention(nn.Module):
         self.v_proj, self.q_proj, self.out_proj = (nn.Linear(width, width) for _ in range(3))
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        # Queries are scaled before the product, as in the original: the other order rounds otherwise.
+        # Queries are scaled before the product, as in the original: the other order rounds differently.
         parts = self.q_proj(hidden) * self.scaling, self.k_proj(hidden), self.v_proj(hidden)
         split = *hidden.shape[:-1], self.heads, -1
         query, key, value = (part.view(split).transpose(1, 2).contiguous() for part in parts)

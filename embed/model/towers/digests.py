@@ -1,7 +1,7 @@
-"""SHA-256 of files, kept in the cache folder: a checkpoint is gigabytes, and every command asks who it is.
+"""SHA-256 of files, stored in the cache folder: a checkpoint is gigabytes, and every command needs its digest.
 
-A kept digest counts while the file's size, inode and both of its times are those that it was read with; a file changed
-just now is hashed again next time, since a second change may leave the same times.
+A stored digest is valid while the file's size, inode and both times are the same; a file that has just changed is
+hashed again next time, since a second change may leave the same times.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from embed.identity import file_sha256
 from embed.storage.cache import cache_folder
 
 FOLDER = "digests"
-SMALLEST_KEPT = 1 << 20  # bytes; less is hashed sooner than a note of it is read
+SMALLEST_KEPT = 1 << 20  # bytes; a smaller file is hashed faster than its stored digest is read
 SETTLED_S = 2.0  # coarser than the clock of any file system
 
 
@@ -28,12 +28,12 @@ def file_digest(path: Path) -> str:
     try:
         return _digest_of(path.absolute(), *_state(path))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); copy the model's folder again, whole") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); copy the complete model folder again") from None
 
 
 @lru_cache(maxsize=1024)
 def _digest_of(path: Path, *state: int) -> str:
-    """Kept in this process too, while the file is the one that was read."""
+    """Digest, also kept in this process while the file's state is the same."""
     note = None if state[0] < SMALLEST_KEPT else _note_of(path)
     kept = None if note is None else _read(note)
     if kept is not None and kept.get("path") == str(path) and kept.get("state") == list(state):
@@ -52,7 +52,7 @@ def _state(path: Path) -> tuple[int, int, int, int]:
 def _note_of(path: Path) -> Path | None:
     try:
         return cache_folder() / FOLDER / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:32]}.json"
-    except StorageError:  # without a cache there is more to hash, and nothing wrong
+    except StorageError:  # without a cache more is hashed; that is no error
         return None
 
 
@@ -65,7 +65,7 @@ def _read(note: Path) -> dict[str, Any] | None:
 
 
 def _write(note: Path, values: dict[str, Any]) -> None:
-    """Whole or not at all; a full or read-only cache is no reason to fail."""
+    """Written completely or not at all; a full or read-only cache is no error."""
     with suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(

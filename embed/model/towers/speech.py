@@ -1,7 +1,7 @@
-"""The frozen speech tower: waves in, the concatenated outputs of its layers out, with no trace of padding.
+"""Frozen speech tower: waves in, the concatenated outputs of its layers out, independent of padding.
 
 Shapes: B batch, T frames, L layers, H the tower's width; frames [B, T, L*H] and lengths [B].
-What differs from one architecture to the next is in `embed.model.towers.speech_families`.
+Differences between architectures are in `embed.model.towers.speech_families`.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from embed.model.towers.speech_families import known_family, plain_tower
 
 
 class SpeechTower(nn.Module):
-    """Waves of any lengths to frames; frozen unless a training opens some of it."""
+    """Waves of any lengths to frames; frozen unless a training unfreezes some layers."""
 
     def __init__(self, spec: SpeechTowerSpec, model: Any, extractor: Any) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class SpeechTower(nn.Module):
 
     @classmethod
     def load(cls, spec: SpeechTowerSpec, plain: bool = False) -> "SpeechTower":
-        """By name, in float32.  Raises SpecError where the name cannot be had or is of no known family.
+        """By name, in float32.  Raises SpecError where the name cannot be loaded or its family is not supported.
 
         `plain`, for a CPU: by `embed.model.plain` where it has the architecture, with the same vectors.
         """
@@ -46,7 +46,7 @@ class SpeechTower(nn.Module):
         if found is None:
             from embed.model.towers.pretrained import config_of, speech_model  # transformers takes seconds to import
 
-            # Before the weights, which may be large.
+            # Checked before the weights, which may be large.
             known_family("speech tower", spec.name, config_of(spec.name, "speech tower"))
             found = speech_model(spec.name)
         return cls(spec, *found)
@@ -57,16 +57,16 @@ class SpeechTower(nn.Module):
 
     @property
     def depth(self) -> int:
-        """How many of its layers are in use; later layers are not used."""
+        """Number of layers in use; later layers are not used."""
         return max(self.layers)
 
     @property
     def longest_s(self) -> float:
-        """The longest wave it can take in one go, in seconds."""
+        """The longest wave that it takes, in seconds."""
         return self._run.longest_s
 
     def forward(self, waves: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
-        """float32 frames [B, T, L*H], zero behind each clip's end, and lengths [B].  InputError for an unfit wave."""
+        """float32 frames [B, T, L*H], zero after each clip's end, and lengths [B].  InputError for an unfit wave."""
         for wave in waves:
             self._check(wave)
         device = next(self.model.parameters()).device
@@ -82,7 +82,7 @@ class SpeechTower(nn.Module):
         seconds = len(wave) / SAMPLE_RATE
         if seconds > self.longest_s + 1e-6:
             raise InputError(
-                f"a wave of {seconds:.1f} s is over the {self.longest_s:.1f} s that {self.spec.name} takes"
+                f"a wave of {seconds:.1f} s is longer than the {self.longest_s:.1f} s that {self.spec.name} takes"
             )
         if seconds < SHORTEST_S or not np.isfinite(wave).all():
             raise InputError(f"a wave must be at least {SHORTEST_S} s long and finite")

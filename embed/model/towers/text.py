@@ -1,4 +1,4 @@
-"""The frozen text tower: any `transformers` encoder, causal or bidirectional; pooling at last, mean or first position.
+"""Frozen text tower: any `transformers` encoder, causal or bidirectional; pooling at last, mean or first position.
 
 Shapes: B batch, T positions, H the tower's width.  Padding is on the right and masked, so that a causal tower
 never sees it and a bidirectional one never attends to it.
@@ -19,7 +19,7 @@ from embed.model.towers.files import tower_place
 
 
 class TextTower(nn.Module):
-    """Token ids or ready embeddings in, pooled [B, H] out; frozen unless a training opens some of it."""
+    """Token ids or ready embeddings in, pooled [B, H] out; frozen unless a training unfreezes some of it."""
 
     def __init__(self, spec: TextTowerSpec, model: Any, tokenizer: Any) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class TextTower(nn.Module):
 
     @classmethod
     def load(cls, spec: TextTowerSpec, plain: bool = False) -> "TextTower":
-        """By name, in float32.  Raises SpecError where the name is neither packaged, a folder, nor in reach.
+        """By name, in float32.  Raises SpecError where the name is not packaged, a folder or on the hub.
 
         `plain`, for a CPU: by `embed.model.plain` where it has the architecture, with the same vectors.
         """
@@ -43,17 +43,17 @@ class TextTower(nn.Module):
         return cls(spec, *text_model(spec.name))
 
     def train(self, mode: bool = True) -> "TextTower":
-        """Stays in evaluation mode whatever it is inside of: a frozen tower has no dropout."""
+        """Stays in evaluation mode inside any module: a frozen tower has no dropout."""
         return super().train(False)
 
     def prefix(self, role: Role, task: str | None = None) -> str:
-        """What stands before a text of this role."""
+        """Text before a text of this role."""
         if role == "document":
             return self.spec.document
         return self.spec.query.replace("{task}", task if task is not None else self.spec.task)
 
     def frame(self, role: Role, task: str | None = None) -> tuple[list[int], list[int]]:
-        """Token ids that stand before and behind the content: instruction in front, end token behind."""
+        """Token ids before and after the content: the instruction, and the end token."""
         start, end = self._specials
         return [*start, *self._plain(self.prefix(role, task))], end
 
@@ -79,7 +79,7 @@ class TextTower(nn.Module):
         return self._all_plain([text])[0]
 
     def _all_plain(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids without special tokens, in one call: fast tokenizers take many texts quicker than one by one."""
+        """Ids without special tokens, in one call: fast tokenizers are faster on many texts than one by one."""
         kept = {"return_attention_mask": False, "return_token_type_ids": False}
         ids: list[list[int]] = (
             self.tokenizer(list(texts), add_special_tokens=False, **kept)["input_ids"] if texts else []
@@ -99,7 +99,7 @@ def pool(states: Tensor, mask: Tensor, how: str) -> Tensor:
 
 
 def _special_frame(tokenizer: Any, spec: TextTowerSpec) -> tuple[list[int], list[int]]:
-    """The special tokens that the tokenizer puts before and behind any text; last pooling always gets an end token."""
+    """The tokenizer's special tokens before and after any text; last pooling always gets an end token."""
     plain = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole = tokenizer("a", add_special_tokens=True)["input_ids"]
     at = next(i for i in range(len(whole)) if whole[i : i + len(plain)] == plain)

@@ -17,7 +17,7 @@ from embed.model.handle import resolve_model
 from embed.model.joint import SECONDS_BUDGET
 from embed.model.spec import SpeechTowerSpec
 from embed.model.towers.budget import by_budget
-from embed.model.towers.precision import quicken, settled
+from embed.model.towers.precision import effective_precision, prepare_inference
 from embed.model.towers.speech import SpeechTower
 from embed.model.weights import load_model
 from evaluate.bench.embed.samples import waves
@@ -44,7 +44,7 @@ def speech_rows(n: int) -> list[Row]:
 
 def whisper_rows(some: Sequence[FloatArray], audio_s: float, what: str) -> list[Row]:
     """Rows against the library's clips of 30 s."""
-    best = settled("auto", "cpu")
+    best = effective_precision("auto", "cpu")
     quick, theirs = whisper(best), whisper(None)
     ways: dict[str, Encode] = {
         "ours": lambda: true_lengths(quick, some),
@@ -59,7 +59,7 @@ def whisper_rows(some: Sequence[FloatArray], audio_s: float, what: str) -> list[
 
 def hubert_rows(some: Sequence[FloatArray], audio_s: float, what: str) -> list[Row]:
     """Rows against padding to the longest of each batch in order of arrival, in float32 and in our precision."""
-    best = settled("auto", "cpu")
+    best = effective_precision("auto", "cpu")
     quick = hubert(best)
     peers = {precision: hubert(None, getattr(torch, precision)) for precision in dict.fromkeys(("float32", best))}
     ways: dict[str, Encode] = {"ours": lambda: true_lengths(quick, some)}
@@ -81,7 +81,7 @@ def hubert_rows(some: Sequence[FloatArray], audio_s: float, what: str) -> list[R
 
 def vector_rows(some: Sequence[FloatArray], audio_s: float, what: str) -> list[Row]:
     """The demo model in both precisions: its speed and its drift."""
-    best = settled("auto", "cpu")
+    best = effective_precision("auto", "cpu")
     quick, exact = load_model(resolve_model("demo"), precision=best), load_model(resolve_model("demo"))
     near = cosines(quick.encode(some, "document"), exact.encode(some, "document"))
     spent = interleaved(
@@ -98,7 +98,7 @@ def whisper(precision: Hardware | None) -> SpeechTower:
     """The packaged Whisper's encoder; None leaves it as transformers loads it."""
     tower = SpeechTower.load(SpeechTowerSpec.parse({"name": WHISPER}))
     if precision is not None:
-        quicken(tower.model, precision)
+        prepare_inference(tower.model, precision)
     return tower
 
 
@@ -112,7 +112,7 @@ def hubert(precision: Hardware | None, dtype: torch.dtype = torch.float32) -> Sp
         Wav2Vec2FeatureExtractor(),
     )
     if precision is not None:
-        quicken(tower.model, precision)
+        prepare_inference(tower.model, precision)
     return tower.to(dtype) if precision is None else tower
 
 

@@ -17,7 +17,7 @@ from embed.errors import DegluError
 from embed.model.joint import JointEncoder
 from embed.model.packaged.resolve import resolve
 from embed.model.spec import EncoderSpec
-from embed.model.towers.precision import settled
+from embed.model.towers.precision import effective_precision
 from embed.model.weights import assemble
 from evaluate.bench.embed.samples import texts
 from evaluate.bench.shape import Row
@@ -40,7 +40,7 @@ Hardware = Literal["float32", "bfloat16"]
 def text_rows(n: int) -> list[Row]:
     """Speeds, then the drift.  Raises DegluError where a float32 peer's vectors differ from ours."""
     some, real = texts(n)
-    best = settled("auto", "cpu")
+    best = effective_precision("auto", "cpu")
     exact, quick = tower("float32"), tower(best)
     ours: dict[str, Encode] = {
         f"ours, {best}": lambda: quick.encode(some, "document"),

@@ -21,7 +21,7 @@ from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined
 from torch.nn.parallel import DistributedDataParallel
 
 from embed.errors import DegluError
-from embed.model.towers.precision import settled
+from embed.model.towers.precision import effective_precision
 from evaluate.bench.shape import Row
 from evaluate.bench.train.lesson import late_fusion, late_fusion_spec
 from evaluate.bench.turns import HOST, PATIENCE, Alive, Spent, Start, measured, playing, processes
@@ -121,7 +121,7 @@ def plain_worker(rank: int, task: Mapping[str, Any], port: int) -> None:
     with playing(port, name, task["per_turn"], rank == 0) as player:
         dist.init_process_group("gloo", store=meeting, rank=rank, world_size=WORKERS)
         strategy = late_fusion(spec, task["steps"])
-        if name == EQUAL and settled("auto", "cpu") == "bfloat16":
+        if name == EQUAL and effective_precision("auto", "cpu") == "bfloat16":
             convert_frozen(strategy.module)
         player.play(plain_steps(strategy, spec, task["steps"]))
         dist.destroy_process_group()
@@ -134,7 +134,7 @@ def plain_steps(strategy: Strategy, spec: TrainSpec, total: int) -> Iterator[flo
     parameters = list(strategy.parameters().values())
     optimiser = torch.optim.AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_cosine(settings.warmup_steps, total))
-    halved, step = settled("auto", "cpu") == "bfloat16", count()
+    halved, step = effective_precision("auto", "cpu") == "bfloat16", count()
     for epoch in count():
         for position, batch in enumerate(strategy.batches(epoch)):
             members, at = batch[rank::world], At(next(step), epoch, position)

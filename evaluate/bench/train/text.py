@@ -19,7 +19,7 @@ import torch
 from transformers import TrainerCallback
 
 from embed.model.packaged.resolve import resolve
-from embed.model.towers.precision import settled
+from embed.model.towers.precision import effective_precision
 from embed.model.weights import assemble
 from evaluate.bench.embed.samples import SEED, texts
 from evaluate.bench.embed.text import E5, PREFIX
@@ -55,7 +55,7 @@ def text_rows(turns: int, per_turn: int, batch: int) -> list[Row]:
     task = {"per_turn": per_turn, "batch": batch, "pairs": ((turns + 1) * per_turn + SPARE) * batch}
     what = f"text tower taught whole, batches of {batch} pairs"
     missing = [name for name in NEEDED if not find_spec(name)]
-    best = settled("auto", "cpu")
+    best = effective_precision("auto", "cpu")
     peers = {} if missing else {f"{PEER}, {one}": one for one in dict.fromkeys(("float32", best))}
     ways: dict[str, Start] = {OURS: partial(ours, task)}
     ways |= {name: partial(peer, {**task, "name": name, "precision": one}) for name, one in peers.items()}

@@ -14,9 +14,9 @@ from embed.errors import InputError
 @pytest.mark.parametrize(
     ("seconds", "loudness", "line"),
     [
-        (31.0, 0.3, r"a spoken question may last 29\.7 s, this is longer; cut the question out"),
-        (0.01, 0.3, r"0\.010 s are too short for a question; record at least one word"),
-        (2.0, 0.0, "silence alone; record the question again"),
+        (31.0, 0.3, r"a spoken question may last 29\.7 s, this is longer; cut it to the question"),
+        (0.01, 0.3, r"0\.010 s is too short for a question; record at least one word"),
+        (2.0, 0.0, "the recording is silent; record the question again"),
         (2.0, 0.0005, "silence alone"),
     ],
 )

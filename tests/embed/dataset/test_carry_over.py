@@ -46,7 +46,7 @@ def test_a_new_job_starts_from_nothing_but_what_it_carries(storage_url: str) -> 
     assert done(new) == set(map(unit_of, "abcd"))
     assert carriable(new, units).to_pylist() == []
     assert len(texts(open_dataset(storage_url, version=1))) == 6
-    with pytest.raises(SpecError, match="job 2 has taken over with another spec"):
+    with pytest.raises(SpecError, match="the later job 2 uses this output with another spec"):
         publish(old, manifest(*"abc"))
 
 

@@ -95,12 +95,12 @@ def test_a_new_job_does_not_carry_it(job: Job) -> None:
 def test_what_was_never_listed_is_refused_with_what_is_like_it(job: Job) -> None:
     with pytest.raises(InputError, match="no asset 'other/a' was ever listed here; similar: demo/a"):
         forget(job.url, ["demo/b", "other/a"])
-    with pytest.raises(InputError, match="no asset 'zzz' was ever listed here; give it as in the rows' `uri`"):
+    with pytest.raises(InputError, match="no asset 'zzz' was ever listed here; give it as in the column `uri`"):
         forget(job.url, ["zzz"])
     newest = newest_entry(job.url)
     assert newest is not None
     assert newest.number == 1
-    with pytest.raises(InputError, match="no output of `deglu embed` stands here"):
+    with pytest.raises(InputError, match="there is no output of `deglu embed` here"):
         forget(job.url + "-not", ["demo/a"])
 
 

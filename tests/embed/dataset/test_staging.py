@@ -77,13 +77,13 @@ def test_only_unit_vectors_are_committed(tmp_path: str, vector: list[float]) -> 
     job, table = begin(str(tmp_path)), unit_rows("a", ["one"])
     column = pa.array([np.array(vector, np.float16)], pa.list_(pa.float16(), 4))
     table = table.set_column(table.num_columns - 1, "vector", column)
-    with pytest.raises(ValueError, match="a vector has not unit length"):
+    with pytest.raises(ValueError, match="a vector is not of unit length"):
         commit_unit(job, table, ledger_row("a", 1), NONE)
 
 
 def test_contradictions_are_refused(tmp_path: str) -> None:
     job = begin(str(tmp_path))
-    with pytest.raises(ValueError, match="the ledger says 2 rows, there are 1"):
+    with pytest.raises(ValueError, match="the ledger has 2 rows, but there are 1"):
         commit_unit(job, unit_rows("a", ["one"]), ledger_row("a", 2), NONE)
     with pytest.raises(ValueError, match="a row of another unit"):
         commit_unit(job, unit_rows("a", ["one"]), ledger_row("b", 1), NONE)

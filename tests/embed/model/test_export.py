@@ -78,7 +78,7 @@ def test_a_hybrid_is_exported_as_its_model(tiny: Tiny, tmp_path: Path) -> None:
 
 def test_what_cannot_be_is_named(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = model_of(tiny, tmp_path / "model", "bert", "mean", True)
-    with pytest.raises(SpecError, match="exists; name a folder"):
+    with pytest.raises(SpecError, match="exists already; name a new folder"):
         export(resolve_model(name), tmp_path)
     with pytest.raises(SpecError, match="neither a released one"):
         export(resolve_model("nobody"), tmp_path / "exported")

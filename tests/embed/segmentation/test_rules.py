@@ -17,7 +17,7 @@ def test_back_from_what_is_kept_with_a_dataset() -> None:
     cutting = Cutting(SegmentSpec(mode="vad", unit_s=60), PassageSpec(max_tokens=99), "words")
     assert Cutting.of(cutting.defining()) == cutting
     for damaged in ({}, {**CUTTING.defining(), "passage": {"max_chars": 1000}}, {**CUTTING.defining(), "segment": 1}):
-        with pytest.raises(SpecError, match="cut in a way unknown here"):
+        with pytest.raises(SpecError, match="does not know how the dataset was cut"):
             Cutting.of(damaged)
 
 

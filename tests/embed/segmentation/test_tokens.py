@@ -25,7 +25,7 @@ def test_the_towers_own_tokens_with_their_places(tiny: Tiny, tmp_path: Path) -> 
 
 
 def test_another_tokenizer_under_the_same_name_is_refused(tiny: Tiny) -> None:
-    with pytest.raises(SpecError, match="not the one this job was begun with"):
+    with pytest.raises(SpecError, match="not the one that this job began with"):
         TowerWords(tiny("bert"), "0" * 32).offsets("a")
 
 

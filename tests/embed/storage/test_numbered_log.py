@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from embed.errors import AlreadyPublished, InputError
-from embed.storage.numbered_log import append, create_entry, entry_url, newest_number, numbers, settled
+from embed.storage.numbered_log import append, consistent, create_entry, entry_url, newest_number, numbers
 from embed.storage.store import read_bytes, write_bytes
 
 
@@ -107,6 +107,6 @@ def test_what_is_removed_while_it_is_read_is_looked_for_again() -> None:
     def never() -> int:
         raise InputError("gone")
 
-    assert settled(look) == 3
+    assert consistent(look) == 3
     with pytest.raises(InputError, match="gone"):
-        settled(never)
+        consistent(never)

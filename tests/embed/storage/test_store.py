@@ -171,7 +171,7 @@ def test_another_kind_of_storage_is_a_line_in_the_table(tmp_path: Path, monkeypa
     assert store.local_path(url) is None
     with pytest.raises(InputError, match="memory://bucket/b: no such"):
         store.read_bytes("memory://bucket/b")
-    with pytest.raises(SpecError, match=r"names no bucket; write memory://bucket/path"):
+    with pytest.raises(SpecError, match=r"the bucket is missing; write memory://bucket/path"):
         store.read_bytes("memory://")
     with pytest.raises(SpecError, match=r"nor s3://bucket/path nor memory://bucket/path; give"):
         store.read_bytes("gs://bucket/a")

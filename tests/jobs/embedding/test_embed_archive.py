@@ -120,7 +120,7 @@ def test_tomorrow_adds_only_what_is_new_and_buries_what_is_gone(
 
 def test_another_way_of_cutting_is_refused(embedded: Embedded, tiny_model: str) -> None:
     spec = spec_of(embedded.folder, embedded.output, tiny_model, segment={"mode": "windows"})
-    with pytest.raises(SpecError, match=r'spec\.segment\.mode is "hybrid" there and "windows" here'):
+    with pytest.raises(SpecError, match=r'spec\.segment\.mode is "hybrid" in the output and "windows" in this spec'):
         embed_archive(spec)
 
 

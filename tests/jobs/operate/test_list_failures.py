@@ -126,7 +126,7 @@ def test_no_failures_is_said(storage_url: str) -> None:
 
 
 def test_a_place_with_nothing_is_named(storage_url: str) -> None:
-    with pytest.raises(InputError, match="no output of `deglu embed` stands here; check the address"):
+    with pytest.raises(InputError, match="there is no output of `deglu embed` here; check the address"):
         failures(storage_url)
     with pytest.raises(SpecError, match="neither a local path nor s3"):
         failures("http://somewhere/vectors")
