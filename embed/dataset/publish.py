@@ -17,7 +17,7 @@ from embed.accounting import account
 from embed.dataset.carry_over import carried_ledger
 from embed.dataset.data_files import FILE_BYTES, groups, only, rewrite_as_one, without, write_data_files
 from embed.dataset.job import Job
-from embed.dataset.log import append, head, newest_version, place_after, retire_drafts, shown
+from embed.dataset.log import append, head, newest_version, place_after, retire_drafts, visible_version
 from embed.dataset.staging import StagedUnit, marks_of, read_units, staged
 from embed.dataset.tombstones import merged_tombstones
 from embed.dataset.version import (
@@ -144,7 +144,7 @@ class _Draft:
         segment = pa.Table.from_pylist(self.ledger, schema=LEDGER_ROWS)
         if assets is None and not segment.num_rows:
             return None
-        source = shown(url, self.base) if carry is not None else None
+        source = visible_version(url, self.base) if carry is not None else None
         carried = carried_ledger(job, source, carry, known=pa.concat_tables([former, segment]), tombstones=old)
         segment = pa.concat_tables([carried, segment])
         ledger = newest_of_each(pa.concat_tables([former, segment]))
