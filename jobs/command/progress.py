@@ -106,7 +106,7 @@ class Bar:
     def advance(self, units: float, sound_s: float = 0.0, failures: int = 0, text_bytes: int = 0) -> None:
         if self._meter is not None:
             self._meter.add(units, sound_s, failures, text_bytes)
-            self._rich.update(self._task, completed=self._meter.fraction, words=self._meter.text())
+            self._rich.update(self._task, completed=self._meter.fraction, text=self._meter.text())
 
     def note(self, text: str) -> None:
         self._rich.console.print(text, markup=False, highlight=False)

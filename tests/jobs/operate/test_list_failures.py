@@ -84,7 +84,7 @@ def test_one_kind_of_message_is_one_reason(many: str) -> None:
     assert lines[5].split(maxsplit=2) == ["1", "probe", "UnsupportedFormat: no reader knows it"]
     listed = [line for line in lines if "could not be decoded" in line][1:]
     assert len(listed) == 20
-    assert lines[-1] == "4 more; --json has all of them, --where chooses: --where \"error_class = 'UnsupportedFormat'\""
+    assert lines[-1] == "4 more; --json has all of them, --where selects: --where \"error_class = 'UnsupportedFormat'\""
 
 
 def test_some_are_chosen(many: str, capsys: pytest.CaptureFixture[str]) -> None:
