@@ -3,19 +3,23 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 import evaluate.bench
 from embed.errors import DegluError
 from evaluate.bench.command import Bench, as_lines, failed, hand_over, parsed
 
+ROOT = "evaluate.bench"
+
 
 def benches() -> dict[str, Bench]:
-    """The modules of this folder that have a `bench`, and the folders whose `__main__` has one, by name."""
-    found = [module for module in iter_modules(evaluate.bench.__path__) if module.name != "__main__"]
-    homes = {one.name: f"evaluate.bench.{one.name}{'.__main__' if one.ispkg else ''}" for one in found}
-    modules = {name: import_module(home) for name, home in homes.items()}
-    return {name: module.bench for name, module in modules.items() if hasattr(module, "bench")}
+    """The modules that have a `bench`: `memory`, `index` (a folder, by its `__main__`), `index_gpu` (in that folder)."""
+    modules = {_name(one.name): import_module(one.name) for one in walk_packages(evaluate.bench.__path__, f"{ROOT}.")}
+    return {name: module.bench for name, module in sorted(modules.items()) if hasattr(module, "bench")}
+
+
+def _name(module: str) -> str:
+    return module.removeprefix(f"{ROOT}.").removesuffix(".__main__").replace(".", "_")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
