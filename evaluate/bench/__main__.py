@@ -13,7 +13,7 @@ ROOT = "evaluate.bench"
 
 
 def benches() -> dict[str, Bench]:
-    """The modules that have a `bench`: `memory`, `index` (a folder, by its `__main__`), `index_gpu` (in that folder)."""
+    """The modules that have a `bench`: `memory`, `index` (a folder with its `__main__`), `index_gpu` (in it)."""
     modules = {_name(one.name): import_module(one.name) for one in walk_packages(evaluate.bench.__path__, f"{ROOT}.")}
     return {name: module.bench for name, module in sorted(modules.items()) if hasattr(module, "bench")}
 
