@@ -46,7 +46,7 @@ class PairParts:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _SourcePairs:
     """Pairs of a source by prompt, the prompts with the texts that decide the split, and those whose part is known."""
 
     pairs: Mapping[str, list[TextPair]]
@@ -85,7 +85,7 @@ def _texts(pair: TextPair) -> set[tuple[str, str]]:
     return {(lang, text_key(text)) for lang, text in zip(pair.langs, (pair.query, pair.document), strict=True)}
 
 
-def _aligned(source: TextSourceSpec, cache: Path) -> _Found:
+def _aligned(source: TextSourceSpec, cache: Path) -> _SourcePairs:
     """Pairs of the same text in every two of the languages, both ways."""
     if len(set(source.langs)) < 2:
         raise SpecError(f"field 'texts': {source.name} requires two or more languages, e.g. langs: [fr, en]")
@@ -109,7 +109,7 @@ def _aligned(source: TextSourceSpec, cache: Path) -> _Found:
         if pairs[key]:
             split_texts = {lang: text for lang, text in by_lang.items() if lang in text_langs}
             prompts.append(Clip(prefix, key, "", "", "", split_texts))
-    return _Found(pairs, prompts, known)
+    return _SourcePairs(pairs, prompts, known)
 
 
 def _pair_of(key: str, texts: Mapping[str, str], langs: tuple[str, str]) -> TextPair:
@@ -122,7 +122,7 @@ def _refuse_unknown(source: TextSourceSpec, has: Sequence[str]) -> None:
         raise SpecError(f"field 'texts': {source.name} has no texts in {missing[0]!r}; it has {', '.join(has)}")
 
 
-def _of_manifest(source: TextSourceSpec) -> _Found:
+def _of_manifest(source: TextSourceSpec) -> _SourcePairs:
     url = store.absolute(source.url)
     pairs: dict[str, list[TextPair]] = {}
     prompts: list[Clip] = []
@@ -140,7 +140,7 @@ def _of_manifest(source: TextSourceSpec) -> _Found:
                 known[part].append(prompt)
     if not pairs:
         raise InputError(f"{url}: lists no pairs of texts; write one pair per line: {EXAMPLE}")
-    return _Found(pairs, _joined(prompts), known)
+    return _SourcePairs(pairs, _joined(prompts), known)
 
 
 def _joined(prompts: Iterable[Clip]) -> list[Clip]:

@@ -28,7 +28,7 @@ class Pico:
             raise DataUnavailable(f"the package py-nanotts cannot be imported ({error}); {CURE}") from None
 
     def speak(self, utterance: Utterance) -> FloatArray:
-        # The engine's noise depends on the utterances before: each one is synthesised in a fresh child process.
+        # The engine's noise depends on earlier utterances: each gets a fork, whose engine has synthesised none yet.
         pcm = _in_child(lambda: self._synthesise(utterance))
         return np.asarray(np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2") / FULL_SCALE, np.float32)
 
