@@ -512,8 +512,8 @@ def test_both_ways_give_the_same_queries() -> None:
     [
         ({"k": 0}, "k = 0: must be at least 1"),
         ({"recall": 0.0}, "recall = 0: must be above 0 and at most 1"),
-        ({"recall": 1.01}, "recall = 1.01: a share"),
-        ({"recall": float("nan")}, "recall = nan: a share"),
+        ({"recall": 1.01}, "recall = 1.01: must be above 0"),
+        ({"recall": float("nan")}, "recall = nan: must be above 0"),
         ({"budget_ms": 0.0}, "budget_ms = 0: must be above 0"),
         ({"budget_ms": float("nan")}, "budget_ms = nan: must be above 0"),
         ({"recall": 0.9, "budget_ms": 1.0}, "recall and budget_ms were both given; give only one"),
