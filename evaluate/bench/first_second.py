@@ -25,7 +25,7 @@ from embed.errors import DegluError
 from embed.model.handle import resolve_model
 from embed.model.weights import load_model
 from evaluate.bench.command import run_one
-from evaluate.bench.index.vectors_table import table_of
+from evaluate.bench.index.made_up import table_of
 from evaluate.bench.shape import Row, document
 from evaluate.bench.timing import interleaved
 from index.building.build import build

@@ -7,9 +7,12 @@ may be farther apart in rank than real ones: only `evaluate.bench.index.__main__
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from embed import tables
 from embed.encoder import FloatArray, truncate
-from evaluate.bench.index.vectors_table import SPACE, table_of
+from embed.identity import digest
+from embed.tables import ID, TEXT
 from index.ask.searcher import Index, open_index
 from index.building.build import build
 from index.contracts import IntArray, SearchRequest
@@ -21,6 +24,7 @@ from index.table_vectors import TableVectors
 WIDTH, PREFIX = 384, 128
 K = 10
 SEED = 7
+SPACE = "made-up"
 
 
 def nearest(ours: Index, queries: FloatArray, k: int) -> IntArray:
@@ -57,3 +61,23 @@ def made_up(n: int, rng: np.random.Generator) -> FloatArray:
 def shared(found: IntArray, true: IntArray) -> float:
     """Mean share of each row of `true` [q, k] that is in the same row of `found`."""
     return float(np.mean([np.isin(row, other).mean() for row, other in zip(true, found, strict=True)]))
+
+
+def table_of(vectors: FloatArray) -> pa.Table:
+    """`embed.tables.rows(D)` of unit rows [n, D], in their order.  Every row is a document of its own."""
+    count, width = vectors.shape
+    schema = tables.rows(width)
+    ids = pa.array([digest("row", i) for i in range(count)], ID)
+    given = {
+        "segment_id": ids,
+        "asset_id": ids,
+        "unit_id": ids,
+        "uri": pa.array([f"made-up/{i}" for i in range(count)]),
+        "content_version": pa.array(["1"] * count),
+        "modality": pa.array([TEXT] * count),
+        "space": pa.array([SPACE] * count),
+        "encoder": pa.array(["made-up"] * count),
+        "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.astype(np.float16).reshape(-1)), width),
+    }
+    columns = [given.get(field.name, pa.nulls(count, field.type)).cast(field.type) for field in schema]
+    return pa.table(columns, schema=schema)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from embed.encoder import FloatArray
 from embed.tables import PROVENANCE
 from evaluate.bench.index.contender import Setting
-from evaluate.bench.index.vectors_table import table_of
+from evaluate.bench.index.made_up import table_of
 from index.ask.opened import OpenParts
 from index.ask.plan import Effort, decide
 from index.ask.searcher import Index
