@@ -11,6 +11,7 @@ from evaluate.bench.first_second import HOUSE, bench, commands_on, measured
 
 def checkout(folder: Path, work: int) -> Path:
     (folder / "jobs").mkdir(parents=True)
+    (folder / "jobs" / "__init__.py").touch()
     (folder / "jobs" / "__main__.py").write_text(f"import sys; sum(range({work})); sys.exit('--fail' in sys.argv)")
     return folder
 
