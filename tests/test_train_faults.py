@@ -76,7 +76,7 @@ def place(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plac
             "target_langs": ["en"],
             "manuals": False,
             "masks": {"time": 0.3},
-            "optimiser": {"epochs": 6, "batch": 5, "average": 0.9},
+            "optimiser": {"epochs": 4, "batch": 5, "average": 0.9},
             "checkpoints": {"every_steps": EVERY},
             "output": str(folder / "model"),
             "work": str(folder / "work"),

@@ -39,6 +39,7 @@ EXACT = [("wav", 16_000, 1), ("flac", 16_000, 2), ("wav", 8_000, 1), ("wav", 44_
 LOSSY = [("ogg", 16_000, 1), ("ogg", 44_100, 2), ("mp3", 16_000, 1), ("mp3", 44_100, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("container", "rate", "channels"), EXACT + LOSSY)
 def test_any_slice_equals_the_slice_of_the_whole(container: str, rate: int, channels: int, tmp_path: Path) -> None:
     path = tmp_path / f"a.{container}"

@@ -14,6 +14,8 @@ from embed.audio.stream import Watched
 from embed.encoder import FloatArray
 from tests.embed.mutations import by_ffmpeg, by_soundfile
 
+pytestmark = pytest.mark.slow  # what they read takes ten seconds to encode
+
 RATE = 16_000
 CONSTANT, VARIABLE, BROADCAST = "constant.mp3", "variable.mp3", "broadcast.mp2"
 
@@ -43,7 +45,6 @@ def opened(path: Path) -> Iterator[Mp3Stream]:
         yield Mp3Stream(Watched(file), str(path))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [CONSTANT, VARIABLE, BROADCAST])
 def test_samples_are_those_of_ffmpegs_own_reader_from_every_place(name: str, folder: Path) -> None:
     with (folder / name).open("rb") as file, ffmpeg_stream.by_ffmpeg(Watched(file), name) as theirs:
@@ -67,7 +68,6 @@ def test_a_constant_bitrate_is_told_by_its_bytes_and_a_variable_one_is_counted_o
         assert again._clock is next(iter(mp3._counts.values()))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [CONSTANT, VARIABLE, BROADCAST])
 def test_destroyed_in_the_middle_it_is_right_again_behind(name: str, folder: Path, tmp_path: Path) -> None:
     data = bytearray((folder / name).read_bytes())
@@ -82,7 +82,6 @@ def test_destroyed_in_the_middle_it_is_right_again_behind(name: str, folder: Pat
     np.testing.assert_array_equal(part, found.samples[130 * RATE : 140 * RATE])
 
 
-@pytest.mark.slow
 def test_a_bitrate_that_changes_late_is_found_out(folder: Path, tmp_path: Path) -> None:
     slow, fast = (by_ffmpeg(noise(), "mp3", "libmp3lame", RATE, rate) for rate in (32_000, 64_000))
     (tmp_path / "a.mp3").write_bytes(fast + slow[:20_000])

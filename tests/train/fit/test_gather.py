@@ -90,6 +90,7 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> list[list[dict[str,
     return run_workers(all_found, 2, Path(tmp_path_factory.mktemp("two")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "dealt", "micro"), WAYS)
 def test_two_workers_learn_what_one_learns(
     two_workers: list[list[dict[str, Any]]], kind: str, dealt: str, micro: int
