@@ -135,7 +135,7 @@ def test_an_address_of_another_kind(refused_input: Ask) -> None:
 def test_speech_for_a_model_of_text_alone(tmp_path: Path, refused_input: Ask) -> None:
     (tmp_path / "archive").mkdir()
     (tmp_path / "archive" / "news.mp3").write_bytes(bytes(100))
-    assert "encodes text alone, and the inputs hold speech; choose another model" in refused_input(
+    assert "encodes text only, but the inputs contain speech; choose another model" in refused_input(
         2, str(tmp_path / "archive")
     )
 

@@ -43,7 +43,7 @@ def test_a_model_of_text_alone_refuses_speech(folder: Path, tmp_path: Path, tiny
     prepared = prepare(spec_of(folder, tmp_path / "out", tiny_model))
     model = prepared.model
     text_alone = replace(prepared, model=replace(model, spec=model.spec.model_copy(update={"speech": None})))
-    with pytest.raises(SpecError, match="encodes text alone, and the inputs hold speech; choose another model"):
+    with pytest.raises(SpecError, match="encodes text only, but the inputs contain speech; choose another model"):
         text_alone.list_inputs(Silent())
 
 
