@@ -221,7 +221,7 @@ def test_a_model_of_text_alone_answers_typed_questions_only(
 ) -> None:
     text_only = model_in(tmp_path / "text", encoder_values(tiny, "bert", None))
     assert _asked(index, text=TEXTS[3], model=text_only, modality="text").answers[0][0].text == TEXTS[3]
-    with pytest.raises(SpecError, match="encodes text alone; type the question"):
+    with pytest.raises(SpecError, match="encodes only text; type the question"):
         _asked(index, audio=recording, model=text_only)
 
 
