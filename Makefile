@@ -34,7 +34,7 @@ quick: .venv/.installed ## the tests to run before each commit: no Ray, no serve
 campaign: .venv/.installed ## the long variants, and S3 wherever the local disk is tested
 	$(PY) -m pytest -m campaign
 
-bench: .venv/.installed ## speed beside peers
+bench: .venv/.installed ## speed against peers
 	$(PY) -m evaluate.bench
 
 check: .venv/.installed ## what must stay green

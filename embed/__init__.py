@@ -1,5 +1,8 @@
-"""Sound and words become vectors: reading, cutting, the model, the table contracts, and the only storage code.
+"""Embedding: recordings and texts become vectors.
 
-Contracts: `errors`, `spec`, `identity`, `tables`, `encoder`.  Compute: `audio`, `segment`, `passages`, `model`.
-Storage: `store`, `manifest`, `dataset`.  Engine: `stages`.  Importing this package loads neither torch nor Ray.
+In: recordings and texts by url, EmbedSpec.  Out: a dataset of vectors on storage, in versions.
+The data passes through `archive`, `audio` and `text`, `segmentation`, `model`, `dataset`; `verify` checks a version,
+`storage` is the only code that reads and writes bytes.  The contracts are the modules of this folder.
+Begin at `spec`, `tables` (the schemas), `encoder` (the protocol of models) and `stages` (the steps of one unit).
+Importing this package loads neither torch nor Ray.
 """

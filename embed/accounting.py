@@ -1,4 +1,4 @@
-"""What became of every unit and every second, summed over ledger rows and checked against what was listed."""
+"""Accounting: totals over ledger rows, of units and of seconds, checked against what was listed."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,9 +40,9 @@ def account(ledger: pa.Table) -> Accounting:
 
 
 def imbalances(ledger: pa.Table, listed: int) -> list[str]:
-    """One line for each thing that does not add up; [] when nothing is unaccounted for.
+    """One line for each sum that does not match; [] when everything is accounted for.
 
-    `listed` is how many units the manifest gave.  Seconds are checked unit by unit, so that errors cannot cancel.
+    `listed` is the manifest's number of units.  Seconds are checked unit by unit, so that errors cannot cancel.
     """
     totals = account(ledger)
     problems = []
@@ -52,21 +52,21 @@ def imbalances(ledger: pa.Table, listed: int) -> list[str]:
             f"{listed} units listed, but {totals.embedded} embedded + {totals.failed} failed"
             f" + {totals.skipped} skipped = {done}"
         )
-    return problems + [_in_words(row) for row in ledger.filter(_adrift(ledger)).to_pylist()]
+    return problems + [_line(row) for row in ledger.filter(_unbalanced(ledger)).to_pylist()]
 
 
-def _adrift(ledger: pa.Table) -> pa.ChunkedArray:
+def _unbalanced(ledger: pa.Table) -> pa.ChunkedArray:
     accounted = pc.add(pc.add(ledger["embedded_s"], ledger["not_speech_s"]), ledger["lost_s"])
-    # A hair more than the tolerance, since a millisecond is no binary fraction.
+    # Slightly more than the tolerance, since a millisecond is no binary fraction.
     return pc.greater(pc.abs(pc.subtract(ledger["decoded_s"], accounted)), TOLERANCE_S * 1.001)
 
 
-def _in_words(row: dict[str, object]) -> str:
+def _line(row: dict[str, object]) -> str:
     unit = row["unit_id"].hex() if isinstance(row["unit_id"], bytes) else row["unit_id"]
     parts = f"{row['embedded_s']} embedded + {row['not_speech_s']} not speech + {row['lost_s']} lost"
     return f"unit {unit}: {row['decoded_s']} s decoded, but {parts}"
 
 
 def _seconds(column: pa.ChunkedArray) -> float:
-    """Rounded to the millisecond: the order of the sum must not show."""
+    """Rounded to the millisecond, so that the order of the sum has no effect."""
     return float(round(pc.sum(column, min_count=0).as_py(), 3))

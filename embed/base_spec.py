@@ -1,4 +1,4 @@
-"""The base of every spec: a frozen pydantic model, read from YAML once, that knows which fields define the result."""
+"""Base class of every spec: a frozen pydantic model, read from YAML once, that knows which fields define the result."""
 
 import hashlib
 import json
@@ -14,12 +14,12 @@ from embed.errors import SpecError
 
 
 def speed_only(default: Any, description: str, **constraints: Any) -> Any:
-    """A field that changes how fast the result comes, never the result: it stays out of `Spec.identity`."""
+    """A field that changes the speed, never the result: it is no part of `Spec.identity`."""
     return Field(default, description=description, json_schema_extra={"identity": False}, **constraints)
 
 
 class Spec(BaseModel):
-    """A door's settings: frozen, closed to unknown fields, hashed by what defines the result."""
+    """Settings of one command: frozen, without unknown fields, hashed over the fields that define the result."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,12 +28,12 @@ class Spec(BaseModel):
         return {name: _plain(getattr(self, name)) for name, field in type(self).model_fields.items() if _defines(field)}
 
     def identity(self) -> str:
-        """32 hexadecimal digits of the result-defining fields; equal specs give equal identities for ever."""
+        """32 hexadecimal digits of the result-defining fields; equal specs always give equal identities."""
         return hashlib.blake2b(canonical_json(self.defining()), digest_size=16).hexdigest()
 
     @classmethod
     def load(cls, path: str | Path, overrides: Iterable[str] = ()) -> Self:
-        """Read a YAML file, apply `a.b=c` overrides, validate.  Raises SpecError naming field, value and cure."""
+        """Read a YAML file, apply `a.b=c` overrides, validate.  Raises SpecError with field, value and cure."""
         return cls.parse(read_yaml(path), overrides, origin=str(path))
 
     @classmethod
@@ -52,7 +52,7 @@ def canonical_json(value: Any) -> bytes:
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML file.  Raises SpecError where the file is missing, unreadable or no mapping."""
+    """The mapping in a YAML file.  Raises SpecError where the file is missing, not readable or not a mapping."""
     try:
         value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -60,7 +60,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SpecError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(value, dict):
-        raise SpecError(f"{path}: a spec is a mapping of fields to values, this is {type(value).__name__}")
+        raise SpecError(f"{path}: a spec must be a mapping of fields to values, this is {type(value).__name__}")
     return value
 
 
@@ -122,16 +122,16 @@ def _position(place: list[Any], key: str, override: str) -> int:
     raise SpecError(f"--set {override}: {key!r} is not a position in a list of {len(place)}")
 
 
-# What pydantic says of Python's types, in words of YAML.
+# Messages for pydantic's errors about Python's types, in terms of YAML.
 _PLAINER = {
-    "tuple_type": "a list is needed: one `- ` line for each entry",
-    "string_type": "a text is needed; give one, in quotes where it looks like a number",
-    "model_type": "a mapping of fields to values is needed",
+    "tuple_type": "must be a list: one `- ` line for each entry",
+    "string_type": "must be a text; put it in quotes where it looks like a number",
+    "model_type": "must be a mapping of fields to values",
 }
 
 
 def _first_problem(cls: type[Spec], error: ValidationError) -> str:
-    # A misspelt field is also a missing one, and the misspelling says more.
+    # A misspelt field is also a missing one; the misspelling is the better message.
     problems = error.errors()
     problem = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
     field = ".".join(str(part) for part in problem["loc"]) or "spec"
@@ -140,16 +140,16 @@ def _first_problem(cls: type[Spec], error: ValidationError) -> str:
     if problem["type"] == "missing":
         return f"field {field!r} is missing; add it"
     if not problem["loc"]:
-        return _said(problem)
-    return f"field {field!r} = {problem['input']!r}: {_PLAINER.get(problem['type']) or _said(problem)}"
+        return _message(problem)
+    return f"field {field!r} = {problem['input']!r}: {_PLAINER.get(problem['type']) or _message(problem)}"
 
 
-def _said(problem: Mapping[str, Any]) -> str:
+def _message(problem: Mapping[str, Any]) -> str:
     return str(problem["msg"]).removeprefix("Value error, ").replace("Tuple", "List")
 
 
 def _fields_at(cls: type[Spec], loc: tuple[Any, ...]) -> list[str]:
-    """Names of the fields of the spec found by walking `loc`; the top's where the walk is not possible."""
+    """Names of the fields of the spec found by walking `loc`; the top's where `loc` leads to no spec."""
     place: Any = cls
     for part in loc:
         if isinstance(part, int):

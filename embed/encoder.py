@@ -1,4 +1,4 @@
-"""What an encoder promises; models keep it, the index and the jobs rely on it and know nothing more."""
+"""Encoder protocol: models implement it; the index and the jobs use nothing else of a model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ Role = Literal["query", "document"]
 Batch = Sequence[str] | Sequence[FloatArray]
 
 SAMPLE_RATE = 16_000
-SHORTEST_S = 0.05  # leaves a frame behind the front end of every family; a shorter wave is refused
+SHORTEST_S = 0.05  # at least one frame after every family's front end; a shorter wave is refused
 
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """Who made a vector.  Index and query must agree on `space`; speech rows of one dataset on `encoder` too."""
+    """Identity of an encoder.  Index and query must agree on `space`; speech rows of one dataset on `encoder` too."""
 
     space: str  # text tower, tokenizer, pooling, document prefix, nesting transform, dims
     encoder: str  # space + speech tower, fusion, all weights
@@ -28,7 +28,7 @@ class Encoder(Protocol):
 
     @property
     def dims(self) -> tuple[int, ...]:
-        """Declared widths, descending; dims[0] is D.  A prefix of a declared width is valid once renormalised."""
+        """Declared widths, descending; dims[0] is D.  A prefix of a declared width is valid after renormalising."""
 
     @property
     def fingerprints(self) -> Fingerprints: ...
@@ -42,7 +42,7 @@ class Encoder(Protocol):
 
 
 def truncate(vectors: FloatArray, dim: int) -> FloatArray:
-    """The first `dim` values of each row, back at unit length; zero rows stay zero."""
+    """The first `dim` values of each row, scaled to unit length again; zero rows stay zero."""
     cut = vectors[..., :dim]
     norms = np.linalg.norm(cut, axis=-1, keepdims=True)
     unit: FloatArray = (cut / np.maximum(norms, np.finfo(np.float32).tiny)).astype(np.float32)

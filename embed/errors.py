@@ -1,55 +1,109 @@
-"""Every error that Deglu raises on purpose: one clear line with the cure, and the exit code it ends a command with.
+"""Errors that Deglu raises on purpose: one clear line with the cure, and the exit code of the command.
 
 DegluError                1
 ├── SpecError             2   the spec or the command line is wrong
-├── InputError            1   something to be read is missing, empty, damaged or unsupported
-│   └── UnsupportedFormat     no reader knows this container
+├── InputError            1   an input is missing, empty, damaged or unsupported
+│   └── UnsupportedFormat     no reader supports this container
 ├── StorageError          1   a bucket or folder cannot be read or written
 │   └── AlreadyPublished      another writer published this version first
 ├── FingerprintMismatch   1   vectors, index and query were not made by the same encoder
-├── DataUnavailable       1   installable data or weights cannot be had here
-├── WorkLeftUndone        1   a job ended with units neither embedded, failed nor skipped
-└── GateMissed            4   a quality gate was missed
+├── DataUnavailable       1   installable data or weights are not available here
+└── WorkLeftUndone        1   a job ended with units neither embedded, failed nor skipped
 """
 
 
 class DegluError(Exception):
-    """Base of all; its text is one line that names the thing and the cure."""
+    """Base of all errors; its text is one line that names the file or field and the cure.
+
+    >>> import deglu
+    >>> try:
+    ...     deglu.open_index("nowhere")
+    ... except deglu.DegluError as error:
+    ...     error.exit_code
+    1
+    """
 
     exit_code = 1
 
 
 class SpecError(DegluError):
+    """A spec, a request or a command line is wrong; the text names the field, its value and the cure.
+
+    >>> import deglu
+    >>> deglu.SearchRequest(k=0)
+    Traceback (most recent call last):
+    embed.errors.SpecError: k = 0: must be at least 1
+    """
+
     exit_code = 2
 
 
 class InputError(DegluError):
-    pass
+    """An input is missing, empty, damaged or unsupported; the text names it.
+
+    >>> import deglu
+    >>> deglu.open_dataset("/nowhere")
+    Traceback (most recent call last):
+    embed.errors.InputError: /nowhere: no version is published here; run `deglu embed` to its end or check the address
+    """
 
 
 class UnsupportedFormat(InputError):
-    pass
+    """No reader supports this container or format.
+
+    >>> import deglu
+    >>> decode = deglu.decoder_for(deglu.load_encoder("model"))
+    >>> try:
+    ...     decode("archive/notes.txt")
+    ... except deglu.UnsupportedFormat as error:
+    ...     "notes.txt" in str(error)
+    True
+    """
 
 
 class StorageError(DegluError):
-    pass
+    """A bucket or folder cannot be read or written, or a file on it is damaged.
+
+    >>> import deglu
+    >>> issubclass(deglu.AlreadyPublished, deglu.StorageError)
+    True
+    """
 
 
 class AlreadyPublished(StorageError):
-    pass
+    """Another writer published this version first; run the command again.
+
+    >>> import deglu
+    >>> deglu.AlreadyPublished.exit_code
+    1
+    """
 
 
 class FingerprintMismatch(DegluError):
-    pass
+    """Vectors, index and query were not made by the same encoder.
+
+    >>> import deglu
+    >>> try:
+    ...     deglu.open_index("build/index", space="of another model")
+    ... except deglu.FingerprintMismatch as error:
+    ...     "of another model" in str(error)
+    True
+    """
 
 
 class DataUnavailable(DegluError):
-    pass
+    """Installable data or weights are not available on this machine.
+
+    >>> import deglu
+    >>> deglu.DataUnavailable.exit_code
+    1
+    """
 
 
 class WorkLeftUndone(DegluError):
-    pass
+    """A job ended with units that are neither embedded, failed nor skipped; run the same command again to continue.
 
-
-class GateMissed(DegluError):
-    exit_code = 4
+    >>> import deglu
+    >>> deglu.WorkLeftUndone.exit_code
+    1
+    """

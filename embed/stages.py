@@ -1,12 +1,12 @@
-"""The stages of embedding, as callables on tables: a for-loop, Ray tasks and Ray actors run them to the same rows.
+"""Stages of embedding, as callables on tables: a for-loop, Ray tasks and Ray actors give the same rows.
 
-UNITS --cut--> CUTS --encode--> one committed object per unit, and a LEDGER row that says what came of it
+UNITS --cut--> CUTS --encode--> one committed object per unit, and a LEDGER row with its outcome
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -18,16 +18,17 @@ from embed.segmentation.cut import cut
 from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import PER_MS, Span, coverage
 from embed.segmentation.tokens import Words
+from embed.tables import CutUnit, FailureRow, LedgerRow, Segment, failure_row, ledger_row
 
 ENCODE = "encode"  # the stage's name in failures
 
-Row = dict[str, Any]
-Commit = Callable[[pa.Table, Row, list[Row]], None]
+Commit = Callable[[pa.Table, LedgerRow, list[FailureRow]], None]
+Encoded = tuple[list[Segment], FloatArray, list[FailureRow]]  # segments, their vectors [n, D], failures
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A callable on a table, and what it needs to run."""
+    """A callable on a table, and the resources that it needs."""
 
     run: Callable[[pa.Table], pa.Table]
     rows: int = 1  # units at a time
@@ -36,7 +37,7 @@ class Stage:
 
 
 def cut_stage(cutting: Cutting, words: Words) -> Stage:
-    """UNITS to CUTS: read, decode, find speech, cut; bad input becomes failures inside the row.  It pickles small."""
+    """UNITS to CUTS: read, decode, find speech, cut; bad input becomes failures in the row.  Its pickle is small."""
     return Stage(partial(cut, cutting=cutting, words=words))
 
 
@@ -47,21 +48,23 @@ class EncodeUnits:
         self._encoder, self._commit = encoder, commit
 
     def __call__(self, cuts: pa.Table) -> pa.Table:
-        units = cuts.to_pylist()
+        units: list[CutUnit] = cuts.to_pylist()
         encoded = encode_units(units, self._encoder)
         ledgers = [self._one(unit, *found) for unit, found in zip(units, encoded, strict=True)]
         return pa.Table.from_pylist(ledgers, schema=tables.LEDGER)
 
-    def _one(self, unit: Row, segments: list[Row], vectors: FloatArray, failures: list[Row]) -> Row:
+    def _one(
+        self, unit: CutUnit, segments: list[Segment], vectors: FloatArray, failures: list[FailureRow]
+    ) -> LedgerRow:
         rows = rows_of(unit, segments, vectors, self._encoder)
         ledger = ledger_of(unit, len(rows), failures)
         self._commit(rows, ledger, failures)
         return ledger
 
 
-def encode_units(units: Sequence[Row], encoder: Encoder) -> list[tuple[list[Row], FloatArray, list[Row]]]:
-    """`encode_unit` of each; the segments of all units of a modality share batches: small units alone fill none."""
-    found: dict[int, tuple[list[Row], FloatArray, list[Row]]] = {}
+def encode_units(units: Sequence[CutUnit], encoder: Encoder) -> list[Encoded]:
+    """`encode_unit` of each; all units of a modality share batches, because small units do not fill one."""
+    found: dict[int, Encoded] = {}
     for modality in (tables.SPEECH, tables.TEXT):
         places = [place for place, unit in enumerate(units) if unit["modality"] == modality]
         if len(places) < 2:
@@ -70,24 +73,24 @@ def encode_units(units: Sequence[Row], encoder: Encoder) -> list[tuple[list[Row]
         try:
             vectors = _encoded(encoder, cast(Batch, contents))
         except (DegluError, RuntimeError, ValueError):
-            continue  # each for itself, to find the one at fault
+            continue  # each one alone, to find the one at fault
         ends = np.cumsum([len(units[place]["segments"]) for place in places])[:-1]
         for place, own in zip(places, np.split(vectors, ends), strict=True):
             found[place] = units[place]["segments"], own, list(units[place]["failures"])
     return [found[place] if place in found else encode_unit(unit, encoder) for place, unit in enumerate(units)]
 
 
-def encode_unit(unit: Row, encoder: Encoder) -> tuple[list[Row], FloatArray, list[Row]]:
+def encode_unit(unit: CutUnit, encoder: Encoder) -> Encoded:
     """The segments that were encoded, their vectors [n, D], and all failures of the unit, cutting's included."""
-    segments: list[Row] = unit["segments"]
+    segments = unit["segments"]
     contents = _contents(unit, segments)
     try:
         return segments, _encoded(encoder, contents), list(unit["failures"])
     except (DegluError, RuntimeError, ValueError):
         pass  # one of them is at fault: find it, keep the others
-    kept: list[Row] = []
+    kept: list[Segment] = []
     vectors: list[FloatArray] = []
-    faults: list[tuple[Row, Exception]] = []
+    faults: list[tuple[Segment, Exception]] = []
     for segment, content in zip(segments, contents, strict=True):
         try:
             vectors.append(_encoded(encoder, cast(Batch, [content])))
@@ -98,14 +101,17 @@ def encode_unit(unit: Row, encoder: Encoder) -> tuple[list[Row], FloatArray, lis
     return kept, np.concatenate(vectors) if vectors else np.zeros((0, encoder.dims[0]), np.float32), failures
 
 
-def rows_of(unit: Row, segments: Sequence[Row], vectors: FloatArray, encoder: Encoder) -> pa.Table:
+def rows_of(unit: CutUnit, segments: Sequence[Segment], vectors: FloatArray, encoder: Encoder) -> pa.Table:
     """The unit's rows of the vectors dataset, in the order of segments."""
     speech = unit["modality"] == tables.SPEECH
     prints = encoder.fingerprints
-    shared = {name: unit[name] for name in ("asset_id", "unit_id", "uri", "content_version", "modality")}
     records = [
         {
-            **shared,
+            "asset_id": unit["asset_id"],
+            "unit_id": unit["unit_id"],
+            "uri": unit["uri"],
+            "content_version": unit["content_version"],
+            "modality": unit["modality"],
             "segment_id": segment["segment_id"],
             "start_s": segment["start"] / 1000 if speech else None,
             "end_s": segment["end"] / 1000 if speech else None,
@@ -114,7 +120,7 @@ def rows_of(unit: Row, segments: Sequence[Row], vectors: FloatArray, encoder: En
             "item": segment["item"],
             "text": segment["text"],
             "lang": segment.get("lang") or unit["lang"],
-            # What a document says of itself goes before what is said of its whole input.
+            # The document's own values win over those of its input.
             "metadata": list({**dict(unit["metadata"] or ()), **dict(segment.get("metadata") or ())}.items()),
             "space": prints.space,
             "encoder": prints.encoder,
@@ -128,58 +134,59 @@ def rows_of(unit: Row, segments: Sequence[Row], vectors: FloatArray, encoder: En
     return provenance.append_column(tables.rows(width).field("vector"), column)
 
 
-def ledger_of(unit: Row, num_rows: int, failures: Sequence[Row]) -> Row:
+def ledger_of(unit: CutUnit, num_rows: int, failures: Sequence[FailureRow]) -> LedgerRow:
     """The unit's accounting: decoded = embedded + not speech + lost, to the millisecond."""
     found = unit["decoded_s"] - unit["not_speech_s"] - unit["lost_s"]
-    # What a failed segment holds may have been lost in decoding before: nothing is lost twice.
+    # Part of a failed segment may be lost in decoding already: nothing counts as lost twice.
     lost = min(sum(failure["lost_s"] for failure in failures if failure["stage"] == ENCODE), found)
     outcome = "embedded" if num_rows else "failed" if failures else "skipped"
-    return {
-        **{name: unit[name] for name in ("unit_id", "asset_id", "content_version")},
-        "outcome": outcome,
-        "rows": num_rows,
-        "decoded_s": unit["decoded_s"],
-        "embedded_s": found - lost,
-        "not_speech_s": unit["not_speech_s"],
-        "lost_s": unit["lost_s"] + lost,
-    }
+    return ledger_row(
+        unit,
+        outcome,
+        num_rows,
+        decoded_s=unit["decoded_s"],
+        embedded_s=found - lost,
+        not_speech_s=unit["not_speech_s"],
+        lost_s=unit["lost_s"] + lost,
+    )
 
 
 def _encoded(encoder: Encoder, contents: Batch) -> FloatArray:
     """Documents' vectors [n, D].  Raises DegluError where one is not finite."""
     vectors = encoder.encode(contents, "document")
     if not np.isfinite(vectors).all():
-        raise DegluError("the model gave a vector that is not finite")
+        raise DegluError("the model returned a vector that is not finite")
     return vectors
 
 
-def _contents(unit: Row, segments: Sequence[Row]) -> list[str] | list[FloatArray]:
+def _contents(unit: CutUnit, segments: Sequence[Segment]) -> list[str] | list[FloatArray]:
     if unit["modality"] == tables.TEXT:
-        return [segment["text"] for segment in segments]
+        return [segment["text"] or "" for segment in segments]
     signal = np.frombuffer(unit["signal"] or b"", dtype=np.float32)
-    return [signal[segment["offset"] : segment["offset"] + segment["length"]] for segment in segments]
+    places = [(segment["offset"] or 0, segment["length"] or 0) for segment in segments]
+    return [signal[offset : offset + length] for offset, length in places]
 
 
-def _failures(unit: Row, kept: Sequence[Row], faults: Sequence[tuple[Row, Exception]]) -> Iterator[Row]:
-    """One for each fault.  Segments overlap, so each loses only what neither a kept one nor a fault before it holds."""
+def _failures(
+    unit: CutUnit, kept: Sequence[Segment], faults: Sequence[tuple[Segment, Exception]]
+) -> Iterator[FailureRow]:
+    """One for each fault.  Segments overlap, so each loses only time that no kept segment or earlier fault covers."""
     speech = unit["modality"] == tables.SPEECH
-    held = [(segment["start"], segment["end"]) for segment in kept]
+    covered = [(segment["start"], segment["end"]) for segment in kept]
     for segment, error in faults:
-        before_s = _held_s(unit, held) if speech else 0.0
-        held.append((segment["start"], segment["end"]))
-        yield {
-            **{name: unit[name] for name in ("unit_id", "asset_id", "uri")},
-            "stage": ENCODE,
-            "error_class": type(error).__name__,
-            "message": " ".join(str(error).split()),
-            "start": segment["start"],
-            "end": segment["end"],
-            "lost_s": _held_s(unit, held) - before_s if speech else 0.0,
-            "attempts": 1,
-        }
+        before_s = _covered_s(unit, covered) if speech else 0.0
+        covered.append((segment["start"], segment["end"]))
+        yield failure_row(
+            unit,
+            ENCODE,
+            type(error).__name__,
+            " ".join(str(error).split()),
+            span=(segment["start"], segment["end"]),
+            lost_s=_covered_s(unit, covered) - before_s if speech else 0.0,
+        )
 
 
-def _held_s(unit: Row, spans: Sequence[Span]) -> float:
-    """Seconds of the unit's own time that the spans hold together."""
+def _covered_s(unit: CutUnit, spans: Sequence[Span]) -> float:
+    """Seconds of the unit's own time that the spans cover together."""
     first = unit["start"] * PER_MS
     return coverage(list(spans), [], (first, first + round(unit["decoded_s"] * SAMPLE_RATE))).embedded_s

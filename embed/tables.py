@@ -1,15 +1,18 @@
-"""The tables that the rooms hand to each other, as Arrow schemas; every other module obeys these.
+"""Arrow schemas of the tables that packages pass to each other; every other module uses these.
 
 MANIFEST  one row per asset, listed once: the fixed denominator of progress and of accounting
 UNITS     one row per unit of work, derived from the manifest and the result-defining spec
 CUTS      one row per unit after decoding and cutting: its segments, ready to be encoded
 rows(D)   one row per segment with its vector: what a staged unit and a vectors dataset hold
-FAILURES  one row per thing that could not be embedded: the dead letters
+FAILURES  one row per span that could not be embedded
 LEDGER    one row per committed unit, with its accounting
+
+`Unit`, `Segment`, `CutUnit`, `FailureRow` and `LedgerRow` are their rows as dictionaries; `failure_row` and
+`ledger_row` make these for a unit.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final, TypedDict
 
 import pyarrow as pa
 
@@ -28,15 +31,15 @@ MANIFEST = pa.schema(
         pa.field("format", pa.string(), nullable=False),  # audio | utterance | list | txt | jsonl | csv | parquet
         pa.field("size_bytes", pa.int64(), nullable=False),
         pa.field("content_version", pa.string(), nullable=False),
-        pa.field("duration_s", pa.float64()),  # as the header says; null where it does not
+        pa.field("duration_s", pa.float64()),  # from the header; null where it has none
         pa.field("items", pa.int64()),  # rows of a table (csv, parquet); bytes of a .jsonl.gz unpacked
         pa.field("start_ms", pa.int64()),  # utterance: its place in the recording at `url`
         pa.field("end_ms", pa.int64()),
-        pa.field("text", pa.string()),  # utterance: what is said, where its list says so
+        pa.field("text", pa.string()),  # utterance: its transcript, where its list has one
         pa.field("lang", pa.string()),
         pa.field("metadata", METADATA),
-        pa.field("columns", METADATA),  # which field holds id, text, title, lang; of texts with a mapping alone
-        pa.field("problem", pa.string()),  # why probing failed, "ErrorClass: message"; null when it went well
+        pa.field("columns", METADATA),  # which field holds id, text, title, lang; only of texts with a mapping
+        pa.field("problem", pa.string()),  # why probing failed, "ErrorClass: message"; null when it succeeded
     ]
 )
 
@@ -50,14 +53,34 @@ UNITS = pa.schema(
         pa.field("format", pa.string(), nullable=False),
         pa.field("content_version", pa.string(), nullable=False),
         pa.field("start", pa.int64(), nullable=False),  # milliseconds (speech), bytes (txt, jsonl) or rows (tables)
-        pa.field("end", pa.int64()),  # null: to the end of the stream
-        pa.field("planned", pa.int64(), nullable=False),  # milliseconds of sound or bytes of text, for progress alone
+        pa.field("end", pa.int64()),  # null: the end of the stream
+        pa.field("planned", pa.int64(), nullable=False),  # milliseconds of sound or bytes of text, only for progress
         pa.field("text", pa.string()),
         pa.field("lang", pa.string()),
         pa.field("metadata", METADATA),
         pa.field("columns", METADATA),
     ]
 )
+
+
+class Unit(TypedDict):
+    """A row of UNITS."""
+
+    unit_id: bytes
+    asset_id: bytes
+    uri: str
+    url: str
+    modality: str
+    format: str
+    content_version: str
+    start: int
+    end: int | None
+    planned: int
+    text: str | None
+    lang: str | None
+    metadata: list[tuple[str, str]] | None
+    columns: list[tuple[str, str]] | None
+
 
 FAILURES = pa.schema(
     [
@@ -74,6 +97,22 @@ FAILURES = pa.schema(
     ]
 )
 
+
+class FailureRow(TypedDict):
+    """A row of FAILURES."""
+
+    unit_id: bytes
+    asset_id: bytes
+    uri: str
+    stage: str
+    error_class: str
+    message: str
+    start: int | None
+    end: int | None
+    lost_s: float
+    attempts: int
+
+
 LEDGER = pa.schema(
     [
         pa.field("unit_id", ID, nullable=False),
@@ -88,6 +127,21 @@ LEDGER = pa.schema(
     ]
 )
 
+
+class LedgerRow(TypedDict):
+    """A row of LEDGER."""
+
+    unit_id: bytes
+    asset_id: bytes
+    content_version: str
+    outcome: str
+    rows: int
+    decoded_s: float
+    embedded_s: float
+    not_speech_s: float
+    lost_s: float
+
+
 SEGMENT = pa.struct(
     [
         pa.field("segment_id", ID, nullable=False),
@@ -95,12 +149,27 @@ SEGMENT = pa.struct(
         pa.field("end", pa.int64(), nullable=False),
         pa.field("item", pa.string()),  # the document inside the asset, for jsonl
         pa.field("text", pa.string()),  # the passage; null for speech
-        pa.field("lang", pa.string()),  # of the document, where it says; else the input's
-        pa.field("metadata", METADATA),  # of the document; else the input's
+        pa.field("lang", pa.string()),  # of the document, where it has one; else the input's
+        pa.field("metadata", METADATA),  # of the document; else of the input
         pa.field("offset", pa.int64()),  # speech: where the segment begins in `signal`, in samples
         pa.field("length", pa.int64()),  # speech: how many samples
     ]
 )
+
+
+class Segment(TypedDict):
+    """A row's SEGMENT."""
+
+    segment_id: bytes
+    start: int
+    end: int
+    item: str | None
+    text: str | None
+    lang: str | None
+    metadata: list[tuple[str, str]] | None
+    offset: int | None
+    length: int | None
+
 
 CUTS = pa.schema(
     [
@@ -113,6 +182,18 @@ CUTS = pa.schema(
         pa.field("lost_s", pa.float64(), nullable=False),
     ]
 )
+
+
+class CutUnit(Unit):
+    """A row of CUTS."""
+
+    signal: bytes | None
+    segments: list[Segment]
+    failures: list[FailureRow]
+    decoded_s: float
+    not_speech_s: float
+    lost_s: float
+
 
 PROVENANCE = pa.schema(
     [
@@ -134,6 +215,56 @@ PROVENANCE = pa.schema(
         pa.field("encoder", pa.string(), nullable=False),
     ]
 )
+
+
+def failure_row(
+    unit: Mapping[str, Any],
+    stage: str,
+    error_class: str,
+    message: str,
+    *,
+    span: tuple[int | None, int | None] | None = None,
+    lost_s: float = 0.0,
+    attempts: int = 1,
+) -> FailureRow:
+    """A failure of a unit, a row of UNITS: of `span`, else of the whole unit."""
+    start, end = span or (unit["start"], unit["end"])
+    return {
+        "unit_id": unit["unit_id"],
+        "asset_id": unit["asset_id"],
+        "uri": unit["uri"],
+        "stage": stage,
+        "error_class": error_class,
+        "message": message,
+        "start": start,
+        "end": end,
+        "lost_s": lost_s,
+        "attempts": attempts,
+    }
+
+
+def ledger_row(
+    unit: Mapping[str, Any],
+    outcome: str,
+    rows: int = 0,
+    *,
+    decoded_s: float = 0.0,
+    embedded_s: float = 0.0,
+    not_speech_s: float = 0.0,
+    lost_s: float = 0.0,
+) -> LedgerRow:
+    """The accounting of a unit, a row of UNITS: decoded = embedded + not speech + lost."""
+    return {
+        "unit_id": unit["unit_id"],
+        "asset_id": unit["asset_id"],
+        "content_version": unit["content_version"],
+        "outcome": outcome,
+        "rows": rows,
+        "decoded_s": decoded_s,
+        "embedded_s": embedded_s,
+        "not_speech_s": not_speech_s,
+        "lost_s": lost_s,
+    }
 
 
 def rows(dim: int) -> pa.Schema:

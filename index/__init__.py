@@ -1,9 +1,9 @@
-"""Vectors become an index, a question becomes an answer.
+"""Index: vectors become an index, a question becomes an answer.
 
-Contracts: `contracts`, `spec`, `ladder`, `artifact`, `where`.
-Compute: `neighbours`, `kernels`, `router`, `coder`, `bits`, `choose`, `blend`.
-Storage: `staging`, `survey`, `shard`, `merge`, `removed`.
-Engine: `segment`, `shelf`, `search`, `calibrate`, `build`, `live`, `verify`.
+In: a vectors dataset and IndexSpec; then questions and a SearchRequest.  Out: hits, answers.  Contracts are at the top.
 
-faiss enters by `faiss_library` alone; importing this package loads no torch.
+`building` makes a version, `live` keeps it up to date, `ask` opens it and answers questions.  Imports point one way:
+`live` > `building` > `calibration` (what each depth finds) > `rungs` (route, scan, rank, exact) > `parts` (files);
+`ask` rests on the last three.
+Only `faiss_library` imports faiss; importing this package loads no torch.  Begin at `contracts`.
 """

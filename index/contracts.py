@@ -1,20 +1,22 @@
-"""What the rooms around the index rely on: the vectors it is built from, the hits it gives, the search it promises."""
+"""Contracts of the index: the vectors that it is built from, the search request, the hits, the searcher."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from embed.encoder import FloatArray
+from embed.errors import SpecError
 
 if TYPE_CHECKING:
     from index.filter import Where
     from index.ladder import Point, Setting
 
 IntArray = NDArray[np.int64]
+Mask = NDArray[np.bool_]  # [n], which rows may be hits
 Modality = Literal["any", "speech", "text"]
 Exclude = Sequence[Sequence[int] | IntArray]
 
@@ -22,41 +24,66 @@ NO_ID = -1
 
 
 @dataclass(frozen=True)
+class SearchRequest:
+    """The request of one search, from Python, the command line or a service.
+
+    k          how many hits for each query; may be larger than the index.
+    modality   `speech` and `text` score by cosine.  `any` searches each by itself and merges them by calibrated scores,
+               which are not cosines: see `index.calibration.blend`.
+    dim        a declared width to rank at; None is the full width.
+    recall     the share of the true best k to find, as measured at build time; 1.0 reads every row.
+    budget_ms  instead of recall: the best setting that was measured to take no longer, per query and modality.
+    where      only rows whose provenance matches may be hits: `index.filter.parse_where` reads one.
+    exclude    for each query, ids that may not be among its hits.
+    explain    whether the hits carry an `Explanation`.
+
+    With neither recall nor budget_ms, the recall of the index's spec.
+    Raises SpecError naming the field that no index could serve.
+
+    >>> import deglu
+    >>> deglu.SearchRequest(k=5, recall=0.999, where=deglu.parse_where("lang = 'wo' and start_s < 3600")).modality
+    'any'
+    """
+
+    k: int = 10
+    modality: Modality = "any"
+    dim: int | None = None
+    recall: float | None = None
+    budget_ms: float | None = None
+    where: "Where | None" = None
+    exclude: Exclude | None = None
+    explain: bool = False
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise SpecError(f"k = {self.k}: must be at least 1")
+        if self.modality not in get_args(Modality):
+            raise SpecError(f"modality {self.modality!r}: choose any, speech or text")
+        if self.recall is not None and self.budget_ms is not None:
+            raise SpecError("recall and budget_ms were both given; give only one of them")
+        if self.recall is not None and not 0 < self.recall <= 1:
+            raise SpecError(f"recall = {self.recall:g}: must be above 0 and at most 1, a share of the true best")
+        if self.budget_ms is not None and not self.budget_ms > 0:
+            raise SpecError(f"budget_ms = {self.budget_ms:g}: must be above 0")
+
+
+@dataclass(frozen=True)
 class Hits:
-    """The answers to q queries: scores descend along each row; an empty place is -1 with score -inf."""
+    """The hits of q queries: scores descend along each row; an empty place is -1 with score -inf."""
 
     ids: IntArray  # [q, k], row ordinals of the index version
     scores: FloatArray  # [q, k]
+    explanation: "Explanation | None" = None  # where the request asks for one
 
 
 class Searcher(Protocol):
     """Nearest rows by cosine."""
 
-    def search(
-        self,
-        queries: FloatArray,
-        k: int,
-        *,
-        modality: Modality = "any",
-        dim: int | None = None,
-        recall: float | None = None,
-        budget_ms: float | None = None,
-        where: "Where | None" = None,
-        exclude: Exclude | None = None,
-    ) -> Hits:
-        """Up to k rows for each of queries [q, D] float32, which need not have unit length.
+    def search(self, queries: FloatArray, request: SearchRequest) -> Hits:
+        """Up to `request.k` rows for each of queries [q, D] float32, which need not have unit length.
 
-        modality   `speech` and `text` score by cosine.  `any` searches each by itself and merges them by calibrated
-                   scores, which are not cosines: see `index.calibration.blend`.
-        dim        a declared width to rank at; None is the full one.
-        recall     the share of the true best k wanted, as it was measured at build time; 1.0 reads every row.
-        budget_ms  instead of recall: the best that is measured to take no longer, per query and modality.
-        where      only rows whose provenance says so may be hits.
-        exclude    for each query, ids that may not be among its hits.
-
-        With neither recall nor budget_ms, the recall of the index's spec.  k may be larger than the index.
-        Raises InputError for queries of another width, with NaN or zero rows, for a width that is not declared, for
-        both recall and budget_ms.
+        Raises SpecError for a width that is not declared; InputError for queries of another width, with NaN or zero
+        rows, and for an `exclude` of another length.
         """
 
     def rows(self, ids: Sequence[int] | IntArray) -> pa.Table:
@@ -65,7 +92,7 @@ class Searcher(Protocol):
 
 @dataclass(frozen=True)
 class StageCost:
-    """What one stage of a search did, over all queries of the call."""
+    """The cost of one stage of a search, over all queries of the call."""
 
     stage: str  # route | scan | rank | exact | all (every row, or every row that the filter keeps)
     modality: str
@@ -77,7 +104,7 @@ class StageCost:
 
 @dataclass(frozen=True)
 class Chosen:
-    """How deep one modality was searched, and why no deeper."""
+    """The depth to which one modality was searched, and why."""
 
     modality: str
     setting: "Setting | None"  # None: every row that may be a hit
@@ -87,7 +114,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Where the time of one call went, and why it went no deeper."""
+    """The costs of one call, and the depth that was chosen for each modality."""
 
     queries: int
     stages: tuple[StageCost, ...]
@@ -104,7 +131,7 @@ class Explanation:
 
 
 class VectorsInfo(Protocol):
-    """What a vectors dataset says about itself."""
+    """Description of a vectors dataset."""
 
     @property
     def dims(self) -> tuple[int, ...]: ...
@@ -117,18 +144,18 @@ class VectorsInfo(Protocol):
 
 
 class VectorsPart(Protocol):
-    """Some of a dataset's rows, that one task reads; pickles into workers."""
+    """Some of a dataset's rows, read by one task; pickles into workers."""
 
     @property
     def name(self) -> str:
-        """The same for the same rows, in every run; a file name."""
+        """The same for the same rows in every run; a valid file name."""
 
     @property
     def stored_rows(self) -> int:
         """Rows in its files, tombstoned ones included: at least as many as `batches` gives."""
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Its live rows, in one order every time; none empty."""
+        """Its live rows, always in the same order; no batch is empty."""
 
 
 class Vectors(Protocol):
@@ -138,7 +165,23 @@ class Vectors(Protocol):
     def info(self) -> VectorsInfo: ...
 
     def parts(self) -> Sequence[VectorsPart]:
-        """All rows, each in one part; cut by the dataset's files alone, never by who reads them."""
+        """All rows, each in one part; the parts depend on the dataset's files, never on the readers."""
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Batches of `embed.tables.rows(D)`, in one order every time."""
+        """Batches of `embed.tables.rows(D)`, always in the same order."""
+
+
+class Progress(Protocol):
+    """Progress of long work, task by task; the classes of `jobs.command.progress` show it."""
+
+    def begin(self, task: str, total: float, unit: str = "units") -> None:
+        """A new task of `total` units."""
+
+    def advance(self, units: float) -> None:
+        """So many units more are done."""
+
+    def note(self, text: str) -> None:
+        """One line for the log."""
+
+    def end(self) -> None:
+        """The task is over, done or not."""

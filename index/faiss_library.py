@@ -1,4 +1,4 @@
-"""The one door to faiss: the CPU and GPU packages are both `import faiss`, and a half-installed one must say so."""
+"""The faiss library, imported only here: the CPU or the GPU package, with a clear error where its install is broken."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ def gpu_available() -> bool:
 
 
 def use_gpu(device: Device) -> bool:
-    """The decision that `device` means here.  Raises InputError where a GPU is demanded and there is none."""
+    """Whether to use a GPU for this `device`.  Raises InputError where a GPU is required and there is none."""
     if device == "gpu" and not gpu_available():
         raise InputError("device gpu: faiss sees no GPU here; install deglu[gpu] on a CUDA machine, or use device=cpu")
     return device != "cpu" and gpu_available()
@@ -39,12 +39,12 @@ def use_gpu(device: Device) -> bool:
 
 @cache
 def _resources() -> Any:
-    """Of the first GPU, once in a process: each takes a gigabyte or two of its memory to work with."""
+    """Resources of the first GPU, once in a process: each takes one or two gigabytes of its memory."""
     return library().StandardGpuResources()
 
 
 def half_flat(width: int) -> Any:
-    """An empty inner-product index in float16 on the first GPU; for one thread at a time, as all that are made here."""
+    """An empty inner-product index in float16 on the first GPU; only one thread at a time may use any of them."""
     faiss = library()
     config = faiss.GpuIndexFlatConfig()
     config.useFloat16 = True
@@ -53,7 +53,7 @@ def half_flat(width: int) -> Any:
 
 @contextmanager
 def single_thread() -> Iterator[None]:
-    """faiss computes on this thread alone inside: sums come in one order, so the same rows give the same codes."""
+    """faiss computes on this thread only: sums have one order, so the same rows give the same codes."""
     faiss = library()
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from embed.encoder import FloatArray, truncate
 from index.contracts import NO_ID, Hits, IntArray
 
-# 16 Ki rows x 1024 float32 is 64 MB: large enough for the matrix product, small beside the rows themselves.
+# 16 Ki rows x 1024 float32 is 64 MB: large enough for the matrix product, small next to the rows themselves.
 CHUNK = 16_384
 
 # Given queries' scores [q, n'] of the rows first..first+n', lowers those that may not be hits to -inf, in place.
-Mask = Callable[[FloatArray, int], None]
+HideRows = Callable[[FloatArray, int], None]
 
 
 def top(ids: IntArray, scores: FloatArray, k: int) -> Hits:
@@ -28,7 +28,7 @@ def top(ids: IntArray, scores: FloatArray, k: int) -> Hits:
     ids = np.where(np.isneginf(scores), NO_ID, ids)
     order = np.lexsort((ids, -scores), axis=-1)[:, :k]
     best = Hits(np.take_along_axis(ids, order, axis=1), np.take_along_axis(scores, order, axis=1))
-    return _widened(best, k)
+    return _padded(best, k)
 
 
 def join(parts: list[Hits], k: int) -> Hits:
@@ -36,7 +36,7 @@ def join(parts: list[Hits], k: int) -> Hits:
     return top(np.hstack([part.ids for part in parts]), np.hstack([part.scores for part in parts]), k)
 
 
-def scan(queries: FloatArray, rows: NDArray[Any], k: int, dim: int, mask: Mask | None = None) -> Hits:
+def scan(queries: FloatArray, rows: NDArray[Any], k: int, dim: int, hide: HideRows | None = None) -> Hits:
     """The k best rows for each query at width `dim`, by reading every row; ids are positions in `rows`.
 
     queries [q, D] and rows [n, D] of any float type are cut and renormalised here.
@@ -45,8 +45,8 @@ def scan(queries: FloatArray, rows: NDArray[Any], k: int, dim: int, mask: Mask |
     best = top(np.empty((len(unit), 0), np.int64), np.empty((len(unit), 0), np.float32), k)
     for first in range(0, len(rows), CHUNK):
         scores = unit @ unit_rows(rows[first : first + CHUNK], dim).T
-        if mask is not None:
-            mask(scores, first)
+        if hide is not None:
+            hide(scores, first)
         best = join([best, _best_columns(scores, first, k)], k)
     return best
 
@@ -54,6 +54,12 @@ def scan(queries: FloatArray, rows: NDArray[Any], k: int, dim: int, mask: Mask |
 def unit_rows(rows: NDArray[Any], dim: int) -> FloatArray:
     """float32 unit vectors of the first `dim` values; half precision rounds a unit row's length, so it is set again."""
     return truncate(np.asarray(rows[..., :dim], dtype=np.float32), dim)
+
+
+def spread(n: int, count: int, shift: float = 0.5) -> IntArray:
+    """Up to `count` distinct positions below n at even steps; the first is `shift` of a step from 0."""
+    count = min(n, count)
+    return ((np.arange(count) + shift) * n / max(1, count)).astype(np.int64)
 
 
 def _best_columns(scores: FloatArray, first: int, k: int) -> Hits:
@@ -65,7 +71,7 @@ def _best_columns(scores: FloatArray, first: int, k: int) -> Hits:
     return top(np.tile(np.arange(first, first + n), (q, 1)), scores, k)
 
 
-def _widened(hits: Hits, k: int) -> Hits:
+def _padded(hits: Hits, k: int) -> Hits:
     missing = k - hits.ids.shape[1]
     if missing <= 0:
         return hits

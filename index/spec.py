@@ -1,4 +1,4 @@
-"""The settings of an index, as `deglu index` reads them."""
+"""The spec of an index, as `deglu index` reads it."""
 
 from typing import Literal, Self
 
@@ -12,42 +12,52 @@ Ladder = Literal["auto", "exact", "coded"]
 
 
 class IndexSpec(Spec):
-    """Which vectors become which index, and what it promises."""
+    """The vectors to index, the place of the index, and the recall that it promises.
+
+    >>> import deglu
+    >>> deglu.IndexSpec(vectors="build/vectors", output="build/index").recall
+    0.99
+    """
 
     vectors: str = Field(description="Url of the vectors dataset.", min_length=1)
     version: int | None = Field(default=None, description="Version of the dataset; null is the newest.", ge=1)
     output: str = speed_only(..., "Url of the index: a folder or s3://bucket/prefix.", min_length=1)
     recall: float = Field(
-        default=0.99, description="The share of the true ten best that a search without a wish finds.", gt=0.5, le=1.0
+        default=0.99,
+        description="Share of the true ten best rows that a search finds by default (without recall or budget).",
+        gt=0.5,
+        le=1.0,
     )
     questions: str | None = Field(
         default=None,
-        description="Url of JSON lines, as `deglu query --batch` reads them, that people have really asked: what the "
-        "index is calibrated on. Null: rows of the dataset, and short spans of its texts.",
+        description="Url of JSON lines, as `deglu query --batch` reads them, with real questions of users, on which "
+        "the index is calibrated. Null: rows of the dataset, and short spans of its texts.",
         min_length=1,
     )
     ladder: Ladder = Field(
-        default="auto", description="exact reads every row; coded goes by lists and codes; auto: exact for small sets."
+        default="auto", description="exact reads every row; coded uses lists and codes; auto: exact for small sets."
     )
     lists: int | None = Field(default=None, description="Lists that the rows are sorted into; null: by size.", ge=1)
     code_bits: float | None = Field(
         default=None,
-        description="Bits per dimension of the codes: 0.5, 1, 1.33 or 2; null: by trial on a sample of the rows, where "
-        "code_dim is null too and there are 5,000 of them; else 1.33, or 1 where 3 does not divide the width.",
+        description="Bits per dimension of the codes: 0.5, 1, 1.33 or 2; null: chosen by trial on a sample of the "
+        "rows, if code_dim is null and the sample has 5,000 rows; else 1.33, or 1 where 3 does not divide the width.",
     )
     code_dim: int | None = Field(
         default=None,
-        description="Width of the codes, one of the dataset's dims; null: by trial, as code_bits, else the widest "
-        "that memory_gb allows.",
+        description="Width of the codes, one of the dataset's dims; null: chosen by trial, as code_bits, else the "
+        "widest that memory_gb allows.",
         ge=1,
     )
     memory_gb: float | None = Field(
-        default=None, description="Ceiling on what answering keeps in memory; null: as the machine has.", gt=0
+        default=None, description="Limit in GB of the memory that answering uses; null: no limit.", gt=0
     )
     latency_ms: float | None = Field(
-        default=None, description="Ceiling on one question's search; the build says where it cannot be kept.", gt=0
+        default=None,
+        description="Limit in ms of the search of one question; the build reports if it cannot be met.",
+        gt=0,
     )
-    workers: int | None = speed_only(None, "Tasks at once; null: as Ray has cores.", ge=1)
+    workers: int | None = speed_only(None, "Tasks at the same time; null: one for each core of Ray.", ge=1)
     device: Device = speed_only("auto", "Where the index is searched: auto, cpu or gpu.")
 
     @field_validator("vectors", "output")
@@ -63,9 +73,9 @@ class IndexSpec(Spec):
         return bits
 
     @model_validator(mode="after")
-    def _index_beside_vectors(self) -> Self:
+    def _output_is_not_vectors(self) -> Self:
         if self.vectors == self.output:
-            raise ValueError("output is the vectors dataset itself; give the index a place of its own")
+            raise ValueError("output is the vectors dataset itself; give the index a url of its own")
         return self
 
 

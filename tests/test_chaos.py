@@ -22,6 +22,7 @@ from embed.archive.manifest import list_assets
 from embed.dataset import open_dataset
 from embed.dataset.runs import newest_runs
 from embed.encoder import SAMPLE_RATE, FloatArray
+from embed.model.handle import resolve_model
 from embed.model.weights import load_model
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import words_of
@@ -99,7 +100,7 @@ def archive(place: Place, tiny_model: str) -> Archive:
 
 def undisturbed(spec: EmbedSpec) -> tuple[int, pa.Table]:
     """How many units there are, and their rows, by a plain loop."""
-    encoder, words = load_model(spec.model), words_of(spec.model)
+    encoder, words = load_model(resolve_model(spec.model)), words_of(resolve_model(spec.model).spec.text.name)
     cutting = Cutting(spec.segment, spec.passage, words.digest)
     units = plan_units(list_assets(spec.inputs), cutting)
     found: list[pa.Table] = []

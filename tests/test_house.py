@@ -2,9 +2,12 @@
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -28,6 +31,54 @@ MAY_IMPORT = {
 }
 # What the index may know of embed: the contracts at its top, storage and datasets; no model.
 EMBED_FOR_INDEX = ("embed/storage/", "embed/dataset/", "embed/check.py")
+# Which folders a folder may import, besides itself and the top of its room.  One way: there is no circle.
+FOLDERS: dict[str, set[str]] = {
+    "embed/storage": set(),
+    "embed/text": {"embed/storage"},
+    "embed/audio": {"embed/storage"},
+    "embed/archive": {"embed/audio", "embed/storage", "embed/text"},
+    "embed/model/plain": set(),
+    "embed/model/packaged": {"embed/storage"},
+    "embed/model/towers": {"embed/model/packaged", "embed/model/plain", "embed/storage"},
+    "embed/model/recognition": {"embed/model/towers"},
+    "embed/model": {"embed/model/recognition", "embed/model/towers", "embed/storage"},
+    "embed/segmentation": {"embed/archive", "embed/audio", "embed/model", "embed/model/packaged", "embed/text"},
+    "embed/dataset": {"embed/archive", "embed/segmentation", "embed/storage"},
+    "embed/verify": {"embed/dataset", "embed/segmentation", "embed/storage"},
+    "index/parts": set(),
+    "index/rungs": {"index/parts"},
+    "index/calibration": {"index/parts", "index/rungs"},
+    "index/building": {"index/calibration", "index/parts", "index/rungs"},
+    "index/ask": {"index/calibration", "index/parts", "index/rungs"},
+    "index/live": {"index/building", "index/calibration", "index/parts", "index/rungs"},
+    "train/curate/packages": set(),
+    "train/curate/synthesis": {"train/curate/packages"},
+    "train/curate/filters": set(),
+    "train/curate/sources": {"train/curate/packages", "train/curate/synthesis"},
+    "train/curate": {"train/curate/filters", "train/curate/sources", "train/curate/synthesis"},
+    "train/frozen": {"train/curate", "train/curate/sources"},
+    "train/strategies": {"train/curate", "train/frozen"},
+    "train/fit": set(),
+    "evaluate/measures": set(),
+    "evaluate/report": set(),
+    "jobs/command": set(),
+    "jobs/cluster": {"jobs/command"},
+    "jobs/operate": {"jobs/command"},
+    "jobs/asking": {"jobs/command"},
+    "jobs/indexing": {"jobs/cluster", "jobs/command"},
+    "jobs/embedding": {"jobs/cluster", "jobs/command", "jobs/operate"},
+    "jobs/training": {"jobs/cluster", "jobs/command"},
+    "jobs/planning": {"jobs/command", "jobs/embedding", "jobs/training"},
+    "jobs/evaluation": {"jobs/command"},
+    "jobs/demo": {"jobs/command", "jobs/embedding", "jobs/indexing"},
+}
+# Contracts at the top of a folder, which the folders inside it may import too.
+CONTRACTS = {
+    "embed/model": {"spec"},
+    "train/curate": {"clip", "dropped", "split"},
+}
+MOST_MODULES = 16  # in a folder, without its __init__.py
+
 # Where a library may be imported; a name ending in / is a folder.
 HOMES = {
     "ray": ("jobs/", "evaluate/bench/"),
@@ -44,9 +95,13 @@ LIGHT = (
     "jobs/asking/query_index.py",
     "jobs/embedding/embed_archive.py",
     "jobs/embedding/encode_worker.py",
+    "jobs/embedding/preparation.py",
+    "jobs/embedding/retry_failures.py",
     "jobs/indexing/build_index.py",
     "jobs/indexing/update_index.py",
-    "jobs/training/postbox.py",
+    "jobs/planning/left.py",
+    "jobs/planning/plan_archive.py",
+    "jobs/training/event_channel.py",
 )
 
 
@@ -84,6 +139,19 @@ def _wrong_imports(module: Path) -> Iterator[str]:
             yield f"{module} imports {name}, which belongs to {', '.join(HOMES[other])}"
 
 
+def test_storage_alone_knows_which_kinds_there_are() -> None:
+    """Everybody else asks `store.local_path(url)`."""
+    asking = [str(module) for module in MODULES if not lives_in(module, ("embed/storage/",)) and _asks_for_s3(module)]
+    assert not asking, f"ask embed.storage.store.local_path: {', '.join(asking)}"
+
+
+def _asks_for_s3(module: Path) -> bool:
+    """Whether it imports the backend, or compares with or builds on the bare prefix of its urls."""
+    tree = ast.parse((HOUSE / module).read_text(encoding="utf-8"))
+    prefixed = any(isinstance(node, ast.Constant) and node.value == "s3://" for node in ast.walk(tree))
+    return prefixed or any(name.startswith("embed.storage.s3") for name in imports(module))
+
+
 def _is_for_index(name: str) -> bool:
     """Whether a dotted name is of a file at the top of embed, or of a folder that the index may use."""
     if (HOUSE / "embed" / f"{[*name.split('.'), ''][1]}.py").is_file():
@@ -91,10 +159,67 @@ def _is_for_index(name: str) -> bool:
     return any(f"{name.replace('.', '/')}/".startswith(known.removesuffix(".py")) for known in EMBED_FOR_INDEX)
 
 
+def test_folders_import_one_way() -> None:
+    wrong = [
+        f"{module} imports {name}" for module in MODULES for name in imports(module) if not _is_allowed(module, name)
+    ]
+    assert not wrong, "\n".join(wrong)
+    tuple(TopologicalSorter(FOLDERS).static_order())  # raises CycleError
+
+
+def _is_allowed(module: Path, name: str) -> bool:
+    """Whether a folder may import what a dotted name is of; names of another room are not judged here."""
+    here, there = module.parent, _file_of(name)
+    if module.is_relative_to("evaluate/bench") or there is None or there.parts[0] != module.parts[0]:
+        return True
+    if len(module.parts) == 2 or there.parent in (here, Path(there.parts[0])):
+        return True
+    if there.parent in here.parents and there.stem in CONTRACTS.get(str(there.parent), ()):
+        return True
+    return str(there.parent) in FOLDERS[str(here)]
+
+
+def _file_of(name: str) -> Path | None:
+    """Of a dotted name, the module of ours that it is or that defines it."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        for file in (Path(*parts[:end]).with_suffix(".py"), Path(*parts[:end]) / "__init__.py"):
+            if parts[0] in ROOMS and (HOUSE / file).is_file():
+                return file
+    return None
+
+
+def test_every_folder_is_in_the_table_and_can_be_read_at_a_glance() -> None:
+    inside = Counter(str(m.parent) for m in MODULES if m.stem != "__init__" and m.parts[0] != "deploy")
+    listed = {folder for folder in inside if folder.count("/") and not folder.startswith("evaluate/bench")}
+    assert listed == set(FOLDERS)
+    full = {folder: count for folder, count in inside.items() if count > MOST_MODULES}
+    assert not full, f"at most {MOST_MODULES} modules in a folder: {full}"
+
+
+def test_the_listing_leads_to_the_file() -> None:
+    """CONTRIBUTING names a file for each typical change; it has what is to be extended, and its test is next to it."""
+    text = (HOUSE / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Adding a ...")[2]
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) >= 12
+    for what, opened, extended, tested in rows:
+        file, *_ = re.findall(r"`([^`]+)`", opened)
+        assert (HOUSE / file).is_file(), f"{what}: {file} is missing"
+        for name in re.findall(r"`([^`]+)`", extended):
+            assert re.search(rf"\b{re.escape(name)}\b", (HOUSE / file).read_text(encoding="utf-8")), (
+                f"{file}: no {name}"
+            )
+        for test in re.findall(r"`([^`]+)`", tested):
+            assert (HOUSE / test).is_file(), f"{what}: {test} is missing"
+
+
 def test_the_arrows_would_be_seen() -> None:
     """The reading of imports sees all the forms that are used."""
     found = set(imports(Path("jobs/cluster/submit_job.py")))
     assert {"requests", "jobs.command.output.Plain", "ray.job_submission.JobSubmissionClient"} <= found
+    assert not _is_allowed(Path("jobs/operate/status.py"), "jobs.cluster.ray_session.ray_session")
+    assert not _is_allowed(Path("embed/model/towers/text.py"), "embed.model.joint.JointEncoder")
+    assert not _is_allowed(Path("index/parts/local.py"), "index.ask.searcher")
 
 
 def test_a_module_says_what_it_is() -> None:

@@ -30,7 +30,7 @@ from tests.train.lesson import write_prompts
 from tests.train.workers import run_workers
 from train.fit.checkpoint import State
 from train.fit.loop import run
-from train.fit.parallel import together
+from train.fit.parallel import group_workers
 from train.frozen.features import plan_shards
 from train.spec import TrainSpec
 
@@ -108,10 +108,10 @@ def undisturbed(place: Place) -> dict[str, Tensor]:
 def best_state(values: Mapping[str, Any], lesson: Lesson) -> dict[str, Tensor]:
     """Of one plain worker; what worker 0 would publish."""
     spec, kept = TrainSpec.parse(values), list[State]()
-    for _ in run(strategy_of(spec, lesson), spec, workers=together(), save=kept.append):
+    for _ in run(strategy_of(spec, lesson), spec, workers=group_workers(), save=kept.append):
         pass
     scored = [state for state in kept if state.scores]
-    return max(scored, key=lambda state: state.scores["score"]).kept() if scored else {}
+    return max(scored, key=lambda state: state.scores["score"]).final_weights() if scored else {}
 
 
 def test_a_lost_rank_a_lost_driver_and_storage_that_is_away_change_no_weight(
@@ -128,7 +128,7 @@ def test_a_lost_rank_a_lost_driver_and_storage_that_is_away_change_no_weight(
         ends(process, path, 0)
     same(spec, undisturbed)
     log = said(path)
-    assert "workers were lost: going on from step" in log
+    assert "workers were lost: continuing from step" in log
     assert log.count("from step") >= 2
 
 
@@ -249,7 +249,7 @@ def same(spec: TrainSpec, undisturbed: Mapping[str, Tensor]) -> None:
     """The best checkpoint is that of the training which nobody disturbed."""
     best = checkpoints_of(spec, training_data(spec, Silent()).lesson).best()
     assert best is not None
-    found = best.kept()
+    found = best.final_weights()
     assert found.keys() == undisturbed.keys()
     for name, value in undisturbed.items():
         torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-4)

@@ -1,4 +1,4 @@
-"""What a training tells of itself as it goes.  Nothing heavy is imported here: who listens needs no torch."""
+"""Events of a running training.  Nothing heavy is imported here: a program that follows a training needs no torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class StepDone:
-    """What a step did."""
+    """A step with its numbers."""
 
     step: int  # steps done so far, over all epochs
     epoch: int
@@ -20,26 +20,26 @@ class StepDone:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """What an epoch did."""
+    """An epoch with its numbers."""
 
     epoch: int  # from 0
     step: int  # steps done so far
     losses: Mapping[str, float]  # means over this worker's steps of the epoch, since it last started
-    scores: Mapping[str, float]  # on dev; {} where it was not the turn
+    scores: Mapping[str, float]  # on dev; {} where the epoch was not scored
     best: bool  # whether the scores are the best so far
     seconds: float  # of the steps and the scoring
 
 
 @dataclass(frozen=True)
-class Halved:
-    """Memory ran out: so many pairs at a time from now on."""
+class SmallerMicroBatch:
+    """Memory ran out: from now on `micro_batch` pairs at a time."""
 
     step: int
     micro_batch: int
 
 
 @dataclass(frozen=True)
-class Stopped:
+class TrainingEnd:
     """The training is over."""
 
     step: int
@@ -48,4 +48,4 @@ class Stopped:
     early: bool  # before the last epoch
 
 
-Event = StepDone | EpochDone | Halved | Stopped
+Event = StepDone | EpochDone | SmallerMicroBatch | TrainingEnd

@@ -1,8 +1,8 @@
-"""The contract between what is taught and the loop that teaches it.
+"""Contract between a strategy and the training loop.
 
-A strategy knows its model, its data and its loss; the loop knows steps, workers, memory and time.  Whatever a strategy
-draws at random it draws from `chance(seed, epoch, member)`, never from a worker's number or from what was drawn
-before: a result depends neither on how many workers there are nor on interruptions.
+A strategy knows its model, its data and its loss; the loop knows steps, workers, memory and time.  All random numbers
+of a strategy come from `chance(seed, epoch, member)`, never from a worker's rank or from earlier draws: a result
+depends neither on the number of workers nor on interruptions.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,15 +17,16 @@ from embed.encoder import Role
 from train.losses import Gather
 
 ROLES: tuple[Role, Role] = ("query", "document")
-SCORE = "score"  # among a strategy's scores: the one that decides which weights are best; higher is better
+SCORE = "score"  # the one of a strategy's scores that decides which weights are best; higher is better
 
-# nDCG@10 of each query: scores [q, n], and the right columns of each query.  Handed in: the scale is no part of train.
+# nDCG@10 of each query: scores [q, n], and the right columns of each query.  The caller passes it: train does not
+# import evaluate.
 Metric = Callable[[Any, Any], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class At:
-    """Where in the training a batch stands."""
+    """Place of a batch in the training."""
 
     step: int  # from 0, over all epochs
     epoch: int  # from 0
@@ -33,20 +34,20 @@ class At:
 
     @property
     def role(self) -> Role:
-        """Whole batches take one role, in turn: a spoken question now, an archived recording next."""
+        """Role of the whole batch; the two roles alternate: a spoken question, then an archived recording."""
         return ROLES[self.step % 2]
 
 
 class Strategy(Protocol):
-    """How a kind of model learns from its data.  Members are places in the training data."""
+    """A kind of model with its training data and its loss.  Members are positions in the training data."""
 
     @property
     def module(self) -> nn.Module:
-        """`module(*inputs)` is [rows, ...] in the order of members; what of it wants gradients is trained."""
+        """`module(*inputs)` is [rows, ...] in the order of members; parameters that require gradients are trained."""
         ...
 
     def parameters(self) -> dict[str, nn.Parameter]:
-        """All that is trained, by name: the module's, and what the loss has of its own (a temperature)."""
+        """Trained parameters by name: the module's, and the loss's own (a temperature)."""
         ...
 
     def batches(self, epoch: int) -> list[list[int]]:
@@ -54,33 +55,33 @@ class Strategy(Protocol):
         ...
 
     def inputs(self, members: Sequence[int], at: At) -> tuple[Any, ...]:
-        """What the module takes for these members; tensors on the CPU.  Called on another thread."""
+        """The module's arguments for these members; tensors on the CPU.  Called on another thread."""
         ...
 
     def loss(self, vectors: Tensor, members: Sequence[int], at: At, gather: Gather) -> Mapping[str, Tensor]:
-        """This worker's share of the batch's loss: "loss" is minimised, the other parts are told."""
+        """This worker's share of the batch's loss: "loss" is minimised, the other parts are reported."""
         ...
 
     def scores(self) -> dict[str, float]:
-        """On dev, with the weights as they are; SCORE decides the best."""
+        """Scores of the current weights on dev; SCORE decides which weights are best."""
         ...
 
     def state(self) -> dict[str, Tensor]:
-        """All that is kept of what was trained, buffers included; `load` takes it back."""
+        """Tensors of the trained parts, buffers included; `load` restores them."""
         ...
 
     def load(self, state: Mapping[str, Tensor]) -> None: ...
 
     def names(self, members: Sequence[int]) -> list[str]:
-        """The members as a user knows them."""
+        """Names of the members, for users."""
         ...
 
 
 def chance(seed: int, epoch: int, member: int, what: Literal["inputs", "loss"] = "inputs") -> np.random.Generator:
-    """The random numbers of a member in an epoch, the same wherever and whenever they are drawn."""
+    """Random generator of a member in an epoch: the same on every worker and at any time."""
     return np.random.default_rng([seed, epoch, member, ("inputs", "loss").index(what)])
 
 
 def trained(module: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters of the module that want gradients, by name."""
+    """The parameters of the module that require gradients, by name."""
     return {name: value for name, value in module.named_parameters() if value.requires_grad}

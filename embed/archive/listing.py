@@ -1,4 +1,4 @@
-"""What an input holds: its files, the stretches that its lists name, and what its side files say of them."""
+"""Listing of an input: its files, the utterances that its lists name, and descriptions from its side files."""
 
 import logging
 from collections.abc import Iterator
@@ -6,16 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from embed import identity
-from embed.archive.inputs import InputSpec, format_of, is_json_lines, is_side_file, modality_of, suffix
-from embed.archive.side_files import NAMES, Said, broken_rows, is_side_table
+from embed.archive.inputs import InputSpec
+from embed.archive.side_files import NAMES, SideFiles, broken_rows, is_side_table
 from embed.archive.utterance_lists import Utterance, is_audio_list, read_audio_list, uri_below
 from embed.errors import InputError
+from embed.file_kinds import format_of, is_json_lines, is_side_file, modality_of, suffix
 from embed.storage import store
 from embed.storage.store import Entry
 from embed.tables import SPEECH, TEXT
 from embed.text.documents import Broken
 
-_AT_ONCE = 16  # first lines are small: this is waiting, not work
+_AT_ONCE = 16  # first lines are small: threads wait rather than work
 _MAPPED = ("jsonl", "csv", "parquet")
 
 log = logging.getLogger(__name__)
@@ -41,15 +42,15 @@ class Asset:
 
 
 def found_in(spec: InputSpec) -> "Found":
-    """Raises InputError for an input that is missing or holds no file to embed."""
+    """The assets of an input.  Raises InputError where it is missing or holds no file to embed."""
     root = store.absolute(spec.url)
     entries = store.listing(root)
     single = [entry.url for entry in entries] == [root]
     kept = entries if single else [entry for entry in entries if not is_side_file(entry.url[len(root) :].lstrip("/"))]
     if not kept:
         what = f"only {len(entries)} hidden or side files" if entries else "no such file, and no files below it"
-        looked_for = "recordings, .txt, .jsonl, .csv and .parquet were looked for"
-        raise InputError(f"{spec.url}: nothing to embed: {what}; {looked_for}")
+        formats = "Deglu reads recordings, .txt, .jsonl, .csv and .parquet"
+        raise InputError(f"{spec.url}: nothing to embed: {what}; {formats}")
     if len(kept) < len(entries):
         log.info("%s: %d hidden or side files of %d skipped", spec.url, len(entries) - len(kept), len(entries))
     return Found(spec, root, kept, single)
@@ -62,15 +63,15 @@ class Found:
         self._spec, self._entries, self._single = spec, entries, single
         self._root = root.rpartition("/")[0] if single else root
         self._lists, self._tables = self._lists_and_tables()
-        self._said = Said()
+        self._side_files = SideFiles()
         self._broken = {
-            place for place in self._tables if self._said.read(entries[place].url, _version(entries[place]))
+            place for place in self._tables if self._side_files.read(entries[place].url, _version(entries[place]))
         }
-        # Files that a list names are embedded as it says, and not once more by themselves.
+        # Files that a list names are embedded as listed, not also as whole files.
         self._places = {entry.url: place for place, entry in enumerate(entries)} if self._lists or self._tables else {}
         self._listed = bytearray(len(entries))
         self._elsewhere: dict[str, Entry | None] = {}
-        self._missing = [url for url in self._said.about if url not in self._places]
+        self._missing = [url for url in self._side_files.about if url not in self._places]
         self.num = len(self._missing) + len(self._broken)
         for place in self._lists:
             self._read_list(place)
@@ -85,21 +86,21 @@ class Found:
             elif self._is_own(place):
                 yield self._file(entry)
         for url in self._missing:
-            problem = f"InputError: {url}: no such file; a side file speaks of it"
+            problem = f"InputError: {url}: no such file; a side file names it"
             yield Asset(self._uri(url), url, SPEECH, "audio", 0, "missing", self._spec.lang, {}, problem=problem)
 
     def _lists_and_tables(self) -> tuple[frozenset[int], frozenset[int]]:
-        """Positions of audio lists and of side files; to know them their first lines are read."""
+        """Positions of audio lists and of side files; their first lines are read to find them."""
         if self._spec.modality == TEXT:
             return frozenset(), frozenset()
         perhaps = [place for place, entry in enumerate(self._entries) if self._may_list(entry.url)]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             kinds = dict(zip(perhaps, pool.map(self._kind, perhaps), strict=True))
-        found = [frozenset(place for place, kind in kinds.items() if kind == wanted) for wanted in ("list", "table")]
+        found = [frozenset(place for place, kind in kinds.items() if kind == name) for name in ("list", "table")]
         return found[0], found[1]
 
     def _may_list(self, url: str) -> bool:
-        if self._single:  # NeMo names its lists .json, too
+        if self._single:  # NeMo also names its lists .json
             return is_json_lines(url) or suffix(url) == ".json"
         return is_json_lines(url) or url.rpartition("/")[2] in NAMES
 
@@ -111,12 +112,12 @@ class Found:
             if not self._single and is_side_table(entry.url, _version(entry)):
                 return "table"
             is_list = not entry.url.endswith(".csv") and is_audio_list(entry.url, _version(entry))
-        except InputError:  # to be told of when it is probed
+        except InputError:  # reported when it is probed
             return "file"
         return "list" if is_list else "file"
 
     def _read_list(self, place: int) -> None:
-        """Count a list's assets, and mark the files that it names; look up those that are elsewhere."""
+        """Count a list's assets, mark the files that it names, and look up files outside of the input."""
         entry = self._entries[place]
         unknown: dict[str, None] = {}
         broken = 0
@@ -140,7 +141,7 @@ class Found:
         spec = self._spec
         modality = modality_of(entry.url, spec.modality)
         form = format_of(entry.url, modality)
-        lang, about = self._said.of(entry.url)
+        lang, about = self._side_files.of(entry.url)
         return Asset(
             uri=spec.name if self._single else self._uri(entry.url),
             url=entry.url,
@@ -162,7 +163,7 @@ class Found:
                 continue
             uri = self._uri(found.url) + found.fragment()
             seen[uri] = seen.get(uri, 0) + 1
-            # The same stretch may be listed with several texts.
+            # The same span may be listed with several texts.
             yield self._utterance(found, uri if seen[uri] == 1 else f"{uri}&n={seen[uri]}", entry, number)
         if first_broken:
             yield self._list_that_fails(entry, first_broken)
@@ -187,7 +188,7 @@ class Found:
         )
 
     def _list_that_fails(self, entry: Entry, reason: str) -> Asset:
-        """A list is an asset itself where some of it cannot be read: so that it is counted, and told of."""
+        """A list with unreadable lines is an asset itself, so that it is counted and reported."""
         problem = f"InputError: {entry.url}: {reason}"
         uri = self._spec.name if self._single else self._uri(entry.url)
         version = _version(entry)

@@ -1,7 +1,7 @@
-"""The manifest: every asset of the inputs, listed and probed once; the fixed denominator of progress and accounting.
+"""Manifest: every asset of the inputs, listed and probed once; the fixed denominator of progress and accounting.
 
-Archives have millions of files: they are handled some at a time, and what an earlier manifest knows of a file that
-has not changed is not looked at again.
+Archives have millions of files: they are handled in batches, and a file that has not changed since an earlier manifest
+is not probed again.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -23,8 +23,8 @@ from embed.errors import DegluError, SpecError
 from embed.tables import MANIFEST, TEXT
 from embed.text.formats import probe_text
 
-_PROBES_AT_ONCE = 16  # headers are small: this is waiting, not work
-_AT_ONCE = 20_000  # assets that are Python values together
+_PROBES_AT_ONCE = 16  # headers are small: threads wait rather than work
+_AT_ONCE = 20_000  # assets in memory as Python values
 _AS_FOUND = ("uri", "url", "modality", "format", "size_bytes", "content_version", "start_ms", "end_ms", "text", "lang")
 
 
@@ -37,8 +37,8 @@ def list_assets(
     """MANIFEST of all inputs, in their order, then by url.
 
     An asset that cannot be read is a row with `problem`.  Rows of `known` with equal uri, size and content version
-    are not probed again, problems are.  Assets with an id in `forgotten` are left out.  `on_progress` is told how
-    many assets of how many are done.
+    are not probed again, except those with a problem.  Assets with an id in `forgotten` are left out.  `on_progress`
+    is called with the number of assets that are done, and the total.
     Raises InputError for an input that is missing or holds no file to embed, SpecError for two inputs of one name.
     """
     _refuse_same_names(inputs)
@@ -47,25 +47,25 @@ def list_assets(
     before = _Known(known if known is not None else MANIFEST.empty_table())
     parts = [MANIFEST.empty_table()]
     with ThreadPoolExecutor(_PROBES_AT_ONCE) as pool:
-        for assets in _some(asset for found in listed for asset in found):
+        for assets in _batches(asset for found in listed for asset in found):
             kept = [asset for asset in assets if not _is_forgotten(asset.uri, forgotten)]
             done += len(assets) - len(kept)
             drafts = _table(kept)
             rows = before.find(drafts)
             probes = pool.map(_probed, (asset for asset, row in zip(kept, rows.tolist(), strict=True) if row < 0))
-            looked = []
-            for looked_at in probes:
-                looked.append(looked_at)
+            results = []
+            for probed in probes:
+                results.append(probed)
                 if on_progress:
-                    on_progress(done + len(looked), total)
+                    on_progress(done + len(results), total)
             done += len(kept)
             if on_progress:
                 on_progress(done, total)
-            parts.append(before.joined(drafts, rows, looked))
+            parts.append(before.joined(drafts, rows, results))
     return pa.concat_tables(parts)
 
 
-def _some(assets: Iterable[Asset]) -> Iterator[list[Asset]]:
+def _batches(assets: Iterable[Asset]) -> Iterator[list[Asset]]:
     coming = iter(assets)
     while some := list(islice(coming, _AT_ONCE)):
         yield some
@@ -80,7 +80,7 @@ def _refuse_same_names(inputs: Iterable[InputSpec]) -> None:
 
 
 def _is_forgotten(uri: str, forgotten: Collection[bytes]) -> bool:
-    """Whether the asset, or the recording that an utterance is in, was taken down."""
+    """Whether the asset, or the recording that an utterance is in, is forgotten."""
     if not forgotten:
         return False
     return identity.asset_id(uri) in forgotten or identity.asset_id(recording_of(uri)) in forgotten
@@ -113,7 +113,7 @@ def _table(assets: Sequence[Asset]) -> pa.Table:
 
 
 class _Known:
-    """What an earlier manifest knows, found by the first half of the asset's id: 16 bytes for each."""
+    """Rows of an earlier manifest, by the first half of the asset's id: 16 bytes for each."""
 
     def __init__(self, manifest: pa.Table) -> None:
         self._rows = manifest
@@ -129,23 +129,23 @@ class _Known:
             np.searchsorted(self._sorted, identity.halves_of(drafts["asset_id"])[0]), len(self._sorted) - 1
         )
         rows = self._order[places]
-        there = self._rows.take(rows)
-        same = np.asarray(there["problem"].is_null())
+        matches = self._rows.take(rows)
+        same = np.asarray(matches["problem"].is_null())
         for name in ("asset_id", "size_bytes", "content_version", "format"):
-            same &= pc.equal(drafts[name], there[name]).to_numpy()
-        mapped = zip(drafts["columns"].to_pylist(), there["columns"].to_pylist(), strict=True)
+            same &= pc.equal(drafts[name], matches[name]).to_numpy()
+        mapped = zip(drafts["columns"].to_pylist(), matches["columns"].to_pylist(), strict=True)
         same &= np.asarray([(one or None) == (other or None) for one, other in mapped], bool)
         return np.where(same, rows, -1)
 
-    def joined(self, drafts: pa.Table, rows: NDArray[np.int64], looked: Sequence[Probed]) -> pa.Table:
-        """The drafts with durations, items and problems, from here where a row is given, else as looked at."""
+    def joined(self, drafts: pa.Table, rows: NDArray[np.int64], results: Sequence[Probed]) -> pa.Table:
+        """The drafts with durations, items and problems, from here where a row is given, else from `results`."""
         place = np.zeros(len(rows), np.int64)
-        place[rows >= 0] = len(looked) + np.arange((rows >= 0).sum())
-        place[rows < 0] = np.arange(len(looked))
-        standing = self._rows.take(rows[rows >= 0])
+        place[rows >= 0] = len(results) + np.arange((rows >= 0).sum())
+        place[rows < 0] = np.arange(len(results))
+        unchanged = self._rows.take(rows[rows >= 0])
         for position, name in enumerate(("duration_s", "items", "problem")):
             field = MANIFEST.field(name)
-            new = pa.chunked_array([pa.array([one[position] for one in looked], field.type)])
-            both = pa.chunked_array([*new.chunks, *standing[name].chunks], field.type)
+            new = pa.chunked_array([pa.array([one[position] for one in results], field.type)])
+            both = pa.chunked_array([*new.chunks, *unchanged[name].chunks], field.type)
             drafts = drafts.set_column(MANIFEST.get_field_index(name), field, both.take(pa.array(place)))
         return drafts.combine_chunks()

@@ -1,4 +1,4 @@
-"""What a folder's metadata.csv or metadata.jsonl says of the recordings beside it, as Hugging Face's audiofolder.
+"""Side files: a folder's metadata.csv or metadata.jsonl describes its recordings, as in Hugging Face's audiofolder.
 
 Each row names a file (`file_name`, relative to the side file); its `lang` or `language` is the file's language, its
 other columns join the file's metadata.  The side file itself is no asset.
@@ -21,19 +21,19 @@ _FILE = "file_name"
 
 
 @dataclass
-class Said:
-    """What side files say, by url of the file; small in memory, as archives have millions of files."""
+class SideFiles:
+    """Descriptions from side files, by url of the file; small in memory, as archives have millions of files."""
 
     about: dict[str, bytes] = field(default_factory=dict)
 
     def of(self, url: str) -> tuple[str | None, dict[str, str]]:
-        """The language, where said, and the metadata of a file."""
+        """The language, where known, and the metadata of a file."""
         found: dict[str, str] = json.loads(self.about[url]) if url in self.about else {}
         langs = [found.pop(name) for name in ("lang", "language") if name in found]
         return (langs[0] if langs else None), found
 
     def read(self, url: str, version: str) -> int:
-        """Add what a side file says; how many of its rows name no file."""
+        """Add the rows of a side file; returns how many of its rows name no file."""
         num = 0
         for found in _rows(url, version):
             if isinstance(found, Broken):
@@ -45,7 +45,7 @@ class Said:
 
 
 def is_side_table(url: str, version: str) -> bool:
-    """Whether a file of one of `NAMES` says something of files."""
+    """Whether a file with one of `NAMES` describes files."""
     if PurePosixPath(url).name not in NAMES:
         return False
     if url.endswith(".jsonl"):
@@ -64,7 +64,7 @@ def broken_rows(url: str, version: str) -> Iterator[Broken]:
 
 
 def _rows(url: str, version: str) -> Iterator[tuple[str, dict[str, str]] | Broken]:
-    """The file's url, and what is said of it."""
+    """The file's url, and its description."""
     folder = url.rpartition("/")[0]
     for number, found in _records(url, version):
         if isinstance(found, Broken):
@@ -80,7 +80,7 @@ def _rows(url: str, version: str) -> Iterator[tuple[str, dict[str, str]] | Broke
 
 
 def _records(url: str, version: str) -> Iterator[tuple[int, dict[str, Any] | Broken]]:
-    """With their numbers, from 0."""
+    """Records with their numbers, from 0."""
     if url.endswith(".jsonl"):
         for number, found in records(url, version):
             yield number - 1, found

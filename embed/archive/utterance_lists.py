@@ -1,4 +1,4 @@
-"""Lists of utterances, as speech recognition keeps them: one JSON object a line, a stretch of a recording in each.
+"""Lists of utterances, in the format of speech recognition: one JSON object a line, each a span of a recording.
 
     {"audio_filepath": "clips/a.wav", "offset": 3.5, "duration": 2.0, "text": "...", "lang": "wo", ...}
 
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from embed.storage.s3 import S3
-from embed.storage.store import join
+from embed.errors import SpecError
+from embed.storage.store import absolute, join, local_path
 from embed.text.documents import Broken, plain_fields
 from embed.text.jsonl import first_records, records
 
@@ -33,7 +33,7 @@ class Utterance:
     metadata: dict[str, str] = field(default_factory=dict)
 
     def fragment(self) -> str:
-        """What stands behind the recording's own uri."""
+        """The part of the uri after that of the recording."""
         return f"{_MARK}{_seconds(self.start_ms)},{_seconds(self.end_ms)}"
 
 
@@ -56,13 +56,13 @@ def read_audio_list(url: str, version: str) -> Iterator[tuple[int, Utterance | B
 
 
 def broken_lines(url: str, version: str) -> Iterator[Broken]:
-    """Those of a list; their places are numbers of lines, from 0."""
+    """The broken lines of a list; their places are numbers of lines, from 0."""
     for number, found in read_audio_list(url, version):
         if isinstance(found, Broken):
             yield Broken(f"line {number}: {found.reason}", number - 1, number)
 
 
-def stretch_of(uri: str) -> tuple[int, int]:
+def span_of(uri: str) -> tuple[int, int]:
     """Start and end in milliseconds of the recording, from the uri of an utterance."""
     start, _, end = uri.rpartition(_MARK)[2].partition("&")[0].partition(",")
     return round(float(start) * 1000), round(float(end) * 1000)
@@ -74,21 +74,28 @@ def recording_of(uri: str) -> str:
 
 
 def resolved(folder: str, path: str) -> str:
-    """Where a path in a list is, from the list's own folder.  ValueError for a place that is not storage."""
+    """Url of a path in a list, relative to the list's folder.  ValueError for an address that is not storage."""
     path = path.removeprefix("file://")
-    if path.startswith(S3):
-        return path
-    if "://" in path:
-        raise ValueError(f"{path}: neither a local path nor s3://bucket/path")
-    if folder.startswith(S3):
-        return S3 + str(os.path.normpath(join(folder.removeprefix(S3), path)))
+    if local_path(path) is None:
+        return _checked(path)
+    if local_path(folder) is None:
+        scheme, _, place = folder.partition("://")
+        return f"{scheme}://{os.path.normpath(join(place, path))}"
     return os.path.normpath(os.path.join(folder, path))
 
 
 def uri_below(name: str, root: str, url: str) -> str:
-    """`<name>/<path below the root>`; of a place elsewhere, its whole path."""
-    path = url[len(root) :] if url.startswith(root.rstrip("/") + "/") else url.removeprefix(S3)
+    """`<name>/<path below the root>`; of a url outside of the root, its whole path."""
+    path = url[len(root) :] if url.startswith(root.rstrip("/") + "/") else url.partition("://")[2] or url
     return f"{name}/{path.lstrip('/')}"
+
+
+def _checked(url: str) -> str:
+    try:
+        absolute(url)
+    except SpecError as error:
+        raise ValueError(str(error)) from None
+    return url
 
 
 def _utterance(folder: str, record: dict[str, Any]) -> Utterance:
@@ -97,13 +104,13 @@ def _utterance(folder: str, record: dict[str, Any]) -> Utterance:
         raise ValueError(f"no {PATH}")
     start_ms, length_ms = _ms(record, "offset", 0.0), _ms(record, "duration", None)
     if start_ms < 0 or length_ms <= 0:
-        raise ValueError("offset is not to be negative, and duration is to be over 0; both are in seconds")
-    said, lang = record.get("text"), record.get("lang") or record.get("language")
+        raise ValueError("offset must not be negative and duration must be over 0; both are in seconds")
+    text, lang = record.get("text"), record.get("lang") or record.get("language")
     return Utterance(
         url=resolved(folder, path),
         start_ms=start_ms,
         end_ms=start_ms + length_ms,
-        text=said if isinstance(said, str) and said.strip() else None,
+        text=text if isinstance(text, str) and text.strip() else None,
         lang=lang if isinstance(lang, str) else None,
         metadata=plain_fields(record, _OWN),
     )

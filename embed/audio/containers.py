@@ -1,9 +1,9 @@
-"""Opening a recording, whatever its container: one interface over soundfile, PyAV and our own reader of mp3.
+"""Container formats: one interface to recordings over soundfile, PyAV and our own reader of mp3.
 
-soundfile (wav flac aiff ...) is asked first, PyAV (ogg m4a webm g722 gsm mp4 ...) reads the rest.  Content decides,
+soundfile (wav flac aiff ...) is tried first, PyAV (ogg m4a webm g722 gsm mp4 ...) reads the rest.  Content decides,
 not the name, except for formats that have no header.  Blocks are mono float32 at the recording's own rate.
-ogg is PyAV's: libsndfile leaves out damaged pages without a word, and tells all later sound too early; it measures.
-What a header claims is believed within `embed.audio.stream`' limits only.
+PyAV reads ogg and libsndfile only measures it: libsndfile skips damaged pages silently, so later sound is too early.
+Values in a header are accepted only within the limits of `embed.audio.stream`.
 """
 
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from embed.audio.ffmpeg import by_ffmpeg, headerless
 from embed.audio.mp3 import Mp3Stream
 from embed.audio.mp3_frames import header_at
 from embed.audio.stream import PRE_ROLL_S, Block, Stream, Watched, check_claims, credible_s, kept, mono
-from embed.audio.wav import promised_frames
+from embed.audio.wav import stated_frames
 from embed.errors import InputError, UnsupportedFormat
 from embed.storage import store
 
-_UNKNOWN = 1 << 62  # what libsndfile calls the length of what it cannot measure
-_BLOCK_VALUES = 1 << 22  # of all channels together
+_UNKNOWN = 1 << 62  # libsndfile's length of a stream that it cannot measure
+_BLOCK_VALUES = 1 << 22  # values of all channels together
 
 
 @contextmanager
@@ -44,13 +44,13 @@ def open_stream(url: str) -> Iterator[Stream]:
 
 
 def _is_mp3(file: Watched) -> bool:
-    """At first sight: libsndfile's reader of it writes warnings to stderr."""
+    """By the first bytes alone: libsndfile's reader of mp3 writes warnings to stderr."""
     head = file.read_at(0, 4)
     return head[:3] == b"ID3" or header_at(head, 0) is not None
 
 
 def _soundfile(file: Watched, url: str) -> "_SoundFileStream | None":
-    """None where others do better: mp3, and what libsndfile cannot measure (of a chained ogg it reads one link)."""
+    """None where another reader is better: mp3, and streams that it cannot measure (of a chained ogg, one link)."""
     file.seek(0)
     try:
         opened = soundfile.SoundFile(file)
@@ -64,7 +64,7 @@ def _soundfile(file: Watched, url: str) -> "_SoundFileStream | None":
     try:
         check_claims(url, opened.samplerate, opened.channels)
         if opened.frames <= 0:
-            raise InputError(f"{url}: holds no samples")
+            raise InputError(f"{url}: the recording has no samples")
     except InputError:
         opened.close()
         raise
@@ -72,7 +72,7 @@ def _soundfile(file: Watched, url: str) -> "_SoundFileStream | None":
 
 
 def _mp3(file: Watched, url: str) -> Mp3Stream | None:
-    """None where there are none of the frames that we know ("free" bitrates)."""
+    """None where there are no frames of a supported bitrate ("free" bitrates are not supported)."""
     try:
         return Mp3Stream(file, url)
     except UnsupportedFormat:
@@ -88,10 +88,10 @@ class _SoundFileStream:
 
     @property
     def duration_s(self) -> float | None:
-        """Of a wav that was cut short, what its header promises: libsndfile tells what is left alone."""
-        held_s = credible_s(self.file.frames / self.rate, self._watched.size)
-        promised = promised_frames(self._watched) if self.file.format in ("WAV", "WAVEX", "RF64") else 0
-        return max(held_s, credible_s(promised / self.rate, self._watched.size) or 0.0) if held_s else None
+        """Of a truncated wav, the duration in its header: libsndfile gives only that of the rest."""
+        readable_s = credible_s(self.file.frames / self.rate, self._watched.size)
+        stated = stated_frames(self._watched) if self.file.format in ("WAV", "WAVEX", "RF64") else 0
+        return max(readable_s, credible_s(stated / self.rate, self._watched.size) or 0.0) if readable_s else None
 
     def blocks(self, first: int) -> Iterator[Block]:
         if first >= self.file.frames:
@@ -114,7 +114,7 @@ class _SoundFileStream:
             at += len(samples)
 
     def _rest(self, at: int) -> Iterator[Block]:
-        """libsndfile gives up at damage; PyAV finds its way behind it."""
+        """libsndfile stops at damage; PyAV continues after it."""
         self._watched.seek(0)
         try:
             with by_ffmpeg(self._watched, self._url, self.duration_s) as other:

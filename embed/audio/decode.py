@@ -1,7 +1,7 @@
-"""Any recording as float32 mono at 16 kHz, from any place in it, in bounded memory.
+"""Decoder of recordings: float32 mono at 16 kHz, from any place, in bounded memory.
 
-The same stretch gives the same samples wherever decoding began: rates are converted in fixed steps of the
-recording (`_STEP_S`, with a margin on both sides), never from the place that was asked for.  Channels are averaged.
+A span has the same samples wherever decoding began: rates are converted in fixed steps of the recording
+(`_STEP_S`, with a margin on both sides), never from the requested place.  Channels are averaged.
 """
 
 from collections.abc import Iterator
@@ -16,15 +16,15 @@ from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import InputError
 
 _STEP_S = 10
-MOST_S = 3600.0  # 230 MB of samples, and as much again while they are joined
-_MARGIN_S = 1  # far longer than the resampler's filter; whole seconds, so that both rates meet exactly
+MOST_S = 3600.0  # 230 MB of samples, and twice that while they are joined
+_MARGIN_S = 1  # far longer than the resampler's filter; whole seconds, so that both rates align exactly
 
 Span = tuple[int, int]  # samples at 16 kHz
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    duration_s: float | None  # as the header says, or as counted; None where it cannot be known
+    duration_s: float | None  # from the header, or as counted; None where it is unknown
     sample_rate: int
     channels: int
 
@@ -34,7 +34,7 @@ class Decoded:
     samples: FloatArray  # mono, 16 kHz
     start_s: float
     lost: list[tuple[float, float]]  # seconds of the recording that are zeros here: not finite, or not decodable
-    beyond: bool = False  # the stream goes on for far longer than `most_s`; what does is the last of `lost`, not here
+    beyond: bool = False  # the stream is far longer than `most_s`: the rest is the last of `lost`, not in `samples`
 
     @property
     def decoded_s(self) -> float:
@@ -42,7 +42,7 @@ class Decoded:
 
     @property
     def end_s(self) -> float:
-        """Where the stretch ends; behind the samples when it goes on beyond them."""
+        """Where the span ends; after the last sample when `beyond`."""
         return self.lost[-1][1] if self.beyond else self.start_s + self.decoded_s
 
 
@@ -53,11 +53,11 @@ def probe(url: str) -> AudioInfo:
 
 
 def decode(url: str, start_s: float = 0.0, end_s: float | None = None, most_s: float = MOST_S) -> Decoded:
-    """The stretch from `start_s` to `end_s`, or to the end of the recording, whichever is first.
+    """The span from `start_s` to `end_s`, or to the end of the recording, whichever is first.
 
-    Samples that are not finite or not decodable are zeros, and listed in `lost`.  Where the header lied and the end
-    is more than `most_s` away, the rest is measured, kept nowhere, and lost.
-    Raises InputError where nothing at all can be decoded, UnsupportedFormat where no reader knows the format.
+    Samples that are not finite or not decodable are zeros, and listed in `lost`.  Where the header was wrong and the
+    end is more than `most_s` away, the rest is measured, not kept, and counted as lost.
+    Raises InputError where nothing at all can be decoded, UnsupportedFormat where no reader supports the format.
     """
     first, last = round(start_s * SAMPLE_RATE), None if end_s is None else round(end_s * SAMPLE_RATE)
     step = first // (_STEP_S * SAMPLE_RATE)
@@ -78,7 +78,7 @@ def decode(url: str, start_s: float = 0.0, end_s: float | None = None, most_s: f
             lost += [(max(a, low) + at, min(b, high) + at) for a, b in gaps if a < high and b > low]
             at += len(samples)
     if not pieces and first == 0:
-        raise InputError(f"{url}: no sound could be decoded from it; the file is damaged")
+        raise InputError(f"{url}: no sound could be decoded; the file is damaged")
     lost += [] if beyond is None else [(beyond, at)]
     joined = np.concatenate([np.zeros(0, np.float32), *pieces])
     spans = [(a / SAMPLE_RATE, b / SAMPLE_RATE) for a, b in _merged(lost)]
@@ -86,13 +86,13 @@ def decode(url: str, start_s: float = 0.0, end_s: float | None = None, most_s: f
 
 
 def _steps(stream: Stream, step: int) -> Iterator[tuple[FloatArray, list[Span]]]:
-    """Each step's samples at 16 kHz, and the lost spans in it; the last step is what is left."""
+    """Each step's samples at 16 kHz, and the lost spans in it; the last step is the remainder."""
     rate = stream.rate
-    tape = _Tape(stream, max(step * _STEP_S - _MARGIN_S, 0) * rate)
+    window = _Window(stream, max(step * _STEP_S - _MARGIN_S, 0) * rate)
     while True:
         begin, end = step * _STEP_S * rate, (step + 1) * _STEP_S * rate
         left = max(begin - _MARGIN_S * rate, 0)
-        source, bad = tape.read(left, end + _MARGIN_S * rate)
+        source, bad = window.read(left, end + _MARGIN_S * rate)
         core = min(left + len(source), end) - begin
         if core <= 0:
             return
@@ -101,7 +101,7 @@ def _steps(stream: Stream, step: int) -> Iterator[tuple[FloatArray, list[Span]]]
 
 
 def _converted(source: FloatArray, margin: int, core: int, rate: int) -> FloatArray:
-    """The `core` samples behind the margin, at 16 kHz."""
+    """The `core` samples after the margin, at 16 kHz."""
     if rate == SAMPLE_RATE:
         return source[margin : margin + core]
     converted = soxr.resample(source, rate, SAMPLE_RATE, quality="HQ")
@@ -110,8 +110,8 @@ def _converted(source: FloatArray, margin: int, core: int, rate: int) -> FloatAr
     return part
 
 
-class _Tape:
-    """The stretch of a stream that is being looked at; reads forward, forgets what is behind."""
+class _Window:
+    """Window on a stream: reads forward, and drops the samples before it."""
 
     def __init__(self, stream: Stream, first: int) -> None:
         self._blocks = stream.blocks(first)

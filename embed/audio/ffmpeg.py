@@ -1,7 +1,7 @@
-"""Recordings that ffmpeg reads, through PyAV: ogg m4a webm g722 gsm mp4 aac ...
+"""Reader of the formats of ffmpeg, through PyAV: ogg m4a webm g722 gsm mp4 aac ...
 
-Damaged packets are passed over, and the clock of the next good one tells what was lost.  A clock that jumps beyond
-what the header or ten minutes allow is not believed.
+Damaged packets are skipped, and the timestamp of the next good one gives the length of the gap.  A timestamp that jumps
+further than the header's duration or ten minutes is ignored.
 """
 
 from collections.abc import Iterator
@@ -10,19 +10,19 @@ from typing import Any
 
 import av
 
-from embed.archive.inputs import suffix
 from embed.audio.stream import PRE_ROLL_S, Block, Watched, check_claims, credible_s, kept, lost_blocks, mono
 from embed.encoder import FloatArray
 from embed.errors import UnsupportedFormat
+from embed.file_kinds import suffix
 
-# Nothing in these streams says what they are.
+# These streams have no header that names their format.
 _HEADERLESS = {".g722": "g722", ".gsm": "gsm", ".ulaw": "mulaw", ".alaw": "alaw"}
 _TELEPHONE = {"sample_rate": "8000"}
 _MAGIC = (b"RIFF", b"RF64", b"FORM", b"OggS", b"fLaC", b"ID3", b"caff", b"\x1aE\xdf\xa3")  # the last is webm's
 
-_GAP_S = 0.1  # a jump of the clock by more is lost sound; by less, rounding of timestamps
-_LONGEST_GAP_S = 600  # where no duration is stated, a longer jump is a lie of the clock
-_MOST_ERRORS = 1000  # in a row: what no damage gives, but a reader that does not move
+_GAP_S = 0.1  # a longer jump of the timestamps is lost sound; a shorter one is rounding
+_LONGEST_GAP_S = 600  # where no duration is stated, a longer jump is a wrong timestamp
+_MOST_ERRORS = 1000  # in a row: more than damage causes; the reader does not advance
 # Readers of playlists would open other files, or the network.
 _OPTIONS = {"protocol_whitelist": "none"}
 
@@ -37,7 +37,7 @@ def by_ffmpeg(file: Watched, url: str, measured_s: float | None = None) -> Itera
 
 
 def headerless(file: Watched, url: str) -> str | None:
-    """The format that the name alone tells."""
+    """The format by the file's name, for streams without a header."""
     return None if file.read_at(0, 4).startswith(_MAGIC) else _HEADERLESS.get(suffix(url))
 
 
@@ -53,7 +53,7 @@ class FfmpegStream:
         except UnsupportedFormat:
             self.close()
             raise
-        # Other oggs soundfile can measure.  What a chain states is one link's, and ffmpeg cannot seek in it.
+        # soundfile can measure other oggs.  A chain states the duration of one link, and ffmpeg cannot seek in it.
         self._measured_s = measured_s
         self._chained = self.format == "ogg" and measured_s is None
         self._origin = float((self._stream.start_time or 0) * self._stream.time_base)
@@ -79,7 +79,7 @@ class FfmpegStream:
         self._fresh = True
 
     def _rewind(self) -> None:
-        """To the very beginning: seeking there may lose the first packet, so the container is opened anew."""
+        """To the very beginning: seeking may lose the first packet, so the container is opened again."""
         if not self._fresh:
             self.close()
             self._watched.seek(0)
@@ -101,7 +101,7 @@ class FfmpegStream:
         return credible_s(stated, self._watched.size)
 
     def _counted(self) -> float | None:
-        """By reading all packets, undecoded: browsers' recordings state no duration."""
+        """Duration by reading all packets without decoding: browsers' recordings state none."""
         most = end = links = 0.0
         try:
             self._rewind()
@@ -109,12 +109,12 @@ class FfmpegStream:
                 if packet.pts is None:
                     continue
                 start = float(packet.pts * packet.time_base) - self._origin + links
-                if start < end - PRE_ROLL_S:  # another link of a chain, whose clock begins anew
+                if start < end - PRE_ROLL_S:  # another link of a chain, whose timestamps start again
                     links, start = links + end - start, end
                 end = start + float((packet.duration or 0) * packet.time_base)
                 most = max(most, end)
         except av.FFmpegError:
-            pass  # what came before it counts
+            pass  # packets before the error count
         self._watched.check()
         return most or None
 
@@ -164,7 +164,7 @@ class FfmpegStream:
         return True
 
     def _decodable(self) -> Iterator[Any]:
-        """Damaged packets are passed over: the clock of the next good one shows the gap."""
+        """Packets that can be decoded; the timestamp after a damaged one shows the gap."""
         packets = self._container.demux(self._stream)
         errors = 0
         while errors < _MOST_ERRORS:
@@ -185,7 +185,7 @@ class FfmpegStream:
 
 
 class _Plain:
-    """Mono float32 at one rate of whatever frames come: a damaged stream may change its layout on the way."""
+    """Conversion of any frames to mono float32 at one rate: a damaged stream may change its layout."""
 
     def __init__(self, rate: int) -> None:
         self._rate = rate

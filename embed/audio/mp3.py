@@ -1,9 +1,9 @@
-"""MPEG audio (mp3, mp2) read frame by frame: what is lost is known, and no seek reads what lies before it.
+"""Reader of MPEG audio (mp3, mp2), frame by frame: lost spans are known, and a seek reads nothing before its target.
 
-ffmpeg decodes; finding frames and telling the time is done here, since ffmpeg's own reader finds hour 35 by reading
-all hours before it, and its clock leaves out what damage took.
+ffmpeg decodes; frames and their times are found here, since ffmpeg's own reader finds hour 35 by reading all hours
+before it, and its timestamps leave out damaged frames.
 
-- constant bitrate: the offset is the clock; a unit reads its own stretch alone.
+- constant bitrate: the offset gives the time; a unit reads only its own span.
 - variable bitrate: the frames are counted once per process and file, by reading it through.
 """
 
@@ -18,14 +18,14 @@ from embed.encoder import FloatArray
 from embed.errors import UnsupportedFormat
 
 _DECODERS = {1: "mp1float", 2: "mp2float", 3: "mp3float"}
-_PRE_ROLL = 24  # frames: more than the 511 bytes of the past that a frame may use take at 8 kbit/s
-_SMALL_BYTES = 1 << 20  # what one read fetches anyway is counted, whatever its bitrate
-_LOOKED_AT = 200  # frames whose bitrates are compared at the beginning
+_PRE_ROLL = 24  # frames: at 8 kbit/s, more than the 511 earlier bytes that a frame may use
+_SMALL_BYTES = 1 << 20  # a file of one read is counted, at any bitrate
+_COMPARED = 200  # frames whose bitrates are compared at the beginning
 _TAIL_BYTES = 1 << 15
 _LEAST_BYTES, _MOST_BYTES = 24, 1800  # of a frame
 _KEPT = 8
 
-_counts: dict[tuple[str, int, bytes], CountedClock] = {}  # of files lately counted in this process
+_counts: dict[tuple[str, int, bytes], CountedClock] = {}  # of files counted recently in this process
 
 
 class Mp3Stream:
@@ -33,9 +33,9 @@ class Mp3Stream:
 
     def __init__(self, file: Watched, url: str) -> None:
         self._file, self._url = file, url
-        head = next(walk(file, _behind_tags(file)), None)
+        head = next(walk(file, _after_tags(file)), None)
         if head is None:
-            raise UnsupportedFormat(f"{url}: no frames of mp3 are in it, or the file is damaged")
+            raise UnsupportedFormat(f"{url}: no mp3 frames found; the file is not mp3 or is damaged")
         self._header: Header = head.header
         self.rate, self.channels = head.header.rate, head.header.channels
         check_claims(url, self.rate, self.channels)
@@ -46,7 +46,7 @@ class Mp3Stream:
 
     @property
     def duration_s(self) -> float | None:
-        """Of the frames that the header states, else of those that there are."""
+        """Duration of the frames that the header states, else of those in the file."""
         frames = self._stated() or self._count
         padding = self._tag.padding if frames == self._tag.frames else 0
         return max(frames * self._header.samples - self._tag.delay - padding, 0) / self.rate or None
@@ -99,7 +99,7 @@ class Mp3Stream:
         return self._count * self._header.samples - self._tag.delay - self._tag.padding
 
     def _stated(self) -> int:
-        """0 where the tag says nothing, or what the file's size belies; it may have lost its greater part."""
+        """Frames by the tag; 0 where it has none, or the file's size contradicts it; most of a file may be missing."""
         frames, size = self._tag.frames or 0, self._file.size
         return frames if size <= frames * _MOST_BYTES + _SMALL_BYTES and frames * _LEAST_BYTES <= 4 * size else 0
 
@@ -108,11 +108,11 @@ class Mp3Stream:
         return self._byte_clock() or self._counted_clock()
 
     def _byte_clock(self) -> ByteClock | None:
-        """None unless the bitrate is constant, as far as a few looks tell."""
+        """None unless the bitrate is constant, as far as the first frames and a few others show."""
         size = self._file.size
         if size <= _SMALL_BYTES or not self._tag.constant:
             return None
-        seen = [frame.header for _, frame in zip(range(_LOOKED_AT), self._walk(self._first), strict=False)]
+        seen = [frame.header for _, frame in zip(range(_COMPARED), self._walk(self._first), strict=False)]
         for share in () if self._tagged else (1, 2, 3):
             seen += [frame.header for _, frame in zip(range(2), self._walk(size * share // 4), strict=False)]
         if len({header.bitrate for header in seen}) != 1:
@@ -146,8 +146,8 @@ class Mp3Stream:
         return walk(self._file, offset, self._header.kind)
 
 
-def _behind_tags(file: Watched) -> int:
-    """Where the sound begins at the earliest: behind ID3v2 tags, unless they lie about their size."""
+def _after_tags(file: Watched) -> int:
+    """First byte that can be sound: after ID3v2 tags, unless their size is wrong."""
     offset = 0
     while (head := file.read_at(offset, 10))[:3] == b"ID3" and len(head) == 10:
         size = 0

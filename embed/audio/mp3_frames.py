@@ -1,8 +1,8 @@
-"""Frames of MPEG audio (mp3, mp2): their headers, walking from one to the next, and which number each has.
+"""Frames of MPEG audio (mp3, mp2): their headers, their order in the file, and their numbers.
 
-The number of a frame is its place in time.  A file of constant bitrate tells it by the offset alone, so hour 35 is
+The number of a frame is its place in time.  In a file of constant bitrate it follows from the offset, so hour 35 is
 found without reading the hours before it, and damage moves nothing.  A variable one must be counted from the start,
-once; what damage took is then reckoned from its bytes, or from the number of frames that the header states.
+once; the length of damage is then estimated from its bytes, or from the number of frames that the header states.
 """
 
 import re
@@ -16,10 +16,10 @@ from typing import NamedTuple, Protocol
 from embed.audio.stream import Watched
 
 _CHUNK = 1 << 18
-_ANCHOR = 64  # frames from one remembered place to the next
-_CHAIN = 4  # frames in a row that no accident gives
-_CHAIN_BYTES = 1 << 14  # more than as many frames take
-_STEP_TO_BREAK = 1.5  # frames by which a byte clock may be off before it is no clock
+_ANCHOR = 64  # frames from one recorded place to the next
+_CHAIN = 4  # frames in a row, too many for chance
+_CHAIN_BYTES = 1 << 14  # more than the bytes of so many frames
+_STEP_TO_BREAK = 1.5  # frames by which a byte clock may be wrong before it is dropped
 _SYNC = re.compile(rb"\xff[\xe2-\xff]")
 
 # Bitrates in kbit/s by index 1 to 14, for (MPEG-1 or not, layer).
@@ -68,11 +68,11 @@ class Frame(NamedTuple):
     offset: int
     data: bytes
     header: Header
-    after_gap: bool  # bytes that are no frame lie before it
+    after_gap: bool  # bytes that are no frame are before it
 
 
 def walk(file: Watched, offset: int, kind: int | None = None, searched: bool = True) -> Iterator[Frame]:
-    """Whole frames (of one kind) from `offset` on; what lies between them is passed over.
+    """Complete frames (of one kind) from `offset` on; bytes between them are skipped.
 
     `searched`: the first one, too, must be one of a chain, since `offset` may be anywhere.
     """
@@ -86,7 +86,7 @@ def walk(file: Watched, offset: int, kind: int | None = None, searched: bool = T
             found = _SYNC.search(data, at + 1)
             if found is None and ended:
                 return
-            # The last byte may be half of a sync.
+            # The last byte may be the first half of a sync.
             at, gap = found.start() if found else max(at, len(data) - 1), True
         elif at + head.length > len(data):
             return  # cut short by the end of the file
@@ -110,22 +110,22 @@ def _chained(data: bytes, at: int, head: Header) -> bool:
 
 
 class Clock(Protocol):
-    """Gives frames their numbers."""
+    """Numbers of frames."""
 
     def offset(self, number: int) -> int:
-        """Where to start walking so as to meet frame `number`, or some frame before it."""
+        """Byte from which to walk to reach frame `number`: that of this frame or of one before it."""
 
     def number(self, frame: Frame, before: int | None) -> int:
-        """Of a frame; `before` is the number of the one just walked over."""
+        """Number of a frame; `before` is the number of the frame before it in the walk."""
 
 
 class NotConstantError(Exception):
-    """The bitrate turned out to vary."""
+    """The bitrate is not constant."""
 
 
 @dataclass(frozen=True)
 class ByteClock:
-    """Constant bitrate: `length` bytes a frame on average, which need not be whole."""
+    """Constant bitrate: `length` bytes a frame on average, which may be a fraction."""
 
     first: int
     length: float
@@ -144,7 +144,7 @@ class ByteClock:
 
 @dataclass
 class CountedClock:
-    """Any bitrate: a place every few frames, and the numbers of those behind damage."""
+    """Any bitrate: a recorded place every few frames, and the numbers of the frames after damage."""
 
     numbers: list[int] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
@@ -159,12 +159,12 @@ class CountedClock:
             return self.jumps[frame.offset]
         if before is not None:
             return before + 1
-        # Walking begins at a remembered place, or behind it where that was a false one.
+        # A walk begins at a recorded place, or after it where that was a false one.
         return self.numbers[max(bisect_right(self.offsets, frame.offset) - 1, 0)]
 
 
 def counted(file: Watched, first: int, kind: int, stated: int | None) -> CountedClock:
-    """By walking over the whole file; `stated` is how many frames its header says there are."""
+    """Clock from a walk over the whole file; `stated` is the number of frames in its header."""
     places, gaps = list[tuple[int, int]](), list[tuple[int, int]]()
     number, end, walked = 0, first, 0
     for frame in walk(file, first, kind, searched=False):
@@ -176,10 +176,10 @@ def counted(file: Watched, first: int, kind: int, stated: int | None) -> Counted
         end = frame.offset + len(frame.data)
     lengths = [size * number / walked for _, size in gaps]
     missing = (stated or 0) - number
-    believed = sum(lengths)
-    scale = missing / believed if believed and 0.5 < missing / believed < 2 else 1.0
-    reckoned = [(offset, lost * scale) for (offset, _), lost in zip(gaps, lengths, strict=True)]
-    return _numbered(places, reckoned, number)
+    estimated = sum(lengths)
+    scale = missing / estimated if estimated and 0.5 < missing / estimated < 2 else 1.0
+    scaled = [(offset, lost * scale) for (offset, _), lost in zip(gaps, lengths, strict=True)]
+    return _numbered(places, scaled, number)
 
 
 def _numbered(places: list[tuple[int, int]], gaps: list[tuple[int, float]], count: int) -> CountedClock:
@@ -197,11 +197,11 @@ def _numbered(places: list[tuple[int, int]], gaps: list[tuple[int, float]], coun
 
 @dataclass(frozen=True)
 class Tag:
-    """What the first frame says of the whole, where an encoder left word (Xing, Info, VBRI)."""
+    """Facts about the whole file that an encoder wrote into the first frame (Xing, Info, VBRI)."""
 
     constant: bool
     frames: int | None
-    delay: int = 0  # samples of the encoder's and decoder's own, at the beginning
+    delay: int = 0  # samples that encoder and decoder add at the beginning
     padding: int = 0  # and at the end
 
 

@@ -1,4 +1,4 @@
-"""What every reader of recordings gives and needs: blocks of samples, a stream of them, a file that is watched."""
+"""Interface of the readers of recordings: blocks of samples, streams of blocks, and files that keep storage errors."""
 
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple, Protocol
@@ -8,18 +8,18 @@ import numpy as np
 from embed.encoder import FloatArray
 from embed.errors import UnsupportedFormat
 
-PRE_ROLL_S = 1  # lossy codecs need some of the past before they are right
+PRE_ROLL_S = 1  # lossy codecs need some earlier sound before their output is right
 
-# What a header may claim.  Outside of these it lies, and obeying it would cost memory without bound.
+# Limits of a header's values.  Outside of these it is wrong, and trusting it could cost unlimited memory.
 RATES = (1_000, 768_000)
 MOST_CHANNELS = 64
 LONGEST_S = 10_000 * 3600.0
 _NO_FILE = 1 << 60
-_LEAST_BYTES_PER_S = 0.5  # digital silence in flac at 8 kHz is the leanest sound that there is: 1.2
+_LEAST_BYTES_PER_S = 0.5  # the smallest known is digital silence in flac at 8 kHz: 1.2
 
 
 class Block(NamedTuple):
-    """Consecutive samples; `lost` where they are only zeros in place of what could not be decoded."""
+    """Consecutive samples; `lost` where they are zeros in place of sound that could not be decoded."""
 
     samples: FloatArray
     lost: bool = False
@@ -31,14 +31,14 @@ class Stream(Protocol):
 
     @property
     def duration_s(self) -> float | None:
-        """As the header says, or as counted; None where it cannot be known."""
+        """From the header, or as counted; None where it is unknown."""
 
     def blocks(self, first: int) -> Iterator[Block]:
-        """From sample `first` (at `rate`) to the end, without gaps; nothing when the end is before it."""
+        """From sample `first` (at `rate`) to the end, without gaps; nothing when the recording ends before it."""
 
 
 class Watched:
-    """Remembers what went wrong in storage: inside a decoder's callback it would pass for the end of the file."""
+    """A file that keeps storage's first error: in a decoder's callback it would look like the end of the file."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -59,14 +59,14 @@ class Watched:
         return len(data)
 
     def read_at(self, offset: int, size: int) -> bytes:
-        """Raises what storage raised."""
+        """Raises storage's error."""
         self.seek(offset)
         data = self.read(size)
         self.check()
         return data
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """-1, and nothing moves, where a lying header points before the beginning, or beyond all files."""
+        """-1, and nothing moves, where a wrong header points before the beginning, or beyond the size of any file."""
         place = offset + (0, self._file.tell(), self.size)[whence] if whence in (0, 1, 2) else -1
         return self._file.seek(place) if 0 <= place < _NO_FILE else -1
 
@@ -84,13 +84,13 @@ class Watched:
 def check_claims(url: str, rate: int, channels: int) -> None:
     """Raises UnsupportedFormat where no sound has this rate or so many channels."""
     if not RATES[0] <= rate <= RATES[1]:
-        raise UnsupportedFormat(f"{url}: its header claims {rate} Hz; rates of {RATES[0]} to {RATES[1]} Hz are read")
+        raise UnsupportedFormat(f"{url}: the header states {rate} Hz; supported are {RATES[0]} to {RATES[1]} Hz")
     if not 1 <= channels <= MOST_CHANNELS:
-        raise UnsupportedFormat(f"{url}: its header claims {channels} channels; 1 to {MOST_CHANNELS} are read")
+        raise UnsupportedFormat(f"{url}: the header states {channels} channels; supported are 1 to {MOST_CHANNELS}")
 
 
 def credible_s(duration_s: float | None, size_bytes: int) -> float | None:
-    """The duration; None where a file of this size cannot hold as much."""
+    """The duration; None where a file of this size cannot hold so much sound."""
     if duration_s is None or not 0 < duration_s <= min(LONGEST_S, size_bytes / _LEAST_BYTES_PER_S):
         return None
     return duration_s
@@ -104,7 +104,7 @@ def kept(first: int, at: int, block: Block) -> Iterator[Block]:
 
 
 def lost_blocks(first: int, at: int, until: int, rate: int) -> Iterator[Block]:
-    """Zeros from `at` to `until`, in blocks of ten seconds at most, without what is before `first`."""
+    """Zeros from `at` to `until`, in blocks of ten seconds at most, without those before `first`."""
     for start in range(max(first, at), until, 10 * rate):
         yield Block(np.zeros(min(10 * rate, until - start), np.float32), lost=True)
 

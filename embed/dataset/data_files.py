@@ -1,9 +1,10 @@
-"""Staged units folded into data files of a size that scans well, and such files written anew; memory holds a row group.
+"""Data files, of a good size for scans: written from staged units, or from rows of other data files.
 
-A file's name derives from its bytes and from the number of the entry it is for: doing it again writes the same names.
+One row group is in memory at a time.
+
+A file's name derives from its bytes and from the number of its entry: a repeated write gives the same names.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -14,23 +15,23 @@ import pyarrow.parquet as pq
 
 from embed.dataset.staging import StagedUnit
 from embed.dataset.version import FileRef, damaged, file_name
+from embed.identity import file_sha256
 from embed.storage.store import join, move_in, open_input, scratch
 from embed.tables import ID
 
 FILE_BYTES = 64 << 20  # in memory; on disk somewhat less, since texts are compressed and vectors hardly
 SMALL_BYTES = 32 << 20  # on disk
-MANY = 8  # small files, until they are gathered
+MANY = 8  # small files, before they are merged
 ROW_GROUP_BYTES = 16 << 20
 READ_ROWS = 4_096
-CHUNK_BYTES = 1 << 20
 
-# What repeats from row to row; looking for repetition in vectors costs time and finds none.
+# Columns with repeated values; a dictionary for vectors would cost time and save nothing.
 REPEATING = ["asset_id", "unit_id", "uri", "content_version", "modality", "item", "lang", "space", "encoder"]
 
-Change = Callable[[pa.Table], pa.Table]  # some of the rows, in their order; none is fine
+Change = Callable[[pa.Table], pa.Table]  # some of the rows, in their order; may be none
 
 
-def fold(
+def write_data_files(
     url: str, units: Iterable[StagedUnit], schema: pa.Schema, number: int, file_bytes: int = FILE_BYTES
 ) -> list[FileRef]:
     """Write the rows of `units`, in their order, to data files of about `file_bytes`; every unit has rows."""
@@ -40,13 +41,13 @@ def fold(
     return [file for file in files if file is not None]
 
 
-def rewrite(url: str, refs: Sequence[FileRef], change: Change, schema: pa.Schema, number: int) -> FileRef | None:
-    """One file of what `change` leaves of the rows of some files; None when it leaves nothing."""
+def rewrite_as_one(url: str, refs: Sequence[FileRef], change: Change, schema: pa.Schema, number: int) -> FileRef | None:
+    """A new data file with the rows of some files after `change`; None where no row is left."""
     return _written(url, (change(table) for ref in refs for table in tables_of(url, ref)), schema, number)
 
 
 def without(url: str, ref: FileRef, unit_ids: pa.Array, schema: pa.Schema, number: int) -> FileRef | None:
-    """The file without these units: itself when it has none of them, None when it has nothing else."""
+    """The file without these units: itself when it has none of them, None when no other row is left."""
 
     def others(table: pa.Table) -> pa.Table:
         return table.filter(pc.invert(pc.is_in(table["unit_id"], value_set=unit_ids)))
@@ -54,11 +55,11 @@ def without(url: str, ref: FileRef, unit_ids: pa.Array, schema: pa.Schema, numbe
     kept = sum(others(table).num_rows for table in tables_of(url, ref, ["unit_id"]))
     if kept in (0, ref.rows):
         return ref if kept else None
-    return rewrite(url, [ref], others, schema, number)
+    return rewrite_as_one(url, [ref], others, schema, number)
 
 
 def only(unit_ids: pa.Array, encoder: str) -> Change:
-    """The rows of these units, said to be of `encoder`: for text whose vectors another encoder of its space keeps."""
+    """The rows of these units, with `encoder` as their encoder: text vectors are the same for encoders of one space."""
 
     def some(table: pa.Table) -> pa.Table:
         table = table.filter(pc.is_in(table["unit_id"], value_set=unit_ids.cast(ID)))
@@ -69,7 +70,7 @@ def only(unit_ids: pa.Array, encoder: str) -> Change:
 
 
 def groups(refs: Sequence[FileRef], file_bytes: int = FILE_BYTES) -> Iterator[list[FileRef]]:
-    """Files to be written as one: small ones together where there are many, every other by itself."""
+    """Groups of files to write as one: small files together where there are many, every other file alone."""
     many = sum(ref.size_bytes < SMALL_BYTES for ref in refs) >= MANY
     group: list[FileRef] = []
     for ref in refs:
@@ -85,7 +86,7 @@ def groups(refs: Sequence[FileRef], file_bytes: int = FILE_BYTES) -> Iterator[li
 
 
 def tables_of(url: str, ref: FileRef, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """A data file's rows, some at a time.  InputError where it is missing or damaged."""
+    """A data file's rows, in batches.  InputError where it is missing or damaged."""
     with open_input(join(url, ref.name)) as stream:
         try:
             for batch in pq.ParquetFile(stream).iter_batches(READ_ROWS, columns=columns):
@@ -95,7 +96,7 @@ def tables_of(url: str, ref: FileRef, columns: Sequence[str] | None = None) -> I
 
 
 def write_row_groups(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> int:
-    """One Parquet file; small tables are gathered into row groups of ROW_GROUP_BYTES.  Returns the number of rows."""
+    """One Parquet file; small tables are merged into row groups of ROW_GROUP_BYTES.  Returns the number of rows."""
     waiting: list[pa.Table] = []
     rows = 0
     with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=REPEATING) as writer:
@@ -120,20 +121,12 @@ def _up_to(file_bytes: int, units: Iterator[StagedUnit]) -> Iterator[pa.Table]:
 
 
 def _written(url: str, tables: Iterable[pa.Table], schema: pa.Schema, number: int) -> FileRef | None:
-    """The data file with these rows; none where there are none."""
+    """The data file with these rows; None where there are none."""
     with scratch(join(url, "data")) as path:
         rows = write_row_groups(path, tables, schema)
         if not rows:
             return None
-        size_bytes, sha256 = path.stat().st_size, _sha256(path)
+        size_bytes, sha256 = path.stat().st_size, file_sha256(path)
         name = file_name("data", number, sha256[:32])
         move_in(path, join(url, name))
     return FileRef(name=name, size_bytes=size_bytes, sha256=sha256, rows=rows)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -1,6 +1,6 @@
-"""`deglu forget`: an asset is taken down.  A tombstone hides its rows at once; compaction takes their bytes away.
+"""Removal of assets (`deglu forget`): a tombstone hides the rows at once; compaction deletes their bytes.
 
-The tombstone stays for ever, under the id that derives from the uri: a forgotten asset is not embedded again.
+The tombstone is permanent, under the id that derives from the uri: a forgotten asset is never embedded again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embed.accounting import account
-from embed.dataset import compaction as purge
+from embed.dataset import compaction
 from embed.dataset.job import Job, read_job
-from embed.dataset.log import append, beside, following, head, newest_version, read_entry, shown
+from embed.dataset.log import append, draft_number, head, newest_version, place_after, read_entry, visible_version
 from embed.dataset.tombstones import forgotten, forgotten_rows, merged_tombstones
 from embed.dataset.version import (
-    SEGMENT,
+    LEDGER_ROWS,
     Version,
     forgotten_of,
     read_ledger,
@@ -31,10 +31,10 @@ NEAR = 20_000  # uris that are searched for similar ones
 
 
 def forget(url: str, uris: Sequence[str], compact: bool = False) -> Version:
-    """Hide the assets at `uris` for ever, and purge with `compact` the bytes of all that are forgotten.
+    """Hide the assets at `uris` permanently; with `compact`, also purge the bytes of all forgotten assets.
 
-    Returns the version that readers see then; where none is published yet, the draft that keeps the tombstones.
-    Raises InputError, naming similar ones, for a uri that was never listed here; then nothing is done.
+    Returns the new version that readers see; where none is published yet, the draft with the tombstones.
+    Raises InputError, naming similar uris, for a uri that was never listed here; then nothing is changed.
     """
     job = read_job(url)
     ids = [asset_id(uri) for uri in uris]
@@ -42,7 +42,7 @@ def forget(url: str, uris: Sequence[str], compact: bool = False) -> Version:
     if ids:
         append(job.url, lambda base: _with_tombstones(job, base, pa.array(ids, ID)))
     if compact:
-        purge.compact(job.url)
+        compaction.compact(job.url)
     version = newest_version(job.url) or head(job.url)
     if version is None:
         raise InputError(f"{job.url}: nothing is published or folded yet, so there is nothing to purge")
@@ -50,22 +50,22 @@ def forget(url: str, uris: Sequence[str], compact: bool = False) -> Version:
 
 
 def _with_tombstones(job: Job, base: Version | None, ids: pa.Array) -> Version | None:
-    """The next entry: what readers see, without these assets; beside the draft that a run has begun.  None if so."""
-    seen = shown(job.url, base)
+    """The next entry: the visible version without these assets, with the draft of a run.  None if nothing changes."""
+    seen = visible_version(job.url, base)
     contents = seen or base or _nothing(job)
     old = [read_table(job.url, one.tombstones) for one in (seen, base) if one is not None]
     if old and pc.all(pc.is_in(ids, value_set=forgotten_of(old[-1]))).as_py():
         return None
-    place = following(base)
-    buried = merged_tombstones(pa.concat_tables([*old, forgotten_rows(ids)]), None, None)
-    live = without_tombstoned(read_ledger(job.url, contents), buried)
+    place = place_after(base)
+    tombstones = merged_tombstones(pa.concat_tables([*old, forgotten_rows(ids)]), None, None)
+    live = without_tombstoned(read_ledger(job.url, contents), tombstones)
     changes = {
         "complete": seen is not None,
-        "draft": beside(base) if seen is not None else None,
+        "draft": draft_number(base) if seen is not None else None,
         "rows": pc.sum(live["rows"], min_count=0).as_py(),
         "accounting": account(live),
-        "tombstones": write_table(job.url, "tombstones", buried, place["number"]),
-        "assets": purge.assets_without(job.url, contents, forgotten_of(buried), place["number"]),
+        "tombstones": write_table(job.url, "tombstones", tombstones, place["number"]),
+        "assets": compaction.assets_without(job.url, contents, forgotten_of(tombstones), place["number"]),
     }
     if base is None:
         changes["failures"] = write_table(job.url, "failures", FAILURES.empty_table(), place["number"])
@@ -73,12 +73,12 @@ def _with_tombstones(job: Job, base: Version | None, ids: pa.Array) -> Version |
 
 
 def _nothing(job: Job) -> Version:
-    """Where the log is empty."""
+    """An empty version, where the log is empty."""
     return Version.model_construct(
         job=job.number,
         **job.model_dump(include={"dims", "metric", "space", "encoder"}),
         rows=0,
-        accounting=account(SEGMENT.empty_table()),
+        accounting=account(LEDGER_ROWS.empty_table()),
         data=(),
         ledger=(),
         assets=None,
@@ -91,26 +91,26 @@ def _refuse_unknown(job: Job, uris: dict[bytes, str]) -> None:
         if not unknown:
             return
         known.append(table["uri"])
-        there = pc.is_in(pa.array(list(unknown), ID), value_set=table["asset_id"]).to_pylist()
-        unknown = {asset: uri for (asset, uri), found in zip(unknown.items(), there, strict=True) if not found}
+        listed = pc.is_in(pa.array(list(unknown), ID), value_set=table["asset_id"]).to_pylist()
+        unknown = {asset: uri for (asset, uri), found in zip(unknown.items(), listed, strict=True) if not found}
     for uri in unknown.values():
         near = _similar(uri, [str(one) for column in known for one in column.to_pylist()])
-        cure = f"similar: {', '.join(near)}" if near else "give it as in the rows' `uri`"
+        cure = f"similar: {', '.join(near)}" if near else "give it as in the column `uri`"
         raise InputError(f"{job.url}: no asset {uri!r} was ever listed here; {cure}")
 
 
 def _listings(url: str) -> Iterator[pa.Table]:
-    """Wherever assets are listed, the likeliest first: asset_id and uri."""
+    """All lists of assets, the likeliest first: asset_id and uri."""
     columns = ["asset_id", "uri"]
     newest = newest_version(url)
     for number in reversed(newest.readable()) if newest else ():
         entry = read_entry(url, number)
         if entry.assets:
             yield read_table(url, entry.assets, columns)
-    for _, plan in purge.plans_of(url):
+    for _, plan in compaction.plans_of(url):
         yield plan.select(columns)
-    buried = forgotten(url)
-    yield pa.table({"asset_id": buried, "uri": pa.array([None] * len(buried), pa.string())})
+    ids = forgotten(url)
+    yield pa.table({"asset_id": ids, "uri": pa.array([None] * len(ids), pa.string())})
 
 
 def _similar(uri: str, known: list[str]) -> list[str]:

@@ -1,6 +1,6 @@
-"""What an output was begun with: `jobs/00000001.json`, created once; every later run must agree with the newest.
+"""Job of an output, the spec it began with: `jobs/00000001.json`, created once; later runs must agree with the newest.
 
-Another model or another way of cutting is a new job in the same output, under the next number, when it is asked for.
+Another model or other rules of cutting are a new job in the same output, under the next number, on request.
 """
 
 import json
@@ -14,32 +14,38 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from embed.base_spec import canonical_json
 from embed.errors import InputError, SpecError, StorageError
-from embed.storage.store import absolute, create_exclusive, join, listing, read_bytes
+from embed.storage import numbered_log
+from embed.storage.store import absolute, read_bytes
 from embed.tables import rows, with_metadata
 
 METRIC = "cosine"
-ABSENT = "nothing"
+ABSENT = "missing"
+JOBS = "jobs"
 
 
 class Job(BaseModel):
-    """The result-defining part of a spec, and what its vectors are.  Small and picklable: workers carry it."""
+    """The result-defining part of a spec, and the properties of its vectors.  Small and picklable, for workers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str = Field(exclude=True)  # where it stands, so not part of what stands there
+    url: str = Field(exclude=True)  # its location, so not stored in it
     number: int = 1
-    format: int = 2  # of the directory
+    format: int = 2  # version of the directory's format
     defining: dict[str, Any]
     dims: tuple[int, ...]  # descending; dims[0] is the width of `vector`
     metric: str = METRIC
     space: str
     encoder: str
-    model: str = ""  # the name it was begun with, for `deglu query` and for people; the fingerprints decide
+    model: str = ""  # its name when the job began, for `deglu query` and for people; the fingerprints decide
     created: str
     nonce: str
 
+    def encoded(self) -> bytes:
+        """The stored bytes."""
+        return self.model_dump_json(indent=1).encode()
+
     def row_schema(self, **more: str) -> pa.Schema:
-        """rows(D) with the file metadata that makes a data file explain itself."""
+        """rows(D) with file metadata that describes a data file."""
         values = {
             "space": self.space,
             "encoder": self.encoder,
@@ -58,12 +64,32 @@ def open_job(
     model: str = "",
     new_version: bool = False,
 ) -> Job:
-    """Begin an output, or go on with the newest job that stands there when it was begun by an equal spec.
+    """Begin an output, or continue its newest job if that has an equal spec.
 
-    Raises SpecError, with the differences field by field, when that was begun differently; with `new_version` the
-    next job is begun instead.  Of several that begin at once, one creates the job, and the others agree or are refused.
+    Raises SpecError, with the differences field by field, where its spec differs; with `new_version` the next job
+    begins instead.  Of several that begin at once, one creates the job, and the others agree or are refused.
     """
-    job = Job(
+    fresh = _fresh_job(url, defining, dims, space, encoder, model)
+    while True:
+        job, differences = _newest_or(fresh)
+        if differences and not new_version:
+            raise _refusal(job.url, differences)
+        if job.nonce != fresh.nonce or numbered_log.create_entry(job.url, job, JOBS):
+            return job
+
+
+def next_job(
+    url: str, defining: Mapping[str, Any], dims: Sequence[int], space: str, encoder: str, model: str = ""
+) -> tuple[Job, list[str]]:
+    """The job that `open_job` would continue, else the one that it would begin; writes nothing.
+
+    Also the differences, field by field, from the newest job: where there are any, `open_job` requires `new_version`.
+    """
+    return _newest_or(_fresh_job(url, defining, dims, space, encoder, model))
+
+
+def _fresh_job(url: str, defining: Mapping[str, Any], dims: Sequence[int], space: str, encoder: str, model: str) -> Job:
+    return Job(
         url=absolute(url),
         defining=json.loads(canonical_json(dict(defining))),
         dims=tuple(dims),
@@ -73,28 +99,26 @@ def open_job(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         nonce=secrets.token_hex(8),
     )
-    while True:
-        begun = numbers(job.url)
-        if begun:
-            standing = read_job(job.url, begun[-1])
-            differences = list(_differences(_agreed(standing), _agreed(job)))
-            if not differences:
-                return standing
-            if not new_version:
-                raise _refusal(job.url, differences)
-        job = job.model_copy(update={"number": begun[-1] + 1 if begun else 1})
-        if create_exclusive(_place(job.url, job.number), job.model_dump_json(indent=1).encode()):
-            return job
+
+
+def _newest_or(fresh: Job) -> tuple[Job, list[str]]:
+    """The newest job where it has an equal spec; else the fresh one under the next number, and the differences."""
+    begun = numbers(fresh.url)
+    if not begun:
+        return fresh, []
+    newest = read_job(fresh.url, begun[-1])
+    differences = list(_differences(_agreed(newest), _agreed(fresh)))
+    return (fresh.model_copy(update={"number": begun[-1] + 1}), differences) if differences else (newest, [])
 
 
 def read_job(url: str, number: int | None = None) -> Job:
-    """The newest job unless `number` says.  Raises InputError where it is not, StorageError where it is damaged."""
+    """The newest job, or job `number`.  Raises InputError where it is missing, StorageError where it is damaged."""
     url = absolute(url)
     begun = numbers(url)
     if not begun or number not in (None, *begun):
-        what = f"job {number} of these" if begun else "output of `deglu embed`"
-        raise InputError(f"{url}: no {what} stands here; check the address")
-    place = _place(url, number or begun[-1])
+        what = f"job {number}" if begun else "output of `deglu embed`"
+        raise InputError(f"{url}: there is no {what} here; check the address")
+    place = numbered_log.entry_url(url, number or begun[-1], JOBS)
     try:
         return Job(url=url, **json.loads(read_bytes(place)))
     except (ValueError, TypeError, ValidationError) as error:
@@ -102,24 +126,19 @@ def read_job(url: str, number: int | None = None) -> Job:
 
 
 def numbers(url: str) -> list[int]:
-    """Of the jobs begun at `url`, ascending; what strangers have put there is left out."""
-    names = (entry.url.rsplit("/", 1)[-1] for entry in listing(join(url, "jobs"), ".json"))
-    return sorted(int(stem) for stem in (name.removesuffix(".json") for name in names) if stem.isdecimal())
-
-
-def _place(url: str, number: int) -> str:
-    return join(url, "jobs", f"{number:08d}.json")
+    """Numbers of the jobs at `url`, ascending."""
+    return numbered_log.numbers(url, JOBS)
 
 
 def _refusal(url: str, differences: Sequence[str]) -> SpecError:
     return SpecError(
-        f"{url} was begun with another spec: {'; '.join(differences)}; choose another output, or --new-version to embed"
-        " into this one anew"
+        f"{url} was begun with another spec: {'; '.join(differences)}; choose another output, or embed into this one"
+        " again with --new-version"
     )
 
 
 def _agreed(job: Job) -> dict[str, Any]:
-    """What must be equal, flat: `spec.cut.window_s` and the like."""
+    """The values that must be equal, flat, e.g. `spec.segment.window_s`."""
     flat = dict(_flat("spec", job.defining))
     return flat | {"dims": list(job.dims), "metric": job.metric, "space": job.space, "encoder": job.encoder}
 
@@ -132,8 +151,8 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
-def _differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
-    for name in sorted(there.keys() | here.keys()):
-        one, other = (json.dumps(side[name]) if name in side else ABSENT for side in (there, here))
+def _differences(stored: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
+    for name in sorted(stored.keys() | new.keys()):
+        one, other = (json.dumps(side[name]) if name in side else ABSENT for side in (stored, new))
         if one != other:
-            yield f"{name} is {one} there and {other} here"
+            yield f"{name} is {one} in the output and {other} in this spec"

@@ -1,9 +1,9 @@
-"""Runs of `deglu embed` as storage tells of them: what each had before it, how far it is, when it was last seen.
+"""Stored runs of `deglu embed`: the plan of each, its progress, and when it was last active.
 
     OUT/runs/<id>.json        rewritten every few seconds while the run lives
-    OUT/plans/<id>.parquet    MANIFEST of what it set out to embed
+    OUT/plans/<id>.parquet    MANIFEST of the assets to embed
 
-Progress and `deglu status` read the same numbers here, also when the cluster is gone.
+Progress and `deglu status` read the same numbers here, also when the cluster no longer exists.
 """
 
 import io
@@ -27,7 +27,7 @@ from embed.tables import MANIFEST
 State = Literal["listing", "embedding", "publishing", "complete", "stopped", "failed", "interrupted"]
 ENDED = ("complete", "stopped", "failed", "interrupted")
 SEEN_EVERY_S = 15.0
-LOST_AFTER_S = 90.0  # a run that lives was seen since
+LOST_AFTER_S = 90.0  # a live run has been active within this time
 
 
 class Run(BaseModel):
@@ -52,13 +52,13 @@ class Run(BaseModel):
     failures: int = 0
     restarts: int = 0  # of workers that died
     last_unit: str | None = None  # when a unit was last committed
-    slow: tuple[str, ...] = ()  # uris in hand while nothing was committed for long
-    note: str = ""  # why it ended, where that is not plain
+    slow: tuple[str, ...] = ()  # uris of running units while nothing was committed for long
+    note: str = ""  # reason of its end, where it is not obvious
 
 
 def begin_run(workers: int) -> Run:
     now = moment()
-    # To the microsecond: of two that begin in one second, the later one must know that it is the later one.
+    # To the microsecond, so that two runs of the same second have an order.
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     host = f"{socket.gethostname()}:{os.getpid()}"
     return Run(id=f"{stamp}-{secrets.token_hex(4)}", started=now, seen=now, host=host, workers=workers)
@@ -69,7 +69,7 @@ def write_run(url: str, run: Run) -> None:
 
 
 def newest_runs(url: str, count: int = 1) -> list[Run]:
-    """The runs that began last, newest first; what is damaged or gone meanwhile is left out."""
+    """The runs that began last, newest first; files that are damaged or deleted meanwhile are left out."""
     found: list[Run] = []
     for entry in reversed(listing(join(url, "runs"), ".json")):
         if len(found) == count:
@@ -82,12 +82,12 @@ def newest_runs(url: str, count: int = 1) -> list[Run]:
 
 
 def keep_plan(url: str, assets: pa.Table) -> str:
-    """Write the MANIFEST that a run works on; the file's name, for `Run.plan`.  Equal ones are one file."""
+    """Write the MANIFEST of a run; returns the file's name, for `Run.plan`.  Equal plans share one file."""
     return write_table(url, "plans", assets.select(MANIFEST.names).cast(MANIFEST)).name
 
 
 def read_plan(url: str, run: Run, columns: Sequence[str] | None = None) -> pa.Table:
-    """MANIFEST of a run; empty where it has none yet, or it was tidied away."""
+    """MANIFEST of a run; empty where it has none yet, or it was deleted."""
     try:
         data = read_bytes(join(url, run.plan)) if run.plan else b""
     except InputError:
@@ -97,24 +97,24 @@ def read_plan(url: str, run: Run, columns: Sequence[str] | None = None) -> pa.Ta
 
 
 def tidy_runs(url: str, keep: int = 30) -> None:
-    """Forget all but the newest runs, and the plans that none of the kept ones names."""
+    """Delete all but the newest runs, and the plans that no kept run names."""
     entries = listing(join(url, "runs"), ".json")
     delete(entry.url for entry in entries[:-keep])
     named = {join(url, run.plan) for run in newest_runs(url, keep) if run.plan}
-    # A run that has just begun may have written its plan and not yet said so.
+    # A run that has just begun may have a plan that it does not name yet.
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
     plans = listing(join(url, "plans"), ".parquet")
     delete(entry.url for entry in plans if entry.url not in named and (entry.mtime or "") < yesterday)
 
 
 def is_alive(run: Run, now: datetime | None = None) -> bool:
-    """Whether its driver was seen lately and has not said that it ended."""
+    """Whether its driver was active recently and has not recorded its end."""
     age = (now or datetime.now(UTC)) - datetime.fromisoformat(run.seen)
     return run.state not in ENDED and age.total_seconds() < LOST_AFTER_S and not _is_gone_here(run.host)
 
 
 def _is_gone_here(host: str) -> bool:
-    """Whether that process was of this machine and is no more; of others only silence tells."""
+    """Whether the process was on this machine and has ended; for other machines only inactivity shows it."""
     name, _, pid = host.rpartition(":")
     if name != socket.gethostname() or not pid.isdecimal():
         return False

@@ -1,6 +1,6 @@
-"""Units on their way: a marker before one starts, and one small immutable object that is its commit.
+"""Staging of units: a marker before a unit starts, and one small immutable object as its commit.
 
-attempts/<job>/<unit>          one byte an attempt, so that a listing alone counts them
+attempts/<job>/<unit>          one byte per attempt, so that a listing counts them
 staging/<job>/<unit>.parquet   rows; the ledger row and the failures are JSON in the file's metadata (`deglu.unit`)
 
 Each job has its own: units of two models may have the same ids.
@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -23,10 +23,10 @@ from embed.dataset.job import Job
 from embed.errors import FingerprintMismatch, InputError, StorageError
 from embed.identity import ID_BYTES
 from embed.storage.store import each, exists, in_turn, join, listing, read_bytes, write_bytes
-from embed.tables import FAILURES, ID, LEDGER
+from embed.tables import FAILURES, ID, LEDGER, FailureRow, LedgerRow
 
 UNIT = "deglu.unit"
-NORM_TOLERANCE = 0.01  # float16 of a unit vector is off by 0.0005 at worst
+NORM_TOLERANCE = 0.01  # the error of a unit vector in float16 is at most 0.0005
 
 T = TypeVar("T")
 
@@ -36,14 +36,14 @@ class StagedUnit:
     """A commit as read back."""
 
     unit_id: bytes
-    commit: bytes  # digest of the object: tells a retry from what is folded already
+    commit: bytes  # digest of the object: distinguishes a retry from a unit that is folded already
     rows: pa.Table
-    ledger: dict[str, Any]
-    failures: list[dict[str, Any]]
+    ledger: LedgerRow
+    failures: list[FailureRow]
 
 
 def mark_attempts(job: Job, unit_ids: Iterable[bytes]) -> dict[bytes, int]:
-    """Say that units are about to start; how many times each has been, this one included.  A read and a write each."""
+    """Mark units that are about to start; returns each one's number of starts.  A read and a write each."""
 
     def mark(unit: bytes) -> int:
         count = _attempts_of(job, unit) + 1
@@ -53,24 +53,19 @@ def mark_attempts(job: Job, unit_ids: Iterable[bytes]) -> dict[bytes, int]:
     return _each(mark, unit_ids)
 
 
-def attempts_of(job: Job, unit_ids: Iterable[bytes]) -> dict[bytes, int]:
-    """How often each of these was started, as `attempts` counts it; one small read each, no listing."""
-    return _each(lambda unit: _attempts_of(job, unit), unit_ids)
-
-
 def attempts(job: Job) -> dict[bytes, int]:
-    """How often each unit was started, of those that no version holds; one listing."""
+    """Number of starts of each unit that is in no version; one listing."""
     marks = ((_unit_of(entry.url), entry.size_bytes) for entry in listing(_folder(job, "attempts")))
     return {unit: count for unit, count in marks if unit}
 
 
-def commit_unit(job: Job, rows: pa.Table, ledger: Mapping[str, Any], failures: pa.Table) -> None:
-    """Commit a unit by writing its one object; doing it again replaces it.
+def commit_unit(job: Job, rows: pa.Table, ledger: LedgerRow, failures: pa.Table) -> None:
+    """Commit a unit by writing its one object; a second commit replaces it.
 
     `rows` fits rows(D), in the order to be kept; `ledger` is one LEDGER row; `failures` fits FAILURES.
-    Raises ValueError where they contradict each other or a vector has not unit length: a fault of the caller.
+    Raises ValueError where they contradict each other or a vector is not of unit length: an error of the caller.
     """
-    row = pa.Table.from_pylist([dict(ledger)], schema=LEDGER).to_pylist()[0]
+    row: LedgerRow = pa.Table.from_pylist([ledger], schema=LEDGER).to_pylist()[0]
     unit_id, table = row["unit_id"], rows.select(job.row_schema().names).cast(job.row_schema())
     _check(unit_id, row, table, failures)
     unit = {"ledger": row, "failures": failures.cast(FAILURES).to_pylist()}
@@ -81,20 +76,20 @@ def commit_unit(job: Job, rows: pa.Table, ledger: Mapping[str, Any], failures: p
 
 
 def staged(job: Job) -> list[bytes]:
-    """Ids of the units that lie in staging, sorted; one listing."""
+    """Ids of the units in staging, sorted; one listing."""
     units = (_unit_of(entry.url) for entry in listing(_folder(job, "staging"), ".parquet"))
     return sorted(unit for unit in units if unit)
 
 
 def staged_of(job: Job, unit_ids: Iterable[bytes]) -> set[bytes]:
-    """Which of these lie in staging; one small request each, no listing."""
-    return {unit for unit, there in _each(lambda unit: exists(_place(job, unit)), unit_ids).items() if there}
+    """Those of the units that are in staging; one small request each, no listing."""
+    return {unit for unit, found in _each(lambda unit: exists(_place(job, unit)), unit_ids).items() if found}
 
 
 def read_units(job: Job, unit_ids: Sequence[bytes]) -> Iterator[StagedUnit]:
-    """The staged units, in the order asked, a few in memory at a time.
+    """The staged units, in the given order, a few in memory at a time.
 
-    Those that are gone are left out: only who has published them deletes them.
+    Missing ones are left out: only a publisher that has published them deletes them.
     """
     found = in_turn(lambda unit: _read(_place(job, unit)), unit_ids)
     for unit_id, data in zip(unit_ids, found, strict=True):
@@ -103,14 +98,14 @@ def read_units(job: Job, unit_ids: Sequence[bytes]) -> Iterator[StagedUnit]:
 
 
 def marks_of(job: Job, unit_ids: Sequence[bytes]) -> list[str]:
-    """The markers and then the commits of units, to be deleted once a version holds them."""
+    """Urls of the markers and then the commits of units, to be deleted once a version has them."""
     return [_mark(job, unit) for unit in unit_ids] + [_place(job, unit) for unit in unit_ids]
 
 
-def _check(unit_id: bytes, ledger: dict[str, Any], rows: pa.Table, failures: pa.Table) -> None:
+def _check(unit_id: bytes, ledger: LedgerRow, rows: pa.Table, failures: pa.Table) -> None:
     name = f"unit {unit_id.hex()}"
     if ledger["rows"] != rows.num_rows:
-        raise ValueError(f"{name}: the ledger says {ledger['rows']} rows, there are {rows.num_rows}")
+        raise ValueError(f"{name}: the ledger has {ledger['rows']} rows, but there are {rows.num_rows}")
     for table in (rows, failures):
         if not pc.all(pc.equal(table["unit_id"], pa.scalar(unit_id, ID)), min_count=0).as_py():
             raise ValueError(f"{name}: a row of another unit")
@@ -118,7 +113,7 @@ def _check(unit_id: bytes, ledger: dict[str, Any], rows: pa.Table, failures: pa.
     flat = vectors.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
     lengths = np.linalg.norm(flat.reshape(rows.num_rows, -1), axis=1) if rows.num_rows else np.ones(1)
     if not np.all(np.abs(lengths - 1) <= NORM_TOLERANCE):  # written so that NaN fails
-        raise ValueError(f"{name}: a vector has not unit length")
+        raise ValueError(f"{name}: a vector is not of unit length")
 
 
 def _parse(job: Job, place: str, data: bytes) -> StagedUnit:
@@ -133,13 +128,13 @@ def _parse(job: Job, place: str, data: bytes) -> StagedUnit:
             f"{place} was embedded by {metadata[b'deglu.encoder'].decode()}, the job by {job.encoder};"
             " delete the file and run again"
         )
-    ledger = _with_ids(unit["ledger"], LEDGER)
+    ledger: LedgerRow = _with_ids(unit["ledger"], LEDGER)
     commit = hashlib.blake2b(data, digest_size=ID_BYTES).digest()
     failures = [_with_ids(failure, FAILURES) for failure in unit["failures"]]
     return StagedUnit(ledger["unit_id"], commit, table.replace_schema_metadata(None), ledger, failures)
 
 
-def _with_ids(row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
+def _with_ids(row: dict[str, Any], schema: pa.Schema) -> Any:
     ids = {field.name for field in schema if field.type == ID}
     return {name: bytes.fromhex(value) if name in ids else value for name, value in row.items()}
 
@@ -149,7 +144,7 @@ def _attempts_of(job: Job, unit_id: bytes) -> int:
 
 
 def _read(url: str) -> bytes | None:
-    """None where there is nothing."""
+    """The bytes; None where there is no file."""
     try:
         return read_bytes(url)
     except InputError:
@@ -174,6 +169,6 @@ def _place(job: Job, unit_id: bytes) -> str:
 
 
 def _unit_of(url: str) -> bytes | None:
-    """None for a file that a stranger has put there."""
+    """The unit's id; None for a file that Deglu did not write."""
     stem = url.rsplit("/", 1)[-1].removesuffix(".parquet")
     return bytes.fromhex(stem) if re.fullmatch(f"[0-9a-f]{{{2 * ID_BYTES}}}", stem) else None

@@ -1,6 +1,6 @@
-"""The vectors dataset: the door to what `deglu embed` writes and everything else reads.
+"""Vectors dataset: the reader of the output of `deglu embed`, and its layout on storage.
 
-    OUT/jobs/00000001.json                   the spec it was begun with
+    OUT/jobs/00000001.json                   the spec that the job began with
     OUT/attempts/<job>/<unit>                a unit was started
     OUT/staging/<job>/<unit>.parquet         a unit is committed
     OUT/data/<entry>-<digest>.parquet        vectors with their provenance
@@ -8,7 +8,7 @@
     OUT/versions/00000001.json               names all files of a version (see `embed.dataset.log`)
     OUT/runs, plans/                         for people (see `embed.dataset.runs`)
 
-Files never change and are never reused, so a version is whole as long as it is kept; read the files that a version
+Files never change and are never reused, so a version is complete as long as it is kept; read the files that a version
 names, not the folder.
 """
 
@@ -32,7 +32,15 @@ PART_ROWS = 65_536
 
 
 def open_dataset(url: str, version: int | None = None) -> "VectorsDataset":
-    """A published version, the newest unless `version` says.  Raises InputError where there is none."""
+    """A published version: the newest, or number `version`.  Raises InputError where there is none.
+
+    >>> import deglu
+    >>> dataset = deglu.open_dataset("build/vectors")
+    >>> dataset.info.number, dataset.info.dims
+    (1, (32, 16, 8))
+    >>> dataset.table(["uri", "vector"]).num_rows == dataset.info.rows
+    True
+    """
     url = absolute(url)
     if version is not None:
         return VectorsDataset(url, read_version(url, version))
@@ -44,7 +52,7 @@ def open_dataset(url: str, version: int | None = None) -> "VectorsDataset":
 
 @dataclass(frozen=True)
 class VectorsDataset:
-    """One version, fixed at opening; later publishing does not touch it."""
+    """One version, fixed at opening; later publishing does not change it."""
 
     url: str
     info: Version
@@ -61,7 +69,7 @@ class VectorsDataset:
         return [join(self.url, ref.name) for ref in self.info.data]
 
     def batches(self, columns: Sequence[str] | None = None, batch_rows: int = 4_096) -> Iterator[pa.RecordBatch]:
-        """All rows but the tombstoned, in the order of the files, at most `batch_rows` in a batch, none empty."""
+        """All rows except the tombstoned, in the order of the files, at most `batch_rows` in a batch, none empty."""
         names = list(columns) if columns is not None else self.schema.names
         tombstones = self.tombstones()
         needed = list(dict.fromkeys([*names, *KEY])) if tombstones.num_rows else names
@@ -82,55 +90,55 @@ class VectorsDataset:
         return pa.Table.from_batches(self.batches(columns), schema=schema)
 
     def assets(self) -> pa.Table:
-        """MANIFEST as it was when the version was published, without what is forgotten."""
+        """MANIFEST at the time of publishing, without forgotten assets."""
         return self._read(self.info.assets) if self.info.assets else MANIFEST.empty_table()
 
     def ledger(self) -> pa.Table:
         """LEDGER: the newest row of each unit, without tombstoned ones."""
         tombstones = self.tombstones()
-        with self._standing():
+        with self._report_removed():
             return without_tombstoned(read_ledger(self.url, self.info), tombstones).select(LEDGER.names)
 
     def failures(self) -> pa.Table:
-        """FAILURES of the newest attempt of each unit that the ledger has."""
+        """FAILURES of the newest attempt of each unit in the ledger."""
         failures, live = self._read(self.info.failures), self.ledger()["unit_id"]
         return failures.filter(pc.is_in(failures["unit_id"], value_set=live.combine_chunks()))
 
     def tombstones(self) -> pa.Table:
-        """asset_id, content_version and reason of what is no longer valid."""
+        """asset_id, content_version and reason of rows that are no longer valid."""
         return self._read(self.info.tombstones)
 
     def _of(self, files: tuple[FileRef, ...]) -> "VectorsDataset":
-        """The same version with these data files alone; without its ledger, as workers are sent it."""
+        """The same version with only these data files and without its ledger, to send to workers."""
         return replace(self, info=self.info.model_copy(update={"data": files, "ledger": ()}))
 
     def _read(self, ref: FileRef) -> pa.Table:
-        with self._standing():
+        with self._report_removed():
             return read_table(self.url, ref)
 
     def _batches(self, ref: FileRef, batch_rows: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        """Of one data file.  InputError where it is damaged."""
-        with self._standing(), open_input(join(self.url, ref.name)) as stream:
+        """Rows of one data file.  InputError where it is damaged."""
+        with self._report_removed(), open_input(join(self.url, ref.name)) as stream:
             try:
                 yield from pq.ParquetFile(stream).iter_batches(batch_rows, columns=columns)
             except pa.ArrowException:
                 raise damaged(join(self.url, ref.name)) from None
 
     @contextmanager
-    def _standing(self) -> Iterator[None]:
-        """A file that is gone is told as what it is where the version was removed by a compaction."""
+    def _report_removed(self) -> Iterator[None]:
+        """Raises, for a missing file of a version that a compaction has removed, an error that says this."""
         try:
             yield
         except InputError:
-            read_version(self.url, self.info.number)  # raises, and says so
+            read_version(self.url, self.info.number)  # raises that error
             raise
 
 
 @dataclass(frozen=True)
 class DatasetPart:
-    """Some whole data files of a version, as one task reads them; pickles into workers."""
+    """Some complete data files of a version, for one task; it can be pickled to workers."""
 
-    dataset: VectorsDataset  # with these files alone
+    dataset: VectorsDataset  # with only these files
 
     @property
     def name(self) -> str:
@@ -143,12 +151,12 @@ class DatasetPart:
         return sum(ref.rows for ref in self.dataset.info.data)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """As those of the dataset: all rows but the tombstoned."""
+        """All rows except the tombstoned, like the dataset's `batches`."""
         return self.dataset.batches(columns)
 
 
 def _grouped(files: Sequence[FileRef], rows: int) -> Iterator[tuple[FileRef, ...]]:
-    """Neighbours that together hold at least `rows`; the rest, if any, at the end."""
+    """Groups of consecutive files with at least `rows` rows; the rest, if any, at the end."""
     group: list[FileRef] = []
     for ref in files:
         group.append(ref)

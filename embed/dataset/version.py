@@ -1,4 +1,4 @@
-"""A published version: one entry of the log that names every file a reader needs, and how those files are read."""
+"""Published version: one entry of the log that names every file a reader needs, and the reading of those files."""
 
 import hashlib
 import io
@@ -16,17 +16,17 @@ from embed.errors import InputError
 from embed.storage.store import join, open_input, read_bytes, write_bytes
 from embed.tables import ID, LEDGER
 
-SEGMENT = LEDGER.append(pa.field("commit", ID, nullable=False))  # a ledger segment's rows
+LEDGER_ROWS = LEDGER.append(pa.field("commit", ID, nullable=False))  # a ledger segment's rows
 
 REPLACED, GONE, FORGOTTEN = "replaced", "gone", "forgotten"
 TOMBSTONES = pa.schema(
     [
         pa.field("asset_id", ID, nullable=False),
-        pa.field("content_version", pa.string(), nullable=False),  # of what is forgotten: whichever
+        pa.field("content_version", pa.string(), nullable=False),  # of forgotten assets: any value
         pa.field("reason", pa.string(), nullable=False),  # replaced | gone | forgotten
     ]
 )
-LARGE_BYTES = 8 << 20  # of a ledger segment, from which on only the columns wanted are fetched
+LARGE_BYTES = 8 << 20  # size of a ledger segment from which on only the needed columns are fetched
 
 
 class FileRef(BaseModel):
@@ -41,7 +41,7 @@ class FileRef(BaseModel):
 
 
 class Version(BaseModel):
-    """All that an entry consists of."""
+    """Contents of an entry."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,23 +50,27 @@ class Version(BaseModel):
     job: int  # number of the job (see `embed.dataset.job`)
     complete: bool
     published: tuple[int, ...] = ()  # complete entries before this one that can be read
-    draft: int | None = None  # beside a complete one: where writers go on
+    draft: int | None = None  # of a complete entry: the draft that writers continue from
     created: str
     nonce: str
     dims: tuple[int, ...]
     metric: str
     space: str
     encoder: str
-    rows: int  # that a reader sees: tombstoned ones are not counted
-    accounting: Accounting  # without what is tombstoned
+    rows: int  # visible to readers: tombstoned ones are not counted
+    accounting: Accounting  # without tombstoned units
     data: tuple[FileRef, ...]
     ledger: tuple[FileRef, ...]  # segments, oldest first; of a unit that occurs twice the newest row counts
     failures: FileRef
     tombstones: FileRef
     assets: FileRef | None  # a draft may have none
 
+    def encoded(self) -> bytes:
+        """The bytes of the log's entry."""
+        return self.model_dump_json(indent=1).encode()
+
     def contents(self) -> dict[str, Any]:
-        """What makes it differ from another version: all but its place in the log, time and nonce."""
+        """The fields that distinguish versions: all except place in the log, time and nonce."""
         return self.model_dump(exclude={"number", "published", "draft", "created", "nonce"})
 
     def files(self) -> Iterator[FileRef]:
@@ -83,9 +87,9 @@ class Version(BaseModel):
 def write_table(
     url: str, folder: str, table: pa.Table, number: int | None = None, former: FileRef | None = None
 ) -> FileRef:
-    """Write a small table under a name that derives from its bytes, and from the number of the entry it is for.
+    """Write a small table under a name that derives from its bytes and from the number of its entry.
 
-    Where `former` has the same bytes already, that is the file.
+    If `former` has the same bytes, it is returned instead.
     """
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
@@ -99,35 +103,35 @@ def write_table(
 
 
 def file_name(folder: str, number: int | None, stem: str) -> str:
-    """A purge knows by the number that no entry to come will name a file that none names now."""
+    """Name of a file; by its number a purge knows that no later entry will name the file."""
     return f"{folder}/{stem}.parquet" if number is None else f"{folder}/{number:08d}-{stem}.parquet"
 
 
 def read_table(url: str, ref: FileRef, columns: Sequence[str] | None = None) -> pa.Table:
     """The table of one of a version's files.  InputError where it is missing or damaged."""
-    place = join(url, ref.name)
+    place, names = join(url, ref.name), None if columns is None else list(columns)  # pyarrow takes no tuple
     try:
         if ref.size_bytes < LARGE_BYTES:
-            return pq.read_table(io.BytesIO(read_bytes(place)), columns=columns)
+            return pq.read_table(io.BytesIO(read_bytes(place)), columns=names)
         with open_input(place) as stream:
-            return pq.ParquetFile(stream).read(columns)
+            return pq.ParquetFile(stream).read(names)
     except pa.ArrowException:
         raise damaged(place) from None
 
 
 def damaged(url: str) -> InputError:
-    """To be raised for a file of a version that is no Parquet."""
-    return InputError(f"{url}: damaged, no Parquet file; bring it back from a copy, or embed into another output")
+    """The error to raise for a file of a version that is not Parquet."""
+    return InputError(f"{url}: damaged, not a Parquet file; restore it from a backup, or embed into another output")
 
 
 def read_ledger(url: str, version: Version | None) -> pa.Table:
-    """The newest row of every unit, as SEGMENT; empty where nothing is published."""
+    """The newest row of every unit, as LEDGER_ROWS; empty where nothing is published."""
     segments = [read_table(url, ref) for ref in version.ledger] if version else []
-    return newest_of_each(pa.concat_tables([SEGMENT.empty_table(), *segments]))
+    return newest_of_each(pa.concat_tables([LEDGER_ROWS.empty_table(), *segments]))
 
 
 def read_unit_ids(url: str, version: Version | None) -> pa.ChunkedArray:
-    """Ids of the units in the ledger, those that came again more than once; reads no other column."""
+    """Ids of the units in the ledger, retried ones several times; reads no other column."""
     segments = [read_table(url, ref, ["unit_id"])["unit_id"] for ref in version.ledger] if version else []
     return pa.chunked_array([chunk for segment in segments for chunk in segment.chunks], ID)
 
@@ -142,7 +146,7 @@ def newest_of_each(ledger: pa.Table) -> pa.Table:
 
 
 def may_repeat(ids: pa.ChunkedArray) -> bool:
-    """False where each id is there once; True hardly ever then.  Looks at half of each id, in a tenth of the memory."""
+    """False only where each id occurs once; then rarely True.  Compares half of each id, with a tenth of the memory."""
     parts = (np.frombuffer(chunk.buffers()[1], "<u8")[2 * chunk.offset :][: 2 * len(chunk) : 2] for chunk in ids.chunks)
     halves = np.sort(np.concatenate([np.zeros(0, np.uint64), *parts]))
     return bool((halves[1:] == halves[:-1]).any())
@@ -163,13 +167,13 @@ def without_tombstoned(table: pa.Table | pa.RecordBatch, tombstones: pa.Table) -
 
 
 def forgotten_of(tombstones: pa.Table) -> pa.Array:
-    """Ids of the assets that are forgotten, whatever their content."""
+    """Ids of the assets that are forgotten, with any content."""
     return in_one(tombstones.filter(pc.equal(tombstones["reason"], FORGOTTEN))["asset_id"])
 
 
 def key_of(table: Any) -> Any:
-    """asset_id and content_version as one value, to be looked up by."""
-    # asset_id has 16 bytes always, so the plain joining of both is unambiguous.
+    """asset_id and content_version as one value, a key for look-ups."""
+    # asset_id always has 16 bytes, so joining both is unambiguous.
     parts = (table[name].cast(pa.binary()) for name in ("asset_id", "content_version"))
     return pc.binary_join_element_wise(*parts, b"")
 

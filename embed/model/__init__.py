@@ -1,1 +1,1 @@
-"""The model: frozen towers, a trained fusion between them, and the directory that a trained one is kept in."""
+"""Model: frozen towers, a trained fusion between them, and the directory of a trained model."""

@@ -1,8 +1,8 @@
-"""What of the towers is trained beside the fusion: low-rank adapters (peft), whole layers; texts keep the frozen tower.
+"""Adapters: tower weights that are trained with the fusion, as low-rank matrices (peft) or whole layers.
 
-- For speech, a text tower with adapters is a twin: its own structure over the same weights, so that texts go on
-  through the tower itself and get the same vectors to the bit.
-- peft is needed for training alone.  What an adapter learnt is kept as plain matrices, `down` [rank, in] and `up`
+- They serve speech only: a text tower with adapters is a twin, its own structure over the same weights.  Texts use the
+  frozen tower itself and get the same vectors to the bit.
+- peft is needed only for training.  A trained adapter is stored as plain matrices, `down` [rank, in] and `up`
   [out, rank] by the layer's name, and is added to the layer's weights when a model is loaded.
 """
 
@@ -18,13 +18,13 @@ from embed.model.spec import LoraSpec
 
 State = dict[str, Tensor]
 DOWN, UP = ".down", ".up"
-PEFT_NAME = "default"  # of the one adapter a layer has
-# Where the architectures keep their blocks (transformer layers).
+PEFT_NAME = "default"  # name of a layer's only adapter
+# Names of the blocks (transformer layers) in the architectures.
 STACKS = ("layers", "encoder.layers", "encoder.layer")
 
 
 def twin(model: Any) -> Any:
-    """A copy whose innermost modules, and all weights, are the model's own: what is put in their place there is not."""
+    """A copy that shares innermost modules and weights with the model; modules put into it later are its own."""
     shared = {id(module): module for module in model.modules() if not list(module.children())}
     return deepcopy(model, shared | {id(one): one for one in (*model.parameters(), *model.buffers())})
 
@@ -37,7 +37,7 @@ def shared_places(model: Any, other: Any) -> list[str]:
 
 
 def put(model: Any, name: str, module: nn.Module) -> None:
-    """The module in the place of the one of that name."""
+    """Replace the module of that name."""
     parent, _, last = name.rpartition(".")
     setattr(model.get_submodule(parent), last, module)
 
@@ -51,7 +51,7 @@ def add_lora(model: Any, spec: LoraSpec, depth: int | None = None) -> None:
         from peft import LoraConfig, inject_adapter_in_model  # an extra
     except ModuleNotFoundError:
         raise SpecError(
-            "adapters are trained by peft, which is not installed: pip install -e '.[lora]', or leave them out of adapt"
+            "adapters need peft, which is not installed: pip install -e '.[lora]', or leave adapters out of adapt"
         ) from None
     chosen = _targets(model, spec, depth)
     config = LoraConfig(r=spec.rank, lora_alpha=spec.alpha, lora_dropout=0.0, bias="none", target_modules=chosen)
@@ -59,7 +59,7 @@ def add_lora(model: Any, spec: LoraSpec, depth: int | None = None) -> None:
 
 
 def lora_state(model: Any) -> State:
-    """What the adapters of a tower learnt so far, by the names of their layers; empty where there are none."""
+    """Weights of a tower's adapters, by the names of their layers; empty where there are none."""
     found: State = {}
     for name, layer in _adapted(model):
         found[name + DOWN] = layer.lora_A[PEFT_NAME].weight.detach()
@@ -68,7 +68,7 @@ def lora_state(model: Any) -> State:
 
 
 def merge(model: Any, state: Mapping[str, Tensor], spec: LoraSpec) -> None:
-    """Put in the place of each adapted layer one with `alpha / rank * up @ down` added to its weights.
+    """Replace each adapted layer by one with `alpha / rank * up @ down` added to its weights.
 
     InputError where the state is of another tower or rank.
     """
@@ -79,8 +79,10 @@ def merge(model: Any, state: Mapping[str, Tensor], spec: LoraSpec) -> None:
         if not isinstance(layer, nn.Linear) or down is None or up is None:
             raise InputError(f"the tower has no linear layer {name} for this adapter")
         if down.shape != (spec.rank, layer.in_features) or up.shape != (layer.out_features, spec.rank):
-            raise InputError(f"{name} wants rank {spec.rank}, {layer.in_features} to {layer.out_features}")
-        put(model, name, _grown(layer, spec.alpha / spec.rank * up.double() @ down.double()))
+            raise InputError(
+                f"the adapter of {name} must have rank {spec.rank}, {layer.in_features} to {layer.out_features}"
+            )
+        put(model, name, _changed(layer, spec.alpha / spec.rank * up.double() @ down.double()))
 
 
 def unfreeze(model: Any, count: int, depth: int | None = None) -> None:
@@ -101,16 +103,16 @@ def layers_state(model: Any, count: int, depth: int | None = None) -> State:
 
 def _targets(model: Any, spec: LoraSpec, depth: int | None) -> list[str]:
     stack, layers = _stack(model)
-    heard = {f"{stack}.{i}." for i in range(len(layers) if depth is None else depth)}
+    prefixes = {f"{stack}.{i}." for i in range(len(layers) if depth is None else depth)}
     linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    inside = [name for name in linear if any(name.startswith(prefix) for prefix in heard)]
+    inside = [name for name in linear if any(name.startswith(prefix) for prefix in prefixes)]
     chosen = [name for name in inside if any(f".{name}".endswith(f".{target}") for target in spec.targets)]
     if not chosen:
         ends = ", ".join(sorted({name.rpartition(".")[2] for name in inside}))
         raise SpecError(f"no linear layer ends in {' or '.join(spec.targets)}; targets of this tower may be {ends}")
-    # WavLM hands the weights of these to torch, past the layers and past whatever stands on them.
-    unheard = [name for name in chosen if name.endswith(("q_proj", "k_proj", "v_proj"))]
-    if getattr(model.config, "model_type", "") == "wavlm" and unheard:
+    # WavLM passes the weights of these layers to torch directly, so adapters on them have no effect.
+    without_effect = [name for name in chosen if name.endswith(("q_proj", "k_proj", "v_proj"))]
+    if getattr(model.config, "model_type", "") == "wavlm" and without_effect:
         raise SpecError("WavLM's q_proj, k_proj and v_proj take no adapters; choose targets: [out_proj], or unfreeze")
     return chosen
 
@@ -119,15 +121,15 @@ def _adapted(model: Any) -> Iterator[tuple[str, Any]]:
     return ((name, module) for name, module in model.named_modules() if hasattr(module, "lora_A"))
 
 
-def _grown(layer: nn.Linear, change: Tensor) -> nn.Linear:
-    """A layer of its own with the change [out, in] added; the old one stays as it is, for texts have it too."""
+def _changed(layer: nn.Linear, change: Tensor) -> nn.Linear:
+    """A new layer with the change [out, in] added; the old one does not change, since texts use it too."""
     weight = layer.weight.detach()
-    grown = nn.Linear(layer.in_features, layer.out_features, layer.bias is not None, weight.device, weight.dtype)
+    changed = nn.Linear(layer.in_features, layer.out_features, layer.bias is not None, weight.device, weight.dtype)
     with torch.no_grad():
-        grown.weight.copy_(weight.double() + change.to(weight.device))
+        changed.weight.copy_(weight.double() + change.to(weight.device))
         if layer.bias is not None:
-            grown.bias.copy_(layer.bias)
-    return grown.requires_grad_(False).eval()
+            changed.bias.copy_(layer.bias)
+    return changed.requires_grad_(False).eval()
 
 
 def _stack(model: Any) -> tuple[str, nn.ModuleList]:
@@ -138,12 +140,12 @@ def _stack(model: Any) -> tuple[str, nn.ModuleList]:
             continue
         if isinstance(found, nn.ModuleList):
             return name, found
-    raise SpecError(f"the layers of a {type(model).__name__} are not where this version looks: train no part of it")
+    raise SpecError(f"this version does not find the layers of a {type(model).__name__}; leave it out of adapt")
 
 
 def _last(model: Any, count: int, depth: int | None) -> list[tuple[str, nn.Module]]:
     name, layers = _stack(model)
     end = len(layers) if depth is None else depth
     if count > end:
-        raise SpecError(f"{count} layers are to be trained, but only {end} are in use; lower the number")
+        raise SpecError(f"{count} layers cannot be trained, only {end} are in use; lower the number")
     return [(f"{name}.{i}", layers[i]) for i in range(end - count, end)]

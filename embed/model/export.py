@@ -1,9 +1,9 @@
-"""A model's text side as a folder of sentence-transformers: tower, pooling, nesting transform, prompts.
+"""Export of a model's text side to sentence-transformers: tower, pooling, nesting transform, prompts.
 
     tokens -> Transformer -> Pooling -> Normalize [-> Dense (the transform) -> Normalize] -> unit [n, D]
 
 `prompt_name="query"` or `"document"` puts our prefixes before a text, and `truncate_dim` with
-`normalize_embeddings=True` gives a declared width.  Speech stays behind: that library has no way for it.
+`normalize_embeddings=True` gives a declared width.  Speech is not exported: that library does not support it.
 """
 
 import json
@@ -17,7 +17,8 @@ from tokenizers import processors
 
 from embed.encoder import Role
 from embed.errors import InputError, SpecError
-from embed.model.folder import CARD, TRANSFORM, inner_model, is_hybrid, model_folder, read_spec
+from embed.model.folder import CARD, TRANSFORM
+from embed.model.handle import ModelHandle
 from embed.model.joint import JointEncoder
 from embed.model.spec import EncoderSpec
 from embed.model.towers.text import TextTower
@@ -25,33 +26,32 @@ from embed.model.transform import NestingTransform
 from embed.storage.cache import make_folder
 
 CURE = "pip install -e '.[export]'"
-POOLING = {"last": "lasttoken", "mean": "mean", "cls": "cls"}  # ours to theirs
-# What is compared before anything is written: a short text, an empty one, a long one.
+POOLING = {"last": "lasttoken", "mean": "mean", "cls": "cls"}  # our names to theirs
+# Texts whose vectors are compared before anything is written: short, empty, long.
 SAMPLES = ["Where is the market?", "", "The price of rice went up again in the north. " * 20]
 LEAST_COSINE = 0.9999
 ROLES: tuple[Role, ...] = ("query", "document")
 
 
-def export(name: str, folder: Path) -> tuple[int, ...]:
-    """Write the text side of a model (by name or folder) into a new folder; the widths at which it may be cut.
+def export(model: ModelHandle, folder: Path) -> tuple[int, ...]:
+    """Write the text side of a model into a new folder; returns the widths at which it may be cut.
 
-    The folder appears whole or not at all.  Raises SpecError where the library is missing or the folder exists.
+    The folder appears complete or not at all.  Raises SpecError where the library is missing or the folder exists.
     """
     library = _library()
     if folder.exists():
-        raise SpecError(f"{folder} exists; name a folder that is still to be made")
-    spec = read_spec(name)
-    make_folder(folder, lambda draft: _write(library, name, draft))
-    return spec.dims
+        raise SpecError(f"{folder} exists already; name a new folder")
+    make_folder(folder, lambda draft: _write(library, model, draft))
+    return model.spec.dims
 
 
-def _write(library: Any, name: str, draft: Path) -> None:
-    source, ours = _source(name), _text_side(name)
+def _write(library: Any, handle: ModelHandle, draft: Path) -> None:
+    source, ours = handle.plain.folder, _text_side(handle)
     tower = ours.text
     with TemporaryDirectory() as inside:
         model = _assembled(library, tower, ours.transform, inside)
         _compare(model, ours)
-        # Its own card would ask the hub who this is.
+        # The library's own card would query the hub.
         model.save(str(draft), create_model_card=False)
     for path in draft.rglob("*.safetensors"):
         path.chmod(0o644)  # safetensors lets only its writer read it
@@ -62,7 +62,7 @@ def _write(library: Any, name: str, draft: Path) -> None:
 
 
 def _assembled(library: Any, tower: TextTower, transform: NestingTransform | None, inside: str) -> Any:
-    """Theirs, of the tower as it is loaded here; `inside` is scratch."""
+    """The library's model, from the tower as it is loaded here; `inside` is a temporary folder."""
     tower.model.save_pretrained(inside)
     _framed(tower).save_pretrained(inside)
     modules, most = library.sentence_transformer.modules, tower.spec.max_tokens
@@ -82,7 +82,7 @@ def _assembled(library: Any, tower: TextTower, transform: NestingTransform | Non
 
 
 def _framed(tower: TextTower) -> Any:
-    """The tokenizer, with the end token that the tower puts behind a text where the tokenizer by itself puts none."""
+    """The tokenizer, with the tower's end token after a text where the tokenizer itself adds none."""
     tokenizer, (_, end) = tower.tokenizer, tower.frame("document")
     plain, whole = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True))
     if not end or (len(whole) > len(plain) and whole[-len(end) :] == end):
@@ -95,7 +95,7 @@ def _framed(tower: TextTower) -> Any:
 
 
 def _poolerless(tower: TextTower) -> bool:
-    """BERT's kin carry a pooling layer that is not used here: theirs would make it up anew at every load."""
+    """Whether the model is of BERT's family: its pooling layer is not used here, and would be random at every load."""
     return getattr(tower.model, "pooler", tower) is None
 
 
@@ -106,35 +106,28 @@ def _keep(path: Path, values: dict[str, Any]) -> None:
 
 
 def _compare(model: Any, ours: JointEncoder) -> None:
-    """The library may read a tokenizer or a tower otherwise than we do: then there is no export."""
+    """Refuse the export where the library reads the tokenizer or the tower differently."""
     for role in ROLES:
         theirs = model.encode(SAMPLES, prompt_name=role, convert_to_numpy=True)
         cosine = float((theirs * ours.encode(SAMPLES, role)).sum(1).min())
         if cosine < LEAST_COSINE:
             raise InputError(
-                f"text tower {ours.spec.text.name!r}: sentence-transformers encodes a {role} otherwise (cosine "
+                f"text tower {ours.spec.text.name!r}: sentence-transformers encodes a {role} differently (cosine "
                 f"{cosine:.4f}); this tower cannot be exported"
             )
 
 
-def _source(name: str) -> Path:
-    """The folder of the model itself, for a hybrid's name too."""
-    folder = model_folder(name)
-    return model_folder(inner_model(folder)) if is_hybrid(folder) else folder
-
-
-def _text_side(name: str) -> JointEncoder:
-    """The model without its speech, in plain float32."""
-    spec = read_spec(name)
-    text = EncoderSpec.parse(spec.model_dump(mode="json", include={"text", "transform", "dims"}))
+def _text_side(handle: ModelHandle) -> JointEncoder:
+    """The model without its speech side, in float32."""
+    text = EncoderSpec.parse(handle.spec.model_dump(mode="json", include={"text", "transform", "dims"}))
     model = JointEncoder(text, TextTower.load(text.text), None).eval().requires_grad_(False)
     if model.transform is not None:
-        path = _source(name) / TRANSFORM
+        path = handle.plain.folder / TRANSFORM
         try:
             model.transform.load_state_dict(load_file(path))
         except (OSError, SafetensorError, RuntimeError) as error:
             line = str(error).splitlines()[0]
-            raise InputError(f"{path}: no nesting transform ({line}); copy the folder again, whole") from None
+            raise InputError(f"{path}: no nesting transform ({line}); copy the complete folder again") from None
     return model
 
 
@@ -143,5 +136,5 @@ def _library() -> Any:
         import sentence_transformers
         import sentence_transformers.sentence_transformer.modules
     except ImportError:
-        raise SpecError(f"export wants the library sentence-transformers, 6 or newer: {CURE}") from None
+        raise SpecError(f"export requires the library sentence-transformers, 6 or newer: {CURE}") from None
     return sentence_transformers

@@ -1,7 +1,7 @@
-"""A model's folder, read without its weights being loaded: its place by name, its spec, its fingerprints.
+"""Model folder, read without loading weights: its path by name, its spec, its fingerprints.
 
-What plans and drives wants no more than that: without torch it starts seconds sooner, and 400 MB smaller.
-Fingerprints are of the weights as stored, so dtype and device do not enter them.
+Planning and driving a job need only this: without torch they start seconds sooner and take 400 MB less.
+Fingerprints are of the weights as stored, so they do not depend on dtype and device.
 """
 
 import json
@@ -15,24 +15,25 @@ from embed.encoder import Fingerprints
 from embed.errors import SpecError
 from embed.identity import digest
 from embed.model.spec import EncoderSpec
-from embed.model.towers.files import file_digest, tower_digest
+from embed.model.towers.digests import file_digest
+from embed.model.towers.files import tower_digest
 
 RELEASED = Path(__file__).parent / "released"
 SPEC, HYBRID, TRANSFORM, CARD, TEXT = "encoder.json", "hybrid.json", "transform.safetensors", "CARD.md", "text"
-OWN_TEXT = f"./{TEXT}"  # the name of a text tower that lies in the model's folder
+OWN_TEXT = f"./{TEXT}"  # the name of a text tower in the model's folder
 FUSION, HEAD = "fusion.safetensors", "head.safetensors"
 LORA_TEXT, LORA_SPEECH, LAYERS = "lora-text.safetensors", "lora-speech.safetensors", "speech.safetensors"
 
 
 class HybridSpec(Spec):
-    """Which model, which ears, and how much the words count."""
+    """Which model, which recogniser, and the weight of the transcript."""
 
-    model: str = Field(description="A released model, or a folder as seen from this one's, e.g. `..`")
+    model: str = Field(description="A released model, or a folder relative to this one, e.g. `..`")
     asr: str = Field("packaged:whisper-base", description="A speech recogniser of `transformers`, by name")
-    langs: tuple[str, ...] = Field((), description="Languages it may hear; all it knows where empty")
-    weight: float = Field(1.0, ge=0, description="Of the transcript's vector; the speech's own has 1")
+    langs: tuple[str, ...] = Field((), description="Languages to recognise; all that it knows where empty")
+    weight: float = Field(1.0, ge=0, description="Weight of the transcript's vector; the speech vector has 1")
     hypotheses: int = Field(
-        1, ge=1, le=16, description="Likeliest transcripts of each wave, whose vectors are averaged"
+        1, ge=1, le=16, description="Number of likeliest transcripts of each wave, whose vectors are averaged"
     )
 
 
@@ -46,36 +47,30 @@ def model_folder(name: str) -> Path:
     raise SpecError(f"model {name!r} is neither a released one ({released or 'none'}) nor a folder with {SPEC}")
 
 
-def lasting_name(name: str) -> str:
-    """A released model's name, else the folder's absolute path: good from any working directory of this machine."""
-    return name if _is_model(RELEASED / name) else str(model_folder(name).absolute())
-
-
 def read_spec(name: str) -> EncoderSpec:
-    """The spec of a model, without loading it, its towers named so that they are found; a hybrid's is its model's."""
+    """Only the spec of a model, with towers by names that can be loaded; for a hybrid, that of its model.
+
+    For tasks that cut and do not encode: `embed.model.handle.resolve_model` reads the checkpoints too.
+    """
     folder = model_folder(name)
-    return read_spec(inner_model(folder)) if is_hybrid(folder) else grounded(spec_in(folder), folder)
+    if is_hybrid(folder):
+        return read_spec(inner_model(folder, read_hybrid(folder)))
+    return with_own_text(spec_in(folder), folder)
 
 
 def fingerprints_of(spec: EncoderSpec, folder: Path) -> Fingerprints:
-    """`space` and `encoder` of the spec with the weights in the folder and those of the towers it names.
-
-    Of a hybrid's folder: its own, whatever the spec.
-    """
-    if is_hybrid(folder):
-        inner = inner_model(folder)
-        return hybrid_fingerprints(folder, fingerprints_of(read_spec(inner), model_folder(inner)))
-    spec = grounded(spec, folder)
+    """`space` and `encoder` of the spec, of the weights in the folder and of the towers that it names."""
+    spec = with_own_text(spec, folder)
     transform = file_digest(folder / TRANSFORM) if spec.transform else None
     text = spec.text.model_dump(mode="json", include={"pooling", "document", "max_tokens"})
     space = digest("space", text, tower_digest(spec.text.name), transform, list(spec.dims)).hex()
     if spec.speech is None:
-        # Where a query has no place for it, the task changes nothing.
+        # Without a {task} in the query, the task changes nothing.
         task = [spec.text.task] if "{task}" in spec.text.query else []
         return Fingerprints(space, digest("encoder", space, spec.text.query, *task).hex())
     speech = [list(spec.speech.layers or ()), tower_digest(spec.speech.name)]
     part = spec.fusion if spec.fusion is not None else spec.head
-    assert part is not None  # the spec sees to it
+    assert part is not None  # the spec checks this
     first, *more = files_of(spec)
     trained: list[Any] = [[part.model_dump(mode="json"), file_digest(folder / first)]]
     trained += [[file, _scale(spec, file), file_digest(folder / file)] for file in more]
@@ -87,7 +82,7 @@ def is_hybrid(folder: Path) -> bool:
 
 
 def read_hybrid(folder: Path) -> HybridSpec:
-    """What `hybrid.json` says.  Raises SpecError."""
+    """The contents of `hybrid.json`.  Raises SpecError."""
     path = folder / HYBRID
     try:
         return HybridSpec.parse(json.loads(path.read_text(encoding="utf-8")), origin=str(path))
@@ -97,29 +92,28 @@ def read_hybrid(folder: Path) -> HybridSpec:
         raise SpecError(f"{path}: not readable as JSON: {error}") from None
 
 
-def inner_model(folder: Path) -> str:
-    """The name, good for `load_model` and `read_spec`, of the model that the hybrid in a folder goes with."""
-    name = read_hybrid(folder).model
-    beside = (folder / name).resolve()
-    if is_hybrid(beside):
-        raise SpecError(f"{folder / HYBRID}: model {name!r} is a hybrid itself; name the model that it goes with")
-    return str(beside) if beside.is_dir() else name
+def inner_model(folder: Path, spec: HybridSpec) -> str:
+    """The name, as `resolve_model` takes it, of the model of the hybrid in a folder."""
+    name = spec.model
+    place = (folder / name).resolve()
+    if is_hybrid(place):
+        raise SpecError(f"{folder / HYBRID}: model {name!r} is a hybrid itself; name that hybrid's model")
+    return str(place) if place.is_dir() else name
 
 
-def hybrid_fingerprints(folder: Path, inner: Fingerprints) -> Fingerprints:
-    """The model's own space; an encoder of its own."""
-    spec = read_hybrid(folder)
-    ears = [tower_digest(recogniser_of(folder, spec.asr)), list(spec.langs), spec.weight, spec.hypotheses]
-    return Fingerprints(inner.space, digest("hybrid", inner.encoder, ears).hex())
+def hybrid_fingerprints(folder: Path, spec: HybridSpec, inner: Fingerprints) -> Fingerprints:
+    """The space of the model, and an encoder fingerprint of the hybrid."""
+    recognition = [tower_digest(recogniser_of(folder, spec.asr)), list(spec.langs), spec.weight, spec.hypotheses]
+    return Fingerprints(inner.space, digest("hybrid", inner.encoder, recognition).hex())
 
 
 def recogniser_of(folder: Path, asr: str) -> str:
-    """The name of a hybrid's recogniser: one kept in the hybrid's own folder is named `./...`."""
+    """The name of a hybrid's recogniser; `./...` is a folder inside the hybrid's."""
     return str(folder / asr) if asr.startswith("./") else asr
 
 
 def spec_in(folder: Path) -> EncoderSpec:
-    """As it stands in the folder."""
+    """The spec as stored in the folder."""
     path = folder / SPEC
     try:
         return EncoderSpec.parse(json.loads(path.read_text(encoding="utf-8")), origin=str(path))
@@ -127,20 +121,27 @@ def spec_in(folder: Path) -> EncoderSpec:
         raise SpecError(f"{path}: not readable as JSON: {error}") from None
 
 
-def grounded(spec: EncoderSpec, folder: Path) -> EncoderSpec:
-    """A text tower of the model's own named by its folder."""
+def with_own_text(spec: EncoderSpec, folder: Path) -> EncoderSpec:
+    """The spec with the model's own text tower, if it has one, named by its folder."""
     if spec.text.name != OWN_TEXT:
         return spec
     return spec.model_copy(update={"text": spec.text.model_copy(update={"name": str(folder / TEXT)})})
 
 
+def as_stored(spec: EncoderSpec, folder: Path) -> EncoderSpec:
+    """The reverse of `with_own_text`: the spec with paths that stay valid when the folder is copied."""
+    if spec.text.name != str(folder / TEXT):
+        return spec
+    return spec.model_copy(update={"text": spec.text.model_copy(update={"name": OWN_TEXT})})
+
+
 def files_of(spec: EncoderSpec) -> list[str]:
-    """Where a spec's speech side keeps what was trained: first the fusion or head, then what there is of the towers."""
+    """Files with the trained weights of the speech side: first the fusion or head, then those of the towers."""
     if spec.speech is None:
         return []
     adapt = spec.adapt
     extra = {LORA_TEXT: adapt.text is not None, LORA_SPEECH: adapt.speech is not None, LAYERS: adapt.unfreeze > 0}
-    return [FUSION if spec.fusion is not None else HEAD, *(file for file, there in extra.items() if there)]
+    return [FUSION if spec.fusion is not None else HEAD, *(file for file, exists in extra.items() if exists)]
 
 
 def _is_model(folder: Path) -> bool:
@@ -148,6 +149,6 @@ def _is_model(folder: Path) -> bool:
 
 
 def _scale(spec: EncoderSpec, file: str) -> float | int:
-    """What decides beside a file's weights how they count: an adapter's alpha, the number of layers."""
+    """The setting that scales a file's weights: an adapter's alpha, the number of layers."""
     adapter = {LORA_TEXT: spec.adapt.text, LORA_SPEECH: spec.adapt.speech}.get(file)
     return adapter.alpha if adapter is not None else spec.adapt.unfreeze

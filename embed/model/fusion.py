@@ -1,4 +1,4 @@
-"""The trained part: concatenated speech frames become input embeddings of the frozen text tower.
+"""Fusion, the trained part: concatenated speech frames become input embeddings of the frozen text tower.
 
 Shapes: B batch, T frames, F = layers x width of the speech tower, C channels, H width of the text tower.
 """
@@ -37,7 +37,7 @@ class Fusion(nn.Module):
             nn.init.eye_(self.output_map.weight)
 
     def start_at(self, words: Tensor) -> None:
-        """Give the output the spread of the word embeddings [V, H], so that the frozen tower meets familiar sizes."""
+        """Scale the output to the spread of the word embeddings [V, H], as the frozen tower expects it."""
         if isinstance(self.output_norm, nn.LayerNorm):
             nn.init.constant_(self.output_norm.weight, float(words.std()))
             with torch.no_grad():
@@ -49,11 +49,11 @@ class Fusion(nn.Module):
         self.scale.copy_(scale)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Embeddings [B, T', H], zero behind each clip's end, and lengths [B]; no row sees another's padding.
+        """Embeddings [B, T', H], zero after each clip's end, and lengths [B]; no row depends on another's padding.
 
-        `x` are frames that `shorten` has averaged by `frame_pool`, as a feature cache keeps them.
+        `x` are frames that `shorten` has averaged by `frame_pool`, as a feature cache stores them.
         """
-        x = (x - self.centre).div_(self.scale)  # in place: of what is as large as all frames there is one copy
+        x = (x - self.centre).div_(self.scale)  # in place: the frames are large, so there is only one copy
         x = self.norm(self.linear(x))
         if self.spec.activation:
             x = nn.functional.gelu(x)
@@ -68,7 +68,7 @@ class Fusion(nn.Module):
 
 
 def shorten(frames: Tensor, lengths: Tensor, factor: int) -> tuple[Tensor, Tensor]:
-    """Means of `factor` neighbouring frames; an incomplete last group is the mean of what it has."""
+    """Means of `factor` neighbouring frames; an incomplete last group is the mean of its frames."""
     if factor == 1:
         return frames, lengths
     frames = frames * _mask(frames, lengths)
@@ -76,8 +76,8 @@ def shorten(frames: Tensor, lengths: Tensor, factor: int) -> tuple[Tensor, Tenso
     padded = nn.functional.pad(frames, (0, 0, 0, missing))
     groups = padded.view(len(padded), -1, factor, padded.shape[2]).sum(2)
     begun = torch.arange(groups.shape[1], device=lengths.device) * factor
-    held = (lengths[:, None] - begun[None, :]).clamp(1, factor).unsqueeze(-1)
-    return groups / held, (lengths + factor - 1) // factor
+    counts = (lengths[:, None] - begun[None, :]).clamp(1, factor).unsqueeze(-1)
+    return groups / counts, (lengths + factor - 1) // factor
 
 
 def _strided(conv: nn.Conv1d, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Speech to its vector without the text tower: the dual encoder's side of speech, and what a ridge regression becomes.
+"""Speech head: frames to a vector without the text tower, for the dual encoder and for ridge regression.
 
 Shapes: B batch, T frames, F = layers x width of the speech tower, Q queries, D the space's width.
 """
@@ -13,9 +13,9 @@ from embed.model.spec import HeadSpec
 
 
 class SpeechHead(nn.Module):
-    """Frames [B, T, F] to vectors [B, D]: standardise, pool over time, a hidden layer where wanted, a linear map.
+    """Frames [B, T, F] to vectors [B, D]: standardise, pool over time, an optional hidden layer, a linear map.
 
-    It learns to end in the space itself, behind the nesting transform, and knows neither role nor instruction.
+    It is trained to give vectors of the space itself, after the nesting transform; role and instruction do not count.
     """
 
     centre: Tensor
@@ -28,7 +28,7 @@ class SpeechHead(nn.Module):
         self.register_buffer("centre", torch.zeros(frames_width))
         self.register_buffer("scale", torch.ones(frames_width))
         attends = spec.pooling == "attention"
-        # Of spread 1, so that queries differ from the start, and each begins not far from the mean.
+        # With spread 1, so that queries differ from the start and each is near the mean.
         self.queries = nn.Parameter(torch.randn(spec.queries, frames_width)) if attends else None
         width = frames_width * (spec.queries if attends else 1)
         self.hidden = nn.Linear(width, spec.hidden) if spec.hidden else None
@@ -40,7 +40,7 @@ class SpeechHead(nn.Module):
         self.scale.copy_(scale)
 
     def take_ridge(self, centre: Tensor, scale: Tensor, weights: Tensor, bias: Tensor) -> None:
-        """Become the regression from mean frames: standardised by [F] and [F], times [F, D], plus [D]."""
+        """Take the weights of a regression from mean frames: standardised by [F] and [F], times [F, D], plus [D]."""
         if self.spec.pooling != "mean" or self.hidden is not None or self.spec.independent:
             raise ValueError("a ridge regression is a head with pooling mean, no hidden layer and one output")
         self.standardise(centre, scale)
@@ -51,7 +51,7 @@ class SpeechHead(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Unit rows [B, D]; of independent heads [B, sum of dims], in which each dim's part has unit length.
 
-        `x` are frames that `shorten` has averaged by `frame_pool`; no row sees another's padding.
+        `x` are frames that `shorten` has averaged by `frame_pool`; no row depends on another's padding.
         """
         x = (x - self.centre) / self.scale
         inside = torch.arange(x.shape[1], device=x.device)[None, :] < lengths[:, None]
@@ -63,7 +63,7 @@ class SpeechHead(nn.Module):
         return torch.cat([nn.functional.normalize(part, dim=-1) for part in parts], dim=-1)
 
     def prefixes(self, vectors: Tensor) -> Mapping[int, Tensor]:
-        """What is compared at each dim, unit rows [B, d] by d, of what `forward` returned."""
+        """The vectors to compare at each dim, unit rows [B, d] by d, from the output of `forward`."""
         if self.spec.independent:
             return dict(zip(self.dims, torch.split(vectors, list(self.dims), dim=-1), strict=True))
         return {dim: nn.functional.normalize(vectors[:, :dim], dim=-1) for dim in self.dims}

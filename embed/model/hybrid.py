@@ -1,17 +1,17 @@
-"""Hybrid: speech is heard twice, as itself and as the words a recogniser writes down; texts stay as they are.
+"""Hybrid encoder: the vector of speech is combined with that of its transcript; texts are encoded as before.
 
     speech -> the model -------------------------------- vector --+
        +----> recogniser -> transcripts -> the model's texts -----+ weighted sum -> unit [n, D]
 
-The space is the model's own, so an index of its texts serves a hybrid's questions as it is.  A hybrid is a folder with
-`hybrid.json`, which names the model it goes with: a released one, or a folder as seen from here (`..`).
+The space is that of the model, so an index of its texts answers a hybrid's questions unchanged.  A hybrid is a folder
+with `hybrid.json`, which names its model: a released one, or a relative folder (`..`).
 Shapes: n rows, D width of the space.
 """
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -19,16 +19,18 @@ from embed.encoder import Batch, Encoder, Fingerprints, FloatArray, Role
 from embed.errors import SpecError
 from embed.model.folder import HYBRID, HybridSpec
 from embed.model.joint import JointEncoder
-from embed.model.recognition.recogniser import Recogniser
+
+if TYPE_CHECKING:  # transformers takes seconds to import: it is loaded where a recogniser is made
+    from embed.model.recognition.recogniser import Recogniser
 
 
 class HybridEncoder:
-    """A model that hears words too; see `embed.encoder.Encoder`."""
+    """A model with a speech recogniser; see `embed.encoder.Encoder`."""
 
     def __init__(
         self,
         model: JointEncoder,
-        recogniser: Recogniser,
+        recogniser: "Recogniser",
         weight: float,
         hypotheses: int = 1,
         fingerprints: Fingerprints | None = None,
@@ -58,43 +60,43 @@ class HybridEncoder:
     @property
     def fingerprints(self) -> Fingerprints:
         if self._fingerprints is None:
-            raise SpecError("this hybrid is being made and has no fingerprints yet; save it and load it")
+            raise SpecError("this hybrid is not saved and has no fingerprints yet; save it and load it")
         return self._fingerprints
 
     def encode(self, batch: Batch, role: Role, task: str | None = None) -> FloatArray:
-        """Texts as the model encodes them; speech with its words, in the same role."""
+        """Texts as the model encodes them; speech with its transcripts, in the same role."""
         if len(batch) == 0 or isinstance(batch[0], str):
             return self.model.encode(batch, role, task)
         waves = cast(Sequence[FloatArray], batch)
-        # First, since it says what is wrong with a wave; and a wave is refused as the model alone would.
+        # First, so that an unfit wave raises the same error as with the model alone.
         speech_nD = self.model.encode(waves, role, task)
-        texts = [heard.texts for heard in self.recogniser.transcribe(waves, hypotheses=self.hypotheses)]
+        texts = [transcript.texts for transcript in self.recogniser.transcribe(waves, hypotheses=self.hypotheses)]
         return mix(speech_nD, transcript_vectors(self.model, texts, role, task), self.weight)
 
 
 def mix(speech_nD: FloatArray, transcripts_nD: FloatArray, weight: float) -> FloatArray:
-    """Unit rows of speech + weight x transcript; a transcript of nothing is a row of zeros and changes nothing."""
+    """Unit rows of speech + weight x transcript; an empty transcript is a row of zeros and changes nothing."""
     total = speech_nD + np.float32(weight) * transcripts_nD
-    # Two rows that undo each other exactly would leave no direction.
+    # Opposite rows may cancel exactly and leave no direction.
     norms = np.maximum(np.linalg.norm(total, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     unit: FloatArray = (total / norms).astype(np.float32)
     return unit
 
 
 def transcript_vectors(
-    encoder: Encoder, heard: Sequence[Sequence[str]], role: Role, task: str | None = None
+    encoder: Encoder, transcripts: Sequence[Sequence[str]], role: Role, task: str | None = None
 ) -> FloatArray:
-    """The vectors [n, D] of what may have been said, as texts of this role; zeros where nothing was heard.
+    """Vectors [n, D] of the transcripts of each wave, as texts of this role; zeros where all are empty.
 
-    Of several transcripts of a wave the unit mean: what they agree on counts, a wrong word in one of them less.
+    For several transcripts, their unit mean: common words count most, a wrong word in one of them less.
     """
-    said = list(dict.fromkeys(text for texts in heard for text in texts if text.strip()))
-    out = np.zeros((len(heard), encoder.dims[0]), np.float32)
-    if not said:
+    distinct = list(dict.fromkeys(text for texts in transcripts for text in texts if text.strip()))
+    out = np.zeros((len(transcripts), encoder.dims[0]), np.float32)
+    if not distinct:
         return out
-    row = {text: i for i, text in enumerate(said)}
-    vectors = encoder.encode(said, role, task)
-    for i, texts in enumerate(heard):
+    row = {text: i for i, text in enumerate(distinct)}
+    vectors = encoder.encode(distinct, role, task)
+    for i, texts in enumerate(transcripts):
         own = [row[text] for text in texts if text in row]
         if own:
             mean = vectors[own].mean(0)

@@ -1,12 +1,12 @@
-"""Late fusion: speech frames enter the frozen text tower as if they were words, and come out in the space of texts.
+"""Late fusion: speech frames enter the frozen text tower like words, and get vectors in the space of texts.
 
     wave -> frozen speech tower -> frames [B, T, F] -> fusion -> [B, T', H] --+
-    instruction tokens -------------------------------------- in front -------+-> frozen text tower -> pool
-    end token ------------------------------------------------- behind -------+      -> transform -> unit [B, D]
+    instruction tokens ---------------------------------------- before -------+-> frozen text tower -> pool
+    end token -------------------------------------------------- after -------+      -> transform -> unit [B, D]
 
 Source: arXiv 2602.19991 §2.2, without the faults of its public code: no padding reaches a pooled position, an end
-token follows speech, and the instruction of training is the instruction of use.  A model with a head instead of a
-fusion (the dual encoder, ridge) goes from frames to the space at once; its texts are the same.
+token follows speech, and training and use have the same instruction.  A model with a head instead of a
+fusion (the dual encoder, ridge) maps frames to the space directly; its texts are the same.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,20 +24,20 @@ from embed.model.fusion import Fusion, shorten
 from embed.model.head import SpeechHead
 from embed.model.spec import EncoderSpec
 from embed.model.towers.budget import Budget
-from embed.model.towers.precision import quicken
+from embed.model.towers.precision import prepare_inference
 from embed.model.towers.speech import SpeechTower
 from embed.model.towers.text import TextTower
 from embed.model.transform import NestingTransform
 
-# What one forward pass holds, in padded tokens and padded seconds of speech.  On a CPU: what its caches can hold
-# (512 to 2,048 tokens are within 3 % of each other); on a GPU: enough to fill it.
+# Size of one forward pass, in padded tokens and padded seconds of speech.  On a CPU: as much as its caches hold
+# (512 to 2,048 tokens differ by at most 3 %); on a GPU: enough to fill it.
 TOKEN_BUDGET = {"cpu": 1024, "cuda": 32_768}
 SECONDS_BUDGET = {"cpu": 60.0, "cuda": 480.0}
-NO_SPEECH = "this encoder is of text alone; choose a model with a speech tower to embed speech"
+NO_SPEECH = "this encoder encodes text alone; choose a model with a speech tower to embed speech"
 
 
 class JointEncoder(nn.Module):
-    """The model as a module: trained through `forward`, asked through `encode` (the Encoder contract)."""
+    """The model as a module: trained through `forward`, used through `encode` (the Encoder protocol)."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class JointEncoder(nn.Module):
         self.spec = spec
         self.text = text
         self.speech = speech
-        self.spoken: TextTower | None = None  # the text tower as speech goes through it, where adapters make it differ
+        self.spoken: TextTower | None = None  # the text tower for speech, where adapters change it
         members = (
             [Fusion(spec.fusion, speech.width, text.width) for _ in range(spec.fusion.members)]
             if spec.fusion and speech
@@ -62,32 +62,32 @@ class JointEncoder(nn.Module):
         self.head = SpeechHead(spec.head, speech.width, spec.dims) if spec.head and speech else None
         self.transform = NestingTransform(text.width) if spec.transform else None
         self.precision: Literal["float32", "bfloat16"] = "float32"
-        self.settled = False  # for inference alone
+        self.inference_only = False  # True after `for_inference`
         self._fingerprints = fingerprints
         self._give_budgets("cpu")
 
     def for_inference(self, precision: Literal["float32", "bfloat16"]) -> "JointEncoder":
-        """Itself, frozen and as fast as it can be on the device where it is; it cannot be trained or moved any more.
+        """Itself, frozen and optimised for its device; after this it cannot be trained or moved.
 
-        The towers, and on a GPU the fusion, compute in `precision`; all else in float32.
+        The towers, and on a GPU the fusion, compute in `precision`; the rest in float32.
         """
-        if not self.settled:
+        if not self.inference_only:
             self.merge_adapters(*self.adapter_states())
         self.eval().requires_grad_(False)
-        self.precision, self.settled = precision, True
+        self.precision, self.inference_only = precision, True
         shared = shared_places(self.text.model, self.spoken.model) if self.spoken is not None else []
-        quicken(self.text.model, precision)
+        prepare_inference(self.text.model, precision)
         if self.spoken is not None:
-            for place in shared:  # what was packed is held once
+            for place in shared:  # packed modules are in memory once
                 put(self.spoken.model, place, self.text.model.get_submodule(place))
-            quicken(self.spoken.model, precision)
+            prepare_inference(self.spoken.model, precision)
         if self.speech is not None:
-            quicken(self.speech.model, precision)
+            prepare_inference(self.speech.model, precision)
         self._give_budgets(self._device.type)
         return self
 
     def open_adapters(self) -> "JointEncoder":
-        """Itself, with what `spec.adapt` has trained of the towers open to training; texts are none the wiser."""
+        """Itself, with the tower weights of `spec.adapt` trainable; texts do not change."""
         adapt = self.spec.adapt
         if adapt.text is not None:
             self.spoken = self._twin()
@@ -100,12 +100,12 @@ class JointEncoder(nn.Module):
         return self
 
     def adapter_states(self) -> tuple[State, State]:
-        """What the adapters of the text tower and of the speech tower learnt; empty where there are none."""
+        """Weights of the text tower's and the speech tower's adapters; empty where there are none."""
         text = lora_state(self.spoken.model) if self.spoken is not None else {}
         return text, lora_state(self.speech.model) if self.speech is not None else {}
 
     def merge_adapters(self, text: State, speech: State) -> None:
-        """Add to the layers what adapters learnt, for speech alone; the adapters are gone.  InputError if unfit."""
+        """Add adapters' weights to the layers, for speech only, and remove the adapters.  InputError if unfit."""
         adapt = self.spec.adapt
         if adapt.text is not None and text:
             self.spoken = self.spoken if self.spoken is not None else self._twin()
@@ -115,7 +115,7 @@ class JointEncoder(nn.Module):
 
     @property
     def budget_halvings(self) -> int:
-        """How often memory ran out, and less was put into one pass from then on."""
+        """How often memory ran out, each time halving the size of later passes."""
         return self.tokens_at_once.halvings + self.samples_at_once.halvings
 
     @property
@@ -130,7 +130,7 @@ class JointEncoder(nn.Module):
     @property
     def fingerprints(self) -> Fingerprints:
         if self._fingerprints is None:
-            raise SpecError("this model is being made and has no fingerprints yet; save it and load it")
+            raise SpecError("this model is not saved and has no fingerprints yet; save it and load it")
         return self._fingerprints
 
     def encode(self, batch: Batch, role: Role, task: str | None = None) -> FloatArray:
@@ -144,7 +144,7 @@ class JointEncoder(nn.Module):
 
     @property
     def frame_pool(self) -> int:
-        """Neighbouring frames that `shorten` averages before `forward` sees them."""
+        """Number of neighbouring frames that `shorten` averages before `forward`."""
         part = self.fusion if self.fusion is not None else self.head
         if part is None:
             raise SpecError(NO_SPEECH)
@@ -154,7 +154,7 @@ class JointEncoder(nn.Module):
         """Unit vectors [B, D] of frames [B, T, F] that `shorten` has averaged, or of waves [B, samples] at 16 kHz.
 
         Waves go through the speech tower here, so that it can be trained.  Independent heads give [B, sum of dims],
-        see `SpeechHead`; a head takes no notice of role and task.
+        see `SpeechHead`; a head ignores role and task.
         """
         if x.dim() == 2:
             x, lengths = self._frames([wave[: int(n)].cpu().numpy() for wave, n in zip(x, lengths, strict=True)])
@@ -168,7 +168,7 @@ class JointEncoder(nn.Module):
 
     @property
     def fusions(self) -> list[Fusion]:
-        """Its members, the first of which is `fusion`; [] where there is none."""
+        """The fusion's members, the first of which is `fusion`; [] where there is none."""
         return [] if self.fusion is None else [self.fusion, *cast(Iterable[Fusion], self.others)]
 
     def _placed(self, x: Tensor, lengths: Tensor, role: Role, task: str | None) -> list[Tensor]:
@@ -195,7 +195,7 @@ class JointEncoder(nn.Module):
         return self.transform(pooled) if self.transform is not None else nn.functional.normalize(pooled, dim=-1)
 
     def _framed(self, content: Tensor, counts: Tensor, role: Role, task: str | None) -> tuple[Tensor, Tensor]:
-        """Instruction, content, end token; each row dense from position 0, padding behind: [B, S, H] and mask."""
+        """Instruction, content, end token; each row dense from position 0, padding after it: [B, S, H] and mask."""
         head, tail = self.text.frame(role, task)
         words = self.text.embeddings(torch.tensor([*head, *tail], device=content.device)).to(content.dtype)
         begin, end = words[: len(head)], words[len(head) :]
@@ -217,7 +217,7 @@ class JointEncoder(nn.Module):
 
     def _of_speech(self, waves: Sequence[FloatArray], role: Role, task: str | None) -> FloatArray:
         if self.head is not None and self.head.spec.independent:
-            raise SpecError("independent heads have no valid prefixes: this model is evaluated only, never used")
+            raise SpecError("independent heads have no valid prefixes: this model can be evaluated, not used to embed")
 
         def encode(group: list[int]) -> FloatArray:
             return _array(self(*self._frames([waves[i] for i in group]), role, task))

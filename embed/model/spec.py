@@ -1,4 +1,4 @@
-"""What a model is made of, by name: the towers, the fusion between them, the widths that are valid."""
+"""Spec of a model: the towers by name, the fusion between them, the valid widths."""
 
 from typing import Literal
 
@@ -6,18 +6,18 @@ from pydantic import Field, model_validator
 
 from embed.base_spec import Spec
 
-# In which arithmetic towers run; `auto` is bfloat16 where the hardware has it.
+# Precision of the towers; `auto` is bfloat16 where the hardware has it.
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class TextTowerSpec(Spec):
-    """A frozen text encoder of `transformers`, and how it is asked."""
+    """A frozen text encoder of `transformers`, its pooling and its prompts."""
 
     name: str = Field(description="A hub name, a folder, or packaged:multilingual-e5-small")
-    pooling: Literal["last", "mean", "cls"] = Field(description="Which positions become the vector")
-    query: str = Field("", description="Put before a query; {task} stands for the instruction")
-    document: str = Field("", description="Put before a document")
-    task: str = Field("", description="The instruction where a query comes without one")
+    pooling: Literal["last", "mean", "cls"] = Field(description="Positions that become the vector")
+    query: str = Field("", description="Text before a query; {task} is replaced by the instruction")
+    document: str = Field("", description="Text before a document")
+    task: str = Field("", description="The instruction of queries that have none")
     max_tokens: int = Field(512, ge=8, description="Longer texts are cut here, the end token kept")
 
 
@@ -41,26 +41,26 @@ class FusionSpec(Spec):
     strides: tuple[int, ...] = Field((2,), description="Strides of the convolutions, kernel equal to stride")
     activation: bool = Field(False, description="Layer norm and GELU after the linear map, GELU between convolutions")
     output_norm: bool = Field(False, description="Layer norm at the end, started at the spread of word embeddings")
-    output_map: bool = Field(False, description="A linear map behind the text tower, started at identity")
+    output_map: bool = Field(False, description="A linear map after the text tower, started at identity")
     members: int = Field(
         1,
         ge=1,
-        description="Fusions side by side, trained apart with seeds in a row; speech is the mean of their vectors",
+        description="Number of fusions, trained separately with consecutive seeds; speech is the mean of their vectors",
     )
 
 
 class HeadSpec(Spec):
-    """Speech to its vector without the text tower: the dual encoder's side of speech, and ridge.
+    """Head: speech to its vector without the text tower, for the dual encoder and ridge.
 
     Dual: attention pooling, a hidden layer, D values whose prefixes are trained.  Ridge: mean pooling, linear.
     """
 
     frame_pool: int = Field(1, ge=1, description="Neighbouring frames averaged before anything else")
     pooling: Literal["attention", "mean"] = "attention"
-    queries: int = Field(4, ge=1, description="Learned queries of the attention; their findings are concatenated")
-    hidden: int = Field(0, ge=0, description="Width of a hidden layer behind the pooling; 0 is none")
+    queries: int = Field(4, ge=1, description="Learned queries of the attention; their outputs are concatenated")
+    hidden: int = Field(0, ge=0, description="Width of a hidden layer after the pooling; 0 is none")
     independent: bool = Field(
-        False, description="One output a dim, as in the paper's dual: no valid prefixes, so evaluated only, never used"
+        False, description="One output per dim, as in the paper's dual: no valid prefixes, so only for evaluation"
     )
 
 
@@ -73,11 +73,11 @@ class LoraSpec(Spec):
 
 
 class AdaptSpec(Spec):
-    """What of the towers is trained too.  Texts keep the frozen tower: its adapters work for speech alone."""
+    """Tower weights that are trained too.  Texts use the frozen tower: adapters work for speech only."""
 
     text: LoraSpec | None = None
     speech: LoraSpec | None = None
-    unfreeze: int = Field(default=0, ge=0, description="The last so many layers of the speech tower, whole")
+    unfreeze: int = Field(default=0, ge=0, description="Number of last layers of the speech tower to train completely")
 
     @property
     def speech_trained(self) -> bool:
@@ -100,9 +100,9 @@ class EncoderSpec(Spec):
         if list(self.dims) != sorted(set(self.dims), reverse=True) or not self.dims or self.dims[-1] < 1:
             raise ValueError("dims must be positive and descending, e.g. [384, 256, 128]")
         if (self.speech is not None) != ((self.fusion is None) != (self.head is None)):
-            raise ValueError("speech goes with fusion or with head, one of them; give none of the three for text alone")
+            raise ValueError("speech needs fusion or head, exactly one of them; give none of the three for text only")
         if self.adapt != AdaptSpec() and self.fusion is not None and self.fusion.members > 1:
-            raise ValueError("fusion.members goes with frozen towers: adapters and layers of their own have one fusion")
+            raise ValueError("fusion.members needs frozen towers: with adapt there is one fusion")
         if self.adapt != AdaptSpec() and self.fusion is None:
-            raise ValueError("adapt goes with fusion: only there are the towers trained for speech")
+            raise ValueError("adapt needs fusion: only with it are the towers trained for speech")
         return self

@@ -1,4 +1,4 @@
-"""The nesting transform: centre, rotate, weigh; it orders the dimensions of a tower not trained as Matryoshka.
+"""Nesting transform: centre, rotate, weigh; it orders the dimensions of a tower not trained as Matryoshka.
 
 Fitted once on a domain-mixed sample of texts; one centre for both modalities; part of the `space` fingerprint.
 """
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 class NestingTransform(nn.Module):
     """x [n, D] of unit length to rotation @ (x - centre), again of unit length.
 
-    The rotation's rows are orthogonal axes, each as long as it counts.
+    The rotation's rows are orthogonal axes; the length of each is its weight.
     """
 
     centre: Tensor
@@ -34,7 +34,7 @@ def fit(vectors: Tensor) -> NestingTransform:
     centre = unit.mean(0)
     _, axes = torch.linalg.eigh((unit - centre).T @ (unit - centre) / len(unit))
     axes = axes.flip(1).T
-    # An axis has no sign of its own: make the largest entry positive, so that two fits agree.
+    # The sign of an axis is arbitrary: make the largest entry positive, so that two fits agree.
     signs = torch.sign(axes.gather(1, axes.abs().argmax(1, keepdim=True)))
     transform = NestingTransform(vectors.shape[1])
     transform.centre.copy_(centre)

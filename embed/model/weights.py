@@ -1,7 +1,7 @@
-"""A model directory: `encoder.json` (the spec), what was trained as safetensors, the transform, `CARD.md`.
+"""Weights of a model directory: `encoder.json` (the spec), trained weights as safetensors, the transform, `CARD.md`.
 
-Towers are named in the spec, not kept, but for a text tower that was trained itself: that one lies in `text/`.
-Nothing is unpickled, and no file is read that is not named in `embed.model.folder`.
+Towers are named in the spec, not stored, except a text tower that was trained itself: it is in `text/`.
+Nothing is unpickled, and only files that `embed.model.folder` names are read.
 """
 
 import json
@@ -27,91 +27,98 @@ from embed.model.folder import (
     SPEC,
     TEXT,
     TRANSFORM,
+    as_stored,
     files_of,
-    fingerprints_of,
-    grounded,
-    hybrid_fingerprints,
-    inner_model,
-    is_hybrid,
-    model_folder,
-    read_hybrid,
     recogniser_of,
-    spec_in,
 )
+from embed.model.handle import ModelHandle, resolve_model
 from embed.model.hybrid import HybridEncoder
 from embed.model.joint import JointEncoder
-from embed.model.recognition.recogniser import Recogniser
-from embed.model.spec import EncoderSpec, Precision
-from embed.model.towers.precision import settled
+from embed.model.spec import AdaptSpec, EncoderSpec, Precision
+from embed.model.towers.precision import effective_precision
 from embed.model.towers.speech import SpeechTower
 from embed.model.towers.text import TextTower
 
 LARGEST_HALF = 65_504.0
-# What a name may stand for.
+# Any encoder that a name may load.
 Model = JointEncoder | HybridEncoder
-WHOLE = "copy the model's folder again, whole, or train it again"
+CURE = "copy the complete model folder again, or train the model again"
 
 
-def load_model(name: str, device: str = "cpu", precision: Precision = "float32") -> Model:
-    """A released model or a folder's, ready to encode and for nothing else, as fast as the device allows.
+def load_encoder(name: str, device: str = "cpu", precision: Precision = "float32") -> Model:
+    """A released model (`demo`) or the model in a folder, by name, ready to encode speech and text.
 
-    `precision` is of the towers: `bfloat16`, or `auto` for that where the hardware has it; `.precision` of what comes
-    says which it became.  Raises SpecError or InputError, naming the file and the cure.
+    device     a torch device: cpu, cuda, cuda:1
+    precision  of the towers: float32, bfloat16, or auto for bfloat16 where the hardware has it
+
+    Raises SpecError or InputError, naming the file and the cure.
+
+    >>> import deglu
+    >>> encoder = deglu.load_encoder("model")
+    >>> encoder.encode(["the price of rice"], role="query").shape
+    (1, 32)
     """
-    folder = model_folder(name)
-    return load_hybrid(folder, device, precision) if is_hybrid(folder) else load_joint(name, device, precision)
+    return load_model(resolve_model(name), device, precision)
 
 
-def load_joint(name: str, device: str = "cpu", precision: Precision = "float32") -> JointEncoder:
-    """As `load_model`, for whoever wants a model's insides.  SpecError for a hybrid."""
-    folder = model_folder(name)
-    if is_hybrid(folder):
-        raise SpecError(f"model {name!r} is a hybrid; name the model that it goes with: {inner_model(folder)}")
-    spec = spec_in(folder)
-    model = _with_towers(spec, folder, fingerprints_of(spec, folder))
-    for file, places in _places(model).items():
-        _fill(places, folder / file)
-    adapters = [_read(folder / file) if file in files_of(spec) else {} for file in (LORA_TEXT, LORA_SPEECH)]
-    try:
-        model.merge_adapters(adapters[0], adapters[1])
-    except InputError as error:
-        raise InputError(f"{folder}: the adapters are not those that {SPEC} describes: {error}; {WHOLE}") from None
-    return model.to(device).for_inference(settled(precision, device))
+def load_model(
+    handle: ModelHandle, device: str = "cpu", precision: Precision = "float32", *, speech: bool = True
+) -> Model:
+    """A resolved model, ready to encode only, as fast as the device allows.
+
+    `precision` is that of the towers: `float32`, `bfloat16`, or `auto` for bfloat16 where the hardware has it; the
+    result's `.precision` is the one in use.  Without `speech` it encodes only texts, with the same vectors, and the
+    speech tower, the fusion and the recogniser are not loaded.  Raises SpecError or InputError, naming file and cure.
+    """
+    if handle.inner is None or not speech:
+        return _joint(handle, device, precision, speech)
+    return load_hybrid(handle, device, precision)
 
 
-def load_hybrid(folder: Path, device: str = "cpu", precision: Precision = "float32") -> HybridEncoder:
+def load_joint(handle: ModelHandle, device: str = "cpu", precision: Precision = "float32") -> JointEncoder:
+    """The same model as `load_model`, open to training and inspection.  SpecError for a hybrid."""
+    if handle.inner is not None:
+        raise SpecError(f"model {handle.name!r} is a hybrid; name its model: {handle.inner.name}")
+    return _joint(handle, device, precision, speech=True)
+
+
+def load_hybrid(handle: ModelHandle, device: str = "cpu", precision: Precision = "float32") -> HybridEncoder:
     """Model and recogniser, both on `device` and in `precision`.  Raises SpecError, InputError."""
-    spec = read_hybrid(folder)
-    model = load_joint(inner_model(folder), device, precision)
-    if model.speech is None:
-        raise SpecError(f"{folder / HYBRID}: model {spec.model!r} is of text alone; name one with a speech tower")
-    recogniser = Recogniser.load(recogniser_of(folder, spec.asr), spec.langs, device, precision)
-    return HybridEncoder(
-        model, recogniser, spec.weight, spec.hypotheses, hybrid_fingerprints(folder, model.fingerprints)
-    )
+    from embed.model.recognition.recogniser import Recogniser  # transformers takes seconds to import
+
+    spec, inner = handle.hybrid, handle.inner
+    if spec is None or inner is None:
+        raise SpecError(f"model {handle.name!r} is not a hybrid; name a folder with {HYBRID}")
+    if not inner.speaks:
+        raise SpecError(
+            f"{handle.folder / HYBRID}: model {spec.model!r} encodes text alone; name one with a speech tower"
+        )
+    model = load_joint(inner, device, precision)
+    recogniser = Recogniser.load(recogniser_of(handle.folder, spec.asr), spec.langs, device, precision)
+    return HybridEncoder(model, recogniser, spec.weight, spec.hypotheses, handle.fingerprints)
 
 
 def assemble(spec: EncoderSpec, fingerprints: Fingerprints | None = None) -> JointEncoder:
-    """The towers by name, with all that is still to be trained or filled."""
-    return _with_towers(spec, Path(), fingerprints).open_adapters()
+    """A model of the towers by name, with parts that are not trained or filled yet."""
+    return _with_towers(spec, fingerprints).open_adapters()
 
 
 def save_model(model: JointEncoder, folder: Path, card: str, *, own_text: bool = False) -> None:
-    """Write the directory; what was trained of speech as float16 (vectors of weights as float32), the rest as float32.
+    """Write the directory; trained weights of speech as float16 (1-d weights as float32), the rest as float32.
 
-    `own_text` keeps the text tower too, for one that was trained.  The spec comes last: without it a folder is no
-    model.  SpecError for a loaded model whose adapters are merged: its folder is to be copied.
+    `own_text` stores the text tower too, if it was trained.  The spec is written last: without it a folder is no
+    model.  SpecError for a loaded model whose adapters are merged: copy its folder instead.
     """
     own_text = own_text or model.spec.text.name == OWN_TEXT
     merged = model.spec.adapt.text is not None or model.spec.adapt.speech is not None or own_text
-    if model.settled and merged:
+    if model.inference_only and merged:
         raise SpecError("this model was loaded to encode and cannot be saved again; copy its folder")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SPEC).unlink(missing_ok=True)
     text, speech = model.adapter_states()
     states = _places(model) | {LORA_TEXT: text, LORA_SPEECH: speech}
     for file in (FUSION, HEAD, TRANSFORM, LORA_TEXT, LORA_SPEECH, LAYERS):
-        (folder / file).unlink(missing_ok=True)  # of a model that was here before
+        (folder / file).unlink(missing_ok=True)  # of an earlier model in this folder
         if states.get(file):
             kept = {name: _stored(value, exact=file == TRANSFORM) for name, value in states[file].items()}
             save_file(kept, folder / file)
@@ -124,13 +131,32 @@ def save_model(model: JointEncoder, folder: Path, card: str, *, own_text: bool =
     (folder / SPEC).write_text(json.dumps(spec.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
 
 
-def _with_towers(spec: EncoderSpec, folder: Path, fingerprints: Fingerprints | None) -> JointEncoder:
-    speech = SpeechTower.load(spec.speech) if spec.speech else None
-    return JointEncoder(spec, TextTower.load(grounded(spec, folder).text), speech, fingerprints)
+def _joint(handle: ModelHandle, device: str, precision: Precision, speech: bool) -> JointEncoder:
+    """The model of the handle, a hybrid's without its recogniser, under the handle's fingerprints."""
+    spec, folder = handle.spec, handle.plain.folder
+    if not speech:
+        spec = spec.model_copy(update={"speech": None, "fusion": None, "head": None, "adapt": AdaptSpec()})
+    becomes = effective_precision(precision, device)
+    # The plain towers are for float32 on a CPU; a GPU, and bfloat16, have other kernels.
+    model = _with_towers(spec, handle.fingerprints, plain=device == "cpu" and becomes == "float32")
+    model.spec = as_stored(spec, folder)
+    for file, places in _places(model).items():
+        _fill(places, folder / file)
+    adapters = [_read(folder / file) if file in files_of(spec) else {} for file in (LORA_TEXT, LORA_SPEECH)]
+    try:
+        model.merge_adapters(adapters[0], adapters[1])
+    except InputError as error:
+        raise InputError(f"{folder}: the adapters are not those that {SPEC} describes: {error}; {CURE}") from None
+    return model.to(device).for_inference(becomes)
+
+
+def _with_towers(spec: EncoderSpec, fingerprints: Fingerprints | None, plain: bool = False) -> JointEncoder:
+    speech = SpeechTower.load(spec.speech, plain) if spec.speech else None
+    return JointEncoder(spec, TextTower.load(spec.text, plain), speech, fingerprints)
 
 
 def _places(model: JointEncoder) -> dict[str, State]:
-    """The model's own tensors by file, but for adapters; what is written there is in the model."""
+    """The model's own tensors by file, without adapters; writing into them changes the model."""
     modules = {FUSION: model.fusion, HEAD: model.head, TRANSFORM: model.transform}
     places: dict[str, State] = {file: module.state_dict() for file, module in modules.items() if module is not None}
     if model.fusion is not None:
@@ -141,7 +167,7 @@ def _places(model: JointEncoder) -> dict[str, State]:
 
 
 def _stored(value: Tensor, exact: bool) -> Tensor:
-    """Norms, biases and what standardises are few and may be tiny: they stay float32."""
+    """Norms, biases and standardisation are few values and may be tiny: they stay float32."""
     value = value.detach().float().cpu()
     halved = not exact and value.dim() > 1 and float(value.abs().max()) <= LARGEST_HALF
     return (value.half() if halved else value).contiguous()
@@ -151,22 +177,22 @@ def _read(path: Path) -> State:
     try:
         values = {name: value.to(torch.float32) for name, value in load_file(path).items()}
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); {WHOLE}") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); {CURE}") from None
     except SafetensorError as error:
-        raise InputError(f"{path}: damaged, no safetensors file ({error}); {WHOLE}") from None
+        raise InputError(f"{path}: damaged, not a safetensors file ({error}); {CURE}") from None
     broken = [name for name, value in values.items() if not torch.isfinite(value).all()]
     if broken:
-        raise InputError(f"{path}: {broken[0]} holds values that are no numbers; {WHOLE}")
+        raise InputError(f"{path}: {broken[0]} has values that are not finite; {CURE}")
     return values
 
 
 def _fill(places: State, path: Path) -> None:
-    """Write a file's tensors where they belong.  InputError where names or shapes differ."""
+    """Copy a file's tensors into the model.  InputError where names or shapes differ."""
     values = _read(path)
     for name in sorted(places.keys() | values.keys()):
-        wanted, found = (tuple(one[name].shape) if name in one else None for one in (places, values))
-        if wanted != found:
+        expected, found = (tuple(one[name].shape) if name in one else None for one in (places, values))
+        if expected != found:
             raise InputError(
-                f"{path}: not the weights that {SPEC} describes ({name} is {found}, should be {wanted}); {WHOLE}"
+                f"{path}: not the weights that {SPEC} describes ({name} is {found}, should be {expected}); {CURE}"
             )
         places[name].copy_(values[name])

@@ -1,21 +1,19 @@
-"""The stage that reads: a unit of work becomes its segments, ready to be encoded; UNITS in, CUTS out.
+"""Cutting: a unit of work becomes segments that are ready to be encoded; UNITS in, CUTS out.
 
-Bad input never stops it: what cannot be read, decoded or used is a failure inside the unit's row, with stage and
-reason.  What storage itself does wrong (a bucket out of reach) is raised, since trying again may help.
+Bad input never stops it: input that cannot be read, decoded or used is a failure inside the unit's row, with stage and
+reason.  Errors of storage (a bucket that cannot be reached) are raised, since a retry may help.
 """
-
-from typing import Any
 
 import pyarrow as pa
 
 from embed.errors import InputError
-from embed.segmentation.cut_row import Work
+from embed.segmentation.cut_row import CutRow
 from embed.segmentation.cut_speech import cut_recording
-from embed.segmentation.cut_text import cut_text, tell_broken_lines
+from embed.segmentation.cut_text import cut_text, report_broken_lines
 from embed.segmentation.cut_utterance import cut_utterance
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import Words
-from embed.tables import CUTS, SPEECH
+from embed.tables import CUTS, SPEECH, CutUnit, Unit
 
 
 def cut(units: pa.Table, cutting: Cutting, words: Words) -> pa.Table:
@@ -23,21 +21,21 @@ def cut(units: pa.Table, cutting: Cutting, words: Words) -> pa.Table:
     return pa.Table.from_pylist([cut_unit(unit, cutting, words) for unit in units.to_pylist()], schema=CUTS)
 
 
-def cut_unit(unit: dict[str, Any], cutting: Cutting, words: Words) -> dict[str, Any]:
-    """One row of CUTS as a dictionary, from one row of UNITS.
+def cut_unit(unit: Unit, cutting: Cutting, words: Words) -> CutUnit:
+    """One row of CUTS, from one row of UNITS.
 
     Segments are those that start in the unit; decoded_s, not_speech_s and lost_s are of the unit's own span.
     """
-    work = Work(unit)
+    row = CutRow(unit)
     try:
         if unit["format"] == "list":
-            tell_broken_lines(work)
+            report_broken_lines(row)
         elif unit["format"] == "utterance":
-            cut_utterance(work, cutting)
+            cut_utterance(row, cutting)
         elif unit["modality"] == SPEECH:
-            cut_recording(work, cutting)
+            cut_recording(row, cutting)
         else:
-            cut_text(work, cutting, words)
+            cut_text(row, cutting, words)
     except InputError as error:
-        work.fail(error)
-    return work.row()
+        row.fail(error)
+    return row.values()

@@ -1,7 +1,6 @@
-"""A unit of a recording becomes segments of speech."""
+"""Cutting of a recording: a unit becomes segments of speech."""
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -9,48 +8,49 @@ from embed.audio import decode as audio
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import InputError
 from embed.segmentation import vad
-from embed.segmentation.cut_row import Work
+from embed.segmentation.cut_row import CutRow
 from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import PER_MS, Coverage, SegmentSpec, Span, coverage, ms, owned, segments, stretches
+from embed.tables import Unit
 
-# A recording that ends earlier than its header says, by more than this, is damaged; a hundredth is forgiven to
-# headers that were rounded, up to five seconds.
+# A recording that ends earlier than its header says, by more than this, is damaged; headers may be rounded by a
+# hundredth, up to five seconds.
 EARLY_S, EARLY_SHARE, EARLY_MOST_S = 0.5, 0.01, 5.0
 
 
-def cut_recording(work: Work, cutting: Cutting) -> None:
-    unit, url, spec = work.unit, work.unit["url"], cutting.segment
+def cut_recording(row: CutRow, cutting: Cutting) -> None:
+    unit, url, spec = row.unit, row.unit["url"], cutting.segment
     declared_s = audio.probe(url).duration_s
-    work.stage = "decode"
+    row.stage = "decode"
     view_ms = max(unit["start"] - spec.halo_ms, 0)
     lead_s = math.ceil(vad.LEAD_SAMPLES / SAMPLE_RATE)
     until_s = None if unit["end"] is None else (unit["end"] + spec.halo_ms) / 1000
-    work.seconds = _all_lost(unit, declared_s)  # until we know better
+    row.seconds = _all_lost(unit, declared_s)  # until the unit is decoded
     most_s = max(audio.MOST_S, 2.0 * spec.unit_s)
     decoded = audio.decode(url, max(view_ms // 1000 - lead_s, 0), until_s, most_s)
     first = round(decoded.start_s * SAMPLE_RATE)
     own, missing = _own(unit, round(decoded.end_s * SAMPLE_RATE), declared_s)
     lost = [(math.floor(a * SAMPLE_RATE), math.ceil(b * SAMPLE_RATE)) for a, b in decoded.lost]
-    work.stage = "segment"
+    row.stage = "segment"
     if unit["start"] == 0 and unit["end"] is None and own[1] < ms(spec.min_s) * PER_MS:
-        work.seconds = coverage([], [own], own)
+        row.seconds = coverage([], [own], own)
         raise too_short(unit, own[1], spec)
     spans = _spans(decoded.samples, first, view_ms, spec)
-    work.seconds = coverage(spans, [*lost, *missing], own)
-    keep_spans(work, owned(spans, (unit["start"], _end_ms(unit, own))), decoded.samples, first, cutting.speech())
-    report_lost(work, own, missing)
+    row.seconds = coverage(spans, [*lost, *missing], own)
+    keep_spans(row, owned(spans, (unit["start"], _end_ms(unit, own))), decoded.samples, first, cutting.speech())
+    report_lost(row, own, missing)
     if decoded.beyond:
-        work.fail(InputError(f"{url}: its header states {declared_s} s, but it goes on for hours: write it anew"))
+        row.fail(InputError(f"{url}: its header states {declared_s} s, but the stream is far longer: re-encode it"))
 
 
-def _all_lost(unit: dict[str, Any], declared_s: float | None) -> Coverage:
+def _all_lost(unit: Unit, declared_s: float | None) -> Coverage:
     end_s = (declared_s or 0.0) if unit["end"] is None else unit["end"] / 1000
     lost_s = max(end_s - unit["start"] / 1000, 0.0)
     return Coverage(lost_s, 0.0, 0.0, lost_s)
 
 
-def _own(unit: dict[str, Any], stop: int, declared_s: float | None) -> tuple[Span, list[Span]]:
-    """The unit's own span in samples, and what of it the header promised and the stream does not hold."""
+def _own(unit: Unit, stop: int, declared_s: float | None) -> tuple[Span, list[Span]]:
+    """The unit's own span in samples, and its parts that the header states but the stream does not have."""
     start = unit["start"] * PER_MS
     planned = stop if unit["end"] is None else min(stop, unit["end"] * PER_MS)
     if declared_s is not None and _is_early(stop, declared_s) and (unit["end"] is None or planned == stop):
@@ -64,11 +64,11 @@ def _is_early(stop: int, declared_s: float) -> bool:
     return declared_s - stop / SAMPLE_RATE > max(EARLY_S, min(declared_s * EARLY_SHARE, EARLY_MOST_S))
 
 
-def _end_ms(unit: dict[str, Any], own: Span) -> int:
+def _end_ms(unit: Unit, own: Span) -> int:
     return unit["end"] if unit["end"] is not None else -(-own[1] // PER_MS)
 
 
-def too_short(unit: dict[str, Any], num: int, spec: SegmentSpec) -> InputError:
+def too_short(unit: Unit, num: int, spec: SegmentSpec) -> InputError:
     length = f"{num} sample{'s' * (num != 1)} at 16 kHz ({num / SAMPLE_RATE:g} s)"
     return InputError(f"{unit['url']}: too short: {length}; the least is min_s = {spec.min_s:g} s")
 
@@ -83,25 +83,25 @@ def _spans(samples: FloatArray, first: int, view_ms: int, spec: SegmentSpec) -> 
 
 
 def keep_spans(
-    work: Work, spans: list[Span], samples: FloatArray, first: int, cutting: str, text: str | None = None
+    row: CutRow, spans: list[Span], samples: FloatArray, first: int, cutting: str, text: str | None = None
 ) -> None:
-    """The signal from the first segment to the last, and each segment's place in it."""
+    """Keep the signal from the first segment to the last, and each segment's place in it."""
     low = min((start for start, _ in spans), default=0) * PER_MS
     high = max((end for _, end in spans), default=0) * PER_MS
-    work.signal = np.ascontiguousarray(samples[max(low - first, 0) : max(high - first, 0)], np.float32)
+    row.signal = np.ascontiguousarray(samples[max(low - first, 0) : max(high - first, 0)], np.float32)
     for start, end in spans:
         offset, length = start * PER_MS - low, (end - start) * PER_MS
-        work.keep(cutting, start, end, offset=offset, length=length, text=text)
+        row.keep(cutting, start, end, offset=offset, length=length, text=text)
 
 
-def report_lost(work: Work, own: Span, missing: list[Span]) -> None:
-    """One failure for all that is lost in the unit's own span."""
-    lost_s = work.seconds.lost_s
+def report_lost(row: CutRow, own: Span, missing: list[Span]) -> None:
+    """One failure for all lost parts of the unit's own span."""
+    lost_s = row.seconds.lost_s
     if not lost_s:
         return
     missing_s = sum(b - a for a, b in missing) / SAMPLE_RATE
-    parts = [f"{missing_s:.3f} s that its header promises are not there"] if missing_s else []
+    parts = [f"{missing_s:.3f} s of its stated length are missing"] if missing_s else []
     if lost_s - missing_s > 1e-9:
-        parts.append(f"{lost_s - missing_s:.3f} s could not be decoded, or were not finite")
-    work.stage = "decode"
-    work.fail(InputError(f"{work.unit['url']}: {'; '.join(parts)}"), (own[0] // PER_MS, -(-own[1] // PER_MS)))
+        parts.append(f"{lost_s - missing_s:.3f} s could not be decoded or were not finite")
+    row.stage = "decode"
+    row.fail(InputError(f"{row.unit['url']}: {'; '.join(parts)}"), (own[0] // PER_MS, -(-own[1] // PER_MS)))

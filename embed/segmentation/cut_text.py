@@ -1,8 +1,8 @@
-"""A unit of text becomes passages."""
+"""Cutting of text: a unit becomes passages."""
 
 from embed.archive.side_files import broken_rows, is_side_table
 from embed.archive.utterance_lists import broken_lines
-from embed.segmentation.cut_row import Several, Work
+from embed.segmentation.cut_row import BrokenRows, CutRow
 from embed.segmentation.passages import PassageSpec, shortened, spans
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import Words
@@ -10,34 +10,34 @@ from embed.text.documents import Broken, Document
 from embed.text.formats import read_documents
 
 
-def cut_text(work: Work, rules: Cutting, words: Words) -> None:
-    """Its passages; each line, row or paragraph that cannot be read is a failure."""
-    unit, cutting = work.unit, rules.text(dict(work.unit["columns"] or ()))
-    broken = Several(work)
+def cut_text(row: CutRow, rules: Cutting, words: Words) -> None:
+    """Passages of a unit of text; each line, row or paragraph that cannot be read is a failure."""
+    unit, cutting = row.unit, rules.text(dict(row.unit["columns"] or ()))
+    broken = BrokenRows(row)
     for found in read_documents(unit):
-        work.stage = "segment"
+        row.stage = "segment"
         if isinstance(found, Broken):
             broken.add(found)
         else:
-            _keep_passages(work, cutting, found, rules.passage, words)
+            _keep_passages(row, cutting, found, rules.passage, words)
     broken.close()
 
 
-def _keep_passages(work: Work, cutting: str, found: Document, spec: PassageSpec, words: Words) -> None:
-    # A document that is a title alone is embedded by its title.
+def _keep_passages(row: CutRow, cutting: str, found: Document, spec: PassageSpec, words: Words) -> None:
+    # A document with only a title is embedded by its title.
     text, title = (found.text, shortened(found.title, words)) if found.text.strip() else (found.title, "")
-    about = {"lang": found.lang, "metadata": list(found.metadata.items())}
+    metadata = list(found.metadata.items())
     for low, high in spans(text, spec, words):
-        # The title goes before every passage, as is the custom of retrieval corpora; places are in the text alone.
-        said = f"{title}\n{text[low:high]}" if title else text[low:high]
+        # The title is put before every passage, as usual in retrieval corpora; places count the text only.
+        passage = f"{title}\n{text[low:high]}" if title else text[low:high]
         start, end = found.first_char + low, found.first_char + high
-        work.keep(cutting, start, end, found.item, found.place, text=said, **about)
+        row.keep(cutting, start, end, found.item, found.place, text=passage, lang=found.lang, metadata=metadata)
 
 
-def tell_broken_lines(work: Work) -> None:
-    """A list of recordings is an asset itself where some of its lines cannot be read: it fails by these."""
-    broken = Several(work)
-    url, version = work.unit["url"], work.unit["content_version"]
+def report_broken_lines(row: CutRow) -> None:
+    """Failures of a list of recordings: it is an asset itself where some of its lines cannot be read."""
+    broken = BrokenRows(row)
+    url, version = row.unit["url"], row.unit["content_version"]
     for one in (broken_rows if is_side_table(url, version) else broken_lines)(url, version):
         broken.add(one)
     broken.close()

@@ -1,29 +1,29 @@
-"""A unit of an utterance, as a list gives it: one segment, or windows where it is longer than `max_s`; no network.
+"""Cutting of an utterance that a list names: one segment, or windows where it is longer than `max_s`; no network.
 
-Segments are cut from the listed stretch alone, so that a unit of any part of it finds the same.
+Segments are cut from the listed span only, so that a unit of any part of it finds the same segments.
 """
 
 import math
 
 import numpy as np
 
-from embed.archive.utterance_lists import stretch_of
+from embed.archive.utterance_lists import span_of
 from embed.audio import decode as audio
 from embed.encoder import SAMPLE_RATE
-from embed.segmentation.cut_row import Work
+from embed.segmentation.cut_row import CutRow
 from embed.segmentation.cut_speech import EARLY_S, keep_spans, report_lost, too_short
 from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import PER_MS, Coverage, SegmentSpec, Span, coverage, ms, owned, windows
 
 
-def cut_utterance(work: Work, cutting: Cutting) -> None:
-    """Its segments, each with what the list says was said; what the recording does not hold of it is lost."""
-    unit, spec = work.unit, cutting.segment
-    start_ms, end_ms = stretch_of(unit["uri"])
+def cut_utterance(row: CutRow, cutting: Cutting) -> None:
+    """Segments of an utterance, each with the text of the list; parts that the recording does not have are lost."""
+    unit, spec = row.unit, cutting.segment
+    start_ms, end_ms = span_of(unit["uri"])
     unit_ms = (max(unit["start"], start_ms), end_ms if unit["end"] is None else min(unit["end"], end_ms))
-    work.stage = "decode"
+    row.stage = "decode"
     lost_s = max(unit_ms[1] - unit_ms[0], 0) / 1000
-    work.seconds = Coverage(lost_s, 0.0, 0.0, lost_s)  # until we know better
+    row.seconds = Coverage(lost_s, 0.0, 0.0, lost_s)  # until the unit is decoded
     listed = _listed((start_ms, end_ms), spec)
     mine = owned(listed, unit_ms)
     until_ms = max([unit_ms[1], *(end for _, end in mine)])
@@ -32,33 +32,33 @@ def cut_utterance(work: Work, cutting: Cutting) -> None:
     stop = first + len(decoded.samples)
     own, missing = _own(unit_ms, stop, (start_ms, end_ms))
     lost = [(math.floor(a * SAMPLE_RATE), math.ceil(b * SAMPLE_RATE)) for a, b in decoded.lost]
-    work.stage = "segment"
+    row.stage = "segment"
     if end_ms - start_ms < ms(spec.min_s):
-        work.seconds = coverage([], [own], own)
+        row.seconds = coverage([], [own], own)
         raise too_short(unit, own[1] - own[0], spec)
-    work.seconds = coverage(_there(listed, stop, spec), [*lost, *missing], own)
-    kept = _there(mine, stop, spec)
-    keep_spans(work, kept, np.asarray(decoded.samples), first, cutting.speech(), text=unit["text"])
-    report_lost(work, own, missing)
+    row.seconds = coverage(_decoded(listed, stop, spec), [*lost, *missing], own)
+    kept = _decoded(mine, stop, spec)
+    keep_spans(row, kept, np.asarray(decoded.samples), first, cutting.speech(), text=unit["text"])
+    report_lost(row, own, missing)
 
 
-def _listed(stretch: Span, spec: SegmentSpec) -> list[Span]:
-    return [stretch] if stretch[1] - stretch[0] <= ms(spec.max_s) else windows(stretch, spec)
+def _listed(span: Span, spec: SegmentSpec) -> list[Span]:
+    return [span] if span[1] - span[0] <= ms(spec.max_s) else windows(span, spec)
 
 
-def _there(spans: list[Span], stop: int, spec: SegmentSpec) -> list[Span]:
-    """What the recording, which ends at sample `stop` or is not decoded further, holds of them."""
-    held = [(start, min(end, stop // PER_MS)) for start, end in spans]
-    return [(start, end) for start, end in held if end - start >= ms(spec.min_s)]
+def _decoded(spans: list[Span], stop: int, spec: SegmentSpec) -> list[Span]:
+    """The parts of the spans that end by sample `stop`: the end of the recording, or of decoding."""
+    clipped = [(start, min(end, stop // PER_MS)) for start, end in spans]
+    return [(start, end) for start, end in clipped if end - start >= ms(spec.min_s)]
 
 
-def _own(unit_ms: Span, stop: int, stretch: Span) -> tuple[Span, list[Span]]:
-    """The unit's own span in samples, and what of it the list promised and the recording does not hold."""
+def _own(unit_ms: Span, stop: int, span: Span) -> tuple[Span, list[Span]]:
+    """The unit's own span in samples, and its parts that the list names but the recording does not have."""
     start, end = (place * PER_MS for place in unit_ms)
     end = max(end, start)
-    there = min(max(stop, start), end)
-    # Lists round: a recording that ends a moment before its last utterance is whole.
-    tolerance_s = max(EARLY_S, (stretch[1] - stretch[0]) / 100_000)
-    if end - there <= min(tolerance_s * SAMPLE_RATE, (end - start) / 2):
-        return (start, there), []
-    return (start, end), [(there, end)]
+    decoded_end = min(max(stop, start), end)
+    # Lists round: a recording that ends slightly before its last utterance is complete.
+    tolerance_s = max(EARLY_S, (span[1] - span[0]) / 100_000)
+    if end - decoded_end <= min(tolerance_s * SAMPLE_RATE, (end - start) / 2):
+        return (start, decoded_end), []
+    return (start, end), [(decoded_end, end)]

@@ -1,7 +1,7 @@
-"""Where to cut a text: into passages of whole sentences, counted in the model's own tokens.
+"""Passages: the spans of whole sentences that a text is cut into, counted in the model's own tokens.
 
 A passage is exactly `text[start:end]` of its document.  Tokens are counted once, over the whole document; a passage
-by itself may have a few more, since a tokenizer may see the beginning of a text differently (`SLACK_TOKENS`).
+alone may have a few more, since a tokenizer may treat the beginning of a text differently (`SLACK_TOKENS`).
 """
 
 import re
@@ -16,10 +16,10 @@ from pydantic import Field, model_validator
 from embed.base_spec import Spec
 from embed.segmentation.tokens import Words
 
-TITLE_TOKENS = 64  # of a title, at most; it goes in front of every passage of its document
+TITLE_TOKENS = 64  # of a title, at most; it is put before every passage of its document
 SLACK_TOKENS = 8
 
-# Characters that are given to the tokenizer together: its answer takes a hundred bytes for each token.
+# Characters of one call of the tokenizer: its result takes a hundred bytes for each token.
 _AT_ONCE = 1 << 16
 _BLANK = "".join(char for char in map(chr, range(0x3001)) if char.isspace()) + "\ufeff"
 # A sentence ends with its mark, closing quotes included, before white space; or at once with a CJK mark.
@@ -30,10 +30,10 @@ Ints = NDArray[np.int64]
 
 
 class PassageSpec(Spec):
-    """How texts are cut."""
+    """Rules for cutting texts into passages and units."""
 
-    max_tokens: int = Field(default=256, ge=16, description="A passage's length, at most, without its title.")
-    overlap_tokens: int = Field(default=32, ge=0, description="Of whole sentences repeated in the next passage.")
+    max_tokens: int = Field(default=256, ge=16, description="Greatest length of a passage, without its title.")
+    overlap_tokens: int = Field(default=32, ge=0, description="Tokens of whole sentences repeated in the next passage.")
     unit_bytes: int = Field(default=1_000_000, ge=1, description="Length of a unit of work, of .txt and .jsonl.")
     unit_rows: int = Field(default=2_000, ge=1, description="Length of a unit of work, of tables (csv, parquet).")
 
@@ -53,7 +53,7 @@ class PassageSpec(Spec):
 def spans(text: str, spec: PassageSpec, words: Words) -> list[Span]:
     """Passages of a document: whole sentences, as many as fit in `max_tokens`; stripped, never empty.
 
-    A sentence that is longer is cut at the end of a word, or of a token where it must.
+    A longer sentence is cut at the end of a word, else of a token.
     """
     sentences = list(_sentences(text))
     counted = _Counted(text, sentences, words)
@@ -69,7 +69,7 @@ def shortened(title: str, words: Words) -> str:
 
 
 class _Counted:
-    """A document with the places where its tokens end."""
+    """A document with the ends of its tokens."""
 
     def __init__(self, text: str, sentences: list[Span], words: Words) -> None:
         self._text = text
@@ -77,7 +77,7 @@ class _Counted:
         self._ends: Ints = np.concatenate([np.zeros(0, np.int64), *places])
 
     def before(self, places: Ints) -> Ints:
-        """Tokens that end at or before each place."""
+        """Number of tokens that end at or before each place."""
         found: Ints = np.searchsorted(self._ends, places, side="right")
         return found
 
@@ -104,7 +104,7 @@ def _packed(pieces: list[Span], counted: _Counted, spec: PassageSpec) -> list[Sp
             last += 1
         found.append((pieces[first][0], pieces[last][1]))
         following = last + 1
-        # Repeat sentences of this passage in the next, as many as the overlap and the next sentence leave room for.
+        # Repeat sentences of this passage in the next, as many as fit in the overlap and next to its first sentence.
         while following < len(pieces) and following - 1 > first:
             repeated = high[last] - low[following - 1]
             if repeated > spec.overlap_tokens or high[last + 1] - low[following - 1] > spec.max_tokens:
@@ -123,7 +123,7 @@ def _sentences(text: str) -> Iterator[Span]:
 
 
 def _bounded(text: str, start: int, end: int) -> Iterator[Span]:
-    """A sentence, stripped; one that is too long for the tokenizer comes in several."""
+    """A sentence, stripped; one that is too long for the tokenizer is split."""
     for at, stop in _stripped(text, start, end):
         while stop - at > _AT_ONCE:
             cut = _word_end(text, at, at + _AT_ONCE)
@@ -133,7 +133,7 @@ def _bounded(text: str, start: int, end: int) -> Iterator[Span]:
 
 
 def _together(sentences: list[Span]) -> Iterator[Span]:
-    """Neighbouring sentences, as many as are counted at once."""
+    """Neighbouring sentences that are counted in one call of the tokenizer."""
     edges = [0]
     for number, (_, end) in enumerate(sentences):
         if end - sentences[edges[-1]][0] > _AT_ONCE and number > edges[-1]:
@@ -152,7 +152,7 @@ def _token_ends(text: str, words: Words) -> Ints:
 
 
 def _word_end(text: str, start: int, limit: int) -> int:
-    """Where the last word that ends by `limit` ends; `limit` itself where no word does."""
+    """End of the last word that ends by `limit`; `limit` itself where no word does."""
     if limit >= len(text) or text[limit].isspace():
         return limit
     at = limit
@@ -162,7 +162,7 @@ def _word_end(text: str, start: int, limit: int) -> int:
 
 
 def _stripped(text: str, start: int, end: int) -> Iterator[Span]:
-    """The span without white space around it; nothing where nothing is left."""
+    """The span without white space around it; nothing where it is empty."""
     part = text[start:end]
     if core := part.strip(_BLANK):
         at = start + part.index(core)

@@ -1,4 +1,4 @@
-"""What decides the segments, speech and text: kept with a dataset, and the fingerprint in every id."""
+"""Rules of cutting for speech and text: stored with a dataset, and part of every id as a fingerprint."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from embed import identity
 from embed.errors import SpecError
-from embed.model.folder import read_spec
+from embed.model.handle import ModelHandle
 from embed.segmentation import vad
 from embed.segmentation.passages import SLACK_TOKENS, TITLE_TOKENS, PassageSpec
 from embed.segmentation.spans import SegmentSpec
@@ -23,10 +23,10 @@ _FRAME = 8  # special tokens around a text: more than any tokenizer adds
 
 @dataclass(frozen=True)
 class Cutting:
-    """How a dataset is cut; with a manifest it gives all units, from storage alone.
+    """Rules of cutting of a dataset; with a manifest they give all units, from storage alone.
 
-    Its fingerprints hold what decides the segments, and not how large units are: segment ids stay when units are
-    resized.
+    The fingerprints depend on the rules for segments, not on the size of units: segment ids stay the same when units
+    are resized.
     """
 
     segment: SegmentSpec
@@ -34,21 +34,21 @@ class Cutting:
     words: str  # digest of the tokenizer that counts tokens
 
     def speech(self) -> str:
-        """Fingerprint of all that decides where speech is cut, the network that hears speech included."""
+        """Fingerprint of all rules for cutting speech, including the network that detects it."""
         network = None if self.segment.mode == "windows" else vad.model_digest()
         return identity.digest("speech", _SPEECH_RULES, self.segment.cutting(), network).hex()
 
     def text(self, columns: Mapping[str, str] | None = None) -> str:
-        """Fingerprint of all that decides passages; `columns` maps id, text, title, lang to a table's own names."""
+        """Fingerprint of all rules for passages; `columns` maps id, text, title, lang to a table's own names."""
         return identity.digest("text", _TEXT_RULES, self.passage.cutting(), self.words, dict(columns or {})).hex()
 
     def defining(self) -> dict[str, Any]:
-        """What defines the rows beside inputs and model: kept with the dataset, compared before anything is added."""
+        """The values that define the rows, next to inputs and model: stored with the dataset, and compared later."""
         return {"segment": self.segment.defining(), "passage": self.passage.defining(), "words": self.words}
 
     @classmethod
     def of(cls, defining: Mapping[str, Any]) -> Self:
-        """Back from `defining`.  Raises SpecError for one that this version of Deglu does not know."""
+        """The reverse of `defining`.  Raises SpecError for values that this version of Deglu does not know."""
         try:
             segment = SegmentSpec.model_validate(defining["segment"])
             passage = PassageSpec.model_validate(defining["passage"])
@@ -56,19 +56,19 @@ class Cutting:
         except (KeyError, TypeError, ValidationError) as error:
             reason = " ".join(str(error).split())
             raise SpecError(
-                f"the dataset was cut in a way unknown here ({reason}); use the Deglu that made it"
+                f"this version of Deglu does not know how the dataset was cut ({reason}); use the version that made it"
             ) from None
 
 
-def refuse_truncation(model: str, passage: PassageSpec) -> None:
-    """SpecError where a passage with its title, and what stands around it, may be longer than the model takes."""
-    tower = read_spec(model).text
+def refuse_truncation(model: ModelHandle, passage: PassageSpec) -> None:
+    """SpecError where a passage with its title, and special tokens around it, may be longer than the model takes."""
+    tower = model.spec.text
     room = tower.max_tokens - TITLE_TOKENS - SLACK_TOKENS
     if passage.max_tokens + len(tower.document.encode()) + _FRAME <= room:
-        return  # however the prefix is counted; so that the tokenizer, which is large, need not be loaded
+        return  # for any prefix, so the tokenizer, which is large, need not be loaded
     most = room - special_tokens(tower)
     if passage.max_tokens > most:
         raise SpecError(
             f"passage.max_tokens = {passage.max_tokens}: with a title and special tokens that is more than the"
-            f" {tower.max_tokens} tokens that the text tower of {model!r} takes; set it to {most} or less"
+            f" {tower.max_tokens} tokens that the text tower of {model.name!r} takes; set it to {most} or less"
         )

@@ -1,11 +1,11 @@
-"""Where to cut speech: pure functions from speech probabilities to spans in milliseconds of the recording.
+"""Spans of speech segments: pure functions from speech probabilities to spans in milliseconds of the recording.
 
 - `vad` gives one segment per stretch of speech; a stretch longer than `max_s` becomes windows, never a truncation.
-- `windows` gives overlapping windows through everything.
+- `windows` gives overlapping windows over the whole recording.
 - `hybrid` gives both: each stretch for precision, and windows over neighbouring stretches for context.
 
-Everything is decided from a bounded neighbourhood (`SegmentSpec.halo_ms`) on a grid of the recording itself.  So a
-unit that sees its halo finds the very segments that one look at the whole recording would find.
+Every decision depends on a bounded neighbourhood (`SegmentSpec.halo_ms`) on a grid of the recording itself.  So a
+unit with its halo finds the same segments as one pass over the whole recording.
 """
 
 import math
@@ -21,13 +21,13 @@ from embed.segmentation.vad import FRAME_MS
 
 Span = tuple[int, int]  # milliseconds, half open
 PER_MS = 16  # samples at 16 kHz
-_HYSTERESIS = 0.15  # speech ends only this far below the threshold, as silero's own reference has it
+_HYSTERESIS = 0.15  # speech ends only this far below the threshold, as in silero's own reference
 
 
 class SegmentSpec(Spec):
-    """How recordings are cut; defaults suit radio speech and encoders of up to 30 s."""
+    """Rules for cutting recordings; the defaults suit radio speech and encoders of up to 30 s."""
 
-    mode: Literal["vad", "windows", "hybrid"] = Field(default="hybrid", description="What becomes a segment.")
+    mode: Literal["vad", "windows", "hybrid"] = Field(default="hybrid", description="Kind of the segments.")
     window_s: float = Field(default=12.0, gt=0, le=600, description="Length of a window.")
     hop_s: float = Field(default=6.0, gt=0, description="From one window's start to the next.")
     min_s: float = Field(default=0.25, ge=0.05, description="Shorter speech is dropped as a click or a cough.")
@@ -35,25 +35,27 @@ class SegmentSpec(Spec):
     threshold: float = Field(default=0.5, gt=_HYSTERESIS, lt=1, description="Probability from which it is speech.")
     silence_s: float = Field(default=0.3, ge=0, le=10, description="Shorter pauses do not end a stretch of speech.")
     pad_s: float = Field(default=0.1, ge=0, le=5, description="Added on both sides of speech, half the gap at most.")
-    speech_share: float = Field(default=0.5, ge=0, le=1, description="Speech in a window of `hybrid`, at least.")
-    halo_s: float | None = speed_only(None, "Read on both sides of a unit; by default what the rules need.")
+    speech_share: float = Field(default=0.5, ge=0, le=1, description="Least share of speech in a window of `hybrid`.")
+    halo_s: float | None = speed_only(None, "Time read on both sides of a unit; by default as the rules need.")
     unit_s: int = Field(default=600, ge=10, description="Length of a unit of work, whole seconds.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.hop_s > self.window_s:
-            raise ValueError(f"hop_s {self.hop_s} is over window_s {self.window_s}: sound would be left out")
+            raise ValueError(
+                f"hop_s {self.hop_s} is over window_s {self.window_s}, so sound would be left out; lower it"
+            )
         if self.window_s > self.max_s:
             raise ValueError(f"window_s {self.window_s} is over max_s {self.max_s}; lower it")
         if self.min_s >= self.window_s:
-            raise ValueError(f"min_s {self.min_s} is not under window_s {self.window_s}; lower it")
+            raise ValueError(f"min_s {self.min_s} is not less than window_s {self.window_s}; lower it")
         if self.halo_s is not None and self.halo_s * 1000 < self._least_halo_ms():
-            raise ValueError(f"halo_s {self.halo_s} is too little; these rules need {self._least_halo_ms() / 1000:g}")
+            raise ValueError(f"halo_s {self.halo_s} is too small; these rules need {self._least_halo_ms() / 1000:g}")
         return self
 
     @property
     def halo_ms(self) -> int:
-        """What a unit sees on both sides, whole seconds."""
+        """Time that a unit reads on both sides, in milliseconds of whole seconds."""
         return 1000 * math.ceil(self.halo_s or self._least_halo_ms() / 1000)
 
     def cutting(self) -> dict[str, Any]:
@@ -61,15 +63,15 @@ class SegmentSpec(Spec):
         return {name: value for name, value in self.defining().items() if name != "unit_s"}
 
     def _least_halo_ms(self) -> int:
-        # A segment that reaches into the unit starts up to `reach` before it, and hangs on a stretch of speech
-        # whose length must be told from `max_s`; the slack is for what the edges of the view spoil.
+        # A segment that reaches into the unit starts up to `reach` before it, and depends on a stretch of speech
+        # whose length is compared with `max_s`; the slack is for errors at the edges of the view.
         reach = max(self.max_s, self.window_s + self.hop_s) + self.min_s
         slack = 2 * (self.silence_s + self.pad_s + self.min_s) + 0.2
         return ms(2 * reach + slack)
 
 
 def segments(speech: list[Span], view: Span, spec: SegmentSpec) -> list[Span]:
-    """All segments in the view, sorted; `speech` comes from `stretches` (not looked at when mode is windows)."""
+    """All segments in the view, sorted; `speech` comes from `stretches` (not used when mode is windows)."""
     if spec.mode == "windows":
         return windows(view, spec) if view[1] - view[0] >= ms(spec.min_s) else []
     found: set[Span] = set()
@@ -95,13 +97,13 @@ def windows(span: Span, spec: SegmentSpec) -> list[Span]:
     more = range(start // hop * hop + hop, end - window + hop, hop) if start + window < end else ()
     starts = [start, *more]
     found = [(at, min(at + window, end)) for at in starts]
-    if len(found) > 1 and found[-1][1] - found[-1][0] < ms(spec.min_s):  # a sliver joins the one before
+    if len(found) > 1 and found[-1][1] - found[-1][0] < ms(spec.min_s):  # a very short last window joins the one before
         found[-2:] = [(found[-2][0], end)]
     return found
 
 
 def owned(spans: list[Span], unit: Span) -> list[Span]:
-    """Those which start in the unit."""
+    """Spans that start in the unit."""
     return [span for span in spans if unit[0] <= span[0] < unit[1]]
 
 
@@ -116,15 +118,15 @@ class Coverage:
 
 
 def coverage(spans: list[Span], lost: list[Span], own: Span) -> Coverage:
-    """What became of [own): `spans` in ms, `lost` and `own` in samples at 16 kHz.
+    """Coverage of [own): `spans` in ms, `lost` and `own` in samples at 16 kHz.
 
-    A moment is lost if it could not be decoded, else embedded if any segment holds it, whichever unit that
-    segment belongs to, else not speech.  Each moment belongs to one unit: the sums over units balance too.
+    Time is lost if it could not be decoded, else embedded if any segment of any unit covers it, else not speech.
+    Each moment belongs to one unit: the sums over units balance too.
     """
     gone = _clipped(lost, own)
-    held = _clipped([(a * PER_MS, b * PER_MS) for a, b in spans], own)
+    covered = _clipped([(a * PER_MS, b * PER_MS) for a, b in spans], own)
     decoded, lost_num = own[1] - own[0], _length(gone)
-    embedded = _length(_union(gone + held)) - lost_num
+    embedded = _length(_union(gone + covered)) - lost_num
     rest = decoded - embedded - lost_num
     return Coverage(*(num / (1000 * PER_MS) for num in (decoded, embedded, rest, lost_num)))
 
@@ -134,9 +136,9 @@ def ms(seconds: float) -> int:
 
 
 def _active(probabilities: FloatArray, spec: SegmentSpec) -> "np.ndarray[Any, np.dtype[np.bool_]]":
-    """Frames of speech: from the threshold on, and after it while not clearly below.
+    """Frames of speech: at or above the threshold, and after it while not clearly below.
 
-    That memory lasts `silence_s`, so that no frame depends on a distant past.
+    This hysteresis lasts `silence_s`, so that no frame depends on distant frames.
     """
     index = np.arange(len(probabilities))
     on = probabilities >= spec.threshold

@@ -1,4 +1,4 @@
-"""How long a text is for the model: the tokens of the text tower's own tokenizer, with their places in the text."""
+"""Token counts of texts: the tokens of the text tower's own tokenizer, with their places in the text."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from embed.errors import SpecError
-from embed.model.folder import read_spec
 from embed.model.packaged.resolve import resolve
 from embed.model.spec import TextTowerSpec
 
@@ -15,11 +14,11 @@ _FILE = "tokenizer.json"
 
 
 class Words(Protocol):
-    """Counts tokens.  Goes to workers: pickled small, loaded there once."""
+    """Counts tokens.  It is sent to workers: its pickle is small, and it loads once there."""
 
     @property
     def digest(self) -> str:
-        """Of all that decides the tokens."""
+        """Digest of all that decides the tokens."""
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """Characters [start, end) of each token, in order; special tokens are left out."""
@@ -34,29 +33,31 @@ class TowerWords:
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         if _digest(self.tower) != self.digest:
-            raise SpecError(f"text tower {self.tower!r}: its tokenizer here is not the one this job was begun with")
+            raise SpecError(
+                f"text tower {self.tower!r}: its tokenizer on this machine is not the one that this job began with;"
+                " use the same model files"
+            )
         places: list[tuple[int, int]] = _loaded(self.tower).encode(text, add_special_tokens=False).offsets
         return places
 
 
-def words_of(model: str) -> TowerWords:
-    """Of a released model or a folder's, as `load_model` takes them.  Raises SpecError where it has no tokenizer."""
-    tower = read_spec(model).text.name
+def words_of(tower: str) -> TowerWords:
+    """Words of a text tower, by the name in a model's spec.  Raises SpecError where it has no tokenizer."""
     return TowerWords(tower, _digest(tower))
 
 
 def special_tokens(tower: TextTowerSpec) -> int:
-    """Tokens that stand around every document: those of the tokenizer, and the tower's own prefix."""
+    """Tokens around every document: those of the tokenizer, and the tower's own prefix."""
     tokenizer = _loaded(tower.name)
     prefix = len(tokenizer.encode(tower.document, add_special_tokens=False).ids) if tower.document else 0
-    # The last position is pooled at an end token, also where the tokenizer adds none.
+    # Last pooling needs an end token, also where the tokenizer adds none.
     frame = max(tokenizer.num_special_tokens_to_add(False), int(tower.pooling == "last"))
     return prefix + int(frame)
 
 
 @lru_cache(maxsize=2)
 def _loaded(tower: str) -> Any:
-    """The tokenizer; once per process, and only where there is text: it may take hundreds of megabytes."""
+    """The tokenizer; loaded once per process, only for text: it may take hundreds of megabytes."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_buffer(_found(tower, resolve(tower)).read_bytes())
@@ -78,7 +79,7 @@ def _found(tower: str, place: str) -> Path:
     try:
         found = cached_file(place, _FILE)
     except OSError as error:
-        raise SpecError(f"text tower {tower!r}: no {_FILE} in reach: {str(error).strip().splitlines()[0]}") from None
+        raise SpecError(f"text tower {tower!r}: no {_FILE} found: {str(error).strip().splitlines()[0]}") from None
     if found is None:
-        raise SpecError(f"text tower {tower!r}: no {_FILE}; passages are cut by a fast tokenizer's tokens")
+        raise SpecError(f"text tower {tower!r}: no {_FILE}; cutting passages requires a fast tokenizer")
     return Path(found)

@@ -1,7 +1,7 @@
-"""Units of work: slices of assets, derived from the manifest and the spec alone, whoever computes them and when.
+"""Units of work: slices of assets, derived from the manifest and the spec alone, on any machine and at any time.
 
 A unit is attempted, committed, resumed and counted as a whole.  Slices are computed for all assets at once, rows
-only for what is wanted: a million units that are done cost seconds.
+only for the units left: a million units that are done cost seconds.
 """
 
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ from embed.tables import ID, SPEECH, UNITS
 
 ROWS_OF = frozenset({"csv", "parquet"})  # formats whose units are ranges of rows
 _COPIED = ("asset_id", "uri", "url", "modality", "format", "content_version", "text", "lang", "metadata", "columns")
-_AT_ONCE = 50_000  # assets that are planned together: what is done for each takes a hundred bytes or two
+_AT_ONCE = 50_000  # assets that are planned together, with one or two hundred bytes each
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
 def plan_units(manifest: pa.Table, cutting: Cutting) -> pa.Table:
-    """UNITS of every asset, in the manifest's order; an asset with a problem is one unit, to fail by its name."""
+    """UNITS of every asset, in the manifest's order; an asset with a problem is one unit, which then fails."""
     parts = [_rows(part, slices, ids, np.arange(len(ids))) for part, slices, ids in _planned(manifest, cutting)]
     return pa.concat_tables([UNITS.empty_table(), *parts])
 
@@ -36,9 +36,9 @@ def plan_units(manifest: pa.Table, cutting: Cutting) -> pa.Table:
 def units_left(
     manifest: pa.Table, cutting: Cutting, committed: pa.Array | pa.ChunkedArray
 ) -> tuple[pa.Table, Amount, Amount]:
-    """UNITS of the plan that are not committed yet, in order; the whole plan's amount; and that of what is committed.
+    """UNITS of the plan that are not committed yet, in order; the whole plan's amount; and the committed amount.
 
-    `committed` holds unit ids in any order; those that are not planned are not looked at.
+    `committed` holds unit ids in any order; those that are not planned are ignored.
     """
     known = _Committed(committed)
     left, planned, before = [UNITS.empty_table()], Amount(), Amount()
@@ -52,7 +52,7 @@ def units_left(
 
 
 def _planned(manifest: pa.Table, cutting: Cutting) -> Iterator[tuple[pa.Table, "_Slices", pa.Array]]:
-    """Some assets at a time: their slices, and the ids of these."""
+    """Batches of assets, with their slices and the slices' ids."""
     for start in range(0, manifest.num_rows, _AT_ONCE):
         part = manifest.slice(start, _AT_ONCE)
         slices = _Slices.of(part, cutting)
@@ -68,7 +68,7 @@ class _Committed:
         self._first, self._second = first[order], second[order]
 
     def holds(self, ids: pa.Array) -> Bools:
-        """Which of these are committed.  Of two that share half of their digits one may be missed, and done again."""
+        """Which of these are committed.  Of two with the same first half one may be missed, and embedded again."""
         if not len(self._first):
             return np.zeros(len(ids), bool)
         first, second = halves_of(ids)
@@ -102,14 +102,14 @@ class _Slices:
 
 
 def _lengths(manifest: pa.Table, cutting: Cutting, speech: Bools, table: Bools) -> tuple[Ints, Ints, Ints, Ints]:
-    """Of each asset: its first place, its last (-1: the end of the stream), its length and the length of its units.
+    """For each asset its first place, its last (-1: the end of the stream), its length and the length of its units.
 
     An unknown length is one unit: the last always runs to the end of the stream.
     """
     first, last = _ints(manifest, "start_ms", 0), _ints(manifest, "end_ms", -1)
     whole_ms = np.round(1000 * _floats(manifest, "duration_s")).astype(np.int64)
     sound = np.where(last >= 0, last - first, whole_ms)
-    # What is packed says how long it is unpacked.
+    # Packed files have their unpacked length in `items`.
     items = _ints(manifest, "items", -1)
     text = np.where(items >= 0, items, np.where(table, 0, _ints(manifest, "size_bytes", 0)))
     length = np.maximum(np.where(speech, sound, text), 0)
@@ -120,14 +120,14 @@ def _lengths(manifest: pa.Table, cutting: Cutting, speech: Bools, table: Bools) 
 
 
 def _amounts(manifest: pa.Table, asset: Ints, inside: Ints, length: Ints, table: Bools) -> Ints:
-    """Milliseconds of sound; bytes of text, of a table's row the share that it has of the file on average."""
+    """Milliseconds of sound, or bytes of text; a table's row counts as its average share of the file."""
     bytes_per_row = _ints(manifest, "size_bytes", 0) / np.maximum(length, 1)
     return np.where(table[asset], np.round(inside * bytes_per_row[asset]), inside).astype(np.int64)
 
 
 def _ids(manifest: pa.Table, slices: _Slices, cutting: Cutting) -> pa.Array:
     """Unit ids, one per slice."""
-    prints = _prints(manifest, cutting)
+    prints = _fingerprints(manifest, cutting)
     assets, versions = manifest["asset_id"].to_pylist(), manifest["content_version"].to_pylist()
     places = zip(slices.asset.tolist(), slices.start.tolist(), slices.end.tolist(), strict=True)
     ids = [
@@ -137,7 +137,7 @@ def _ids(manifest: pa.Table, slices: _Slices, cutting: Cutting) -> pa.Array:
     return pa.array(ids, ID)
 
 
-def _prints(manifest: pa.Table, cutting: Cutting) -> list[str]:
+def _fingerprints(manifest: pa.Table, cutting: Cutting) -> list[str]:
     """The cutting fingerprint of each asset."""
     speech, known = cutting.speech(), {}
     found = []
@@ -149,19 +149,19 @@ def _prints(manifest: pa.Table, cutting: Cutting) -> list[str]:
     return found
 
 
-def _rows(manifest: pa.Table, slices: _Slices, ids: pa.Array, wanted: Ints) -> pa.Table:
-    """UNITS of the wanted slices."""
-    if len(wanted) == len(slices.asset) == manifest.num_rows:
-        copied: Any = manifest.select(_COPIED)  # one unit each, all wanted: the columns as they are
+def _rows(manifest: pa.Table, slices: _Slices, ids: pa.Array, positions: Ints) -> pa.Table:
+    """UNITS of the slices at `positions`."""
+    if len(positions) == len(slices.asset) == manifest.num_rows:
+        copied: Any = manifest.select(_COPIED)  # one unit each, all of them: the columns unchanged
     else:
-        copied = manifest.select(_COPIED).take(slices.asset[wanted])
+        copied = manifest.select(_COPIED).take(slices.asset[positions])
     columns = {name: copied[name] for name in _COPIED}
-    end = slices.end[wanted]
+    end = slices.end[positions]
     columns |= {
-        "unit_id": ids.take(pa.array(wanted)),
-        "start": pa.array(slices.start[wanted]),
+        "unit_id": ids.take(pa.array(positions)),
+        "start": pa.array(slices.start[positions]),
         "end": pa.array(end, mask=end < 0),
-        "planned": pa.array(slices.planned[wanted]),
+        "planned": pa.array(slices.planned[positions]),
     }
     return pa.table([columns[name] for name in UNITS.names], schema=UNITS)
 

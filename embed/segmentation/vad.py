@@ -1,12 +1,11 @@
-"""Where somebody speaks: silero-vad through the ONNX file that its package carries, torch not needed.
+"""Voice activity detection: silero-vad through the ONNX file of its package, without torch.
 
-Probabilities lie on an absolute grid: frame i is samples [512 i, 512 i + 512) of the *recording*, 32 ms.  The
-network is recurrent, so its answer would depend on where reading began; here it is run over fixed blocks of the
+Probabilities are on an absolute grid: frame i is samples [512 i, 512 i + 512) of the *recording*, 32 ms.  The
+network is recurrent, so its output would depend on where reading began; here it runs over fixed blocks of the
 recording, each from a fresh state with a fixed warm-up, always in one shape.  So a frame's probability is the same,
-to the bit, whichever unit asks.
+to the bit, in every unit.
 """
 
-import hashlib
 import importlib.util
 from functools import cache
 from pathlib import Path
@@ -16,24 +15,25 @@ import onnxruntime
 
 from embed.encoder import FloatArray
 from embed.errors import DataUnavailable
+from embed.identity import file_sha256
 
 FRAME = 512  # samples
 FRAME_MS = 32
 _CONTEXT = 64  # samples before each frame that the network also sees
 BLOCK = 256  # frames, 8.2 s
-WARM_UP = 128  # frames, 4 s: 0.2 % of frames are then decided otherwise than by one long run (0.9 % with none)
-LEAD_SAMPLES = (BLOCK + WARM_UP) * FRAME  # what must be decoded before the first sample of interest, at most
+WARM_UP = 128  # frames, 4 s: 0.2 % of frames then differ from one long run (0.9 % with none)
+LEAD_SAMPLES = (BLOCK + WARM_UP) * FRAME  # most samples to decode before the first sample of interest
 
 # The variant that takes a whole sequence in one call: one run per block instead of one per frame.
 _FILE = "silero_vad_16k_sequence.onnx"
 
 
 def speech_probabilities(samples: FloatArray, start: int = 0) -> tuple[int, FloatArray]:
-    """The first absolute frame that can be answered, and float32 [n]: probabilities of it and all after it.
+    """The first absolute frame with a probability, and float32 [n]: probabilities of it and all after it.
 
     `samples` are 16 kHz mono; `start` is the place of samples[0] in the recording.  Frames of blocks whose warm-up
-    lies before `start` are left out: give `LEAD_SAMPLES` more than is needed.  A last partial frame is filled up
-    with zeros.
+    is before `start` are left out: give `LEAD_SAMPLES` more than is needed.  A last partial frame is filled with
+    zeros.
     """
     block = 0 if start == 0 else -((-start - WARM_UP * FRAME - _CONTEXT) // (BLOCK * FRAME))
     stop = -(-(start + len(samples)) // FRAME)
@@ -81,4 +81,4 @@ def _model_path() -> Path:
 
 @cache
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return file_sha256(path)

@@ -1,5 +1,6 @@
 """Storage: bytes in and out by url, on a local folder or an S3 bucket.
 
-In: a url and bytes.  Out: bytes, listings, local copies, and `create_exclusive`, on which every commit rests.
-Begin at `store`, the one door; `local` and `s3` are its backends, `retry` decides what is sent again.
+In: a url and bytes.  Out: bytes, listings, local copies, and `create_exclusive`, the basis of every commit.
+Begin at `store`, the only entry point; `local` and `s3` are its backends, `retry` decides which requests are repeated,
+`numbered_log` publishes versions and jobs.
 """

@@ -1,4 +1,4 @@
-"""Where what was fetched or converted once is kept, and how a folder appears there whole or not at all."""
+"""Cache folder of this machine, for files fetched or converted once; a folder in it is complete or does not exist."""
 
 import fcntl
 import os
@@ -12,9 +12,9 @@ from embed.errors import StorageError
 
 
 def cache_folder() -> Path:
-    """`$DEGLU_CACHE`, else `$XDG_CACHE_HOME/deglu`, else `~/.cache/deglu`; made when missing.
+    """`$DEGLU_CACHE`, else `$XDG_CACHE_HOME/deglu`, else `~/.cache/deglu`; created when missing.
 
-    Raises StorageError where it cannot be made.
+    Raises StorageError where it cannot be created.
     """
     chosen = os.environ.get("DEGLU_CACHE")
     folder = Path(chosen).expanduser() if chosen else _user_cache() / "deglu"
@@ -23,23 +23,23 @@ def cache_folder() -> Path:
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Hold `folder` against every other process and thread that asks for it; the folder is made when missing."""
+    """Lock `folder` against every other process and thread; the folder is created when missing."""
     with (_made(folder) / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # Released by closing the file, thus also when the process is killed.
+        fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed, also when the process is killed
         yield
 
 
 def make_folder(target: Path, fill: Callable[[Path], None]) -> Path:
-    """`target`, filled by `fill(empty_folder)` when it is missing; readers see the whole folder or none.
+    """`target`, filled by `fill(empty_folder)` when it is missing; readers see the complete folder or none.
 
-    Of several writers the first wins, and the others' work is thrown away.
+    Of several writers the first wins; the others' folders are deleted.
     """
     if target.is_dir():
         return target
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=_made(target.parent)))
     try:
         fill(draft)
-        draft.chmod(0o755)  # mkdtemp gives 0o700, but a cache may be shared by several users.
+        draft.chmod(0o755)  # mkdtemp gives 0o700, but several users may share a cache
         _rename(draft, target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -59,12 +59,12 @@ def _made(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(
-            f"{folder}: cannot be made ({error.strerror}); set DEGLU_CACHE to a writable folder"
+            f"{folder}: cannot be created ({error.strerror}); set DEGLU_CACHE to a writable folder"
         ) from None
     return folder
 
 
 def _user_cache() -> Path:
-    # The XDG convention: a relative path there is to be ignored.
+    # The XDG convention: a relative path there is ignored.
     chosen = os.environ.get("XDG_CACHE_HOME", "")
     return Path(chosen) if os.path.isabs(chosen) else Path.home() / ".cache"

@@ -1,32 +1,18 @@
-"""What the storage libraries raise: what may pass, and what to tell in one line that names the thing and the cure.
+"""Errors of the storage libraries: which are transient, and each as one line that names the url and the cure.
 
-Texts of the libraries and servers are not repeated: some quote parts of a request.
+Messages of the libraries and servers are not repeated: some quote parts of a request.
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from urllib.parse import urlsplit
 
-from aiohttp import ClientError as BrokenAnswer
-from botocore.exceptions import (
-    BotoCoreError,
-    ChecksumError,
-    ConnectionError,
-    FlexibleChecksumError,
-    HTTPClientError,
-    IncompleteReadError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    SSLError,
-)
-from botocore.parsers import ResponseParserError
-
 from embed.errors import DegluError, InputError, StorageError
-from embed.storage.retry import Trouble
+from embed.storage.retry import TransientFailure
 
-# Everything that a request through the libraries may raise on the server's or the network's account.
-RAISED = (OSError, BotoCoreError, ResponseParserError, BrokenAnswer)
 REFUSED = {
     "AuthorizationHeaderMalformed",
     "ExpiredToken",
@@ -36,62 +22,97 @@ REFUSED = {
     "SignatureDoesNotMatch",
 }
 KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-UNREACHABLE = (ConnectionError, HTTPClientError, TimeoutError, ConnectionResetError, ConnectionRefusedError)
 
-# The server has too much to do; it says so with these, or with status 429 or 503.
+# Codes of an overloaded server, next to status 429 and 503.
 BUSY = {"BandwidthLimitExceeded", "RequestLimitExceeded", "ServiceUnavailable", "SlowDown", "Throttling"}
-# Answers below 500 that a second try may change: a body that came in part or damaged, a writer at the same key.
+# Answers below 500 that a retry may change: a body that arrived incomplete or damaged, a writer at the same key.
 PASSING = {
     *("BadDigest", "IncompleteBody", "RequestTimeout", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"),
     *("ConditionalRequestConflict", "OperationAborted"),
 }
-DAMAGED = (ChecksumError, FlexibleChecksumError, IncompleteReadError, ResponseParserError, BrokenAnswer)
 
 
 class CutShort(OSError):
-    """Fewer bytes came than the server has."""
+    """Fewer bytes arrived than the server has."""
 
 
-def trouble(error: Exception) -> Trouble | None:
-    """What may pass by itself; None for what would fail for ever: credentials, missing buckets and objects."""
+@dataclass(frozen=True)
+class LibraryErrors:
+    """Exceptions of the libraries that come from the server or the network."""
+
+    any: tuple[type[Exception], ...]
+    unreachable: tuple[type[Exception], ...]
+    damaged: tuple[type[Exception], ...]
+    certificate: type[Exception]
+    no_credentials: tuple[type[Exception], ...]
+
+
+@cache
+def libraries() -> LibraryErrors:
+    """The exceptions of the S3 libraries, imported at first use, since the import takes a second."""
+    from aiohttp import ClientError
+    from botocore import exceptions as boto
+    from botocore.parsers import ResponseParserError
+
+    return LibraryErrors(
+        any=(OSError, boto.BotoCoreError, ResponseParserError, ClientError),
+        unreachable=(
+            *(boto.ConnectionError, boto.HTTPClientError),
+            *(TimeoutError, ConnectionResetError, ConnectionRefusedError),
+        ),
+        damaged=(
+            *(boto.ChecksumError, boto.FlexibleChecksumError, boto.IncompleteReadError),
+            *(ResponseParserError, ClientError),
+        ),
+        certificate=boto.SSLError,
+        no_credentials=(boto.NoCredentialsError, boto.PartialCredentialsError),
+    )
+
+
+def transient_failure(error: Exception) -> TransientFailure | None:
+    """The transient failure; None for permanent ones: credentials, missing buckets and objects."""
     code, status = _answer(error)
     if code or status:
         return _of_an_answer(code, status)
     chain = list(_chain(error))
-    if any(isinstance(one, SSLError) and "CERTIFICATE" in str(one).upper() for one in chain):
+    if any(isinstance(one, libraries().certificate) and "CERTIFICATE" in str(one).upper() for one in chain):
         return None
-    if any(isinstance(one, (*DAMAGED, CutShort)) for one in chain):
-        return Trouble(f"{_endpoint()} broke off in the middle of an answer")
-    if any(isinstance(one, UNREACHABLE) for one in chain):
-        return Trouble(f"{_endpoint()} cannot be reached")
+    if any(isinstance(one, (*libraries().damaged, CutShort)) for one in chain):
+        return TransientFailure(f"{_endpoint()} closed the connection during an answer")
+    if any(isinstance(one, libraries().unreachable) for one in chain):
+        return TransientFailure(f"{_endpoint()} cannot be reached")
     return None
 
 
-def taken(error: Exception) -> bool:
-    """Whether a conditional creation was refused since the object exists."""
+def already_exists(error: Exception) -> bool:
+    """Whether a conditional creation was refused because the object exists."""
     code, status = _answer(error)
     return isinstance(error, FileExistsError) or status == 412 or code == "PreconditionFailed"
 
 
 @contextmanager
-def clearly(url: str) -> Iterator[None]:
-    """Turns what the libraries raise into one clear line."""
+def translate_errors(url: str) -> Iterator[None]:
+    """Turns the libraries' errors into DegluErrors of one clear line."""
     try:
         yield
-    except RAISED as error:
+    except DegluError:
+        raise
+    except Exception as error:
+        if not isinstance(error, libraries().any if "://" in url else OSError):
+            raise
         raise clear_error(url, error) from error
 
 
 def clear_error(url: str, error: Exception) -> DegluError:
-    """The DegluError to raise instead; InputError where something to be read is missing."""
-    return _of_s3(url, error) if url.startswith("s3://") else _of_a_folder(url, error)
+    """The DegluError to raise instead; InputError where an input is missing."""
+    return _CLEAR.get(url.partition("://")[0], _of_a_folder)(url, error)
 
 
-def _of_an_answer(code: str, status: int) -> Trouble | None:
-    said = f"{_endpoint()} answered {code or status}"
+def _of_an_answer(code: str, status: int) -> TransientFailure | None:
+    reason = f"{_endpoint()} answered {code or status}"
     if code in BUSY or status in (429, 503):
-        return Trouble(said, slow=True)
-    return Trouble(said) if code in PASSING or (status >= 500 and status != 501) else None
+        return TransientFailure(reason, slow=True)
+    return TransientFailure(reason) if code in PASSING or (status >= 500 and status != 501) else None
 
 
 def _of_s3(url: str, error: Exception) -> DegluError:
@@ -103,18 +124,18 @@ def _of_s3(url: str, error: Exception) -> DegluError:
         return InputError(f"{url}: no such object; check the address")
     if code == "PreconditionFailed":
         return InputError(f"{url}: was replaced while it was read; run again")
-    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+    if isinstance(error, libraries().no_credentials):
         return StorageError(f"{url}: no S3 credentials in the environment; set {KEYS}")
     if code in REFUSED:
         return StorageError(f"{url}: {_endpoint()} refuses the credentials ({code}); check {KEYS}")
     if code == "RequestTimeTooSkewed":
-        return StorageError(f"{url}: the clocks of this machine and of {_endpoint()} differ; set this machine's")
+        return StorageError(f"{url}: the clocks of this machine and of {_endpoint()} differ; set this machine's clock")
     if isinstance(error, PermissionError):
-        return StorageError(f"{url}: permission denied by {_endpoint()}; check {KEYS} and what they may do there")
-    if not code and any(isinstance(one, UNREACHABLE) for one in _chain(error)):
+        return StorageError(f"{url}: permission denied by {_endpoint()}; check {KEYS} and their permissions")
+    if not code and any(isinstance(one, libraries().unreachable) for one in _chain(error)):
         return StorageError(f"{url}: {_endpoint()} cannot be reached; check AWS_ENDPOINT_URL and the network")
-    if isinstance(error, (*DAMAGED, CutShort)):
-        return StorageError(f"{url}: {_endpoint()} keeps breaking off in the middle; check the network and run again")
+    if isinstance(error, (*libraries().damaged, CutShort)):
+        return StorageError(f"{url}: {_endpoint()} keeps closing the connection; check the network and run again")
     return StorageError(
         f"{url}: {_endpoint()} answered {code or type(error).__name__}; correct the address or try again"
     )
@@ -124,9 +145,12 @@ def _of_a_folder(url: str, error: Exception) -> DegluError:
     if isinstance(error, FileNotFoundError):
         return InputError(f"{url}: no such file; check the path")
     if isinstance(error, PermissionError):
-        return StorageError(f"{url}: permission denied; give this user the right to it or choose another place")
+        return StorageError(f"{url}: permission denied; give this user access or choose another folder")
     reason = getattr(error, "strerror", None) or type(error).__name__
-    return StorageError(f"{url}: {reason}; free or correct the place, or choose another")
+    return StorageError(f"{url}: {reason}; free space, correct the path, or choose another folder")
+
+
+_CLEAR = {"s3": _of_s3}  # by the scheme of remote urls
 
 
 def _answer(error: BaseException) -> tuple[str, int]:
@@ -146,7 +170,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _endpoint() -> str:
-    """Scheme, host and port of the endpoint; a user or password in its url stays out."""
+    """Scheme, host and port of the endpoint; without a user or password in its url."""
     parts = urlsplit(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "")
     if not parts.hostname:
         return "Amazon S3"

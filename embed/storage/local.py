@@ -1,7 +1,7 @@
-"""Files of a local folder, written so that a reader, or a kill, never meets half a file.
+"""Files of a local folder, written atomically: no reader ever sees half a file, also after a kill.
 
-Every write goes to a hidden temporary beside its place, is synced, and takes its name in one step.  Listings leave
-such temporaries out.  Errors are plain OSErrors; `embed.storage.store` makes them clear.
+Every write goes to a hidden temporary file in the same folder, is synced, and is renamed in one step.  Listings leave
+such temporary files out.  Errors are plain OSErrors; `embed.storage.store` translates them.
 """
 
 import os
@@ -17,7 +17,7 @@ from stat import S_ISREG
 from typing import BinaryIO
 
 TEMPORARY = ".deglu-tmp"
-ABANDONED_S = 600  # a temporary file that nobody has written to for so long
+ABANDONED_S = 600  # age of a temporary file, without writes, after which it is removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class LocalFiles:
             self.move_in(path, url)
 
     def create(self, url: str, data: bytes) -> bool:
-        """Whether `data` is what stands there now; `link` never replaces, where a rename would."""
+        """Whether the file now contains `data`; `link` never replaces a file, unlike a rename."""
         with self.scratch(os.path.dirname(url) or ".") as path:
             path.write_bytes(data)
             _sync(path)
@@ -57,7 +57,7 @@ class LocalFiles:
         return Path(url).is_file()
 
     def listing(self, url: str) -> Iterator[Entry]:
-        """Every file below `url`, or `url` itself; links are followed, circles are not."""
+        """Every file below `url`, or `url` itself; links are followed, except in circles."""
         if os.path.isfile(url):
             yield _entry(url)
         seen = {_inode(url)} if os.path.isdir(url) else set()
@@ -85,7 +85,7 @@ class LocalFiles:
             path.unlink(missing_ok=True)
 
     def move_in(self, path: Path, url: str) -> None:
-        """Give the file its name, replacing what had it; `path` comes from `scratch` of the same folder."""
+        """Rename the file to `url`, replacing an old one; `path` is from `scratch` of the same folder."""
         _sync(path)
         path.replace(url)
         _sync(Path(url).parent)
@@ -103,7 +103,7 @@ class LocalFiles:
 
 
 def _sync(path: Path) -> None:
-    """Folders too: a name that is not on disk is lost with the power."""
+    """Folders too: a name that is not on disk is lost at a power failure."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -114,14 +114,14 @@ def _sync(path: Path) -> None:
 def _entry(path: str) -> Entry:
     try:
         status = os.stat(path)
-    except OSError:  # A link to nowhere is listed all the same, so that opening it fails where failures are counted.
+    except OSError:  # a broken link is listed too, so that opening it fails where failures are counted
         return Entry(path, 0, None, None)
     moment = datetime.fromtimestamp(status.st_mtime_ns // 1_000 / 1e6, UTC)
     return Entry(path, status.st_size, None, moment.isoformat(timespec="microseconds"))
 
 
 def _readable_kind(path: str) -> bool:
-    """Pipes, sockets and devices would hang a reader."""
+    """Whether it is a file: pipes, sockets and devices would block a reader."""
     try:
         return S_ISREG(os.stat(path).st_mode)
     except OSError:
@@ -141,6 +141,6 @@ def _met_before(path: str, seen: set[tuple[int, int]]) -> bool:
 
 
 def _unless_gone(error: OSError) -> None:
-    """A folder that is not there has no files; one that may not be read must not look empty."""
+    """A missing folder has no files; a folder without read permission must not look empty."""
     if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
         raise error

@@ -1,12 +1,12 @@
-"""How a process asks storage: few requests at once, fewer when told to slow down, and with patience.
+"""Retry policy for storage requests: few at once, fewer when the server is overloaded, and retries within a time limit.
 
-- All threads of a process share the slots.  A "slow down" halves them and quiets every thread for a moment; each round
-  of successes wins one back (additive increase, multiplicative decrease, as TCP does it).
-- What may pass (a busy, broken or absent server, half a body) is tried again with full jitter until the patience,
-  counted from the first failure, is spent: the default sits out a storage server that is killed and started again.
-- The first long wait is one warning that says what is waited for; what cannot pass travels at once.
+- All threads of a process share the slots.  A "slow down" halves them and pauses every thread for a moment; each round
+  of successes adds one (additive increase, multiplicative decrease, as in TCP).
+- Transient failures (a busy, broken or absent server, half a body) are retried with full jitter until the patience,
+  counted from the first failure, is over: the default is enough to restart a storage server.
+- The first long wait logs one warning with its reason; permanent failures are raised at once.
 
-The libraries' own retries are off: this is the one place of policy.
+The libraries' own retries are off: this is the only policy.
 """
 
 import logging
@@ -24,8 +24,23 @@ from typing import TypeVar
 
 from embed.errors import SpecError
 
-AT_ONCE = 16
 PATIENCE = "DEGLU_STORAGE_PATIENCE_S"
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """Numbers of the policy: how often and how long requests are retried, and how many run at once."""
+
+    patience_s: float = 180.0  # from the first failure on, unless DEGLU_STORAGE_PATIENCE_S is set
+    first_pause_s: float = 0.1  # between two attempts; the bound doubles
+    longest_pause_s: float = 10.0
+    warn_after_s: float = 2.0  # of waiting
+    requests_at_once: int = 16  # of a process
+    races: int = 5  # lost races for the next number of a log before a writer gives up: see `embed.storage.numbered_log`
+    looks: int = 4  # readings of a log whose entries may be removed meanwhile
+
+
+ATTEMPTS = Attempts()
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,8 +49,8 @@ _given_up: ContextVar[threading.Event] = ContextVar("given_up")
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """A failure that may pass: `reason` is what the user is told, `slow` that the server has too much to do."""
+class TransientFailure:
+    """A failure that a retry may cure: `reason` is for the user, `slow` is True where the server is overloaded."""
 
     reason: str
     slow: bool = False
@@ -43,30 +58,30 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long and how often to try; the clock is handed in so that tests need not wait."""
+    """Time limit and pauses of retries; the clock is a parameter so that tests need not wait."""
 
-    total_s: float = 180.0
-    first_pause_s: float = 0.1
-    longest_pause_s: float = 10.0
-    tell_after_s: float = 2.0
+    total_s: float = ATTEMPTS.patience_s
+    first_pause_s: float = ATTEMPTS.first_pause_s
+    longest_pause_s: float = ATTEMPTS.longest_pause_s
+    warn_after_s: float = ATTEMPTS.warn_after_s
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.random
 
     @staticmethod
     def of_environment() -> "Patience":
-        """The default, or as many seconds as DEGLU_STORAGE_PATIENCE_S says.  Raises SpecError."""
+        """The default, or the seconds in DEGLU_STORAGE_PATIENCE_S.  Raises SpecError."""
         text = os.environ.get(PATIENCE, "")
         try:
             total_s = float(text or Patience.total_s)
         except ValueError:
             total_s = -1.0
         if not 0 <= total_s < float("inf"):
-            raise SpecError(f"{PATIENCE}={text!r}: give a number of seconds, 0 for no second try")
+            raise SpecError(f"{PATIENCE}={text!r}: give a number of seconds, 0 for no retry")
         return Patience(total_s=total_s)
 
     def pause_s(self, attempt: int) -> float:
-        """Full jitter: anything between nothing and a bound that doubles, so that a crowd does not come back as one."""
+        """Full jitter: between zero and a bound that doubles, so that many clients do not retry together."""
         return min(self.longest_pause_s, self.first_pause_s * 2.0 ** min(attempt, 30)) * self.chance()
 
 
@@ -75,20 +90,20 @@ class Requests:
 
     def __init__(
         self,
-        trouble: Callable[[Exception], Trouble | None],
+        transient_failure: Callable[[Exception], TransientFailure | None],
         patience: Patience | None = None,
-        at_once: int = AT_ONCE,
+        at_once: int = ATTEMPTS.requests_at_once,
     ) -> None:
-        """`trouble` tells what may pass from what may not (None)."""
-        self._trouble = trouble
+        """`transient_failure` gives None for permanent failures."""
+        self._transient_failure = transient_failure
         self._patience = patience or Patience()
         self.slots = _Slots(at_once, self._patience)
-        self._told = False
+        self._warned = False
 
     def do(self, what: str, act: Callable[[], Result]) -> Result:
-        """The result of `act`, a request that is safe to repeat; what it raised last once patience is spent.
+        """The result of `act`, a request that is safe to repeat; raises its last error when the patience is over.
 
-        `what` (a url) is for the log.  `act` asks for no slot itself.
+        `what` (a url) is for the log.  `act` must not use a slot itself.
         """
         failed_at: float | None = None
         for attempt in count():
@@ -96,39 +111,39 @@ class Requests:
                 with self.slots.one():
                     result = act()
             except Exception as error:
-                trouble = self._trouble(error)
-                if trouble is None:
+                failure = self._transient_failure(error)
+                if failure is None:
                     raise
                 now = self._patience.clock()
                 failed_at = now if failed_at is None else failed_at
                 left_s = self._patience.total_s - (now - failed_at)
-                if left_s <= 0 or _left_alone():
+                if left_s <= 0 or _is_abandoned():
                     raise
-                self._wait(what, trouble, min(self._patience.pause_s(attempt), left_s), left_s)
+                self._wait(what, failure, min(self._patience.pause_s(attempt), left_s), left_s)
             else:
-                self._went_well(what)
+                self._succeed(what)
                 return result
         raise AssertionError("the loop returns or raises")
 
-    def _wait(self, what: str, trouble: Trouble, pause_s: float, left_s: float) -> None:
-        if trouble.slow:
+    def _wait(self, what: str, failure: TransientFailure, pause_s: float, left_s: float) -> None:
+        if failure.slow:
             self.slots.slow_down(pause_s)
-        if not self._told and self._patience.total_s - left_s + pause_s >= self._patience.tell_after_s:
-            self._told = True  # by this thread for all
-            told = "waiting for storage: %s: %s; trying again for %.0f s more (%s changes that)"
-            log.warning(told, what, trouble.reason, left_s, PATIENCE)
+        if not self._warned and self._patience.total_s - left_s + pause_s >= self._patience.warn_after_s:
+            self._warned = True  # once for all threads
+            message = "waiting for storage: %s: %s; trying again for at most %.0f s (set %s to change this)"
+            log.warning(message, what, failure.reason, left_s, PATIENCE)
         self._patience.sleep(pause_s)
 
-    def _went_well(self, what: str) -> None:
+    def _succeed(self, what: str) -> None:
         self.slots.speed_up()
-        if self._told:
-            self._told = False
+        if self._warned:
+            self._warned = False
             log.warning("storage answers again: %s", what)
 
 
 @contextmanager
-def crew(at_once: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that give up waiting for storage, and begin nothing new, when the block is left by an error."""
+def worker_threads(at_once: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that stop waiting for storage, and start nothing new, when the block ends with an error."""
     given_up = threading.Event()
     with ThreadPoolExecutor(at_once, initializer=_given_up.set, initargs=(given_up,)) as pool:
         try:
@@ -140,19 +155,19 @@ def crew(at_once: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def each(function: Callable[[Item], Result], items: Iterable[Item], at_once: int = 8) -> list[Result]:
-    """The results in the order of the items, some at a time in threads; the first failure travels, the rest is left."""
-    with crew(at_once) as pool:
+    """The results in the order of the items, by threads; the first failure is raised and the rest is cancelled."""
+    with worker_threads(at_once) as pool:
         return [one.result() for one in [pool.submit(function, item) for item in items]]
 
 
-def _left_alone() -> bool:
-    """Whether nobody waits any more for what this thread does."""
+def _is_abandoned() -> bool:
+    """Whether the result of this thread is no longer needed."""
     given_up = _given_up.get(None)
     return given_up is not None and given_up.is_set()
 
 
 class _Slots:
-    """How many requests may be under way: a limit that gives way and comes back."""
+    """Limit of the requests that run at once: it falls and rises again."""
 
     def __init__(self, most: int, patience: Patience) -> None:
         self._most, self._limit, self._taken = most, float(most), 0
@@ -166,7 +181,7 @@ class _Slots:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Waits for the quiet to end and for a free place."""
+        """Waits for the end of the pause and for a free slot."""
         quiet_s = self._quiet_until - self._patience.clock()
         if quiet_s > 0:
             self._patience.sleep(quiet_s)
@@ -182,7 +197,7 @@ class _Slots:
                 self._changed.notify()
 
     def slow_down(self, quiet_s: float) -> None:
-        """Half the requests, and none that is new for a moment.  Those told in the same moment halve it once."""
+        """Halve the limit, and start no request for `quiet_s`.  Several calls in this time halve it once."""
         with self._changed:
             now = self._patience.clock()
             if now >= self._quiet_until:
@@ -190,7 +205,7 @@ class _Slots:
             self._quiet_until = max(self._quiet_until, now + quiet_s)
 
     def speed_up(self) -> None:
-        """One more after as many successes as there are places."""
+        """One slot more after as many successes as there are slots."""
         with self._changed:
             before = self.limit
             self._limit = min(float(self._most), self._limit + 1 / self._limit)

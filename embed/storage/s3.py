@@ -1,9 +1,9 @@
-"""Objects of an S3 bucket: s3fs carries the requests, `embed.storage.retry` says when and how often.
+"""Objects of an S3 bucket: s3fs sends the requests, `embed.storage.retry` decides when and how often.
 
-- Every act is made of single requests that are safe to repeat; s3fs's and botocore's own retries are off.  (aiohttp
-  below them asks once more by itself when a connection breaks; so be it.)
-- What came is held against what the server said it has: half a body never passes for data.
-- Errors are those of the libraries; `embed.storage.store` makes them clear, and an open stream its own.
+- Every operation consists of single requests that are safe to repeat; s3fs's and botocore's own retries are off.
+  (aiohttp below them repeats a request once when a connection breaks.)
+- The bytes received are compared with the size that the server reports: half a body is never accepted as data.
+- Errors are those of the libraries; `embed.storage.store` translates them, and an open stream translates its own.
 """
 
 import os
@@ -14,10 +14,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-import s3fs  # its one home
-from fsspec.asyn import sync
-
-from embed.storage.errors import CutShort, clearly, taken, trouble
+from embed.storage.errors import CutShort, already_exists, transient_failure, translate_errors
 from embed.storage.local import Entry
 from embed.storage.retry import Patience, Requests, each
 from embed.storage.s3_stream import FIRST_BYTES, Head, S3Stream
@@ -26,9 +23,9 @@ from embed.storage.scratch import scratch_file
 
 S3 = "s3://"
 DELETE_AT_ONCE = 1_000  # S3's own limit
-BUFFER_BYTES = 1 << 16  # for decoders that read a few bytes at a time; blocks are read ahead below it
+BUFFER_BYTES = 1 << 16  # for decoders that read a few bytes at a time, above the blocks that are read ahead
 FETCH_BYTES = 1 << 23
-ONE_PUT_BYTES = 1 << 25  # larger files go in parts
+ONE_PUT_BYTES = 1 << 25  # larger files are uploaded in parts
 NEVER_AGAIN = {"total_max_attempts": 1, "mode": "standard"}
 
 Answer = dict[str, Any]
@@ -39,6 +36,8 @@ class S3Files:
 
     def __init__(self, patience: Patience | None = None) -> None:
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        import s3fs  # only here; it takes a second to import
+
         self._fs: Any = s3fs.S3FileSystem(
             skip_instance_cache=True,
             use_listings_cache=False,
@@ -48,13 +47,13 @@ class S3Files:
                 "read_timeout": 60,
                 "max_pool_connections": 32,
                 "retries": NEVER_AGAIN,
-                # Servers of one's own seldom have a name per bucket.
+                # Self-hosted servers rarely have a host name per bucket.
                 "s3": {"addressing_style": "path" if endpoint else "auto"},
             },
         )
         self._fs.retries = 1
-        self._requests = Requests(trouble, patience or Patience.of_environment())
-        self._buckets: set[str] = set()  # that were seen
+        self._requests = Requests(transient_failure, patience or Patience.of_environment())
+        self._buckets: set[str] = set()  # buckets that exist
 
     def read(self, url: str) -> bytes:
         return self._requests.do(url, lambda: self._get(url)[0])
@@ -63,10 +62,10 @@ class S3Files:
         self.ask(url, "put_object", Body=data)
 
     def create(self, url: str, data: bytes) -> bool:
-        """Whether `data` is what stands there now.
+        """Whether the object now contains `data`.
 
-        After an answer that was lost the same is asked again: if the first one was heard, it is refused then, and
-        what stands there turns out to be ours.
+        After a lost answer the request is repeated: if the first one arrived, the second is refused, and the object
+        is read and compared with `data`.
         """
         return self._requests.do(url, partial(self._create, url, data))
 
@@ -74,7 +73,7 @@ class S3Files:
         try:
             self.ask(url, "head_object")
         except FileNotFoundError:
-            self._see_bucket(url)  # the answer to HEAD does not say whether key or bucket is missing
+            self._see_bucket(url)  # the answer to HEAD does not tell a missing key from a missing bucket
             return False
         return True
 
@@ -84,13 +83,13 @@ class S3Files:
         found, _, more = self._page(bucket, prefix)
         if more is not None:
             found = self._side_by_side(bucket, prefix)
-        if not found and key:  # one object, not a folder
+        if not found and key:  # a single object, not a folder
             found = [entry for entry in self._page(bucket, key)[0] if entry.url == url]
         yield from found
 
     def open(self, url: str) -> BinaryIO:
         def part(head: Head, start: int, stop: int) -> bytes:
-            with clearly(url):  # a stream that breaks must not look like a damaged recording
+            with translate_errors(url):  # a broken stream must not look like a damaged recording
                 return self.part(url, head, start, stop)
 
         return cast(BinaryIO, BufferedReader(S3Stream(self.head(url, FIRST_BYTES), part), BUFFER_BYTES))
@@ -109,7 +108,7 @@ class S3Files:
             upload(partial(self.ask, url), path)
 
     def sweep(self, url: str) -> None:
-        """Nothing: objects appear whole, and parts of uploads never finished are for the bucket's lifecycle rule."""
+        """Nothing to do: objects are complete, and the bucket's lifecycle rule removes parts of unfinished uploads."""
 
     def fetch(self, url: str, path: Path) -> None:
         head = self.head(url, FETCH_BYTES)
@@ -124,11 +123,11 @@ class S3Files:
             each(one, starts, at_once=4)
 
     def head(self, url: str, first_bytes: int) -> Head:
-        """The beginning of an object, and how large it is: one request for most small files."""
+        """The beginning of an object, and its size: one request for most small files."""
         return self._requests.do(url, partial(self._head, url, first_bytes))
 
     def part(self, url: str, head: Head, start: int, stop: int) -> bytes:
-        """Bytes `start` to `stop`, or to the end, of the object that `head` was read of."""
+        """Bytes `start` to `stop`, or to the end, of the object of `head`."""
         stop = min(stop, head.size_bytes)
         asked = {"Range": f"bytes={start}-{stop - 1}"} | ({"IfMatch": head.etag} if head.etag else {})
 
@@ -139,13 +138,15 @@ class S3Files:
         return self._requests.do(url, act)
 
     def ask(self, url: str, method: str, **arguments: Any) -> Answer:
-        """One request about an object, as often as it takes."""
+        """One request about an object, with retries."""
         bucket, key = place(url)
         act: Callable[[], Answer] = partial(self._fs.call_s3, method, Bucket=bucket, Key=key, **arguments)
         return self._requests.do(url, act)
 
     def _get(self, url: str, **asked: str) -> tuple[bytes, Answer]:
         bucket, key = place(url)
+        from fsspec.asyn import sync
+
         data, answer = sync(self._fs.loop, _get, self._fs, {"Bucket": bucket, "Key": key, **asked})
         return _whole(data, answer.get("ContentLength")), answer
 
@@ -165,7 +166,7 @@ class S3Files:
         try:
             self._fs.call_s3("put_object", Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
         except OSError as error:
-            if not taken(error):
+            if not already_exists(error):
                 raise
             return self._get(url)[0] == data
         return True
@@ -177,9 +178,9 @@ class S3Files:
             self._buckets.add(bucket)
 
     def _side_by_side(self, bucket: str, prefix: str) -> list[Entry]:
-        """Folders listed at the same time; one page says which there are."""
+        """Folders listed at the same time; their names come from one page."""
         found, folders, more = self._page(bucket, prefix, delimiter="/")
-        if more is not None:  # over a thousand names at the top: folder by folder would be more requests, not fewer
+        if more is not None:  # over a thousand names at the top: a listing by folder would take more requests
             return self._pages(bucket, prefix)
         if len(folders) == 1:
             return found + self._side_by_side(bucket, folders[0])
@@ -197,14 +198,14 @@ class S3Files:
     def _page(
         self, bucket: str, prefix: str, delimiter: str = "", after: str | None = None, at_most: int = 1_000
     ) -> tuple[list[Entry], list[str], str | None]:
-        """Objects, folders, and the mark of the next page where there is one."""
+        """Objects, folders, and the token of the next page where there is one."""
         asked = {"Bucket": bucket, "Prefix": prefix, "Delimiter": delimiter, "MaxKeys": at_most}
         if after is not None:
             asked["ContinuationToken"] = after
         answer: Answer = self._requests.do(
             f"{S3}{bucket}/{prefix}", partial(self._fs.call_s3, "list_objects_v2", **asked)
         )
-        # Some servers leave `prefix/` behind.
+        # Some servers keep an object `prefix/`.
         found = [_entry(bucket, one) for one in answer.get("Contents", []) if not one["Key"].endswith("/")]
         folders = [one["Prefix"] for one in answer.get("CommonPrefixes", [])]
         return found, folders, answer["NextContinuationToken"] if answer.get("IsTruncated") else None

@@ -1,7 +1,7 @@
-"""An S3 object as a seekable stream: blocks read ahead that grow while reading goes straight on.
+"""S3 object as a seekable stream: blocks are read ahead, and grow while reading is sequential.
 
-Small blocks at first, since many readers look at a header and jump; at most 8 MiB, so that a stream of any length
-stays small in memory.
+Blocks are small at first, since many readers read a header and jump; at most 8 MiB, so that a stream of any length
+takes little memory.
 """
 
 import os
@@ -16,7 +16,7 @@ MOST_BYTES = 1 << 23
 
 @dataclass(frozen=True)
 class Head:
-    """The first bytes of an object, its size, and the mark that tells this content from another."""
+    """The first bytes of an object, its size, and its etag, which changes with the content."""
 
     data: bytes
     size_bytes: int
@@ -24,7 +24,7 @@ class Head:
 
 
 class S3Stream(RawIOBase):
-    """Reads through `part(head, start, stop)`, which gives exactly these bytes or raises."""
+    """Reads through `part(head, start, stop)`, which returns exactly these bytes or raises."""
 
     def __init__(self, head: Head, part: Callable[[Head, int, int], bytes]) -> None:
         self._head, self._part = head, part
@@ -51,15 +51,15 @@ class S3Stream(RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._head.size_bytes}[whence]
         if base + offset < 0:
-            raise ValueError(f"negative place {base + offset}")
+            raise ValueError(f"negative position {base + offset}")
         self._at = base + offset
         return self._at
 
     def tell(self) -> int:
         return self._at
 
-    def _read_block(self, wanted: int) -> None:
+    def _read_block(self, needed: int) -> None:
         straight_on = self._at == self._block_at + len(self._block)
         self._ahead = min(2 * self._ahead, MOST_BYTES) if straight_on else FIRST_BYTES
-        stop = self._at + min(max(self._ahead, wanted), MOST_BYTES)
+        stop = self._at + min(max(self._ahead, needed), MOST_BYTES)
         self._block, self._block_at = self._part(self._head, self._at, stop), self._at

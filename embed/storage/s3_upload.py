@@ -1,4 +1,4 @@
-"""A large local file to S3, in parts: each is tried again by itself, and no half upload stays behind."""
+"""Upload of a large local file to S3, in parts: each part is retried separately, and a failed upload is removed."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,14 +16,14 @@ Ask = Callable[..., dict[str, Any]]
 
 
 def upload(ask: Ask, path: Path) -> None:
-    """`ask(method, **arguments)` sends one request about the object that the file becomes."""
+    """Upload a file; `ask(method, **arguments)` sends one request about its object."""
     nonce = token_hex(16)
     begun = ask("create_multipart_upload", Metadata={NONCE: nonce})["UploadId"]
     try:
         parts = each(lambda number: _part(ask, path, begun, number), _numbers(path), at_once=4)
         _complete(ask, begun, parts, nonce)
     except BaseException:
-        with suppress(Exception):  # what went wrong first is what counts
+        with suppress(Exception):  # the first error is the one to report
             ask("abort_multipart_upload", UploadId=begun)
         raise
 
@@ -48,6 +48,6 @@ def _complete(ask: Ask, begun: str, parts: list[dict[str, Any]], nonce: str) -> 
     try:
         ask("complete_multipart_upload", UploadId=begun, MultipartUpload={"Parts": parts})
     except FileNotFoundError:
-        # "No such upload": done already, where the answer to an earlier try was lost.
+        # "No such upload": an earlier try has completed it, and its answer was lost.
         if ask("head_object").get("Metadata", {}).get(NONCE) != nonce:
             raise

@@ -1,10 +1,10 @@
-"""Local temporary files: one folder a process, gone with it.
+"""Local temporary files: one folder for each process, removed when it ends.
 
     <temporary folder of the system>/deglu-<pid>-.../.alive     locked while the process lives
-                                                    <name>      one for each writer at work
+                                                    <name>      one for each active writer
 
-The lock, not the pid, tells who lives: pids repeat, and containers that share the folder count them anew.  What a
-killed process left behind is removed by the next one that needs a scratch file.
+The lock, not the pid, shows whether a process lives: pids repeat, also between containers that share the folder.  The
+next process that needs a scratch file removes the folders of killed ones.
 """
 
 import atexit
@@ -21,7 +21,7 @@ from pathlib import Path
 PREFIX = "deglu-"
 ALIVE = ".alive"
 
-_folders: dict[int, Path] = {}  # by pid: a forked child makes its own
+_folders: dict[int, Path] = {}  # by pid: a forked child has its own
 _lock = threading.Lock()
 
 
@@ -39,7 +39,7 @@ def scratch_file() -> Iterator[Path]:
 def working_folder(place: Path | None = None) -> Iterator[Path]:
     """An empty folder below `place`, the system's for temporary files by default; removed at the end.
 
-    What killed processes have left there is removed first.
+    Folders of killed processes are removed first.
     """
     place = place or Path(tempfile.gettempdir())
     remove_leftovers(place, PREFIX)
@@ -63,12 +63,12 @@ def _folder() -> Path:
 
 
 def living_folder(place: Path, prefix: str) -> Path:
-    """A new folder of this process, to be removed by it, or by `remove_leftovers` once the process is dead."""
-    return _marked(place, prefix)[0]  # its mark stays open, and so locked, until the process ends
+    """A new folder of this process; it removes the folder, or `remove_leftovers` does after its death."""
+    return _marked(place, prefix)[0]  # its mark stays open, thus locked, until the process ends
 
 
 def remove_leftovers(place: Path, prefix: str) -> None:
-    """Remove the folders that `living_folder` made there for processes that are dead now."""
+    """Remove folders of `living_folder` whose processes are dead."""
     for mark in place.glob(f"{prefix}*/{ALIVE}"):
         if _is_dead(mark):
             shutil.rmtree(mark.parent, ignore_errors=True)
@@ -77,7 +77,7 @@ def remove_leftovers(place: Path, prefix: str) -> None:
 def _marked(place: Path, prefix: str) -> tuple[Path, int]:
     """A new folder, and its mark, which is locked as long as it is open.
 
-    The mark takes its name only when it is locked: an unlocked one always means a death.
+    The mark gets its name only when it is locked: an unlocked mark always means a dead process.
     """
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
     mark = os.open(folder / "new", os.O_CREAT | os.O_RDWR, 0o600)
@@ -90,7 +90,7 @@ def _is_dead(mark: Path) -> bool:
     try:
         with mark.open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # locked, another user's, or gone meanwhile
+    except OSError:  # locked, another user's, or deleted meanwhile
         return False
     return True
 

@@ -1,12 +1,13 @@
-"""The one door to storage: bytes in and out of a local folder or an S3 bucket, by url.
+"""Storage by url, the only entry point: bytes in and out of a local folder or an S3 bucket.
 
-- A url is a local path or `s3://bucket/key`; anything else is refused.
-- What is written appears whole or not at all; `create_exclusive` lets exactly one of many writers win.
-- S3's endpoint and credentials come from the environment alone (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+- A url is a local path or `s3://bucket/key`; anything else is refused.  `REMOTE` has the kinds of remote storage by
+  scheme; only this folder knows them: `local_path` gives the path of a url on this machine's disk.
+- Writes are atomic: a file is complete or does not exist; with `create_exclusive` exactly one of many writers wins.
+- S3's endpoint and credentials come only from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
   AWS_ENDPOINT_URL, AWS_REGION, or the role of the machine) and are never written anywhere, errors included.
-- What may pass (a busy or absent server, a reset, half a body) is tried again for three minutes, or as long as
-  DEGLU_STORAGE_PATIENCE_S says; what cannot (credentials, a missing bucket or object) fails at once.
-- Nothing is cached: S3 is consistent, and a stale listing would lose work.
+- Transient failures (a busy or absent server, a reset, half a body) are retried for three minutes, or for
+  DEGLU_STORAGE_PATIENCE_S seconds; permanent ones (credentials, a missing bucket or object) fail at once.
+- Nothing is cached: S3 is consistent, and an outdated listing would lose work.
 """
 
 import hashlib
@@ -15,16 +16,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from embed.errors import SpecError
-from embed.storage.errors import clearly
+from embed.storage.errors import translate_errors
 from embed.storage.local import Entry, LocalFiles
-from embed.storage.retry import PATIENCE, Item, Result, crew, each
-from embed.storage.s3 import S3, S3Files
+from embed.storage.retry import PATIENCE, Item, Result, each, worker_threads
+from embed.storage.s3 import S3Files
 
-__all__ = ["S3", "Entry", "each"]
+__all__ = ["Entry", "each"]
 
 
 def join(url: str, *parts: str) -> str:
@@ -32,21 +34,26 @@ def join(url: str, *parts: str) -> str:
 
 
 def absolute(url: str) -> str:
-    """The same place, whatever folder a worker runs in."""
+    """The url with an absolute path, valid in any working directory."""
     _backend(url)
-    return url.rstrip("/") if url.startswith(S3) else os.path.abspath(url)
+    return url.rstrip("/") if local_path(url) is None else os.path.abspath(url)
+
+
+def local_path(url: str) -> Path | None:
+    """Path of a url on this machine's disk; None where it is remote, so that its bytes must be requested."""
+    return None if SCHEME in url else Path(url)
 
 
 def read_bytes(url: str) -> bytes:
-    """Raises InputError when there is nothing."""
-    with clearly(url):
+    """The bytes of a file or object.  Raises InputError where it does not exist."""
+    with translate_errors(url):
         return _backend(url).read(url)
 
 
 def in_turn(act: Callable[[Item], Result], items: Iterable[Item], ahead: int = 8) -> Iterator[Result]:
-    """`act` of each, in order, with `ahead` of them under way at a time and no more results than these in memory."""
+    """`act` of each item, in order, with `ahead` of them running at a time and no more results in memory."""
     waiting: deque[Future[Result]] = deque()
-    with crew(ahead) as pool:
+    with worker_threads(ahead) as pool:
         for item in items:
             waiting.append(pool.submit(act, item))
             if len(waiting) >= ahead:
@@ -57,78 +64,80 @@ def in_turn(act: Callable[[Item], Result], items: Iterable[Item], ahead: int = 8
 
 def write_bytes(url: str, data: bytes) -> None:
     """Create or replace: one rename or one PUT."""
-    with clearly(url):
+    with translate_errors(url):
         _backend(url).write(url, data)
 
 
 def create_exclusive(url: str, data: bytes) -> bool:
-    """Create `url` unless it exists: True when `data` is what stands there now, False when another's is.
+    """Create `url` unless it exists: True when it now contains `data`, False when it has other contents.
 
-    `data` carries a nonce of its writer: after a refusal, which may follow a write whose answer was lost, the object
-    is read back and compared.
+    `data` must contain a nonce of its writer: after a refusal, which may follow a write whose answer was lost, the
+    object is read back and compared.
     """
-    with clearly(url):
+    with translate_errors(url):
         return _backend(url).create(url, data)
 
 
 def exists(url: str) -> bool:
-    """Whether an object or file of this very name is there; folders and prefixes are not."""
-    with clearly(url):
+    """Whether there is an object or file of exactly this name; folders and prefixes do not count."""
+    with translate_errors(url):
         return _backend(url).exists(url)
 
 
 def listing(url: str, suffix: str = "") -> list[Entry]:
     """Every object at or below `url`, sorted by url; [] when there is none.  Folders are left out."""
-    with clearly(url):
+    with translate_errors(url):
         found = [entry for entry in _backend(url).listing(url) if entry.url.endswith(suffix)]
     return sorted(found, key=lambda entry: entry.url)
 
 
 def open_input(url: str) -> BinaryIO:
-    """A seekable stream for reading; the caller closes it.  Raises InputError when there is nothing.
+    """A seekable stream for reading; the caller closes it.  Raises InputError where there is no file or object.
 
-    What breaks later is as clear: a stream that breaks must not look like a damaged recording.
+    Later errors are translated too: a broken stream must not look like a damaged recording.
     """
-    with clearly(url):
+    with translate_errors(url):
         return _backend(url).open(url)
 
 
 def delete(urls: Iterable[str]) -> None:
-    """Delete objects; what is gone already is fine."""
+    """Delete objects; missing ones are ignored."""
     urls = list(urls)
     if urls:
-        with clearly(urls[0]):
+        with translate_errors(urls[0]):
             _backend(urls[0]).delete(urls)
 
 
 def sweep(url: str) -> None:
-    """Remove what writers that were killed left below `url` beside their files; what is young may be of a live one."""
-    with clearly(url):
+    """Remove temporary files of killed writers below `url`; young ones are kept, since their writer may be alive."""
+    with translate_errors(url):
         _backend(url).sweep(url)
 
 
 @contextmanager
 def scratch(folder: str) -> Iterator[Path]:
-    """A local temporary file to write to, near `folder`; `move_in` gives it its place, else it is removed."""
-    with clearly(folder), _backend(folder).scratch(folder) as path:
+    """A local temporary file to write to, near `folder`; `move_in` moves it to its url, else it is removed."""
+    with translate_errors(folder), _backend(folder).scratch(folder) as path:
         yield path
 
 
 def move_in(path: Path, url: str) -> None:
-    """The local file from `scratch` of the folder of `url` becomes `url`, whole, replacing what stood there."""
-    with clearly(url):
+    """Move the local file from `scratch` of the folder of `url` to `url`, in one step, replacing an old file."""
+    with translate_errors(url):
         _backend(url).move_in(path, url)
 
 
 def local_copy(url: str, folder: Path) -> Path:
     """Fetch an object into a local folder, under its own name."""
     path = Path(folder) / url.rsplit("/", 1)[-1]
-    with clearly(url):
+    with translate_errors(url):
         _backend(url).fetch(url, path)
     return path
 
 
-class _Backend(Protocol):
+class Backend(Protocol):
+    """One kind of storage; errors are those of its library, which `embed.storage.errors` translates."""
+
     def read(self, url: str) -> bytes: ...
     def write(self, url: str, data: bytes) -> None: ...
     def create(self, url: str, data: bytes) -> bool: ...
@@ -142,25 +151,45 @@ class _Backend(Protocol):
     def sweep(self, url: str) -> None: ...
 
 
-def _backend(url: str) -> _Backend:
-    if url.startswith(S3):
-        if not url.removeprefix(S3).strip("/"):
-            raise SpecError(f"{url}: names no bucket; write s3://bucket/path")
-        return _s3_of(_environment())
-    if "://" in url or not url:
-        raise SpecError(f"{url!r}: neither a local path nor s3://bucket/path; give one of these")
-    return LocalFiles()
+@dataclass(frozen=True)
+class Remote:
+    """A kind of remote storage: its client, kept while the environment that it reads is the same."""
+
+    client: Callable[[], Backend]
+    settings: str  # environment variables that it reads begin with this
+    form: str = "bucket/path"  # of its urls, after the scheme
 
 
-def _environment() -> str:
-    """A digest of everything the S3 client reads, and of the process: clients survive neither change nor fork."""
-    seen = sorted((key, value) for key, value in os.environ.items() if key.startswith("AWS_") or key == PATIENCE)
+# Remote storage by scheme.  To add another kind: a module, a line here, its errors in `errors`, a test.
+REMOTE = {"s3": Remote(S3Files, "AWS_")}
+SCHEME = "://"
+
+
+def _backend(url: str) -> Backend:
+    scheme, found, path = url.partition(SCHEME)
+    if not found and url:
+        return LocalFiles()
+    if scheme not in REMOTE:
+        raise SpecError(f"{url!r}: neither a local path nor {' nor '.join(map(_form, REMOTE))}; give one of these")
+    if not path.strip("/"):
+        raise SpecError(f"{url}: the bucket is missing; write {_form(scheme)}")
+    return _client(scheme, _environment(REMOTE[scheme].settings))
+
+
+def _form(scheme: str) -> str:
+    return f"{scheme}{SCHEME}{REMOTE[scheme].form}"
+
+
+def _environment(settings: str) -> str:
+    """A digest of everything that the client reads, and of the process: a change or a fork needs a new client."""
+    seen = sorted((key, value) for key, value in os.environ.items() if key.startswith(settings) or key == PATIENCE)
     return hashlib.blake2b(repr((os.getpid(), seen)).encode()).hexdigest()
 
 
-def _s3_of(environment: str) -> S3Files:
-    """One for all threads: two would be two sets of slots."""
-    return _clients.get(environment) or _clients.setdefault(environment, S3Files())
+def _client(scheme: str, environment: str) -> Backend:
+    """One client for all threads: two would have separate slots."""
+    key = scheme, environment
+    return _clients.get(key) or _clients.setdefault(key, REMOTE[scheme].client())
 
 
-_clients: dict[str, S3Files] = {}
+_clients: dict[tuple[str, str], Backend] = {}

@@ -1,7 +1,7 @@
-"""Rows of a .csv or .tsv file, packed by gzip or not, read as a stream; quotes and newlines inside fields are right.
+"""Rows of a .csv or .tsv file, packed by gzip or not, read as a stream; quoted newlines are supported.
 
-- The first row names the columns; the delimiter is the one of `, ; tab |` that it holds most of, a tab in .tsv.
-- A quote that is never closed costs its own row alone: reading goes on with the line behind it.
+- The first row names the columns; the delimiter is the most frequent of `, ; tab |` in it, a tab in .tsv.
+- A quote that is never closed breaks its own row only: reading continues with the next line.
 - A row with more fields than names is broken: a comma in a text that has no quotes would shift everything.
 """
 
@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from embed.archive.inputs import unpacked_suffix
 from embed.errors import InputError
+from embed.file_kinds import unpacked_suffix
 from embed.text.documents import Broken
 from embed.text.gzipped import unpacking
 from embed.text.txt import refuse_other_encodings
@@ -24,7 +24,7 @@ csv.field_size_limit(FIELD_CHARS)
 
 
 class CsvRows:
-    """Keeps `embed.text.table_rows.Rows`."""
+    """`embed.text.table_rows.Rows` of a csv file."""
 
     def __init__(self, url: str) -> None:
         """Raises InputError where there is no file, or no header."""
@@ -59,7 +59,7 @@ class CsvRows:
             self._delimiter = max(_DELIMITERS, key=bare.count)
         found = self._next_row()
         if found is None or isinstance(found[1], str):
-            raise InputError(f"{self._url}: no header: the first row of a table names its columns")
+            raise InputError(f"{self._url}: no header; the first row of a table must name its columns")
         return [name.strip() for name in found[1]]
 
     def _next_row(self) -> tuple[int, list[str] | str] | None:
@@ -87,13 +87,13 @@ class CsvRows:
         reason = cells if isinstance(cells, str) else self._fault(cells)
         if reason is not None or isinstance(cells, str):
             return Broken(f"row {number} (line {line}): {reason}", number, number + 1)
-        # Of two columns of one name the first counts; a column without a name is nobody's.
+        # Of two columns of one name the first counts; a column without a name is dropped.
         named = zip(reversed(self.names), reversed(cells + [""] * (self._width - len(cells))), strict=True)
         return {name: cell for name, cell in named if name}
 
     def _fault(self, cells: list[str]) -> str | None:
         if any(cells[self._width :]):
-            return f"{len(cells)} fields, and {self._width} columns; is a quote missing?"
+            return f"{len(cells)} fields for {self._width} columns; is a quote missing?"
         del cells[self._width :]
         try:
             "".join(cells).encode()
@@ -103,7 +103,7 @@ class CsvRows:
 
 
 class _Lines:
-    """Lines of the file; those of the row in hand can be given back."""
+    """Lines of the file; those of the current row can be given back."""
 
     def __init__(self, url: str) -> None:
         self._file: Any = unpacking(url)
@@ -146,7 +146,7 @@ class _Lines:
         self.number = self._next
 
     def is_open_quote(self) -> bool:
-        """Whether the row in hand has several lines and an odd number of quotes."""
+        """Whether the current row has several lines and an odd number of quotes."""
         return len(self._row) > 1 and sum(line.count('"') for line in self._row) % 2 == 1
 
     def give_back_but_first(self) -> None:

@@ -1,7 +1,7 @@
-"""A document, as any text format gives it, and how a record (a line, a row) becomes one.
+"""Documents of any text format, and the conversion of a record (a line, a row) to a document.
 
-Names of fields are those of retrieval corpora (`_id` or `id`, `text`, `title`, `lang`) unless the input's `columns`
-say otherwise; a dotted name reaches into nested records.  All other plain fields become metadata.
+Field names are those of retrieval corpora (`_id` or `id`, `text`, `title`, `lang`) unless the input's `columns` give
+others; a dotted name is a field of a nested record.  All other plain fields become metadata.
 """
 
 import datetime
@@ -21,7 +21,7 @@ _PLAIN = (str, int, float, Decimal, datetime.date, datetime.time)
 class Document:
     text: str
     title: str = ""
-    item: str | None = None  # its id; else its place in words; None for paragraphs of a .txt file
+    item: str | None = None  # its id; else its place as a text; None for paragraphs of a .txt file
     lang: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     place: int | None = None  # byte of the line, or number of the row: ids need not be unique
@@ -38,31 +38,32 @@ class Broken:
 
 
 class Columns:
-    """Which field of a record holds what."""
+    """Names of the fields of a record that hold id, text, title and language."""
 
     def __init__(self, mapping: Mapping[str, str] | None = None) -> None:
         self._given = dict(mapping or {})
         self._names = {part: (self._given[part],) if part in self._given else DEFAULTS[part] for part in DEFAULTS}
 
     def refuse_absent(self, url: str, names: Iterable[str], optional: Iterable[str] = ()) -> None:
-        """InputError, naming what there is, where the fields of a table lack one that is mapped, or the text."""
-        there = list(names)
+        """InputError, with the existing names, where a table has no field for the text or for a mapped part."""
+        existing = list(names)
         for part in ("text", *(part for part in self._given if part not in ("text", *optional))):
-            if not any(_is_there(name, there) for name in self._names[part]):
-                wanted = " or ".join(repr(name) for name in self._names[part])
+            if not any(_is_there(name, existing) for name in self._names[part]):
+                expected = " or ".join(repr(name) for name in self._names[part])
+                names_here = ", ".join(map(repr, existing[:20])) or "none"
                 raise InputError(
-                    f"{url}: no column {wanted} for {part}; there are {', '.join(map(repr, there[:20])) or 'none'}:"
-                    f" name it in the input's `columns: {{{part}: ...}}`"
+                    f"{url}: no column {expected} for {part}; the columns are {names_here};"
+                    f" name one in the input's `columns: {{{part}: ...}}`"
                 )
 
     def document(self, record: Mapping[str, Any], place: int, place_name: str) -> Document:
-        """Of a record at this place, whose id is `place_name` where it has none.  ValueError with the reason."""
+        """Document of the record at this place; its id is `place_name` if it has none.  ValueError with the reason."""
         text, title = self._text(record), _as_text(self._value(record, "title")) or ""
         if not (text or "").strip() and not title.strip():
             raise ValueError("no text" if text is not None else f"no text: no field {self._names['text'][0]!r}")
         lang = _as_text(self._value(record, "lang"))
         found = Document(text or "", title.strip(), self._item(record, place_name), lang, self._rest(record), place)
-        # Half a surrogate pair is no text: no table can hold it.
+        # Half a surrogate pair is not valid text: no table can hold it.
         "".join([found.text, title, found.item or "", lang or "", *found.metadata, *found.metadata.values()]).encode()
         return found
 
@@ -109,7 +110,7 @@ def _as_text(value: Any) -> str | None:
 
 
 def _at(record: Mapping[str, Any], name: str) -> Any:
-    """The field's value; a dotted name that is no field goes into nested records."""
+    """The field's value; a dotted name that is no field is looked up in nested records."""
     if name in record:
         return record[name]
     first, dot, rest = name.partition(".")

@@ -1,4 +1,4 @@
-"""The documents of a unit of text, whatever the format."""
+"""Documents of a unit of text, in any format."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,9 +11,9 @@ from embed.text.txt import read_paragraphs
 
 
 def read_documents(unit: Mapping[str, Any]) -> Iterator[Document | Broken]:
-    """Those that start in a unit (a row of UNITS), in order.
+    """Documents that start in a unit (a row of UNITS), in order.
 
-    Raises InputError for a file that is missing, empty, damaged, or lacks a field that the input's columns name.
+    Raises InputError for a file that is missing, empty, damaged, or has no field that the input's columns name.
     """
     url, version, start, end = unit["url"], unit["content_version"], unit["start"], unit["end"]
     columns = Columns(dict(unit["columns"] or ()))
@@ -28,7 +28,7 @@ def read_documents(unit: Mapping[str, Any]) -> Iterator[Document | Broken]:
 
 
 def probe_text(url: str, version: str, format: str, columns: Mapping[str, str]) -> int | None:
-    """Rows of a table, or bytes of what is packed once it is unpacked; None where the size says it all.
+    """Rows of a table, or unpacked bytes of a packed file; None where the file's size is enough.
 
     Raises InputError as `read_documents` does.
     """

@@ -1,7 +1,7 @@
-"""A text file as a seekable stream of bytes, packed by gzip or not.
+"""Text files as seekable streams of bytes, packed by gzip or not.
 
-What is packed can be read only from its beginning.  So a worker keeps the stream where it stopped: the next unit of
-the same file goes on from there, and going through a file costs one reading of it.
+A packed file can be read only from its beginning.  So a worker keeps the stream open where it stopped: the next unit
+of the same file continues there, and all units of a file cost one reading of it.
 """
 
 import gzip
@@ -13,11 +13,11 @@ from typing import Any, BinaryIO, cast
 
 from embed.errors import InputError
 from embed.storage import store
-from embed.text.open_files import Held
+from embed.text.open_files import OpenFiles
 
 _BUFFER = 1 << 20
 
-_STREAMS: Held[io.BufferedReader] = Held(2)
+_STREAMS: OpenFiles[io.BufferedReader] = OpenFiles(2)
 
 
 def is_packed(url: str) -> bool:
@@ -26,9 +26,9 @@ def is_packed(url: str) -> bool:
 
 @contextmanager
 def open_text(url: str, version: str) -> Iterator[BinaryIO]:
-    """The unpacked bytes of a file of this content version, at any place; seek before you read.
+    """The unpacked bytes of a file of this content version, at any position; seek before you read.
 
-    Raises InputError where there is no file, or where gzip cannot be unpacked any further.
+    Raises InputError where there is no file, or where the gzip stream is damaged.
     """
     if not is_packed(url):
         with store.open_input(url) as file:
@@ -44,7 +44,7 @@ def open_text(url: str, version: str) -> Iterator[BinaryIO]:
 
 
 def unpacked_bytes(url: str) -> int:
-    """How many bytes a .gz file holds; of a damaged one, how many can be had.  Reads all of it."""
+    """Number of bytes in a .gz file; of a damaged one, those before the damage.  Reads all of it."""
     with unpacking(url) as stream:
         num = 0
         try:
@@ -77,11 +77,11 @@ class _Unpacked(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         try:
-            # read1: what came out before the damage is not lost with it
+            # read1: bytes before the damage are kept
             data = self._inner.read1(len(buffer))
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             at = self._inner.tell()
-            raise InputError(f"{self._url}: damaged gzip: nothing can be unpacked behind byte {at}: {error}") from error
+            raise InputError(f"{self._url}: damaged gzip: nothing after byte {at} can be unpacked: {error}") from error
         buffer[: len(data)] = data
         return len(data)
 

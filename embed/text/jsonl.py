@@ -12,16 +12,16 @@ from embed.text.documents import Broken, Columns, Document
 from embed.text.gzipped import is_packed, open_text
 from embed.text.txt import refuse_other_encodings
 
-_LINE_BYTES = 1 << 26  # a longer line is no document, and must not fill the memory
-_LOOKED_AT = 20  # lines, for the names of fields
+_LINE_BYTES = 1 << 26  # a longer line counts as broken, so that it does not fill the memory
+_FIRST_LINES = 20  # lines, for the names of fields
 
 
 def read_json_lines(
     url: str, version: str, columns: Columns, start: int, end: int | None
 ) -> Iterator[Document | Broken]:
-    """Those that start in the byte range.  Raises InputError for a file that is missing, empty or UTF-16."""
+    """Documents that start in the byte range.  Raises InputError for a file that is missing, empty or UTF-16."""
     with open_text(url, version) as file:
-        if not is_packed(url):  # what is packed is read once, forward; its beginning was looked at when it was listed
+        if not is_packed(url):  # a packed file is read once, forward; its beginning was checked when it was listed
             refuse_other_encodings(url, file.read(4))
         for at, length, line in _lines(file, start, end):
             if line is None:
@@ -37,7 +37,7 @@ def records(url: str, version: str) -> Iterator[tuple[int, dict[str, Any] | Brok
             if line is not None and not line.strip():
                 continue
             try:
-                yield number, _record(line) if line is not None else Broken("too long a line", at, at + length)
+                yield number, _record(line) if line is not None else Broken("the line is too long", at, at + length)
             except ValueError as error:
                 yield number, Broken(" ".join(str(error).split()), at, at + length)
 
@@ -46,12 +46,12 @@ def first_records(url: str, version: str) -> list[dict[str, Any]]:
     """The objects in the first lines; broken lines are left out."""
     with open_text(url, version) as file:
         refuse_other_encodings(url, file.read(4))
-        lines = islice(_lines(file, 0, None), _LOOKED_AT)
+        lines = islice(_lines(file, 0, None), _FIRST_LINES)
         return [found for _, _, line in lines if (found := _record_or_none(line or b"")) is not None]
 
 
 def refuse_absent_columns(url: str, version: str, columns: Columns) -> None:
-    """InputError where no line, of the first ones, has the fields that are wanted."""
+    """InputError where none of the first lines has the required fields."""
     records = first_records(url, version)
     if records:
         columns.refuse_absent(url, dict.fromkeys(name for record in records for name in record), ("title", "lang"))

@@ -1,4 +1,4 @@
-"""What a worker keeps between two units of the same file, so that the second goes on where the first stopped."""
+"""Open files that a worker keeps between two units of a file, so that the second continues where the first stopped."""
 
 from collections.abc import Hashable
 from threading import Lock
@@ -12,8 +12,8 @@ class Closing(Protocol):
 T = TypeVar("T", bound=Closing)
 
 
-class Held(Generic[T]):
-    """A few things by key; one that is taken is nobody else's until it is kept again."""
+class OpenFiles(Generic[T]):
+    """A few open files by key; one that is taken belongs to the caller until it is kept again."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -25,7 +25,7 @@ class Held(Generic[T]):
             return self._things.pop(key, None)
 
     def keep(self, key: Hashable, thing: T) -> None:
-        """The oldest of too many is closed."""
+        """Keep it; the oldest one over the limit is closed."""
         with self._lock:
             gone = [self._things.pop(key)] if key in self._things else []
             self._things[key] = thing

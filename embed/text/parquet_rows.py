@@ -1,4 +1,4 @@
-"""Rows of a .parquet file, in batches of bounded size; only columns that can be plain values are read."""
+"""Rows of a .parquet file, in batches of bounded size; only columns of plain values are read."""
 
 from collections.abc import Iterator
 from itertools import accumulate, islice
@@ -17,17 +17,17 @@ _BUFFER = 1 << 20
 
 
 class ParquetRows:
-    """Keeps `embed.text.table_rows.Rows`."""
+    """`embed.text.table_rows.Rows` of a parquet file."""
 
     def __init__(self, url: str) -> None:
-        """Raises InputError where there is no file, or it is not whole."""
+        """Raises InputError where there is no file, or it is not complete."""
         self._url = url
         self._source = store.open_input(url)
         try:
             self._file = pq.ParquetFile(self._source, buffer_size=_BUFFER, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
             self._source.close()
-            raise InputError(f"{url}: not a whole parquet file: {_line(error)}") from None
+            raise InputError(f"{url}: not a complete parquet file: {_line(error)}") from None
         schema = self._file.schema_arrow
         self._columns = [name for name in dict.fromkeys(schema.names) if _is_plain(schema.field(name).type)]
         self.names = tuple(leaf for name in self._columns for leaf in _leaves(schema.field(name)))
@@ -46,7 +46,7 @@ class ParquetRows:
         while self.at < stop:
             found = next(self._coming, None)
             if found is None:
-                raise InputError(f"{self._url}: its footer promises {self.num_rows} rows, and {self.at} are there")
+                raise InputError(f"{self._url}: its footer states {self.num_rows} rows, but only {self.at} can be read")
             number, self.at = self.at, self.at + 1
             yield number, Broken(f"row {number}: {found}", number, number + 1) if isinstance(found, str) else found
 
@@ -62,7 +62,7 @@ class ParquetRows:
         self.at += skipped
 
     def _from_group(self, group: int) -> Iterator[dict[str, Any] | str]:
-        """Records from a row group on; a text in place of one that is not readable."""
+        """Records from a row group on; a message in place of one that is not readable."""
         groups = list(range(group, self._file.num_row_groups))
         try:
             batches = self._file.iter_batches(_BATCH_ROWS, groups, self._columns, use_threads=False)
@@ -84,7 +84,7 @@ def _records(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | str]:
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    """Whether it may hold a text, a number, a moment, or a record of such."""
+    """Whether it may hold a text, a number, a time, or a record of these."""
     if types.is_struct(kind):
         return any(_is_plain(kind.field(at).type) for at in range(kind.num_fields))
     if types.is_dictionary(kind):

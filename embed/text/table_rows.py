@@ -1,7 +1,7 @@
 """Documents of tables (.csv, .tsv, packed or not, and .parquet): a unit is a range of rows.
 
-Where a row of a .csv file begins is known only by reading all before it, and a row group of a .parquet file is
-unpacked from its beginning.  So a worker keeps a table open where it stopped, for the next unit of the same file.
+To find a row of a .csv file, all rows before it must be read; a row group of a .parquet file is unpacked from its
+beginning.  So a worker keeps a table open where it stopped, for the next unit of the same file.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from embed.text.csv_rows import CsvRows
 from embed.text.documents import Broken, Columns, Document
-from embed.text.open_files import Held
+from embed.text.open_files import OpenFiles
 from embed.text.parquet_rows import ParquetRows
 
 Record = Mapping[str, Any]
@@ -20,11 +20,11 @@ class Rows(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the columns."""
+        """Names of the columns."""
 
     @property
     def at(self) -> int:
-        """The row that comes next."""
+        """Number of the next row."""
 
     def read(self, first: int, end: int | None) -> Iterator[tuple[int, Record | Broken]]:
         """Rows [first, end) with their numbers, from 0; `first` is not before `at`."""
@@ -32,13 +32,13 @@ class Rows(Protocol):
     def close(self) -> None: ...
 
 
-_OPEN: Held[Rows] = Held(2)
+_OPEN: OpenFiles[Rows] = OpenFiles(2)
 
 
 def read_table(
     url: str, version: str, format: str, columns: Columns, start: int, end: int | None
 ) -> Iterator[Document | Broken]:
-    """Of the rows in the range.  Raises InputError for a file that is missing, damaged, or lacks a mapped column."""
+    """Documents of the rows in the range.  Raises InputError for a file that is missing, damaged, or lacks a column."""
     rows = _opened(url, version, format, start)
     try:
         columns.refuse_absent(url, rows.names)
@@ -51,7 +51,7 @@ def read_table(
 
 
 def probe_table(url: str, format: str, columns: Columns) -> int:
-    """How many rows it has.  Raises InputError as `read_table`; reads all of a .csv file, the footer of .parquet."""
+    """Number of rows.  Raises InputError as `read_table`; reads all of a .csv file, the footer of .parquet."""
     rows = _open(url, format)
     try:
         columns.refuse_absent(url, rows.names)
@@ -61,11 +61,11 @@ def probe_table(url: str, format: str, columns: Columns) -> int:
 
 
 def _opened(url: str, version: str, format: str, start: int) -> Rows:
-    standing = _OPEN.take((url, version))
-    if standing is not None and standing.at <= start:
-        return standing
-    if standing is not None:
-        standing.close()
+    kept = _OPEN.take((url, version))
+    if kept is not None and kept.at <= start:
+        return kept
+    if kept is not None:
+        kept.close()
     return _open(url, format)
 
 

@@ -1,7 +1,7 @@
 """Paragraphs of a .txt file: a unit is a range of bytes, a paragraph belongs to the unit in which it starts.
 
-The file is looked at in blocks of about `_GRID` bytes that end with a line, wherever units begin: so units of any
-size find the same paragraphs, and a file that is one endless line is read in bounded memory too.
+The file is read in blocks of about `_GRID` bytes that end with a line, independent of where units begin: so units of
+any size find the same paragraphs, and a file of one very long line is also read in bounded memory.
 """
 
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ from embed.storage import store
 from embed.text.documents import Broken, Document
 
 _GRID = 1 << 18
-_REACH = 1 << 16  # from a multiple of _GRID, how far the end of a line is looked for
+_REACH = 1 << 16  # how far after a multiple of _GRID the end of a line is searched
 
-# Characters before a block, of files that this process has read: the next unit counts on from there.
+# Number of characters before a block, of files that this process has read: the next unit counts from there.
 _COUNTED: dict[tuple[str, str], tuple[int, int]] = {}
 _MOST_COUNTED = 64
 
 
 def read_paragraphs(url: str, version: str, start: int, end: int | None) -> Iterator[Document | Broken]:
-    """Those that start in the byte range.  Raises InputError for a file that is missing, empty or UTF-16."""
+    """Paragraphs that start in the byte range.  Raises InputError for a file that is missing, empty or UTF-16."""
     with store.open_input(url) as file:
         refuse_other_encodings(url, file.read(4))
         for at, block, chars in _blocks(file, (url, version), start, end):
@@ -32,11 +32,11 @@ def refuse_other_encodings(url: str, first: bytes) -> None:
     if not first:
         raise InputError(f"{url}: empty file (0 bytes)")
     if first[:2] in (b"\xff\xfe", b"\xfe\xff") or first == b"\0\0\xfe\xff":
-        raise InputError(f"{url}: text in UTF-16 or UTF-32; save it as UTF-8")
+        raise InputError(f"{url}: the text is in UTF-16 or UTF-32; save it as UTF-8")
 
 
 def _blocks(file: BinaryIO, key: tuple[str, str], start: int, end: int | None) -> Iterator[tuple[int, bytes, int]]:
-    """Blocks that hold any of the range: the place in bytes, the bytes, the characters before it."""
+    """Blocks that overlap the range: the place in bytes, the bytes, the number of characters before it."""
     number = start // _GRID
     at = _edge(file, number)
     if at > start:
@@ -44,7 +44,7 @@ def _blocks(file: BinaryIO, key: tuple[str, str], start: int, end: int | None) -
         at = _edge(file, number)
     chars = _chars_before(file, key, at)
     while end is None or at < end:
-        _remember(key, at, chars)  # of a block's beginning: the unit behind this one may start within the block
+        _remember(key, at, chars)  # of a block's beginning: the next unit may start within the block
         number += 1
         stop = _edge(file, number)
         file.seek(at)
@@ -56,7 +56,7 @@ def _blocks(file: BinaryIO, key: tuple[str, str], start: int, end: int | None) -
 
 
 def _edge(file: BinaryIO, number: int) -> int:
-    """Where a block begins: with the first line behind a multiple of `_GRID`, or a word, or a character."""
+    """Byte where a block begins: at the first line after a multiple of `_GRID`, else a word, else a character."""
     if number == 0:
         return 0
     before = number * _GRID - 1
@@ -84,7 +84,7 @@ def _paragraphs(at: int, block: bytes, chars: int) -> Iterator[Document | Broken
 
 
 def _bounds(block: bytes) -> Iterator[tuple[int, int]]:
-    """Paragraphs with the blank lines behind them, so that they lie end to end."""
+    """Paragraphs with the blank lines after them, so that there are no gaps."""
     begin, at, blank = 0, 0, False
     for line in block.splitlines(keepends=True):
         is_blank = not line.strip()

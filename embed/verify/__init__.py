@@ -1,5 +1,5 @@
-"""Verification: a version of a dataset, checked by reading storage alone.
+"""Verification: checks of a version of a dataset, by reading storage only.
 
-In: the url of a dataset.  Out: checks, each with the problems it found.
+In: the url of a dataset.  Out: checks, each with the problems found.
 Begin at `verify`.
 """

@@ -1,56 +1,31 @@
-"""What must hold in a version, table by table: pure functions from what was read to a check with its problems.
+"""Checks of a version, table by table: pure functions from its tables to a check with its problems.
 
-Nothing here believes the writers: units are planned again from the assets, rows are those counted in the files.
+They do not trust the writers: units are planned again from the assets, rows are counted in the files.
 """
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from embed.accounting import FAILED, Accounting, account, imbalances
+from embed.check import Check, Problem, many
 from embed.segmentation.rules import Cutting
 from embed.segmentation.units import plan_units, units_left
 from embed.tables import ID
 from embed.verify.scan import Scan
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing that does not hold, with the unit it is about where there is one."""
-
-    what: str
-    unit: bytes | None = None
-    uri: str | None = None
-    modality: str | None = None
-    start: int | None = None  # of the unit, as in UNITS
-    end: int | None = None
-
-
-@dataclass(frozen=True)
-class Check:
-    """One kind of promise: what was looked at, and what of it does not hold."""
-
-    name: str
-    figures: str
-    problems: tuple[Problem, ...] = ()
-
-
-def many(count: int, thing: str) -> str:
-    """`1 row`, `1,200 rows`."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
 def check_units(manifest: pa.Table, cutting: Cutting, ledger: pa.Table) -> Check:
     """Every unit planned from the live assets is in the live ledger once, and nothing else is."""
-    missing, planned, there = units_left(manifest, cutting, ledger["unit_id"])
+    missing, planned, committed = units_left(manifest, cutting, ledger["unit_id"])
     problems = [
         _of_unit(unit, "missing: neither embedded, nor failed, nor skipped")
         for unit in missing.select(["unit_id", "uri", "modality", "start", "end"]).to_pylist()
     ]
-    if ledger.num_rows > there.units:
+    if ledger.num_rows > committed.units:
         known = pc.is_in(ledger["unit_id"], value_set=plan_units(manifest, cutting)["unit_id"].combine_chunks())
         surplus = ledger.filter(pc.invert(known))["unit_id"].to_pylist()
         problems += [Problem("surplus: in the ledger, but no asset of the version has it", unit) for unit in surplus]
@@ -60,18 +35,18 @@ def check_units(manifest: pa.Table, cutting: Cutting, ledger: pa.Table) -> Check
 
 
 def check_totals(ledger: pa.Table, accounting: Accounting, rows: int) -> Check:
-    """Seconds balance in every unit; the sums are those that the version tells."""
+    """Seconds balance in every unit; the sums are equal to the version's."""
     problems = []
-    for line in imbalances(ledger, ledger.num_rows):  # "unit <id>: what"
+    for line in imbalances(ledger, ledger.num_rows):  # "unit <id>: problem"
         unit, _, what = line.removeprefix("unit ").partition(": ")
         problems.append(Problem(what, bytes.fromhex(unit)))
     a = account(ledger)
-    for name, told in accounting.model_dump().items():
+    for name, stated in accounting.model_dump().items():
         found = getattr(a, name)
-        if abs(found - told) > 0.001 * max(ledger.num_rows, 1):
-            problems.append(Problem(f"the ledger has {found:,} {name}, the version tells {told:,}"))
+        if abs(found - stated) > 0.001 * max(ledger.num_rows, 1):
+            problems.append(Problem(f"the ledger has {found:,} {name}, the version states {stated:,}"))
     if rows != a.rows:
-        problems.append(Problem(f"the ledger has {a.rows:,} rows, the version tells {rows:,}"))
+        problems.append(Problem(f"the ledger has {a.rows:,} rows, the version states {rows:,}"))
     figures = f"{a.decoded_s:,.1f} decoded = {a.embedded_s:,.1f} embedded + {a.not_speech_s:,.1f} not speech"
     return Check("seconds", f"{figures} + {a.lost_s:,.1f} lost", tuple(problems))
 
@@ -81,12 +56,12 @@ def check_rows(found: Scan, ledger: pa.Table) -> Check:
     in_files = ledger.select(["unit_id", "rows"]).join(
         found.counts, "unit_id", right_suffix="_found", join_type="full outer"
     )
-    in_files = in_files.append_column("told", pc.fill_null(in_files["rows"], -1))
+    in_files = in_files.append_column("stated", pc.fill_null(in_files["rows"], -1))
     in_files = in_files.append_column("found", pc.fill_null(in_files["rows_found"], 0))
-    wrong = in_files.filter(pc.not_equal(in_files["told"], in_files["found"]))
-    problems = [_rows_differ(row["unit_id"], row["told"], row["found"]) for row in wrong.to_pylist()]
-    buried = f", {found.buried:,} more under tombstones" if found.buried else ""
-    return Check("rows", f"{found.rows:,} in the files, as the ledger has them unit by unit{buried}", tuple(problems))
+    wrong = in_files.filter(pc.not_equal(in_files["stated"], in_files["found"]))
+    problems = [_rows_differ(row["unit_id"], row["stated"], row["found"]) for row in wrong.to_pylist()]
+    hidden = f", {found.hidden:,} more under tombstones" if found.hidden else ""
+    return Check("rows", f"{found.rows:,} in the files, equal to the ledger in each unit{hidden}", tuple(problems))
 
 
 def check_ids(found: Scan) -> Check:
@@ -99,34 +74,35 @@ def check_vectors(found: Scan, dim: int) -> Check:
     return Check("vectors", f"{found.rows:,} of {dim} finite values, of length 1", problems)
 
 
-def check_prints(found: Scan, space: str, encoder: str) -> Check:
+def check_fingerprints(found: Scan, space: str, encoder: str) -> Check:
     problems = tuple(
-        Problem(f"{many(count, 'row')} of {says}", unit) for (unit, says), count in sorted(found.prints_wrong.items())
+        Problem(f"{many(count, 'row')} of {fingerprint}", unit)
+        for (unit, fingerprint), count in sorted(found.fingerprints_wrong.items())
     )
     return Check("encoder", f"space {space[:12]}, encoder of speech {encoder[:12]}, in every row", problems)
 
 
 def check_failures(failures: pa.Table, ledger: pa.Table, live: pa.Table) -> Check:
-    """A failed unit says why; a failure belongs to a unit.  `ledger` is the whole one, `live` without tombstoned."""
+    """Each failed unit has a reason; each failure has a unit.  `ledger` is the whole one, `live` without tombstoned."""
     units = failures["unit_id"].combine_chunks()
     lost = failures.filter(pc.invert(pc.is_in(units, value_set=ledger["unit_id"].combine_chunks())))
     problems = list(_counted(Counter(lost["unit_id"].to_pylist()), "failure", "of a unit that is not in the ledger"))
     failed = live.filter(pc.equal(live["outcome"], FAILED))["unit_id"].combine_chunks()
-    silent = failed.filter(pc.invert(pc.is_in(failed, value_set=units)))
-    problems += [Problem("failed, and no failure says why", unit) for unit in silent.to_pylist()]
-    standing = pc.sum(pc.is_in(units, value_set=live["unit_id"].combine_chunks()), min_count=0).as_py()
+    without_reason = failed.filter(pc.invert(pc.is_in(failed, value_set=units)))
+    problems += [Problem("failed, but no failure has the reason", unit) for unit in without_reason.to_pylist()]
+    live_failures = pc.sum(pc.is_in(units, value_set=live["unit_id"].combine_chunks()), min_count=0).as_py()
     return Check(
-        "failures", f"{standing:,}, at least one for each of {many(len(failed), 'failed unit')}", tuple(problems)
+        "failures", f"{live_failures:,}, at least one for each of {many(len(failed), 'failed unit')}", tuple(problems)
     )
 
 
 def placed(checks: Iterable[Check], ledger: pa.Table, manifest: pa.Table, cutting: Cutting) -> list[Check]:
     """The checks with uri and span of every unit that has problems, as far as ledger and manifest know it."""
     checks = list(checks)
-    wanted = {problem.unit for check in checks for problem in check.problems if problem.unit and not problem.uri}
-    if not wanted:
+    without_place = {problem.unit for check in checks for problem in check.problems if problem.unit and not problem.uri}
+    if not without_place:
         return checks
-    units = pa.array(sorted(wanted), ID)
+    units = pa.array(sorted(without_place), ID)
     assets = ledger.filter(pc.is_in(ledger["unit_id"], value_set=units))["asset_id"].combine_chunks()
     planned = plan_units(manifest.filter(pc.is_in(manifest["asset_id"], value_set=assets)), cutting)
     known = {row["unit_id"]: row for row in planned.filter(pc.is_in(planned["unit_id"], value_set=units)).to_pylist()}
@@ -146,7 +122,7 @@ def _counted(units: Counter[bytes], thing: str, what: str) -> tuple[Problem, ...
     return tuple(Problem(f"{many(count, thing)} {what}", unit) for unit, count in sorted(units.items()))
 
 
-def _rows_differ(unit: bytes, told: int, found: int) -> Problem:
-    if told < 0:
-        return Problem(f"{many(found, 'row')} in the files, and no such unit in the ledger", unit)
-    return Problem(f"{many(found, 'row')} in the files, the ledger has {told:,}", unit)
+def _rows_differ(unit: bytes, stated: int, found: int) -> Problem:
+    if stated < 0:
+        return Problem(f"{many(found, 'row')} in the files, but no such unit in the ledger", unit)
+    return Problem(f"{many(found, 'row')} in the files, the ledger has {stated:,}", unit)

@@ -1,6 +1,5 @@
 """Scan: one pass over the data files of a version, one row group in memory at a time, for `embed.verify.verify`."""
 
-import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -18,11 +17,10 @@ from embed.dataset import VectorsDataset
 from embed.dataset.staging import NORM_TOLERANCE
 from embed.dataset.version import FileRef, Version, without_tombstoned
 from embed.errors import InputError
-from embed.storage.s3 import S3
-from embed.storage.store import join, local_copy, open_input
+from embed.identity import file_sha256
+from embed.storage.store import join, local_copy, local_path, open_input
 from embed.tables import ID, SPEECH, rows
 
-CHUNK_BYTES = 1 << 20
 PREFIXES_AT_ONCE = 1 << 26  # first halves of segment ids held in memory: 512 MB
 COLUMNS = ["segment_id", "asset_id", "unit_id", "content_version", "modality", "space", "encoder", "vector"]
 COUNTS = pa.schema([pa.field("unit_id", ID), pa.field("rows", pa.int64())])
@@ -30,15 +28,15 @@ COUNTS = pa.schema([pa.field("unit_id", ID), pa.field("rows", pa.int64())])
 
 @dataclass
 class Scan:
-    """What was found in data files; rows under tombstones are left out but for `buried`."""
+    """Findings in data files; rows under tombstones count only in `hidden`."""
 
     files: int = 0
     size_bytes: int = 0
     rows: int = 0
-    buried: int = 0
+    hidden: int = 0
     files_wrong: list[str] = field(default_factory=list)  # one line each
     vectors_wrong: Counter[bytes] = field(default_factory=Counter)  # rows by unit
-    prints_wrong: Counter[tuple[bytes, str]] = field(default_factory=Counter)  # rows by unit and what they say
+    fingerprints_wrong: Counter[tuple[bytes, str]] = field(default_factory=Counter)  # rows by unit and fingerprint
     repeated: Counter[bytes] = field(default_factory=Counter)  # segments that occur again, by unit
     counts: pa.Table = field(default_factory=COUNTS.empty_table)  # live rows of every unit
 
@@ -52,11 +50,11 @@ def scan(dataset: VectorsDataset, seen: Callable[[], None] = lambda: None) -> Sc
     for ref in dataset.info.data:
         try:
             for table in _row_groups(dataset.url, ref, found):
-                live = _judged(table, tombstones, dataset.info, found)
+                live = _checked(table, tombstones, dataset.info, found)
                 counts.append(_counts(live.group_by("unit_id").aggregate([([], "count_all")])))
                 prefixes.append(_of_pass(_prefixes(live), 0, passes))
         except (InputError, pa.ArrowException, OSError) as error:
-            found.files_wrong.append(_in_words(ref, error))
+            found.files_wrong.append(_problem_of(ref, error))
         found.files += 1
         seen()
     all_counts = pa.concat_tables([COUNTS.empty_table(), *counts])
@@ -72,23 +70,21 @@ def scan(dataset: VectorsDataset, seen: Callable[[], None] = lambda: None) -> Sc
 
 
 def check_file(path: Path, ref: FileRef) -> list[str]:
-    """Whether a file has the size and the sha256 that its version names; a line for what differs."""
-    size, digest = path.stat().st_size, hashlib.sha256()
+    """Compare a file with the size and the sha256 in its version; a line for the difference, if any."""
+    size = path.stat().st_size
     if size != ref.size_bytes:
-        return [f"{ref.name}: {size:,} bytes, where the version names {ref.size_bytes:,}"]
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return [] if digest.hexdigest() == ref.sha256 else [f"{ref.name}: its bytes are not those of the version (sha256)"]
+        return [f"{ref.name}: {size:,} bytes, the version states {ref.size_bytes:,}"]
+    return [] if file_sha256(path) == ref.sha256 else [f"{ref.name}: its sha256 is not the one in the version"]
 
 
 @contextmanager
-def at_hand(url: str) -> Iterator[Path]:
-    """The file on the local disk; of S3 a copy, for as long as it is looked at.  InputError where it is missing."""
-    if not url.startswith(S3):
-        if not Path(url).is_file():
+def local_file(url: str) -> Iterator[Path]:
+    """The file on the local disk, or a temporary copy of a remote one.  InputError where it is missing."""
+    path = local_path(url)
+    if path is not None:
+        if not path.is_file():
             raise InputError(f"{url}: no such file")
-        yield Path(url)
+        yield path
         return
     with tempfile.TemporaryDirectory(prefix="deglu-") as folder:
         yield local_copy(url, Path(folder))
@@ -99,30 +95,30 @@ def _counts(grouped: pa.Table) -> pa.Table:
 
 
 def _row_groups(url: str, ref: FileRef, found: Scan) -> Iterator[pa.Table]:
-    with at_hand(join(url, ref.name)) as path:
+    with local_file(join(url, ref.name)) as path:
         found.size_bytes += path.stat().st_size
         wrong = check_file(path, ref)
         found.files_wrong += wrong
         with pq.ParquetFile(path) as file:
             if file.metadata.num_rows != ref.rows:
-                found.files_wrong.append(f"{ref.name}: {file.metadata.num_rows} rows, the version names {ref.rows}")
+                found.files_wrong.append(f"{ref.name}: {file.metadata.num_rows} rows, the version states {ref.rows}")
             for number in range(file.num_row_groups):
                 yield file.read_row_group(number, columns=COLUMNS)
 
 
-def _judged(table: pa.Table, tombstones: pa.Table, info: Version, found: Scan) -> pa.Table:
-    """The live rows, their vectors and fingerprints judged."""
+def _checked(table: pa.Table, tombstones: pa.Table, info: Version, found: Scan) -> pa.Table:
+    """The live rows, after checking their vectors and fingerprints."""
     live: pa.Table = without_tombstoned(table, tombstones)
     found.rows += live.num_rows
-    found.buried += table.num_rows - live.num_rows
+    found.hidden += table.num_rows - live.num_rows
     wrong = live.filter(pa.array(~_is_unit(live, info.dims[0])))
     found.vectors_wrong.update(wrong["unit_id"].to_pylist())
     other = live.filter(_is_of_others(live, info.space, info.encoder))
     for unit, modality, space, encoder in zip(
         *(other[name].to_pylist() for name in ("unit_id", "modality", "space", "encoder")), strict=True
     ):
-        says = f"space {space}" if space != info.space else f"encoder {encoder} ({modality})"
-        found.prints_wrong[unit, says] += 1
+        fingerprint = f"space {space}" if space != info.space else f"encoder {encoder} ({modality})"
+        found.fingerprints_wrong[unit, fingerprint] += 1
     return live
 
 
@@ -139,7 +135,7 @@ def _is_unit(live: pa.Table, dim: int) -> NDArray[np.bool_]:
 
 
 def _is_of_others(live: pa.Table, space: str, encoder: str) -> pa.ChunkedArray:
-    """Whether each row was made by another encoder: texts hang on the space alone, speech on both."""
+    """Whether each row is from another encoder: text rows depend only on the space, speech rows on both."""
     speech = pc.and_(pc.equal(live["modality"], SPEECH), pc.not_equal(live["encoder"], encoder))
     return pc.or_(pc.not_equal(live["space"], space), speech)
 
@@ -174,7 +170,7 @@ def _twice(parts: Iterable[NDArray[np.uint64]]) -> NDArray[np.uint64]:
 
 
 def _repeated(tables: Iterable[pa.Table], suspects: NDArray[np.uint64]) -> Counter[bytes]:
-    """The whole ids behind equal first halves, and the units of those that are equal indeed."""
+    """Units of equal segment ids, among the ids with equal first halves, and their counts."""
     again: Counter[bytes] = Counter()
     met: set[bytes] = set()
     for table in tables if len(suspects) else ():
@@ -187,7 +183,7 @@ def _repeated(tables: Iterable[pa.Table], suspects: NDArray[np.uint64]) -> Count
 
 
 def _live_ids(dataset: VectorsDataset, tombstones: pa.Table) -> Iterator[pa.Table]:
-    """segment_id and unit_id of all live rows, of the files that can be read; the others are named already."""
+    """segment_id and unit_id of all live rows, of the files that can be read; the others are reported already."""
     for url in dataset.files():
         try:
             with open_input(url) as stream:
@@ -198,6 +194,6 @@ def _live_ids(dataset: VectorsDataset, tombstones: pa.Table) -> Iterator[pa.Tabl
             continue
 
 
-def _in_words(ref: FileRef, error: Exception) -> str:
+def _problem_of(ref: FileRef, error: Exception) -> str:
     missing = isinstance(error, InputError)
     return f"{ref.name}: {'missing' if missing else f'not readable as Parquet ({type(error).__name__})'}"

@@ -1,19 +1,17 @@
-"""What lies in a dataset's folders beside what a version names: orphans, and traces of assets that are forgotten."""
+"""Traces of forgotten assets, in any file of a dataset, of any version or none."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from embed.dataset.version import Version
 from embed.errors import InputError
-from embed.storage.store import Entry, join, listing, open_input
+from embed.storage.store import join, listing, open_input
 
-FOLDERS = ("data", "assets", "failures", "ledger", "tombstones")  # whose files entries of the log name
 NAMING = ("assets", "failures", "plans")  # tables with the uris of assets
-WITH_ROWS = ("data", "staging")  # tables with what assets hold
+WITH_ROWS = ("data", "staging")  # tables with the contents of assets
 
 
 @dataclass(frozen=True)
@@ -21,22 +19,11 @@ class Traces:
     """Files in which forgotten assets still occur, by name below the dataset's url, with the rows of each."""
 
     holding: dict[str, int]  # vectors and texts
-    naming: dict[str, int]  # uris alone
-
-
-def files_in(url: str) -> dict[str, Entry]:
-    """Every file that an entry of the log may name, by name below the dataset's url; one listing a folder."""
-    return {entry.url[len(url) + 1 :]: entry for folder in FOLDERS for entry in listing(join(url, folder), ".parquet")}
-
-
-def orphans(files: Collection[str], entries: Iterable[Version]) -> list[str]:
-    """Names that no entry has: left by who was killed or lost a race, or about to be published by a run."""
-    named = {ref.name for entry in entries for ref in entry.files()}
-    return sorted(name for name in files if name not in named)
+    naming: dict[str, int]  # only uris
 
 
 def traces(url: str, forgotten: pa.Array) -> Traces:
-    """Look for these assets in every file there is, whichever version it belongs to; reads one column of each."""
+    """Search for these assets in every file, of any version or none; reads one column of each."""
     found = {kinds: dict(_holding(url, kinds, forgotten)) for kinds in (WITH_ROWS, NAMING)}
     return Traces(found[WITH_ROWS], found[NAMING])
 
@@ -51,7 +38,7 @@ def _holding(url: str, folders: Iterable[str], assets: pa.Array) -> Iterator[tup
 
 
 def _rows_of(url: str, assets: pa.Array) -> int:
-    """Rows with these assets; 0 for a file that is gone meanwhile or is not readable, which others tell of."""
+    """Rows with these assets; 0 for a file that was deleted meanwhile or is not readable; other checks report it."""
     try:
         with open_input(url) as stream:
             column = pq.ParquetFile(stream).read(["asset_id"])["asset_id"]

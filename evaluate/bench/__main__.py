@@ -1,4 +1,4 @@
-"""`python -m evaluate.bench [--json] [--out FILE] [--n N]`: every bench that there is, as a list of documents."""
+"""The command `python -m evaluate.bench [--json] [--out FILE] [--n N]`: all benches, as a list of documents."""
 
 import sys
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pkgutil import walk_packages
 
 import evaluate.bench
 from embed.errors import DegluError
-from evaluate.bench.command import Bench, as_lines, failed, hand_over, parsed
+from evaluate.bench.command import Bench, as_lines, failed, parsed, write_document
 
 
 def benches() -> dict[str, Bench]:
@@ -23,7 +23,7 @@ def _name(home: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run them all, one after the other; a bench that cannot run here is named, the others run all the same."""
+    """Run all benches, one after the other; one that cannot run here is reported, and the others still run."""
     options = parsed("python -m evaluate.bench", arguments)
     documents, code = [], 0
     for name, bench in benches().items():
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             documents.append(bench(options.n))
         except DegluError as error:
             code = failed(name, error)
-    hand_over(documents, "\n".join(as_lines(document) for document in documents), options)
+    write_document(documents, "\n".join(as_lines(document) for document in documents), options)
     return code
 
 

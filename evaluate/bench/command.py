@@ -1,7 +1,7 @@
-"""The command line that every bench has: `python -m evaluate.bench.NAME [--json] [--out FILE] [--n N]`.
+"""The command line of every bench: `python -m evaluate.bench.NAME [--json] [--out FILE] [--n N]`.
 
-A bench is a module of this folder with `bench(n) -> document`; see `evaluate.bench.shape`.  Its `n` says how much is
-measured, in the bench's own measure, with a default that gives steady numbers in minutes.
+A bench is a module of this folder with `bench(n) -> document`; see `evaluate.bench.shape`.  Its `n` is the amount to
+measure, in the bench's own unit, with a default that gives stable numbers in minutes.
 """
 
 import argparse
@@ -17,27 +17,27 @@ Bench = Callable[[int | None], dict[str, Any]]
 
 
 def run_one(name: str, bench: Bench, arguments: Sequence[str] | None = None) -> int:
-    """Run one bench by the command line; its exit code.  stdout gets lines, or with --json the document."""
+    """Run one bench from the command line; its exit code.  Prints lines, or with --json the document."""
     options = parsed(f"python -m evaluate.bench.{name}", arguments)
     try:
         found = bench(options.n)
     except DegluError as error:
         return failed(name, error)
-    hand_over(found, as_lines(found), options)
+    write_document(found, as_lines(found), options)
     return 0
 
 
 def parsed(program: str, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Options `json`, `out`, `n`; leaves with exit code 2 where they are wrong."""
-    parser = argparse.ArgumentParser(prog=program, description="Measure speed beside peers.")
+    """Options `json`, `out`, `n`; ends the process with exit code 2 where they are wrong."""
+    parser = argparse.ArgumentParser(prog=program, description="Measure speed against peers.")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="keep the JSON document in this file, too")
-    parser.add_argument("--n", type=_size, metavar="N", help="how much is measured; the default gives steady numbers")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the JSON document to this file")
+    parser.add_argument("--n", type=_size, metavar="N", help="amount to measure; the default gives stable numbers")
     return parser.parse_args(arguments)
 
 
-def hand_over(document: Any, lines: str, options: argparse.Namespace) -> None:
-    """Write the document where the options want it: stdout, and the file."""
+def write_document(document: Any, lines: str, options: argparse.Namespace) -> None:
+    """Write the document to stdout and, with --out, to the file."""
     text = json.dumps(document, indent=1)
     if options.out is not None:
         options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def failed(name: str, error: DegluError) -> int:
 
 
 def as_lines(document: dict[str, Any]) -> str:
-    """A bench's document for the eye."""
+    """A bench's document as lines for a reader."""
     head = f"{document['bench']}, {document['date']}, {document['machine']}"
     return "\n".join([head, *(_line(row) for row in document["rows"])])
 
@@ -68,5 +68,5 @@ def _line(row: dict[str, Any]) -> str:
 
 def _size(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)

@@ -1,7 +1,7 @@
-"""What the longest recordings cost a worker: peak memory, and the bytes read to begin in the last hour.
+"""Bench of the longest recordings in a worker: peak memory, and the bytes read to start in the last hour.
 
-A fresh process takes the first, the middle and the last unit of a recording through probing, seeking, decoding,
-finding speech and cutting, as a worker does.  `--n` is the hours of the longest (36).
+A new process probes, seeks, decodes, finds speech in and cuts the first, the middle and the last unit of a recording,
+as a worker does.  `--n` is the length of the longest in hours (36).
 """
 
 import json
@@ -27,7 +27,7 @@ from evaluate.bench.shape import Row, document
 HOURS = (1, 6)
 LONGEST_H = 36
 MOST_MB = 1000.0
-MOST_GROWTH = 1.1  # of the longest beside the shortest: noise
+MOST_GROWTH = 1.1  # of the longest over the shortest: noise
 PACKAGES = ("av", "soundfile", "onnxruntime")
 
 
@@ -41,7 +41,7 @@ class NoWords:
 
 
 def bench(n: int | None = None) -> dict[str, Any]:
-    """n hours is the longest; 1 and 6 where they are shorter."""
+    """Recordings of n hours, and of 1 and 6 hours where these are shorter."""
     longest = n or LONGEST_H
     hours = [*(one for one in HOURS if one < longest), longest]
     return document("memory", [row for kind in KINDS for row in rows(kind, hours)], PACKAGES)
@@ -51,22 +51,22 @@ def rows(kind: str, hours: list[int]) -> list[Row]:
     found = {one: measured(kind, one) for one in hours}
     peaks = {one: of["peak_mb"] for one, of in found.items()}
     shortest, longest = hours[0], hours[-1]
-    told = [
+    result = [
         Row(f"peak of {one} h of {kind}", "the bound", peak, MOST_MB, "MB", goal=1.0, lower_is_better=True)
         for one, peak in peaks.items()
     ]
     if longest > shortest:
         growth, what = peaks[longest] / peaks[shortest], f"peak of {longest} h beside {shortest} h of {kind}"
-        told.append(Row(what, "the bound", growth, MOST_GROWTH, "times", goal=1.0, lower_is_better=True))
+        result.append(Row(what, "the bound", growth, MOST_GROWTH, "times", goal=1.0, lower_is_better=True))
     of = found[longest]
     for part in ("probe", "first unit", "middle unit", "last unit"):
         what = f"bytes read by the {part} of {longest} h of {kind} in {of['seconds'][part]:.1f} s"
-        told.append(Row(what, "the whole file", of["read_mb"][part], of["file_mb"], "MB", lower_is_better=True))
-    return told
+        result.append(Row(what, "the whole file", of["read_mb"][part], of["file_mb"], "MB", lower_is_better=True))
+    return result
 
 
 def measured(kind: str, hours: int) -> dict[str, Any]:
-    """What a fresh process says.  Raises DegluError where it fails."""
+    """Measurements of a new process.  Raises DegluError where it fails."""
     with long_recording(kind, hours) as path:
         code = f"from evaluate.bench.memory import worker; worker({str(path)!r})"
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -77,7 +77,7 @@ def measured(kind: str, hours: int) -> dict[str, Any]:
 
 
 def worker(path: str) -> None:
-    """Cuts three units and prints what it took, as JSON."""
+    """Cuts three units and prints memory, bytes and seconds as JSON."""
     meter = Meter()
     cutting = Cutting(SegmentSpec(), PassageSpec(), NoWords.digest)
     began = time.monotonic()
@@ -93,13 +93,13 @@ def worker(path: str) -> None:
 
 
 def peak_mb() -> float:
-    """Resident memory of this process at its most; unlike getrusage, nothing of who started it."""
+    """Peak resident memory of this process; unlike getrusage, without that of its parent."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
 class Meter:
-    """Counts what is read through `embed.storage.store`."""
+    """Counts the bytes read through `embed.storage.store`."""
 
     def __init__(self) -> None:
         self._bytes = 0
@@ -119,7 +119,7 @@ class Meter:
         store.open_input = counting
 
     def taken(self) -> float:
-        """Megabytes since the last time."""
+        """Megabytes since the last call."""
         found, self._bytes = self._bytes / 1e6, 0
         return found
 

@@ -1,10 +1,10 @@
-"""The released model on recorded speech, beside its baselines, its gates and its goals.
+"""Bench of quality: the released model on recorded speech, against its baselines, gates and goals.
 
 `python -m evaluate.bench.quality [--json] [--out FILE] [--n N] [--model demo] [--part test|dev]`.  nDCG@10 of spoken
 questions among all texts of their source, and of typed questions among the recordings of the part; the cascade reads
-as many transcripts as the model does where that is a hybrid, else one.  Beside the rows, `goals` has every gate and
-goal, `tasks` every system at every dim with 95 % intervals and paired differences.
-Test is scored once for a released model: try things with `--part dev`.
+as many transcripts as the model does where that is a hybrid, else one.  In addition to the rows, `goals` has every gate
+and goal, `tasks` every system at every dim with 95 % intervals and paired differences.
+Score test only once for a released model: use `--part dev` for experiments.
 """
 
 import argparse
@@ -17,33 +17,34 @@ from typing import Any
 import torch
 
 from embed.encoder import Role
-from embed.model.folder import is_hybrid, model_folder
+from embed.model.handle import resolve_model
 from embed.model.joint import JointEncoder
 from embed.model.weights import assemble
 from evaluate.bench.command import run_one
 from evaluate.bench.quality_goals import NEVER_TRAINED, TRAINED, Goal, goals_of
 from evaluate.bench.shape import Row, document
 from evaluate.measures.metrics import NDCG
-from evaluate.report.report import Report, Task, as_json
-from evaluate.spec import EvaluateSpec
-from evaluate.systems import load_compared
-from jobs.evaluation.evaluate_model import measure
+from evaluate.models import load_models
+from evaluate.report.report import as_json
+from evaluate.results import Report, Task
+from evaluate.spec import MeasureSpec
+from evaluate.tasks import measure
 
 PEERS = ("ridge", "cascade", "ceiling")
-FEW = 20  # clips a task, under which one task shows that the bench runs
+FEW = 20  # clips a task; with fewer, one task is enough to show that the bench runs
 TEXTS = ("rain", "la pluie", "Where is the goat?", "мачка", "une phrase un peu plus longue que les autres")
 
 
 def bench(n: int | None = None, model: str = "demo", part: str = "test") -> dict[str, Any]:
-    """All clips of every task, or the first n; under twenty of the first task alone."""
+    """All clips of every task, or the first n; with n below 20 only the first task."""
     spec = _spec(model, part)
-    compared = load_compared(spec)
+    models = load_models(spec)
     tasks: dict[str, Task] = {}
     for one in spec.tasks[:1] if n is not None and n < FEW else spec.tasks:
         sys.stderr.write(f"{one.name}\n")
-        tasks[one.name.replace(f"{part} ", "")] = measure(compared, spec, one, n)
+        tasks[one.name.replace(f"{part} ", "")] = measure(models, one, n)
     rows = [row for name, task in tasks.items() for row in _rows(name, task)]
-    goals = [*goals_of(tasks), _unchanged(compared.model)]
+    goals = [*goals_of(tasks), _unchanged(models.model)]
     found = document("quality", rows, ("torch", "transformers"))
     return found | {
         "model": model,
@@ -53,7 +54,7 @@ def bench(n: int | None = None, model: str = "demo", part: str = "test") -> dict
     }
 
 
-def _spec(model: str, part: str) -> EvaluateSpec:
+def _spec(model: str, part: str) -> MeasureSpec:
     spoken = [("tuxpaint", lang, "en") for lang in (*TRAINED, *NEVER_TRAINED)]
     spoken += [("tuxpaint", "fr", "fr"), ("asterisk", "fr", "en"), ("asterisk", "en", "fr")]
     tasks = [
@@ -62,22 +63,15 @@ def _spec(model: str, part: str) -> EvaluateSpec:
         for direction in ("speech-to-text", "text-to-speech")
     ]
     systems = ["late-fusion", "hybrid", *PEERS]
-    # A model that is no hybrid is measured with as much of the transcript as of the speech.
-    hearing = {} if is_hybrid(model_folder(model)) else {"weight": 1.0}
-    return EvaluateSpec.parse(
-        {
-            "model": model,
-            "tasks": tasks,
-            "systems": systems,
-            "baseline": "cascade",
-            "hearing": hearing,
-            "output": "nowhere",
-        }
+    # A model that is no hybrid is measured with equal weights of transcript and speech.
+    hearing = {} if resolve_model(model).hybrid else {"weight": 1.0}
+    return MeasureSpec.parse(
+        {"model": model, "tasks": tasks, "systems": systems, "baseline": "cascade", "hearing": hearing}
     )
 
 
 def _rows(name: str, task: Task) -> Iterator[Row]:
-    """Late fusion beside each of its peers, and the hybrid beside the cascade, at full width."""
+    """Late fusion against each of its peers, and the hybrid against the cascade, at full width."""
     found: Mapping[str, float] = {one.name: one.by_dim[one.full_dim][NDCG].mean for one in task.systems}
     for peer in PEERS:
         yield Row(f"{NDCG} {name}", peer, found["late-fusion"], found[peer], "nDCG")
@@ -85,7 +79,7 @@ def _rows(name: str, task: Task) -> Iterator[Row]:
 
 
 def _unchanged(model: JointEncoder) -> Goal:
-    """Texts are those of the frozen tower through the recorded transform: the least cosine over both roles."""
+    """Text vectors are those of the frozen tower after the recorded transform: the least cosine over both roles."""
     bare: dict[str, Any] = {"speech": None, "fusion": None, "head": None, "adapt": {}, "transform": False}
     tower = assemble(type(model.spec).parse({**model.spec.model_dump(), **bare}))
     least = 1.0
@@ -98,7 +92,7 @@ def _unchanged(model: JointEncoder) -> Goal:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The common options of every bench, --model and --part."""
+    """Run the bench with the common options, --model and --part."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--model", default="demo")
     parser.add_argument("--part", choices=("test", "dev"), default="test")

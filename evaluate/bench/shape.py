@@ -1,4 +1,4 @@
-"""The one shape in which every bench is printed and kept, so that a program can read them all."""
+"""The document of a bench: its rows, machine and versions, in the same shape for every bench."""
 
 import os
 import platform
@@ -12,24 +12,24 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Row:
-    """One thing measured beside one peer.  `theirs` is None where the peer gave no number; `reason` says why."""
+    """One measurement against one peer.  `theirs` is None where the peer has no number; `reason` says why."""
 
     measure: str  # e.g. "qps@recall0.99 batch"
     against: str  # the peer
     ours: float
     theirs: float | None
     unit: str
-    goal: float | None = None  # the ratio wanted
+    goal: float | None = None  # the ratio to reach
     reason: str | None = None
     lower_is_better: bool = False  # seconds, bytes
 
     def __post_init__(self) -> None:
         if self.theirs is None and not self.reason:
-            raise ValueError(f"{self.measure} against {self.against}: no number of theirs; give the reason")
+            raise ValueError(f"{self.measure} against {self.against}: theirs is None; give the reason")
 
     @property
     def ratio(self) -> float | None:
-        """How much better ours is: above 1 means better, whatever the unit.  None where it has no meaning."""
+        """How much better ours is: above 1 means better, in any unit.  None where a number is missing or zero."""
         better, worse = (self.theirs, self.ours) if self.lower_is_better else (self.ours, self.theirs)
         return better / worse if better is not None and worse else None
 
@@ -51,7 +51,7 @@ def document(bench: str, rows: Sequence[Row], packages: Sequence[str] = ()) -> d
 
 
 def machine() -> str:
-    """Processor, the cores this process may use, memory, system: what a reader needs to judge a speed."""
+    """Processor, cores that this process may use, memory, system: a reader needs them to judge a speed."""
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {memory_gib:.0f} GiB, {platform.system()}"
 

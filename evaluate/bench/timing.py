@@ -1,4 +1,4 @@
-"""Speeds on a shared machine: CPU seconds of this process, one thread, ways taken in turn, the middle of the rounds."""
+"""Timing on a shared machine: CPU seconds of this process, one thread, ways in turn, the median of the rounds."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,7 @@ ROUNDS = 5
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """torch and faiss compute with one thread inside, and with as many as before afterwards."""
+    """torch and faiss compute with one thread inside the context, and with as many as before after it."""
     faiss = library()
     before = torch.get_num_threads(), faiss.omp_get_max_threads()
     try:
@@ -29,10 +29,10 @@ def one_thread() -> Iterator[None]:
 def interleaved(
     ways: Mapping[str, Callable[[], object]], rounds: int = ROUNDS, clock: Callable[[], float] = time.process_time
 ) -> dict[str, float]:
-    """Median CPU seconds of each way over `rounds`, each round taking all of them, forwards and backwards in turn.
+    """Median CPU seconds of each way over `rounds`; each round runs all ways, every other round in reverse order.
 
-    CPU seconds of the whole process, whatever the number of its threads: neighbours on the machine cost least then.
-    Ways that work in other processes too are measured by another clock.
+    CPU seconds of the whole process, for any number of threads: other load on the machine changes them least.  Ways
+    that also work in other processes need another clock.
     """
     spent: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds):
@@ -40,5 +40,5 @@ def interleaved(
             began = clock()
             ways[name]()
             spent[name].append(clock() - began)
-    # The clock ticks: what took no measurable time took at most a microsecond.
+    # The clock has steps: a time too short to measure counts as one microsecond.
     return {name: max(median(seconds), 1e-6) for name, seconds in spent.items()}

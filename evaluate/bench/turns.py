@@ -1,7 +1,7 @@
-"""Ways of doing a thing, each in processes of its own, that take turns on one machine.
+"""Turns of several ways to do the same work, each in processes of its own, on one machine.
 
-All stand ready at the same time and one works while the others wait, so that a busy neighbour is met by all alike;
-each keeps its own memory, so that its peak is its own.
+All processes run at the same time, but one way works while the others wait, so that other load on the machine slows all
+ways alike; each way has its own memory, so that its peak can be measured.
 """
 
 import json
@@ -21,24 +21,24 @@ from evaluate.bench.memory import peak_mb
 
 HOST, PATIENCE = "127.0.0.1", timedelta(minutes=20)
 GO, END = b"go", b"end"
-ASKED_S = 0.02  # between two looks whether a turn is over; workers time themselves
+POLL_S = 0.02  # between two checks whether a turn is over; workers time themselves
 
 Alive = Callable[[], bool]
-Start = Callable[[int], AbstractContextManager[Alive]]  # by the port at which turns are given
+Start = Callable[[int], AbstractContextManager[Alive]]  # takes the port of the store that gives the turns
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What a way took, as its first worker saw it."""
+    """The cost of a way, as its first worker measured it."""
 
-    seconds: float  # the middle turn, by the clock
-    cpu_s: float  # the middle turn, of one process
+    seconds: float  # of the median turn, by the clock
+    cpu_s: float  # of the median turn, of one process
     losses: tuple[float, ...]  # of all turns, the first included
     peak_mb: float
 
 
 def measured(ways: Mapping[str, Start], rounds: int) -> dict[str, Spent]:
-    """Start all ways, give each a turn to warm up and then one a round, forwards and backwards in turn."""
+    """Start all ways, give each a turn to warm up and then one in each round; every other round is in reverse order."""
     store = TCPStore(HOST, 0, is_master=True, wait_for_workers=False, timeout=PATIENCE)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
     with ExitStack() as running:
@@ -54,7 +54,7 @@ def measured(ways: Mapping[str, Start], rounds: int) -> dict[str, Spent]:
 
 
 class Player:
-    """A worker's side: waits for its way's turn, counts steps, tells what they took."""
+    """The worker's side of a way: waits for its turn, counts steps, reports their cost."""
 
     def __init__(self, port: int, name: str, per_turn: int, leads: bool = True) -> None:
         self._store = TCPStore(HOST, port, is_master=False, timeout=PATIENCE)
@@ -62,7 +62,7 @@ class Player:
         self._turn = 0
 
     def wait(self) -> bool:
-        """Until it is one's turn; False where there are no more."""
+        """Wait for the next turn; False where there are no more."""
         if bytes(self._store.get(f"{self._name}/{self._turn}")) == END:
             return False
         self._losses: list[float] = []
@@ -70,43 +70,43 @@ class Player:
         return True
 
     def step(self, loss: float) -> bool:
-        """A step is done; at the end of a turn waits for the next.  False where there are no more."""
+        """Count a finished step; at the end of a turn wait for the next.  False where there are no more."""
         self._losses.append(loss)
         if len(self._losses) < self._per_turn:
             return True
         clock, cpu = self._began
-        told = {"seconds": time.perf_counter() - clock, "cpu_s": time.process_time() - cpu}
+        spent = {"seconds": time.perf_counter() - clock, "cpu_s": time.process_time() - cpu}
         if self._leads:
-            self.tell({**told, "losses": self._losses, "peak_mb": peak_mb()})
+            self.report({**spent, "losses": self._losses, "peak_mb": peak_mb()})
         self._turn += 1
         return self.wait()
 
     def play(self, steps: Iterator[float]) -> None:
-        """Take steps, which give their losses, for as long as there are turns."""
+        """Run steps, which give their losses, as long as there are turns."""
         if self.wait():
             for loss in steps:
                 if not self.step(loss):
                     return
 
-    def tell(self, what: Mapping[str, Any]) -> None:
-        """The end of this turn, to who gives the turns."""
-        self._store.set(f"{self._name}/{self._turn}/done", json.dumps(what))
+    def report(self, result: Mapping[str, Any]) -> None:
+        """Report the end of this turn to the process that gives the turns."""
+        self._store.set(f"{self._name}/{self._turn}/done", json.dumps(result))
 
 
 @contextmanager
 def playing(port: int, name: str, per_turn: int, leads: bool = True) -> Iterator[Player]:
-    """A player whose failure is told to who waits for it."""
+    """A player whose failure is reported to the process that gives the turns."""
     player = Player(port, name, per_turn, leads)
     try:
         yield player
     except BaseException as error:
-        player.tell({"error": f"{type(error).__name__}: {error}"})
+        player.report({"error": f"{type(error).__name__}: {error}"})
         raise
 
 
 @contextmanager
 def processes(task: Callable[..., None], num: int, arguments: Sequence[Any]) -> Iterator[Alive]:
-    """`num` processes that run `task(rank, *arguments)`; they are waited for at the end."""
+    """`num` processes that run `task(rank, *arguments)`; the context ends when they have ended."""
     running = spawn(task, tuple(arguments), nprocs=num, join=False)  # type: ignore[no-untyped-call]
     try:
         yield lambda: all(process.is_alive() for process in running.processes)
@@ -123,10 +123,10 @@ def _turn(store: TCPStore, name: str, number: int, alive: Alive) -> dict[str, An
     store.set(f"{name}/{number}", GO.decode())
     done = f"{name}/{number}/done"
     while not store.check([done]):
-        # What it said last may have come between the two questions.
+        # Its last report may have arrived between the two checks.
         if not alive() and not store.check([done]):
-            raise DegluError(f"a worker of {name!r} was killed in turn {number}: is there memory enough?")
-        time.sleep(ASKED_S)
+            raise DegluError(f"a worker of {name!r} was killed in turn {number}: is there enough memory?")
+        time.sleep(POLL_S)
     found: dict[str, Any] = json.loads(bytes(store.get(done)))
     if "error" in found:
         raise DegluError(f"{name!r} failed in turn {number}: {found['error']}")
@@ -134,7 +134,7 @@ def _turn(store: TCPStore, name: str, number: int, alive: Alive) -> dict[str, An
 
 
 def _spent(turns: Sequence[Mapping[str, Any]]) -> Spent:
-    """The first turn warmed up."""
+    """Medians over all turns but the first, which warms up."""
     timed = turns[1:]
     losses = tuple(loss for turn in turns for loss in turn["losses"])
     return Spent(

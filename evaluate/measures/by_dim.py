@@ -1,4 +1,4 @@
-"""Quality at every declared width: vectors are cut to a prefix, brought back to unit length, and judged."""
+"""Quality at every declared width: vectors are cut to a prefix, normalised to unit length, and scored."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -10,9 +10,9 @@ from evaluate.measures.bootstrap import Values
 from evaluate.measures.metrics import IntArray, Judged, Relevant, judge
 
 BLOCK = 256  # queries scored at once: bounds memory, changes no value
-# Of one system: prefixes of [n, D] are its vectors at every dim, or it has an array [n, dim] of its own for each.
+# Vectors of one system: [n, D], whose prefixes are used at every dim, or for each dim an array [n, dim].
 Rows = FloatArray | Mapping[int, FloatArray]
-DECIMALS = 7  # float32 vectors know no more of a cosine; what differs less is a tie
+DECIMALS = 7  # the precision of a cosine of float32 vectors; smaller differences are ties
 
 
 def judged_by_dim(
@@ -24,7 +24,7 @@ def judged_by_dim(
 ) -> dict[int, Judged]:
     """Cosine search of `query_vectors` [q, D] in `document_vectors` [n, D] at each of `dims`.
 
-    `excluded` holds, for each query, documents that are no candidates (a recording must not find itself).
+    `excluded` lists, for each query, documents that are no candidates (a recording must not find itself).
     """
     if isinstance(query_vectors, Mapping) or isinstance(document_vectors, Mapping):
         pairs = {dim: (at_dim(query_vectors, dim), at_dim(document_vectors, dim)) for dim in dims}
@@ -39,7 +39,7 @@ def at_dim(vectors: Rows, dim: int) -> FloatArray:
     if not isinstance(vectors, Mapping):
         return truncate(vectors, dim)
     if dim not in vectors:
-        raise InputError(f"no vectors of width {dim} here; there are {', '.join(map(str, vectors))}")
+        raise InputError(f"this system has no vectors of width {dim}; choose dims of {', '.join(map(str, vectors))}")
     return vectors[dim]
 
 
@@ -68,11 +68,11 @@ def _joined(parts: list[Judged]) -> Judged:
 
 def _check(queries: FloatArray, documents: FloatArray, dims: Sequence[int]) -> None:
     if queries.ndim != 2 or documents.ndim != 2 or queries.shape[1] != documents.shape[1]:
-        raise InputError(f"queries {queries.shape} and documents {documents.shape} want the same width")
+        raise InputError(f"queries {queries.shape} and documents {documents.shape} must have the same width")
     if len(queries) == 0 or len(documents) == 0:
-        raise InputError(f"nothing to judge: {len(queries)} queries, {len(documents)} documents; look at the sources")
+        raise InputError(f"nothing to score: {len(queries)} queries, {len(documents)} documents; check the sources")
     wrong = [dim for dim in dims if not 0 < dim <= queries.shape[1]]
     if wrong or not dims:
         raise InputError(
-            f"dims {wrong} do not fit vectors of width {queries.shape[1]}; name some of 1..{queries.shape[1]}"
+            f"dims {wrong} do not fit vectors of width {queries.shape[1]}; choose dims of 1..{queries.shape[1]}"
         )

@@ -1,8 +1,8 @@
-"""From scores to ranks and metrics per query, and what a random ranking would reach.
+"""Metrics: ranks and scores per query, and the expected values of a random ranking.
 
-- Ties are counted against the system: a constant scorer ranks every right answer last.
-- nDCG@10 and recall@10 come from trec_eval, through ir-measures; gains are binary.
-- NaN is refused: it compares false with everything, and so would rank first.
+- Ties count against the system: a constant score ranks every right answer last.
+- nDCG@10 and recall@10 are computed by trec_eval, through ir-measures; gains are binary.
+- NaN is refused: its comparisons are all false, so it would rank first.
 """
 
 from collections.abc import Collection, Sequence
@@ -29,7 +29,7 @@ _TREC = {NDCG: ir_measures.nDCG @ CUTOFF, RECALL: ir_measures.R @ CUTOFF}
 
 @dataclass(frozen=True)
 class Judged:
-    """What each query reached; all arrays are [q], in the order of `queries`."""
+    """Rank and measures of each query; all arrays are [q], in the order of `queries`."""
 
     queries: tuple[str, ...]
     ranks: IntArray  # of the first relevant document, from 1
@@ -40,23 +40,23 @@ def judge(scores: Scores, relevant: Relevant, queries: Sequence[str] | None = No
     """Ranks and all measures of `scores` [q, n]; `queries` are ids, by default the row numbers."""
     names = tuple(queries) if queries is not None else tuple(map(str, range(len(scores))))
     if len(names) != len(scores) or len(set(names)) != len(names):
-        raise InputError(f"{len(scores)} rows of scores want as many distinct query ids, there are {len(set(names))}")
+        raise InputError(f"{len(scores)} rows of scores require as many distinct query ids, not {len(set(names))}")
     return Judged(names, ranks(scores, relevant), _trec_eval(scores, relevant))
 
 
 def ranks(scores: Scores, relevant: Relevant) -> IntArray:
     """1-based rank [q] of the first relevant document; on a tie every other document comes before it.
 
-    `scores` [q, n], higher is better, -inf for a document that is no candidate.  `relevant` holds, for each
+    `scores` [q, n], higher is better, -inf for a document that is no candidate.  `relevant` gives, for each
     query, the relevant columns: a set, or an integer where there is one.
     """
-    found = np.empty(len(scores), np.int64)
+    first = np.empty(len(scores), np.int64)
     for query, right in enumerate(_checked(scores, relevant)):
         best = scores[query, right].max()
         at_least_as_good = scores[query] >= best
         at_least_as_good[right] = False
-        found[query] = 1 + at_least_as_good.sum()
-    return found
+        first[query] = 1 + at_least_as_good.sum()
+    return first
 
 
 def ndcg_at_10(scores: Scores, relevant: Relevant) -> Values:
@@ -64,18 +64,15 @@ def ndcg_at_10(scores: Scores, relevant: Relevant) -> Values:
     return _trec_eval(scores, relevant)[NDCG]
 
 
-def recall_at_10(scores: Scores, relevant: Relevant) -> Values:
-    """Share [q] of each query's relevant documents among its first ten."""
-    return _trec_eval(scores, relevant)[RECALL]
-
-
 def chance(num_documents: int, num_relevant: int = 1, k: int = CUTOFF) -> dict[str, float]:
     """Expected nDCG@k and recall@k of a random ranking, in closed form, under the names `ndcg@k` and `recall@k`.
 
-    Each place holds a relevant document with probability num_relevant / num_documents.
+    Each place has a relevant document with probability num_relevant / num_documents.
     """
     if not 0 < num_relevant <= num_documents:
-        raise InputError(f"chance wants 1 to {num_documents} relevant documents of {num_documents}, not {num_relevant}")
+        raise InputError(
+            f"chance requires 1 to {num_documents} relevant documents of {num_documents}, not {num_relevant}"
+        )
     places = min(k, num_documents)
     expected_gain = num_relevant / num_documents * _discounts(places)
     return {f"ndcg@{k}": expected_gain / _discounts(min(k, num_relevant)), f"recall@{k}": places / num_documents}
@@ -97,20 +94,20 @@ def _discounts(places: int) -> float:
 def _checked(scores: Scores, relevant: Relevant) -> list[IntArray]:
     """The relevant columns of each query; InputError where they do not fit the scores."""
     if scores.ndim != 2 or len(scores) != len(relevant):
-        raise InputError(f"scores {scores.shape} want one row per query, and {len(relevant)} queries are judged")
+        raise InputError(f"scores {scores.shape} must have one row per query; `relevant` has {len(relevant)} queries")
     if np.isnan(scores).any():
-        raise InputError(f"query {int(np.isnan(scores).any(axis=1).argmax())} has a NaN score; look at its vector")
+        raise InputError(f"query {int(np.isnan(scores).any(axis=1).argmax())} has a NaN score; check its vector")
     columns = relevant_columns(relevant)
     for query, right in enumerate(columns):
         if len(right) == 0:
-            raise InputError(f"query {query} has no relevant document; leave it out of the evaluation")
+            raise InputError(f"query {query} has no relevant document; remove it from the evaluation")
         if right[0] < 0 or right[-1] >= scores.shape[1]:
-            raise InputError(f"query {query} names a document outside 0..{scores.shape[1] - 1}; check the relevance")
+            raise InputError(f"query {query} has a document outside 0..{scores.shape[1] - 1}; check `relevant`")
     return columns
 
 
 def _top(scores: Scores, right: IntArray, k: int) -> IntArray:
-    """The first k columns of one row [n]: scores descend, relevant documents stand last among their equals."""
+    """The first k columns of one row [n]: scores descend, relevant documents come last among their equals."""
     is_right = np.zeros(len(scores), bool)
     is_right[right] = True
     order: IntArray = np.lexsort((is_right, -scores))[:k]
@@ -118,7 +115,7 @@ def _top(scores: Scores, right: IntArray, k: int) -> IntArray:
 
 
 def _trec_eval(scores: Scores, relevant: Relevant) -> dict[str, Values]:
-    """Every measure per query.  The places are handed over as scores: trec_eval would break ties by name."""
+    """Every measure per query.  trec_eval gets the ranks as scores, since it would break ties by name."""
     columns = _checked(scores, relevant)
     tops = [_top(row, right, CUTOFF) for row, right in zip(scores, columns, strict=True)]
     run = {str(query): {str(doc): -float(place) for place, doc in enumerate(top)} for query, top in enumerate(tops)}

@@ -1,4 +1,4 @@
-"""One task measured: several systems' vectors against the same questions and the same right answers."""
+"""Quality of a task: several systems' vectors scored on the same questions and the same right answers."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from embed.encoder import FloatArray
 from embed.errors import InputError
-from evaluate.measures.bootstrap import Interval, difference, interval
+from evaluate.measures.bootstrap import difference, interval
 from evaluate.measures.by_dim import Rows, at_dim, judged_by_dim
 from evaluate.measures.metrics import MEASURES, Judged, Relevant, chance, relevant_columns
-from evaluate.report.report import System, Task
+from evaluate.results import Interval, System, Task
 
-Vectors = FloatArray | Mapping[str, Rows]  # the same for all systems, or one system's each
+Vectors = FloatArray | Mapping[str, Rows]  # the same for all systems, or by system
 
 
 def evaluate_task(
@@ -28,13 +28,13 @@ def evaluate_task(
 ) -> Task:
     """Every system at every dim, with intervals over queries and paired differences to `baseline`.
 
-    Vectors are [q, D] and [n, D], rows in one order for all systems.  The systems are the keys of whichever side is
+    Vectors are [q, D] and [n, D], rows in the same order for all systems.  The systems are the keys of the side that is
     a mapping: queries where the question is spoken, documents where the archive is.  `relevant` and
-    `excluded` name, for each query, documents by row.
+    `excluded` list, for each query, documents by row.
     """
     systems = _systems(query_vectors, document_vectors)
     if baseline is not None and baseline not in systems:
-        raise InputError(f"{name}: baseline {baseline!r} is not among the systems: {', '.join(systems)}")
+        raise InputError(f"{name}: baseline {baseline!r} is not among the systems; give one of {', '.join(systems)}")
     judged = {
         one: judged_by_dim(_of(query_vectors, one), _of(document_vectors, one), relevant, dims, excluded)
         for one in systems
@@ -59,7 +59,7 @@ def _systems(queries: Vectors, documents: Vectors) -> tuple[str, ...]:
         raise InputError("no system to evaluate; give query or document vectors as {system: array}")
     if set(names[0]) != set(names[-1]):
         raise InputError(
-            f"queries are of systems {', '.join(names[0])}, documents of {', '.join(names[-1])}; match them"
+            f"queries are of systems {', '.join(names[0])}, documents of {', '.join(names[-1])}; give the same systems"
         )
     return names[0]
 

@@ -1,5 +1,5 @@
-"""Report: what an evaluation found, as text, JSON and plots.
+"""Report: the results of an evaluation as text, JSON and plots.
 
-In: tasks with the scores of their systems.  Out: a report, and the gates it misses.
+In: tasks with the scores of their systems.  Out: a report, and the gates that it misses.
 Begin at `report`.
 """

@@ -1,16 +1,15 @@
-"""Which gates a report missed: a decision, taken without side effects; the command turns it into exit code 4."""
+"""Gates that a report missed: a decision without side effects; the command ends with exit code 4 for any."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from evaluate.measures.bootstrap import Interval
-from evaluate.report.report import Report
+from evaluate.results import Interval, Report
 from evaluate.spec import GateSpec
 
 
 @dataclass(frozen=True)
-class Missed:
-    """A gate that was not reached, and what was measured; None where the report does not hold it."""
+class MissedGate:
+    """A gate that was not reached, and the measured interval; None where the report has none."""
 
     gate: GateSpec
     measured: Interval | None
@@ -22,10 +21,10 @@ class Missed:
         return f"{gate.task}, {gate.system}, {gate.measure} at {width} {found}; the gate is {gate.at_least:g}"
 
 
-def missed_gates(report: Report, gates: Iterable[GateSpec]) -> list[Missed]:
-    """The gates whose mean lies under `at_least`, in their order.  What was not measured is missed."""
+def missed_gates(report: Report, gates: Iterable[GateSpec]) -> list[MissedGate]:
+    """The gates whose mean is below `at_least`, in their order; a gate that was not measured is missed too."""
     measured = [(gate, _measured(report, gate)) for gate in gates]
-    return [Missed(gate, found) for gate, found in measured if found is None or not found.mean >= gate.at_least]
+    return [MissedGate(gate, found) for gate, found in measured if found is None or not found.mean >= gate.at_least]
 
 
 def _measured(report: Report, gate: GateSpec) -> Interval | None:

@@ -1,6 +1,6 @@
-"""nDCG by dimension as a picture: what a narrower vector costs, beside chance.
+"""Plot of nDCG by dimension: the cost of narrower vectors, with chance.
 
-matplotlib's objects are used directly, so that nothing global is left behind and no display is wanted.
+matplotlib's objects are used directly, so that no global state is changed and no display is required.
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from embed.errors import InputError
-from evaluate.measures.bootstrap import Interval
+from evaluate.results import Interval
 
-# Told apart by colour-blind readers too (Okabe and Ito, 2008), in the order of their contrast on white.
+# Colour-blind readers can distinguish them too (Okabe and Ito, 2008); in the order of their contrast on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 INK, FAINT = "#222222", "#D8D8D8"
@@ -22,7 +22,7 @@ INK, FAINT = "#222222", "#D8D8D8"
 def ndcg_by_dim_plot(series: Mapping[str, Mapping[int, Interval]], chance: float, path: str | Path, title: str) -> None:
     """Write a PNG to the local `path`: a line with its 95 % band for each of `series` ({name: {dim: interval}}).
 
-    Dims lie on a log2 axis.  Raises InputError where there is nothing to draw.
+    The dims are on a log2 axis.  Raises InputError where there is nothing to draw.
     """
     if not any(series.values()):
         raise InputError(f"{path}: nothing to plot; evaluate at least one dim")
@@ -31,7 +31,7 @@ def ndcg_by_dim_plot(series: Mapping[str, Mapping[int, Interval]], chance: float
     for place, (name, by_dim) in enumerate(series.items()):
         _line(axes, name, by_dim, place)
     axes.axhline(chance, color=INK, linestyle=(0, (4, 3)), linewidth=1.2, label=f"chance ({chance:.3f})")
-    _dress(axes, sorted({dim for by_dim in series.values() for dim in by_dim}), title)
+    _format(axes, sorted({dim for by_dim in series.values() for dim in by_dim}), title)
     FigureCanvasAgg(figure).print_png(str(path))
 
 
@@ -45,7 +45,7 @@ def _line(axes: Any, name: str, by_dim: Mapping[int, Interval], place: int) -> N
     )
 
 
-def _dress(axes: Any, dims: list[int], title: str) -> None:
+def _format(axes: Any, dims: list[int], title: str) -> None:
     axes.set_title(title, loc="left", fontsize=11.5, color=INK, pad=10)
     axes.set_xlabel("dimensions kept (log scale)", color=INK)
     axes.set_ylabel("nDCG@10, mean and 95 % interval", color=INK)
@@ -57,5 +57,5 @@ def _dress(axes: Any, dims: list[int], title: str) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(color=FAINT, labelcolor=INK)
-    # Beside the lines, never over them.
+    # Next to the lines, never over them.
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, labelcolor=INK)

@@ -1,45 +1,10 @@
-"""What was measured, and its two written forms: JSON for programs, Markdown for people; the caller writes files."""
+"""Written forms of a report: JSON for programs, Markdown for people; the caller writes the files."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
-from evaluate.measures.bootstrap import Interval
-
-ByDim = dict[int, dict[str, Interval]]
-
-
-@dataclass(frozen=True)
-class System:
-    """One way to make the vectors, measured at each dim: {dim: {measure: interval}}."""
-
-    name: str
-    by_dim: ByDim
-    difference: ByDim = field(default_factory=dict)  # this - the task's baseline, paired by query; empty for itself
-
-    @property
-    def full_dim(self) -> int:
-        return max(self.by_dim)
-
-
-@dataclass(frozen=True)
-class Task:
-    """Questions asked of one collection."""
-
-    name: str
-    queries: int
-    documents: int
-    chance: dict[str, float]  # measure -> what a random ranking reaches
-    systems: tuple[System, ...]
-    baseline: str | None = None  # the system that `difference` is taken to
-
-
-@dataclass(frozen=True)
-class Report:
-    """All tasks, and what a reader needs to repeat them: model, date, machine, seed..."""
-
-    tasks: tuple[Task, ...]
-    about: dict[str, str] = field(default_factory=dict)
+from evaluate.results import ByDim, Interval, Report, Task
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -48,7 +13,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def as_markdown(report: Report) -> str:
-    """What it is about, then for each task a table per measure, and one of differences where there is a baseline."""
+    """The report's data, then for each task a table per measure, and one of differences where there is a baseline."""
     about = "\n".join(f"- {key}: {value}" for key, value in report.about.items())
     parts = ["# Evaluation", *([about] if about else [])]
     for task in report.tasks:

@@ -1,5 +1,6 @@
 """Asking: a question becomes an answer.
 
-In: queries [q, D], how many hits, how deep.  Out: hits with their provenance.
-Begin at `searcher`; `plan` chooses the depth, `opened` opens a version's parts.
+In: questions (text, speech or vectors), an encoder, a SearchRequest.  Out: answers that can be played or read.
+Begin at `answers` (`ask`); `questions` encodes them, `searcher` opens an index and searches it, `plan` chooses the
+depth, `opened` opens a version's parts.
 """

@@ -1,4 +1,4 @@
-"""A version's parts, found, checked and opened."""
+"""Opening of a version: its parts are found, checked and loaded."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from embed.encoder import FloatArray
 from embed.errors import StorageError
+from index.contracts import Mask
 from index.faiss_library import Device, use_gpu
 from index.parts.artifact import (
     PROVENANCE_COPY,
@@ -22,12 +23,12 @@ from index.parts.local import part_folder
 from index.parts.provenance import Provenance, Stretch
 from index.parts.removed import live_rows, read_removed
 from index.rungs.coder import load_coder
-from index.rungs.segment import Mask, Segment
+from index.rungs.segment import Segment
 from index.rungs.shelf import Card, Shelf
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenParts:
     shelves: dict[str, Shelf]  # by modality
     provenance: Provenance
     live: dict[str, Sequence[Mask] | None]  # by modality, for each segment; None where no row is removed
@@ -35,8 +36,8 @@ class Opened:
 
 def open_version(
     url: str, version: int | None, verify: bool, device: Device | None, check: Callable[[Manifest], None]
-) -> tuple[Manifest, Opened]:
-    """The manifest, which `check` may refuse, and what it names.  Raises as `index.ask.searcher.open_index` says."""
+) -> tuple[Manifest, OpenParts]:
+    """The manifest, which `check` may refuse, and its parts.  Raises as `index.ask.searcher.open_index` says."""
     manifest = read_manifest(url, version)
     check(manifest)
     live = live_rows_of(url, manifest)
@@ -46,7 +47,7 @@ def open_version(
         Stretch(entry.modality, entry.first_id, entry.rows, part_folder(url, entry.part, verify) / PROVENANCE_COPY)
         for entry in manifest.segments
     ]
-    return manifest, Opened(shelves, Provenance(stretches, live), live)
+    return manifest, OpenParts(shelves, Provenance(stretches, live), live)
 
 
 def segments_of(manifest: Manifest, modality: str) -> list[SegmentEntry]:
@@ -55,6 +56,8 @@ def segments_of(manifest: Manifest, modality: str) -> list[SegmentEntry]:
 
 def live_rows_of(url: str, manifest: Manifest) -> dict[str, Sequence[Mask] | None]:
     """By modality, for each segment which rows [n] may be hits; None where all may."""
+    if manifest.removed is None:
+        return dict.fromkeys(manifest.modalities)
     removed = read_removed(url, manifest)
     return {name: _live(segments_of(manifest, name), removed) for name in manifest.modalities}
 
@@ -77,7 +80,7 @@ def _shelf(url: str, manifest: Manifest, name: str, entry: ModalityEntry, verify
 
 
 def _cards(segments: Sequence[Segment], device: Device) -> Sequence[Card]:
-    """The segments' rows on a graphics card; none where there is no card, or not all fit it."""
+    """The segments' rows on a graphics card; empty where there is no card, or not all rows fit it."""
     if not use_gpu(device):
         return ()
     from index.rungs.gpu import placed
@@ -87,7 +90,7 @@ def _cards(segments: Sequence[Segment], device: Device) -> Sequence[Card]:
 
 
 def load_router(url: str, part: PartEntry, verify: bool = True) -> FloatArray:
-    """[L, D + 1]."""
+    """The router's weights [L, D + 1].  Raises StorageError for a file that cannot be read."""
     file = part_folder(url, part, verify) / ROUTER
     try:
         weights: FloatArray = np.load(file, allow_pickle=False)

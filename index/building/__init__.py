@@ -1,5 +1,5 @@
 """Building: a vectors dataset becomes a version of an index.
 
 In: a dataset and IndexSpec.  Out: a published manifest and its parts.
-Begin at `build`; `survey`, `shard` and `merge` are its steps, `resume` keeps what a stopped build has done.
+Begin at `build`; `survey`, `shard` and `merge` are its steps, `resume` keeps the finished work of a stopped build.
 """

@@ -1,9 +1,9 @@
-"""How wide the codes are and how many bits they spend on a dimension, decided by trial on the archive's own rows.
+"""Width and bits of the codes, chosen by trial on the archive's own rows.
 
-Fewer bits are scanned faster and need a longer shortlist; which of the two costs more depends on how the rows lie.
-So each shape codes a part of the sample, other rows of it ask for their ten nearest, and the shortlist that holds them
-is what the shape needs.  What a shape costs comes from that and from constants, never from a clock: the same rows
-lead to the same index on every machine.
+Fewer bits are scanned faster and need a longer shortlist; which of the two costs more depends on the rows.  So each
+shape codes a part of the sample, other rows of the sample are the queries, and the trial finds the shortlist that
+contains their ten nearest rows.  The cost of a shape is computed from that and from constants, never from a clock: the
+same rows give the same index on every machine.
 """
 
 import math
@@ -24,20 +24,20 @@ from index.neighbours import unit_rows
 from index.rungs.coder import Coder, train_coder
 from index.spec import CODE_BITS, IndexSpec
 
-LEAST_SAMPLE = 5_000  # fewer rows say too little about many
+LEAST_SAMPLE = 5_000  # fewer rows are not representative
 MOST_TRIALS = 6
 CODED, QUESTIONS = 12_000, 400
 LISTS = 32  # as many rows a list as 100,000 rows in 256
-NEAREST, SHARE = 10, 0.992  # of the ten nearest, in the shortlist: a little is lost after it, and the promise is 0.99
-DEEPEST = 2_048  # how far down a true row is looked for
-MOST_SHORTLIST = 512  # what needs more has lost too much: calibration measures no longer ones
-# Questions are harder than rows as questions.  Shortlists at 12,000 rows, for rows and for short spans of texts: 27 and
+NEAREST, SHARE = 10, 0.992  # of the ten nearest, in the shortlist: ranking loses a little more, and the promise is 0.99
+DEEPEST = 2_048  # the last place at which a true row is looked for
+MOST_SHORTLIST = 512  # a shape that needs more is too coarse: calibration measures no longer shortlists
+# Questions are harder than rows as queries.  Shortlists at 12,000 rows, for rows and for short spans of texts: 27 and
 # 34 for 2 bits a dim, 44 and 61 for 1.33 bits, 72 and 112 for 1 bit, 363 and 577 for 0.5 bits.
 HARDER = 1.5
 PARTS = 4  # the shortlist for a quarter of the rows is measured on each quarter
 
-# Of the rows, for a recall of 0.99.  The nearest lists hold 0.992 of the ten nearest with 31 % of 12,500 transformer
-# rows, 31 % of 25,000, 26 % of 50,000, 28 % of 100,000: about as many whatever the size, and a router reads fewer.
+# Share of the rows that is read for a recall of 0.99.  The nearest lists contain 0.992 of the ten nearest with 31 % of
+# 12,500 transformer rows, 31 % of 25,000, 26 % of 50,000, 28 % of 100,000: nearly constant, and a router reads fewer.
 READ = 0.25
 # Nanoseconds on one thread of a 2-core EPYC (Zen 4), width 384.  A row that is read: 0.85 for 24 bytes of code, 1.26
 # for 48, 1.48 for 64, 2.0 for 96 in the cache, so 0.47 and 1/62 a byte; one question at a time from memory, at a
@@ -45,7 +45,7 @@ READ = 0.25
 SCAN_ROW, SCAN_BYTE = 0.47, 1 / 30
 # To keep one among the best of the scan, 130 to 160; to rank it by its 8-bit row, 65 to 90 in the cache.
 CANDIDATE = 300.0
-# Of shapes that cost about the same, the one with the shortest list: it has the most to spare where more is asked.
+# Of shapes that cost about the same, the one with the shortest shortlist: it has the most reserve for a higher recall.
 SAME_COST = 1.05
 
 
@@ -63,7 +63,7 @@ class CodeShape:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a shape would need."""
+    """The shortlist and the cost that a shape needs."""
 
     shape: CodeShape
     shortlist: int  # to hold 0.992 of a question's ten nearest, at the size of the whole archive
@@ -77,10 +77,10 @@ class Trial:
 def code_for(
     sample: NDArray[np.float16], rows: int, dims: Sequence[int], spec: IndexSpec, plan: Plan, ceiling: int | None = None
 ) -> tuple[CodeShape, str | None]:
-    """The shape of the codes for one modality, and what was tried; None where the plan's stands untried.
+    """The shape of the codes for one modality, and a report of the trials.
 
-    It does where the spec says something of the codes, where the sample is small, and where no two shapes fit the
-    ceiling (bytes in memory, for the codes and 8-bit rows).
+    The shape is the plan's and the report None where the spec sets the codes, where the sample is small, and where
+    fewer than two shapes fit the ceiling (bytes in memory, for the codes and 8-bit rows).
     """
     fitting = [
         shape
@@ -96,9 +96,9 @@ def code_for(
 
 
 def shapes(dims: Sequence[int]) -> tuple[CodeShape, ...]:
-    """What is worth a trial for rows of declared `dims`, the full width first: at most six.
+    """The shapes worth a trial for rows of declared `dims`, the full width first: at most six.
 
-    Narrower than half the width loses more than it saves: bits before dims.
+    Codes narrower than half the width lose more than they save: it is better to spend fewer bits on each dim.
     """
     found = [
         CodeShape(dim, dim // per_code)
@@ -114,7 +114,7 @@ def best_code(
 ) -> tuple[CodeShape, tuple[Trial, ...]]:
     """The cheapest of the candidates for an archive of `rows` rows, and all trials in their order.
 
-    sample [n, D]: more than a few hundred rows of the archive, in an order that is random.
+    sample [n, D]: more than a few hundred rows of the archive, in random order.
     Where no shape keeps the ten nearest in a shortlist, the one that comes closest.
     """
     coded = sample[: min(CODED, len(sample) - QUESTIONS)]
@@ -142,7 +142,7 @@ def cost(shape: CodeShape, shortlist: int, rows: int) -> float:
 
 @dataclass(frozen=True)
 class _Part:
-    """Coded rows first..last-1 by themselves, as if they were all."""
+    """Coded rows first..last-1 as a set of their own."""
 
     first: int
     last: int
@@ -155,7 +155,7 @@ class _Part:
         return cls(first, last, hits.ids + first)
 
     def ranks(self, found: IntArray, total: int) -> IntArray:
-        """How many rows of the part come before each true one in a scan [q, c]; DEEPEST where the scan misses it."""
+        """Number of rows of the part before each true row in a scan [q, c]; DEEPEST where the scan misses it."""
         inside = (found >= self.first) & (found < self.last)
         place = np.full((len(found), total), DEEPEST, np.int32)
         np.put_along_axis(place, found, np.where(inside, inside.cumsum(axis=1) - 1, DEEPEST).astype(np.int32), axis=1)
@@ -175,7 +175,7 @@ def _tried(
 
 
 def _scan(coder: Coder, coded: NDArray[Any], asked: FloatArray) -> IntArray:
-    """Positions [q, c] among the coded rows, best code first, of every list."""
+    """Positions [q, c] among the coded rows of all lists, best code first."""
     lists = coder.lists_of(coded)
     order = np.argsort(lists, kind="stable")
     codes = coder.codes([coded[order]], lists[order])
@@ -187,15 +187,15 @@ def _scan(coder: Coder, coded: NDArray[Any], asked: FloatArray) -> IntArray:
 
 
 def _holding(ranks: IntArray) -> int:
-    """The shortlist that holds SHARE of the true rows with these ranks."""
+    """The length of a shortlist that contains SHARE of the true rows with these ranks."""
     return int(np.sort(ranks, axis=None)[math.ceil(SHARE * ranks.size) - 1]) + 1
 
 
 def _grown(small: int, large: int, times: float) -> float:
-    """The shortlist for so many times as many rows.
+    """The shortlist for `times` as many rows.
 
     It grows with the logarithm of the rows.  Measured on transformer vectors of width 384, from 3,000 and 12,000 rows
-    to 100,000: 1 bit a dim 112 foretold, 113 needed; 1.33 bits 71 and 70; 2 bits 35 and 29; 0.5 bits 771 and 923.
+    to 100,000: 1 bit a dim 112 predicted, 113 needed; 1.33 bits 71 and 70; 2 bits 35 and 29; 0.5 bits 771 and 923.
     """
     slope = max(0, large - small) / math.log(PARTS)
     return large + slope * math.log(max(times, 1.0))

@@ -1,10 +1,10 @@
-"""Vectors become a published index version.
+"""Build of an index: vectors become a published version.
 
     survey -> sample -> coders -> shards, by part of the dataset -> merge, by modality -> measure -> store -> publish
 
-The same rows and spec give the same parts, whatever the number of workers or the dataset's files, so ids are stable
-and building again repairs damaged files.  A build that was killed goes on with the shards that it has.  Memory holds
-ids, one part's rows for each task, and a stretch of every shard; never all vectors.  The manifest comes last.
+The same rows and spec give the same parts, for any number of workers and any files of the dataset, so ids are stable
+and building again repairs damaged files.  A build that was killed continues with its finished shards.  Memory holds
+ids, one part's rows for each task, and a stretch of every shard; never all vectors.  The manifest is written last.
 """
 
 import logging
@@ -12,21 +12,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import pyarrow as pa
 
 from embed.encoder import FloatArray
 from embed.errors import AlreadyPublished, SpecError, StorageError
+from embed.storage.numbered_log import create_entry, newest_number
 from index.building.bits import code_for
 from index.building.choose import choose
-from index.building.merge import part_of, segment_entry, store_part, write_segment
-from index.building.resume import Unfinished, key_of
+from index.building.merge import segment_entry, write_segment
+from index.building.resume import BuildCheckpoint, key_of
 from index.building.shard import write_shard
 from index.building.survey import InTasks, Survey, here, sample_rows, survey
-from index.calibration.measure import Made, Measured, measured
+from index.calibration.measure import Calibration, MergedModality, calibrations
 from index.calibration.questions import Encode
-from index.contracts import Vectors, VectorsPart
+from index.contracts import Progress, Vectors, VectorsPart
 from index.parts.artifact import (
     FORMAT,
     REMOVED,
@@ -35,25 +35,15 @@ from index.parts.artifact import (
     ModalityEntry,
     OtherFormat,
     PartEntry,
-    newest_version,
-    publish,
     read_manifest,
 )
 from index.parts.local import part_folder
-from index.parts.removed import kept_out, read_removed, rewritten, store_removed
+from index.parts.removed import deleted_ids, read_removed, rewritten, store_removed
+from index.parts.write import part_of, store_part
 from index.rungs.coder import CODE_ROWS, ROWS_PER_LIST, Coder, load_coder, save_coder, train_coder
 from index.spec import IndexSpec, check_code_dim
 
 logger = logging.getLogger(__name__)
-
-
-class Progress(Protocol):
-    """Where a build tells how far it is."""
-
-    def begin(self, task: str, total: float, unit: str = "units") -> None: ...
-    def advance(self, units: float) -> None: ...
-    def note(self, text: str) -> None: ...
-    def end(self) -> None: ...
 
 
 def build(
@@ -67,36 +57,36 @@ def build(
     in_tasks: InTasks = here,
     progress: Progress | None = None,
 ) -> tuple[Manifest, bool]:
-    """The version that now stands at `spec.output`, and whether this call published it.
+    """The newest version at `spec.output` after the build, and whether this call published it.
 
-    encode    texts of the dataset's own encoder, to measure with short spans of its texts; None: with rows alone.
-    log       [q, D] questions that people have really asked.
-    in_tasks  does something with each part of the dataset; one after another in this process by default.
+    encode    encodes texts with the dataset's encoder, to measure with short spans of its texts; None: only with rows.
+    log       [q, D] real questions of users.
+    in_tasks  applies a function to each part of the dataset; one after another in this process by default.
 
-    Where the newest version is the very same index, its files are written again, which mends damaged ones, and
-    nothing is published.  A spec that differs from the standing version's is refused unless `new_version`.  Rows that
-    were deleted in the index stay out.
+    Where the newest version is the same index, its files are written again, which repairs damaged ones, and nothing is
+    published.  A spec that differs from the newest version's is refused unless `new_version`.  Rows that were deleted
+    in the index stay deleted.
 
     Raises SpecError, InputError (nothing to index, damaged rows), FingerprintMismatch, AlreadyPublished.
     """
     check_code_dim(spec, tuple(vectors.info.dims))
-    newest = newest_version(spec.output)
-    standing = _standing(spec.output, newest)
-    if standing and not new_version:
-        _check_same_settings(spec, standing.spec)
-    removed = rewritten(read_removed(spec.output, standing) if standing else REMOVED.empty_table())
-    building = _Build(spec, vectors, lineage, kept_out(removed), in_tasks, progress or _Silent())
+    newest = newest_number(spec.output)
+    previous = _previous(spec.output, newest)
+    if previous and not new_version:
+        _check_same_settings(spec, previous.spec)
+    removed = rewritten(read_removed(spec.output, previous) if previous else REMOVED.empty_table())
+    building = _Build(spec, vectors, lineage, deleted_ids(removed), in_tasks, progress or _Silent())
     made = building.run(store_removed(spec.output, removed), encode, log)
     made = made.model_copy(update={"version": newest + 1})
-    same = standing is not None and standing.calls_same(made)
-    if not same and not publish(spec.output, made):
+    same = previous is not None and previous.calls_same(made)
+    if not same and not create_entry(spec.output, made):
         raise AlreadyPublished(f"{spec.output}: another build published version {made.version} first; run this again")
-    building.unfinished.clear()
-    return (standing, False) if standing and same else (made, True)
+    building.checkpoint.clear()
+    return (previous, False) if previous and same else (made, True)
 
 
 class _Build:
-    """One build on its way to a manifest."""
+    """One build, from vectors to a manifest."""
 
     def __init__(
         self,
@@ -111,24 +101,24 @@ class _Build:
         self.in_tasks, self.progress = in_tasks, progress
         self.parts = vectors.parts()
         self.dims = tuple(vectors.info.dims)
-        self.unfinished = Unfinished(spec.output, key_of(spec, lineage, self.parts, skip))
+        self.checkpoint = BuildCheckpoint(spec.output, key_of(spec, lineage, self.parts, skip))
 
     def run(self, removed: PartEntry | None, encode: Encode | None, log: FloatArray | None) -> Manifest:
-        """The manifest of the parts that it has stored."""
+        """The manifest of the parts that the build has stored."""
         with self._phase("surveying", self.vectors.info.rows, "rows"):
             surveyed = survey(self.vectors, self.spec.vectors, self.skip, self.progress.advance)
         coder_parts, coders = self._coders(surveyed)
         self._write_shards(coders)
-        with self.unfinished.workspace() as scratch:
+        with self.checkpoint.workspace() as scratch:
             with self._phase("merging", surveyed.rows, "rows"):
                 made = list(self._merged(surveyed, coder_parts, coders, scratch))
             with self._phase("measuring", len(made), "modalities"):
-                learned = measured(self.dims, made, scratch, encode, log, self.progress.note)
+                measured = calibrations(self.dims, made, scratch, encode, log, self.progress.note)
             with self._phase("storing", len(made), "modalities"):
-                entries = {one.modality: self._stored(one, learned[one.modality]) for one in made}
+                entries = {one.modality: self._stored(one, measured[one.modality]) for one in made}
         return Manifest(
             format=FORMAT,
-            version=0,  # settled when it is published
+            version=0,  # set when it is published
             spec=self.spec,
             space=self.vectors.info.space,
             dims=self.dims,
@@ -141,16 +131,16 @@ class _Build:
         )
 
     def _coders(self, surveyed: Survey) -> tuple[Mapping[str, PartEntry | None], Mapping[str, Coder | None]]:
-        """Of each modality, those of the run before where there are any."""
-        kept = self.unfinished.coders()
+        """Parts and coders by modality, those of the earlier run where there are any."""
+        kept = self.checkpoint.coders()
         try:
             if kept is not None:
                 return kept, {modality: self._loaded(part) for modality, part in kept.items()}
         except StorageError as error:
-            logger.warning("%s; the coders are made again", error)
+            logger.warning("%s; the coders are trained again", error)
         coders = self._trained(surveyed)
         parts = {modality: self._stored_coder(modality, coder) for modality, coder in coders.items()}
-        self.unfinished.keep_coders(parts)
+        self.checkpoint.keep_coders(parts)
         return parts, coders
 
     def _trained(self, surveyed: Survey) -> dict[str, Coder | None]:
@@ -181,7 +171,7 @@ class _Build:
     def _stored_coder(self, modality: str, coder: Coder | None) -> PartEntry | None:
         if coder is None:
             return None
-        with self.unfinished.workspace() as folder:
+        with self.checkpoint.workspace() as folder:
             save_coder(coder, folder)
             entry = part_of(f"coder-{modality}", folder)
             store_part(self.spec.output, entry, folder)
@@ -191,11 +181,11 @@ class _Build:
         return None if part is None else load_coder(part_folder(self.spec.output, part))
 
     def _write_shards(self, coders: Mapping[str, Coder | None]) -> None:
-        done = self.unfinished.shards()
+        done = self.checkpoint.shards()
         left = [part for part in self.parts if part.name not in done]
         if len(left) < len(self.parts):
-            self.progress.note(f"{len(self.parts) - len(left)} of {len(self.parts)} shards were finished before")
-        write = _WriteShard(self.unfinished, coders, self.spec.vectors, self.dims[0], self.skip)
+            self.progress.note(f"{len(self.parts) - len(left)} of {len(self.parts)} shards were already finished")
+        write = _WriteShard(self.checkpoint, coders, self.spec.vectors, self.dims[0], self.skip)
         with self._phase("sharding", sum(part.stored_rows for part in left), "rows"):
             for rows in self.in_tasks(write, left):
                 self.progress.advance(rows)
@@ -206,27 +196,29 @@ class _Build:
         coder_parts: Mapping[str, PartEntry | None],
         coders: Mapping[str, Coder | None],
         scratch: Path,
-    ) -> Iterator[Made]:
+    ) -> Iterator[MergedModality]:
         parts = [part.name for part in self.parts]
         for number, (modality, first) in enumerate(zip(surveyed.modalities, surveyed.firsts, strict=True)):
             folder, coder = scratch / f"rows-{modality}", coders[modality]
             folder.mkdir()
-            with self.unfinished.workspace() as shards:
-                write_segment(self.unfinished.sources(modality, parts, shards), coder, folder)
+            with self.checkpoint.workspace() as shards:
+                write_segment(self.checkpoint.sources(modality, parts, shards), coder, folder)
             coded = coder is not None
             encoder, drift = surveyed.encoders[number], 1.0 if coded else None
             entry = segment_entry(folder, modality, first, encoder, coded, drift)
-            yield Made(modality, folder, entry, coder, coder_parts[modality])
+            yield MergedModality(modality, folder, entry, coder, coder_parts[modality])
             self.progress.advance(surveyed.counts[number])
 
-    def _stored(self, made: Made, learned: Measured) -> ModalityEntry:
+    def _stored(self, made: MergedModality, measured: Calibration) -> ModalityEntry:
         store_part(self.spec.output, made.entry.part, made.folder)
         router = None
-        if learned.router is not None:
-            router = part_of(f"router-{made.modality}", learned.router)
-            store_part(self.spec.output, router, learned.router)
+        if measured.router is not None:
+            router = part_of(f"router-{made.modality}", measured.router)
+            store_part(self.spec.output, router, measured.router)
         self.progress.advance(1)
-        return ModalityEntry(coder=made.coder_part, router=router, curves=learned.curves, top_scores=learned.top_scores)
+        return ModalityEntry(
+            coder=made.coder_part, router=router, curves=measured.curves, top_scores=measured.top_scores
+        )
 
     @contextmanager
     def _phase(self, task: str, total: float, unit: str) -> Iterator[None]:
@@ -237,18 +229,18 @@ class _Build:
 
 @dataclass(frozen=True)
 class _WriteShard:
-    """What a task does with its part; gives the rows that it has read."""
+    """The task for one part: writes its shard; returns the number of rows read."""
 
-    unfinished: Unfinished
+    checkpoint: BuildCheckpoint
     coders: Mapping[str, Coder | None]
     url: str
     width: int
     skip: pa.Array
 
     def __call__(self, part: VectorsPart) -> int:
-        with self.unfinished.workspace() as folder:
+        with self.checkpoint.workspace() as folder:
             rows = write_shard(part, self.coders, folder, self.url, self.skip, self.width)
-            self.unfinished.keep_shard(part.name, folder, rows)
+            self.checkpoint.keep_shard(part.name, folder, rows)
         return part.stored_rows
 
 
@@ -266,21 +258,21 @@ class _Silent:
         pass
 
 
-def _standing(url: str, newest: int) -> Manifest | None:
+def _previous(url: str, newest: int) -> Manifest | None:
     """The version to compare with; None where there is none that this Deglu can read."""
     try:
         return read_manifest(url, newest) if newest else None
     except OtherFormat as error:
-        logger.warning("%s; it is built anew beside that", error)
+        logger.warning("%s; this build adds a new version next to it", error)
         return None
 
 
-def _check_same_settings(wanted: IndexSpec, standing: IndexSpec) -> None:
-    # Another version of the same dataset is what a rebuild is for.
-    old, new = standing.defining(), wanted.defining()
+def _check_same_settings(spec: IndexSpec, previous: IndexSpec) -> None:
+    # Another version of the same dataset is the usual reason to build again.
+    old, new = previous.defining(), spec.defining()
     changed = [f"{name} {old[name]!r} -> {new[name]!r}" for name in new if name != "version" and old[name] != new[name]]
     if changed:
         raise SpecError(
-            f"{wanted.output} was built with other settings ({'; '.join(changed)}); "
-            "add --new-version to build beside it, or choose another output"
+            f"{spec.output} was built with other settings ({'; '.join(changed)}); "
+            "add --new-version to publish a new version, or choose another output"
         )

@@ -1,6 +1,6 @@
-"""How an index is built and how a filter is answered, decided from sizes and ceilings alone; nothing is measured here.
+"""The shape of an index, chosen from sizes and ceilings only, without measurements.
 
-Depth is not decided here: calibration finds it on the rows themselves (`index.calibration.calibrate`).
+The depth of searches is not chosen here: calibration measures it on the rows (`index.calibration.calibrate`).
 """
 
 import math
@@ -11,38 +11,24 @@ from embed.errors import SpecError
 from index.spec import CODE_BITS, IndexSpec
 
 # Reading 10,000 float16 rows of width 384 moves 7.7 MB: half a millisecond at the 15 GB/s measured for flat reading.
-# All stages of the coded ladder took 0.2 to 0.3 ms at 50,000 rows, so below that there is little to win.
+# All stages of the coded ladder took 0.2 to 0.3 ms at 50,000 rows, so below that there is little to gain.
 EXACT_BELOW = 10_000
-# 256 at 100,000 rows, where 128, 256 and 512 lists cost a batch the same and 256 one question the least: each list that
-# is read costs about as much as 500 rows of it.  Lists grow faster than the root of the rows, and fewer are read.
+# 256 at 100,000 rows, where 128, 256 and 512 lists cost a batch the same and 256 cost a single question the least: each
+# list that is read costs about as much as 500 rows of it.  Lists grow faster than the root of the rows, fewer are read.
 LISTS_SCALE, LISTS_POWER = 0.26, 0.6
-LISTS_STEP = 16  # what a matrix product and the codes' blocks like
-LEAST_LISTS, MOST_LISTS = 16, 65_536  # more middles than that cost more than they save, and a sample to match
+LISTS_STEP = 16  # fits matrix products and the blocks of codes
+LEAST_LISTS, MOST_LISTS = 16, 65_536  # more middles than that cost more than they save, and need a larger sample
 # Measured at 100,000 x 384 for recall .99: 1 bit a dim needs a shortlist of 200, 1.33 bits 64 to 100, 2 bits 50, and
-# the scan costs as many bits as it reads.  Three dims a code are the best of these where the width allows it.
+# the cost of a scan grows with the bits that it reads.  Three dims a code are the best where the width allows it.
 USUAL_BITS, OTHER_BITS = 1.33, 1.0
 DIMS_PER_CODE = (1, 2, 3, 4, 8)
 CODES_PER_BYTE = 2
 SCALE_BYTES = 4  # a row's scale of its 8-bit values, which take a byte a dim
 
-# Rows that a filter keeps are all read up to here: 20,000 of width 384 are 15 MB, a millisecond, with nothing missed.
-FEW_KEPT = 20_000
-# A scan of everything for one row in fifty would read more than these rows themselves; up to 200,000 (150 MB, 10 ms).
-SMALL_SHARE, MOST_KEPT = 0.02, 200_000
-# Above half of the rows a filter hides little: twice the shortlist finds what it keeps.
-LARGE_SHARE = 0.5
-MOST_WIDEN = 10.0  # times the shortlist; what needs more is too rare for the scan
-
-
-# On a card: bfloat16 alone lost 2 % of the ten best of 100,000 rows of width 1024, and float16 is eight times as fine:
-# what it puts behind the ten stands close behind.
-PER_HIT = 4
-MOST_CANDIDATES = 2048  # faiss' limit on a card
-
 
 @dataclass(frozen=True)
 class Plan:
-    """How one modality's rows are kept; the widths are 0 where they are not coded."""
+    """The storage of one modality's rows; lists and widths are 0 where the rows are not coded."""
 
     coded: bool
     lists: int
@@ -51,20 +37,12 @@ class Plan:
     reasons: tuple[str, ...]  # a sentence for each decision
 
 
-@dataclass(frozen=True)
-class Read:
-    """What a search under a filter reads."""
-
-    every: bool  # all rows that the filter keeps, exactly
-    widen: float = 1.0  # else: the scan, with so many times the usual candidates
-
-
 def choose(rows: int, dims: tuple[int, ...], spec: IndexSpec, memory_bytes: int | None = None) -> Plan:
-    """For `rows` rows of declared `dims` (descending, the full width first).
+    """The plan for `rows` rows of declared `dims` (descending, the full width first).
 
-    memory_bytes   what answering from these rows may keep in memory; None: the spec's ceiling is for them alone.
+    memory_bytes   memory that answering from these rows may use; None: the spec's ceiling is for these rows only.
 
-    Raises SpecError where no code is small enough for the ceiling, with the ceiling that would do.
+    Raises SpecError where no code is small enough for the ceiling, with a ceiling that is large enough.
     """
     if not worth_coding(rows, spec):
         return Plan(False, 0, 0, 0, (_why_exact(rows, spec), *_latency(spec)))
@@ -78,15 +56,6 @@ def choose(rows: int, dims: tuple[int, ...], spec: IndexSpec, memory_bytes: int 
 def worth_coding(rows: int, spec: IndexSpec) -> bool:
     """Whether so many rows get lists and codes; otherwise every one of them is read."""
     return rows > 0 and (spec.ladder == "coded" or (spec.ladder == "auto" and rows >= EXACT_BELOW))
-
-
-def filtered(kept: int, total: int, k: int) -> Read:
-    """For the k best of the `kept` rows of `total`, which have codes."""
-    few = kept <= FEW_KEPT and kept <= LARGE_SHARE * total
-    rare = kept <= MOST_KEPT and kept <= SMALL_SHARE * total
-    if few or rare or kept <= k:
-        return Read(every=True)
-    return Read(every=False, widen=min(MOST_WIDEN, total / kept))
 
 
 def bytes_per_row(width: int, subspaces: int) -> float:
@@ -105,7 +74,7 @@ def _lists(rows: int, spec: IndexSpec) -> tuple[int, str]:
 
 
 def _codes(rows: int, dims: tuple[int, ...], spec: IndexSpec, ceiling: int | None) -> tuple[int, int, list[str]]:
-    """Code width, dims a code, and why: the first of the ways that fits."""
+    """Code width, dims a code, and why: the first choice that fits the ceiling."""
     ways = list(_ways(dims, spec))
     sizes = [rows * bytes_per_row(dims[0], dim // per_code) for dim, per_code in ways]
     fitting = [number for number, size in enumerate(sizes) if ceiling is None or size <= ceiling]
@@ -120,28 +89,28 @@ def _codes(rows: int, dims: tuple[int, ...], spec: IndexSpec, ceiling: int | Non
 
 
 def _ways(dims: tuple[int, ...], spec: IndexSpec) -> Iterator[tuple[int, int]]:
-    """Code widths and dims a code, best first: fewer bits before fewer dims.  What the spec says stays as it is."""
-    # Bits before dims: at equal bytes all dims with one bit each keep 99.9 % of the ten best, 32 dims in float 47 %.
+    """Code widths and dims a code, best first: fewer bits before fewer dims.  Values of the spec are not changed."""
+    # Fewer bits before fewer dims: at equal bytes, all dims with 1 bit keep 99.9 % of the ten best, 32 float dims 47 %.
     for dim in dims if spec.code_dim is None else (spec.code_dim,):
-        finest = _dividing(dim, _wished(dim, spec))
+        finest = _dividing(dim, _requested(dim, spec))
         yield dim, finest
         if spec.code_bits is None:
             yield from ((dim, per_code) for per_code in DIMS_PER_CODE if per_code > finest and dim % per_code == 0)
 
 
-def _wished(dim: int, spec: IndexSpec) -> int:
-    """Dims a code, whether they divide the width or not."""
+def _requested(dim: int, spec: IndexSpec) -> int:
+    """Dims a code by the spec or the default; they need not divide the width."""
     usual = USUAL_BITS if dim % CODE_BITS[USUAL_BITS] == 0 else OTHER_BITS
     return CODE_BITS[usual if spec.code_bits is None else spec.code_bits]
 
 
 def _dividing(dim: int, per_code: int) -> int:
-    """The next finer one that divides the width; 1 always does."""
+    """The largest number of dims a code, at most `per_code`, that divides the width; 1 always does."""
     return max(fewer for fewer in DIMS_PER_CODE if fewer <= per_code and dim % fewer == 0)
 
 
 def _too_small(rows: int, dims: tuple[int, ...], spec: IndexSpec, ceiling: int, least: float) -> SpecError:
-    # The ceiling may be one modality's share of the spec's: both grow alike.
+    # The ceiling may be one modality's share of the spec's ceiling, so both are scaled by the same factor.
     enough = least if spec.memory_gb is None or not ceiling else spec.memory_gb * 1e9 * least / ceiling
     return SpecError(
         f"memory_gb: {rows:,} rows of width {dims[0]} take {_gb(least)} GB with the smallest codes, the ceiling leaves "
@@ -151,8 +120,8 @@ def _too_small(rows: int, dims: tuple[int, ...], spec: IndexSpec, ceiling: int, 
 
 def _why_exact(rows: int, spec: IndexSpec) -> str:
     if spec.ladder == "exact":
-        return f"every one of {rows:,} rows is read, as the spec says"
-    return f"every one of {rows:,} rows is read: lists and codes pay from {EXACT_BELOW:,} rows on"
+        return f"all {rows:,} rows are read, as the spec says"
+    return f"all {rows:,} rows are read: lists and codes are faster from {EXACT_BELOW:,} rows on"
 
 
 def _why_coded(rows: int, spec: IndexSpec) -> str:
@@ -167,27 +136,18 @@ def _why_codes(dims: tuple[int, ...], spec: IndexSpec, dim: int, per_code: int) 
     what = f"codes of {width}, {share} of 4 bits"
     if spec.code_bits is None:
         return what
-    wished = CODE_BITS[spec.code_bits]
-    return f"{what}, as the spec says" if wished == per_code else f"{what}, since {wished} a code do not divide {dim}"
+    requested = CODE_BITS[spec.code_bits]
+    if requested == per_code:
+        return f"{what}, as the spec says"
+    return f"{what}, since {requested} a code do not divide {dim}"
 
 
 def _latency(spec: IndexSpec) -> list[str]:
     if spec.latency_ms is None:
         return []
-    return [f"calibration tells which recall {spec.latency_ms:g} ms a question allow"]
+    return [f"calibration measures the recall that is possible in {spec.latency_ms:g} ms a question"]
 
 
 def _gb(size: float) -> str:
-    """Rounded up, so that the figure is enough."""
+    """Gigabytes, rounded up, so that the figure is large enough."""
     return f"{math.ceil(size / 1e6) / 1e3:g}"
-
-
-def unsuited(k: int, dim: int, width: int, filtered: bool) -> str | None:
-    """Why the CPU answers a search though the rows are on a card; None where the card does."""
-    if dim != width:
-        return f"the card has the rows at dim {width} alone, not at {dim}"
-    if filtered:
-        return "faiss' flat index on a card knows no filter"
-    if PER_HIT * k > MOST_CANDIDATES:
-        return f"the card gives at most {MOST_CANDIDATES // PER_HIT} hits, not {k}"
-    return None

@@ -1,12 +1,9 @@
-"""Shards, or segments, of one modality become one segment; and how a part gets its name and its place.
+"""The merge: shards, or segments, of one modality become one segment.
 
-Every source is in the order of the whole already: by list, then by segment_id.  So a merge reads each from its
-beginning to its end, holds a stretch of each in memory, and its bytes do not depend on how the rows were cut.
+Every source is already in the order of the result: by list, then by segment_id.  So a merge reads each source once from
+start to end, keeps a stretch of each in memory, and its bytes do not depend on how the rows were divided.
 """
 
-import hashlib
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,24 +15,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from embed.storage import store
 from embed.tables import PROVENANCE
 from index.building.survey import Ids, ids_of
 from index.contracts import IntArray
 from index.faiss_library import library
-from index.parts.artifact import CODES, PROVENANCE_COPY, ROWS, ROWS_8, SCALES, PartEntry, SegmentEntry, part_url
-from index.parts.local import describe
+from index.parts.artifact import CODES, PROVENANCE_COPY, ROWS, ROWS_8, SCALES, SegmentEntry
+from index.parts.write import part_of
 from index.rungs.coder import Coder
 
 SLICE_ROWS = 65_536  # of provenance, written at a time: a row group
 CHUNK_ROWS = 16_384  # of vectors
 READ_ROWS = 2_048
-LARGEST = 127  # of 8 bits with a sign
+LARGEST = 127  # of a signed 8-bit value
 
 
 @dataclass(frozen=True)
 class Source:
-    """Rows in the order of the segment that they go into."""
+    """Rows for a segment, in the order of the segment."""
 
     rows: NDArray[np.float16]  # [n, D], mapped
     lists: NDArray[np.int32] | None  # [n], where there is a coder
@@ -48,12 +44,12 @@ class Source:
         return np.arange(len(self.rows)) if self.keep is None else np.flatnonzero(self.keep)
 
     def ids(self) -> Ids:
-        """Of the rows that are kept."""
+        """Ids of the rows that are kept."""
         return ids_of(pq.read_table(self.provenance, columns=["segment_id"])["segment_id"])[self.kept]
 
 
 def write_segment(sources: Sequence[Source], coder: Coder | None, folder: Path) -> None:
-    """All kept rows of the sources, at least one, as the files of one segment in the empty `folder`."""
+    """Write all kept rows of the sources, at least one, as the files of one segment into the empty `folder`."""
     order = _Order(sources)
     with pq.ParquetWriter(folder / PROVENANCE_COPY, PROVENANCE, compression="zstd") as writer:
         for some in order.provenance():
@@ -68,7 +64,7 @@ def write_segment(sources: Sequence[Source], coder: Coder | None, folder: Path) 
 def segment_entry(
     folder: Path, modality: str, first_id: int, encoder: str, coded: bool, drift: float | None
 ) -> SegmentEntry:
-    """What the manifest says of the segment that lies in `folder`."""
+    """The manifest's entry for the segment in `folder`."""
     return SegmentEntry(
         part=part_of(f"rows-{modality}", folder),
         modality=modality,
@@ -80,38 +76,14 @@ def segment_entry(
     )
 
 
-def part_of(kind: str, folder: Path) -> PartEntry:
-    """The files in `folder` as a part; equal files, equal names."""
-    files = {path.name: describe(path) for path in sorted(folder.iterdir())}
-    content = "".join(f"{name} {file.sha256}\n" for name, file in files.items())
-    return PartEntry(name=f"{kind}-{hashlib.sha256(content.encode()).hexdigest()[:16]}", files=files)
-
-
-def store_part(url: str, entry: PartEntry, folder: Path) -> None:
-    """Put the part's files, which lie in `folder`, in their place below the index; what stands there is replaced."""
-    place = part_url(url, entry.name)
-    for name in entry.files:
-        put(folder / name, place, name)
-
-
-def put(file: Path, place: str, name: str) -> None:
-    """Store a local file, which must not change any more, as `name` below the url `place`."""
-    with store.scratch(place) as path:
-        try:
-            os.link(file, path)
-        except OSError:  # another file system, or one without links
-            shutil.copyfile(file, path)
-        store.move_in(path, store.join(place, name))
-
-
 class _Order:
-    """Where each kept row of the sources goes: by list, then by segment_id."""
+    """The order of all kept rows in the segment: by list, then by segment_id."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = [source for source in sources if len(source.kept)]
         self._starts = np.cumsum([0, *(len(source.kept) for source in self._sources)])
         lists = np.concatenate([_lists(source) for source in self._sources])
-        # The rows of all sources one after another, in the order of the segment.
+        # Positions in the concatenation of all sources, in the order of the segment.
         self._order = np.lexsort((np.concatenate([source.ids() for source in self._sources]), lists))
         self.lists: NDArray[np.int32] = lists[self._order]  # [n] ascending
 
@@ -120,7 +92,7 @@ class _Order:
         return len(self._order), self._sources[0].rows.shape[1]
 
     def rows(self) -> Iterator[NDArray[np.float16]]:
-        """Vectors in order, some at a time."""
+        """Vectors in order, in chunks."""
         for first in range(0, len(self._order), CHUNK_ROWS):
             places = self._order[first : first + CHUNK_ROWS]
             rows = np.empty((len(places), self.shape[1]), np.float16)
@@ -135,12 +107,12 @@ class _Order:
         for first in range(0, len(self._order), SLICE_ROWS):
             places = self._order[first : first + SLICE_ROWS]
             pieces = [readers[number].take(len(here)) for number, here in self._shares(places)]
-            # Of several sources one after another, thus in the order of their places.
+            # The pieces are ordered by source, that is, by their places.
             back = np.searchsorted(np.sort(places), places)
             yield pa.concat_tables(pieces).combine_chunks().take(pa.array(back))
 
     def _shares(self, places: IntArray) -> Iterator[tuple[int, IntArray]]:
-        """Which of the places, by their positions, are of which source."""
+        """For each source, the positions of its rows in `places`."""
         numbers = np.searchsorted(self._starts, places, side="right") - 1
         for number in np.unique(numbers):
             yield int(number), np.flatnonzero(numbers == number)
@@ -184,7 +156,7 @@ def _write_rows(order: _Order, path: Path) -> None:
 
 
 def _write_bytes(rows: NDArray[np.float16], folder: Path) -> None:
-    """Each row in 8 bits a value, and what 1 of it is worth: the largest value of a row is 127."""
+    """Each row in 8 bits a value, and its scale: the largest value of a row becomes 127."""
     target = np.lib.format.open_memmap(folder / ROWS_8, mode="w+", dtype=np.int8, shape=rows.shape)
     scales = np.empty(len(rows), np.float32)
     done = 0

@@ -1,4 +1,4 @@
-"""The rows of one part of a dataset, made ready for merging: what a task of a build leaves behind.
+"""Shards: the rows of one part of a dataset, sorted for the merge, as a task of a build writes them.
 
 <shard>/<modality>/rows.f16.npy         [n, D], ordered by list, then by segment_id
                    lists.i32.npy        [n], only where the modality has a coder
@@ -31,10 +31,10 @@ def write_shard(
     skip: pa.Array | None = None,
     width: int | None = None,
 ) -> dict[str, int]:
-    """The part's rows whose segment_id is not in `skip`, into `folder`; how many there are of each modality.
+    """Write the part's rows whose segment_id is not in `skip` into `folder`; the number of rows by modality.
 
-    The part is in memory meanwhile.  `coders` has every modality of the part.  Raises InputError naming the first
-    vector that is zero, NaN, infinite or not as wide as the dataset, at `url`, says; a `width` of None: whichever.
+    The whole part is in memory.  `coders` has every modality of the part.  Raises InputError naming the first vector
+    that is zero, NaN, infinite or not of `width`; `width` None accepts any.  `url` is the dataset's, for messages.
     """
     found: dict[str, tuple[list[NDArray[np.float16]], list[pa.RecordBatch]]] = {}
     for batch in part.batches([*PROVENANCE.names, "vector"]):

@@ -1,7 +1,7 @@
-"""Which rows there are, and a sample of them: one pass over ids and fingerprints, then one over the vectors.
+"""Survey of a dataset's rows, and a sample of them: one pass over ids and fingerprints, then one over the vectors.
 
-Rows are sampled by their segment_ids, which are hashes: the smallest are a uniform sample that depends neither on how
-the dataset's files were cut nor on how many workers read them.
+Rows are sampled by their segment_ids, which are hashes: the smallest are a uniform sample that depends neither on the
+dataset's files nor on the number of workers that read them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,19 +27,19 @@ Made = TypeVar("Made")
 
 
 class InTasks(Protocol):
-    """Does something with each part; results come in any order."""
+    """Applies a function to each part; results come in any order."""
 
     def __call__(self, act: Callable[[VectorsPart], Made], parts: Sequence[VectorsPart], /) -> Iterator[Made]: ...
 
 
 def here(act: Callable[[VectorsPart], Made], parts: Sequence[VectorsPart]) -> Iterator[Made]:
-    """One after another, in this process."""
+    """One part after another, in this process."""
     return map(act, parts)
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What is to be indexed."""
+    """The rows to index: counts, encoders and ids by modality."""
 
     modalities: tuple[str, ...]  # in the order of their ids
     counts: tuple[int, ...]
@@ -59,12 +59,12 @@ class Survey:
 def survey(
     vectors: Vectors, url: str, skip: pa.Array | None = None, seen: Callable[[int], None] = lambda rows: None
 ) -> Survey:
-    """The rows whose segment_id is not in `skip`; `seen` is told how many more rows were looked at.
+    """The rows whose segment_id is not in `skip`; `seen` is called with the number of rows read.
 
-    Raises InputError where there is nothing to index or a row is there twice, FingerprintMismatch.
+    Raises InputError where there is nothing to index or a row is stored twice, FingerprintMismatch.
     """
     if vectors.info.metric != "cosine":
-        raise InputError(f"{url}: metric {vectors.info.metric!r}; this index compares by cosine alone: {AGAIN}")
+        raise InputError(f"{url}: metric {vectors.info.metric!r}; an index requires cosine, embed again: {AGAIN}")
     encoders: dict[str, str] = {}
     found: dict[str, list[Ids]] = {}
     for batch in vectors.batches(SURVEYED):
@@ -84,16 +84,16 @@ def survey(
 
 
 def sample_rows(
-    vectors: Vectors, surveyed: Survey, wanted: Mapping[str, int], url: str, in_tasks: InTasks = here
+    vectors: Vectors, surveyed: Survey, sizes: Mapping[str, int], url: str, in_tasks: InTasks = here
 ) -> dict[str, NDArray[np.float16]]:
-    """Up to so many rows [n, D] of each modality in `wanted`, those with the smallest segment_ids, in their order.
+    """Up to `sizes` rows [n, D] of each modality in it, those with the smallest segment_ids, in their order.
 
     Raises InputError for damaged vectors among them.
     """
-    last = {name: bytes(surveyed.ids[name][:count][-1]).ljust(16, b"\0") for name, count in wanted.items()}
+    last = {name: bytes(surveyed.ids[name][:count][-1]).ljust(16, b"\0") for name, count in sizes.items()}
     sampler = _Sampler(last, vectors.info.dims[0], url)
     found = [piece for pieces in in_tasks(sampler, vectors.parts()) for piece in pieces]
-    return {name: _in_order([piece for piece in found if piece[0] == name]) for name in wanted}
+    return {name: _in_order([piece for piece in found if piece[0] == name]) for name in sizes}
 
 
 Piece = tuple[str, Ids, NDArray[np.float16]]
@@ -137,20 +137,20 @@ def without(batch: pa.RecordBatch, skip: pa.Array | None) -> pa.RecordBatch:
 
 
 def ids_of(column: Any) -> Ids:
-    """Of a column of ids, an array or in chunks."""
+    """The ids of a column, an array or a chunked array."""
     chunks: Iterable[pa.Array] = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     parts = [np.frombuffer(part.buffers()[1], "S16")[part.offset : part.offset + len(part)] for part in chunks]
     return np.concatenate([np.empty(0, "S16"), *parts])
 
 
 def checked_vectors(batch: pa.RecordBatch, width: int, url: str) -> NDArray[np.float16]:
-    """[n, D] of a batch with segment_id, uri and vector.
+    """Vectors [n, D] of a batch with segment_id, uri and vector.
 
     Raises InputError naming the first that is zero, NaN, infinite or of another width.
     """
     column = batch.column("vector")
     if column.type.list_size != width:
-        raise InputError(f"{url}: vectors of width {column.type.list_size} where its dims say {width}; {AGAIN}")
+        raise InputError(f"{url}: vectors have width {column.type.list_size}, its dims say {width}; {AGAIN}")
     rows: NDArray[np.float16] = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
     norms = np.linalg.norm(rows.astype(np.float32), axis=1)
     wrong = np.flatnonzero(~np.isfinite(norms) | (norms == 0))
@@ -174,23 +174,23 @@ def _check_space(batch: pa.RecordBatch, space: str, url: str) -> None:
     spaces = sorted({*pc.unique(batch["space"]).to_pylist(), space})
     if len(spaces) > 1:
         raise FingerprintMismatch(
-            f"{url}: rows of several spaces ({', '.join(spaces)}); embed it again with one encoder: {AGAIN}"
+            f"{url}: has rows of several spaces ({', '.join(spaces)}); embed it again with one encoder: {AGAIN}"
         )
 
 
 def _check_encoder(known: dict[str, str], modality: str, rows: pa.RecordBatch, url: str) -> None:
-    """All rows of a modality have one encoder, which is kept in `known`."""
+    """All rows of a modality have one encoder, which is recorded in `known`."""
     for encoder in pc.unique(rows["encoder"]).to_pylist():
         other = known.setdefault(modality, encoder)
         if other != encoder:
             raise FingerprintMismatch(
-                f"{url}: {modality} rows of several encoders ({other}, {encoder}); embed them again with one: {AGAIN}"
+                f"{url}: has {modality} rows of several encoders ({other}, {encoder}); embed again with one: {AGAIN}"
             )
 
 
 def _check_unique(ids: Ids, url: str) -> None:
-    """Of ids in order."""
+    """Raises InputError where two of these ordered ids are equal."""
     twice = np.flatnonzero(ids[1:] == ids[:-1])
     if len(twice):
         shown = bytes(ids[twice[0]]).ljust(16, b"\0").hex()
-        raise InputError(f"{url}: segment {shown} is there twice; see what else is wrong with `deglu verify {url}`")
+        raise InputError(f"{url}: segment {shown} is stored twice; `deglu verify {url}` lists all problems")

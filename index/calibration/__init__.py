@@ -1,5 +1,5 @@
-"""Calibration: what each depth of search finds, and what it costs.
+"""Calibration: the recall and the cost of each depth of search.
 
 In: rows, questions, their true neighbours.  Out: curves of recall and cost, kept in the manifest.
-Begin at `calibrate`; `questions` chooses what is asked, `truth` has the exact answers.
+Begin at `calibrate`; `questions` chooses the questions, `truth` has the exact answers.
 """

@@ -1,16 +1,16 @@
-"""What scores mean when speech and text are merged, measured at build time.
+"""Calibrated scores, by which speech and text are merged; measured at build time.
 
-Cosines to speech rows and to text rows cannot be compared: the two sit apart in the space, and the asker's own modality
-decides which is nearer.  A calibrated score is a z-score, made in two steps:
+Cosines to speech rows and to text rows cannot be compared: the two are apart in the space, and the query's modality
+decides which is nearer.  A calibrated score is a z-score, computed in two steps:
 
-1. against the background: the asker's cosines to a fixed sample of the modality's rows give a mean and a deviation,
-   and the cosine is measured in these.  This removes what depends on the asker (typed or spoken, near or far).
+1. against the background: the query's cosines to a fixed sample of the modality's rows give a mean and a deviation, and
+   the cosine is expressed in these.  This removes what depends on the query (typed or spoken, near or far).
 2. against the usual best: the same number for the ten best answers to held-out queries gives a mean and a deviation,
-   and is measured in these.  This removes what depends on the modality (spread, number of rows).
+   and the number is expressed in these.  This removes what depends on the modality (spread, number of rows).
 
-So 0 says "as far above the background as this modality's best ten usually are", and 1 a deviation better.  Within one
-query and one modality the order is that of the cosines.  Held-out queries are rows of both modalities in equal number;
-rows of their own document or recording are no answers to them, since neighbouring windows overlap.
+So 0 means "as far above the background as this modality's ten best usually are", and 1 one deviation better.  Within
+one query and one modality the order is that of the cosines.  Held-out queries are rows of both modalities in equal
+number; rows of their own document or recording are no answers to them, since neighbouring windows overlap.
 """
 
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ import pyarrow as pa
 
 from embed.encoder import FloatArray
 from index.contracts import Hits, IntArray
-from index.neighbours import Mask, scan, unit_rows
+from index.neighbours import HideRows, scan, spread, unit_rows
 from index.parts.artifact import TopScores
 from index.rungs.segment import Segment
 
 BACKGROUND_ROWS = 512
 QUERIES_PER_MODALITY = 128
 BEST = 10
-# Cosines closer together than this are one value: a background of equal rows must not blow scores up.
+# Cosines closer than this are one value: a background of equal rows must not make scores huge.
 SMALLEST_DEVIATION = 1e-3
 
 
@@ -36,9 +36,9 @@ class Background:
     """A fixed sample of one modality's rows, to which a query's cosines are compared."""
 
     def __init__(self, segments: Sequence[Segment]) -> None:
-        """At even steps over all its segments."""
+        """The sample is taken at even steps over all segments of the modality."""
         total = sum(map(len, segments))
-        at, first, parts = spread(total, BACKGROUND_ROWS), 0, []
+        at, first, parts = spread(total, BACKGROUND_ROWS, shift=0.0), 0, []
         for segment in segments:
             here = at[(at >= first) & (at < first + len(segment))] - first
             parts.append(np.asarray(segment.rows[here], np.float32))
@@ -60,8 +60,8 @@ def calibrated(standard: FloatArray, usual: TopScores) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class Voice:
-    """One modality's rows as the questions to all."""
+class SourcedSegment:
+    """One modality's segment, with the source of each row; its rows serve as held-out queries."""
 
     segment: Segment
     sources: IntArray  # [n], equal numbers for rows of the same recording or document
@@ -69,17 +69,17 @@ class Voice:
 
 @dataclass(frozen=True)
 class _HeldOut:
-    """Rows of all modalities used as queries."""
+    """Rows of all modalities, used as queries."""
 
     vectors: FloatArray  # [q, D]
     ids: IntArray  # [q]
     sources: IntArray  # [q]
 
 
-def top_scores(voices: Sequence[Voice], dims: Sequence[int]) -> dict[str, dict[int, TopScores]]:
-    """By modality and dim, of an index of one segment a modality."""
-    held_out = _held_out(voices)
-    return {voice.segment.modality: {dim: _usual_best(voice, held_out, dim) for dim in dims} for voice in voices}
+def top_scores(sourced: Sequence[SourcedSegment], dims: Sequence[int]) -> dict[str, dict[int, TopScores]]:
+    """By modality and dim, of an index with one segment for each modality."""
+    held_out = _held_out(sourced)
+    return {one.segment.modality: {dim: _usual_best(one, held_out, dim) for dim in dims} for one in sourced}
 
 
 def source_numbers(provenance: Sequence[pa.Table]) -> list[IntArray]:
@@ -91,32 +91,26 @@ def source_numbers(provenance: Sequence[pa.Table]) -> list[IntArray]:
 
 
 def _codes(column: pa.ChunkedArray) -> IntArray:
-    """[n] a number for each distinct value; null is one of them."""
+    """[n]: a number for each distinct value; null is one of them."""
     encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
     codes: IntArray = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     return codes
 
 
-def spread(n: int, count: int, shift: float = 0.0) -> IntArray:
-    """Up to `count` distinct positions below n at even steps, `shift` of a step in."""
-    count = min(n, count)
-    return ((np.arange(count) + shift) * n / max(1, count)).astype(np.int64)
-
-
-def _held_out(voices: Sequence[Voice]) -> _HeldOut:
+def _held_out(sourced: Sequence[SourcedSegment]) -> _HeldOut:
     # Half a step away from the background's rows.
-    chosen = [(voice, spread(len(voice.segment), QUERIES_PER_MODALITY, shift=0.5)) for voice in voices]
+    chosen = [(one, spread(len(one.segment), QUERIES_PER_MODALITY)) for one in sourced]
     return _HeldOut(
-        np.vstack([np.asarray(voice.segment.rows[at], np.float32) for voice, at in chosen]),
-        np.hstack([at + voice.segment.first_id for voice, at in chosen]),
-        np.hstack([voice.sources[at] for voice, at in chosen]),
+        np.vstack([np.asarray(one.segment.rows[at], np.float32) for one, at in chosen]),
+        np.hstack([at + one.segment.first_id for one, at in chosen]),
+        np.hstack([one.sources[at] for one, at in chosen]),
     )
 
 
-def _usual_best(voice: Voice, held_out: _HeldOut, dim: int) -> TopScores:
-    segment = voice.segment
-    best = scan(held_out.vectors, segment.rows, BEST, dim, _own_source(held_out.sources, voice.sources))
-    if not np.isfinite(best.scores).any():  # The modality is one single document: its other rows must do.
+def _usual_best(sourced: SourcedSegment, held_out: _HeldOut, dim: int) -> TopScores:
+    segment = sourced.segment
+    best = scan(held_out.vectors, segment.rows, BEST, dim, _own_source(held_out.sources, sourced.sources))
+    if not np.isfinite(best.scores).any():  # The modality has only one document: its other rows are the answers.
         best = scan(held_out.vectors, segment.rows, BEST, dim, _own_row(held_out.ids - segment.first_id))
     return _mean_and_deviation(Background([segment]), held_out.vectors, best, dim)
 
@@ -130,7 +124,7 @@ def _mean_and_deviation(background: Background, queries: FloatArray, best: Hits,
     return TopScores(mean=round(float(values.mean()), 4), std=round(deviation, 4))
 
 
-def _own_row(positions: IntArray) -> Mask:
+def _own_row(positions: IntArray) -> HideRows:
     def mask(scores: FloatArray, first: int) -> None:
         here = np.flatnonzero((positions >= first) & (positions < first + scores.shape[1]))
         scores[here, positions[here] - first] = -np.inf
@@ -138,7 +132,7 @@ def _own_row(positions: IntArray) -> Mask:
     return mask
 
 
-def _own_source(of_queries: IntArray, of_rows: IntArray) -> Mask:
+def _own_source(of_queries: IntArray, of_rows: IntArray) -> HideRows:
     def mask(scores: FloatArray, first: int) -> None:
         scores[of_queries[:, None] == of_rows[first : first + scores.shape[1]]] = -np.inf
 

@@ -1,8 +1,8 @@
-"""What an index is calibrated on: rows asked as questions, short spans of its texts, or what people have really asked.
+"""Calibration questions: rows of the index, short spans of its texts, or a log of real questions.
 
-Rows are the nearest stand-in where nobody has asked yet, but people ask in few words, far from what they look for; the
-two need different depths, so each kind must keep the promise by itself.  A question made from a row looks for all
-other rows: finding itself is no merit.  Each kind is halved: one half chooses, the other is reported.
+Rows are the best substitute where there is no log, but people ask in few words, far from the rows that they look for;
+the two need different depths, so each kind must keep the promise by itself.  A question made from a row looks for all
+other rows: a row must not count as its own answer.  Each kind is halved: one half chooses, the other is reported.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from embed.encoder import FloatArray
 from index.contracts import IntArray
-from index.neighbours import unit_rows
+from index.neighbours import spread, unit_rows
 from index.parts.artifact import PROVENANCE_COPY
 from index.rungs.segment import Segment
 
@@ -23,14 +23,14 @@ Encode = Callable[[Sequence[str]], FloatArray]
 ROWS, SPANS, LOG = "rows", "spans", "log"
 ROW_QUESTIONS, SPAN_QUESTIONS = 6_600, 1_000
 ROWS_REPORTED = 600
-FEWEST = 32  # of a kind; fewer say nothing about one in a hundred
+FEWEST = 32  # of a kind; with fewer a share of one in a hundred cannot be measured
 SPAN_WORDS = 5, 12
 SEED = 7
 
 
 @dataclass(frozen=True)
 class Questions:
-    """Of one kind."""
+    """Questions of one kind."""
 
     kind: str
     vectors: FloatArray  # [q, D], unit rows
@@ -49,9 +49,10 @@ class Split:
 
 
 def questions_for(segment: Segment, folder: Path, encode: Encode | None, log: FloatArray | None) -> Split:
-    """`encode` makes queries of texts; without it there are no spans.  A log stands in for rows and spans.
+    """Questions for one segment, whose files are in `folder`.
 
-    Rows take part in training the router even then.
+    `encode` turns texts into queries; without it there are no spans.  A log replaces rows and spans, but the router is
+    trained on rows too.
     """
     rows = _row_questions(segment)
     reported = min(ROWS_REPORTED, len(rows.own) // 2)
@@ -67,14 +68,8 @@ def questions_for(segment: Segment, folder: Path, encode: Encode | None, log: Fl
     return Split((kept[0], spans.some(slice(half))), (kept[1], spans.some(slice(half, None))))
 
 
-def spread(n: int, count: int) -> IntArray:
-    """Up to `count` distinct positions below n at even steps, from half a step in."""
-    count = min(n, count)
-    return ((np.arange(count) + 0.5) * n / max(1, count)).astype(np.int64)
-
-
 def span(text: str, rng: np.random.Generator) -> str:
-    """5 to 12 words in a row: what somebody types who remembers a part."""
+    """5 to 12 successive words, as typed by a user who remembers a part of the text."""
     words = text.split()
     count = int(rng.integers(SPAN_WORDS[0], SPAN_WORDS[1] + 1))
     start = int(rng.integers(0, max(1, len(words) - count + 1)))
@@ -83,7 +78,7 @@ def span(text: str, rng: np.random.Generator) -> str:
 
 def _row_questions(segment: Segment) -> Questions:
     at = spread(len(segment), ROW_QUESTIONS)
-    at = np.random.default_rng(SEED).permutation(at)  # reported ones from all lists
+    at = np.random.default_rng(SEED).permutation(at)  # so that reported rows are from all lists
     return Questions(ROWS, unit_rows(segment.rows[at], segment.rows.shape[1]), at)
 
 
@@ -93,8 +88,8 @@ def _span_questions(segment: Segment, folder: Path, encode: Encode) -> Questions
     rng = np.random.default_rng(SEED)
     at = rng.permutation(spread(len(segment), SPAN_QUESTIONS))
     texts = column.take(at).to_pylist()
-    told = [(place, text) for place, text in zip(at, texts, strict=True) if text and text.strip()]
-    if len(told) < 2 * FEWEST:
+    chosen = [(place, text) for place, text in zip(at, texts, strict=True) if text and text.strip()]
+    if len(chosen) < 2 * FEWEST:
         return None
-    vectors = encode([span(text, rng) for _, text in told])
-    return Questions(SPANS, unit_rows(vectors, vectors.shape[1]), np.array([place for place, _ in told], np.int64))
+    vectors = encode([span(text, rng) for _, text in chosen])
+    return Questions(SPANS, unit_rows(vectors, vectors.shape[1]), np.array([place for place, _ in chosen], np.int64))

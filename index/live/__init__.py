@@ -1,12 +1,12 @@
-"""A standing index kept up to date: the door to what changes it between two builds.
+"""Updates of an existing index: the changes between two builds.
 
-    append   rows that the dataset has got or lost since       a version with one more segment for each modality
-    merge    small segments become larger ones                 the version after, with the same rows
+    append   rows that the dataset has gained or lost          a version with one more segment for each modality
+    merge    small segments become larger ones                 the next version, with the same rows
     delete   rows that must not be found any more              a version that hides them
-    compact  one segment for each modality, nothing removed    a version without them; older ones are taken away
+    compact  one segment for each modality, nothing removed    a version without removed rows; older ones are deleted
 
-Each change is one version more, which readers see whole or not at all; those of older versions are not disturbed until
-a compaction.  Writers may come at the same time: the one that was second begins again from what the first has made.
+Each change adds one version, which readers see complete or not at all; readers of older versions are not affected until
+a compaction.  Several writers may run at once: the second one starts again from the version that the first published.
 """
 
 from index.live.append import append

@@ -1,7 +1,7 @@
-"""What the dataset has got and lost since the index was made of it: new rows become a segment, lost ones are removed.
+"""Append: rows that are new in the dataset become a segment, and rows that it has lost are removed from the index.
 
-New rows are coded by the coder that stands, which suits them as long as they are like the rows it was made from; how
-much worse it suits them is measured, and warned about (`index.live.drift`).
+New rows are coded by the existing coder, which fits them as long as they are similar to the rows that it was trained
+on; the difference is measured, and a large one gives a warning (`index.live.drift`).
 """
 
 import tempfile
@@ -16,19 +16,20 @@ import pyarrow.parquet as pq
 
 from embed.errors import FingerprintMismatch, InputError
 from embed.tables import ID
-from index.building.merge import Source, segment_entry, store_part, write_segment
+from index.building.merge import Source, segment_entry, write_segment
 from index.building.shard import LISTS, write_shard
 from index.building.survey import Survey, survey, without
-from index.calibration.blend import Voice, source_numbers, top_scores
+from index.calibration.blend import SourcedSegment, source_numbers, top_scores
 from index.contracts import Vectors, VectorsPart
 from index.live.compact import by_modality, coder_of
 from index.live.drift import drift, warnings_of
 from index.live.reconcile import counted, encoders_of_new, ids_of_survey, lost_rows, still_removed, stored_ids
-from index.live.revise import Change, end_of, following, revise
+from index.live.revise import Change, end_of, revise, version_after
 from index.parts.artifact import PROVENANCE_COPY, ROWS, Lineage, Manifest, ModalityEntry, SegmentEntry
 from index.parts.local import part_folder
 from index.parts.one_file import some_rows
-from index.parts.removed import kept_out, read_removed
+from index.parts.removed import deleted_ids, read_removed
+from index.parts.write import store_part
 from index.rungs.coder import Coder
 from index.rungs.segment import Segment
 
@@ -38,32 +39,32 @@ REBUILD = "build it again with `deglu index SPEC --new-version`"
 
 @dataclass(frozen=True)
 class Dataset:
-    """What an index is brought up to: a version of the vectors that it was made of."""
+    """The dataset to update an index to: a version of the vectors that it was built from."""
 
     vectors: Vectors
     lineage: Lineage
-    forgotten: pa.Array  # ids of the assets that it has taken down
+    forgotten: pa.Array  # ids of the assets that it has forgotten
 
     def surveyed(self) -> Survey:
-        """All rows; a dataset of which everything was forgotten has none."""
+        """Survey of all rows; empty for a dataset of which everything was forgotten."""
         return survey(self.vectors, self.lineage.url) if self.vectors.info.rows else NOTHING
 
 
 def append(url: str, vectors: Vectors, lineage: Lineage, forgotten: pa.Array | None = None) -> Change:
-    """A version with the rows that `vectors` has now; nothing is published where the newest has just these.
+    """A version with the current rows of `vectors`; nothing is published where the newest version has the same rows.
 
-    Rows that were deleted in the index do not come back.  `forgotten`: ids of assets that the dataset has taken down.
+    Rows that were deleted in the index do not come back.  `forgotten`: ids of assets that the dataset has forgotten.
 
     Raises FingerprintMismatch for vectors of another encoder, InputError where they are of another dataset or damaged.
     """
     dataset = Dataset(vectors, lineage, pa.array([], ID) if forgotten is None else forgotten)
-    return revise(url, lambda newest: _brought_up(url, newest, dataset))
+    return revise(url, lambda newest: _updated(url, newest, dataset))
 
 
-def _brought_up(url: str, newest: Manifest, dataset: Dataset) -> tuple[Manifest | None, Change]:
+def _updated(url: str, newest: Manifest, dataset: Dataset) -> tuple[Manifest | None, Change]:
     old, new = newest.lineage, dataset.lineage
     if old.url == new.url and new.version < old.version:
-        late = f"{url} holds version {old.version} of {old.url} already, which is newer than {new.version}"
+        late = f"{url} already has version {old.version} of {old.url}, which is newer than version {new.version}"
         return None, Change(newest, published=False, warnings=(late,))
     _check_space(url, newest, dataset)
     found = dataset.surveyed()
@@ -73,13 +74,13 @@ def _brought_up(url: str, newest: Manifest, dataset: Dataset) -> tuple[Manifest 
     stored = stored_ids(url, newest)
     lost = lost_rows(url, newest, stored, removed, present, dataset.forgotten)
     _check_same_dataset(url, newest, new, lost)
-    skip = pa.concat_arrays([*stored.values(), kept_out(removed)])
+    skip = pa.concat_arrays([*stored.values(), deleted_ids(removed)])
     made = _new_segments(url, newest, dataset, encoders_of_new(found, skip), skip)
     if not made and not lost.num_rows and kept.equals(removed):
         return None, Change(newest, published=False)
     segments, gone = [*newest.segments, *made], pa.concat_tables([kept, lost])
     shared = _with_new_modalities(url, newest, made)
-    manifest = following(url, newest, segments, gone, lineage=new, modalities=shared)
+    manifest = version_after(url, newest, segments, gone, lineage=new, modalities=shared)
     return manifest, Change(
         manifest,
         published=True,
@@ -93,7 +94,7 @@ def _brought_up(url: str, newest: Manifest, dataset: Dataset) -> tuple[Manifest 
 def _new_segments(
     url: str, newest: Manifest, dataset: Dataset, encoders: Mapping[str, str], skip: pa.Array
 ) -> list[SegmentEntry]:
-    """A stored segment for each of these modalities, of its rows that are not in `skip`."""
+    """Store a segment for each of these modalities, of its rows that are not in `skip`."""
     coders = {modality: coder_of(url, newest, modality) for modality in encoders}
     first, made = end_of(newest.segments), []
     with tempfile.TemporaryDirectory(prefix="deglu-append-") as scratch:
@@ -125,14 +126,14 @@ def _store(
     modality, first_id, encoder = what
     folder.mkdir()
     write_segment(sources, coder, folder)
-    apart = None if coder is None else _drift(url, newest, modality, coder, sources)
-    entry = segment_entry(folder, modality, first_id, encoder, coder is not None, apart)
+    measured = None if coder is None else _drift(url, newest, modality, coder, sources)
+    entry = segment_entry(folder, modality, first_id, encoder, coder is not None, measured)
     store_part(url, entry.part, folder)
     return entry
 
 
 def _drift(url: str, newest: Manifest, modality: str, coder: Coder, sources: list[Source]) -> float | None:
-    """Of new rows, beside the largest segment that stands."""
+    """Drift of the new rows, compared with the largest existing segment."""
     coded = [entry for entry in newest.segments if entry.modality == modality]
     if not coded:
         return None
@@ -143,34 +144,34 @@ def _drift(url: str, newest: Manifest, modality: str, coder: Coder, sources: lis
 
 
 def _with_new_modalities(url: str, newest: Manifest, made: list[SegmentEntry]) -> Mapping[str, ModalityEntry]:
-    """What the segments share; of a modality that the index did not have every row is read."""
+    """Shared entries by modality; every row is read of a modality that is new in the index."""
     new = [entry.modality for entry in made if entry.modality not in newest.modalities]
     if not new:
         return newest.modalities
-    usual = top_scores(_voices(url, [*newest.segments, *made]), newest.dims)
+    usual = top_scores(_largest_segments(url, [*newest.segments, *made]), newest.dims)
     flat = {name: ModalityEntry(coder=None, router=None, curves=(), top_scores=usual[name]) for name in new}
     return {**newest.modalities, **flat}
 
 
-def _voices(url: str, segments: list[SegmentEntry]) -> list[Voice]:
+def _largest_segments(url: str, segments: list[SegmentEntry]) -> list[SourcedSegment]:
     """The largest segment of each modality."""
     chosen = [max(group, key=lambda entry: entry.rows) for group in by_modality(segments)]
     folders = [part_folder(url, entry.part) for entry in chosen]
     tables = [pq.read_table(folder / PROVENANCE_COPY, columns=["asset_id", "item"]) for folder in folders]
     loaded = [Segment.load(folder, entry) for folder, entry in zip(folders, chosen, strict=True)]
-    return [Voice(segment, sources) for segment, sources in zip(loaded, source_numbers(tables), strict=True)]
+    return [SourcedSegment(segment, sources) for segment, sources in zip(loaded, source_numbers(tables), strict=True)]
 
 
 def _check_space(url: str, newest: Manifest, dataset: Dataset) -> None:
     info = dataset.vectors.info
     if info.space != newest.space:
         raise FingerprintMismatch(
-            f"{url} is in space {newest.space}, {dataset.lineage.url} in space {info.space}; {REBUILD}"
+            f"{url} is in space {newest.space}, {dataset.lineage.url} is in space {info.space}; {REBUILD}"
         )
     if tuple(info.dims) != newest.dims:
         sides = [", ".join(map(str, dims)) for dims in (newest.dims, info.dims)]
         raise FingerprintMismatch(
-            f"{url} has the dims {sides[0]}, {dataset.lineage.url} the dims {sides[1]}; {REBUILD}"
+            f"{url} has the dims {sides[0]}, {dataset.lineage.url} has the dims {sides[1]}; {REBUILD}"
         )
 
 
@@ -180,16 +181,16 @@ def _check_encoders(url: str, newest: Manifest, found: Survey) -> None:
         other = new.get(entry.modality, entry.encoder)
         if other != entry.encoder:
             raise FingerprintMismatch(
-                f"{url} has {entry.modality} rows of encoder {entry.encoder}, {newest.lineage.url} now of {other}; "
-                f"{REBUILD}"
+                f"{url} has {entry.modality} rows of encoder {entry.encoder}, {newest.lineage.url} now has rows of "
+                f"encoder {other}; {REBUILD}"
             )
 
 
 def _check_same_dataset(url: str, newest: Manifest, lineage: Lineage, lost: pa.Table) -> None:
-    """A dataset may move; but one that has none of the rows is another."""
+    """A dataset may move to another url; a dataset with none of the rows is a different one."""
     replaced = int(pc.sum(pc.equal(lost["reason"], "replaced"), min_count=0).as_py())
     if newest.lineage.url != lineage.url and replaced and replaced == newest.rows:
         raise InputError(
-            f"{url} was made of {newest.lineage.url}, and {lineage.url} has none of its rows; give the spec that it "
-            f"was made with, or {REBUILD}"
+            f"{url} was built from {newest.lineage.url}, and {lineage.url} has none of its rows; give the spec that it "
+            f"was built with, or {REBUILD}"
         )

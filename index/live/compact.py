@@ -1,7 +1,7 @@
-"""Segments written anew as one: small ones merged in the background, all of a modality by a compaction.
+"""Compaction and merge: several segments are written again as one; a merge takes small ones, a compaction takes all.
 
-Rows keep their codes' coder, router and curves.  Removed rows are not written again, so that what older versions keep
-of them is all there is; `compact` then takes these versions away, and their files (`index.live.purge`).
+Rows keep their coder, router and curves.  Removed rows are not written again, so that only older versions still hold
+them; `compact` then deletes these versions and their files (`index.live.purge`).
 """
 
 import tempfile
@@ -11,40 +11,41 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from index.building.merge import Source, segment_entry, store_part, write_segment
+from index.building.merge import Source, segment_entry, write_segment
 from index.live.purge import purge
-from index.live.revise import Change, end_of, following, revise
+from index.live.revise import Change, end_of, revise, version_after
 from index.parts.artifact import PROVENANCE_COPY, Manifest, SegmentEntry
 from index.parts.local import part_folder
 from index.parts.removed import live_rows, read_removed, removed_positions, rewritten
+from index.parts.write import store_part
 from index.rungs.coder import Coder, load_coder
 from index.rungs.segment import Segment
 
 MOST_SMALL = 4  # segments: each is searched by itself
 SEALED_ROWS = 50_000
-SMALL = 1 / 4  # of a segment, what all smaller ones together may be beside it
+SMALL = 1 / 4  # of a segment's rows; smaller segments that have together at most this stay separate from it
 
 
 def compact(url: str) -> Change:
-    """One segment for each modality, without the removed rows, and none of their bytes in any file.
+    """One segment for each modality, without the removed rows, and no file that holds any of their bytes.
 
-    Safe to be killed anywhere and run again.  Versions that name files which are gone can no longer be read.
+    It may be killed at any time and run again.  Versions that name deleted files can no longer be read.
     """
-    told = revise(url, lambda newest: _revised(url, newest, _to_compact(url, newest)))
-    return replace(told, versions_removed=purge(url))
+    change = revise(url, lambda newest: _revised(url, newest, _to_compact(url, newest)))
+    return replace(change, versions_removed=purge(url))
 
 
 def merge(url: str) -> Change:
-    """Small segments become larger ones where there are too many, as `to_merge` has it; readers see the same rows."""
+    """Small segments become larger ones where `to_merge` finds too many; readers see the same rows."""
     return revise(url, lambda newest: _revised(url, newest, [to_merge(some) for some in by_modality(newest.segments)]))
 
 
 def to_merge(segments: Sequence[SegmentEntry]) -> list[SegmentEntry]:
-    """Which of one modality's segments should become one; [] where all is well.
+    """The segments of one modality that should become one; [] where no merge is needed.
 
     The smallest ones, up to the first that is at least four times as large as all before it: so sizes grow, a row is
-    rewritten a few times at most, and the number of segments stays with the logarithm of the rows.  It is worth while
-    where they are many or have many rows, or where nothing larger is left.
+    rewritten at most a few times, and the number of segments grows with the logarithm of the rows.  They are merged
+    only if they are many, or have many rows, or include the largest segment.
     """
     ordered = sorted(segments, key=lambda segment: (segment.rows, segment.first_id))
     chosen: list[SegmentEntry] = []
@@ -57,7 +58,7 @@ def to_merge(segments: Sequence[SegmentEntry]) -> list[SegmentEntry]:
 
 
 def by_modality(segments: Sequence[SegmentEntry]) -> list[list[SegmentEntry]]:
-    """In the order of the modalities' names."""
+    """The segments of each modality, in the order of the modalities' names."""
     names = sorted({segment.modality for segment in segments})
     return [[segment for segment in segments if segment.modality == name] for name in names]
 
@@ -82,7 +83,7 @@ def _revised(url: str, newest: Manifest, groups: Sequence[list[SegmentEntry]]) -
         segments += [made] if made else []
     left = {entry.modality for entry in segments}
     shared = {name: entry for name, entry in newest.modalities.items() if name in left}
-    manifest = following(url, newest, segments, rewritten(removed, gone), modalities=shared)
+    manifest = version_after(url, newest, segments, rewritten(removed, gone), modalities=shared)
     return manifest, Change(manifest, published=True)
 
 
@@ -104,7 +105,7 @@ def _as_one(
 
 
 def coder_of(url: str, manifest: Manifest, modality: str) -> Coder | None:
-    """What the modality's rows are coded by; None where every row is read."""
+    """The coder of the modality's rows; None where every row is read."""
     shared = manifest.modalities.get(modality)
     return load_coder(part_folder(url, shared.coder)) if shared and shared.coder else None
 
@@ -117,7 +118,7 @@ def _source(url: str, entry: SegmentEntry, removed: pa.Table) -> Source:
 
 
 def _drift(group: Sequence[SegmentEntry]) -> float | None:
-    """Mean over the rows."""
+    """Mean drift over the rows; None where no segment has one."""
     known = [(segment.drift, segment.rows) for segment in group if segment.drift is not None]
     return sum(drift * rows for drift, rows in known) / sum(rows for _, rows in known) if known else None
 

@@ -1,4 +1,4 @@
-"""Rows that must not be found any more, chosen by provenance: hidden at once, gone from the files by `compact`."""
+"""Deletion of rows, chosen by provenance: they are hidden at once; `compact` removes them from the files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from embed.errors import InputError
 from index.filter import Where
-from index.live.revise import Change, following, revise
+from index.live.revise import Change, revise, version_after
 from index.parts.artifact import DELETED, PROVENANCE_COPY, Manifest, SegmentEntry
 from index.parts.one_file import file_of
 from index.parts.removed import live_rows, read_removed, removing
@@ -19,15 +19,15 @@ BATCH_ROWS = 65_536
 
 
 def delete(url: str, where: Where) -> Change:
-    """A version without the rows that `where` keeps; they stay out of every append and rebuild to come.
+    """A version without the rows that match `where`; later appends and rebuilds do not bring them back.
 
-    Raises InputError where no row of the newest version is meant.
+    Raises InputError where no row of the newest version matches.
     """
     return revise(url, lambda newest: _without(url, newest, where))
 
 
 def matching(provenance: Path, where: Where) -> Iterator[tuple[int, pa.Table, NDArray[np.bool_]]]:
-    """Position of the first row, rows, and which of them are meant: some of the file at a time."""
+    """Batches of the file: position of the first row, rows, and which of them match [n]."""
     first = 0
     with pq.ParquetFile(provenance) as file:
         for batch in file.iter_batches(BATCH_ROWS):
@@ -40,18 +40,18 @@ def _without(url: str, newest: Manifest, where: Where) -> tuple[Manifest | None,
     removed = read_removed(url, newest)
     counts: dict[str, int] = {}
     for entry in newest.segments:
-        meant = pa.concat_tables([removed.slice(0, 0), *_meant(url, entry, removed, where)])
-        if meant.num_rows:
-            counts[entry.modality] = counts.get(entry.modality, 0) + meant.num_rows
-            removed = pa.concat_tables([removed, meant])
+        matches = pa.concat_tables([removed.slice(0, 0), *_matches(url, entry, removed, where)])
+        if matches.num_rows:
+            counts[entry.modality] = counts.get(entry.modality, 0) + matches.num_rows
+            removed = pa.concat_tables([removed, matches])
     if not counts:
-        raise InputError(f"{url}: no row matches {where.text!r}; see what rows hold with `deglu query {url} --json`")
-    told = Change(newest, published=True, removed={DELETED: counts})
-    return following(url, newest, newest.segments, removed), told
+        raise InputError(f"{url}: no row matches {where.text!r}; `deglu query {url} --json` shows the fields of rows")
+    change = Change(newest, published=True, removed={DELETED: counts})
+    return version_after(url, newest, newest.segments, removed), change
 
 
-def _meant(url: str, entry: SegmentEntry, removed: pa.Table, where: Where) -> Iterator[pa.Table]:
-    """REMOVED of the segment's live rows that are meant."""
+def _matches(url: str, entry: SegmentEntry, removed: pa.Table, where: Where) -> Iterator[pa.Table]:
+    """REMOVED of the segment's live rows that match."""
     live = live_rows(removed, entry)
     with file_of(url, entry.part, PROVENANCE_COPY) as path:
         for first, table, mask in matching(path, where):

@@ -1,11 +1,11 @@
-"""The end of the files that a compaction has left behind, so that nothing of what was removed is in any file.
+"""Purge: deletes files that a compaction made obsolete, so that no file holds any removed row.
 
-In this order, and each step is found undone, and done, by the next purge when it was cut short:
+The steps have this order; after an interruption the next purge completes the steps that are not done:
 
 1. manifests of versions that name a part which the newest does not: each is replaced by a note that names these parts.
-   The number stays taken: a writer that slept must not publish below the newest version, where nobody would see it
-2. the parts that notes name, and then the notes forget them
-3. what no version names (a writer was killed) and a day has not touched: what is younger may be of a writer that lives
+   The number stays in use: a delayed writer must not publish below the newest version, where nobody would see it
+2. the parts that notes name; then these parts are removed from the notes
+3. files that no version names (their writer was killed), unchanged for a day: newer files may be of a running writer
 """
 
 import json
@@ -14,20 +14,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from embed.errors import DegluError
+from embed.storage.numbered_log import entry_url, numbers
 from embed.storage.store import Entry, delete, join, listing, read_bytes, write_bytes
-from index.parts.artifact import WITHDRAWN, Manifest, manifest_url, part_url, published, read_manifest
+from index.parts.artifact import WITHDRAWN, Manifest, part_url, read_manifest
 
 ABANDONED = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Standing:
-    """The log of versions, read as a whole."""
+class VersionLog:
+    """All versions of an index, with their manifests and notes."""
 
     newest: Manifest
     older: dict[int, Manifest]
-    notes: dict[int, tuple[str, ...]]  # of versions that were removed: parts that are to go
-    damaged: dict[int, str]  # what is wrong with it
+    notes: dict[int, tuple[str, ...]]  # of versions that were removed: parts still to delete
+    damaged: dict[int, str]  # the error of the manifest
 
     @property
     def parts(self) -> set[str]:
@@ -35,10 +36,10 @@ class Standing:
         return {part.name for manifest in (self.newest, *self.older.values()) for part in manifest.parts}
 
 
-def standing(url: str) -> Standing:
-    """Raises InputError where there is no index."""
-    found = Standing(read_manifest(url), {}, {}, {})
-    for version in published(url):
+def read_log(url: str) -> VersionLog:
+    """The log of all versions.  Raises InputError where there is no index."""
+    found = VersionLog(read_manifest(url), {}, {}, {})
+    for version in numbers(url):
         if version >= found.newest.version:
             continue
         try:
@@ -53,11 +54,11 @@ def standing(url: str) -> Standing:
 
 
 def purge(url: str) -> tuple[int, ...]:
-    """Remove what the newest version does without, as far as it is beyond it; the versions that are gone by it."""
-    gone = _outdated(standing(url))
+    """Delete versions and parts that the newest version does not need; the numbers of the deleted versions."""
+    gone = _outdated(read_log(url))
     for version, parts in gone.items():
         _note(url, version, parts)
-    log = standing(url)  # again: somebody may have published
+    log = read_log(url)  # again: another writer may have published
     for part in sorted({part for parts in log.notes.values() for part in parts} - log.parts):
         delete(entry.url for entry in listing(part_url(url, part)))
     for version in sorted(version for version, parts in log.notes.items() if parts):
@@ -67,7 +68,7 @@ def purge(url: str) -> tuple[int, ...]:
 
 
 def orphans(url: str, named: set[str]) -> Iterator[Entry]:
-    """Objects of parts that are not `named`, and what unfinished builds have left."""
+    """Objects of parts that are not `named`, and files of unfinished builds."""
     for entry in listing(join(url, "parts")):
         if _part_of(entry.url) not in named:
             yield entry
@@ -94,7 +95,7 @@ def _part_of(place: str) -> str:
     return place.rsplit("/", 2)[-2]
 
 
-def _outdated(log: Standing) -> dict[int, tuple[str, ...]]:
+def _outdated(log: VersionLog) -> dict[int, tuple[str, ...]]:
     """The older versions that name parts which the newest does not, with these parts."""
     kept = {part.name for part in log.newest.parts}
     beyond = {version: {part.name for part in manifest.parts} - kept for version, manifest in log.older.items()}
@@ -102,15 +103,15 @@ def _outdated(log: Standing) -> dict[int, tuple[str, ...]]:
 
 
 def _note(url: str, version: int, parts: tuple[str, ...]) -> None:
-    """In place of a version's manifest."""
+    """Replace a version's manifest by a note that names these parts."""
     note = {"kind": WITHDRAWN, "why": "removed by a compaction; a later version holds what is left", "parts": parts}
-    write_bytes(manifest_url(url, version), json.dumps(note, indent=2).encode())
+    write_bytes(entry_url(url, version), json.dumps(note, indent=2).encode())
 
 
 def _noted(url: str, version: int) -> tuple[str, ...] | None:
-    """None where it is no note."""
+    """The parts that a version's note names; None where there is no note."""
     try:
-        note = json.loads(read_bytes(manifest_url(url, version)))
+        note = json.loads(read_bytes(entry_url(url, version)))
         return tuple(note["parts"]) if note["kind"] == WITHDRAWN else None
     except (ValueError, KeyError, TypeError):
         return None

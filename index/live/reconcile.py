@@ -1,4 +1,4 @@
-"""The rows of an index beside those that its dataset has now: which are lost, which are there again, which are new."""
+"""Reconciliation of an index with its dataset: finds the lost rows, the restored rows and the new rows."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ from index.parts.removed import OF_PROVENANCE, live_rows, removing
 
 
 def ids_of_survey(found: Survey) -> pa.Array:
-    """The segment_ids of all its rows."""
+    """The segment_ids of all rows of the survey."""
     return pa.concat_arrays([pa.array([], ID), *map(_as_arrow, found.ids.values())])
 
 
@@ -53,19 +53,19 @@ def lost_rows(
 def still_removed(removed: pa.Table, present: pa.Array, forgotten: pa.Array) -> tuple[pa.Table, int]:
     """REMOVED without the rows that the dataset has again, and their number; deleted ones stay.
 
-    A deleted row whose asset was taken down needs no memory, which would name it: it cannot come back.
+    A deleted row whose asset is forgotten is dropped once compacted: it cannot come back, and REMOVED must not name it.
     """
     deleted = pc.equal(removed["reason"], DELETED)
     back = pc.and_(pc.invert(deleted), pc.is_in(removed["segment_id"], value_set=present))
-    taken = pc.is_in(removed["asset_id"], value_set=forgotten)
-    nameless = pc.and_(taken, pc.is_null(removed["part"]))
-    reasons = pc.if_else(taken, FORGOTTEN, removed["reason"])
-    told = removed.set_column(3, removed.schema.field("reason"), reasons)
-    return told.filter(pc.invert(pc.or_(back, nameless))), int(pc.sum(back, min_count=0).as_py())
+    of_forgotten = pc.is_in(removed["asset_id"], value_set=forgotten)
+    dropped = pc.and_(of_forgotten, pc.is_null(removed["part"]))
+    reasons = pc.if_else(of_forgotten, FORGOTTEN, removed["reason"])
+    updated = removed.set_column(3, removed.schema.field("reason"), reasons)
+    return updated.filter(pc.invert(pc.or_(back, dropped))), int(pc.sum(back, min_count=0).as_py())
 
 
 def counted(manifest: Manifest, rows: pa.Table) -> dict[str, dict[str, int]]:
-    """How many rows of REMOVED there are, by reason and modality."""
+    """Number of rows of REMOVED, by reason and modality."""
     modality = {entry.part.name: entry.modality for entry in manifest.segments}
     counts: dict[str, dict[str, int]] = {}
     for group in rows.group_by(["reason", "part"]).aggregate([([], "count_all")]).to_pylist():

@@ -1,24 +1,23 @@
-"""One version follows another: what every change of a standing index shares."""
+"""Revision of an index: publishes the next version, made from the newest one; all changes of an index use it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
-from embed.errors import AlreadyPublished
-from index.parts.artifact import Manifest, SegmentEntry, publish, read_manifest
+from embed.storage.numbered_log import append
+from index.parts.artifact import Manifest, SegmentEntry, read_manifest
 from index.parts.removed import store_removed, stored_removed
-
-TRIES = 5  # how often other writers may be first
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a change has done: the version that stands then, and what is different in it."""
+    """The result of a change: the newest version after it, and the differences to the version before."""
 
     manifest: Manifest
-    published: bool  # False: nothing was to be done, the version stood before
+    published: bool  # False: there was nothing to do, the version existed before
     added: Mapping[str, int] = field(default_factory=dict)  # rows by modality
     removed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # rows by reason and modality
     restored: int = 0  # removed before, and in the dataset again
@@ -27,25 +26,26 @@ class Change:
 
 
 def revise(url: str, change: Callable[[Manifest], tuple[Manifest | None, Change]]) -> Change:
-    """Publish what `change` makes of the newest version; it is asked again where another writer was first.
+    """Publish the version that `change` makes from the newest one; called again where another writer published first.
 
-    `change` gives the next manifest, None where nothing is to be done, and its account, whose manifest is settled here.
-    Raises AlreadyPublished where others are first every time.
+    `change` returns the next manifest, None where there is nothing to do, and its report, whose manifest is set here.
+    Raises AlreadyPublished where other writers are first every time.
     """
-    for _ in range(TRIES):
-        newest = read_manifest(url)
-        made, told = change(newest)
-        if made is None:
-            return replace(told, manifest=newest, published=False)
-        if publish(url, made):
-            return replace(told, manifest=made, published=True)
-    raise AlreadyPublished(f"{url}: other writers published first, {TRIES} times; run this again when they are done")
+    reports: list[Change] = []
+
+    def make(newest: Manifest) -> Manifest | None:
+        made, report = change(newest)
+        reports.append(replace(report, manifest=made or newest, published=made is not None))
+        return made
+
+    append(url, partial(read_manifest, url), make)
+    return reports[-1]
 
 
-def following(
+def version_after(
     url: str, newest: Manifest, segments: Iterable[SegmentEntry], removed: pa.Table, **changes: Any
 ) -> Manifest:
-    """The version after the newest, with these segments and REMOVED, whose part is stored."""
+    """The version after the newest, with these segments and REMOVED, whose part is stored here."""
     ordered = tuple(sorted(segments, key=lambda segment: (segment.modality, segment.first_id)))
     values = {
         "version": newest.version + 1,
@@ -57,5 +57,5 @@ def following(
 
 
 def end_of(segments: Iterable[SegmentEntry]) -> int:
-    """The first id above all of theirs."""
+    """The first id above all ids of the segments."""
     return max((segment.first_id + segment.rows for segment in segments), default=0)

@@ -1,18 +1,18 @@
-"""The index on disk: what its manifest says, and how a version is published.
+"""The index on storage: the files of its parts, and the manifest that publishes a version.
 
     <index>/versions/00000001.json            the manifest; its existence publishes the version
     <index>/parts/coder-<modality>-<digest>/centroids.f32.npy    [L, d], the lists' middles, in the coder's order
-                                            codebook.f32.npy     [M, 16, d / M], what a 4-bit code stands for
+                                            codebook.f32.npy     [M, 16, d / M], the value of each 4-bit code
                                             gains.f32.npy        [M], see `index.rungs.coder`
-                                            order.i64.npy        [d], which dims of a vector, in the coder's order
+                                            order.i64.npy        [d], dims of a vector, in the coder's order
     <index>/parts/router-<modality>-<digest>/router.f32.npy      [L, D + 1], weights and bias, see `index.rungs.router`
-    <index>/parts/rows-<modality>-<digest>/codes.faiss           4-bit codes by list; of coded segments alone
-                                           rows.i8.npy           [n, D], of coded segments alone
-                                           scales.f32.npy        [n], what 1 of `rows.i8` is worth
+    <index>/parts/rows-<modality>-<digest>/codes.faiss           4-bit codes by list; only of coded segments
+                                           rows.i8.npy           [n, D], only of coded segments
+                                           scales.f32.npy        [n], the scale of each row of `rows.i8`
                                            rows.f16.npy          [n, D], mapped, never read as a whole
                                            provenance.parquet    copies of the dataset's provenance columns
-    <index>/parts/removed-<digest>/removed.parquet               REMOVED: what may not be a hit
-    <index>/building/                                            what a build has finished; gone when it is published
+    <index>/parts/removed-<digest>/removed.parquet               REMOVED: rows that may not be hits
+    <index>/building/                                            checkpoint of a build; deleted when it is published
 
 Rows of a coded segment are ordered by list, then by segment_id; of a flat one by segment_id.  A part is named after its
 content and never changes, so that versions share parts and caches never go stale.
@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embed.errors import InputError, StorageError
 from embed.storage import store
+from embed.storage.numbered_log import entry_url, newest_number
 from embed.tables import ID
 from index.ladder import Curve
 from index.spec import IndexSpec
@@ -35,8 +36,7 @@ CENTROIDS, CODEBOOK, GAINS, ORDER = "centroids.f32.npy", "codebook.f32.npy", "ga
 ROUTER = "router.f32.npy"
 CODES, ROWS_8, SCALES, ROWS = "codes.faiss", "rows.i8.npy", "scales.f32.npy", "rows.f16.npy"
 PROVENANCE_COPY, REMOVED_ROWS = "provenance.parquet", "removed.parquet"
-VERSION_DIGITS = 8
-WITHDRAWN = "withdrawn index"  # kind of the note in place of a manifest that was removed: see `index.live.purge`
+WITHDRAWN = "withdrawn index"  # kind of the note that replaces a removed manifest: see `index.live.purge`
 
 # Why a row is removed: its asset was forgotten, its content replaced or gone in the dataset; or deleted in the index.
 FORGOTTEN, REPLACED, DELETED = "forgotten", "replaced", "deleted"
@@ -53,7 +53,7 @@ REMOVED = pa.schema(
 
 
 class OtherFormat(InputError):
-    """The index was written by another Deglu; only building it again helps."""
+    """The index has another format than this Deglu reads; it must be built again."""
 
 
 class _Part(BaseModel):
@@ -83,14 +83,14 @@ class SegmentEntry(_Part):
 
 
 class TopScores(_Part):
-    """How far above the modality's background its best answers usually stand: `index.calibration.blend`."""
+    """Usual scores of a modality's best answers, in deviations above its background: `index.calibration.blend`."""
 
     mean: float
     std: float
 
 
 class ModalityEntry(_Part):
-    """What all segments of one modality share."""
+    """The parts and measurements that all segments of one modality share."""
 
     coder: PartEntry | None  # None: every row is read
     router: PartEntry | None
@@ -99,12 +99,12 @@ class ModalityEntry(_Part):
 
 
 class Lineage(_Part):
-    """Where the rows came from; nothing is read from there again, save by --append and verify."""
+    """The dataset of the rows; only --append and verify read it again."""
 
     url: str
     version: int
     sha256: str | None  # of the dataset version's manifest
-    settings: dict[str, Any]  # what the dataset was embedded with; its `encoder`, where there is one, can be asked with
+    settings: dict[str, Any]  # the dataset was embedded with these; its `encoder`, if any, can encode questions
 
 
 class Manifest(_Part):
@@ -120,6 +120,15 @@ class Manifest(_Part):
     modalities: dict[str, ModalityEntry]
     removed: PartEntry | None
     lineage: Lineage
+
+    @property
+    def number(self) -> int:
+        """Number of its entry in the log of versions."""
+        return self.version
+
+    def encoded(self) -> bytes:
+        """The bytes of its entry in the log, whose creation publishes the version."""
+        return json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True).encode()
 
     @property
     def parts(self) -> list[PartEntry]:
@@ -138,35 +147,14 @@ class Manifest(_Part):
         return values | {"shared": shared}
 
 
-def publish(url: str, manifest: Manifest) -> bool:
-    """Make the version visible, whole; False where another writer published this version first."""
-    text = json.dumps(manifest.model_dump(mode="json"), indent=2, sort_keys=True)
-    return store.create_exclusive(manifest_url(url, manifest.version), text.encode())
-
-
-def published(url: str) -> list[int]:
-    """Numbers of the versions, ascending; those before the newest may be withdrawn."""
-    names = [_stem(entry.url) for entry in store.listing(store.join(url, "versions"), ".json")]
-    return sorted(int(name) for name in names if name.isdigit())
-
-
-def newest_version(url: str) -> int:
-    """0 where there is none."""
-    return max(published(url), default=0)
-
-
 def read_manifest(url: str, version: int | None = None) -> Manifest:
     """A version's manifest; None is the newest.  Raises InputError where there is none, StorageError if damaged."""
-    wanted = version or newest_version(url)
-    place = manifest_url(url, wanted)
-    if not wanted or not store.exists(place):
+    number = version or newest_number(url)
+    place = entry_url(url, number)
+    if not number or not store.exists(place):
         what = f"no version {version}" if version else "no index"
         raise InputError(f"{url}: {what} here; build one with `deglu index SPEC`, whose output is this url")
     return _parsed(store.read_bytes(place), place)
-
-
-def manifest_url(url: str, version: int) -> str:
-    return store.join(url, "versions", f"{version:0{VERSION_DIGITS}d}.json")
 
 
 def part_url(url: str, part: str) -> str:
@@ -179,7 +167,7 @@ def _parsed(data: bytes, place: str) -> Manifest:
         if values.get("kind") == WITHDRAWN:
             raise InputError(f"{place}: {values['why']}")
         if values.get("kind") != "index":
-            raise InputError(f"{place}: no manifest of an index; ask an index, as `deglu index SPEC` writes it")
+            raise InputError(f"{place}: not the manifest of an index; give an index, as `deglu index SPEC` writes it")
         if values.get("format") != FORMAT:
             raise OtherFormat(
                 f"{place}: index format {values.get('format')}, this Deglu reads {FORMAT}; build it again"
@@ -187,7 +175,3 @@ def _parsed(data: bytes, place: str) -> Manifest:
         return Manifest.model_validate(values)
     except (ValueError, AttributeError, KeyError, RecursionError, ValidationError):
         raise StorageError(f"{place}: damaged manifest; build the index again with `deglu index SPEC`") from None
-
-
-def _stem(url: str) -> str:
-    return url.rsplit("/", 1)[-1].removesuffix(".json")

@@ -1,8 +1,8 @@
-"""Which parts were found to be what their manifest says, so that opening an index does not hash it again each time.
+"""Notes of the parts whose hashes were checked, so that opening an index does not hash them again each time.
 
-A note says of a folder's files their sizes, times of change and sha256.  A file that changes gets another time, and is
-hashed again; one that decays on the disk by itself does not: `deglu verify` hashes everything, always.  Notes lie in
-the cache, in at most 4,096 files, each for a share of all folders: a folder whose place another took is hashed again.
+A note has the sizes, times of change and sha256 of a folder's files.  A file that changes gets another time, and is
+hashed again; a file that the disk corrupts keeps its time, but `deglu verify` always hashes every file.  Notes are in
+the cache, in at most 4,096 files, each for a share of all folders: a folder whose note was overwritten is hashed again.
 """
 
 import hashlib
@@ -24,16 +24,16 @@ FRESH_S = 0.1
 
 
 def is_noted(folder: Path, entry: PartEntry) -> bool:
-    """Whether these very files were found to be those of the entry."""
-    with suppress(OSError, ValueError, StorageError):  # A note that cannot be read is none.
+    """Whether these files, unchanged since, were checked to be those of the entry."""
+    with suppress(OSError, ValueError, StorageError):  # A note that cannot be read does not count.
         found: bool = json.loads(_place(folder).read_text(encoding="utf-8")) == _state(folder, entry)
         return found
     return False
 
 
 def note(folder: Path, entry: PartEntry) -> None:
-    """Note that the files are those of the entry, unless one is so young that it may change unseen."""
-    with suppress(OSError, StorageError):  # Without a cache that can be written to, they are hashed again.
+    """Note that the files are those of the entry, unless one is so new that a change could stay unnoticed."""
+    with suppress(OSError, StorageError):  # Without a writable cache, the files are hashed again.
         state = _state(folder, entry)
         if time.time() - max(_changed(folder / name) for name in entry.files) / 1e9 > FRESH_S:
             _write(_place(folder), json.dumps(state))
@@ -45,7 +45,7 @@ def _state(folder: Path, entry: PartEntry) -> dict[str, Any]:
 
 
 def _changed(path: Path) -> int:
-    """The later of the times of change in ns: the one can be set back, the other not."""
+    """The later of mtime and ctime in ns: mtime can be set back, ctime cannot."""
     found = path.stat()
     return max(found.st_mtime_ns, found.st_ctime_ns)
 

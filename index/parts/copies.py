@@ -1,10 +1,10 @@
-"""Copies of remote parts on this machine: each fetched once, whole or not there, all of them within a bound.
+"""Cache of remote parts on this machine: each part is fetched once, complete or absent; the total size is limited.
 
     <cache>/index-parts/<part>/...
 
-The bound is `DEGLU_INDEX_CACHE_GB`.  Before a part is fetched, copies that were asked for longest ago are removed, but
-none that a living process has asked for: each process keeps a shared lock on the folders of its parts, and a lock ends
-with its process, however that ends.
+The limit is `DEGLU_INDEX_CACHE_GB`.  Before a part is fetched, the least recently used copies are removed, but none
+that a running process uses: each process keeps a shared lock on the folders of its parts, and a lock always ends with
+its process.
 """
 
 import fcntl
@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 CACHE_GB, USUAL_GB = "DEGLU_INDEX_CACHE_GB", 20.0
 DRAFT = ".draft-"
 
-_held: dict[Path, int] = {}  # open folders, locked, of the copies that this process has asked for
-_holding = threading.Lock()
+_locked: dict[Path, int] = {}  # file descriptors of the locked folders of the copies that this process uses
+_guard = threading.Lock()
 
 
 def copies_folder() -> Path:
@@ -37,17 +37,17 @@ def copies_folder() -> Path:
 
 
 def copy_of(entry: PartEntry, fill: Callable[[Path], None]) -> Path:
-    """The part's folder, filled by `fill(empty_folder)` where it is missing; stays while this process lives.
+    """The part's folder, filled by `fill(empty_folder)` where it is missing; kept while this process runs.
 
     Raises StorageError for a part that does not fit, and what `fill` raises.
     """
     folder = copies_folder() / entry.name
-    while not _hold(folder):
-        with only_one(folder.parent):  # Only one at a time counts room, and fetches.
+    while not _lock(folder):
+        with only_one(folder.parent):  # One process at a time checks the size of the cache, and fetches.
             if not folder.is_dir():
                 _fetch(folder, entry, fill)
-    with suppress(PermissionError):  # Another user's copy.
-        os.utime(folder)  # When it was last asked for.
+    with suppress(PermissionError):  # The copy is another user's.
+        os.utime(folder)  # The time of its last use.
     return folder
 
 
@@ -60,19 +60,19 @@ def _fetch(folder: Path, entry: PartEntry, fill: Callable[[Path], None]) -> None
     logger.info("fetched %s in %.1f s", entry.name, time.monotonic() - began)
 
 
-def _hold(folder: Path) -> bool:
-    """Whether the folder is there; then nobody removes it while this process lives."""
-    with _holding:
-        if folder in _held and _is_same(folder, _held[folder]):
+def _lock(folder: Path) -> bool:
+    """Whether the folder exists; if so it is locked, and not removed while this process runs."""
+    with _guard:
+        if folder in _locked and _is_same(folder, _locked[folder]):
             return True
-        if folder in _held:  # It was removed by hand.
-            os.close(_held.pop(folder))
+        if folder in _locked:  # It was removed by hand.
+            os.close(_locked.pop(folder))
         try:
             opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
         fcntl.flock(opened, fcntl.LOCK_SH)
-        _held[folder] = opened
+        _locked[folder] = opened
         return _is_same(folder, opened)  # It may have been removed between the two.
 
 
@@ -86,34 +86,34 @@ def _is_same(folder: Path, opened: int) -> bool:
 def _make_room(copies: Path, name: str, size: int) -> None:
     bound = _bound()
     if size > bound:
-        raise StorageError(f"{name}: {_gb(size)} GB, and the cache may hold {_gb(bound)}; set {CACHE_GB} higher")
-    for draft in copies.glob(f"{DRAFT}*"):  # Of killed processes: the only living one that fetches is this.
+        raise StorageError(f"{name}: has {_gb(size)} GB, the cache may hold {_gb(bound)} GB; set {CACHE_GB} higher")
+    for draft in copies.glob(f"{DRAFT}*"):  # Of killed processes: only this process fetches now.
         shutil.rmtree(draft, ignore_errors=True)
     sizes = {folder: _size(folder) for folder in copies.iterdir() if folder.is_dir()}
-    held = sum(sizes.values())
+    total = sum(sizes.values())
     for folder in sorted(sizes, key=lambda folder: folder.stat().st_mtime):
-        if held + size > bound and _remove(folder):
-            held -= sizes[folder]
-    if held + size > bound:
+        if total + size > bound and _remove(folder):
+            total -= sizes[folder]
+    if total + size > bound:
         raise StorageError(
-            f"{name}: {_gb(size)} GB, and {_gb(held)} of the {_gb(bound)} GB that the cache may hold are in use; "
+            f"{name}: has {_gb(size)} GB, but {_gb(total)} of the {_gb(bound)} GB that the cache may hold are in use; "
             f"set {CACHE_GB} higher"
         )
 
 
 def _remove(folder: Path) -> bool:
-    """Whether nobody held it; it vanishes as a whole."""
+    """Remove a folder that no process has locked, all at once; whether it was removed."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        grave = Path(tempfile.mkdtemp(prefix=DRAFT, dir=folder.parent))
-        folder.rename(grave / folder.name)
-    except (BlockingIOError, PermissionError):  # It is in use; or another user's.
+        trash = Path(tempfile.mkdtemp(prefix=DRAFT, dir=folder.parent))
+        folder.rename(trash / folder.name)
+    except (BlockingIOError, PermissionError):  # It is in use, or another user's.
         return False
     finally:
         os.close(opened)
-    shutil.rmtree(grave, ignore_errors=True)
-    logger.info("removed %s from the cache: it was not asked for lately", folder.name)
+    shutil.rmtree(trash, ignore_errors=True)
+    logger.info("removed %s from the cache to make room: it was the least recently used", folder.name)
     return True
 
 
@@ -129,7 +129,7 @@ def _bound() -> float:
         with suppress(ValueError):
             bound = float(given)
     if not 0 < bound < math.inf:
-        raise InputError(f"{CACHE_GB} = {given!r}: give the gigabytes that copies of index parts may take, as in 20")
+        raise InputError(f"{CACHE_GB} = {given!r}: give the maximum gigabytes of copies of index parts, such as 20")
     return bound * 1e9
 
 

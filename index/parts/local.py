@@ -1,32 +1,32 @@
-"""An index's parts on this machine: local ones where they lie, remote ones fetched once; none is trusted unread."""
+"""An index's parts on this machine: local ones in place, remote ones fetched once; all are checked before use."""
 
-import hashlib
 import re
 from pathlib import Path
 
 from embed.errors import InputError, StorageError
+from embed.identity import file_sha256
 from embed.storage import store
 from index.parts.artifact import FileEntry, PartEntry, part_url
 from index.parts.checked import is_noted, note
 from index.parts.copies import copies_folder, copy_of
 
-# Builds give the same bytes: the same spec into the same output replaces what is damaged.
+# Builds give the same bytes: the same spec with the same output replaces damaged files.
 REPAIR = "run the same `deglu index SPEC` again, which repairs it"
-# They become paths on this machine, and a manifest may be anybody's.
+# Names become paths on this machine, and a manifest may come from an untrusted source.
 PLAIN_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 
 
 def part_folder(url: str, entry: PartEntry, verify: bool = True) -> Path:
     """The folder that holds the part's files; of a remote index a copy in the cache, made when missing.
 
-    Sizes are always compared with the manifest, hashes when it is fetched and when `verify`, but not again while the
-    files stay as they were found good.  Safe for several threads and processes at once.
+    Sizes are always compared with the manifest, hashes when the part is fetched and when `verify`, but not again while
+    checked files do not change.  Safe for several threads and processes at once.
 
-    Raises StorageError naming the file that is missing, cut short or changed, or the part that the cache cannot hold.
+    Raises StorageError naming the file that is missing, truncated or changed, or the part that the cache cannot hold.
     """
     _check_names(entry)
     place = part_url(url, entry.name)
-    folder = local_path(place)
+    folder = store.local_path(place)
     cure = REPAIR
     if folder is None:
         # A part's name is its content, so one cache serves all versions and all indexes.
@@ -36,13 +36,8 @@ def part_folder(url: str, entry: PartEntry, verify: bool = True) -> Path:
     return folder
 
 
-def local_path(url: str) -> Path | None:
-    """The path of a local url; None for any other."""
-    return None if url.startswith(store.S3) else Path(url)
-
-
 def describe(path: Path) -> FileEntry:
-    return FileEntry(bytes=path.stat().st_size, sha256=_sha256(path))
+    return FileEntry(bytes=path.stat().st_size, sha256=file_sha256(path))
 
 
 def check(path: Path, expected: FileEntry, verify: bool = True, cure: str = REPAIR) -> None:
@@ -53,14 +48,14 @@ def check(path: Path, expected: FileEntry, verify: bool = True, cure: str = REPA
         raise StorageError(f"{path}: missing; {cure}") from None
     if size != expected.bytes:
         raise StorageError(f"{path}: {size} bytes where the manifest says {expected.bytes}; {cure}")
-    if verify and _sha256(path) != expected.sha256:
+    if verify and file_sha256(path) != expected.sha256:
         raise StorageError(f"{path}: damaged, its sha256 is not the manifest's; {cure}")
 
 
 def _check_names(entry: PartEntry) -> None:
     for name in (entry.name, *entry.files):
         if not PLAIN_NAME.fullmatch(name):
-            raise StorageError(f"{name!r} is no name of a part or of its file: the manifest is damaged; {REPAIR}")
+            raise StorageError(f"{name!r} is not a valid name of a part or file: the manifest is damaged; {REPAIR}")
 
 
 def _check_part(folder: Path, entry: PartEntry, verify: bool, cure: str) -> None:
@@ -76,7 +71,7 @@ def _fetch(place: str, entry: PartEntry, folder: Path) -> None:
     for path in store.in_turn(lambda name: _fetched(store.join(place, name), folder), entry.files):
         if describe(path) != entry.files[path.name]:
             damaged = store.join(place, path.name)
-            raise StorageError(f"{damaged}: cut short or damaged, it is not the file of the manifest; {REPAIR}")
+            raise StorageError(f"{damaged}: truncated or damaged, it is not the file of the manifest; {REPAIR}")
 
 
 def _fetched(url: str, folder: Path) -> Path:
@@ -84,8 +79,3 @@ def _fetched(url: str, folder: Path) -> Path:
         return store.local_copy(url, folder)
     except InputError:
         raise StorageError(f"{url}: missing; {REPAIR}") from None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,6 @@
-"""One file of a part, or some rows of one, without the rest: what changes of an index need of segments that stay.
+"""Reader of single files of a part, or of some of its rows, without the rest of the part.
 
-A segment of a remote index may be gigabytes; who adds a hundred rows to it needs the ids, not the vectors.
+A segment of a remote index may be gigabytes; to append a hundred rows an index needs its ids, not its vectors.
 """
 
 import tempfile
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from embed.errors import InputError, StorageError
 from embed.storage import store
-from index.calibration.blend import spread
+from index.neighbours import spread
 from index.parts.artifact import ROWS, PartEntry, part_url
 from index.parts.copies import copies_folder
-from index.parts.local import REPAIR, check, local_path
+from index.parts.local import REPAIR, check
 
 BLOCKS, BLOCK_ROWS = 64, 256
 FLOAT16_BYTES = 2
@@ -24,12 +24,13 @@ FLOAT16_BYTES = 2
 
 @contextmanager
 def file_of(url: str, part: PartEntry, name: str) -> Iterator[Path]:
-    """The file where it lies, or in the cache, or fetched for the moment.  Raises StorageError where it is damaged."""
+    """The local file, or its copy in the cache, or a temporary copy.  Raises StorageError where it is damaged."""
     place = part_url(url, part.name)
-    local = local_path(place) or copies_folder() / part.name
-    if local_path(place) or (local / name).exists():
-        check(local / name, part.files[name])
-        yield local / name
+    local = store.local_path(place)
+    folder = local or copies_folder() / part.name
+    if local or (folder / name).exists():
+        check(folder / name, part.files[name])
+        yield folder / name
         return
     with tempfile.TemporaryDirectory(prefix="deglu-file-") as scratch:
         try:
@@ -41,12 +42,12 @@ def file_of(url: str, part: PartEntry, name: str) -> Iterator[Path]:
 
 
 def some_rows(url: str, part: PartEntry) -> NDArray[np.float16]:
-    """Up to 16,384 of a segment's rows [n, D], in stretches at even steps; all of fewer."""
+    """Up to 16,384 of a segment's rows [n, D], in stretches at even steps; all rows of a smaller segment."""
     with store.open_input(store.join(part_url(url, part.name), ROWS)) as stream:
         np.lib.format.read_magic(stream)
         (count, width), _, _ = np.lib.format.read_array_header_1_0(stream)
         first, blocks = stream.tell(), []
-        for block in spread(-(-count // BLOCK_ROWS), BLOCKS):
+        for block in spread(-(-count // BLOCK_ROWS), BLOCKS, shift=0.0):
             start = int(block) * BLOCK_ROWS
             stream.seek(first + start * width * FLOAT16_BYTES)
             data = stream.read(min(BLOCK_ROWS, count - start) * width * FLOAT16_BYTES)

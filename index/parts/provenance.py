@@ -1,4 +1,4 @@
-"""What the index knows of its rows: read from disk when first asked for, by column where a filter asks."""
+"""Provenance of an index's rows: read from disk at its first use, only the needed columns for a filter."""
 
 import threading
 from collections import OrderedDict
@@ -11,9 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embed.errors import InputError
-from index.contracts import IntArray
+from index.contracts import IntArray, Mask
 from index.filter import Where
-from index.rungs.segment import Mask
 
 MASKS = 16  # filters remembered, 1 bit a row each
 
@@ -29,17 +28,17 @@ class Stretch:
 
 
 class Provenance:
-    """Of all segments; safe to use from several threads."""
+    """The provenance of all segments; safe to use from several threads."""
 
     def __init__(self, stretches: Sequence[Stretch], live: Mapping[str, Sequence[Mask] | None]) -> None:
-        """In the order of the manifest's segments; `live` as in `kept`."""
+        """`stretches` are in the order of the manifest's segments; `live` as in `kept`."""
         self._stretches, self._live = list(stretches), live
         self._tables: dict[Path, pa.Table] = {}
         self._masks: OrderedDict[tuple[str, str], list[Mask]] = OrderedDict()
         self._lock = threading.Lock()
 
     def rows(self, ids: IntArray, url: str) -> pa.Table:
-        """Provenance of the ids, in their order.  Raises InputError for one that is no row."""
+        """Provenance of the ids, in their order.  Raises InputError for an id without a row."""
         firsts = np.array([stretch.first_id for stretch in self._stretches] or [0])
         place = np.searchsorted(np.sort(firsts), ids, "right") - 1
         order = np.argsort(firsts)
@@ -48,9 +47,9 @@ class Provenance:
             here = np.flatnonzero(place == number)
             parts.append(self._taken(self._stretches[at] if self._stretches else None, ids[here], url))
             where.append(here)
-        self._known(ids[place < 0], url)
+        self._refuse(ids[place < 0], url)
         back = np.argsort(np.concatenate(where), kind="stable")
-        return pa.concat_tables(parts).take(pa.array(back)).combine_chunks()
+        return pa.concat_tables(parts).take(_places(back)).combine_chunks()
 
     def kept(self, modality: str, where: Where, live: Sequence[Mask] | None) -> list[Mask]:
         """For each segment of the modality, which rows the filter and `live` keep; None keeps all."""
@@ -67,18 +66,23 @@ class Provenance:
 
     def _taken(self, stretch: Stretch | None, ids: IntArray, url: str) -> pa.Table:
         if stretch is None:
-            self._known(ids, url)
+            self._refuse(ids, url)
             return pa.table({})
         inside = ids - stretch.first_id
-        self._known(ids[inside >= stretch.rows], url)
-        return self._table(stretch.file).take(pa.array(inside))
+        self._refuse(ids[inside >= stretch.rows], url)
+        return self._table(stretch.file).take(_places(inside))
 
-    def _known(self, unknown: IntArray, url: str) -> None:
+    def _refuse(self, unknown: IntArray, url: str) -> None:
         if len(unknown):
-            raise InputError(f"{url}: no row {unknown[0]} in this version; ids are those of its hits")
+            raise InputError(f"{url}: no row {unknown[0]} in this version; use ids of hits of this version")
 
     def _table(self, file: Path) -> pa.Table:
         with self._lock:
             if file not in self._tables:
-                self._tables[file] = pq.read_table(file)
+                self._tables[file] = pq.ParquetFile(file).read()
             return self._tables[file]
+
+
+def _places(places: IntArray) -> pa.Array:
+    """Like `pa.array`, but without its import of pandas."""
+    return pa.Array.from_buffers(pa.int64(), len(places), [None, pa.py_buffer(np.ascontiguousarray(places, np.int64))])

@@ -1,7 +1,7 @@
-"""Rows of an index that may not be hits: REMOVED of `index.parts.artifact`, a part of the version that removed them.
+"""Removed rows of an index, which may not be hits: the table REMOVED of `index.parts.artifact`, a part of a version.
 
-Rows of a segment never change, so a removed one is still in its files until these are written anew: then `deleted` rows
-are remembered without a place, since they stay out for ever, and the others, which the dataset has lost, are forgotten.
+The files of a segment never change, so a removed row stays in them until a compaction writes new files.  Then `deleted`
+rows are recorded without a place, since they must never come back; the others, which the dataset has lost, are dropped.
 """
 
 import tempfile
@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from index.building.merge import part_of, store_part
 from index.contracts import IntArray
 from index.parts.artifact import DELETED, REMOVED, REMOVED_ROWS, Manifest, PartEntry, SegmentEntry
 from index.parts.local import part_folder
+from index.parts.write import part_of, store_part
 
 OF_PROVENANCE = ["segment_id", "asset_id", "uri"]
 
@@ -30,7 +30,7 @@ def read_removed(url: str, manifest: Manifest) -> pa.Table:
 
 
 def store_removed(url: str, removed: pa.Table) -> PartEntry | None:
-    """The part that holds REMOVED, the same for the same rows in whatever order; None for none."""
+    """The part that holds REMOVED, the same for the same rows in any order; None for no rows."""
     if not removed.num_rows:
         return None
     with tempfile.TemporaryDirectory(prefix="deglu-removed-") as scratch:
@@ -45,18 +45,18 @@ def store_removed(url: str, removed: pa.Table) -> PartEntry | None:
 def removing(provenance: pa.Table, rows: IntArray, part: str, reason: str, first: int = 0) -> pa.Table:
     """REMOVED for these rows of a table, which is the part's provenance from its position `first` on."""
     chosen = provenance.select(OF_PROVENANCE).take(pa.array(rows))
-    told = [pa.repeat(pa.scalar(value), len(rows)) for value in (reason, part)]
-    return pa.table([*chosen.columns, *told, pa.array(rows + first, pa.int64())], schema=REMOVED)
+    added = [pa.repeat(pa.scalar(value), len(rows)) for value in (reason, part)]
+    return pa.table([*chosen.columns, *added, pa.array(rows + first, pa.int64())], schema=REMOVED)
 
 
 def removed_positions(removed: pa.Table, part: str) -> IntArray:
-    """[r] ascending."""
+    """Positions [r] of the removed rows of a part, ascending."""
     found: IntArray = removed.filter(pc.equal(removed["part"], part))["position"].to_numpy().astype(np.int64)
     return np.sort(found)
 
 
 def live_rows(removed: pa.Table, entry: SegmentEntry) -> NDArray[np.bool_] | None:
-    """[n] whether a row of the segment may be a hit; None where all may."""
+    """[n]: whether a row of the segment may be a hit; None where all may."""
     positions = removed_positions(removed, entry.part.name)
     if not len(positions):
         return None
@@ -65,14 +65,14 @@ def live_rows(removed: pa.Table, entry: SegmentEntry) -> NDArray[np.bool_] | Non
     return live
 
 
-def kept_out(removed: pa.Table) -> pa.Array:
-    """The segment_ids that no append and no rebuild may bring back."""
+def deleted_ids(removed: pa.Table) -> pa.Array:
+    """The segment_ids of deleted rows, which no append and no rebuild may bring back."""
     ids = removed.filter(pc.equal(removed["reason"], DELETED))["segment_id"]
     return pa.concat_arrays([*ids.chunks, pa.array([], ids.type)])
 
 
 def rewritten(removed: pa.Table, parts: Collection[str] | None = None) -> pa.Table:
-    """REMOVED once the files of these parts are written anew without the removed rows; None is all parts."""
+    """REMOVED after the files of these parts are written again without the removed rows; None is all parts."""
     placed = pc.is_valid(removed["part"])
     gone = placed if parts is None else pc.is_in(removed["part"], value_set=pa.array(sorted(parts), pa.string()))
     stay_out = removed.filter(pc.and_(gone, pc.equal(removed["reason"], DELETED)))

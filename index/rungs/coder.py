@@ -1,12 +1,12 @@
-"""Lists and 4-bit codes: made once from a sample, then the same for every shard, so that shards merge to one answer.
+"""Coder: lists and 4-bit codes, trained once on a sample and shared by all shards, so that shards can be merged.
 
-A row's code says where it lies in its list: the difference to the list's middle, cut into M groups of dims, each group
-replaced by the nearest of 16 points.  Two choices make these codes good:
+A row's code is its difference to the middle of its list, cut into M groups of dims, each group replaced by the nearest
+of 16 points.  Two choices make these codes good:
 
-- dims are dealt out to the groups so that each has about the same product of variances.  A vector whose energy falls
-  along its dims would otherwise spend half its bits on noise; a rotation does the same, but costs a product per query.
-- the 16 points of a group are lengthened by `gains` when searching: a mean of many rows is shorter than the rows, by
-  a factor that differs from group to group, and so the scores of different lists could not be compared.
+- dims are distributed to the groups so that each has about the same product of variances.  A vector whose energy falls
+  along its dims would otherwise use half its bits for noise; a rotation does the same, but costs a product per query.
+- the 16 points of a group are multiplied by `gains` in a search: a mean of many rows is shorter than the rows, by a
+  factor that differs from group to group, so scores of different lists could not be compared without gains.
 
 Measured on 50,000 transformer vectors of width 384, 256 lists, 1 bit a dim: share of the true ten best among the 100
 best by code .938 as faiss trains it, .975 with gains for rotated rows, .980 with both (mean of two kinds of query).
@@ -29,7 +29,7 @@ from index.parts.artifact import CENTROIDS, CODEBOOK, GAINS, ORDER
 
 POINTS = 16  # of a 4-bit code
 CHUNK = 16_384
-LIST_STEPS, CODE_STEPS = 10, 8  # more of them gave nothing at 50,000 rows
+LIST_STEPS, CODE_STEPS = 10, 8  # more steps gave no gain at 50,000 rows
 ROWS_PER_LIST = 128  # of the sample, for the lists' middles
 CODE_ROWS = 20_000  # of the sample, for the codebook
 SEED = 1
@@ -60,7 +60,7 @@ class Coder:
         return np.concatenate([np.empty(0, np.int64), *found]).astype(np.int32)
 
     def codes(self, chunks: Iterable[NDArray[Any]], lists: NDArray[np.int32]) -> Any:
-        """The faiss index of rows that come in chunks [n', D], in the order of their ascending `lists`; ids 0..n-1."""
+        """The faiss index of rows in chunks [n', D], sorted by their lists (`lists`, ascending); ids 0..n-1."""
         index, done = self._empty(), 0
         faiss = library()
         with single_thread():
@@ -77,7 +77,7 @@ class Coder:
         return packed
 
     def error(self, rows: NDArray[Any], lists: NDArray[np.int32]) -> float:
-        """Mean squared error of the codes, over the mean square of what they stand for; 0 is no error."""
+        """Mean squared error of the codes, over the mean square of the differences that they encode; 0 is no error."""
         lost = whole = 0.0
         done = 0
         for some in self._chunks(rows):
@@ -97,21 +97,21 @@ class Coder:
         return _nearest_points(rest, self.codebook)[1].reshape(rest.shape)
 
     def _empty(self) -> Any:
-        """faiss' plain index with these lists, without rows; it takes rows whose lists are known, and can be packed."""
+        """faiss' plain index with these lists, without rows; it accepts rows of known lists, and can be packed."""
         faiss = library()
         lists, dim = self.centroids.shape
         quantizer = faiss.IndexFlatIP(dim)
         index = faiss.IndexIVFPQ(quantizer, dim, lists, len(self.codebook), 4, faiss.METRIC_INNER_PRODUCT)
         _own_quantizer(index, self.centroids)
         index.by_residual = True
-        index.use_precomputed_table = -1  # speeds a search that this one never sees
+        index.use_precomputed_table = -1  # the table only speeds up searches, and this index is never searched
         index.is_trained = True
         _set_codebook(index, self.codebook)
         return index
 
 
 def train_coder(sample: NDArray[Any], lists: int, dim: int, subspaces: int) -> Coder:
-    """From sample rows [n, D] in an order that is random; the same rows give the same coder.
+    """A coder from sample rows [n, D] in random order; the same rows give the same coder.
 
     With fewer rows than lists, as many lists as rows.
     """
@@ -129,11 +129,11 @@ def train_coder(sample: NDArray[Any], lists: int, dim: int, subspaces: int) -> C
 def balanced(variances: FloatArray, subspaces: int) -> IntArray:
     """An order of dims whose `subspaces` equal stretches have about equal products of variances.
 
-    The largest dims are dealt out first, each to the stretch whose product is the least.
+    The dims of largest variance are distributed first, each to the stretch with the smallest product.
     """
     per = len(variances) // subspaces
     groups: list[list[int]] = [[] for _ in range(subspaces)]
-    # Above zero for every dim, so that an emptier group has the lesser sum.
+    # Above zero for every dim, so that a group with fewer dims has the smaller sum.
     logs = np.log(np.maximum(variances, 1e-12)) - np.log(1e-12) + 1
     sums = np.zeros(subspaces)
     for dim in np.argsort(-variances, kind="stable"):
@@ -144,13 +144,13 @@ def balanced(variances: FloatArray, subspaces: int) -> IntArray:
 
 
 def save_coder(coder: Coder, folder: Path) -> None:
-    """Into an empty folder."""
+    """Write the coder's files into an empty folder."""
     for name, values in _files(coder).items():
         np.save(folder / name, values, allow_pickle=False)
 
 
 def load_coder(folder: Path) -> Coder:
-    """Raises StorageError for files that are none of `save_coder`."""
+    """The coder that `save_coder` wrote.  Raises StorageError for files that cannot be read."""
     try:
         found = [np.load(folder / name, allow_pickle=False) for name in (CENTROIDS, CODEBOOK, GAINS, ORDER)]
     except (ValueError, OSError) as error:
@@ -187,7 +187,7 @@ def _middles(rows: FloatArray, lists: int) -> FloatArray:
 
 
 def _codebook(rest: FloatArray, subspaces: int) -> FloatArray:
-    """[M, 16, d / M], by k-means of each group; a sample smaller than 16 repeats itself."""
+    """[M, 16, d / M], by k-means of each group; a sample of fewer than 16 rows is repeated."""
     faiss = library()
     if len(rest) < POINTS:
         rest = np.resize(rest, (POINTS, rest.shape[1]))
@@ -205,7 +205,7 @@ def _gains(rest: FloatArray, codebook: FloatArray) -> FloatArray:
 
 
 def _nearest_points(rest: FloatArray, codebook: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The groups of rows [n, d], and for each group the point that its code stands for: both [n, M, d / M]."""
+    """The groups of rows [n, d], and for each group the nearest point: both [n, M, d / M]."""
     groups = rest.reshape(len(rest), len(codebook), -1)
     # |p|^2 - 2 p g is least at the nearest point.
     distance = (codebook**2).sum(axis=2)[None] - 2 * np.einsum("nmd,mpd->nmp", groups, codebook, optimize=True)

@@ -1,7 +1,7 @@
-"""The loops over single rows, compiled by numba on first use (a few seconds once a machine, then kept on disk).
+"""Kernels of the rungs: loops over single rows, compiled by numba on first use (a few seconds, once a machine).
 
-Letters in shapes: q queries, L lists, c candidates, k places, D full width.  Queries are float32 unit rows, zero behind
-the asked width; -1 is no candidate.  All kernels let other threads run.
+Letters in shapes: q queries, L lists, c candidates, k places, D full width.  Queries are float32 unit rows, zero after
+the requested width; -1 is no candidate.  All kernels release the GIL.
 """
 
 from typing import Any
@@ -13,16 +13,16 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 NO_ROW = -1
-# Rows that are fetched while another is computed: enough to hide a cache miss, few enough to stay in the cache.
+# Rows that are prefetched while another is computed: enough to hide a cache miss, few enough to stay in the cache.
 AHEAD = 8
 LINE = 64  # bytes
-# int16 times int8 sums to less than 2**31 over 4,096 dims at this scale.
+# At this scale the sum of int16 times int8 over 4,096 dims is below 2**31.
 QUERY_SCALE = 4095.0
 
 
 @intrinsic
 def _half(_: Any, bits: Any) -> Any:
-    """float32 of the bits of a float16."""
+    """The float32 value of the bits of a float16."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
@@ -32,7 +32,7 @@ def _half(_: Any, bits: Any) -> Any:
 
 @intrinsic
 def _fetch(_: Any, address: Any) -> Any:
-    """Ask for the cache line at an address."""
+    """Prefetch the cache line at an address."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = ir.IntType(8).as_pointer()
@@ -48,7 +48,10 @@ def _fetch(_: Any, address: Any) -> Any:
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def prepare(queries: NDArray[Any], dim: int, out: NDArray[Any]) -> int:
-    """Cut to `dim`, set to unit length, zero behind; the first row that is zero, NaN or infinite, else -1."""
+    """Write to `out` the queries cut to `dim`, of unit length, then zeros.
+
+    Returns the first row that is zero, NaN or infinite, else -1.
+    """
     for i in range(queries.shape[0]):
         total = np.float32(0)
         for j in range(queries.shape[1]):
@@ -70,7 +73,7 @@ def prepare(queries: NDArray[Any], dim: int, out: NDArray[Any]) -> int:
 def products(queries: NDArray[Any], weights: NDArray[Any], out: NDArray[Any]) -> None:
     """out [q, L]: queries [q, D] times weights [L, D].
 
-    On this thread alone: a matrix library starts threads of its own for a product that takes microseconds.
+    Only on this thread: a matrix library starts threads of its own for a product that takes microseconds.
     """
     for i in range(queries.shape[0]):
         for j in range(weights.shape[0]):
@@ -91,11 +94,11 @@ def route(
     lists: NDArray[Any],
     near: NDArray[Any],
 ) -> int:
-    """Which lists each query reads; the largest number of them.
+    """Choose the lists that each query reads; the largest number of lists of a query.
 
-    scores [q, L] are the router's, without bias; queries [q, d] and middles [L, d] as the coder orders dims.
-    lists [q, L] gets the lists, then -1; near [q, L] the cosines to their middles, then the first again.  A list is
-    read where its share of the answers, by softmax, per row exceeds e ** -depth; the likeliest always is.
+    scores [q, L] are the router's, without bias; queries [q, d] and middles [L, d] are in the coder's order of dims.
+    Written: lists [q, L], then -1; near [q, L], the cosines to their middles, then the first again.  A list is read
+    where its share of the answers, by softmax, per row exceeds e ** -depth; the most likely list is always read.
     """
     count = bias.shape[0]
     widest = 1
@@ -121,14 +124,14 @@ def route(
         widest = max(widest, used)
         for j in range(used, count):
             lists[i, j] = NO_ROW
-            # faiss rounds by the range of these: a query's must not depend on how far its batch is padded.
+            # faiss rounds by the range of these: a query's range must not depend on the padding of its batch.
             near[i, j] = near[i, 0]
     return widest
 
 
 @njit(cache=True, nogil=True)
 def _insert(ids: NDArray[Any], scores: NDArray[Any], row: int, score: float) -> None:
-    """Keep the best in descending order; of equal scores the lower id first."""
+    """Insert a row if it is among the best; descending order, of equal scores the lower id first."""
     at = len(ids) - 1
     if score < scores[at] or (score == scores[at] and (ids[at] != NO_ROW and row > ids[at])):
         return
@@ -142,7 +145,7 @@ def _insert(ids: NDArray[Any], scores: NDArray[Any], row: int, score: float) -> 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def _cosine_8(rows: NDArray[Any], row: int, query: NDArray[Any], dim: int, scale: float) -> Any:
-    """Of an int8 row to an int16 query; at the full width by `scale`, below it by the length of the row's prefix."""
+    """Cosine of an int8 row and an int16 query; `scale` is used at full width, else the length of the row's prefix."""
     dot = np.int32(0)
     for j in range(dim):
         dot += np.int32(rows[row, j]) * np.int32(query[j])
@@ -175,7 +178,7 @@ def rank(
     ids: NDArray[Any],
     scores: NDArray[Any],
 ) -> None:
-    """The best candidates [q or 1, c] by int8 rows [n, D]; ids and scores [q, k] get them, scores in no unit."""
+    """Write the best candidates [q or 1, c] by int8 rows [n, D] to ids and scores [q, k]; scores have no unit."""
     scaled = np.empty(queries.shape[1], np.int16)
     start, step = rows.ctypes.data, rows.strides[0]
     for i in range(queries.shape[0]):
@@ -205,9 +208,9 @@ def exact(
     ids: NDArray[Any],
     scores: NDArray[Any],
 ) -> None:
-    """The best candidates [q or 1, c] by cosine at `dim` to float16 rows [n, D], given as uint16.
+    """Write the best candidates [q or 1, c] by cosine at `dim` to float16 rows [n, D], which are passed as uint16.
 
-    `first_id` is added to the candidates that are kept.
+    `first_id` is added to the candidates that are kept; ids and scores are [q, k].
     """
     for i in range(queries.shape[0]):
         own = candidates[i if candidates.shape[0] > 1 else 0]

@@ -1,4 +1,4 @@
-"""One immutable stretch of rows of one modality: its files, opened, and the stages that read them.
+"""Segment: an immutable stretch of rows of one modality; its opened files, and the stages that read them.
 
 Shapes: q queries, L lists, n rows, c candidates, k places, D full width.  Positions count from 0 in each segment.
 """
@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 from embed.encoder import FloatArray
 from embed.errors import StorageError
-from index.contracts import NO_ID, Hits, IntArray
+from index.contracts import NO_ID, Hits, IntArray, Mask
 from index.faiss_library import library
 from index.neighbours import scan
 from index.parts.artifact import CODES, ROWS, ROWS_8, SCALES, SegmentEntry
 
 CODE_BITS = 4
-FEW = 4  # queries; up to so many are compared row by row, more by matrix products
-
-Mask = NDArray[np.bool_]
+FEW = 4  # queries; up to this many are compared row by row, more by matrix products
+# Values of all rows; so few are multiplied in a millisecond, and the compiled loops take more than a second to load.
+FEW_VALUES = 1 << 20
 
 
 class Segment:
-    """Rows stay on disk, mapped; codes are in memory.  Safe to search from several threads."""
+    """The rows are mapped from disk, the codes are in memory.  Safe to search from several threads."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Segment:
 
     @classmethod
     def load(cls, folder: Path, entry: SegmentEntry) -> "Segment":
-        """Raises StorageError for files that are no segment, or not the one of the entry."""
+        """The segment of the files in `folder`.  Raises StorageError for files that are not the entry's segment."""
         try:
             rows = _mapped(folder / ROWS)
             if not entry.coded:
@@ -86,9 +86,9 @@ class Segment:
         swig = library().swig_ptr
         scores = np.empty((len(queries), count), np.float32)
         found = np.empty((len(queries), count), np.int64)
-        how = _parameters(lists.shape[1]) if selector is None else _parameters_of(lists.shape[1], selector)
+        parameters = _parameters(lists.shape[1]) if selector is None else _parameters_of(lists.shape[1], selector)
         pointers = [swig(lists), swig(near), swig(scores), swig(found)]
-        self.codes.search_preassigned_c(len(queries), swig(queries), count, *pointers, False, how)
+        self.codes.search_preassigned_c(len(queries), swig(queries), count, *pointers, False, parameters)
         return found
 
     def rank(self, queries: FloatArray, candidates: IntArray, dim: int, count: int) -> IntArray:
@@ -110,7 +110,7 @@ class Segment:
     def read_all(self, queries: FloatArray, dim: int, count: int, kept: Mask | None) -> Hits:
         """As `exact`, of every row, or of every row that is `kept` [n]."""
         places = np.arange(len(self)) if kept is None else np.flatnonzero(kept)
-        if len(queries) <= FEW:
+        if len(queries) <= FEW and places.size * dim > FEW_VALUES:
             return self.exact(queries, places[None], dim, count)
         hits = scan(queries, self.rows if kept is None else self.rows[places], count, dim)
         found = hits.ids != NO_ID
@@ -130,13 +130,13 @@ def _places(q: int, count: int) -> tuple[IntArray, FloatArray]:
 
 
 def _mapped(path: Path) -> NDArray[Any]:
-    """The array of a .npy file; never written to, though numba takes it for an array that may be."""
+    """The array of a .npy file; never written to, although numba requires a writable array."""
     return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
 
 
 @lru_cache(maxsize=4_096)
 def _parameters(width: int) -> Any:
-    """faiss' for so many lists a query; making them takes longer than reading a list."""
+    """faiss' parameters for this number of lists a query; making them takes longer than reading a list."""
     return library().SearchParametersIVF(nprobe=width)
 
 

@@ -1,4 +1,4 @@
-"""All segments of one modality, searched as one: route, scan, rank, exact; or every row.
+"""Shelf: all segments of one modality, searched as one: route, scan, rank, exact; or every row.
 
 Shapes: q queries, L lists, k places, D full width.  Ids are the index's.
 """
@@ -11,19 +11,19 @@ from typing import Any, Protocol
 import numpy as np
 
 from embed.encoder import FloatArray
-from index.contracts import NO_ID, Hits, IntArray, StageCost
+from index.contracts import NO_ID, Hits, IntArray, Mask, StageCost
 from index.faiss_library import library
 from index.ladder import Curve, Setting
 from index.neighbours import join
 from index.rungs.coder import Coder
-from index.rungs.segment import Mask, Segment
+from index.rungs.segment import Segment
 
 FLOAT32_BYTES, FLOAT16_BYTES, INT8_BYTES = 4, 2, 1
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What one search wants of a shelf."""
+class ShelfRequest:
+    """Request of one search of a shelf."""
 
     k: int
     dim: int
@@ -32,13 +32,13 @@ class Wish:
     kept: Sequence[Mask] | None = None  # for each segment, which rows may be hits
     on_card: bool = False  # every row, on a graphics card
 
-    def of(self, queries: slice) -> "Wish":
+    def of(self, queries: slice) -> "ShelfRequest":
         """The same for some of the queries."""
         hidden = None if self.hidden is None else self.hidden[queries]
-        return Wish(self.k, self.dim, self.setting, hidden, self.kept, self.on_card)
+        return ShelfRequest(self.k, self.dim, self.setting, hidden, self.kept, self.on_card)
 
 
-Tell = Callable[[StageCost], None]
+Record = Callable[[StageCost], None]
 
 
 class Card(Protocol):
@@ -49,7 +49,7 @@ class Card(Protocol):
 
 
 class Shelf:
-    """Opened segments with what they share.  Safe to search from several threads."""
+    """Opened segments, with their shared coder, router and curves.  Safe to search from several threads."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Shelf:
         router: FloatArray | None = None,
         cards: Sequence[Card] = (),
     ) -> None:
-        """`router` [L, D + 1] is of `index.rungs.router`; with a coder every segment is coded, without one none is.
+        """`router` [L, D + 1] is of `index.rungs.router`; with a coder all segments are coded, without one none is.
 
         `cards` are the segments' rows on a graphics card, of all segments or of none: see `index.rungs.gpu`.
         """
@@ -72,7 +72,7 @@ class Shelf:
 
     @property
     def rows(self) -> int:
-        """Stored ones, removed ones included."""
+        """Number of stored rows, removed ones included."""
         return sum(map(len, self.segments))
 
     @property
@@ -80,7 +80,7 @@ class Shelf:
         return int(self.segments[0].rows.shape[1])
 
     def middles(self) -> FloatArray:
-        """Of the lists [L, D].  Only of a shelf with a coder."""
+        """Middles of the lists [L, D].  Only for a shelf with a coder."""
         assert self.coder is not None
         return self.coder.middles(self.width)
 
@@ -89,23 +89,23 @@ class Shelf:
         return Shelf(self.modality, self.segments, self.curves, self.coder, router)
 
     def curve(self, dim: int, k: int) -> Curve | None:
-        """The one measured at `dim` for the fewest hits that are at least k, else for the most."""
+        """The curve at `dim` for the smallest number of hits that is at least k, else for the largest."""
         fitting = sorted((curve for curve in self.curves if curve.dim == dim), key=lambda curve: curve.k)
         return next((curve for curve in fitting if curve.k >= k), fitting[-1] if fitting else None)
 
-    def search(self, queries: FloatArray, wish: Wish, tell: Tell | None = None) -> Hits:
-        """Hits for unit queries [q, D], zero behind the wish's width."""
-        count = wish.k if wish.hidden is None else wish.k + max(map(len, wish.hidden), default=0)
-        if wish.on_card:
-            parts = [self._on_card(place, queries, wish, count, tell) for place in range(len(self.segments))]
-        elif wish.setting is None or self.coder is None:
-            parts = [self._read_all(place, queries, wish, count, tell) for place in range(len(self.segments))]
+    def search(self, queries: FloatArray, request: ShelfRequest, record: Record | None = None) -> Hits:
+        """Hits for unit queries [q, D], zero after the requested width."""
+        count = request.k if request.hidden is None else request.k + max(map(len, request.hidden), default=0)
+        if request.on_card:
+            parts = [self._on_card(place, queries, request, count, record) for place in range(len(self.segments))]
+        elif request.setting is None or self.coder is None:
+            parts = [self._read_all(place, queries, request, count, record) for place in range(len(self.segments))]
         else:
-            parts = self._two_stages(queries, wish, wish.setting, count, tell)
+            parts = self._two_stages(queries, request, request.setting, count, record)
         hits = parts[0] if len(parts) == 1 else join(parts, count)
-        return hits if wish.hidden is None else _without(hits, wish.hidden, wish.k)
+        return hits if request.hidden is None else _without(hits, request.hidden, request.k)
 
-    def route(self, queries: FloatArray, depth: float, tell: Tell | None = None) -> tuple[IntArray, FloatArray]:
+    def route(self, queries: FloatArray, depth: float, record: Record | None = None) -> tuple[IntArray, FloatArray]:
         """Lists that each query reads [q, w], padded with -1, and the cosines to their middles [q, w]."""
         from index.rungs import kernels
 
@@ -115,8 +115,8 @@ class Shelf:
         lists, near = np.empty(scores.shape, np.int64), np.empty(scores.shape, np.float32)
         tables = self._bias, self._log_sizes, depth, self.cut(queries), self._middles
         width = kernels.route(scores, *tables, lists, near)
-        if tell:
-            tell(self._cost("route", queries.shape[1], scores.size, queries.shape[1] * FLOAT32_BYTES, began))
+        if record:
+            record(self._cost("route", queries.shape[1], scores.size, queries.shape[1] * FLOAT32_BYTES, began))
         return np.ascontiguousarray(lists[:, :width]), np.ascontiguousarray(near[:, :width])
 
     def candidates(self, queries: FloatArray, lists: IntArray, near: FloatArray, count: int) -> IntArray:
@@ -124,28 +124,35 @@ class Shelf:
         return self.segments[0].scan(self.cut(queries), lists, near, count, None)
 
     def cut(self, queries: FloatArray) -> FloatArray:
-        """As the coder orders dims [q, d]."""
+        """Queries in the coder's order of dims [q, d]."""
         assert self.coder is not None
         return np.ascontiguousarray(queries[:, self.coder.order])
 
     def from_lists(
-        self, queries: FloatArray, lists: IntArray, near: FloatArray, wish: Wish, count: int, tell: Tell | None = None
+        self,
+        queries: FloatArray,
+        lists: IntArray,
+        near: FloatArray,
+        request: ShelfRequest,
+        count: int,
+        record: Record | None = None,
     ) -> list[Hits]:
         """For each segment the `count` best of the rows in the queries' lists [q, w]."""
         cut = self.cut(queries)
         return [
-            self._of_segment(place, queries, cut, lists, near, wish, count, tell) for place in range(len(self.segments))
+            self._of_segment(place, queries, cut, lists, near, request, count, record)
+            for place in range(len(self.segments))
         ]
 
     def rows_in(self, lists: IntArray) -> int:
-        """Rows that are read of all segments where queries read these lists [q, w]."""
+        """Number of rows, over all segments, in these lists [q, w] of the queries."""
         return sum(_read(sizes, lists) for sizes in self._sizes)
 
     def _two_stages(
-        self, queries: FloatArray, wish: Wish, setting: Setting, count: int, tell: Tell | None
+        self, queries: FloatArray, request: ShelfRequest, setting: Setting, count: int, record: Record | None
     ) -> list[Hits]:
-        lists, near = self.route(queries, setting.depth, tell)
-        return self.from_lists(queries, lists, near, wish, count, tell)
+        lists, near = self.route(queries, setting.depth, record)
+        return self.from_lists(queries, lists, near, request, count, record)
 
     def _of_segment(
         self,
@@ -154,47 +161,51 @@ class Shelf:
         cut: FloatArray,
         lists: IntArray,
         near: FloatArray,
-        wish: Wish,
+        request: ShelfRequest,
         count: int,
-        tell: Tell | None,
+        record: Record | None,
     ) -> Hits:
-        segment, setting = self.segments[place], wish.setting
+        segment, setting = self.segments[place], request.setting
         assert setting is not None
         shortlist, last = max(setting.shortlist, count), max(setting.exact, count)
         began = time.perf_counter()
-        candidates = segment.scan(cut, lists, near, shortlist, self._selector(wish, place))
+        candidates = segment.scan(cut, lists, near, shortlist, self._selector(request, place))
         scanned = time.perf_counter()
-        ranked = segment.rank(queries, candidates, wish.dim, last)
+        ranked = segment.rank(queries, candidates, request.dim, last)
         done = time.perf_counter()
-        hits = segment.exact(queries, ranked, wish.dim, count)
-        if tell:
+        hits = segment.exact(queries, ranked, request.dim, count)
+        if record:
             full, code = queries.shape[1], segment.codes.code_size
-            tell(self._cost("scan", cut.shape[1], _read(self._sizes[place], lists), code, began, scanned))
-            tell(self._cost("rank", wish.dim, candidates.size, full * INT8_BYTES, scanned, done))
-            tell(self._cost("exact", wish.dim, ranked.size, full * FLOAT16_BYTES, done))
+            record(self._cost("scan", cut.shape[1], _read(self._sizes[place], lists), code, began, scanned))
+            record(self._cost("rank", request.dim, candidates.size, full * INT8_BYTES, scanned, done))
+            record(self._cost("exact", request.dim, ranked.size, full * FLOAT16_BYTES, done))
         return hits
 
-    def _read_all(self, place: int, queries: FloatArray, wish: Wish, count: int, tell: Tell | None) -> Hits:
+    def _read_all(
+        self, place: int, queries: FloatArray, request: ShelfRequest, count: int, record: Record | None
+    ) -> Hits:
         segment, began = self.segments[place], time.perf_counter()
-        kept = None if wish.kept is None else wish.kept[place]
-        hits = segment.read_all(queries, wish.dim, count, kept)
-        if tell:
+        kept = None if request.kept is None else request.kept[place]
+        hits = segment.read_all(queries, request.dim, count, kept)
+        if record:
             read = len(queries) * (len(segment) if kept is None else int(kept.sum()))
-            tell(self._cost("all", wish.dim, read, queries.shape[1] * FLOAT16_BYTES, began))
+            record(self._cost("all", request.dim, read, queries.shape[1] * FLOAT16_BYTES, began))
         return hits
 
-    def _on_card(self, place: int, queries: FloatArray, wish: Wish, count: int, tell: Tell | None) -> Hits:
+    def _on_card(
+        self, place: int, queries: FloatArray, request: ShelfRequest, count: int, record: Record | None
+    ) -> Hits:
         began = time.perf_counter()
         hits = self.cards[place].search(queries, count)
-        if tell:
+        if record:
             read = len(queries) * len(self.segments[place])
-            tell(self._cost("card", wish.dim, read, queries.shape[1] * FLOAT16_BYTES, began))
+            record(self._cost("card", request.dim, read, queries.shape[1] * FLOAT16_BYTES, began))
         return hits
 
-    def _selector(self, wish: Wish, place: int) -> Any:
-        if wish.kept is None:
+    def _selector(self, request: ShelfRequest, place: int) -> Any:
+        if request.kept is None:
             return None
-        return library().IDSelectorBitmap(np.packbits(wish.kept[place], bitorder="little"))
+        return library().IDSelectorBitmap(np.packbits(request.kept[place], bitorder="little"))
 
     def _set_router(self, coder: Coder, router: FloatArray) -> None:
         weights = np.ascontiguousarray(router[:, :-1], np.float32)

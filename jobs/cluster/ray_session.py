@@ -1,4 +1,4 @@
-"""One Ray for a job: the cluster it runs on, the one already joined, or a private one on this machine."""
+"""Ray session of a job: on the cluster it runs on, on the one already joined, or a private one on this machine."""
 
 import logging
 import os
@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-# Ray reads these when it is first imported: a job wants neither its advice nor its usage reports.
+# Ray reads these when it is first imported; they turn off its usage reports and a warning.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 import ray.data
+import ray.exceptions
 
+from embed.errors import DegluError, WorkLeftUndone
 from embed.storage.scratch import living_folder, remove_leftovers
 
 logger = logging.getLogger(__name__)
@@ -26,7 +28,7 @@ PRIVATE = ("RAY_TMPDIR", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
 
 @contextmanager
 def ray_session(cpus: int | None = None) -> Iterator[None]:
-    """Ray is ready inside; afterwards only what was started here is shut down.
+    """Ray is ready inside; afterwards only a Ray that was started here is shut down.
 
     Joins the session this process has, else the cluster that RAY_ADDRESS names (as in a submitted job), else
     starts one on this machine with `cpus` cores (all of them by default).
@@ -43,14 +45,33 @@ def ray_session(cpus: int | None = None) -> Iterator[None]:
 
 
 def last_line(error: BaseException) -> str:
-    """What went wrong at the bottom of an error of Ray's, which are pages."""
+    """The cause of an error of Ray's: its last line, after pages of traceback."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[-1].strip()
 
 
 def first_line(error: BaseException) -> str:
-    """What went wrong at the top of an error whose bottom is advice."""
+    """The cause of an error that ends with advice: its first line."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()
+
+
+@contextmanager
+def plain_errors(retries: int) -> Iterator[None]:
+    """Ray's errors, after `retries` retries, raised as errors of Deglu.
+
+    A DegluError of a worker is raised as it was; WorkLeftUndone where workers were lost.
+    """
+    try:
+        yield
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, DegluError):
+            raise error.cause from None
+        raise
+    except ray.exceptions.RayError as error:
+        raise WorkLeftUndone(
+            f"a worker was lost {retries + 1} times ({last_line(error)}); finished work is kept: run again, and if "
+            "memory ran out, with fewer `workers`"
+        ) from None
 
 
 @contextmanager
@@ -83,13 +104,13 @@ def _started(folder: Path, cpus: int | None) -> Iterator[None]:
 
 @contextmanager
 def _private_folder() -> Iterator[Path]:
-    """A short temporary folder (socket paths are limited to 107 bytes) with a token: neither joins another's Ray."""
-    remove_leftovers(PLACE, PREFIX)  # a driver that was killed could not clear up
+    """A temporary folder with a token, so that no session joins another's; short, as socket paths end at 107 bytes."""
+    remove_leftovers(PLACE, PREFIX)  # of drivers that were killed
     folder = living_folder(PLACE, PREFIX)
     before = {name: os.environ.get(name) for name in PRIVATE}
     os.environ["RAY_TMPDIR"] = str(folder)
     if not any(name in os.environ for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
-        _bring_token(folder / "token")
+        _write_token(folder / "token")
     try:
         yield folder
     finally:
@@ -100,9 +121,9 @@ def _private_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _bring_token(path: Path) -> None:
+def _write_token(path: Path) -> None:
     # Ray turns token authentication on by itself, but would write a token into the home folder, which a container
-    # may not have.  The mode stays Ray's to set: it caches it when first imported.
+    # may not have.  Ray sets the mode itself: it caches it when first imported.
     path.touch(mode=0o600)
     path.write_text(_token())
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(path)
@@ -115,7 +136,7 @@ def _token() -> str:
 
 
 def _quieten() -> None:
-    """Our own progress is enough: no bars, plans or warnings of Ray Data on the terminal."""
+    """Turns off bars, plans and warnings of Ray Data on the terminal: our own progress replaces them."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = _verbose()
     context.print_on_execution_start = _verbose()

@@ -1,6 +1,6 @@
-"""A verb runs on a Ray cluster: its spec is sent, its log followed, its exit code brought home.
+"""Submission of a verb to a Ray cluster: its spec is sent, its log followed, its exit code returned.
 
-The cluster's machines have Deglu installed; only the spec travels.  A cluster that asks for a token gets the one that
+The cluster's machines have Deglu installed; only the spec is sent.  A cluster that requires a token gets the one that
 Ray itself would use here: RAY_AUTH_TOKEN, the file RAY_AUTH_TOKEN_PATH, or ~/.ray/auth_token.
 """
 
@@ -29,10 +29,10 @@ from jobs.command.output import Plain
 
 POLL_S = 1.0
 PATIENCE_S = 60.0  # how long a cluster may be out of reach while its job is followed
-MAY_TRAVEL = ("AWS_", "DEGLU_")
+PASSED_PREFIXES = ("AWS_", "DEGLU_")
 ADDRESS_VARIABLES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 
-# Ray's client sets these to INFO for itself; how a package is uploaded is of no interest to who follows a job.
+# Ray's client sets these to INFO; their lines on the upload of a package would be mixed into the job's log.
 for _chatty in ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk", "_private.runtime_env.packaging"):
     logging.getLogger(f"ray.{_chatty}").setLevel(logging.WARNING)
 
@@ -42,10 +42,15 @@ def submit_job(
 ) -> Plain:
     """Run `deglu VERB SPEC` on the cluster at `address` (http://head:8265) and wait; its log goes to stderr.
 
-    Raises SpecError where the spec is not readable or a variable may not travel, DegluError where the cluster is
-    out of reach or refuses us.
+    Raises SpecError where the spec is not readable or a variable may not be passed, DegluError where the cluster
+    cannot be reached, or rejects the token or the job.
+
+    >>> import deglu
+    >>> deglu.submit("embed", "missing.yaml", "http://head:8265")
+    Traceback (most recent call last):
+    embed.errors.SpecError: missing.yaml: no such spec file; the ready ones are in deploy/specs/
     """
-    environment = travelling(env_names)
+    environment = job_environment(env_names)
     read_yaml(spec_path)
     with _plain_errors(address):
         client = connect(address)
@@ -61,12 +66,12 @@ def connect(address: str) -> JobSubmissionClient:
         raise SpecError(f"--address {address}: write the dashboard's url, as in http://head:8265")
     token = find_token()
     headers = {"Authorization": f"Bearer {token}"} if token else None
-    with _without(ADDRESS_VARIABLES):  # Ray would let them win over the address that was asked for
+    with _without(ADDRESS_VARIABLES):  # Ray would prefer them to the given address
         return JobSubmissionClient(address, headers=headers)
 
 
 def find_token() -> str | None:
-    """Ray's own order of places; read here, since Ray keeps the first token a process has seen."""
+    """The token, searched in Ray's own order of places; read here, since Ray caches the first token of a process."""
     if os.environ.get("RAY_AUTH_MODE") == "disabled":
         return None
     if token := os.environ.get("RAY_AUTH_TOKEN"):
@@ -81,13 +86,13 @@ def find_token() -> str | None:
         return None
 
 
-def travelling(names: Sequence[str]) -> dict[str, str]:
-    """The variables asked for, with their values.  Raises SpecError for one that is unset or not for jobs."""
+def job_environment(names: Sequence[str]) -> dict[str, str]:
+    """The named variables with their values.  Raises SpecError for one that is unset or may not be passed to jobs."""
     for name in names:
-        if not name.startswith(MAY_TRAVEL):
-            raise SpecError(f"--env {name}: only variables named AWS_* or DEGLU_* are handed on")
+        if not name.startswith(PASSED_PREFIXES):
+            raise SpecError(f"--env {name}: only variables named AWS_* or DEGLU_* can be passed to a job")
         if name not in os.environ:
-            raise SpecError(f"--env {name}: it is not set here; export it first")
+            raise SpecError(f"--env {name}: this variable is not set here; export it first")
     return {name: os.environ[name] for name in names}
 
 
@@ -98,7 +103,7 @@ def entrypoint(verb: str, spec_name: str, overrides: Sequence[str]) -> str:
 
 
 def follow(client: JobSubmissionClient, job: str) -> None:
-    """Copy the job's log to stderr until the job is over; a lost connection is taken up again."""
+    """Copy the job's log to stderr until the job has ended; reconnects after a lost connection."""
     log = _LogCopy(client, job)
     lost_since: float | None = None
     while True:
@@ -110,23 +115,23 @@ def follow(client: JobSubmissionClient, job: str) -> None:
         except (RuntimeError, OSError, aiohttp.ClientError) as error:
             lost_since = lost_since or time.monotonic()
             if time.monotonic() - lost_since > PATIENCE_S:
-                raise DegluError(f"lost sight of job {job}, which may still run: {_line(error)}") from error
+                raise DegluError(f"lost the connection to job {job}, which may still run: {_line(error)}") from error
         except KeyboardInterrupt:
-            sys.stderr.write(f"job {job} goes on without us; stop it with: ray job stop {job}\n")
+            sys.stderr.write(f"job {job} keeps running; stop it with: ray job stop {job}\n")
             raise
         time.sleep(POLL_S)
 
 
 @dataclass
 class _LogCopy:
-    """A job's log on its way to stderr."""
+    """Copy of a job's log to stderr."""
 
     client: JobSubmissionClient
     job: str
     written: int = 0  # characters
 
     async def go_on(self) -> None:
-        """Ray tells the log from its start each time: what was written before is left out."""
+        """Ray sends the log from its start each time: the part that was written before is skipped."""
         seen = 0
         async for chunk in self.client.tail_job_logs(self.job):
             fresh = chunk[max(self.written - seen, 0) :]
@@ -155,10 +160,10 @@ def _outcome(client: JobSubmissionClient, job: str) -> Plain:
         code = 0
     elif not code or code < 0:  # killed by a signal, or never started: no code of ours
         code = 1
-    words = f"job {job} {info.status.lower()}, exit code {code}"
+    text = f"job {job} {info.status.lower()}, exit code {code}"
     if code == 1 and info.driver_exit_code is None:
-        words += f": {_line(info.message)}"
-    return Plain({"job": job, "status": str(info.status.value), "exit_code": code}, words, code)
+        text += f": {_line(info.message)}"
+    return Plain({"job": job, "status": str(info.status.value), "exit_code": code}, text, code)
 
 
 @contextmanager
@@ -167,14 +172,14 @@ def _plain_errors(address: str) -> Iterator[None]:
         yield
     except AuthenticationError:
         raise DegluError(
-            f"{address} refuses us: give the cluster's token by RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
+            f"{address}: authentication failed: set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH to the cluster's token"
         ) from None
     except (ConnectionError, requests.exceptions.RequestException) as error:
         raise DegluError(
             f"{address} cannot be reached ({type(error).__name__}); is the cluster up, and is this its dashboard's url?"
         ) from error
     except RuntimeError as error:
-        raise DegluError(f"{address} does not take the job: {_line(error)}") from error
+        raise DegluError(f"{address} rejected the job: {_line(error)}") from error
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The command line `deglu`: its help, and the verbs in the order in which it lists them."""
+"""Command line `deglu`: its help, and the verbs in the order in which the help lists them."""
 
 from importlib.metadata import version
 from typing import Annotated
@@ -24,8 +24,8 @@ for _verb in VERBS:
     app.command(epilog=EXIT_CODES)(_verb)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(show: bool) -> None:
+    if show:
         typer.echo(f"deglu {version('deglu')}")
         raise typer.Exit
 
@@ -39,8 +39,8 @@ def deglu(
     """Make speech and text searchable by meaning, together, in one vector space.
 
     \b
-    The walk:
-      deglu demo                                 all of it, on this machine, in minutes
+    The steps:
+      deglu demo                                 all steps, on this machine, in minutes
       deglu plan deploy/specs/embed-demo.yaml    what an archive will take
       deglu embed deploy/specs/embed-demo.yaml   an archive becomes vectors
       deglu index deploy/specs/index-demo.yaml   vectors become an index

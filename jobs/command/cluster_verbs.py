@@ -11,16 +11,19 @@ from jobs.command.output import resolved, show
 
 def submit(
     verb: Annotated[
-        Literal["train", "embed", "retry", "index", "evaluate"], typer.Argument(metavar="VERB", help="What to run.")
+        Literal["train", "embed", "retry", "index", "evaluate"], typer.Argument(metavar="VERB", help="The verb to run.")
     ],
     spec: SpecPath,
     address: Annotated[
-        str, typer.Option("--address", metavar="URL", envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard.")
+        str,
+        typer.Option(
+            "--address", metavar="URL", envvar="RAY_API_SERVER_ADDRESS", help="Url of the cluster's dashboard."
+        ),
     ],
     overrides: Overrides = None,
     env: Annotated[
         list[str] | None,
-        typer.Option("--env", metavar="NAME", help="Hand this AWS_* or DEGLU_* variable on to the job; repeatable."),
+        typer.Option("--env", metavar="NAME", help="Pass this AWS_* or DEGLU_* variable to the job; repeatable."),
     ] = None,
     as_json: AsJson = False,
     dry_run: DryRun = False,
@@ -30,10 +33,10 @@ def submit(
 
     Follows the job's log on stderr and ends with the job's own exit code.
 
-    The cluster's machines have Deglu installed (deploy/Dockerfile); the spec travels, paths in it are the
-    cluster's. A cluster with token authentication wants RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH here. Whoever may
-    see the cluster's dashboard sees what --env hands on: give lasting secrets to the cluster itself.
-    An interrupt here leaves the job running.
+    The cluster's machines must have Deglu installed (deploy/Dockerfile); only the spec is sent, and paths in it
+    are paths on the cluster. A cluster with token authentication requires RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH
+    here. Everyone who can open the cluster's dashboard can read the values of --env: set permanent secrets on the
+    cluster itself. An interrupt here does not stop the job.
 
     \b
     Example:

@@ -1,4 +1,7 @@
-"""The verbs that run by a spec: where spec and function live.  Opened by name, so `deglu --help` loads no torch."""
+"""Registry of the verbs that take a spec: the addresses of spec class and function.
+
+Both are imported by name when the verb runs, so that `deglu --help` loads no torch.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -6,8 +9,8 @@ from importlib import import_module
 from typing import Any
 
 from embed.base_spec import Spec, read_yaml
-from jobs.command.output import Result, as_result
-from jobs.command.progress import Progress, told_if_slow
+from jobs.command.output import Plain, Result, as_result, resolved
+from jobs.command.progress import Progress, note_if_slow
 
 
 @dataclass(frozen=True)
@@ -17,12 +20,14 @@ class Door:
     spec: str
     run: str
     reports: bool = False  # the function is called with (spec, progress), not (spec) alone
+    left: str = ""  # `module:name` of the function that computes, for --dry-run, the work that is left
 
 
+LEFT = "jobs.planning.left:embedding_left"
 DOORS = {
     "train": Door("train.spec:TrainSpec", "jobs.training.train_model:train_model", reports=True),
-    "embed": Door("embed.spec:EmbedSpec", "jobs.embedding.embed_archive:embed_archive", reports=True),
-    "retry": Door("embed.spec:EmbedSpec", "jobs.embedding.embed_archive:retry_failures", reports=True),
+    "embed": Door("embed.spec:EmbedSpec", "jobs.embedding.embed_archive:embed_archive", reports=True, left=LEFT),
+    "retry": Door("embed.spec:EmbedSpec", "jobs.embedding.retry_failures:retry_failures", reports=True),
     "plan": Door("embed.spec:EmbedSpec", "jobs.planning.plan_archive:plan_archive", reports=True),
     "index": Door("index.spec:IndexSpec", "jobs.indexing.build_index:build_index", reports=True),
     "evaluate": Door("evaluate.spec:EvaluateSpec", "jobs.evaluation.evaluate_model:evaluate_model", reports=True),
@@ -36,7 +41,7 @@ def spec_class(verb: str) -> type[Spec]:
 
 
 def load_spec(verb: str, path: str, overrides: Iterable[str] = ()) -> Spec:
-    """The verb's spec from a YAML file.  Raises SpecError naming field, value and cure."""
+    """The verb's spec from a YAML file.  Raises SpecError with field, value and cure."""
     return spec_class(verb).load(path, overrides)
 
 
@@ -45,12 +50,22 @@ def is_training(path: str) -> bool:
     return "encoder" in read_yaml(path)
 
 
-def walk_through(verb: str, spec: Spec, progress: Progress, **options: Any) -> Result:
-    """Run the verb's function on its spec; `options` are of this run, not of what the result is."""
+def run_verb(verb: str, spec: Spec, progress: Progress, **options: Any) -> Result:
+    """Run the verb's function on its spec; `options` concern this run and not the identity of the result."""
     door = DOORS[verb]
-    with told_if_slow(progress, "starting: loading libraries"):
+    with note_if_slow(progress, "starting: loading libraries"):
         function: Callable[..., Result | Mapping[str, Any]] = named(door.run)
     return as_result(function(spec, progress, **options) if door.reports else function(spec, **options))
+
+
+def dry_result(verb: str, spec: Spec, progress: Progress) -> Result:
+    """The spec with its defaults; for a verb that resumes, also the work that is left."""
+    shown, door = resolved(verb, spec), DOORS[verb]
+    if not door.left:
+        return shown
+    left: Plain = named(door.left)(spec, progress)
+    comments = "\n".join(f"# {line}" for line in left.text().splitlines())
+    return Plain({**shown.values, **left.values}, f"{shown.text()}\n{comments}")
 
 
 def named(address: str) -> Any:

@@ -5,22 +5,23 @@ from typing import Annotated, Any
 import typer
 
 from embed.errors import SpecError
-from jobs.command.doors import is_training, load_spec, named, walk_through
+from jobs.command.doors import dry_result, is_training, load_spec, named, run_verb
+from jobs.command.filters import failure_filter
 from jobs.command.options import AsJson, Debug, DryRun, NewVersion, Overrides, SpecPath, Where
-from jobs.command.output import resolved, show
+from jobs.command.output import show
 from jobs.command.progress import progress_on_stderr
 
 
 def demo(
     folder: Annotated[
-        str | None, typer.Option("--folder", help="Where the demo works and caches; a default fits.")
+        str | None, typer.Option("--folder", help="Folder for the demo's files; build/demo by default.")
     ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """Do the whole walk on this machine, in minutes.
+    """Run all steps on this machine, in minutes.
 
-    Fetches recordings, embeds, indexes, asks and scores.
+    Fetches recordings, embeds, indexes, asks questions and scores the answers.
     Typed English finds the moment in French speech; spoken French finds text. A second run is quicker.
 
     \b
@@ -41,10 +42,10 @@ def train(
 ) -> int:
     """Train a model, data-parallel.
 
-    By strategy: a text tower, late fusion of speech into a frozen text tower, a dual encoder, ridge regression. The
-    same command goes on after a stop, from the last checkpoint, and a finished training is published again without
-    being repeated. Writes a model directory with its card: data, licences, metrics with intervals; metrics.csv,
-    training.png and tensorboard/ stand beside it while it trains. --dry-run says what it will take.
+    By strategy: a text tower, late fusion of speech into a frozen text tower, a dual encoder, ridge regression.
+    After a stop the same command continues from the last checkpoint; a finished training is published again without
+    being repeated. Writes a model directory with its card (data, licences, metrics with intervals), and during the
+    training metrics.csv, training.png and tensorboard/. --dry-run prints an estimate of what it will take.
 
     \b
     Example:
@@ -61,11 +62,11 @@ def plan(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """Say what embedding an archive, or a training, will take.
+    """Estimate what embedding an archive, or a training, will take.
 
-    Lists and probes the inputs, encodes a short sample here, and tells assets, hours, segments, bytes, storage
-    requests, time on the spec's workers, and the price by its rates: before anything is spent. Of a training: clips,
-    hours, bytes of features, steps, trained parameters. Writes nothing.
+    Lists and probes the inputs, encodes a short sample here, and prints assets, hours, segments, bytes, storage
+    requests, time on the spec's workers, and the price by its rates, before anything is spent. For a training:
+    clips, hours, bytes of features, steps, trained parameters. Writes nothing.
 
     \b
     Examples:
@@ -87,9 +88,9 @@ def embed(
 ) -> int:
     """Turn an archive into a vectors dataset.
 
-    Speech and text land in one space. The same command goes on after a stop, and tomorrow embeds what is new or
-    changed. Prints the accounting: every asset is embedded, failed or skipped, and every failure is kept by name.
-    Another model or another way of cutting wants --new-version.
+    Speech and text get vectors in one space. After a stop the same command continues; a later run embeds what is new
+    or changed. Prints the accounting: every asset is embedded, failed or skipped, and every failure is kept by name.
+    Another model or another way of cutting requires --new-version. --dry-run shows the spec and the work that is left.
 
     \b
     Example:
@@ -106,28 +107,33 @@ def retry(
     dry_run: DryRun = False,
     debug: Debug = False,
 ) -> int:
-    """Embed again what failed, and publish what changed.
+    """Embed failed units again, and publish what changed.
 
     The spec is that of deglu embed. Without --where every failure is tried again.
 
     \b
-    Example:
-      deglu retry my-embed.yaml --where error_class=UnsupportedFormat
+    Examples:
+      deglu retry my-embed.yaml --where "error_class = 'UnsupportedFormat'"
+      deglu retry my-embed.yaml --where "stage = 'decode' and uri like 'radio/2026/%'"
+
+    A filter is one SQL condition, as in deglu query, on the columns of a failure: uri stage error_class message,
+    lost_s (seconds), attempts, start end (milliseconds, or bytes or rows of texts), unit_id asset_id.
     """
-    return _job("retry", spec, overrides, as_json, dry_run, where=where or [])
+    return _job("retry", spec, overrides, as_json, dry_run, where=failure_filter(where))
 
 
 def index(
     spec: SpecPath,
     overrides: Overrides = None,
     append: Annotated[
-        bool, typer.Option("--append", help="Bring the index up to its dataset: new rows come, lost ones go.")
+        bool, typer.Option("--append", help="Update from the dataset: add new rows, remove lost ones.")
     ] = False,
     delete: Annotated[
-        str | None, typer.Option("--delete", metavar="WHERE", help="Hide the rows that this holds for, for ever.")
+        str | None,
+        typer.Option("--delete", metavar="WHERE", help="Hide the rows that meet this condition, permanently."),
     ] = None,
     compact: Annotated[
-        bool, typer.Option("--compact", help="Purge the bytes of hidden rows; versions that hold them are removed.")
+        bool, typer.Option("--compact", help="Delete the bytes of hidden rows, and the versions that contain them.")
     ] = False,
     new_version: NewVersion = False,
     as_json: AsJson = False,
@@ -136,9 +142,9 @@ def index(
 ) -> int:
     """Build the index of a vectors dataset.
 
-    It is calibrated on its own vectors: what each depth of search finds and costs is measured and kept. Readers of
-    the version that stands are not disturbed; settings that differ from its own want --new-version. One of --append,
-    --delete and --compact changes the index that stands, in seconds, without building it again.
+    The index is calibrated on its own vectors: recall and cost of each search depth are measured and stored. Readers
+    of the current version are not disturbed; settings that differ from its own require --new-version. One of
+    --append, --delete and --compact changes the current index, in seconds, without building it again.
 
     \b
     Examples:
@@ -150,7 +156,7 @@ def index(
     changes = {"--append": append, "--delete": delete is not None, "--compact": compact, "--new-version": new_version}
     given = [name for name, is_given in changes.items() if is_given]
     if len(given) > 1:
-        raise SpecError(f"{' and '.join(given)} are changes of their own: give one, then the next")
+        raise SpecError(f"{' and '.join(given)} cannot be combined: give one, then the other")
     if not given or new_version or dry_run:
         return _job("index", spec, overrides, as_json, dry_run, new_version=new_version)
     checked = load_spec("index", spec, overrides or ())
@@ -164,7 +170,7 @@ def evaluate(
     dry_run: DryRun = False,
     debug: Debug = False,
 ) -> int:
-    """Measure a model beside its baselines.
+    """Measure a model and its baselines.
 
     Quality per dimension, with intervals; gates decide the exit code.
 
@@ -177,14 +183,14 @@ def evaluate(
 
 def export(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A released model's name, or a model's folder.")],
-    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Where to write; still to be made.")],
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder to write; it must not exist.")],
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
     """Write a model's text side for sentence-transformers.
 
     Tower, pooling and nesting transform, with the prompts query and document; truncate_dim cuts to a declared width.
-    Speech stays behind: that library has no way for it. Wants the extra `export`.
+    Speech is not exported: that library does not support it. Requires the extra `export`.
 
     \b
     Example:
@@ -202,8 +208,6 @@ def _plan_training(path: str, overrides: list[str] | None, as_json: bool) -> int
 
 def _job(verb: str, path: str, overrides: list[str] | None, as_json: bool, dry_run: bool, **options: Any) -> int:
     spec = load_spec(verb, path, overrides or ())
-    if dry_run:
-        return show(resolved(verb, spec), as_json)
     with progress_on_stderr() as progress:
-        result = walk_through(verb, spec, progress, **options)
+        result = dry_result(verb, spec, progress) if dry_run else run_verb(verb, spec, progress, **options)
     return show(result, as_json)

@@ -1,4 +1,4 @@
-"""Verbs that look at a dataset or an index: query, failures, verify, forget, status."""
+"""Verbs for a finished or running dataset or index: query, failures, verify, forget, status."""
 
 from typing import Annotated
 
@@ -6,6 +6,7 @@ import typer
 
 from embed.errors import SpecError
 from jobs.command.doors import named
+from jobs.command.filters import failure_filter, row_filter
 from jobs.command.options import AsJson, Dataset, Debug, Modality, Where
 from jobs.command.output import show
 from jobs.command.progress import progress_on_stderr
@@ -15,30 +16,30 @@ def query(
     index: Annotated[str, typer.Argument(metavar="INDEX", help="An index: a folder or an s3:// url.")],
     text: Annotated[str | None, typer.Option("--text", help="A typed question.")] = None,
     audio: Annotated[str | None, typer.Option("--audio", metavar="FILE", help="A spoken question.")] = None,
-    batch: Annotated[str | None, typer.Option("--batch", metavar="FILE", help="Many: one JSON object a line.")] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many answers.")] = 10,
-    modality: Annotated[Modality, typer.Option("--modality", help="What may answer.")] = "any",
+    batch: Annotated[
+        str | None, typer.Option("--batch", metavar="FILE", help="Many questions: one JSON object a line.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of answers.")] = 10,
+    modality: Annotated[Modality, typer.Option("--modality", help="Rows that may answer.")] = "any",
     dim: Annotated[int | None, typer.Option("--dim", min=1, help="Use this declared width only.")] = None,
     recall: Annotated[
-        float | None, typer.Option("--recall", help="Share of the true best to find; the index's own by default.")
+        float | None, typer.Option("--recall", help="Share of the true best to find; by default that of the index.")
     ] = None,
     budget_ms: Annotated[
-        float | None, typer.Option("--budget-ms", help="Instead: the best within so long, per question and modality.")
+        float | None, typer.Option("--budget-ms", help="In place of --recall: time per question and modality.")
     ] = None,
-    where: Annotated[
-        str | None, typer.Option("--where", metavar="FILTER", help="Only rows whose provenance says so; see above.")
-    ] = None,
+    where: Where = None,
     model: Annotated[
         str | None, typer.Option("--model", help="The encoder that made the index; demo by default.")
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Say what each stage did and cost.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Print what each stage did and cost.")] = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """Ask an index, typing or speaking.
+    """Ask an index a typed or a spoken question.
 
-    The answers carry score, asset, start and end, and the text where it is known. Recall and milliseconds are those
-    that were measured when the index was built; --recall 1 reads every row. --explain tells what was read.
+    Each answer has score, asset, start and end, and the text where it is known. Recall and milliseconds are those
+    that were measured when the index was built; --recall 1 reads every row. --explain prints what was read.
 
     \b
     Examples:
@@ -51,7 +52,7 @@ def query(
     A batch line is {"text": "..."} or {"audio": "FILE"}.
 
     \b
-    A filter is one SQL condition on what is known of a row:
+    A filter is one SQL condition on the columns of a row:
       lang = 'wo' and start_s < 3600                      Wolof, in the first hour of a recording
       uri like 'radio/2026/%'                             % is any characters, _ is one
       metadata['programme'] in ('news', 'debate')
@@ -61,34 +62,29 @@ def query(
     """
     if sum(given is not None for given in (text, audio, batch)) != 1:
         raise SpecError("a question is one of --text, --audio and --batch: give exactly one")
-    result = named("jobs.asking.query_index:ask_index")(
-        index,
-        text=text,
-        audio=audio,
-        batch=batch,
-        k=k,
-        modality=modality,
-        dim=dim,
-        recall=recall,
-        budget_ms=budget_ms,
-        where=where,
-        model=model,
-        explain=explain,
-    )
+    from index.contracts import SearchRequest  # numpy and pyarrow are slow to load, and --help needs neither
+
+    request = SearchRequest(k, modality, dim, recall, budget_ms, row_filter(where), explain=explain)
+    query_index = named("jobs.asking.query_index:query_index")
+    result = query_index(index, request, text=text, audio=audio, batch=batch, model=model)
     return show(result, as_json)
 
 
 def failures(dataset: Dataset, where: Where = None, as_json: AsJson = False, debug: Debug = False) -> int:
     """List what could not be embedded, grouped by reason.
 
-    File, stage, span and reason of each; reads storage only, so no cluster is needed. --json has all of them.
+    Prints file, stage, span and reason of each; reads storage only, so no cluster is needed. --json has all of them.
 
     \b
     Examples:
       deglu failures s3://bucket/vectors --json
-      deglu failures build/vectors --where stage=decode
+      deglu failures build/vectors --where "stage = 'decode'"
+      deglu failures build/vectors --where "error_class = 'InputError' and uri like 'radio/2026/%'"
+
+    A filter is one SQL condition, as in deglu query, on the columns of a failure: uri stage error_class message,
+    lost_s (seconds), attempts, start end (milliseconds, or bytes or rows of texts), unit_id asset_id.
     """
-    return show(named("jobs.operate.list_failures:failures")(dataset, where or []), as_json)
+    return show(named("jobs.operate.list_failures:failures")(dataset, failure_filter(where)), as_json)
 
 
 def verify(
@@ -97,10 +93,11 @@ def verify(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """Prove that a dataset or an index is whole.
+    """Verify that a dataset or an index is complete and correct.
 
     Reads all of it from storage: listed = embedded + failed + skipped, ids unique, checksums, fingerprints, lengths
-    of vectors, nothing left of what was purged. Exit code 1 names the units, or the files, that do not hold.
+    of vectors, nothing left of what was purged. With exit code 1 the output names the units, or the files, that are
+    wrong.
 
     \b
     Examples:
@@ -108,7 +105,7 @@ def verify(
       deglu verify s3://bucket/index
     """
     with progress_on_stderr() as progress:
-        result = named("jobs.verify_index:verify_any")(url, number, progress)
+        result = named("jobs.operate.verify:verify")(url, number, progress)
     return show(result, as_json)
 
 
@@ -118,15 +115,15 @@ def forget(
         list[str] | None, typer.Option("--asset", metavar="URI", help="As in the rows' `uri`; repeatable.")
     ] = None,
     compact: Annotated[
-        bool, typer.Option("--compact", help="Purge the bytes now; versions that hold them are removed.")
+        bool, typer.Option("--compact", help="Delete the bytes now, and the versions that contain them.")
     ] = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """Take an asset down.
+    """Remove an asset from a dataset.
 
     Publishes a version without it at once. Its bytes stay in older versions until --compact rewrites the files
-    that hold them; deglu verify then proves that they are gone. A forgotten asset is not embedded again.
+    that contain them; deglu verify then confirms that they are gone. A forgotten asset is not embedded again.
 
     \b
     Examples:
@@ -139,10 +136,10 @@ def forget(
 
 
 def status(dataset: Dataset, as_json: AsJson = False, debug: Debug = False) -> int:
-    """Say how far a vectors dataset is, running or not.
+    """Show the progress of a vectors dataset, running or not.
 
-    Hours done of hours planned, pace, time left, failures, versions; reads storage only, also after the cluster is
-    gone.
+    Prints hours done of hours planned, pace, time left, failures, versions; reads storage only, so it works when the
+    cluster is gone.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""The arithmetic of progress: shares done, pace and time left, as text."""
+"""Meter of progress: shares done, pace and time left, as numbers and as text."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from jobs.command.terminal import duration
 
 @dataclass
 class Meter:
-    """The arithmetic of progress; every number it tells only grows, but for the time left."""
+    """Progress of one task; every number only grows, except the time left."""
 
     task: str
     total: float
@@ -31,12 +31,12 @@ class Meter:
 
     @property
     def moved(self) -> float:
-        """Grows with every step: two lines with the same are the same."""
+        """Grows with every step: lines with equal values are equal."""
         return self.done
 
     @property
     def fraction(self) -> float:
-        """0 to 1; the total came from headers, which may lie, so more than all is all."""
+        """0 to 1, capped at 1: the total comes from headers, which may be wrong."""
         return min(self.done / self.total, 1.0) if self.total > 0 else 1.0
 
     @property
@@ -45,7 +45,7 @@ class Meter:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds still to go at the pace so far; None before the first unit."""
+        """Seconds left at the pace so far; None before the first unit."""
         return self.elapsed_s * (self.total - self.done) / self.done if 0 < self.done <= self.total else None
 
     @property
@@ -53,7 +53,7 @@ class Meter:
         """Seconds of sound per second of work; None for work without sound."""
         return self.sound_s / self.elapsed_s if self.sound_s and self.elapsed_s > 0 else None
 
-    def words(self) -> str:
+    def text(self) -> str:
         """`12/40 units · 30 % · 4 min left · 8.1x real time · 2 failures`"""
         return " · ".join([f"{_count(self.done)}/{_count(self.total)} {self.unit}", *self._pace()])
 
@@ -68,12 +68,12 @@ class Meter:
         return parts
 
 
-# Megabytes of text take about as long as so many seconds of sound, on one core and the demo's model.
+# A megabyte of text takes about as long as this many seconds of sound, on one core with the demo's model.
 SOUND_S_PER_MB = 1_250
 
 
 class ArchiveMeter(Meter):
-    """Of an archive: hours of sound and megabytes of text, done and planned; what was there before is not our pace."""
+    """Meter of an archive: hours of sound and megabytes of text, done and planned; `before` does not count as pace."""
 
     def __init__(self, task: str, planned: Amount, before: Amount, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(task, effort(planned), "hours", clock)
@@ -90,7 +90,7 @@ class ArchiveMeter(Meter):
         here = self.done - effort(self._before)
         return self.elapsed_s * (self.total - self.done) / here if here > 0 and self.done <= self.total else None
 
-    def words(self) -> str:
+    def text(self) -> str:
         """`12.4/105.3 h · 3.1/20.0 MB of text · 12 % · 8.1x real time · 3 h 05 min left · 2 failures`"""
         now, planned = self._now, self._planned
         parts = [f"{_hours(now.sound_s, planned.sound_s)}"] if planned.sound_s else []
@@ -102,7 +102,7 @@ class ArchiveMeter(Meter):
 
 
 def effort(amount: Amount) -> float:
-    """Of sound, text and the mere number of units, in seconds of sound."""
+    """The cost of sound, text and the number of units, in seconds of sound."""
     return amount.sound_s + amount.text_bytes / 1e6 * SOUND_S_PER_MB + amount.units * 0.01
 
 

@@ -1,4 +1,4 @@
-"""The options that verbs share, each said once, and what every --help ends with."""
+"""Options that verbs share, each defined once, and the last line of every --help."""
 
 from typing import Annotated, Literal
 
@@ -17,11 +17,11 @@ Overrides = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check the spec, show it with its defaults, and stop.")]
 NewVersion = Annotated[
-    bool, typer.Option("--new-version", help="Allow settings that differ from those of the version that stands.")
+    bool, typer.Option("--new-version", help="Allow settings that differ from those of the current version.")
 ]
 Where = Annotated[
-    list[str] | None,
-    typer.Option("--where", metavar="FIELD=VALUE", help="Only failures with this value, * for any part; repeatable."),
+    str | None,
+    typer.Option("--where", metavar="FILTER", help="Only rows that meet this SQL condition; see above."),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' own log lines.")]
 Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="A vectors dataset: a folder or an s3:// url.")]

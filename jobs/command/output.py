@@ -1,4 +1,4 @@
-"""Results go to stdout: words for people, or one JSON document for programs; the exit code goes with them."""
+"""Output of results on stdout: text for people, or one JSON document for programs, with the exit code."""
 
 import json
 import os
@@ -13,43 +13,43 @@ from embed.base_spec import Spec
 
 
 class Result(Protocol):
-    """What a verb hands back."""
+    """Result of a verb."""
 
     @property
     def exit_code(self) -> int:
         """0 complete, 3 complete with failures, 4 a gate was missed, 1 failed."""
 
     def document(self) -> Mapping[str, Any]:
-        """Plain JSON values: what --json prints."""
+        """Plain JSON values, as --json prints them."""
 
     def text(self) -> str:
-        """The same for people, without the last line feed."""
+        """The same as text for people, without the last line feed."""
 
 
 @dataclass(frozen=True)
 class Plain:
-    """A result that is known already: a document, the words for it, an exit code."""
+    """A finished result: a document, its text, an exit code."""
 
     values: Mapping[str, Any]
-    words: str
+    lines: str
     exit_code: int = field(default=0)
 
     def document(self) -> Mapping[str, Any]:
         return self.values
 
     def text(self) -> str:
-        return self.words
+        return self.lines
 
 
 def as_result(value: Result | Mapping[str, Any]) -> Result:
-    """A bare document is a complete result, told as a listing of its values."""
+    """A bare document is a complete result; its text is a listing of its values."""
     if not isinstance(value, Mapping):
         return value
     return Plain(value, _listing(value))
 
 
 def _listing(values: Mapping[str, Any]) -> str:
-    """One line for each value; lists and small mappings stay on theirs."""
+    """One line for each value, also for lists and small mappings."""
     return yaml.safe_dump(
         dict(values), sort_keys=False, allow_unicode=True, default_flow_style=None, width=10_000
     ).rstrip()
@@ -61,14 +61,14 @@ def show(result: Result, as_json: bool) -> int:
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader (head, less) has seen enough; spare the interpreter another try at exit
+    except BrokenPipeError:  # the reader (head, less) closed the pipe; the interpreter must not flush again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return result.exit_code
 
 
 def resolved(verb: str, spec: Spec) -> Plain:
-    """What --dry-run shows: the validated spec, defaults filled in, and its identity."""
+    """Output of --dry-run: the validated spec, defaults filled in, and its identity."""
     fields = spec.model_dump(mode="json")
     listing = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True).rstrip()
-    words = f"# deglu {verb} would run this; result identity {spec.identity()}\n{listing}"
-    return Plain({"verb": verb, "dry_run": True, "identity": spec.identity(), "spec": fields}, words)
+    text = f"# deglu {verb} would run this; result identity {spec.identity()}\n{listing}"
+    return Plain({"verb": verb, "dry_run": True, "identity": spec.identity(), "spec": fields}, text)

@@ -12,26 +12,26 @@ from jobs.command.meter import ArchiveMeter, Meter
 from jobs.command.terminal import duration
 
 LINE_EVERY_S = 5.0
-QUIET_S = 2.0  # of listing or loading, until it is told
+QUIET_S = 2.0  # of listing or loading, before a note is printed
 
 
 class Progress(Protocol):
-    """Where a job tells how far it is."""
+    """Receiver of a job's progress."""
 
     def begin(self, task: str, total: float, unit: str = "units") -> None:
-        """A new task of `total` units; what came before is closed."""
+        """Start a task of `total` units; the task before is closed."""
 
     def begin_archive(self, task: str, planned: Amount, before: Amount) -> None:
-        """A new task over hours of sound and megabytes of text, `before` of which are done."""
+        """Start a task over hours of sound and megabytes of text, `before` of which are done."""
 
     def advance(self, units: float, sound_s: float = 0.0, failures: int = 0, text_bytes: int = 0) -> None:
-        """So much more is done: units of the task, sound and text in them, failures among them."""
+        """Add to what is done: units of the task, sound and text in them, failures among them."""
 
     def note(self, text: str) -> None:
-        """One line worth keeping."""
+        """Print one line that stays."""
 
     def end(self) -> None:
-        """The task is over, done or not."""
+        """End the task, finished or not."""
 
 
 class Lines:
@@ -70,10 +70,10 @@ class Lines:
     def end(self) -> None:
         meter, self._meter = self._meter, None
         if meter is not None and meter.moved != self._written:
-            self.note(f"{meter.task}: {meter.words()} · {duration(meter.elapsed_s)}")
+            self.note(f"{meter.task}: {meter.text()} · {duration(meter.elapsed_s)}")
 
     def _write(self, meter: Meter) -> None:
-        self.note(f"{meter.task}: {meter.words()}")
+        self.note(f"{meter.task}: {meter.text()}")
         self._written, self._next_s = meter.moved, self._clock() + self._every_s
 
 
@@ -81,12 +81,12 @@ class Bar:
     """A bar for terminals."""
 
     def __init__(self, stream: TextIO) -> None:
-        # Heavier than everything else here, and wanted on terminals alone.
+        # Slow to import, and needed on terminals only.
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as RichProgress
 
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"))
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
         self._rich = RichProgress(*columns, console=Console(file=stream), redirect_stdout=False)
         self._meter: Meter | None = None
 
@@ -99,14 +99,14 @@ class Bar:
     def _begin(self, meter: Meter) -> None:
         self.end()
         self._meter = meter
-        self._task = self._rich.add_task(meter.task, total=1.0, words=meter.words())
+        self._task = self._rich.add_task(meter.task, total=1.0, text=meter.text())
         self._rich.update(self._task, completed=meter.fraction)
         self._rich.start()
 
     def advance(self, units: float, sound_s: float = 0.0, failures: int = 0, text_bytes: int = 0) -> None:
         if self._meter is not None:
             self._meter.add(units, sound_s, failures, text_bytes)
-            self._rich.update(self._task, completed=self._meter.fraction, words=self._meter.words())
+            self._rich.update(self._task, completed=self._meter.fraction, text=self._meter.text())
 
     def note(self, text: str) -> None:
         self._rich.console.print(text, markup=False, highlight=False)
@@ -118,7 +118,7 @@ class Bar:
 
 
 class Silent:
-    """For notebooks and tests that want none."""
+    """No progress, for notebooks and tests."""
 
     def begin(self, task: str, total: float, unit: str = "units") -> None:
         pass
@@ -137,8 +137,8 @@ class Silent:
 
 
 @contextmanager
-def told_if_slow(progress: Progress, text: str) -> Iterator[Callable[[], None]]:
-    """A note of what is going on, where it takes longer than a moment; call what it yields to have it left out."""
+def note_if_slow(progress: Progress, text: str) -> Iterator[Callable[[], None]]:
+    """Print a note where the block takes longer than QUIET_S; yields a function that cancels the note."""
     timer = threading.Timer(QUIET_S, progress.note, [text])
     timer.start()
     try:
@@ -149,30 +149,30 @@ def told_if_slow(progress: Progress, text: str) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def probing(progress: Progress, urls: Iterable[str]) -> Iterator[Callable[[int, int], None]]:
-    """For `list_assets`: says what is listed where that takes long, then how far probing is."""
-    loud_s = time.monotonic() + QUIET_S
+    """For `list_assets`: a note of what is listed where that takes long, then the progress of probing."""
+    shown_from_s = time.monotonic() + QUIET_S
     done: int | None = None
 
-    def tell(now: int, of: int) -> None:
+    def report(now: int, of: int) -> None:
         nonlocal done
-        listed()
-        if done is None and time.monotonic() > loud_s:
+        cancel_note()
+        if done is None and time.monotonic() > shown_from_s:
             progress.begin("probing", of, "files")
             done = 0
         if done is not None:
             progress.advance(now - done)
             done = now
 
-    with told_if_slow(progress, f"listing {', '.join(urls)}") as listed:
+    with note_if_slow(progress, f"listing {', '.join(urls)}") as cancel_note:
         try:
-            yield tell
+            yield report
         finally:
             progress.end()
 
 
 @contextmanager
 def progress_on_stderr() -> Iterator[Progress]:
-    """A bar where stderr is a terminal, lines elsewhere; closed whatever happens."""
+    """A bar where stderr is a terminal, lines elsewhere; closed also after an error."""
     progress: Progress = Bar(sys.stderr) if sys.stderr.isatty() else Lines(sys.stderr)
     try:
         yield progress

@@ -1,4 +1,4 @@
-"""Tables as plain lines: as wide as the terminal, or as a page where there is none."""
+"""Tables as plain lines, as wide as the terminal, or PAGE columns where there is none."""
 
 import io
 import shutil
@@ -20,7 +20,7 @@ def table_of(*columns: str, right: tuple[str, ...] = ()) -> Table:
 
 
 def add_row(table: Table, *cells: object) -> None:
-    """Cells as they are: archives have brackets in their names, which bare strings would lose as markup."""
+    """Adds cells as plain text: archives have brackets in their names, which rich would take for markup."""
     table.add_row(*(Text(str(cell)) for cell in cells))
 
 
@@ -30,7 +30,7 @@ def many(count: int, thing: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`42 s`, `7 min`, `3 h 05 min`: as exact as anybody wants to read."""
+    """`42 s`, `7 min`, `3 h 05 min`: rounded for people."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

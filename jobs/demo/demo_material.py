@@ -1,7 +1,7 @@
-"""What the demo searches: a radio archive joined from recorded prompts, so that right answers and times are known,
-and a corpus of captions and documentation.
+"""Material of the demo: a radio archive with known answers, and a corpus of captions and documentation.
 
-Where the recordings cannot be had, a synthetic bulletin of this project's own stands in, and the demo says so.
+The archive is joined from recorded prompts, so that right answers and their times are known.  Where no recordings are
+available, a synthetic bulletin of this project replaces them, and the report says so.
 """
 
 import json
@@ -20,7 +20,7 @@ from train.curate.split import split
 
 SEED = 7
 PROGRAMME_S = 240.0
-PAUSES_S = (0.8, 1.6)  # between prompts, drawn anew each time
+PAUSES_S = (0.8, 1.6)  # between prompts, drawn for each pause
 CONTAINERS = ("wav", "flac", "ogg", "mp3")
 PARAGRAPHS_PER_LANG = 250
 ARCHIVE, CORPUS, TRUTH = "archive", "corpus", "truth.json"
@@ -28,7 +28,7 @@ ARCHIVE, CORPUS, TRUTH = "archive", "corpus", "truth.json"
 
 @dataclass(frozen=True)
 class Broadcast:
-    """A prompt in a programme: what was said, and when."""
+    """A prompt in a programme: its text and its time."""
 
     uri: str  # as the embedded rows name it
     start_s: float
@@ -41,7 +41,7 @@ class Broadcast:
 
 @dataclass(frozen=True)
 class Material:
-    """The folders to be embedded, what is known of them, and the held-out clips to ask with."""
+    """The folders to embed, the prompts in them, and the held-out clips that are the questions."""
 
     archive: Path
     corpus: Path
@@ -51,7 +51,7 @@ class Material:
 
 
 def make_material(folder: Path, cache: Path) -> Material:
-    """Lay out archive and corpus below `folder`; a second call finds them made and is quick."""
+    """Write archive and corpus below `folder`; a second call uses the files that exist."""
     try:
         parts = split(asterisk.clips(cache, ("fr", "en")))
     except DataUnavailable:
@@ -61,20 +61,20 @@ def make_material(folder: Path, cache: Path) -> Material:
     if not truth.exists():
         part_of = {clip.key: part for part, clips in parts.items() for clip in clips}
         clips = [clip for found in parts.values() for clip in found]
-        # All French prompts; of the English ones none that a question is about: the answer must be in French.
+        # All French prompts; no English prompt that answers a question: the answer must be in French.
         asked = {clip.key for clip in parts["test"]}
         french = [clip for clip in clips if clip.lang == "fr"]
         english = [clip for clip in clips if clip.lang == "en" and clip.key not in asked][: len(french) // 3]
         broadcasts = [*_programmes(archive, french, part_of, "fr"), *_programmes(archive, english, part_of, "en")]
         _write_corpus(corpus, clips, cache)
-        # Last: its presence says that the rest is whole.
+        # Written last: where it exists, the rest is complete.
         truth.write_text(json.dumps([asdict(one) for one in broadcasts], ensure_ascii=False, indent=0), "utf-8")
     known = tuple(Broadcast(**one) for one in json.loads(truth.read_text(encoding="utf-8")))
     return Material(archive, corpus, known, questions, recorded=True)
 
 
 def _programmes(archive: Path, clips: Sequence[Clip], part_of: Mapping[str, str], lang: str) -> list[Broadcast]:
-    """Shuffle, join with pauses into programmes of some minutes, write each in another container."""
+    """Shuffle, join with pauses into programmes of some minutes, write them in containers by turns."""
     chance = np.random.default_rng([SEED, len(lang)])
     order = [clips[i] for i in chance.permutation(len(clips))]
     found: list[Broadcast] = []
@@ -102,13 +102,13 @@ def _programmes(archive: Path, clips: Sequence[Clip], part_of: Mapping[str, str]
 
 def _write_sound(path: Path, wave: FloatArray) -> None:
     with soundfile.SoundFile(path, "w", SAMPLE_RATE, 1) as file:
-        # By the second: libsndfile's Vorbis writer keeps a whole call on its stack, and minutes overflow it.
+        # One second a call: libsndfile's Vorbis writer keeps a whole call on its stack, and minutes overflow it.
         for begin in range(0, len(wave), SAMPLE_RATE):
             file.write(wave[begin : begin + SAMPLE_RATE])
 
 
 def _write_corpus(corpus: Path, clips: Sequence[Clip], cache: Path) -> None:
-    """`captions-<lang>.jsonl`, one line a distinct text, and `manual-<lang>.txt`, a paragraph a block."""
+    """Writes `captions-<lang>.jsonl`, one line a distinct text, and `manual-<lang>.txt`, one block a paragraph."""
     corpus.mkdir(parents=True, exist_ok=True)
     for lang in ("fr", "en"):
         texts = {" ".join(words(clip.translations[lang])): clip for clip in clips if lang in clip.translations}
@@ -147,7 +147,7 @@ SENTENCES = {
 
 
 def synthetic_material(folder: Path) -> Material:
-    """A bulletin of voice-like sound that says nothing, and a corpus of our own sentences in two languages."""
+    """A bulletin of voice-like sound without words, and a corpus of our own sentences in two languages."""
     archive, corpus = folder / "synthetic" / ARCHIVE, folder / "synthetic" / CORPUS
     archive.mkdir(parents=True, exist_ok=True)
     corpus.mkdir(parents=True, exist_ok=True)
@@ -176,8 +176,9 @@ SYLLABLES_PER_S, FORMANT_WIDTH_HZ = 5, 80
 
 
 def voice(seconds: float, seed: int) -> FloatArray:
-    """Babble that silero-vad takes for speech nearly throughout: glottal pulses through the formants of vowels in
-    random order, breath between syllables.
+    """Voice-like sound that silero-vad takes for speech nearly throughout, float32 [n] at 16 kHz.
+
+    Glottal pulses through the formants of vowels in random order, with breath noise between syllables.
     """
     chance = np.random.default_rng(seed)
     time_s = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE

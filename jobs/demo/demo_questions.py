@@ -1,8 +1,8 @@
-"""The demo's questions, with the rows that are known to answer each, and what a search reached on them.
+"""Questions of the demo, with the rows that are known to answer each, and the scores of a search for them.
 
-Spoken French is asked of texts, French and English mixed: right is the prompt's own text in the one language, and in
-the other; each counts as a question.  Typed English is asked of French speech: right is a segment that covers at
-least half of the known span.  Segments overlap, and a moment is found once: the first right row alone counts.
+Spoken French is asked of texts, French and English mixed: the right answer is the prompt's own text in the one
+language, and in the other; each counts as a question.  Typed English is asked of French speech: a right answer is a
+segment that covers at least half of the known span.  Segments overlap, so only the first right row counts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,9 +14,10 @@ import pyarrow as pa
 
 from embed.encoder import Encoder, FloatArray
 from embed.tables import SPEECH, TEXT
-from evaluate.measures.bootstrap import Interval, interval
+from evaluate.measures.bootstrap import interval
 from evaluate.measures.by_dim import judged_by_dim
 from evaluate.measures.metrics import CUTOFF, MEASURES, NDCG, RECALL, IntArray, Values
+from evaluate.results import Interval
 from index.contracts import Modality
 from jobs.demo.demo_material import SENTENCES, Broadcast, Material
 from train.curate.clip import read_clip, words
@@ -31,23 +32,23 @@ class Group:
     kind: str  # spoken | typed
     name: str
     searched: Modality
-    texts: list[str]  # what is asked; of a spoken question, what is said
+    texts: list[str]  # the question; of a spoken one its transcript
     audio: list[str | None]
     vectors: FloatArray
-    expected: list[str]  # an address for people
+    expected: list[str]  # the place of the right answer, for people
     relevant: list[set[int]]
 
 
 @dataclass(frozen=True)
 class Score:
-    """What exact search reaches on a kind of question."""
+    """Scores of exact search on one kind of question."""
 
     measured: dict[str, Interval]
     by_chance: dict[str, float]
 
 
 class Known:
-    """The dataset's rows, and which of them answer what."""
+    """The dataset's rows, and the questions that each of them answers."""
 
     def __init__(self, rows: pa.Table, broadcasts: Sequence[Broadcast]) -> None:
         self.rows: list[dict[str, Any]] = rows.drop_columns(["vector"]).to_pylist()
@@ -64,10 +65,10 @@ class Known:
         return [i for i, row in enumerate(self.rows) if row["modality"] == modality]
 
     def caption(self, lang: str, text: str) -> int:
-        """The row of the corpus that holds this caption."""
+        """The row of the corpus with this caption."""
         return self._caption[lang, _same(text)]
 
-    def heard_in(self, broadcast: Broadcast) -> set[int]:
+    def speech_rows(self, broadcast: Broadcast) -> set[int]:
         """Rows of speech that cover at least half of the broadcast's span."""
         need = (broadcast.end_s - broadcast.start_s) / 2
         return {
@@ -84,14 +85,14 @@ def question_groups(material: Material, known: Known, encoder: Encoder) -> list[
         asked = encoder.encode(SENTENCES["en"], "query")
         return [_of_texts(TYPED, "typed en -> fr text", "fr", SENTENCES["en"], None, SENTENCES["fr"], asked, known)]
     clips = material.questions
-    said, audio = [clip.text for clip in clips], [clip.uri for clip in clips]
+    transcripts, audio = [clip.text for clip in clips], [clip.uri for clip in clips]
     vectors = encoder.encode([read_clip(clip) for clip in clips], "query")
     spoken = [
         _of_texts(
             SPOKEN,
             f"spoken fr -> {lang} text",
             lang,
-            said,
+            transcripts,
             audio,
             [c.translations[lang] for c in clips],
             vectors,
@@ -106,7 +107,7 @@ def _of_texts(
     kind: str,
     name: str,
     lang: str,
-    said: Sequence[str],
+    texts: Sequence[str],
     audio: Sequence[str] | None,
     answers: Sequence[str],
     vectors: FloatArray,
@@ -115,8 +116,8 @@ def _of_texts(
     """Questions whose answers are these captions in `lang`."""
     found = [known.caption(lang, answer) for answer in answers]
     expected = [f"{known.rows[place]['item']} {known.rows[place]['text']!r}" for place in found]
-    files: list[str | None] = list(audio) if audio is not None else [None] * len(said)
-    return Group(kind, name, TEXT, list(said), files, vectors, expected, [{place} for place in found])
+    files: list[str | None] = list(audio) if audio is not None else [None] * len(texts)
+    return Group(kind, name, TEXT, list(texts), files, vectors, expected, [{place} for place in found])
 
 
 def _of_speech(material: Material, known: Known, encoder: Encoder) -> Group:
@@ -126,16 +127,16 @@ def _of_speech(material: Material, known: Known, encoder: Encoder) -> Group:
     for clip in material.questions:
         by_text.setdefault(clip.translations["en"], []).append(where[clip.key])
     texts = list(by_text)
-    relevant = [_union(known.heard_in(one) for one in by_text[text]) for text in texts]
+    relevant = [_union(known.speech_rows(one) for one in by_text[text]) for text in texts]
     expected = [f"{one.uri} {one.start_s:.1f}-{one.end_s:.1f} s" for one in (by_text[text][0] for text in texts)]
     vectors = encoder.encode(texts, "query")
     return Group(TYPED, "typed en -> fr speech", SPEECH, texts, [None] * len(texts), vectors, expected, relevant)
 
 
 def score(groups: Sequence[Group], known: Known, dim: int) -> dict[str, Score]:
-    """Recall@10 and nDCG@10 of the first right row, by kind, at one width, beside chance.
+    """Recall@10 and nDCG@10 of the first right row, by kind, at one width, with those of chance.
 
-    A question none of whose rows was kept by the cutting counts as missed.
+    A question whose right rows were all lost in cutting counts as missed.
     """
     found: dict[str, Score] = {}
     for kind in dict.fromkeys(group.kind for group in groups):
@@ -166,7 +167,7 @@ def ndcg_by_dim(groups: Sequence[Group], known: Known, dims: Sequence[int]) -> d
 
 
 def first_gain(ranks: IntArray) -> Values:
-    """nDCG@10 with one answer a question: 1 / log2(rank + 1) of the first right row, 0 behind the tenth."""
+    """nDCG@10 with one answer a question: 1 / log2(rank + 1) of the first right row, 0 after the tenth."""
     gains: Values = np.where(ranks <= CUTOFF, 1 / np.log2(ranks + 1), 0.0)
     return gains
 
@@ -180,7 +181,7 @@ def _candidates(group: Group, known: Known) -> tuple[list[int], list[set[int]], 
 
 
 def _floor(documents: int, right: int) -> dict[str, float]:
-    """What a random ranking reaches, by the chance that its first right row stands at each of the ten places."""
+    """Scores of a random ranking, by the chance that its first right row is at each of the ten places."""
     missed, found, gain = 1.0, 0.0, 0.0
     for place in range(min(CUTOFF, documents)):
         here = missed * right / (documents - place)

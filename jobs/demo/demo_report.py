@@ -1,4 +1,4 @@
-"""What the demo found, as words for people and one document for programs."""
+"""Report of the demo, as text for people and one document for programs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evaluate.measures.bootstrap import Interval
 from evaluate.measures.metrics import CUTOFF, NDCG, RECALL
-from jobs.asking.answers_table import Answer, place
+from evaluate.results import Interval
+from index.ask.answers import Answer, place
 from jobs.demo.demo_questions import Score
 
 SHOWN = 3
@@ -16,7 +16,7 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Question:
-    """A question with its known right answer and what was found."""
+    """A question with its known right answer and the answers found."""
 
     kind: str
     text: str
@@ -29,7 +29,7 @@ class Question:
 
 @dataclass(frozen=True)
 class DemoReport:
-    """All of it; `missed` names the gates that were not reached."""
+    """All results of the demo; `missed` names the gates that were not reached."""
 
     folder: Path
     index: str
@@ -80,14 +80,14 @@ class DemoReport:
             chosen = [question for question in self.questions if question.kind == kind]
             lines += ["", f"{kind}: {len(chosen)} questions, {min(SHOWN, len(chosen))} of them"]
             for question in chosen[:SHOWN]:
-                lines += _in_words(question)
+                lines += _example_lines(question)
         return lines
 
     def _summary(self) -> list[str]:
         if not self.recorded:
             return [
-                "No recordings could be had here (they come by apt), so a synthetic bulletin stood in: its speech says",
-                "nothing, only texts were asked, and no gate applies. On Debian the demo searches real speech.",
+                "No recordings are available here (apt fetches them); a synthetic bulletin replaced them: its speech",
+                "has no words, only texts were searched, and no gate applies. On Debian the demo searches real speech.",
             ]
         lines = [f"{self.segments} segments of {60 * self.hours:.0f} minutes of radio, and a corpus of texts"]
         for kind, score in self.scores.items():
@@ -98,7 +98,7 @@ class DemoReport:
         lines.append(f"nDCG by dimension: {self.plot}")
         lines.append("seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in self.seconds.items()))
         lines += [f"gate missed: {one}" for one in self.missed]
-        lines.append("ask it yourself, in the archive's words or your own:")
+        lines.append("ask your own question:")
         lines.append(f'  .venv/bin/deglu query {self.index} --text "say your name" --modality speech')
         return lines
 
@@ -142,12 +142,12 @@ def _bounds(found: Interval) -> list[float]:
     return [round(found.low, 4), round(found.high, 4)]
 
 
-def _in_words(question: Question) -> list[str]:
-    found = f"right at rank {question.rank}" if question.rank else f"right one not among the first {CUTOFF}"
-    asked = "says" if question.audio else "types"
-    lines = [f"  somebody {asked} {question.text!r}, known answer {question.expected}: {found}"]
+def _example_lines(question: Question) -> list[str]:
+    found = f"right at rank {question.rank}" if question.rank else f"not among the first {CUTOFF}"
+    asked = "spoken" if question.audio else "typed"
+    lines = [f"  {asked}: {question.text!r}, known answer {question.expected}: {found}"]
     for answer, right in zip(question.answers[:SHOWN], question.right, strict=False):
-        said = answer.text if answer.text is None or len(answer.text) < 80 else answer.text[:77] + "..."
+        text = answer.text if answer.text is None or len(answer.text) < 80 else answer.text[:77] + "..."
         where = f"{answer.uri} {answer.item or place(answer)}"
-        lines.append(f"    {'*' if right else ' '} {answer.rank}. {answer.score:.3f} {where}  {said or ''}".rstrip())
+        lines.append(f"    {'*' if right else ' '} {answer.rank}. {answer.score:.3f} {where}  {text or ''}".rstrip())
     return lines

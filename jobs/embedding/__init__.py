@@ -1,5 +1,6 @@
 """Embedding: `deglu embed` and `deglu retry`.
 
-In: EmbedSpec.  Out: a published version of a dataset, and its accounting.
-Begin at `embed_archive`; `run_units` hands units to workers, `isolate` finds the part that crashes one.
+In: EmbedSpec.  Out: a published version of a dataset, and its report.
+Begin at `embed_archive`; `preparation` computes what is left, `run_units` sends units to workers, `isolate` finds the
+part that crashes one.
 """

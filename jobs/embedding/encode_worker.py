@@ -1,8 +1,8 @@
-"""The actor of embedding: a model loaded once, units in, commits and their accounting out.
+"""Worker of embedding: a Ray actor that loads the model once, encodes units and commits them.
 
-A unit is marked before it is touched and committed when it is done.  Ray starts a killed worker again and hands it
-the same units, without naming the one that killed it: the markers do, and a unit that was started TRIES times is
-left to `jobs.embedding.isolate`.
+A unit is marked before it starts and committed when it is finished.  Ray restarts a killed worker with the same units
+and does not report which of them killed it: the markers do, and a unit that was started too often is left to
+`jobs.embedding.isolate`.
 """
 
 import faulthandler
@@ -19,55 +19,56 @@ from embed import tables
 from embed.dataset.folded_since import FoldedSince, LogEnd
 from embed.dataset.job import Job
 from embed.dataset.staging import commit_unit, mark_attempts, staged_of
+from embed.model.folder import read_spec
 from embed.model.spec import Precision
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import words_of
 from embed.stages import EncodeUnits, Stage, cut_stage
+from embed.tables import FailureRow, LedgerRow, ledger_row
+from jobs.cluster.attempts import ATTEMPTS, Attempts
 
-TRIES = 2  # starts of a unit that was never committed, until it is suspected of killing its worker
-TRIES_AHEAD = 3  # where it is cut ahead, both who cuts and who encodes mark it
 ELSEWHERE = "elsewhere"  # outcome of a unit that another driver has committed meanwhile
 
-# What a worker tells its driver of each unit: its ledger row, and what progress and reports want.
+# A worker's report of each unit to its driver: the ledger row, and what progress and reports need.
 OUTCOMES = pa.schema(
     [*tables.LEDGER, pa.field("uri", pa.string()), pa.field("modality", pa.string()), pa.field("start", pa.int64()),
      pa.field("planned", pa.int64()), pa.field("precision", pa.string()),
      pa.field("note", pa.string())]
 )  # fmt: skip
 
-Row = dict[str, Any]
-
-_since: dict[tuple[str, int, LogEnd], FoldedSince] = {}  # of this process: tasks come and go
+_since: dict[tuple[str, int, LogEnd], FoldedSince] = {}  # for the life of the process, which runs many tasks
 
 
 @dataclass(frozen=True)
-class Work:
-    """All that a worker must know; small, and sent to every one of them."""
+class WorkOrder:
+    """Settings of a worker; small, and sent to each."""
 
     job: Job
     model: str
     cutting: Cutting
     precision: Precision
     gpu: bool
-    ahead: bool  # units come cut already
+    ahead: bool  # units arrive cut already
     stall_s: float
-    planned: LogEnd | None = None  # what was folded since is not done again; a retry does not look
+    planned: LogEnd | None = None  # units folded since then are skipped; None for a retry
+    attempts: Attempts = ATTEMPTS
 
     @property
-    def tries(self) -> int:
-        return TRIES_AHEAD if self.ahead else TRIES
+    def starts(self) -> int:
+        """Starts of a unit, before it is suspected of killing its worker."""
+        return self.attempts.starts_ahead if self.ahead else self.attempts.starts
 
     def stage(self) -> Stage:
-        return cut_stage(self.cutting, words_of(self.model))
+        return cut_stage(self.cutting, words_of(read_spec(self.model).text.name))
 
 
-def cut_ahead(work: Work) -> Any:
-    """UNITS to CUTS by tasks, before the actors: marked here too, since damage kills decoders."""
+def cut_ahead(order: WorkOrder) -> Any:
+    """UNITS to CUTS by tasks, before the actors: marked here too, since damaged files crash decoders."""
 
     def run(units: pa.Table) -> pa.Table:
-        with time_limit(work.stall_s):
-            units, _ = startable(work, units)
-            return work.stage().run(units) if units.num_rows else tables.CUTS.empty_table()
+        with time_limit(order.stall_s):
+            units, _ = startable(order, units)
+            return order.stage().run(units) if units.num_rows else tables.CUTS.empty_table()
 
     return run
 
@@ -75,78 +76,78 @@ def cut_ahead(work: Work) -> Any:
 class EncodeWorker:
     """UNITS (or CUTS, where they are cut ahead) to OUTCOMES; each unit's rows and failures are committed on the way."""
 
-    def __init__(self, work: Work) -> None:
-        import torch  # here, since drivers, and tasks that cut and fold, import this module and want none of it
+    def __init__(self, order: WorkOrder) -> None:
+        import torch  # here, since drivers, and tasks that cut and fold, import this module and need no torch
 
+        from embed.model.handle import resolve_model
         from embed.model.weights import load_model
 
         cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
         torch.set_num_threads(max(1, int(cpus)))
-        self._work = work
-        self._encoder = load_model(work.model, "cuda" if work.gpu else "cpu", work.precision)
-        self._cut = None if work.ahead else work.stage()
-        self._told = 0  # halvings of the budget that the driver knows of
+        self._order = order
+        self._encoder = load_model(resolve_model(order.model), "cuda" if order.gpu else "cpu", order.precision)
+        self._cut = None if order.ahead else order.stage()
+        self._reported = 0  # halvings of the budget that the driver knows of
 
     def __call__(self, units: pa.Table) -> pa.Table:
-        with time_limit(self._work.stall_s):
-            todo, done = startable(self._work, units)
+        with time_limit(self._order.stall_s):
+            todo, done = startable(self._order, units)
             ledgers = EncodeUnits(self._encoder, self._commit)(self._cut_units(todo))
         precision = self._encoder.precision
-        told = outcomes(todo, ledgers, precision, self._note())
-        return pa.concat_tables([outcomes(done, _elsewhere(done), precision), told])
+        mine = outcomes(todo, ledgers, precision, self._note())
+        return pa.concat_tables([outcomes(done, _elsewhere(done), precision), mine])
 
-    def piece(self, units: pa.Table) -> list[tuple[pa.Table, Row, list[Row]]]:
+    def piece(self, units: pa.Table) -> list[tuple[pa.Table, LedgerRow, list[FailureRow]]]:
         """Rows, ledger row and failures of each unit, or part of one, not committed: for `jobs.embedding.isolate`."""
-        found: list[tuple[pa.Table, Row, list[Row]]] = []
-        with time_limit(self._work.stall_s):
+        found: list[tuple[pa.Table, LedgerRow, list[FailureRow]]] = []
+        with time_limit(self._order.stall_s):
             collect = EncodeUnits(self._encoder, lambda rows, ledger, failures: found.append((rows, ledger, failures)))
             collect(self._stage().run(units))
         return found
 
     def _stage(self) -> Stage:
-        return self._cut or self._work.stage()
+        return self._cut or self._order.stage()
 
     def _cut_units(self, units: pa.Table) -> pa.Table:
         return self._cut.run(units) if self._cut else units
 
-    def _commit(self, rows: pa.Table, ledger: Row, failures: list[Row]) -> None:
-        commit_unit(self._work.job, rows, ledger, pa.Table.from_pylist(failures, schema=tables.FAILURES))
+    def _commit(self, rows: pa.Table, ledger: LedgerRow, failures: list[FailureRow]) -> None:
+        commit_unit(self._order.job, rows, ledger, pa.Table.from_pylist(failures, schema=tables.FAILURES))
 
     def _note(self) -> str | None:
         halvings = int(getattr(self._encoder, "budget_halvings", 0))
-        told, self._told = self._told, halvings
-        if halvings == told:
+        reported, self._reported = self._reported, halvings
+        if halvings == reported:
             return None
         return f"out of memory on the accelerator: batches are 1/{2**halvings} of their size from now on"
 
 
-def startable(work: Work, units: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The units to work on now, marked as started; and those that are committed already."""
+def startable(order: WorkOrder, units: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The units to start now, marked as started; and those that are committed already."""
     ids = units["unit_id"].to_pylist()
-    committed = staged_of(work.job, ids)
-    committed |= _folded(work, [unit for unit in ids if unit not in committed])
+    committed = staged_of(order.job, ids)
+    committed |= _folded(order, [unit for unit in ids if unit not in committed])
     done = pa.array([unit in committed for unit in ids], pa.bool_())
     todo = units.filter(pa.compute.invert(done))
-    # Counted as marked: a unit is suspect once it has had its tries before this one.
-    counts = mark_attempts(work.job, todo["unit_id"].to_pylist())
-    fresh = pa.array([counts[unit] <= work.tries for unit in todo["unit_id"].to_pylist()], pa.bool_())
+    # The counts include this start: a unit is suspect once it had used up its starts before.
+    counts = mark_attempts(order.job, todo["unit_id"].to_pylist())
+    fresh = pa.array([counts[unit] <= order.starts for unit in todo["unit_id"].to_pylist()], pa.bool_())
     return todo.filter(fresh), units.filter(done)
 
 
-def _folded(work: Work, unit_ids: list[bytes]) -> set[bytes]:
-    """Which of these a version or draft holds since the run was planned: staging has forgotten them."""
-    if work.planned is None:
+def _folded(order: WorkOrder, unit_ids: list[bytes]) -> set[bytes]:
+    """Those that were folded into a version or draft since the run was planned, and are in staging no more."""
+    if order.planned is None:
         return set()
-    key = work.job.url, work.job.number, work.planned
+    key = order.job.url, order.job.number, order.planned
     if key not in _since:
-        _since[key] = FoldedSince(work.job, work.planned)
+        _since[key] = FoldedSince(order.job, order.planned)
     return _since[key].holds(unit_ids)
 
 
 def outcomes(units: pa.Table, ledgers: pa.Table, precision: str, note: str | None = None) -> pa.Table:
-    """OUTCOMES of units and their ledger rows, in one order; the note goes with the first."""
-    told = units.select(["uri", "modality", "start", "planned"])
-    more = {name: told[name].combine_chunks() for name in told.column_names}
+    """OUTCOMES of units and their ledger rows, both in one order; the note is added to the first row."""
+    more = {name: units[name].combine_chunks() for name in ("uri", "modality", "start", "planned")}
     more["precision"] = pa.repeat(pa.scalar(precision), units.num_rows)
     more["note"] = pa.array([note, *[None] * (units.num_rows - 1)][: units.num_rows], pa.string())
     for name, column in more.items():
@@ -156,9 +157,9 @@ def outcomes(units: pa.Table, ledgers: pa.Table, precision: str, note: str | Non
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """A worker that hangs in here ends itself, traceback first: Ray starts another, and the unit has one try less.
+    """A worker that hangs in this block prints its traceback and exits: Ray starts another; the unit has used one try.
 
-    By a thread of C, since a native library that hangs may hold the interpreter's lock.
+    The timer is a C thread, since a native library that hangs may hold the interpreter's lock.
     """
     faulthandler.dump_traceback_later(seconds, exit=True, file=_stderr())
     try:
@@ -172,9 +173,5 @@ def _stderr() -> TextIO:
 
 
 def _elsewhere(units: pa.Table) -> pa.Table:
-    rows = [
-        {**{name: unit[name] for name in ("unit_id", "asset_id", "content_version")}, "outcome": ELSEWHERE, "rows": 0,
-         "decoded_s": 0.0, "embedded_s": 0.0, "not_speech_s": 0.0, "lost_s": 0.0}
-        for unit in units.select(["unit_id", "asset_id", "content_version"]).to_pylist()
-    ]  # fmt: skip
-    return pa.Table.from_pylist(rows, schema=tables.LEDGER)
+    ids = units.select(["unit_id", "asset_id", "content_version"]).to_pylist()
+    return pa.Table.from_pylist([ledger_row(unit, ELSEWHERE) for unit in ids], schema=tables.LEDGER)

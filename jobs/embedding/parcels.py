@@ -1,7 +1,7 @@
-"""What a worker is handed at a time: one unit, or several small neighbours that together make about one.
+"""Parcels of units: a worker gets one unit at a time, or several small neighbours of together about one unit's size.
 
 A recording of an hour is six units, and six parcels; a thousand clips of three seconds are five parcels, so that
-they share batches and storage waits.  A kill loses what one parcel holds: never more than a unit's worth.
+they share batches and storage waits.  A kill loses one parcel: never more than a unit's worth.
 """
 
 from collections.abc import Iterator

@@ -1,9 +1,9 @@
-"""The loop of embedding: run what is left, see what was committed, until nothing is left.
+"""Loop of embedding: runs the units that are left and reads what was committed, until no unit is left.
 
     plan(left) -> waves of parcels -> Ray Data: (cut by tasks ->) encode and commit by actors -> observe
-                                                                  units that kill their worker -> jobs.isolate
+                                                                  units that kill their worker -> isolate
 
-- A parcel is one block of Ray Data, a row of it one unit: what is lost with a worker is what it had in hand.
+- A parcel is one block of Ray Data, a row of it one unit: a worker that dies loses one parcel.
 - A wave is bounded, so that the plan of a large archive is not in Ray's memory all at once.
 - Meanwhile staged units are folded into data files, so that staging stays small.
 """
@@ -21,22 +21,22 @@ import ray.data
 import ray.exceptions
 
 from embed.dataset.job import Job
-from embed.dataset.publish import committed, fold
+from embed.dataset.publish import committed, publish_draft
 from embed.dataset.staging import attempts, staged
 from embed.errors import DegluError, SpecError, WorkLeftUndone
 from embed.spec import EmbedSpec
 from embed.tables import ID
+from jobs.cluster.attempts import ATTEMPTS, Attempts
 from jobs.cluster.ray_session import last_line
 from jobs.command.terminal import many
-from jobs.embedding.encode_worker import EncodeWorker, Work, cut_ahead
+from jobs.embedding.encode_worker import EncodeWorker, WorkOrder, cut_ahead
 from jobs.embedding.isolate import Isolation, embed_alone
 from jobs.embedding.parcels import parcels
-from jobs.embedding.watch import Hopeless, Watch
+from jobs.embedding.watch import FailureLimit, Watch
 
 WAVE = 2_000  # parcels
-FRUITLESS = 3  # passes in which nothing was committed, until the job gives up
 FOLD_UNITS, FOLD_BYTES = 5_000, 64 << 20  # staged, until they are folded
-ROW_BYTES = 250  # beside the vector
+ROW_BYTES = 250  # without the vector
 
 log = logging.getLogger(__name__)
 
@@ -45,19 +45,21 @@ class TooManyFailed(WorkLeftUndone):
     """More assets failed than the spec allows: the job was stopped early."""
 
 
-def run_units(spec: EmbedSpec, work: Work, todo: pa.Table, assets: int, watch: Watch) -> None:
-    """Commit all of `todo`.  Raises WorkLeftUndone naming units that no pass could finish, TooManyFailed."""
-    watch.in_hand = lambda: _in_hand(loop, todo)
-    loop = _Loop(spec, work, watch, Hopeless(todo, assets, spec.max_failed_fraction), Folder(work.job))
-    difficult, state, fruitless, reason = _tried(todo, work), (0, 0), 0, ""
-    while todo.num_rows and fruitless < FRUITLESS:
+def run_units(spec: EmbedSpec, order: WorkOrder, todo: pa.Table, assets: int, watch: Watch) -> None:
+    """Commit all of `todo`.  Raises WorkLeftUndone with the units that no pass could finish, TooManyFailed."""
+    watch.unfinished = lambda: _unfinished(loop, todo)
+    loop = _Loop(
+        spec, order, watch, FailureLimit(todo, assets, spec.max_failed_fraction), Folder(order.job, order.attempts)
+    )
+    difficult, state, fruitless, reason = _tried(todo, order), (0, 0), 0, ""
+    while todo.num_rows and fruitless < order.attempts.fruitless_passes:
         try:
             loop.run(todo.filter(pc.invert(difficult))) if not all(difficult.to_pylist()) else loop.isolate(todo)
         except ray.exceptions.RayError as error:
             reason = last_line(error)
-            watch.restarted(f"the pass was cut short: {reason}")
+            watch.restarted(f"the pass was interrupted: {reason}")
         todo = loop.left(todo)
-        difficult = _tried(todo, work)
+        difficult = _tried(todo, order)
         before, state = state, (todo.num_rows, pc.sum(difficult, min_count=0).as_py())
         fruitless = fruitless + 1 if state == before else 0
     loop.folder.finish()
@@ -67,18 +69,18 @@ def run_units(spec: EmbedSpec, work: Work, todo: pa.Table, assets: int, watch: W
 
 @dataclass
 class _Loop:
-    """What all passes share."""
+    """State that all passes share."""
 
     spec: EmbedSpec
-    work: Work
+    order: WorkOrder
     watch: Watch
-    hopeless: Hopeless
+    limit: FailureLimit
     folder: "Folder"
     observed: set[bytes] = field(default_factory=set)  # units, where this is a retry
 
     def left(self, units: pa.Table) -> pa.Table:
-        """Those that are not committed; to a retry, what the ledger held before says nothing."""
-        job, is_retry = self.work.job, self.work.planned is None
+        """Those that are not committed; a retry ignores ledger rows of earlier runs."""
+        job, is_retry = self.order.job, self.order.planned is None
         done = pa.array([*staged(job), *self.observed], ID) if is_retry else committed(job)
         return units.filter(pc.invert(pc.is_in(units["unit_id"], value_set=done)))
 
@@ -88,9 +90,9 @@ class _Loop:
         blocks = parcels(units, unit_ms, unit_bytes)
         for first in range(0, len(blocks), WAVE):
             some = blocks[first : first + WAVE]
-            if first:  # another driver may have done some of it meanwhile
+            if first:  # another driver may have committed some of them meanwhile
                 some = parcels(self.left(pa.concat_tables(some)), unit_ms, unit_bytes)
-            # Closed before Ray is shut down, also by Ctrl-C: its threads must not outlive what they talk to.
+            # Closed before Ray is shut down, also by Ctrl-C: its threads must not outlive Ray.
             with closing(self._stream(some)) as batches:
                 for outcomes in batches:
                     self._observe(outcomes)
@@ -100,42 +102,42 @@ class _Loop:
         self.watch.progress.note(
             f"{many(units.num_rows, 'unit')} were started before and not finished: each runs alone now"
         )
-        alone = Isolation(self.work, *self._resources())
+        alone = Isolation(self.order, *self._resources())
         try:
-            embed_alone(self.work, units, alone, self._observe)
+            embed_alone(self.order, units, alone, self._observe)
         finally:
             alone.close()
             self.watch.update(restarts=self.watch.run.restarts + alone.deaths)
 
     def _observe(self, outcomes: pa.Table) -> None:
-        if self.work.planned is None:
+        if self.order.planned is None:
             self.observed.update(outcomes["unit_id"].to_pylist())
         self.watch.observe(outcomes)
         self.folder.after(outcomes)
-        if self.hopeless.observe(outcomes):
+        if self.limit.observe(outcomes):
             self.watch.update(state="stopped")
             raise TooManyFailed(
-                f"stopped early: {self.hopeless.failed} of {many(self.hopeless.assets, 'asset')} failed, more than"
-                f" max_failed_fraction = {self.spec.max_failed_fraction:g} allows; what is done is kept:"
-                f" see deglu failures {self.work.job.url}"
+                f"stopped early: {self.limit.failed} of {many(self.limit.assets, 'asset')} failed, more than"
+                f" max_failed_fraction = {self.spec.max_failed_fraction:g} allows; finished work is kept:"
+                f" see deglu failures {self.order.job.url}"
             )
 
     def _stream(self, blocks: list[pa.Table]) -> Any:
         """OUTCOMES as units are committed.  Storage is written by the stage, never by Ray's sinks.
 
-        Beside a GPU, tasks on the cores cut ahead of it.  Without one the encoder takes nearly all the time there
-        is (15 times that of decoding and speech detection), so its actors cut for themselves and share the cores.
+        With a GPU, tasks on the CPU cores cut units ahead of it.  Without one the encoder takes nearly all the time
+        (15 times that of decoding and speech detection), so its actors cut for themselves and share the cores.
         """
         cpus, gpus = self._resources()
         units = ray.data.from_arrow(blocks)
-        if self.work.ahead:
-            units = units.map_batches(cut_ahead(self.work), batch_size=None, batch_format="pyarrow", num_cpus=1)
+        if self.order.ahead:
+            units = units.map_batches(cut_ahead(self.order), batch_size=None, batch_format="pyarrow", num_cpus=1)
         outcomes = units.map_batches(
             EncodeWorker,
-            fn_constructor_kwargs={"work": self.work},
+            fn_constructor_kwargs={"order": self.order},
             batch_size=None,
             batch_format="pyarrow",
-            # Whatever a cluster has lost, one worker is enough to go on.
+            # A cluster that has lost machines continues with one worker.
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=self.spec.workers, initial_size=self.spec.workers),
             num_cpus=cpus,
             num_gpus=gpus,
@@ -144,8 +146,8 @@ class _Loop:
 
     def _resources(self) -> tuple[float, float]:
         """Cores and GPUs of one worker."""
-        ahead = self.work.ahead or self.work.gpu
-        return (1.0 if ahead else cores_of_each(self.spec.workers, node_cores())), float(self.work.gpu)
+        ahead = self.order.ahead or self.order.gpu
+        return (1.0 if ahead else cores_of_each(self.spec.workers, node_cores())), float(self.order.gpu)
 
 
 @dataclass
@@ -153,6 +155,7 @@ class Folder:
     """Folds staged units into data files while others are embedded; a Ray task, one at a time."""
 
     job: Job
+    attempts: Attempts = ATTEMPTS
     units: int = 0
     size_bytes: int = 0
     _task: Any = field(default=None, repr=False)
@@ -163,10 +166,10 @@ class Folder:
         self.size_bytes += rows * (2 * self.job.dims[0] + ROW_BYTES)
         if (self.units >= FOLD_UNITS or self.size_bytes >= FOLD_BYTES) and self._is_idle():
             self.units = self.size_bytes = 0
-            self._task = ray.remote(num_cpus=0, max_retries=1)(fold).remote(self.job)
+            self._task = ray.remote(num_cpus=0, max_retries=self.attempts.fold_retries)(publish_draft).remote(self.job)
 
     def finish(self) -> None:
-        """Wait for the one that runs; the publisher folds the rest."""
+        """Wait for the task that runs; the publisher folds the rest."""
         if self._task is not None:
             ray.wait([self._task], timeout=600)
             self._is_idle()
@@ -180,7 +183,9 @@ class Folder:
             try:
                 ray.get(ready[0])
             except (ray.exceptions.RayError, DegluError) as error:
-                log.warning("%s: folding was cut short (%s); it comes again", self.job.url, last_line(error))
+                log.warning(
+                    "%s: folding of staged units failed (%s); it is tried again later", self.job.url, last_line(error)
+                )
         return self._task is None
 
 
@@ -198,25 +203,25 @@ def node_cores() -> list[float]:
 
 
 def cores_of_each(workers: int, nodes: Sequence[float]) -> float:
-    """As many for each worker as all of them can have, none of them on two machines; one where there are too few."""
+    """As many for each worker as all can have, each worker on one machine; one where there are too few."""
     most = int(max(nodes, default=1))
     fitting = (cores for cores in range(most, 0, -1) if sum(node // cores for node in nodes) >= workers)
     return float(next(fitting, 1))
 
 
-def _tried(todo: pa.Table, work: Work) -> pa.Array:
-    """Which units had all their tries, in this run or before."""
-    counts = attempts(work.job)
-    return pa.array([counts.get(unit, 0) >= work.tries for unit in todo["unit_id"].to_pylist()], pa.bool_())
+def _tried(todo: pa.Table, order: WorkOrder) -> pa.Array:
+    """Mask of the units that have used up their starts, in this run or before."""
+    counts = attempts(order.job)
+    return pa.array([counts.get(unit, 0) >= order.starts for unit in todo["unit_id"].to_pylist()], pa.bool_())
 
 
-def _in_hand(loop: _Loop, todo: pa.Table) -> list[str]:
+def _unfinished(loop: _Loop, todo: pa.Table) -> list[str]:
     """Uris of units that were started and are not committed; two listings."""
-    started = pa.array(list(attempts(loop.work.job)), ID)
+    started = pa.array(list(attempts(loop.order.job)), ID)
     return [str(uri) for uri in loop.left(todo.filter(pc.is_in(todo["unit_id"], value_set=started)))["uri"].to_pylist()]
 
 
 def _left_undone(todo: pa.Table, reason: str) -> str:
     names = ", ".join(sorted(set(todo["uri"].to_pylist()))[:5])
     why = f" ({reason})" if reason else ""
-    return f"{many(todo.num_rows, 'unit')} could not be finished, of {names}{why}; what is done is kept: run again"
+    return f"{many(todo.num_rows, 'unit')} could not be finished, of {names}{why}; finished work is kept: run again"

@@ -1,6 +1,6 @@
-"""The driver's eye on a run: counts what workers report, keeps `runs/<id>.json` fresh, names what hangs.
+"""Tracking of a run from its driver: counts outcomes, keeps `runs/<id>.json` up to date, reports units that hang.
 
-Storage hears of a run every few seconds, so that `deglu status` needs no cluster, and two drivers know of each other.
+The run is written to storage every few seconds: `deglu status` needs no cluster, and two drivers see each other.
 """
 
 import logging
@@ -15,28 +15,34 @@ import pyarrow.compute as pc
 
 from embed.accounting import EMBEDDED, FAILED
 from embed.amount import Amount
-from embed.dataset.runs import SEEN_EVERY_S, Run, moment, write_run
+from embed.dataset.job import Job
+from embed.dataset.runs import SEEN_EVERY_S, Run, begin_run, moment, write_run
 from embed.errors import DegluError
 from embed.tables import SPEECH
 from jobs.command.progress import Progress
 from jobs.command.terminal import duration
 from jobs.embedding.encode_worker import ELSEWHERE
 
-SLOW_AFTER_S = 300.0  # without one finished unit; said once, and again after the next one that is slow
+SLOW_AFTER_S = 300.0  # without one finished unit; reported once, and again after the next slow unit
 
 log = logging.getLogger(__name__)
 
 
 class Watch:
-    """A run, as it goes; used as a context, it says in storage how the run ended."""
+    """State of a run in progress; as a context manager it writes to storage how the run ended."""
 
     def __init__(self, url: str, run: Run, progress: Progress, slow_after_s: float = SLOW_AFTER_S) -> None:
         self.run, self.progress = run, progress
-        self.in_hand: Callable[[], list[str]] = list  # uris started and not committed
+        self.unfinished: Callable[[], list[str]] = list  # uris started and not committed
         self._url, self._slow_after_s = url, slow_after_s
         self._lock, self._over = threading.Lock(), threading.Event()
         self._moved = time.monotonic()
         self._thread = threading.Thread(target=self._beat, daemon=True, name="watch")
+
+    @classmethod
+    def of(cls, job: Job, workers: int, progress: Progress) -> Self:
+        """A new run of this job."""
+        return cls(job.url, begin_run(workers).model_copy(update={"job": job.number}), progress)
 
     def __enter__(self) -> Self:
         write_run(self._url, self.run)
@@ -52,7 +58,7 @@ class Watch:
             self.update(state="interrupted")
         elif self.run.state != "stopped":
             self.update(state="failed", note=" ".join(str(error).split())[:500])
-        self._say()
+        self._write()
 
     def update(self, **changes: Any) -> None:
         with self._lock:
@@ -80,34 +86,34 @@ class Watch:
     def _beat(self) -> None:
         while not self._over.wait(SEEN_EVERY_S):
             try:
-                self._look()
-                self._say()
-            except DegluError as error:  # storage is away for a while: the run itself waits for it, too
+                self._report_slow()
+                self._write()
+            except DegluError as error:  # storage is unavailable for a while: the run itself waits for it, too
                 log.warning("the run's state could not be written: %s", error)
 
-    def _look(self) -> None:
-        """Say which units are in hand when none was finished for long."""
+    def _report_slow(self) -> None:
+        """Report the units in progress when none was finished for long."""
         still_s = time.monotonic() - self._moved
         if self.run.state == "embedding" and still_s > self._slow_after_s and not self.run.slow:
-            slow = tuple(sorted(set(self.in_hand())))[:10]
-            self.update(slow=slow or ("nothing is in hand: workers are missing",))
-            self.progress.note(f"no unit was finished for {duration(still_s)}; in hand: {', '.join(self.run.slow)}")
+            slow = tuple(sorted(set(self.unfinished())))[:10]
+            self.update(slow=slow or ("no unit is in progress: workers are missing",))
+            self.progress.note(f"no unit was finished for {duration(still_s)}; in progress: {', '.join(self.run.slow)}")
 
-    def _say(self) -> None:
+    def _write(self) -> None:
         self.update()
         write_run(self._url, self.run)
 
 
 def planned_of(outcomes: pa.Table) -> Amount:
-    """What the units of OUTCOMES were planned to be."""
+    """The planned amount of the units of OUTCOMES."""
     speech = pc.equal(outcomes["modality"], SPEECH)
     sound_ms = pc.sum(outcomes.filter(speech)["planned"], min_count=0).as_py()
     text_bytes = pc.sum(outcomes.filter(pc.invert(speech))["planned"], min_count=0).as_py()
     return Amount(units=outcomes.num_rows, sound_s=sound_ms / 1000, text_bytes=text_bytes)
 
 
-class Hopeless:
-    """Counts assets of which nothing could be embedded, to stop early a job that cannot succeed any more."""
+class FailureLimit:
+    """Counts assets of which nothing could be embedded, to stop a job early that cannot succeed any more."""
 
     def __init__(self, todo: pa.Table, assets: int, max_failed_fraction: float) -> None:
         counts = pc.value_counts(todo["asset_id"].combine_chunks()).to_pylist()

@@ -1,4 +1,4 @@
-"""A vectors dataset becomes an index: opens the one, builds the other, reports."""
+"""`deglu index`: opens a vectors dataset, builds its index, reports."""
 
 import hashlib
 import time
@@ -8,7 +8,7 @@ from typing import Any
 
 from embed.dataset import VectorsDataset, open_dataset
 from embed.dataset.job import read_job
-from embed.dataset.log import version_url
+from embed.storage.numbered_log import entry_url
 from embed.storage.store import read_bytes
 from index.building.build import build
 from index.building.survey import InTasks, here
@@ -21,7 +21,7 @@ from jobs.command.progress import Progress, Silent
 from jobs.command.terminal import many
 from jobs.indexing.calibration_questions import encoder_of, read_log
 
-# Below, one process is done before Ray has started.
+# With fewer rows one process finishes before Ray has started.
 TASKS_FROM = 200_000
 
 
@@ -30,8 +30,13 @@ def build_index(
 ) -> Plain:
     """Build the index of `spec`, by Ray tasks where the dataset has more rows than `tasks_from`.
 
-    `new_version` allows settings that differ from those of the version that stands at the output.
+    `new_version` allows settings that differ from those of the current version at the output.
     Raises DegluError where the dataset is missing, empty or mixed, or where the settings do not fit it.
+
+    >>> import deglu
+    >>> result = deglu.build_index(deglu.IndexSpec(vectors="build/vectors", output="build/index"))
+    >>> result.exit_code, result.document()["version"]
+    (0, 1)
     """
     began = time.perf_counter()
     dataset = open_dataset(spec.vectors, spec.version)
@@ -51,12 +56,12 @@ def build_index(
         )
     seconds = round(time.perf_counter() - began, 2)
     document = {**_document(spec, manifest), "published": published, "seconds": seconds}
-    return Plain(document, _words(spec, manifest, document))
+    return Plain(document, _text(spec, manifest, document))
 
 
 def lineage_of(dataset: VectorsDataset) -> Lineage:
-    """Where the rows come from, so that the index can say it when the dataset has moved or is gone."""
-    place, job = version_url(dataset.url, dataset.info.number), read_job(dataset.url, dataset.info.job)
+    """Source of the rows, stored in the index, so that it is known when the dataset has moved or is deleted."""
+    place, job = entry_url(dataset.url, dataset.info.number), read_job(dataset.url, dataset.info.job)
     return Lineage(
         url=dataset.url,
         version=dataset.info.number,
@@ -97,24 +102,24 @@ def _document(spec: IndexSpec, manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _words(spec: IndexSpec, manifest: Manifest, told: dict[str, Any]) -> str:
-    size = f"{told['bytes'] / 1e6:,.1f} MB"
-    done = "published" if told["published"] else "stood already, its files are written again"
+def _text(spec: IndexSpec, manifest: Manifest, document: dict[str, Any]) -> str:
+    size = f"{document['bytes'] / 1e6:,.1f} MB"
+    done = "published" if document["published"] else "existed already, its files are written again"
     head = f"{spec.output} version {manifest.version}: {many(manifest.rows, 'row')}, {size}, {done}"
-    rows = told["rows_by_modality"]
+    rows = document["rows_by_modality"]
     lines = [f"{name:<9} {many(rows[name], 'row')}: {_promise(spec, e)}" for name, e in manifest.modalities.items()]
-    if told["removed"]:
-        lines.append(f"left out  {many(told['removed'], 'row')} that were deleted in the index")
-    return "\n".join([head, *lines, *(f"warning   {line}" for line in told["warnings"])])
+    if document["removed"]:
+        lines.append(f"left out  {many(document['removed'], 'row')} that were deleted in the index")
+    return "\n".join([head, *lines, *(f"warning   {line}" for line in document["warnings"])])
 
 
 def _promise(spec: IndexSpec, entry: ModalityEntry) -> str:
-    """What a search without a wish does."""
+    """Recall and cost of a search with default settings."""
     point = _point(spec, entry)
     if point is None:
-        return "every one is read"
+        return "every row is read"
     share = f"{100 * point.rows_read:.2g} %"
-    return f"recall {spec.recall:g} by reading {share} of them, {point.ms_one:.2g} ms, {point.ms_many:.2g} among many"
+    return f"recall {spec.recall:g} by reading {share} of them, {point.ms_one:.2g} ms, {point.ms_many:.2g} in a batch"
 
 
 def _warnings(spec: IndexSpec, manifest: Manifest) -> Iterator[str]:
@@ -134,5 +139,5 @@ def _warnings(spec: IndexSpec, manifest: Manifest) -> Iterator[str]:
 
 
 def _point(spec: IndexSpec, entry: ModalityEntry) -> Point | None:
-    """At full width; None where every row is read."""
+    """The default setting at full width; None where every row is read."""
     return entry.curves[0].for_recall(spec.recall) if entry.curves else None

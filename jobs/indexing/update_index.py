@@ -1,4 +1,4 @@
-"""`deglu index SPEC --append | --delete | --compact`: a standing index follows its dataset, loses rows, loses bytes."""
+"""Update of an index, `deglu index` with --append, --delete or --compact: adds rows, removes rows, deletes bytes."""
 
 import time
 from collections.abc import Mapping
@@ -16,16 +16,16 @@ from jobs.indexing.build_index import lineage_of
 
 
 def update_index(spec: IndexSpec, append: bool, delete: str | None, compact: bool) -> Plain:
-    """The one change that is asked for."""
+    """Make the one requested change."""
     if append:
         return append_rows(spec)
     return compact_index(spec) if compact or delete is None else delete_rows(spec, delete)
 
 
 def append_rows(spec: IndexSpec) -> Plain:
-    """New rows of the dataset are added, lost ones removed; small segments are merged in a version of their own.
+    """Add new rows of the dataset, remove lost ones; small segments are merged in a further version.
 
-    Raises DegluError where there is no index at the spec's output, or the dataset has another encoder by now.
+    Raises DegluError where there is no index at the spec's output, or the dataset has another encoder now.
     """
     began = time.perf_counter()
     dataset = open_dataset(spec.vectors, spec.version)
@@ -33,24 +33,24 @@ def append_rows(spec: IndexSpec) -> Plain:
     merged = live.merge(spec.output) if change.published else change
     document = _document("append", spec, change, merged.manifest, began)
     document["merged"] = change.published and merged.published
-    return Plain(document, _in_words(document))
+    return Plain(document, _text(document))
 
 
 def delete_rows(spec: IndexSpec, where: str) -> Plain:
-    """Rows are hidden at once and for ever.  Raises InputError where the condition is none, or means none."""
+    """Hide rows at once and permanently.  Raises InputError where the condition is not valid, or matches no row."""
     began = time.perf_counter()
     change = live.delete(spec.output, parse_where(where))
     document = _document("delete", spec, change, change.manifest, began)
-    return Plain(document, _in_words(document))
+    return Plain(document, _text(document))
 
 
 def compact_index(spec: IndexSpec) -> Plain:
-    """The bytes of removed rows are taken away, with the versions that hold them."""
+    """Delete the bytes of removed rows, and the versions that contain them."""
     began = time.perf_counter()
     change = live.compact(spec.output)
     document = _document("compact", spec, change, change.manifest, began)
     document["versions_removed"] = list(change.versions_removed)
-    return Plain(document, _in_words(document))
+    return Plain(document, _text(document))
 
 
 def _document(verb: str, spec: IndexSpec, change: live.Change, manifest: Manifest, began: float) -> dict[str, Any]:
@@ -72,28 +72,28 @@ def _document(verb: str, spec: IndexSpec, change: live.Change, manifest: Manifes
     }
 
 
-def _in_words(told: Mapping[str, Any]) -> str:
-    head = f"{told['index']} version {told['version']}: {many(told['rows'], 'row')}"
-    return "\n".join([head, *_changes(told), *(f"warning   {line}" for line in told["warnings"])])
+def _text(document: Mapping[str, Any]) -> str:
+    head = f"{document['index']} version {document['version']}: {many(document['rows'], 'row')}"
+    return "\n".join([head, *_changes(document), *(f"warning   {line}" for line in document["warnings"])])
 
 
-def _changes(told: Mapping[str, Any]) -> list[str]:
-    spec_dataset = f"{told['vectors']} version {told['vectors_version']}"
-    lines = [f"added     {_counts(told['added'])}"] if told["added"] else []
-    lines += [f"removed   {_counts(counts)}, {reason}" for reason, counts in sorted(told["removed"].items())]
-    if told["restored"]:
-        lines.append(f"restored  {many(told['restored'], 'row')} that the dataset has again")
-    if told.get("merged"):
+def _changes(document: Mapping[str, Any]) -> list[str]:
+    spec_dataset = f"{document['vectors']} version {document['vectors_version']}"
+    lines = [f"added     {_counts(document['added'])}"] if document["added"] else []
+    lines += [f"removed   {_counts(counts)}, {reason}" for reason, counts in sorted(document["removed"].items())]
+    if document["restored"]:
+        lines.append(f"restored  {many(document['restored'], 'row')} that the dataset has again")
+    if document.get("merged"):
         lines.append("merged    small segments into larger ones")
-    if told.get("versions_removed"):
-        lines.append(f"gone      version {', '.join(map(str, told['versions_removed']))}, with all files of its own")
-    if not told["published"] and not told.get("versions_removed"):
-        nothing = {"append": f"it has what {spec_dataset} has", "compact": "there is nothing to take away"}
-        lines.append(f"nothing   to be done: {nothing[told['change']]}")
-    if told["removed"]:
-        lines.append("kept      the bytes are in files until: deglu index SPEC --compact")
-    if told["change"] == "compact":
-        lines.append(f"proof     deglu verify {told['index']}")
+    if document.get("versions_removed"):
+        lines.append(f"deleted   version {', '.join(map(str, document['versions_removed']))}, with all its own files")
+    if not document["published"] and not document.get("versions_removed"):
+        reasons = {"append": f"it has all rows of {spec_dataset}", "compact": "there are no bytes to delete"}
+        lines.append(f"unchanged {reasons[document['change']]}")
+    if document["removed"]:
+        lines.append("kept      the bytes stay in files until: deglu index SPEC --compact")
+    if document["change"] == "compact":
+        lines.append(f"check     deglu verify {document['index']}")
     return lines
 
 

@@ -1,5 +1,5 @@
 """Operation: status, failures, verify, forget; needs storage alone, works when the cluster is gone.
 
-In: the url of a dataset or an index.  Out: what is there, as text or JSON.
+In: the url of a dataset or an index.  Out: its state, as text or JSON.
 Begin at `status`, `list_failures` or `verify`.
 """

@@ -1,4 +1,4 @@
-"""`deglu forget`: an asset is taken down, at once for readers, for good after compaction."""
+"""`deglu forget`: removes an asset, at once for readers, with its bytes after compaction."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,9 +13,9 @@ from jobs.command.terminal import many
 
 
 def forget(url: str, assets: Sequence[str], compact: bool = False) -> Plain:
-    """Hide the assets at these uris from readers for ever; with `compact`, purge the bytes of all that are forgotten.
+    """Hide the assets at these uris from readers permanently; with `compact`, delete the bytes of all forgotten assets.
 
-    Raises InputError, naming similar ones, for a uri that was never listed here; then nothing is done.
+    Raises InputError, with similar uris, for a uri that was never listed here; then nothing is changed.
     """
     url, uris = absolute(url), list(dict.fromkeys(assets))
     before, readable = newest_version(url), versions(url)
@@ -33,19 +33,20 @@ def forget(url: str, assets: Sequence[str], compact: bool = False) -> Plain:
         "versions": left,
         "versions_removed": sorted(set(readable) - set(left)),
     }
-    return Plain(document, _in_words(document))
+    return Plain(document, _text(document))
 
 
-def _in_words(told: Mapping[str, Any]) -> str:
-    url, new, old = told["dataset"], told["forgotten"], told["forgotten_before"]
-    where = f"{url} version {told['version']}" if told["version"] else f"{url}, nothing published yet"
-    lines = [f"{where}: {many(told['rows'], 'vector')} left"]
+def _text(document: Mapping[str, Any]) -> str:
+    url, new, old = document["dataset"], document["forgotten"], document["forgotten_before"]
+    where = f"{url} version {document['version']}" if document["version"] else f"{url}, nothing published yet"
+    lines = [f"{where}: {many(document['rows'], 'vector')} left"]
     if new:
-        lines.append(f"forgotten {many(len(new), 'asset')} now, {many(told['rows_hidden'], 'vector')} hidden")
+        lines.append(f"forgotten {many(len(new), 'asset')} now, {many(document['rows_hidden'], 'vector')} hidden")
     if old:
         lines.append(f"before    {many(len(old), 'asset')} forgotten already: {', '.join(old[:5])}")
-    if not told["compacted"]:
-        return "\n".join([*lines, f"kept      the bytes are in older files until: deglu forget {url} --compact"])
-    removed = ", ".join(map(str, told["versions_removed"]))
-    gone = f"; removed, since they held them: version {removed}" if removed else ""
-    return "\n".join([*lines, f"purged    no file holds what is forgotten{gone}", f"proof     deglu verify {url}"])
+    if not document["compacted"]:
+        return "\n".join([*lines, f"kept      the bytes stay in older files until: deglu forget {url} --compact"])
+    removed = ", ".join(map(str, document["versions_removed"]))
+    deleted = f"; deleted with their bytes: version {removed}" if removed else ""
+    purged = f"purged    no file contains a forgotten asset{deleted}"
+    return "\n".join([*lines, purged, f"check     deglu verify {url}"])

@@ -1,4 +1,4 @@
-"""Why failures happened, in few words: messages without the names, places and numbers that differ from file to file."""
+"""Reasons of failures: their messages without the names, places and numbers that differ from file to file."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ def by_reason(rows: Iterable[Row]) -> list[dict[str, Any]]:
 
 
 def kind_of(row: Row) -> str:
-    """The message with `FILE`, `ID` and `N` for what is particular to one file."""
+    """The message with `FILE`, `ID` and `N` in place of what differs between files."""
     message = _URL.sub("FILE", without_file(row))
     return _NUMBER.sub("N", _ID.sub("ID", message))
 
@@ -33,7 +33,7 @@ def kind_of(row: Row) -> str:
 def without_file(row: Row) -> str:
     """The message on one line, without the name of its own file in front."""
     message = " ".join(row["message"].split())
-    # What follows the input's name in a uri ends the file's url, too, blanks and all.
+    # The part of a uri after the input's name also ends the file's url, with its blanks.
     path = " ".join(row["uri"].partition("/")[2].split())
     place = message.find(f"{path}: ") if path else -1
     if place >= 0:

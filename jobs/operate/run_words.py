@@ -1,4 +1,4 @@
-"""A run of `deglu embed` told from what it left in storage: the same numbers as its own progress."""
+"""Text of a run of `deglu embed`, from its state on storage: the same numbers as its own progress."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -12,7 +12,7 @@ CUT_SHORT = "cut short"
 
 
 def run_document(run: Run, now: datetime) -> dict[str, Any]:
-    """What is written, and what follows from it at the moment `now`."""
+    """The stored state of a run, and the figures that follow from it at `now`."""
     meter = meter_of(run)
     alive = is_alive(run, now)
     return {
@@ -25,12 +25,12 @@ def run_document(run: Run, now: datetime) -> dict[str, Any]:
         "percent": round(100 * meter.fraction, 1) if run.planned.units else None,
         "times_real": round(meter.times_real, 2) if meter.times_real else None,
         "left_s": round(meter.left_s) if alive and meter.left_s is not None else None,
-        "words": meter.words() if run.planned.units else "",
+        "words": meter.text() if run.planned.units else "",
     }
 
 
 def meter_of(run: Run) -> ArchiveMeter:
-    """The meter that the run's own progress had when it was last seen."""
+    """The meter of the run's own progress when it was last seen."""
     elapsed_s = (datetime.fromisoformat(run.seen) - datetime.fromisoformat(run.started)).total_seconds()
     meter = ArchiveMeter("", run.planned, run.before, clock=lambda: elapsed_s)
     meter.started = 0.0
@@ -38,54 +38,68 @@ def meter_of(run: Run) -> ArchiveMeter:
     return meter
 
 
-def run_words(told: Mapping[str, Any]) -> list[str]:
+def run_text(document: Mapping[str, Any]) -> list[str]:
     """Lines for people, of a `run_document`."""
-    restarts = f"; {many(told['restarts'], 'restart')}" if told["restarts"] else ""
-    kind = ", ".join(told[name] for name in ("device", "precision") if told[name])
+    restarts = f"; {many(document['restarts'], 'restart')}" if document["restarts"] else ""
+    kind = ", ".join(document[name] for name in ("device", "precision") if document[name])
     lines = [
-        f"run      {_headline(told)}",
-        f"workers  {told['workers']}{f' ({kind})' if kind else ''}, driven from {told['host']}{restarts}",
-        *_progress(told),
+        f"run      {_headline(document)}",
+        f"workers  {document['workers']}{f' ({kind})' if kind else ''}, driven from {document['host']}{restarts}",
+        *_progress(document),
     ]
-    if told["slow"] and told["told"] not in ENDED:
-        lines.append(f"slow     {_slow(told)}: {', '.join(told['slow'])}")
-    if told["note"]:
-        lines.append(f"note     {told['note']}")
+    if document["slow"] and document["told"] not in ENDED:
+        lines.append(f"slow     {_slow(document)}: {', '.join(document['slow'])}")
+    if document["note"]:
+        lines.append(f"note     {document['note']}")
     return lines
 
 
-def _headline(told: Mapping[str, Any]) -> str:
-    if told["alive"]:
-        return f"{told['told']} since {_clock(told['started'])}, seen {duration(told['seen_s_ago'])} ago"
-    if told["told"] == CUT_SHORT:
-        seen = f"last seen {_clock(told['seen'])}, {duration(told['seen_s_ago'])} ago"
-        return f"{told['state']} when it was cut short: {seen}; the same command goes on"
-    return f"{told['told']} {_clock(told['seen'])}, after {duration(told['elapsed_s'])}"
+def run_summary(run: Run) -> list[str]:
+    """One line for the report of a run: planned and done, and the pace; none where no unit was done."""
+    if not run.done.units:
+        return []
+    planned, meter = run.planned - run.before, meter_of(run)
+    sound = f", {duration(planned.sound_s)} of sound" if planned.sound_s else ""
+    pace = f", {meter.times_real:.1f}x real time" if meter.times_real else ""
+    restarts = f", {many(run.restarts, 'restart')} of workers" if run.restarts else ""
+    return [
+        f"run      {many(planned.units, 'unit')} planned{sound}; {run.done.units} done in {duration(meter.elapsed_s)}"
+        f"{pace}, {run.precision} on {run.device}{restarts}"
+    ]
 
 
-def _progress(told: Mapping[str, Any]) -> Iterator[str]:
-    """What is done of what is planned; and the pace, of which nothing is left to say once the run is over."""
-    if not told["words"]:
+def _headline(document: Mapping[str, Any]) -> str:
+    if document["alive"]:
+        return f"{document['told']} since {_clock(document['started'])}, seen {duration(document['seen_s_ago'])} ago"
+    if document["told"] == CUT_SHORT:
+        seen = f"last seen {_clock(document['seen'])}, {duration(document['seen_s_ago'])} ago"
+        return f"{document['state']} when it was cut short: {seen}; run the same command to continue"
+    return f"{document['told']} {_clock(document['seen'])}, after {duration(document['elapsed_s'])}"
+
+
+def _progress(document: Mapping[str, Any]) -> Iterator[str]:
+    """A line of what is done of what is planned; a line of the pace, without the time left once the run has ended."""
+    if not document["words"]:
         return
-    parts = told["words"].split(" · ")
+    parts = document["words"].split(" · ")
     place = next(place for place, part in enumerate(parts) if part.endswith(" %"))
     amounts, percent, pace = parts[:place], parts[place], parts[place + 1 :]
-    there = told["before"]["units"] + told["done"]["units"]
-    # Where units are all there is to count, the meter counts them.
-    units = [] if amounts[0].endswith(" units") else [f"{there:,}/{told['planned']['units']:,} units"]
+    done = document["before"]["units"] + document["done"]["units"]
+    # Without sound and text the meter counts units itself.
+    units = [] if amounts[0].endswith(" units") else [f"{done:,}/{document['planned']['units']:,} units"]
     yield f"done     {' · '.join([*amounts, *units, percent])}"
-    pace = [part for part in pace if "failure" not in part and (told["alive"] or not part.endswith(" left"))]
-    if told["alive"] and told["last_unit_s_ago"] is not None:
-        pace.append(f"the last unit {duration(told['last_unit_s_ago'])} ago")
+    pace = [part for part in pace if "failure" not in part and (document["alive"] or not part.endswith(" left"))]
+    if document["alive"] and document["last_unit_s_ago"] is not None:
+        pace.append(f"the last unit {duration(document['last_unit_s_ago'])} ago")
     if pace:
         yield f"pace     {' · '.join(pace)}"
 
 
-def _slow(told: Mapping[str, Any]) -> str:
-    if told["told"] == CUT_SHORT:
-        return "in hand when it was cut short"
-    still = f", nothing finished for {duration(told['last_unit_s_ago'])}" if told["last_unit_s_ago"] else ""
-    return f"in hand{still}"
+def _slow(document: Mapping[str, Any]) -> str:
+    if document["told"] == CUT_SHORT:
+        return "in progress when it was cut short"
+    still = f", nothing finished for {duration(document['last_unit_s_ago'])}" if document["last_unit_s_ago"] else ""
+    return f"in progress{still}"
 
 
 def _clock(moment: str) -> str:

@@ -1,4 +1,4 @@
-"""`deglu status`: how far a vectors dataset is, from storage alone, while it is made and when the cluster is gone."""
+"""`deglu status`: progress of a vectors dataset, read from storage alone, also when the cluster is gone."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,14 +17,14 @@ from embed.dataset.version import Version
 from embed.tables import ID, SPEECH, TEXT
 from jobs.command.output import Plain
 from jobs.command.terminal import many
-from jobs.operate.accounts import coverage, coverage_in_words
-from jobs.operate.run_words import run_document, run_words
+from jobs.operate.accounts import accounting_text, coverage
+from jobs.operate.run_words import run_document, run_text
 
-RUNS = 5  # that are looked at: more drivers at once there will not be
+RUNS = 5  # newest runs that are read: more drivers at once are not expected
 
 
 def status(url: str) -> Plain:
-    """How far a dataset is, running or not.  InputError where none was begun."""
+    """Progress of a dataset, running or not.  InputError where none was begun."""
     job = read_job(url)
     newest = open_dataset(job.url) if versions(job.url) else None
     # Listed before the commits, so that a unit committed in between counts as committed.
@@ -45,18 +45,18 @@ def status(url: str) -> Plain:
         "staged_units": len(waiting),
         "unfinished_units": [{"unit_id": unit, "attempts": count} for unit, count in unfinished.items()],
     }
-    return Plain(document, _in_words(document, newest))
+    return Plain(document, _text(document, newest))
 
 
 def _unfinished(job: Job, started: Mapping[bytes, int]) -> dict[str, int]:
-    """Units started and not committed, with how often they were."""
+    """Units started and not committed, with their number of starts."""
     units = pa.array(sorted(started), ID)
     left = units.filter(pc.invert(pc.is_in(units, value_set=committed(job)))).to_pylist()
     return {unit.hex(): started[unit] for unit in left}
 
 
 def _runs(job: Job) -> list[dict[str, Any]]:
-    """The run that began last, and any other that lives."""
+    """The newest run, and any other that is alive."""
     now, runs = datetime.now(UTC), newest_runs(job.url, RUNS)
     return [run_document(run, now) for place, run in enumerate(runs) if place == 0 or is_alive(run)]
 
@@ -87,21 +87,21 @@ def _published(dataset: VectorsDataset) -> dict[str, Any]:
     }
 
 
-def _in_words(document: Mapping[str, Any], newest: VectorsDataset | None) -> str:
+def _text(document: Mapping[str, Any], newest: VectorsDataset | None) -> str:
     model = f", model {document['model']}" if document["model"] else ""
     lines = [f"{document['dataset']}, begun {document['begun']}{model}"]
     for run in document["runs"]:
-        lines += run_words(run)
+        lines += run_text(run)
         if run["failures"] and run["told"] != "complete":
             lines.append(f"failures {run['failures']:,} so far; see with: deglu failures {document['dataset']}")
-    lines += _waiting_in_words(document)
+    lines += _waiting_text(document)
     published = document["published"]
     if newest is None or published is None:
         return "\n".join([*lines, "nothing is published yet"])
-    return "\n".join([*lines, *_published_in_words(document["dataset"], published, newest.info)])
+    return "\n".join([*lines, *_published_text(document["dataset"], published, newest.info)])
 
 
-def _waiting_in_words(document: Mapping[str, Any]) -> list[str]:
+def _waiting_text(document: Mapping[str, Any]) -> list[str]:
     lines = []
     drafted, waiting, unfinished = (document[name] for name in ("drafted_units", "staged_units", "unfinished_units"))
     if drafted:
@@ -111,21 +111,18 @@ def _waiting_in_words(document: Mapping[str, Any]) -> list[str]:
     if unfinished:
         most = max(unit["attempts"] for unit in unfinished)
         started = f"{many(len(unfinished), 'unit')} started and not committed, tried up to {many(most, 'time')}"
-        lives = any(run["alive"] for run in document["runs"])
-        state = "running now" if lives else "cut short" if document["runs"] else "running now, or cut short"
+        is_alive_now = any(run["alive"] for run in document["runs"])
+        state = "running now" if is_alive_now else "cut short" if document["runs"] else "running now, or cut short"
         lines.append(f"started  {started}: {state}")
     return lines
 
 
-def _published_in_words(url: str, published: Mapping[str, Any], info: Version) -> list[str]:
-    a, assets = info.accounting, published["assets"]
+def _published_text(url: str, published: Mapping[str, Any], info: Version) -> list[str]:
+    assets = published["assets"]
     return [
         f"version  {published['version']} of {published['created']}: {published['rows']:,} vectors, "
         f"{published['bytes'] / 1e6:.1f} MB",
         f"assets   {assets['listed']} listed, {assets[SPEECH]} of speech and {assets[TEXT]} of text",
-        f"units    {a.units} listed = {a.embedded} embedded + {a.failed} failed + {a.skipped} skipped",
-        f"seconds  {a.decoded_s:.1f} decoded = {a.embedded_s:.1f} embedded + {a.not_speech_s:.1f} not speech"
-        f" + {a.lost_s:.1f} lost",
-        *coverage_in_words(a),
+        *accounting_text(info.accounting),
         f"failures {published['failures']}" + (f"; see with: deglu failures {url}" if published["failures"] else ""),
     ]

@@ -1,4 +1,4 @@
-"""The arithmetic of `deglu plan`: from what is left and the pace of a sample to vectors, requests, time and price."""
+"""Estimate of `deglu plan`: vectors, requests, time and price, from the work left and the pace of a sample."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 from embed.amount import Amount
 from embed.spec import Rates
 
-PIPELINE = 0.92  # share of the sample's pace that a worker keeps beside storage and Ray (NOTES, 2026-11-22)
-READ_BYTES = 1 << 20  # of one request, as embed.store reads ahead
-FILE_BYTES = 64 << 20  # of a data file, as embed.compact writes them
+PIPELINE = 0.92  # share of the sample's pace that a worker keeps next to storage and Ray (NOTES, 2026-11-22)
+READ_BYTES = 1 << 20  # of one request, as embed.storage.s3_stream reads ahead
+FILE_BYTES = 64 << 20  # of a data file, as embed.dataset.data_files writes them
 LISTED_AT_ONCE = 1_000  # objects in one answer to LIST
-BEAT_S = 15  # embed.runs.SEEN_EVERY_S
+BEAT_S = 15  # embed.dataset.runs.SEEN_EVERY_S
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What a sample of one modality took, on one worker."""
+    """Pace of a sample of one modality, on one worker."""
 
     amount: float  # seconds of sound, or bytes of text
     rows: int
@@ -28,24 +28,24 @@ class Pace:
         return self.rows / self.amount if self.amount else 0.0
 
     def worker_s(self, amount: float, gpu: bool) -> float:
-        """What that much takes one worker; beside a GPU others cut for it."""
+        """Seconds that `amount` takes one worker; with a GPU, CPU tasks cut for it."""
         took_s = self.encode_s if gpu else self.cut_s + self.encode_s
         return amount * took_s / self.amount if self.amount else 0.0
 
 
 @dataclass(frozen=True)
 class Source:
-    """What is still to be read."""
+    """Source files that are still to be read."""
 
-    assets: int  # listed, and each looked into
+    assets: int  # listed, and each probed
     size_bytes: float  # of what is left
-    on_s3: bool
-    output_on_s3: bool
+    remote: bool
+    output_remote: bool
 
 
 @dataclass(frozen=True)
 class Requests:
-    """Of S3, or none where all is local."""
+    """Requests to S3; all 0 where source and output are local."""
 
     put: int = 0
     get: int = 0
@@ -65,7 +65,7 @@ class Estimate:
 
     @property
     def price(self) -> float:
-        """Once; keeping the vectors costs `month_price` more each month."""
+        """The price of the run; keeping the vectors costs `month_price` more each month."""
         return self.workers_price + self.requests_price
 
     def document(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def estimate(
     gpu: bool,
     rates: Rates,
 ) -> Estimate:
-    """Of all that is left.  A modality that is left and has no pace counts as nothing: say so beside it.
+    """Estimate of all that is left.  A modality without a pace counts as nothing: the caller must report it.
 
     A row is stored as 2 `dim` bytes of vector and its provenance as measured.  Workers share the units evenly, and
     keep PIPELINE of the sample's pace.
@@ -108,20 +108,20 @@ def estimate(
 
 
 def requests(units: int, source: Source, stored_bytes: int, wall_s: float) -> Requests:
-    """What S3 is asked for.
+    """The number of requests to S3.
 
-    The source, where it is on S3: a LIST for each thousand objects; two GETs for each asset to look into it, and two
+    The source, where it is on S3: a LIST for each thousand objects; two GETs for each asset to probe it, and two
     more for each unit to find its place; a GET for each MiB.
-    The output, where it is on S3, for each unit: its marker is read (GET) and written (PUT), its commit is looked for
-    (GET) and written (PUT), and read when it is folded (GET); what is folded is deleted, which S3 does not charge.
+    The output, where it is on S3, for each unit: its marker is read (GET) and written (PUT), its commit is looked up
+    (GET) and written (PUT), and read when it is folded (GET); folded units are deleted, which S3 does not charge.
     For each data file of 64 MiB: a PUT of its own, and four of the tables and the entry that name it, and a LIST of
-    what is staged for each thousand units.  A PUT every 15 seconds says that the run lives.
+    staged units for each thousand units.  A PUT every 15 seconds records that the run is alive.
     """
     put = get = listed = 0
-    if source.on_s3:
+    if source.remote:
         listed += -(-source.assets // LISTED_AT_ONCE)
         get += 2 * source.assets + 2 * units + -(-round(source.size_bytes) // READ_BYTES)
-    if source.output_on_s3 and units:
+    if source.output_remote and units:
         files = -(-stored_bytes // FILE_BYTES) or 1
         listed += files + -(-units // LISTED_AT_ONCE)
         put += 2 * units + 5 * files + round(wall_s / BEAT_S)

@@ -1,29 +1,28 @@
-"""What a training will take, before anything heavy: `deglu plan TRAIN_SPEC`, `deglu train SPEC --dry-run`.
+"""Plan of a training, for `deglu plan TRAIN_SPEC` and `deglu train SPEC --dry-run`.
 
-Lists the sources; no recording is opened and no weights are loaded, so that what is broken or silent still counts.
+Lists the sources; no recording is opened and no weights are loaded, so damaged or silent recordings still count.
 """
 
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModel
 
-from embed.errors import SpecError
 from embed.model.adapters import add_lora, unfreeze
 from embed.model.fusion import Fusion
 from embed.model.head import SpeechHead
-from embed.model.towers.files import tower_place
+from embed.model.towers.pretrained import structure_of
+from embed.model.towers.speech_families import known_family
 from embed.storage import store
 from jobs.command.output import Plain
-from jobs.command.progress import Progress, Silent, told_if_slow
+from jobs.command.progress import Progress, Silent, note_if_slow
 from jobs.command.terminal import many
-from jobs.training.checkpoint_place import towers
+from jobs.training.check_towers import check_towers, tower_digests
 from jobs.training.compute_features import missing_shards
 from jobs.training.teacher import Lesson
 from jobs.training.training_data import training_data, work_url
+from train.batches import epoch_batches
 from train.frozen.features import plan_shards
 from train.frozen.size import feature_size, tower_shape
-from train.heard import epoch_batches
 from train.spec import TrainSpec
 from train.strategies.text import unfreeze as unfreeze_text
 
@@ -32,7 +31,7 @@ def plan_training(spec: TrainSpec, progress: Progress | None = None) -> Plain:
     """Examples, hours, feature bytes, steps, trained parameters, towers.  Raises what `deglu train` would."""
     progress = progress or Silent()
     check_towers(spec)
-    with told_if_slow(progress, "listing the sources"):
+    with note_if_slow(progress, "listing the sources"):
         found = training_data(spec, progress, look_inside=False)
     epochs = 0 if spec.strategy == "ridge" else spec.optimiser.epochs
     clips, train = found.lesson.clips, found.lesson.train
@@ -55,47 +54,20 @@ def plan_training(spec: TrainSpec, progress: Progress | None = None) -> Plain:
         "trainings": trainings,
         "workers": spec.workers,
         "trained_parameters": trained_parameters(spec),
-        "towers": towers(spec),
+        "towers": tower_digests(spec),
         "identity": spec.identity(),
         "spec": spec.model_dump(mode="json"),
     }
-    return Plain(document, _words(document))
-
-
-def check_towers(spec: TrainSpec) -> None:
-    """Raises SpecError where a tower cannot be had, or the declared dims are not its own, before weights are loaded."""
-    width, widest = _text_config(spec).hidden_size, spec.encoder.dims[0]
-    if widest != width:
-        raise SpecError(
-            f"encoder.dims begins with {widest}, and vectors of {spec.encoder.text.name} are {width} wide; begin with"
-            f" {width}"
-        )
-    if spec.encoder.speech is not None:
-        tower_shape(spec.encoder.speech)
-    if spec.strategy == "text" and spec.encoder.transform:
-        raise SpecError("encoder.transform orders the dims of a frozen tower; a trained one learns its own: set false")
-    if spec.strategy == "ridge":
-        head = spec.encoder.head
-        if head is None or head.pooling != "mean" or head.hidden or head.independent:
-            raise SpecError("strategy ridge is linear on mean frames: set encoder.head to {pooling: mean}, no more")
-    if spec.hybrid is not None and spec.strategy == "text":
-        raise SpecError("a hybrid hears: leave `hybrid` out where texts are taught")
-    if spec.fewest_workers is not None and spec.fewest_workers > spec.workers:
-        raise SpecError(f"fewest_workers = {spec.fewest_workers} is more than workers = {spec.workers}; lower it")
-    if spec.strategy != "ridge" and spec.optimiser.batch < spec.workers:
-        raise SpecError(
-            f"optimiser.batch = {spec.optimiser.batch} is less than a row for each of {spec.workers} workers; lower"
-            " workers"
-        )
+    return Plain(document, _text(document))
 
 
 def trained_parameters(spec: TrainSpec) -> int:
-    """How many numbers are learnt, from configurations alone."""
+    """Number of trained parameters, from configurations alone."""
     encoder, adapt = spec.encoder, spec.encoder.adapt
     with torch.device("meta"):
         modules: list[torch.nn.Module] = []
         if spec.strategy == "text" or adapt.text is not None:
-            text = AutoModel.from_config(_text_config(spec)).requires_grad_(False)
+            text = structure_of(spec.encoder.text.name, "text tower").requires_grad_(False)
             if spec.strategy == "text":
                 unfreeze_text(text, spec.train_layers)
             if adapt.text is not None:
@@ -113,8 +85,8 @@ def trained_parameters(spec: TrainSpec) -> int:
     return own + int(spec.loss.learn_temperature)
 
 
-def _words(document: dict[str, Any]) -> str:
-    """The plan for people, a line a matter."""
+def _text(document: dict[str, Any]) -> str:
+    """The plan as text, one line for each topic."""
     counts = ", ".join(f"{count:,} {part}" for part, count in document["examples"].items())
     hours = ", ".join(f"{one:.2f} h {part}" for part, one in document["hours"].items())
     steps, trainings = document["steps"], document["trainings"]
@@ -162,8 +134,8 @@ def _features(spec: TrainSpec, lesson: Lesson) -> dict[str, Any] | None:
 def _adapted_speech(spec: TrainSpec) -> torch.nn.Module:
     adapt, speech = spec.encoder.adapt, spec.encoder.speech
     assert speech is not None
-    whole = AutoModel.from_config(AutoConfig.from_pretrained(tower_place(speech.name), trust_remote_code=False))
-    model: torch.nn.Module = whole.encoder if whole.config.model_type == "whisper" else whole
+    whole = structure_of(speech.name, "speech tower")
+    model: torch.nn.Module = known_family("speech tower", speech.name, whole.config).tower(whole)
     model.requires_grad_(False)
     depth = max(speech.layers) if speech.layers else None
     if adapt.speech is not None:
@@ -171,11 +143,3 @@ def _adapted_speech(spec: TrainSpec) -> torch.nn.Module:
     if adapt.unfreeze:
         unfreeze(model, adapt.unfreeze, depth)
     return model
-
-
-def _text_config(spec: TrainSpec) -> Any:
-    name = spec.encoder.text.name
-    try:
-        return AutoConfig.from_pretrained(tower_place(name), trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise SpecError(f"text tower {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from None

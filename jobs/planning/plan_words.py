@@ -1,4 +1,4 @@
-"""The plan of an archive for people: one table of what there is, then one line for each thing to know."""
+"""Plan of an archive as text: a table of its assets, then one line for each figure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,14 +6,30 @@ from typing import Any
 from embed.tables import SPEECH, TEXT
 from jobs.command.terminal import add_row, drawn, duration, many, table_of
 
-PROBLEMS = 5  # told to people; --json has all
+PROBLEMS = 5  # shown to people; --json has all
 HOUR_S = 3600
 
 
-def plan_words(plan: Mapping[str, Any]) -> str:
-    """Of the document of `deglu plan`."""
+def plan_text(plan: Mapping[str, Any]) -> str:
+    """Text of the document of `deglu plan`."""
     head = f"{', '.join(plan['inputs'])} into {plan['output']}, by model {plan['model']}"
     return "\n\n".join([head, _kinds(plan["assets"]["kinds"]), "\n".join([*_lines(plan), _assumed(plan)])])
+
+
+def left_text(plan: Mapping[str, Any]) -> list[str]:
+    """Units planned, committed and left, carried and dropped, and the note: a line each."""
+    lines = [f"units     {_left(plan)}"]
+    if plan["carried_units"]:
+        lines.append(
+            f"carried   {many(plan['carried_units'], 'unit')} of text: their vectors of the previous job are kept"
+        )
+    if plan["dropped_units"]:
+        lines.append(
+            f"dropped   {many(plan['dropped_units'], 'unit')} of files that could not be read before, and now can"
+        )
+    if plan["note"]:
+        lines.append(f"note      {plan['note']}")
+    return lines
 
 
 def size(num_bytes: float) -> str:
@@ -42,9 +58,7 @@ def _kinds(kinds: list[dict[str, Any]]) -> str:
 
 
 def _lines(plan: Mapping[str, Any]) -> list[str]:
-    lines = [*_problems(plan), f"units     {_left(plan)}", *_measured(plan["measured"])]
-    if plan["note"]:
-        lines.append(f"note      {plan['note']}")
+    lines = [*_problems(plan), *left_text(plan), *_measured(plan["measured"])]
     if not plan["left"]["units"]:
         return lines
     expected, asked = plan["expected"], plan["expected"]["requests"]
@@ -60,26 +74,26 @@ def _lines(plan: Mapping[str, Any]) -> list[str]:
 
 def _problems(plan: Mapping[str, Any]) -> list[str]:
     problems = plan["problems"]
-    told = [f"problems  {many(len(problems), 'asset')} cannot be embedded as they are:"] if problems else []
-    told += [f"          {one['uri']}: {one['problem']}" for one in problems[:PROBLEMS]]
+    lines = [f"problems  {many(len(problems), 'asset')} cannot be embedded as they are:"] if problems else []
+    lines += [f"          {one['uri']}: {one['problem']}" for one in problems[:PROBLEMS]]
     if len(problems) > PROBLEMS:
-        told.append(f"          and {len(problems) - PROBLEMS:,} more: --json has all of them")
+        lines.append(f"          and {len(problems) - PROBLEMS:,} more: --json has all of them")
     unknown = sum(kind["unknown"] or 0 for kind in plan["assets"]["kinds"])
     if unknown:
-        told.append(f"unknown   {many(unknown, 'recording')} say not how long they are: their sound is not counted")
-    return told
+        lines.append(f"unknown   length of {many(unknown, 'recording')}: their sound is not counted")
+    return lines
 
 
 def _left(plan: Mapping[str, Any]) -> str:
     planned, done, left = plan["planned"], plan["committed"], plan["left"]
     if not left["units"]:
         return f"{planned['units']:,} planned, all of them committed: nothing is left"
-    what = " and ".join(
+    amount = " and ".join(
         [*([f"{sound(left['sound_s'])} of sound"] if left["sound_s"] else []),
          *([f"{size(left['text_bytes'])} of text"] if left["text_bytes"] else [])]
     )  # fmt: skip
     before = f", {done['units']:,} committed, {left['units']:,} left" if done["units"] else ""
-    return f"{planned['units']:,} planned{before}: {what or 'of unknown length'}"
+    return f"{planned['units']:,} planned{before}: {amount or 'of unknown length'}"
 
 
 def _measured(measured: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
-"""A short timed try of the real cut and encode, on this machine, to tell the pace of the whole.
+"""Sample of an archive: a short timed run of the real cut and encode on this machine, for the pace of the whole.
 
-Pieces are taken spread over what is left: from the middle of the first, second and third part of it.
+Pieces are spread over the units that are left: from the middle of the first, second and third part of them.
 """
 
 import io
@@ -14,14 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import torch
 
 from embed.dataset.data_files import REPEATING
 from embed.encoder import SAMPLE_RATE, Encoder
 from embed.errors import DegluError
 from embed.segmentation.units import ROWS_OF
 from embed.stages import EncodeUnits, Stage
-from embed.tables import SPEECH, TEXT, UNITS
+from embed.tables import SPEECH, TEXT, UNITS, LedgerRow, Unit
 from jobs.planning.estimate import Pace
 
 PIECES = 3
@@ -30,8 +29,6 @@ FIRST_SOUND_MS = 15_000  # of the first, before the pace is known
 TEXT_BYTES = 32_768  # of each piece: some forty passages
 TEXT_ROWS = 64
 BUDGET_S = 20.0  # of wall clock, in all
-
-Row = dict[str, Any]
 
 
 @dataclass
@@ -52,7 +49,7 @@ class _Tally:
 
 @dataclass(frozen=True)
 class Sample:
-    """The paces found, and what they were found on."""
+    """The measured paces, and the files they were measured on."""
 
     speech: Pace | None
     text: Pace | None
@@ -72,7 +69,7 @@ def take_sample(
 ) -> Sample:
     """Cut and encode pieces of the UNITS that are left, on `threads` threads; commits nothing.
 
-    Each modality gets at least one piece, however slow; a piece that cannot be read tells no pace.
+    Each modality gets at least one piece, however slow; a piece that cannot be read gives no pace.
     """
     tallies = {SPEECH: _Tally(), TEXT: _Tally()}
     uris: list[str] = []
@@ -92,7 +89,7 @@ def take_sample(
 
 
 def row_bytes(tables: Sequence[pa.Table]) -> float:
-    """Compressed bytes of a row's provenance, the vector and the file's own frame left out."""
+    """Compressed bytes of a row's provenance, without the vector and the file's own header and footer."""
     sink = io.BytesIO()
     pq.write_table(pa.concat_tables(tables), sink, compression="zstd", use_dictionary=REPEATING)
     metadata = pq.ParquetFile(sink).metadata
@@ -102,7 +99,7 @@ def row_bytes(tables: Sequence[pa.Table]) -> float:
     return float(size / metadata.num_rows)
 
 
-def _pieces(units: pa.Table, assets: pa.Table) -> Iterator[Row]:
+def _pieces(units: pa.Table, assets: pa.Table) -> Iterator[Unit]:
     """Units in the middle of each third, by what is planned; the modalities take turns."""
     kinds = [units.filter(pc.equal(units["modality"], modality)) for modality in (SPEECH, TEXT)]
     places = [_spread(kind["planned"].to_numpy()) for kind in kinds]
@@ -112,15 +109,15 @@ def _pieces(units: pa.Table, assets: pa.Table) -> Iterator[Row]:
                 yield _closed(kind.slice(found[turn], 1).to_pylist()[0], assets)
 
 
-def _closed(unit: Row, assets: pa.Table) -> Row:
-    """The last unit of a table with its end, so that a share of its rows is a share of its bytes."""
+def _closed(unit: Unit, assets: pa.Table) -> Unit:
+    """The last unit of a table with its end filled in, so that a share of its rows is a share of its bytes."""
     if unit["end"] is not None or unit["format"] not in ROWS_OF:
         return unit
     return {**unit, "end": assets.filter(pc.equal(assets["asset_id"], unit["asset_id"]))["items"][0].as_py()}
 
 
 def _spread(planned: Any) -> list[int]:
-    """Places of at most PIECES different units; the middle of the whole is the first, being the most telling."""
+    """Places of at most PIECES different units; first the middle of the whole, as the most representative."""
     if not len(planned):
         return []
     ends = np.cumsum(np.maximum(planned, 1))
@@ -129,8 +126,8 @@ def _spread(planned: Any) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def _narrowed(unit: Row, sound_ms: int) -> Row:
-    """The unit's first part: a unit that is narrowed gives the segments that start in there."""
+def _narrowed(unit: Unit, sound_ms: int) -> Unit:
+    """The unit's first part: a narrowed unit gives the segments that start in that part."""
     start, end = unit["start"], unit["end"]
     if unit["modality"] == SPEECH:
         length = min(unit["planned"] or sound_ms, sound_ms)
@@ -144,15 +141,15 @@ def _narrowed(unit: Row, sound_ms: int) -> Row:
 
 
 def _sound_ms(tally: _Tally, left_s: float) -> int:
-    """As much as a third of the time left is good for."""
+    """Milliseconds of sound that take a third of the time left."""
     if not tally.amount:
         return FIRST_SOUND_MS
     pace = tally.amount / max(tally.cut_s + tally.encode_s, 1e-9)
     return int(min(max(1000 * pace * left_s / PIECES, FIRST_SOUND_MS), SOUND_MS))
 
 
-def _try(unit: Row, encoder: Encoder, cut: Stage, tally: _Tally, clock: Callable[[], float]) -> bool:
-    found: list[tuple[pa.Table, Row]] = []
+def _try(unit: Unit, encoder: Encoder, cut: Stage, tally: _Tally, clock: Callable[[], float]) -> bool:
+    found: list[tuple[pa.Table, LedgerRow]] = []
     begun = clock()
     try:
         cuts = cut.run(pa.Table.from_pylist([unit], schema=UNITS))
@@ -172,7 +169,7 @@ def _try(unit: Row, encoder: Encoder, cut: Stage, tally: _Tally, clock: Callable
 
 
 def _warm_up(encoder: Encoder, modalities: set[str]) -> None:
-    """What happens once in a worker's life is not its pace."""
+    """Start-up work of a worker, which does not count as pace."""
     if TEXT in modalities:
         encoder.encode(["a few words"], "document")
     if SPEECH in modalities:
@@ -182,6 +179,8 @@ def _warm_up(encoder: Encoder, modalities: set[str]) -> None:
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
+    import torch  # late: listing needs no torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

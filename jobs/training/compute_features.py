@@ -1,47 +1,41 @@
-"""Frozen speech features by Ray actors: every shard that does not stand yet, whatever was killed before."""
+"""Frozen speech features, computed by Ray actors: every shard that is missing, also after a kill."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ray
-import ray.exceptions
 import torch
 from ray.util import ActorPool
 
-from embed.errors import DegluError, WorkLeftUndone
 from embed.model.towers.speech import SpeechTower
 from embed.storage import store
-from jobs.cluster.ray_session import last_line
+from jobs.cluster.attempts import ATTEMPTS, Attempts
+from jobs.cluster.ray_session import plain_errors
 from jobs.command.progress import Progress
 from train.frozen.features import Shard, compute_shard
 from train.frozen.size import seconds
 from train.spec import TrainSpec
 
-RETRIES = 3  # of a shard whose actor was killed
 
-
-def compute_features(spec: TrainSpec, shards: Sequence[Shard], progress: Progress) -> None:
-    """As many actors as there are workers, one tower each.  Raises what is wrong with a recording."""
+def compute_features(
+    spec: TrainSpec, shards: Sequence[Shard], progress: Progress, attempts: Attempts = ATTEMPTS
+) -> None:
+    """Compute the missing shards by one actor for each worker, one tower each.  Raises the error of a recording."""
     missing = missing_shards(shards)
     if not missing:
         return
     progress.begin("speech features", len(missing), "shards")
+    retries = attempts.task_retries
     actors = [
-        ray.remote(num_cpus=1, num_gpus=int(spec.gpu), max_restarts=-1, max_task_retries=RETRIES)(Featurer).remote(
+        ray.remote(num_cpus=1, num_gpus=int(spec.gpu), max_restarts=-1, max_task_retries=retries)(Featurer).remote(
             spec.model_dump()
         )
         for _ in range(min(spec.workers, len(missing)))
     ]
     try:
-        for sound_s in ActorPool(actors).map_unordered(_computed, missing):
-            progress.advance(1, sound_s)
-    except ray.exceptions.RayTaskError as error:
-        raise error.cause if isinstance(error.cause, DegluError) else error from None
-    except ray.exceptions.RayError as error:
-        raise WorkLeftUndone(
-            f"a worker was lost {RETRIES + 1} times over the same features ({last_line(error)}); what is done is"
-            " kept: run again, where its memory ran out with fewer `workers`"
-        ) from None
+        with plain_errors(retries):
+            for sound_s in ActorPool(actors).map_unordered(_computed, missing):
+                progress.advance(1, sound_s)
     finally:
         for actor in actors:
             ray.kill(actor)
@@ -49,10 +43,10 @@ def compute_features(spec: TrainSpec, shards: Sequence[Shard], progress: Progres
 
 
 def missing_shards(shards: Sequence[Shard]) -> list[Shard]:
-    """Those whose file does not stand."""
+    """Shards whose file does not exist."""
     folders = {shard.url.rpartition("/")[0] for shard in shards}
-    standing = {entry.url for folder in folders for entry in store.listing(folder)}
-    return [shard for shard in shards if shard.url not in standing]
+    existing = {entry.url for folder in folders for entry in store.listing(folder)}
+    return [shard for shard in shards if shard.url not in existing]
 
 
 def _computed(actor: Any, shard: Shard) -> Any:
@@ -69,6 +63,6 @@ class Featurer:
         self._tower = SpeechTower.load(encoder.speech).to("cuda" if torch.cuda.is_available() else "cpu")
 
     def compute(self, shard: Shard) -> float:
-        """Seconds of sound that were heard."""
+        """Compute and write one shard; returns its seconds of sound."""
         compute_shard(self._tower, shard)
         return sum(seconds(clip) for clip in shard.clips)

@@ -1,15 +1,16 @@
-"""`deglu export`: a model's text side becomes a folder that sentence-transformers opens."""
+"""`deglu export`: writes a model's text side as a folder that sentence-transformers opens."""
 
 from pathlib import Path
 
 from embed.model.export import export
+from embed.model.handle import resolve_model
 from jobs.command.output import Plain
 
 
 def export_model(model: str, folder: str) -> Plain:
-    """Write the folder; what it is good for goes to the user.  Raises SpecError, InputError."""
+    """Write the folder; the result shows how to use it.  Raises SpecError, InputError."""
     place = Path(folder)
-    dims = export(model, place)
+    dims = export(resolve_model(model), place)
     size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
     document = {"model": model, "folder": folder, "dims": list(dims), "bytes": size}
     lines = [

@@ -1,4 +1,4 @@
-"""What training never changes, computed once and kept below the work url: the transform and the texts' vectors."""
+"""Frozen side of a training, computed once and kept below the work url: the transform and the texts' vectors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from embed.storage.cache import cache_folder
 from train.curate.clip import Clip
 from train.frozen.nesting import WEIGHTS, learn_nesting
 from train.frozen.nesting_texts import NestingTexts, nesting_texts
-from train.frozen.targets import Targets, compute_text_shard, gather_texts, kept_vectors, plan_text_shards, targets_of
+from train.frozen.targets import Targets, compute_text_shard, gather_texts, plan_text_shards, read_vectors, targets_of
 from train.spec import TrainSpec
 
 FIT_SEED = 0  # not the training's: trainings of several seeds share one space
@@ -40,7 +40,7 @@ def frozen_side(spec: TrainSpec, train: Sequence[Clip], url: str, device: str = 
 
 
 def fit_identity(spec: TrainSpec, train: Sequence[Clip]) -> str:
-    """Of all that the transform's fit depends on, so that trainings which differ elsewhere share it."""
+    """Digest of all that the transform's fit depends on, so that trainings which differ elsewhere share it."""
     langs = _langs(spec, train)
     # The texts themselves: a manifest may change while the spec that names it does not.
     texts = [[clip.source, clip.text, *(clip.translations.get(lang, "") for lang in langs)] for clip in train]
@@ -49,9 +49,9 @@ def fit_identity(spec: TrainSpec, train: Sequence[Clip]) -> str:
 
 
 def frozen_targets(spec: TrainSpec, model: JointEncoder, clips: Sequence[Clip], url: str) -> Targets:
-    """The texts of the clips with their vectors; `model` is what `frozen_side` gave.
+    """The texts of the clips with their vectors; `model` is the result of `frozen_side`.
 
-    What the tower says of them is kept, and serves whatever transform comes behind it.
+    The tower's own vectors are kept, and serve any transform that follows it.
     """
     texts, own = gather_texts(clips, spec.target_langs)
     shards = plan_text_shards(texts, digest("tower", _text_tower(spec)).hex(), store.join(url, "targets"))
@@ -61,7 +61,7 @@ def frozen_targets(spec: TrainSpec, model: JointEncoder, clips: Sequence[Clip], 
         for shard in missing:
             compute_text_shard(plain, shard)
     with torch.no_grad():
-        vectors = {role: _placed(model, found) for role, found in kept_vectors(shards).items()}
+        vectors = {role: _placed(model, found) for role, found in read_vectors(shards).items()}
     return targets_of(clips, texts, own, vectors)
 
 

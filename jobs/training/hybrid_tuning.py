@@ -1,4 +1,4 @@
-"""The hybrid beside a trained model: dev is transcribed once, and the weight of the transcripts is chosen on it."""
+"""Tuning of the hybrid of a trained model: dev is transcribed once, and the transcripts' weight is chosen on it."""
 
 from pathlib import Path
 from typing import Any
@@ -18,25 +18,28 @@ from train.strategies.dev_scores import TO_TEXT, judge_dev
 from train.strategies.hybrid_weight import best_weight
 from train.strategies.late_fusion import LateFusionStrategy
 
-FOLDER = "hybrid"  # in the model's own
+FOLDER = "hybrid"  # in the model's folder
 
 
 def tune_hybrid(
     spec: TrainSpec, strategy: LateFusionStrategy, lesson: Lesson, progress: Progress, device: str = "cpu"
 ) -> dict[str, Any]:
-    """The chosen weight and all scores: mean nDCG@10 of spoken questions in the recogniser's languages.
+    """The chosen weight and the scores of all: mean nDCG@10 of spoken questions in the recogniser's languages.
 
-    Writes the hybrid's folder into `spec.output`, where the model itself must come to lie.
+    Writes the hybrid's folder into `spec.output`, where the model will be written.
     """
     settings = spec.hybrid
     assert settings is not None
     asked = [clip for clip in lesson.dev if not settings.langs or lesson.clips[clip].lang in settings.langs]
     if not asked:
-        raise SpecError(f"hybrid.langs = {list(settings.langs)}: no dev clip is in these; name languages of `sources`")
+        raise SpecError(
+            f"hybrid.langs = {list(settings.langs)}: no dev clip is in these languages; name languages of `sources`"
+        )
     progress.note(f"hybrid: {settings.asr} transcribes {len(asked)} dev clips")
     recogniser = Recogniser.load(settings.asr, settings.langs, device)
-    heard = recogniser.transcribe([read_clip(lesson.clips[clip]) for clip in asked], hypotheses=settings.hypotheses)
-    words = transcript_vectors(strategy.model, [one.texts for one in heard], "query")
+    waves = [read_clip(lesson.clips[clip]) for clip in asked]
+    transcripts = recogniser.transcribe(waves, hypotheses=settings.hypotheses)
+    words = transcript_vectors(strategy.model, [one.texts for one in transcripts], "query")
     spoken: FloatArray = strategy.vectors(asked, "query").numpy()
     widest = strategy.model.dims[0]
 

@@ -1,8 +1,8 @@
-"""The trained model becomes a directory that others load in one line: weights, spec, metrics, and a card that says all.
+"""Directory of a trained model, loaded by others in one line: weights, spec, metrics, and a card.
 
-The folder holds, beside what `save_model` writes: `metrics.json`, `train.yaml` (the spec, to remake it), the ridge
-baseline where speech was taught, `metrics.csv`, `training.png` and `tensorboard/` of the training, and `hybrid/` where
-one was tuned.
+Apart from the files of `save_model` the folder contains `metrics.json`, `train.yaml` (the spec, to remake it), the
+ridge baseline where speech was trained, `metrics.csv`, `training.png` and `tensorboard/` of the training, and `hybrid/`
+where one was tuned.
 """
 
 import json
@@ -14,22 +14,22 @@ from typing import Any
 import yaml
 from safetensors.torch import save_file
 
-from embed.model.folder import fingerprints_of, read_spec
+from embed.model.handle import resolve_model
 from embed.model.weights import save_model
 from evaluate.measures.bootstrap import interval
 from jobs.training.teacher import AnyStrategy
 from train.curate.speech_pairs import licences
 from train.spec import TrainSpec
-from train.strategies.ridge import Ridge
+from train.strategies.ridge import RIDGE, Ridge
 
-METRICS, SPEC, RIDGE = "metrics.json", "train.yaml", "ridge.safetensors"
+METRICS, SPEC = "metrics.json", "train.yaml"
 TITLES = {
     "late-fusion": "Late fusion of {speech} and {text}",
-    "dual": "Dual encoder: {speech} beside {text}",
+    "dual": "Dual encoder of {speech} and {text}",
     "ridge": "Ridge regression from {speech} to {text}",
     "text": "{text}, trained as a Matryoshka encoder",
 }
-CLIPS = {"all": "the same clips", "recorded": "the recorded clips among them, which suit it better"}
+CLIPS = {"all": "the same clips", "recorded": "the recorded clips among them, on which it scores better"}
 
 
 def publish(spec: TrainSpec, strategy: AnyStrategy, ridge: Ridge | None, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def publish(spec: TrainSpec, strategy: AnyStrategy, ridge: Ridge | None, metrics
         save_file({name: value.half().contiguous() for name, value in ridge.state().items()}, output / RIDGE)
     (output / METRICS).unlink(missing_ok=True)
     save_model(strategy.model, output, card(spec, metrics), own_text=spec.strategy == "text")
-    prints = fingerprints_of(read_spec(str(output)), output)
+    prints = resolve_model(str(output)).fingerprints
     found = {**metrics, "space": prints.space, "encoder": prints.encoder}
     (output / METRICS).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return found
@@ -71,16 +71,16 @@ def card(spec: TrainSpec, metrics: Mapping[str, Any]) -> str:
         f"## On dev, which chose the weights (mean nDCG@10, 95 % bootstrap interval over queries)\n{_dev(metrics)}",
         f"## Limits\n{_limits(spec)}",
         f"## Licence\n{_licence(spec)}",
-        f"## Remake\n\n    deglu train {SPEC} --set output=remade\n\nwith the sources above at hand; `{SPEC}` is here.",
+        f"## Remake\n\n    deglu train {SPEC} --set output=remade\n\nfrom the sources above; `{SPEC}` is here.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _made(spec: TrainSpec, metrics: Mapping[str, Any]) -> str:
-    said = f"Made {datetime.now(UTC):%Y-%m-%d} by `deglu train`, strategy {spec.strategy}, seed {spec.seed}"
+    made = f"Made {datetime.now(UTC):%Y-%m-%d} by `deglu train`, strategy {spec.strategy}, seed {spec.seed}"
     training = metrics.get("training")
     if not training:
-        return f"{said}; in closed form, strength {metrics['ridge']['chosen']} chosen on dev."
+        return f"{made}; in closed form, strength {metrics['ridge']['chosen']} chosen on dev."
     first, *more = training["runs"]
     seconds = sum(one["seconds"] for one in training["runs"])
     took = [f"{seconds:.0f} s"] if seconds else []
@@ -92,7 +92,7 @@ def _made(spec: TrainSpec, metrics: Mapping[str, Any]) -> str:
     else:
         what = f", {' in '.join([steps, *took])}"
         best = f"; {first['stopped']}.\nEpoch {first['best_epoch'] + 1} was best on dev."
-    return f"{said}:\n{training['trained_parameters']:,} parameters{what} on {spec.workers} workers{best}"
+    return f"{made}:\n{training['trained_parameters']:,} parameters{what} on {spec.workers} workers{best}"
 
 
 def _towers(spec: TrainSpec) -> str:
@@ -101,10 +101,10 @@ def _towers(spec: TrainSpec) -> str:
     lines = []
     if encoder.speech is not None:
         layers = list(encoder.speech.layers) if encoder.speech.layers else "all"
-        how = "trained in part, what was is kept here" if adapt.speech_trained else "frozen, not kept here"
+        how = "trained in part, that part is kept here" if adapt.speech_trained else "frozen, not kept here"
         lines.append(f"- speech: `{encoder.speech.name}`, layers {layers}; {how}")
     how = "trained, kept in `text/`" if trained else "frozen, not kept here"
-    how += "; with adapters for speech alone" if adapt.text else ""
+    how += "; with adapters for speech only" if adapt.text else ""
     lines.append(f"- text: `{encoder.text.name}`, {encoder.text.pooling} pooling, dims {list(encoder.dims)}; {how}")
     return "\n".join(lines)
 
@@ -115,18 +115,18 @@ def _data(spec: TrainSpec, metrics: Mapping[str, Any]) -> str:
     sources = spec.texts if spec.strategy == "text" else spec.sources
     lines = [f"- {one.url or one.name}: {' '.join(one.langs) or 'all languages'}" for one in sources]
     if spec.target_langs:
-        lines.append(f"- texts that speech is drawn to: its own, and {' '.join(spec.target_langs)}")
+        lines.append(f"- target texts of the speech: its own text, and texts in {' '.join(spec.target_langs)}")
     lines.append(f"\nExamples: {counts}{f' ({hours})' if hours else ''}; split by key and text.")
     if metrics["dropped"]:
         lines.append(
             "Left out: " + "; ".join(f"{count} {reason}" for reason, count in metrics["dropped"].items()) + "."
         )
-    lines.append("Nothing here was taught, fitted or chosen on the test part.")
+    lines.append("Nothing here was trained, fitted or chosen on the test part.")
     return "\n".join(lines)
 
 
 def _dev(metrics: Mapping[str, Any]) -> str:
-    """A table: a row a measure, a column a dim."""
+    """A table: one row for each measure, one column for each dim."""
     rows: dict[str, dict[str, str]] = {}
     for name, one in metrics["dev"].items():
         measure, _, dim = name.partition("@")
@@ -140,11 +140,12 @@ def _dev(metrics: Mapping[str, Any]) -> str:
             f"\nRidge regression on {CLIPS[metrics['ridge']['learnt_from']]}: {best:.3f} speech to text at full width."
         )
     if metrics.get("hybrid"):
-        told = metrics["hybrid"]
-        score = max(told["dev_speech_to_text_by_weight"].values())
+        hybrid = metrics["hybrid"]
+        score = max(hybrid["dev_speech_to_text_by_weight"].values())
         lines.append(
-            f"\n`{told['folder']}/` is the hybrid with {_transcripts(told['hypotheses'])} of `{told['asr']}`: weight"
-            f" {told['weight']} gave {score:.3f} speech to text in {' '.join(told['langs']) or 'all languages'}."
+            f"\n`{hybrid['folder']}/` is the hybrid with {_transcripts(hybrid['hypotheses'])}"
+            f" of `{hybrid['asr']}`: weight {hybrid['weight']} gave {score:.3f} speech to text in"
+            f" {' '.join(hybrid['langs']) or 'all languages'}."
         )
     return "\n".join(lines)
 
@@ -155,10 +156,10 @@ def _transcripts(hypotheses: int) -> str:
 
 def _limits(spec: TrainSpec) -> str:
     if spec.strategy == "text":
-        return "It knows the languages and the kinds of text it was trained on; others were not measured."
+        return "It was trained on the languages and kinds of text listed here; others were not measured."
     limits = (
         "It was measured on clips like those it was trained on, and their speakers may be in all parts: noisier,"
-        " spontaneous or\nlonger speech, other languages and other voices are unknown ground; measure before use."
+        " spontaneous or\nlonger speech, other languages and other voices were not measured; measure before use."
     )
     head = spec.encoder.head
     if head is not None and head.independent:
@@ -170,7 +171,7 @@ def _licence(spec: TrainSpec) -> str:
     sources = spec.texts if spec.strategy == "text" else spec.sources
     found = licences(sources, spec.manuals and spec.encoder.transform)
     lines = [
-        "The weights are Apache-2.0 and hold no recording and no text; the towers keep their own licences, and so does"
-        " what they\nwere taught with" + (":" if found else ".")
+        "The weights are Apache-2.0 and contain no recording and no text; the towers keep their own licences, and so"
+        " does\nthe training data" + (":" if found else ".")
     ]
     return "\n".join([*lines, *(f"- `{package}` ({licence})" for package, licence in found.items())])

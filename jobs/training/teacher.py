@@ -1,4 +1,4 @@
-"""From what a training learns to the strategy that teaches it: the same in every worker, and in the driver."""
+"""Strategy and features of a lesson: the same in every worker, and in the driver."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from evaluate.measures.metrics import ndcg_at_10
 from jobs.training.frozen_side import frozen_side, frozen_targets
 from train.curate.clip import Clip
 from train.curate.text_pairs import TextPair
-from train.frozen.features import Features, HeardNow, Shard
+from train.frozen.features import Features, Shard, UncachedFeatures
 from train.spec import TrainSpec
 from train.strategies.dual import DualStrategy
 from train.strategies.late_fusion import LateFusionStrategy
@@ -22,12 +22,12 @@ AnyStrategy = LateFusionStrategy | DualStrategy | TextStrategy
 
 @dataclass(frozen=True)
 class Lesson:
-    """All that the workers are handed beside the spec: examples, training's first and dev's behind them."""
+    """Input of the workers apart from the spec: the examples of training, followed by those of dev."""
 
-    clips: tuple[Clip, ...]  # of speech; () where texts are taught
-    pairs: tuple[TextPair, ...]  # of texts; () where speech is taught
+    clips: tuple[Clip, ...]  # of speech; () for the text strategy
+    pairs: tuple[TextPair, ...]  # of texts; () for the others
     num_train: int
-    work: str  # url below which what is frozen is kept
+    work: str  # url below which frozen features and vectors are kept
     shards: tuple[Shard, ...] = ()  # of the clips' features
 
     @property
@@ -43,25 +43,25 @@ class Lesson:
 
 
 def strategy_of(spec: TrainSpec, lesson: Lesson, device: str = "cpu") -> AnyStrategy:
-    """The untrained strategy, its first weights those of the seed.  A `ridge` is a dual one that is not trained."""
+    """The untrained strategy, with its weights initialised by the seed.  `ridge` is a dual one that is not trained."""
     torch.manual_seed(spec.seed)
     if spec.strategy == "text":
         train, dev = lesson.pairs[: lesson.num_train], lesson.pairs[lesson.num_train :]
         return TextStrategy(assemble(spec.encoder), train, dev, spec, ndcg_at_10, device)
     model = frozen_side(spec, lesson.clips[: lesson.num_train], lesson.work, device)
     targets = frozen_targets(spec, model, lesson.clips, lesson.work)
-    teaches = LateFusionStrategy if spec.strategy == "late-fusion" else DualStrategy
+    strategy_class = LateFusionStrategy if spec.strategy == "late-fusion" else DualStrategy
     features = features_of(spec, lesson, device)
-    return teaches(model, features, targets, lesson.train, lesson.dev, spec, ndcg_at_10, device, lesson.clips)
+    return strategy_class(model, features, targets, lesson.train, lesson.dev, spec, ndcg_at_10, device, lesson.clips)
 
 
 def features_of(spec: TrainSpec, lesson: Lesson, device: str = "cpu") -> Features:
-    """As the spec wants them: kept before, kept when they are met, or made anew each time."""
+    """By `features.cache`: computed before the training, kept at first use, or computed at each use."""
 
     def tower() -> SpeechTower:
         assert spec.encoder.speech is not None
         return SpeechTower.load(spec.encoder.speech).to(device)
 
     if spec.features.cache == "off":
-        return HeardNow(lesson.shards, len(lesson.clips), tower)
+        return UncachedFeatures(lesson.shards, len(lesson.clips), tower)
     return Features(lesson.shards, len(lesson.clips), tower if spec.features.cache == "on-the-fly" else None)

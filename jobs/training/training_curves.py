@@ -1,6 +1,6 @@
-"""How a training goes, as a picture: the loss by step, and nDCG@10 on dev by epoch, a line for each dim.
+"""Plot of a training: the loss by step, and nDCG@10 on dev by epoch, one curve for each dim.
 
-Drawn anew beside `metrics.csv` whenever dev was scored, so that it can be looked at while the training runs.
+Redrawn next to `metrics.csv` whenever dev was scored, so that it can be viewed while the training runs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from train.fit.metrics_log import Row
 
 PICTURE = "training.png"
 LOSS, DEV = "loss/total", "dev/"
-SMOOTH = 50  # steps whose mean is drawn over the single ones
+SMOOTH = 50  # steps whose mean is drawn over the single steps
 
 Curve = dict[int, float]  # by epoch, the first is 1
 
@@ -36,7 +36,7 @@ def training_curves(rows: Sequence[Row], path: Path) -> None:
         top = max(axes.get_ylim()[1] for axes in panels[1:])
         for axes in panels[1:]:
             axes.set_ylim(0, min(1.0, top))
-        # One for all, beside the lines: wherever it stood among them, some training's would run there.
+        # One legend for all panels, outside of them: inside, a curve could run behind it.
         panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9, labelcolor=INK)
     FigureCanvasAgg(figure).print_png(str(path))
 
@@ -52,7 +52,7 @@ def dev_curves(rows: Sequence[Row]) -> dict[str, dict[int, Curve]]:
 
 
 def smoothed(values: Sequence[float], most: int = SMOOTH) -> list[float]:
-    """Each with the mean of itself and of as many before it as there are, at most `most` in all."""
+    """The running mean of each value and those before it, over at most `most` values; as long as `values`."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     first = np.maximum(np.arange(len(values)) - most + 1, 0)
     last = np.arange(len(values)) + 1
@@ -64,20 +64,20 @@ def _loss(axes: Any, losses: Sequence[tuple[int, float]]) -> None:
     steps, values = [step for step, _ in losses], [value for _, value in losses]
     axes.plot(steps, values, color=COLOURS[0], alpha=0.25, linewidth=0.8)
     axes.plot(steps, smoothed(values), color=COLOURS[0], linewidth=1.9)
-    _dress(axes, f"loss, and its mean over {SMOOTH} steps", "step")
+    _style(axes, f"loss, and its mean over {SMOOTH} steps", "step")
 
 
 def _scores(axes: Any, measure: str, curves: Mapping[int, Curve]) -> None:
     for place, (dim, curve) in enumerate(curves.items()):
         look = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
         axes.plot(list(curve), list(curve.values()), **look, markersize=4, linewidth=1.6, label=f"{dim} dims")
-    _dress(axes, f"dev nDCG@10, {measure.replace('_', ' ')}", "epoch")
+    _style(axes, f"dev nDCG@10, {measure.replace('_', ' ')}", "epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
 
 
-def _dress(axes: Any, title: str, below: str) -> None:
+def _style(axes: Any, title: str, xlabel: str) -> None:
     axes.set_title(title, loc="left", fontsize=10.5, color=INK, pad=8)
-    axes.set_xlabel(below, color=INK)
+    axes.set_xlabel(xlabel, color=INK)
     axes.grid(axis="y", color=FAINT, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,7 +1,6 @@
-"""What a training learns from: listed, split, looked into, and counted; what was left out has its reason."""
+"""Data of a training: lists, splits, filters and counts the examples; each one that is left out has its reason."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,7 +11,8 @@ from embed.storage.cache import cache_folder
 from jobs.command.progress import Progress
 from jobs.training.teacher import Lesson
 from train.curate.clip import Clip
-from train.curate.filters.recordings import Dropped, checked, name_of
+from train.curate.dropped import Dropped, count_reasons
+from train.curate.filters.table import divide, drop_reasons, training_filters
 from train.curate.speech_pairs import clips_by_part
 from train.curate.text_pairs import pairs_by_part
 from train.frozen.size import seconds, tower_shape
@@ -20,13 +20,13 @@ from train.spec import TrainSpec
 
 
 @dataclass
-class Speaking:
-    """Tells of synthetic speech, source by source, while it is made."""
+class SynthesisProgress:
+    """Progress of speech synthesis, source by source."""
 
     progress: Progress
     done: int = 0
 
-    def told(self, done: int, total: int) -> None:
+    def update(self, done: int, total: int) -> None:
         if not done:
             self.progress.begin("synthetic speech", total, "clips")
             self.done = 0
@@ -39,8 +39,8 @@ class Speaking:
 
 
 @dataclass(frozen=True)
-class Found:
-    """The lesson, and what is to be said of it."""
+class TrainingData:
+    """The lesson, with its counts for the user."""
 
     lesson: Lesson
     counts: dict[str, int]  # clips or pairs by part
@@ -48,10 +48,10 @@ class Found:
     dropped: dict[str, int] = field(default_factory=dict)  # by reason
 
 
-def training_data(spec: TrainSpec, progress: Progress, look_inside: bool = True) -> Found:
-    """Lists the sources; opens every recording once, unless told not to.
+def training_data(spec: TrainSpec, progress: Progress, look_inside: bool = True) -> TrainingData:
+    """Lists the sources; with `look_inside` opens every recording once.
 
-    Raises SpecError or InputError where there is too little to learn from.
+    Raises SpecError or InputError where there are too few examples.
     """
     found = _texts(spec) if spec.strategy == "text" else _speech(spec, progress, look_inside)
     check_counts(spec, found.counts)
@@ -59,13 +59,13 @@ def training_data(spec: TrainSpec, progress: Progress, look_inside: bool = True)
 
 
 def check_counts(spec: TrainSpec, counts: dict[str, int]) -> None:
-    """Raises SpecError where one batch is not filled, or nothing chooses the best."""
+    """Raises SpecError where the examples do not fill one batch, or dev is empty."""
     train, dev = counts["train"], counts["dev"]
     if train < 2:
-        raise SpecError(f"there are {train} training examples: nothing to tell apart; add sources")
+        raise SpecError(f"there are {train} training examples, at least 2 are required; add sources")
     if spec.strategy != "ridge" and train < spec.optimiser.batch:
         raise SpecError(
-            f"optimiser.batch = {spec.optimiser.batch}, and there are {train} training examples; lower it to {train},"
+            f"optimiser.batch = {spec.optimiser.batch}, but there are {train} training examples; lower it to {train},"
             " or add sources"
         )
     if not dev:
@@ -73,57 +73,51 @@ def check_counts(spec: TrainSpec, counts: dict[str, int]) -> None:
 
 
 def work_url(spec: TrainSpec) -> str:
-    """Where what is frozen, and by default the checkpoints, are kept."""
+    """Url below which frozen features and vectors, and by default the checkpoints, are kept."""
     return store.absolute(spec.work or str(cache_folder() / "train"))
 
 
-def _texts(spec: TrainSpec) -> Found:
+def _texts(spec: TrainSpec) -> TrainingData:
     parts = pairs_by_part(spec.texts, cache_folder())
     lesson = Lesson((), (*parts.train, *parts.dev), len(parts.train), work_url(spec))
     counts = {"train": len(parts.train), "dev": len(parts.dev), "test": len(parts.test)}
-    return Found(lesson, counts, {}, _reasons(parts.dropped))
+    return TrainingData(lesson, counts, {}, count_reasons(parts.dropped))
 
 
-def _speech(spec: TrainSpec, progress: Progress, look_inside: bool) -> Found:
-    speaking = Speaking(progress)
-    parts = clips_by_part(spec.sources, cache_folder(), spec.target_langs, spoken=look_inside, told=speaking.told)
-    speaking.end()
+def _speech(spec: TrainSpec, progress: Progress, look_inside: bool) -> TrainingData:
+    synthesis = SynthesisProgress(progress)
+    parts = clips_by_part(
+        spec.sources, cache_folder(), spec.target_langs, spoken=look_inside, on_progress=synthesis.update
+    )
+    synthesis.end()
     train, dev, dropped = _by_kind(parts.train), _by_kind(parts.dev), list(parts.dropped)
-    # Before all recordings are opened, which takes a while.
+    # Checked before all recordings are opened, which takes a while.
     check_counts(spec, {"train": len(train), "dev": len(dev)})
     if look_inside:
-        (train, more), (dev, less) = _looked_into(spec, train, progress), _looked_into(spec, dev, progress)
+        (train, more), (dev, less) = _filtered(spec, train, progress), _filtered(spec, dev, progress)
         dropped += [*more, *less]
     lesson = Lesson((*train, *dev), (), len(train), work_url(spec))
     counts = {"train": len(train), "dev": len(dev), "test": len(parts.test)}
     hours = {name: round(sum(map(seconds, part)) / 3600, 3) for name, part in (("train", train), ("dev", dev))}
-    return Found(lesson, counts, hours, _reasons(dropped))
+    return TrainingData(lesson, counts, hours, count_reasons(dropped))
 
 
 def _by_kind(clips: Sequence[Clip]) -> list[Clip]:
-    """Sources and languages each together, in their own order: so their features are kept."""
+    """Clips sorted by source and language, each in its own order, as their features are stored."""
     return sorted(clips, key=lambda clip: (clip.source, clip.lang))
 
 
-def _looked_into(spec: TrainSpec, clips: Sequence[Clip], progress: Progress) -> tuple[list[Clip], list[Dropped]]:
-    """What can be heard, and the others; remembered below the work url, as opening all of it takes a while."""
+def _filtered(spec: TrainSpec, clips: Sequence[Clip], progress: Progress) -> tuple[list[Clip], list[Dropped]]:
+    """Kept and dropped clips; the results are stored below the work url, as opening all recordings takes a while."""
     assert spec.encoder.speech is not None
-    longest_s = tower_shape(spec.encoder.speech).longest_s
-    seen = [[clip.uri, clip.offset_s, clip.duration_s, clip.size] for clip in clips]
-    place = store.join(work_url(spec), f"checked-{digest('checked', longest_s, seen).hex()}.json")
-    if store.exists(place):
-        reasons = {int(row): reason for row, reason in json.loads(store.read_bytes(place)).items()}
+    filters = training_filters(tower_shape(spec.encoder.speech).longest_s)
+    places = [[clip.uri, clip.offset_s, clip.duration_s, clip.size] for clip in clips]
+    name = digest("checked", *(one.settings for one in filters), places).hex()
+    url = store.join(work_url(spec), f"checked-{name}.json")
+    if store.exists(url):
+        reasons = {int(row): reason for row, reason in json.loads(store.read_bytes(url)).items()}
     else:
-        progress.note(f"looking into {len(clips):,} recordings")
-        kept, dropped = checked(clips, longest_s)
-        fine, why = {id(clip) for clip in kept}, iter(dropped)
-        reasons = {row: next(why).reason for row, clip in enumerate(clips) if id(clip) not in fine}
-        store.write_bytes(place, json.dumps(reasons).encode())
-    return (
-        [clip for row, clip in enumerate(clips) if row not in reasons],
-        [Dropped(name_of(clips[row]), reason) for row, reason in reasons.items()],
-    )
-
-
-def _reasons(dropped: Sequence[Dropped]) -> dict[str, int]:
-    return dict(Counter(one.reason for one in dropped).most_common())
+        progress.note(f"checking {len(clips):,} recordings")
+        reasons = drop_reasons(clips, filters)
+        store.write_bytes(url, json.dumps(reasons).encode())
+    return divide(clips, reasons)

@@ -158,8 +158,8 @@ def test_a_wrong_override_is_named(override: str, line: str) -> None:
         (None, "no such spec file; the ready ones are in deploy/specs/"),
         (b"inputs: [", "not readable as YAML: while parsing"),
         (b"\xff\xfe\x00", "not readable as YAML"),
-        (b"- one\n- two\n", "a spec is a mapping of fields to values, this is list"),
-        (b"", "a spec is a mapping of fields to values, this is NoneType"),
+        (b"- one\n- two\n", "a spec must be a mapping of fields to values, this is list"),
+        (b"", "a spec must be a mapping of fields to values, this is NoneType"),
     ],
     ids=["missing", "broken", "binary", "list", "empty"],
 )

@@ -19,6 +19,7 @@ from embed.segmentation.passages import PassageSpec
 from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import SegmentSpec
 from embed.segmentation.units import plan_units
+from embed.tables import CutUnit, FailureRow
 from tests.embed.mutations import Mutant, mutant, originals, write
 
 WORKERS = 2
@@ -60,7 +61,7 @@ def outcome(path: str) -> dict[str, Any]:
     }
 
 
-def wrongs(row: dict[str, Any], path: str) -> list[str]:
+def wrongs(row: CutUnit, path: str) -> list[str]:
     """What of a unit's row does not add up."""
     found = []
     embedded_s = row["decoded_s"] - row["not_speech_s"] - row["lost_s"]
@@ -78,11 +79,12 @@ def wrongs(row: dict[str, Any], path: str) -> list[str]:
         found.append("nothing decoded, no failure")
     found += [f"unclear failure {one}" for one in row["failures"] if not _is_clear(one, path)]
     signal = len(row["signal"] or b"") // 4
-    found += ["a segment outside of its signal" for one in row["segments"] if one["offset"] + one["length"] > signal]
+    ends = [(one["offset"] or 0) + (one["length"] or 0) for one in row["segments"]]
+    found += ["a segment outside of its signal" for end in ends if end > signal]
     return found
 
 
-def _is_clear(failure: dict[str, Any], path: str) -> bool:
+def _is_clear(failure: FailureRow, path: str) -> bool:
     message = failure["message"]
     return bool(failure["stage"] and failure["error_class"] and Path(path).name in message and "\n" not in message)
 

@@ -12,16 +12,17 @@ from embed import tables
 from embed.accounting import imbalances
 from embed.segmentation.rules import Cutting
 from embed.stages import EncodeUnits, cut_stage
+from embed.tables import FailureRow, LedgerRow
 from tests.embed.sounds import CUTTING, LETTERS, PASSAGE, SEGMENT, Spectrum, tone, units_of, write_archive, write_wave
 
-Commits = dict[bytes, tuple[pa.Table, list[dict[str, Any]]]]
+Commits = dict[bytes, tuple[pa.Table, list[FailureRow]]]
 
 
 def run_all(units: pa.Table) -> tuple[pa.Table, Commits]:
     """In a for-loop: the ledger, and what was committed, by unit."""
     commits: Commits = {}
 
-    def commit(rows: pa.Table, ledger: dict[str, Any], failures: list[dict[str, Any]]) -> None:
+    def commit(rows: pa.Table, ledger: LedgerRow, failures: list[FailureRow]) -> None:
         commits[ledger["unit_id"]] = (rows, failures)
 
     cut, encode = cut_stage(CUTTING, LETTERS), EncodeUnits(Spectrum(), commit)
@@ -127,7 +128,7 @@ def test_texts_fail_one_by_one_and_lose_no_seconds(tmp_path: Path) -> None:
     assert rows["text"].to_pylist() == ["aaa.", "ddd."]
     assert [(f["error_class"], f["message"], f["lost_s"]) for f in failures] == [
         ("InputError", "a text with a hash", 0.0),
-        ("DegluError", "the model gave a vector that is not finite", 0.0),
+        ("DegluError", "the model returned a vector that is not finite", 0.0),
     ]
     assert ledger["outcome"].to_pylist() == ["embedded"]
 

@@ -1,15 +1,15 @@
 """Small outputs whose rows are visible by eye, for the tests of the vectors dataset."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from embed import tables
 from embed.dataset.job import Job, open_job
 from embed.dataset.staging import commit_unit
 from embed.identity import asset_id, digest
-from embed.tables import FAILURES, MANIFEST, rows
+from embed.tables import FAILURES, MANIFEST, LedgerRow, rows
 
 DIM = 4
 VERSION = "size:1;mtime:1"
@@ -51,18 +51,10 @@ def unit_rows(name: str, texts: Iterable[str], version: str = VERSION, encoder: 
     return pa.Table.from_pylist(table, schema=rows(DIM))
 
 
-def ledger_row(name: str, num_rows: int, outcome: str = "embedded", version: str = VERSION) -> dict[str, Any]:
-    return {
-        "unit_id": unit_of(name),
-        "asset_id": asset_of(name),
-        "content_version": version,
-        "outcome": outcome,
-        "rows": num_rows,
-        "decoded_s": 10.0,
-        "embedded_s": 10.0 if outcome == "embedded" else 0.0,
-        "not_speech_s": 0.0,
-        "lost_s": 0.0 if outcome == "embedded" else 10.0,
-    }
+def ledger_row(name: str, num_rows: int, outcome: str = "embedded", version: str = VERSION) -> LedgerRow:
+    unit = {"unit_id": unit_of(name), "asset_id": asset_of(name), "content_version": version}
+    embedded_s = 10.0 if outcome == "embedded" else 0.0
+    return tables.ledger_row(unit, outcome, num_rows, decoded_s=10.0, embedded_s=embedded_s, lost_s=10.0 - embedded_s)
 
 
 def failures_of(name: str, *messages: str, attempts: int = 1) -> pa.Table:

@@ -1,7 +1,6 @@
 """Vectors whose answers are known, and indexes built from them."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,50 +17,10 @@ from index.building.survey import here
 from index.calibration import calibrate, questions
 from index.parts.artifact import Lineage, Manifest
 from index.spec import IndexSpec
+from index.table_vectors import PART_ROWS, TableVectors
 
 SPACE = "space-1"
-
-
-@dataclass(frozen=True)
-class Info:
-    dims: tuple[int, ...]
-    rows: int
-    metric: str = "cosine"
-    space: str = SPACE
-
-
-@dataclass(frozen=True)
-class TablePart:
-    """Some rows of a table; keeps `index.contracts.VectorsPart`."""
-
-    table: pa.Table
-    batch_rows: int = 300
-
-    @property
-    def name(self) -> str:
-        return digest(*self.table["segment_id"].to_pylist()).hex()
-
-    @property
-    def stored_rows(self) -> int:
-        return len(self.table)
-
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        table = self.table.select(list(columns)) if columns else self.table
-        yield from table.to_batches(max_chunksize=self.batch_rows)
-
-
-class TableVectors:
-    """A vectors dataset in memory; keeps `index.contracts.Vectors`."""
-
-    def __init__(self, table: pa.Table, dims: tuple[int, ...], batch_rows: int = 300, part_rows: int = 65_536) -> None:
-        self.table, self.info, self.batch_rows, self.part_rows = table, Info(dims, len(table)), batch_rows, part_rows
-
-    def parts(self) -> list[TablePart]:
-        starts = range(0, len(self.table), self.part_rows)
-        return [TablePart(self.table.slice(start, self.part_rows), self.batch_rows) for start in starts]
-
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        return TablePart(self.table, self.batch_rows).batches(columns)
+BATCH_ROWS = 300  # few enough that a test's rows come in several batches
 
 
 def _row(modality: str, number: int, vector: Any, asset: str, encoder: str) -> dict[str, Any]:
@@ -99,15 +58,21 @@ def vectors_of() -> MakeVectors:
             for modality, some in (("text", text), ("speech", speech))
             for i, vector in enumerate(some)
         ]
-        return TableVectors(pa.Table.from_pylist(listed, schema=rows(dims[0])), dims)
+        return TableVectors(pa.Table.from_pylist(listed, schema=rows(dims[0])), dims, SPACE, BATCH_ROWS)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def as_vectors() -> type[TableVectors]:
+def as_vectors() -> MakeVectors:
     """`as_vectors(table, dims, batch_rows=300, part_rows=65_536)`: any table of `embed.tables.rows` as a dataset."""
-    return TableVectors
+
+    def make(
+        table: pa.Table, dims: tuple[int, ...], batch_rows: int = BATCH_ROWS, part_rows: int = PART_ROWS
+    ) -> TableVectors:
+        return TableVectors(table, dims, SPACE, batch_rows, part_rows)
+
+    return make
 
 
 @pytest.fixture

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 
 from embed.encoder import FloatArray
 from embed.identity import digest
+from embed.storage.numbered_log import create_entry
 from embed.tables import ID, rows
 from index.building.build import build
-from index.building.merge import Source, part_of, segment_entry, store_part, write_segment
+from index.building.merge import Source, segment_entry, write_segment
 from index.building.shard import LISTS, write_shard
 from index.live import Change, append
 from index.live.revise import end_of
@@ -29,11 +30,11 @@ from index.parts.artifact import (
     ModalityEntry,
     SegmentEntry,
     TopScores,
-    publish,
     read_manifest,
 )
 from index.parts.local import part_folder
 from index.parts.removed import live_rows, read_removed
+from index.parts.write import part_of, store_part
 from index.rungs.coder import save_coder, train_coder
 from index.spec import IndexSpec
 
@@ -172,7 +173,7 @@ def _coded(url: str, vectors: Rows) -> Manifest:
         removed=None,
         lineage=lineage(),
     )
-    assert publish(url, manifest)
+    assert create_entry(url, manifest)
     return manifest
 
 

@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from index import neighbours
 from index.contracts import Hits
-from index.neighbours import join, scan, top
+from index.neighbours import join, scan, spread, top
 
 
 def test_top_descends_breaks_ties_by_id_and_fills() -> None:
@@ -40,5 +42,19 @@ def test_masked_rows_are_no_hits() -> None:
         if first == 0:
             scores[:, 0] = -np.inf
 
-    hits = scan(np.array([[1.0, 0.0]], np.float32), np.eye(2), 2, dim=2, mask=hide_first)
+    hits = scan(np.array([[1.0, 0.0]], np.float32), np.eye(2), 2, dim=2, hide=hide_first)
     assert hits.ids.tolist() == [[1, -1]]
+
+
+@given(st.integers(0, 500), st.integers(0, 100), st.sampled_from([0.0, 0.5]))
+def test_spread_is_even_and_distinct(n: int, count: int, shift: float) -> None:
+    found = spread(n, count, shift)
+    assert len({*found.tolist()}) == len(found) == min(n, count)
+    assert all(0 <= at < n for at in found)
+
+
+def test_spread_by_eye() -> None:
+    assert spread(100, 4).tolist() == [12, 37, 62, 87]
+    assert spread(100, 4, shift=0.0).tolist() == [0, 25, 50, 75]
+    assert spread(3, 10).tolist() == [0, 1, 2]
+    assert spread(0, 10).tolist() == []

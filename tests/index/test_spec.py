@@ -61,7 +61,7 @@ def test_what_changes_the_result_defines_it(field: str, value: object) -> None:
         ({"ladder": "graph"}, "field 'ladder' = 'graph'.*'auto', 'exact' or 'coded'"),
         ({"device": "tpu"}, "field 'device' = 'tpu'.*'auto', 'cpu' or 'gpu'"),
         ({"shortlist_dim": 64}, "unknown field 'shortlist_dim'"),
-        ({"output": "data/vectors/"}, "output is the vectors dataset itself; give the index a place of its own"),
+        ({"output": "data/vectors/"}, "output is the vectors dataset itself; give the index a url of its own"),
         ({"vectors": ""}, "field 'vectors'"),
     ],
     ids=lambda value: "-".join(map(str, value.items())) if isinstance(value, dict) else "",

@@ -118,7 +118,7 @@ def test_an_empty_folder(tmp_path: Path, refused_input: Ask) -> None:
 def test_a_folder_of_pictures(tmp_path: Path, refused_input: Ask) -> None:
     (tmp_path / "covers").mkdir()
     (tmp_path / "covers" / "monday.jpg").write_bytes(b"\xff\xd8")
-    assert "only 1 hidden or side files; recordings, .txt, .jsonl, .csv and .parquet were looked for" in refused_input(
+    assert "only 1 hidden or side files; Deglu reads recordings, .txt, .jsonl, .csv and .parquet" in refused_input(
         1, str(tmp_path / "covers")
     )
 
@@ -135,7 +135,7 @@ def test_an_address_of_another_kind(refused_input: Ask) -> None:
 def test_speech_for_a_model_of_text_alone(tmp_path: Path, refused_input: Ask) -> None:
     (tmp_path / "archive").mkdir()
     (tmp_path / "archive" / "news.mp3").write_bytes(bytes(100))
-    assert "encodes text alone, and the inputs hold speech; choose another model" in refused_input(
+    assert "encodes text only, but the inputs contain speech; choose another model" in refused_input(
         2, str(tmp_path / "archive")
     )
 
@@ -178,7 +178,7 @@ def test_wrong_credentials(s3_url: str, refused_on_s3: Ask, monkeypatch: pytest.
 @pytest.mark.parametrize("verb", ["status", "failures"])
 def test_the_verbs_that_only_read(verb: str, s3_url: str, refused: Ask) -> None:
     assert "there is no bucket 'nosuch'" in refused(1, verb, "s3://nosuch/vectors")
-    assert "no output of `deglu embed` stands here; check the address" in refused(1, verb, f"{s3_url}/nothing")
+    assert "there is no output of `deglu embed` here; check the address" in refused(1, verb, f"{s3_url}/nothing")
 
 
 @pytest.mark.s3
@@ -258,7 +258,7 @@ def test_vectors_of_two_models_in_one_place(
     line = refused(2, "embed", spec("embed", **fields))
     assert f"{built('vectors')} was begun with another spec: " in line
     assert "space is " in line
-    assert line.endswith("; choose another output, or --new-version to embed into this one anew")
+    assert line.endswith("; choose another output, or embed into this one again with --new-version")
 
 
 @pytest.mark.ray

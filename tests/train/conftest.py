@@ -3,9 +3,9 @@
 import pytest
 
 from tests.towers import Tiny
-from tests.train.taught import Taught, taught
+from tests.train.memory_lesson import MemoryLesson, memory_lesson
 
 
 @pytest.fixture(scope="session")
-def lesson(tiny: Tiny) -> Taught:
-    return taught(tiny)
+def lesson(tiny: Tiny) -> MemoryLesson:
+    return memory_lesson(tiny)

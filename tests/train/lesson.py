@@ -17,7 +17,7 @@ from embed.model.towers.speech import SpeechTower
 from embed.model.transform import fit
 from embed.model.weights import assemble
 from tests.towers import Tiny, encoder_values
-from train.curate.clip import Clip, recorded
+from train.curate.clip import Clip, clip_of_file
 from train.frozen.features import Features, Shard, compute_shard, plan_shards
 from train.frozen.targets import Targets, encode_texts, gather_texts, targets_of
 from train.spec import TrainSpec
@@ -47,7 +47,7 @@ def make_clips(folder: Path, copies: int) -> list[Clip]:
         path = folder / f"{number}.wav"
         soundfile.write(path, tone(pitch, number), SAMPLE_RATE)
         texts = {name: sentences[pitch] for name, sentences in SENTENCES.items()}
-        found = recorded("own", f"own:{number}", lang, texts[lang], path, texts)
+        found = clip_of_file("own", f"own:{number}", lang, texts[lang], path, texts)
         assert found is not None
         clips.append(found)
     return clips

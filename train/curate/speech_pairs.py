@@ -1,48 +1,23 @@
-"""The recorded clips that a spec names, in the project's split.
+"""Pairs of speech and text: the clips that a spec names, in the project's split.
 
-The parts of a source's prompts are decided by its recordings in its own `TEXT_LANGS`, whatever is asked for: a new
-language to hear or to aim at moves nothing from test to train.
+The recordings of a source in its own `TEXT_LANGS` decide the parts of its prompts, whatever the spec lists: a new
+language of speech or of texts moves nothing from test to train.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, cast
 
 from embed.errors import InputError, SpecError
-from train.curate.clip import Clip, words
-from train.curate.filters.recordings import Dropped, name_of
-from train.curate.sources import asterisk, manifest, manuals, synthetic, tuxpaint
+from train.curate.clip import Clip, text_key
+from train.curate.dropped import HELD_OUT_TEXT, IN_TWO_PARTS, Dropped
+from train.curate.sources import manifest, manuals, synthetic
+from train.curate.sources.table import SOURCES
 from train.curate.sources.vocabulary import LANGS as VOCABULARY_LANGS
 from train.curate.sources.vocabulary import core, vocabulary
-from train.curate.split import PARTS, Part, split, split_beside
-from train.curate.synthesis.speak import Told
+from train.curate.split import PARTS, Part, split, split_with_known
+from train.curate.synthesis.speak import OnProgress
 from train.spec import SourceSpec, TextSourceSpec
-
-SAID_ELSEWHERE, TORN = "its text is one of dev or test", "its texts are of two parts of the split"
-
-
-class Source(Protocol):
-    """A module of installable recordings.  A new one is named in `SOURCES` and in `SourceSpec`, and that is all."""
-
-    SOURCE: str  # what its keys begin with
-    LICENCE: str
-    LANGS: tuple[str, ...]  # of its recordings
-    TEXT_LANGS: tuple[str, ...]  # those whose recordings and texts make the split
-
-    def packages(self, langs: Sequence[str]) -> Sequence[str]:
-        """What is installed for these languages."""
-
-    def clips(self, cache: Path, langs: Sequence[str], text_langs: Sequence[str] = ()) -> list[Clip]:
-        """Recordings in `langs`, with their texts in `TEXT_LANGS`, `langs` and `text_langs` as far as there are any."""
-
-    def captions(self, cache: Path, langs: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
-        """Name of the prompt -> language -> text, recorded or not; keys of clips are `SOURCE:name`."""
-
-
-SOURCES: Mapping[str, Source] = {
-    name: cast(Source, module) for name, module in {"asterisk": asterisk, "tuxpaint": tuxpaint}.items()
-}
 
 
 @dataclass(frozen=True)
@@ -59,54 +34,55 @@ def clips_by_part(
     target_langs: Sequence[str] = (),
     *,
     spoken: bool = True,
-    told: Told | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Parts:
     """The clips of every source in train, dev and test, with their texts in the target languages.
 
-    No clip of train says, in its own language, what a prompt of dev or test says in any source.  Synthetic speech is
-    made while `told` hears how far it is; where `spoken` is false it is planned alone, with guessed durations.
+    No clip of train has the text, in its own language, of a prompt in dev or test of any source.  `on_progress` gets
+    the number of synthetic clips made so far and of all; where `spoken` is false none is made, and durations are
+    estimates.
     Raises SpecError for languages that a source does not have, InputError as `manifest.clips`.
     """
-    recorded = [source for source in sources if source.name != "synthetic"]
-    found = [_of_source(source, cache, target_langs) for source in recorded]
+    recordings = [source for source in sources if source.name != "synthetic"]
+    found = [_of_source(source, cache, target_langs) for source in recordings]
     held_out = {
         text for parts, _ in found for part in ("dev", "test") for clip in parts[part] for text in texts_of(clip)
     }
-    all_parts = Parts(dropped=[Dropped(name_of(clip), TORN) for _, torn in found for clip in torn])
-    for source, (parts, _) in zip(recorded, found, strict=True):
-        wanted = {part: [clip for clip in parts[part] if _is_wanted(source, clip)] for part in PARTS}
-        all_parts.dev.extend(wanted["dev"])
-        all_parts.test.extend(wanted["test"])
-        for clip in wanted["train"]:
-            if (clip.lang, said(clip.text)) in held_out:
-                all_parts.dropped.append(Dropped(name_of(clip), SAID_ELSEWHERE))
+    all_parts = Parts(dropped=[Dropped(clip.name, IN_TWO_PARTS) for _, conflicts in found for clip in conflicts])
+    for source, (parts, _) in zip(recordings, found, strict=True):
+        chosen = {part: [clip for clip in parts[part] if _is_chosen(source, clip)] for part in PARTS}
+        all_parts.dev.extend(chosen["dev"])
+        all_parts.test.extend(chosen["test"])
+        for clip in chosen["train"]:
+            if (clip.lang, text_key(clip.text)) in held_out:
+                all_parts.dropped.append(Dropped(clip.name, HELD_OUT_TEXT))
             else:
                 all_parts.train.append(clip)
-    speech = _synthetic(sources, cache, target_langs, spoken, told)
-    all_parts.train.extend(clip for clip in speech.clips if (clip.lang, said(clip.text)) not in held_out)
+    speech = _synthetic(sources, cache, target_langs, spoken, on_progress)
+    all_parts.train.extend(clip for clip in speech.clips if (clip.lang, text_key(clip.text)) not in held_out)
     all_parts.dropped.extend(speech.dropped)
     all_parts.dropped.extend(
-        Dropped(name_of(clip), SAID_ELSEWHERE) for clip in speech.clips if (clip.lang, said(clip.text)) in held_out
+        Dropped(clip.name, HELD_OUT_TEXT) for clip in speech.clips if (clip.lang, text_key(clip.text)) in held_out
     )
     return all_parts
 
 
 def held_out(cache: Path, langs: Sequence[str] = ()) -> tuple[set[tuple[str, str]], set[str]]:
-    """What dev and test of any installable source say: language and core of each text, also in `langs`; and keys.
+    """Texts and keys of dev and test of every installable source: language and core of each text, also in `langs`.
 
-    Whatever a spec names: a model is scored on all of them.
+    All sources, not only those of a spec: a model is scored on all of them.
     """
     texts: set[tuple[str, str]] = set()
     keys: set[str] = set()
     for name, source in SOURCES.items():
-        parts, torn = prompts_by_part(name, cache, source.LANGS, (*VOCABULARY_LANGS, *langs))
-        every = {clip.key for clip in (*parts["dev"], *parts["test"], *torn)}
-        # The scale splits the recordings of a language by themselves, with what joins them there.
-        alone = [split(source.clips(cache, (lang,))) for lang in source.LANGS]
-        every |= {clip.key for by_lang in alone for part in ("dev", "test") for clip in by_lang[part]}
-        keys |= every
-        for clip in (*parts["train"], *parts["dev"], *parts["test"], *torn):
-            if clip.key in every:
+        parts, conflicts = prompts_by_part(name, cache, source.LANGS, (*VOCABULARY_LANGS, *langs))
+        own_keys = {clip.key for clip in (*parts["dev"], *parts["test"], *conflicts)}
+        # An evaluation may split the recordings of one language alone, joined by that language's texts.
+        by_lang = [split(source.clips(cache, (lang,))) for lang in source.LANGS]
+        own_keys |= {clip.key for one in by_lang for part in ("dev", "test") for clip in one[part]}
+        keys |= own_keys
+        for clip in (*parts["train"], *parts["dev"], *parts["test"], *conflicts):
+            if clip.key in own_keys:
                 texts |= {(lang, core(lang, text)) for lang, text in _all_texts(clip)}
     return texts, keys
 
@@ -114,35 +90,31 @@ def held_out(cache: Path, langs: Sequence[str] = ()) -> tuple[set[tuple[str, str
 def prompts_by_part(
     name: str, cache: Path, langs: Sequence[str], text_langs: Sequence[str] = ()
 ) -> tuple[dict[Part, list[Clip]], list[Clip]]:
-    """Recordings of an installable source in `langs` and in its `TEXT_LANGS`, and those that no part can have."""
+    """Recordings of an installable source in `langs` and its `TEXT_LANGS` by part, and those that belong to two."""
     source = SOURCES[name]
     every = source.clips(cache, tuple(dict.fromkeys((*langs, *source.TEXT_LANGS))), text_langs)
     narrow = {id(clip): _narrowed(clip, source.TEXT_LANGS) for clip in every}
-    # A recording in one language can join two prompts of another: the split must see it, wanted or not.
+    # A recording in one language can join two prompts of another: the split must see it, also where it is not in use.
     known = split(narrow[id(clip)] for clip in every if clip.lang in source.TEXT_LANGS)
-    more, torn = split_beside(known, [narrow[id(clip)] for clip in every if clip.lang not in source.TEXT_LANGS])
+    others = [narrow[id(clip)] for clip in every if clip.lang not in source.TEXT_LANGS]
+    more, conflicts = split_with_known(known, others)
     whole = {id(narrow[id(clip)]): clip for clip in every}
     home = {id(clip): part for found in (known, more) for part, members in found.items() for clip in members}
     parts: dict[Part, list[Clip]] = {part: [] for part in PARTS}
     for clip in every:  # in the source's own order
         if id(narrow[id(clip)]) in home:
             parts[home[id(narrow[id(clip)])]].append(clip)
-    return parts, [whole[id(clip)] for clip in torn]
-
-
-def said(text: str) -> str:
-    """What texts that count as the same have in common."""
-    return " ".join(words(text))
+    return parts, [whole[id(clip)] for clip in conflicts]
 
 
 def texts_of(clip: Clip) -> set[tuple[str, str]]:
-    """Language and words of all its texts that have any."""
-    found = {(lang, said(text)) for lang, text in _all_texts(clip)}
+    """Language and words of all its texts that have words."""
+    found = {(lang, text_key(text)) for lang, text in _all_texts(clip)}
     return {one for one in found if one[1]}
 
 
 def licences(sources: Sequence[SourceSpec | TextSourceSpec], with_manuals: bool) -> dict[str, str]:
-    """Package or manifest -> licence, for the model's card.  `with_manuals`: the transform was fitted on some."""
+    """Package or manifest -> licence, for the model card.  `with_manuals`: the transform was fitted on manuals too."""
     found: dict[str, str] = {}
     for spec in sources:
         if spec.name == "synthetic":
@@ -153,55 +125,61 @@ def licences(sources: Sequence[SourceSpec | TextSourceSpec], with_manuals: bool)
             found |= dict.fromkeys(manuals.packages(spec.langs), manuals.LICENCE)
         else:
             source = SOURCES[spec.name]
-            # Texts of these languages were read for the split.
+            # The split reads the texts of these languages.
             langs = tuple(dict.fromkeys((*source.TEXT_LANGS, *spec.langs)))
             found |= dict.fromkeys(source.packages(langs), source.LICENCE)
     return found | (dict.fromkeys(manuals.packages(manuals.LANGS), manuals.LICENCE) if with_manuals else {})
 
 
 def _synthetic(
-    sources: Sequence[SourceSpec], cache: Path, target_langs: Sequence[str], spoken: bool, told: Told | None
+    sources: Sequence[SourceSpec],
+    cache: Path,
+    target_langs: Sequence[str],
+    spoken: bool,
+    on_progress: OnProgress | None,
 ) -> synthetic.Speech:
-    """Of every source of that name; what is left out is told once."""
-    wanted = [source for source in sources if source.name == "synthetic"]
-    for source in wanted:
-        _has(source, synthetic.LANGS)
-    if not wanted:
+    """Speech of every synthetic source; dropped texts are listed once."""
+    chosen = [source for source in sources if source.name == "synthetic"]
+    for source in chosen:
+        _check_langs(source, synthetic.LANGS)
+    if not chosen:
         return synthetic.Speech()
     texts = vocabulary(cache, target_langs, *held_out(cache, target_langs))
-    made = synthetic.Speech(dropped=list(texts.dropped))
-    for source in wanted:
-        speech = synthetic.clips(cache, source.langs, texts.entries, source.most, told=told, spoken=spoken)
-        made.clips.extend(speech.clips)
-        made.dropped.extend(speech.dropped)
-    return made
+    out = synthetic.Speech(dropped=list(texts.dropped))
+    for source in chosen:
+        speech = synthetic.clips(
+            cache, source.langs, texts.entries, source.most, on_progress=on_progress, spoken=spoken
+        )
+        out.clips.extend(speech.clips)
+        out.dropped.extend(speech.dropped)
+    return out
 
 
 def _of_source(
     source: SourceSpec, cache: Path, target_langs: Sequence[str]
 ) -> tuple[dict[Part, list[Clip]], list[Clip]]:
     if source.name == "manifest":
-        return _listed(source)
-    _has(source, SOURCES[source.name].LANGS)
+        return _of_manifest(source)
+    _check_langs(source, SOURCES[source.name].LANGS)
     return prompts_by_part(source.name, cache, source.langs, target_langs)
 
 
-def _has(source: SourceSpec, langs: Sequence[str]) -> None:
+def _check_langs(source: SourceSpec, langs: Sequence[str]) -> None:
     missing = [lang for lang in source.langs if lang not in langs]
     if missing:
         speech = "voice" if source.name == "synthetic" else "recordings"
         raise SpecError(f"field 'sources': {source.name} has no {speech} in {missing[0]!r}; it has {', '.join(langs)}")
 
 
-def _listed(source: SourceSpec) -> tuple[dict[Part, list[Clip]], list[Clip]]:
-    """A manifest's own: its parts where it names any, and the split beside them."""
+def _of_manifest(source: SourceSpec) -> tuple[dict[Part, list[Clip]], list[Clip]]:
+    """A manifest's clips: in the part that a row names, the others by the split."""
     every = manifest.clips(source.url, source.langs)
     if not every:
         langs = f" in {', '.join(source.langs)}" if source.langs else ""
-        raise InputError(f"{source.url}: lists no recordings{langs}; a line names one, e.g. {manifest.EXAMPLE}")
-    known: dict[Part, list[Clip]] = {part: [clip for clip, named in every if named == part] for part in PARTS}
-    more, torn = split_beside(known, [clip for clip, named in every if named is None])
-    return {part: known[part] + more[part] for part in PARTS}, torn
+        raise InputError(f"{source.url}: lists no recordings{langs}; write one recording per line: {manifest.EXAMPLE}")
+    known: dict[Part, list[Clip]] = {part: [clip for clip, own in every if own == part] for part in PARTS}
+    more, conflicts = split_with_known(known, [clip for clip, own in every if own is None])
+    return {part: known[part] + more[part] for part in PARTS}, conflicts
 
 
 def _all_texts(clip: Clip) -> Iterator[tuple[str, str]]:
@@ -209,11 +187,11 @@ def _all_texts(clip: Clip) -> Iterator[tuple[str, str]]:
     yield from clip.translations.items()
 
 
-def _is_wanted(source: SourceSpec, clip: Clip) -> bool:
+def _is_chosen(source: SourceSpec, clip: Clip) -> bool:
     return source.name == "manifest" or clip.lang in source.langs
 
 
 def _narrowed(clip: Clip, langs: Sequence[str]) -> Clip:
-    """The clip with what the split may know of it."""
+    """The clip with those texts alone that the split uses."""
     texts = {lang: text for lang, text in clip.translations.items() if lang in langs}
     return replace(clip, text=clip.text if clip.lang in langs else "", translations=texts)

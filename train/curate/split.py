@@ -1,9 +1,9 @@
-"""The data split of recorded prompts: no prompt and no text is in two parts, whatever the order they come in.
+"""Data split of recorded prompts: no prompt and no text is in two parts, whatever the order of the clips.
 
 Keys of one source are joined when they share a text, in any language, by its lower-case words.  The md5 of a group's
 smallest key, mod 8, gives the part: 0 and 4 test, 1 dev, the rest train.  Choose on dev; score test once.
 
-Hand over the clips of a source all at once: a text that joins two groups counts only when it is there to be seen.
+Pass all clips of a source in one call: a text joins two groups only where its clip is among them.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from train.curate.clip import Clip, words
+from train.curate.clip import Clip, text_key
 
 Part = Literal["train", "dev", "test"]
 PARTS: tuple[Part, ...] = ("train", "dev", "test")
@@ -29,54 +29,54 @@ def split(clips: Iterable[Clip]) -> dict[Part, list[Clip]]:
     return parts
 
 
-def split_beside(
+def split_with_known(
     known: Mapping[Part, Sequence[Clip]], others: Iterable[Clip]
 ) -> tuple[dict[Part, list[Clip]], list[Clip]]:
     """The others in the parts of the known clips whose keys or texts they share, else in those of their own groups.
 
-    Also those of groups that belong to two parts, which are to be left out.  The known ones' parts stand.
+    Also, as a list, the clips of groups that belong to two parts: leave them out.  The known clips keep their parts.
     """
     by_key = {clip.key: part for part, clips in known.items() for clip in clips}
     by_text = {(clip.source, text): part for part, clips in known.items() for clip in clips for text in _texts(clip)}
     others = list(others)
-    # A text of a known part draws its clip there, and joins it to no other clip.
+    # A text of a known part puts its clip into that part, and joins it to no other clip.
     smallest = groups(_without(clip, by_text) for clip in others if clip.key not in by_key)
-    touched: dict[str, set[Part]] = {}
+    parts_of: dict[str, set[Part]] = {}
     for clip in others:
         if clip.key in smallest:
-            met = {by_text[clip.source, text] for text in _texts(clip) if (clip.source, text) in by_text}
-            touched.setdefault(smallest[clip.key], set()).update(met)
+            shared = {by_text[clip.source, text] for text in _texts(clip) if (clip.source, text) in by_text}
+            parts_of.setdefault(smallest[clip.key], set()).update(shared)
     parts: dict[Part, list[Clip]] = {part: [] for part in PARTS}
-    torn = []
+    conflicts = []
     for clip in others:
         root = smallest.get(clip.key, "")
-        homes = {by_key[clip.key]} if clip.key in by_key else touched[root] or {part_of(root)}
+        homes = {by_key[clip.key]} if clip.key in by_key else parts_of[root] or {part_of(root)}
         if len(homes) > 1:
-            torn.append(clip)
+            conflicts.append(clip)
         else:
             parts[next(iter(homes))].append(clip)
-    return parts, torn
+    return parts, conflicts
 
 
 def part_of(smallest_key: str) -> Part:
-    """The part of the group whose smallest key this is."""
+    """The part of the group with this smallest key."""
     share = int(hashlib.md5(smallest_key.encode(), usedforsecurity=False).hexdigest(), 16) % SHARES
     return "test" if share in TEST else "dev" if share in DEV else "train"
 
 
 def groups(clips: Iterable[Clip]) -> dict[str, str]:
     """Each key -> the smallest key of those joined to it."""
-    above: dict[str, str] = {}
+    parents: dict[str, str] = {}
     first_with: dict[tuple[str, str], str] = {}
     for clip in clips:
-        above.setdefault(clip.key, clip.key)
+        parents.setdefault(clip.key, clip.key)
         for text in _texts(clip):
-            _join(above, clip.key, first_with.setdefault((clip.source, text), clip.key))
-    return {key: _root(above, key) for key in above}
+            _join(parents, clip.key, first_with.setdefault((clip.source, text), clip.key))
+    return {key: _root(parents, key) for key in parents}
 
 
 def _texts(clip: Clip) -> set[str]:
-    texts = {" ".join(words(text)) for text in (clip.text, *clip.translations.values())}
+    texts = {text_key(text) for text in (clip.text, *clip.translations.values())}
     return texts - {""}
 
 
@@ -85,12 +85,12 @@ def _without(clip: Clip, known: Collection[tuple[str, str]]) -> Clip:
     return replace(clip, text="", translations={text: text for text in new})
 
 
-def _join(above: dict[str, str], one: str, other: str) -> None:
-    low, high = sorted((_root(above, one), _root(above, other)))
-    above[high] = low  # So a root is always the smallest key of its group.
+def _join(parents: dict[str, str], one: str, other: str) -> None:
+    low, high = sorted((_root(parents, one), _root(parents, other)))
+    parents[high] = low  # So a root is always the smallest key of its group.
 
 
-def _root(above: Mapping[str, str], key: str) -> str:
-    while above[key] != key:
-        key = above[key]
+def _root(parents: Mapping[str, str], key: str) -> str:
+    while parents[key] != key:
+        key = parents[key]
     return key

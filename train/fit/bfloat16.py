@@ -1,16 +1,16 @@
-"""A model made ready for training in bfloat16: what is frozen is kept in it, so that no step has to convert it."""
+"""Conversion of frozen weights to bfloat16 before a training in it, so that no step converts them."""
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
 
-def halve_frozen(module: nn.Module) -> None:
-    """Frozen weights to bfloat16, in place; trained ones and buffers stay, for autocast to see to.
+def convert_frozen(module: nn.Module) -> None:
+    """Convert frozen weights to bfloat16, in place; trained weights and buffers are left to autocast.
 
     On a CPU attention becomes plain matrix products: torch's fused kernel for bfloat16 is made for long sequences, and
-    a training step on recordings of some seconds takes twice as much of a core with it (EPYC, 2026-11-23: 2.20 s
-    against 1.12 s of 64 clips through e5-small).
+    with it a training step on recordings of some seconds takes twice the time of a core (EPYC, 2026-11-23: 2.20 s
+    against 1.12 s for 64 clips through e5-small).
     """
     for parameter in module.parameters():
         if not parameter.requires_grad and parameter.is_floating_point():

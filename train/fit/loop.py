@@ -1,9 +1,9 @@
-"""The training loop: plain torch, one process or many; who runs the processes and keeps the files is not its affair.
+"""Training loop: plain torch, one process or many; it neither starts processes nor writes files.
 
-- The global batches, and all that is drawn at random, are the strategy's: they do not know how many workers there are.
-- Every worker takes every so manyeth row of a batch; the loss is that of the whole batch, the gradient the mean.
-- A micro-batch that memory is too small for is halved, and the step is taken again.
-- The towers compute in bfloat16 where the hardware has it; frozen weights are kept in it, losses are float32.
+- The global batches and all random numbers are the strategy's; they do not depend on the number of workers.
+- Worker r of n takes rows r, r + n, r + 2n... of a batch; the loss is that of the whole batch, the gradient the mean.
+- A micro-batch that does not fit into memory is halved, and the step is repeated.
+- The towers compute in bfloat16 where the hardware supports it; frozen weights are kept in it, losses are float32.
 """
 
 import math
@@ -18,17 +18,17 @@ from torch import Tensor, nn
 
 from embed.errors import DegluError, SpecError
 from embed.model.spec import Precision
-from embed.model.towers.precision import settled
-from train.events import EpochDone, Event, Halved, StepDone, Stopped
-from train.fit.bfloat16 import halve_frozen
-from train.fit.checkpoint import State, scored
+from embed.model.towers.precision import effective_precision
+from train.events import EpochDone, Event, SmallerMicroBatch, StepDone, TrainingEnd
+from train.fit.bfloat16 import convert_frozen
+from train.fit.checkpoint import State, with_scores
 from train.fit.parallel import ONE_WORKER, Workers
 from train.fit.running_mean import RunningMean
 from train.fit.step import Gradients, Share
 from train.spec import TrainSpec
 from train.strategy import At, Strategy
 
-NAMED = 5  # members that an error names
+MOST_NAMES = 5  # members that an error names
 
 
 def run(
@@ -41,14 +41,14 @@ def run(
     precision: Precision = "auto",
     save: Callable[[State], object] = lambda state: None,
 ) -> Iterator[Event]:
-    """Train in place from the beginning or from `start`, telling of every step; the last event is Stopped.
+    """Train in place from the beginning or from `start`, with an event for every step; the last one is TrainingEnd.
 
-    Worker 0 gives `save` a State every `checkpoints.every_steps` steps and after every scoring.  At the end the module
-    holds the last weights; which were the best, the saved scores say.  Raises DegluError at the first loss that is
-    not finite, naming step, epoch and members.
+    Worker 0 calls `save` with a State every `checkpoints.every_steps` steps and after every scoring.  At the end the
+    module holds the last weights; the saved scores show which were the best.  Raises DegluError at the first loss that
+    is not finite, naming step, epoch and members.
     """
-    halved = settled(precision, device) == "bfloat16"
-    yield from _Training(strategy, spec, workers, device, halved, save).run(start)
+    bfloat16 = effective_precision(precision, device) == "bfloat16"
+    yield from _Training(strategy, spec, workers, device, bfloat16, save).run(start)
 
 
 def warm_cosine(warmup: int, total: int) -> Callable[[int], float]:
@@ -63,7 +63,7 @@ def warm_cosine(warmup: int, total: int) -> Callable[[int], float]:
 
 
 def num_steps(strategy: Strategy, epochs: int) -> int:
-    """Of the whole training; epochs may differ in length."""
+    """Steps of the whole training; epochs may differ in length."""
     return sum(len(strategy.batches(epoch)) for epoch in range(epochs))
 
 
@@ -76,36 +76,39 @@ class _Training:
         spec: TrainSpec,
         workers: Workers,
         device: str,
-        halved: bool,
+        bfloat16: bool,
         save: Callable[[State], object],
     ) -> None:
         self.strategy, self.spec, self.workers, self.save = strategy, spec, workers, save
-        self.device, self.halved = torch.device(device), halved
+        self.device, self.bfloat16 = torch.device(device), bfloat16
         settings = spec.optimiser
         if settings.batch < workers.world:
-            raise SpecError(f"optimiser.batch = {settings.batch} is not one row for each of {workers.world} workers")
+            raise SpecError(
+                f"field 'optimiser.batch' = {settings.batch}: fewer than one row for each of {workers.world} workers;"
+                " raise it or use fewer workers"
+            )
         self.total = num_steps(strategy, settings.epochs)
         self.rate = warm_cosine(settings.warmup_steps, self.total)
 
     def run(self, start: State | None) -> Iterator[Event]:
         self._begin(start)
         if self.place.finished:
-            yield Stopped(self.place.step, self.place.epoch, "this training was finished before", early=False)
+            yield TrainingEnd(self.place.step, self.place.epoch, "this training is already finished", early=False)
             return
         while not self.place.finished:
             yield from self._epoch()
         early = self.place.epoch + 1 < self.spec.optimiser.epochs
         reason = f"no better score on dev in {self.place.stale} scorings" if early else "the last epoch is done"
-        yield Stopped(self.place.step, self.place.epoch, reason, early)
+        yield TrainingEnd(self.place.step, self.place.epoch, reason, early)
 
     def _begin(self, start: State | None) -> None:
-        """Everything to its device and type, and back to where it was."""
+        """Moves everything to its device and type, and restores the state of `start`."""
         settings, module = self.spec.optimiser, self.strategy.module
         module.to(self.device).train()
         if start is not None:
             self.strategy.load(start.weights)
-        if self.halved:
-            halve_frozen(module)
+        if self.bfloat16:
+            convert_frozen(module)
         self.parameters = self.strategy.parameters()
         self.optimiser = torch.optim.AdamW(
             self.parameters.values(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
@@ -120,46 +123,46 @@ class _Training:
             self.workers,
             min(settings.micro_batch or settings.batch, settings.batch),
             self.device,
-            self.halved,
+            self.bfloat16,
         )
-        # Where it stands, without the tensors, which are taken when it is kept.
+        # The place in the data, without the tensors, which are copied when a state is saved.
         self.place = replace(start or State(0, 0, 0, {}, {}, {}), weights={}, optimiser={}, average={})
         if self.place.scores and not self.place.finished:
             self.place = replace(self.place, epoch=self.place.epoch + 1, position=0, scores={})
 
     def _epoch(self) -> Iterator[Event]:
-        """What is left of the epoch, and its scoring."""
-        began, told = time.perf_counter(), _Means()
+        """The remaining steps of the epoch, and its scoring."""
+        began, means = time.perf_counter(), _Means()
         for event in self._steps(self.strategy.batches(self.place.epoch)):
-            told.take(event)
+            means.add(event)
             yield event
         epoch, best = self.place.epoch, self.place.best
         last = epoch + 1 == self.spec.optimiser.epochs
         if last or (epoch + 1) % self.spec.validation.every_epochs == 0:
             self._score(last)
         scores, better = self.place.scores, self.place.best != best
-        yield EpochDone(epoch, self.place.step, told.means(), scores, better, time.perf_counter() - began)
+        yield EpochDone(epoch, self.place.step, means.means(), scores, better, time.perf_counter() - began)
         if not self.place.finished:
             self.place = replace(self.place, epoch=epoch + 1, position=0, scores={})
 
-    def _steps(self, batches: Sequence[Sequence[int]]) -> Iterator[StepDone | Halved]:
+    def _steps(self, batches: Sequence[Sequence[int]]) -> Iterator[StepDone | SmallerMicroBatch]:
         for share in self._ahead(batches):
             began, micro = time.perf_counter(), self.gradients.micro
             parts = self.gradients.add(share)
             if self.gradients.micro < micro:
-                yield Halved(share.at.step, self.gradients.micro)
+                yield SmallerMicroBatch(share.at.step, self.gradients.micro)
             losses, norm, rate = self._update(share, parts)
             self.place = replace(self.place, step=share.at.step + 1, position=share.at.position + 1)
             if self.place.step % self.spec.checkpoints.every_steps == 0:
-                self._keep()
+                self._save()
             seconds = time.perf_counter() - began
             yield StepDone(self.place.step, share.at.epoch, self.total, len(share.members), losses, rate, norm, seconds)
 
     def _ahead(self, batches: Sequence[Sequence[int]]) -> Iterator[Share]:
-        """What is left of the epoch: the next batch is prepared on a thread while one is learnt from."""
+        """The remaining batches of the epoch: a thread prepares the next one during each step."""
         place = self.place
-        begun = place.step - place.position
-        todo = [At(begun + i, place.epoch, i) for i in range(place.position, len(batches))]
+        first = place.step - place.position
+        todo = [At(first + i, place.epoch, i) for i in range(place.position, len(batches))]
         with ThreadPoolExecutor(1) as thread:
             waiting: deque[Future[Share]] = deque()
             for at in todo:
@@ -170,11 +173,11 @@ class _Training:
                 yield waiting.popleft().result()
 
     def _update(self, share: Share, parts: Mapping[str, Tensor]) -> tuple[dict[str, float], float, float]:
-        """Take the step; the loss's parts, the gradient's norm and the rate.  Nonsense ends the training here."""
+        """Take the step; returns the loss's parts, the gradient's norm and the rate.  DegluError where not finite."""
         clipped = nn.utils.clip_grad_norm_(self.parameters.values(), self.spec.optimiser.clip_norm)
         losses, norm = {name: float(value) for name, value in parts.items()}, float(clipped)
         if not (math.isfinite(losses["loss"]) and math.isfinite(norm)):
-            raise DegluError(self._nonsense(share, losses["loss"], norm))
+            raise DegluError(self._not_finite(share, losses["loss"], norm))
         rate = self.spec.optimiser.learning_rate * self.rate(share.at.step)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -183,37 +186,37 @@ class _Training:
         self.average.update(share.at.step)
         return losses, norm, rate
 
-    def _nonsense(self, share: Share, loss: float, norm: float) -> str:
+    def _not_finite(self, share: Share, loss: float, norm: float) -> str:
         members, finite = self.gradients.order(share.members), self.gradients.finite
         assert finite is not None
         if not math.isfinite(norm) and self.workers.world > 1:
-            # The norm is the same for all workers, so all of them come here and can look at each other's rows.
+            # The norm is the same on all workers, so all of them are here and can exchange their rows.
             finite = self.workers.gather(self.gradients.rows(members))(finite.float()).bool()
         elif self.workers.world > 1:
             members = list(share.own)
         bad = [one for one, fine in zip(members, finite.tolist(), strict=True) if not fine]
-        cure = "look at these" if bad else "lower optimiser.learning_rate"
-        names = self.strategy.names((bad or members)[:NAMED])
+        cure = "check these examples" if bad else "lower optimiser.learning_rate"
+        names = self.strategy.names((bad or members)[:MOST_NAMES])
         more = len(bad or members) - len(names)
         return (
-            f"training stopped: the loss is {loss}, its gradient {norm} at step {share.at.step} of epoch"
+            f"training stopped: the loss is {loss} and the gradient's norm {norm} at step {share.at.step} of epoch"
             f" {share.at.epoch}, from {', '.join(names)}{f' and {more} more' if more else ''}; {cure}"
         )
 
     def _score(self, last: bool) -> None:
-        """Worker 0 scores dev, and all take its word."""
+        """Worker 0 scores dev, and all workers use its scores."""
         scores: dict[str, float] = {}
         if self.workers.rank == 0:
-            autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.halved)
+            autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
             with self.average.applied(), autocast, torch.inference_mode():
                 scores = self.strategy.scores()
             self.strategy.module.train()
-        self.place = scored(self.place, self.workers.agree(scores))
+        self.place = with_scores(self.place, self.workers.agree(scores))
         patience = self.spec.validation.patience
         self.place = replace(self.place, finished=last or 0 < patience <= self.place.stale)
-        self._keep()
+        self._save()
 
-    def _keep(self) -> None:
+    def _save(self) -> None:
         if self.workers.rank == 0:
             self.save(
                 replace(
@@ -226,13 +229,13 @@ class _Training:
 
 
 class _Means:
-    """Of every part of the loss over steps."""
+    """Means over steps of every part of the loss."""
 
     def __init__(self) -> None:
         self._sums: dict[str, float] = {}
         self._steps = 0
 
-    def take(self, event: StepDone | Halved) -> None:
+    def add(self, event: StepDone | SmallerMicroBatch) -> None:
         if isinstance(event, StepDone):
             self._steps += 1
             for name, value in event.losses.items():

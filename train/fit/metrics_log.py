@@ -1,8 +1,8 @@
-"""The numbers of a training as it goes: `metrics.csv` for programs, event files for TensorBoard.
+"""Metrics log of a running training: `metrics.csv` for programs, event files for TensorBoard.
 
-The CSV is long, one number a row (step, epoch, name, value), so that it can grow by a name at any time; names are the
-tags of TensorBoard: `loss/total`, `dev/score`, `rate/learning`.  A training that goes on from an earlier step takes
-back the rows behind it.
+The CSV has one number per row (step, epoch, name, value), so that a new name can appear at any time; names are the
+tags of TensorBoard: `loss/total`, `dev/score`, `rate/learning`.  A training that resumes from an earlier step removes
+the later rows.
 """
 
 import csv
@@ -20,7 +20,7 @@ Row = tuple[int, int, str, float]
 
 
 class MetricsLog:
-    """Both files below a folder, for as long as `with` lasts; what stands there is kept until `go_on_from`."""
+    """Both kinds of files below a folder, open inside `with`; existing rows are kept until `resume_from`."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -33,18 +33,18 @@ class MetricsLog:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._close()
 
-    def go_on_from(self, step: int) -> None:
-        """Forget what was noted behind `step`: these steps will be taken again; 0 forgets all."""
+    def resume_from(self, step: int) -> None:
+        """Remove the rows after `step`, since these steps will be repeated; 0 removes all."""
         self._close()
         self._open([row for row in read_metrics(self.path) if row[0] <= step and step])
 
     def note(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
-        """Numbers after so many steps; on disk when this returns."""
+        """Add the numbers after so many steps; they are on disk when this returns."""
         self._write([(step, epoch, name, float(value)) for name, value in values.items()])
         self._file.flush()
 
     def _open(self, rows: Iterable[Row]) -> None:
-        """Anew, with these rows: event files cannot be taken back, so they are made again."""
+        """Write both from these rows: rows cannot be removed from event files, so these are rewritten."""
         shutil.rmtree(self.events, ignore_errors=True)
         self._board = SummaryWriter(str(self.events))
         self._file = self.path.open("w", newline="", encoding="utf-8")
@@ -64,9 +64,9 @@ class MetricsLog:
 
 
 def read_metrics(path: Path) -> list[Row]:
-    """The rows of a metrics.csv, in the order in which they were noted; [] where there is none.
+    """The rows of a metrics.csv in their order; [] where there is none.
 
-    A last line that a kill has cut is left out.
+    A last line that a kill has truncated is left out.
     """
     if not path.exists():
         return []

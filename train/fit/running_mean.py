@@ -1,4 +1,4 @@
-"""A running mean of the trained weights: steadier than the last ones, and usually better."""
+"""Running mean of the trained weights: varies less than the last weights, and is usually better."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class RunningMean:
-    """Exponential mean of parameters, float32, beside them on their device; of none where `decay` is 0."""
+    """Exponential mean of parameters, in float32, on their device; of none where `decay` is 0."""
 
     def __init__(self, parameters: Mapping[str, nn.Parameter], decay: float) -> None:
         self.decay = decay
@@ -16,7 +16,7 @@ class RunningMean:
         self._means = {name: value.detach().clone() for name, value in self._parameters.items()}
 
     def update(self, step: int) -> None:
-        """Take in the weights after step number `step`, from 0; early steps are forgotten sooner."""
+        """Add the weights after step number `step`, from 0; early steps decay faster."""
         if self._means:
             decay = min(self.decay, (1 + step) / (10 + step))
             with torch.no_grad():
@@ -24,7 +24,7 @@ class RunningMean:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """The parameters are the means inside, and themselves again behind."""
+        """Inside `with` the parameters are the means; afterwards they have their own values again."""
         self._swap()
         try:
             yield

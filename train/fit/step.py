@@ -1,4 +1,4 @@
-"""The gradients of one batch: this worker's rows, as many at a time as memory holds, the loss over all of them."""
+"""Gradients of one batch: this worker's rows, as many at a time as fit into memory, the loss over all workers' rows."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Share:
-    """One worker's rows of a batch, and what the module takes for them."""
+    """One worker's rows of a batch, and the module's inputs for them."""
 
     at: At
     members: Sequence[int]  # of the whole batch
@@ -29,7 +29,7 @@ class Share:
 
 
 class Gradients:
-    """From shares to gradients; remembers how much memory holds."""
+    """Computes gradients of shares; remembers how many rows fit into memory."""
 
     def __init__(
         self,
@@ -38,45 +38,46 @@ class Gradients:
         workers: Workers,
         micro: int,
         device: torch.device,
-        halved: bool,
+        bfloat16: bool,
     ) -> None:
         self.strategy, self.module, self.workers = strategy, module, workers
-        self.micro, self.device, self.halved = micro, device, halved
+        self.micro, self.device, self.bfloat16 = micro, device, bfloat16
         self.finite: Tensor | None = None  # by row, of the last share's vectors
         self._exchanged = False
 
     def share(self, members: Sequence[int], at: At) -> Share:
-        """Ready to be learnt from; runs on another thread than `add`."""
+        """This worker's share of a batch, with its inputs; runs on another thread than `add`."""
         own, micro = list(members[self.workers.rank :: self.workers.world]), self.micro
         parts = [own[i : i + micro] for i in range(0, len(own), micro)]
         return Share(at, members, own, micro, [self.strategy.inputs(part, at) for part in parts])
 
     def add(self, share: Share) -> dict[str, Tensor]:
-        """Gradients into the parameters, which have none before; the loss's parts.
+        """Add gradients to the parameters, which have none before; returns the loss's parts.
 
-        Where memory runs out, half as many rows go in at a time, for good.  Raises DegluError where even one row does
-        not fit, or where the other workers have gone on meanwhile.
+        Where memory runs out, the number of rows at a time is halved for the rest of the training.  Raises DegluError
+        where a single row does not fit, or where the other workers wait for this worker's gradients.
         """
         while True:
             if share.micro > self.micro:
                 share = self.share(share.members, share.at)
-            found = self._tried(share)
-            if found is not None:
-                return found
+            parts = self._attempt(share)
+            if parts is not None:
+                return parts
 
     def order(self, members: Sequence[int]) -> list[int]:
         """The batch's members as `gather` joins them: worker by worker."""
         return [one for rank in range(self.workers.world) for one in members[rank :: self.workers.world]]
 
     def rows(self, members: Sequence[int]) -> list[int]:
-        """How many of them each worker has."""
+        """Number of the members that each worker has."""
         return [len(members[rank :: self.workers.world]) for rank in range(self.workers.world)]
 
-    def _tried(self, share: Share) -> dict[str, Tensor] | None:
+    def _attempt(self, share: Share) -> dict[str, Tensor] | None:
+        """The loss's parts; None where memory ran out."""
         torch.manual_seed(share.at.step)
         self._exchanged = False
         try:
-            inputs = [self._placed(one) for one in share.inputs]
+            inputs = [self._on_device(one) for one in share.inputs]
             return cached_backward(
                 self._forward, inputs, lambda vectors: self._loss(vectors, share), no_sync(self.module)
             )
@@ -84,7 +85,7 @@ class Gradients:
             if not out_of_memory(error):
                 raise
             self._halve(share)
-        # Behind the except clause: the error held all that the pass had allocated.
+        # After the except clause: until then the error references all tensors of the pass.
         for parameter in self.strategy.parameters().values():
             parameter.grad = None
         if self.device.type == "cuda":
@@ -92,9 +93,9 @@ class Gradients:
         return None
 
     def _forward(self, *inputs: Any) -> Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.halved):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             vectors: Tensor = self.module(*inputs)
-        return vectors.float() if self.halved else vectors
+        return vectors.float() if self.bfloat16 else vectors
 
     def _loss(self, vectors: Tensor, share: Share) -> Mapping[str, Tensor]:
         self._exchanged = True
@@ -106,15 +107,15 @@ class Gradients:
         most = min(self.micro, len(share.own))
         if most == 1:
             raise DegluError(
-                f"out of memory with a single row at step {share.at.step}: take a smaller model, or shorter examples"
+                f"out of memory with a single row at step {share.at.step}; use a smaller model or shorter examples"
             )
         if self._exchanged and self.workers.world > 1:
-            # The others wait for this worker's gradients and cannot take the step again.
+            # The others wait for this worker's gradients and cannot repeat the step.
             raise DegluError(
-                f"out of memory at step {share.at.step}: set optimiser.micro_batch to {most // 2} or less, and go on"
+                f"out of memory at step {share.at.step}; set optimiser.micro_batch to {most // 2} or less and run again"
             )
         self.micro = most // 2
         log.warning("out of memory with %d rows at a time: %d at a time from now on", most, self.micro)
 
-    def _placed(self, inputs: Sequence[Any]) -> list[Any]:
+    def _on_device(self, inputs: Sequence[Any]) -> list[Any]:
         return [one.to(self.device, non_blocking=True) if isinstance(one, Tensor) else one for one in inputs]

@@ -1,7 +1,7 @@
-"""How a clip is heard in a view: played faster, in a room, in noise, over a telephone; waves in, waves out.
+"""Augmentation of waves: a clip played faster, in a room, in noise, over a telephone; waves in, waves out.
 
-Everything that noise needs is made here from random numbers, or of other clips; all that is random comes from the
-generator that is handed in.  Shapes: waves are float32 [n] at 16 kHz; only the speed changes n.
+Noise is generated from random numbers, or mixed from other clips; all random numbers come from the caller's generator.
+Shapes: waves are float32 [n] at 16 kHz; only the speed changes n.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,21 +14,23 @@ from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import SpecError
 from train.spec import ViewSpec
 
-# Energy of a room's echo beside that of the direct sound: a speaker at some two metres.
+# Energy of a room's echo relative to the direct sound's: a speaker at some two metres.
 ECHO_ENERGY = 0.5
 TELEPHONE_RATE = 8000
-MU = 255  # ITU-T G.711, as North America's and Japan's lines have it
-LEVELS = 127  # of 8 bits, each side of zero
-# Just intonation above a root: triads, major and minor, and the sevenths that make an arpeggio less plain.
+MU = 255  # ITU-T G.711, as in North America and Japan
+LEVELS = 127  # of 8 bits, on each side of zero
+# Just intonation above a root: triads, major and minor, and the same with a seventh.
 CHORDS = ((1, 5 / 4, 3 / 2), (1, 6 / 5, 3 / 2), (1, 5 / 4, 3 / 2, 15 / 8), (1, 6 / 5, 3 / 2, 9 / 5))
 
 Wave64 = NDArray[np.float64]
 
 
-def heard(wave: FloatArray, view: ViewSpec, rng: np.random.Generator, others: Sequence[FloatArray] = ()) -> FloatArray:
+def augment(
+    wave: FloatArray, view: ViewSpec, rng: np.random.Generator, others: Sequence[FloatArray] = ()
+) -> FloatArray:
     """The wave in the view: speed, then reverberation, then noise, then codec.
 
-    `others` are what babble is made of.  Raises SpecError where babble is wanted and there are none.
+    `others` are the waves that babble is mixed from.  Raises SpecError where the view has babble and there are none.
     """
     wave = at_speed(wave, view.speed)
     if view.reverb_s:
@@ -41,12 +43,12 @@ def heard(wave: FloatArray, view: ViewSpec, rng: np.random.Generator, others: Se
 
 
 def is_drawn(view: ViewSpec) -> bool:
-    """Whether chance has a part in the view."""
+    """Whether the view uses random numbers."""
     return bool(view.reverb_s) or view.noise != "none"
 
 
 def at_speed(wave: FloatArray, speed: float) -> FloatArray:
-    """The wave played `speed` times as fast, pitch and all: another voice for the price of a resampling."""
+    """The wave played `speed` times as fast, with its pitch changed too, like another voice; costs one resampling."""
     if speed == 1.0:
         return wave
     played: FloatArray = soxr.resample(wave, SAMPLE_RATE * speed, SAMPLE_RATE).astype(np.float32)
@@ -54,7 +56,7 @@ def at_speed(wave: FloatArray, speed: float) -> FloatArray:
 
 
 def in_room(wave: FloatArray, reverb_s: float, rng: np.random.Generator) -> FloatArray:
-    """With the echo of a made-up room, which falls by 60 dB in `reverb_s`; as long and as loud as before."""
+    """The wave with the echo of a simulated room, which falls by 60 dB in `reverb_s`; length and energy are kept."""
     time_s = np.arange(max(2, round(reverb_s * SAMPLE_RATE))) / SAMPLE_RATE
     impulse = rng.standard_normal(len(time_s)) * 10 ** (-3 * time_s / reverb_s)
     impulse[0] = 0.0
@@ -68,7 +70,7 @@ def in_room(wave: FloatArray, reverb_s: float, rng: np.random.Generator) -> Floa
 
 
 def with_noise(wave: FloatArray, noise: Wave64, snr_db: float) -> FloatArray:
-    """Wave and noise [n] together, the energies over the whole clip `snr_db` apart; a silent side adds nothing."""
+    """Sum of wave and noise [n], their energies over the whole clip `snr_db` apart; the wave where either is silent."""
     speech_energy, noise_energy = _energy(wave), _energy(noise)
     if speech_energy == 0 or noise_energy == 0:
         return wave
@@ -82,7 +84,7 @@ def white(size: int, rng: np.random.Generator) -> Wave64:
 
 
 def pink(size: int, rng: np.random.Generator) -> Wave64:
-    """As much energy in every octave."""
+    """Noise with equal energy in every octave."""
     spectrum = np.fft.rfft(rng.standard_normal(size))
     number = np.arange(len(spectrum))
     shaped: Wave64 = np.fft.irfft(spectrum / np.sqrt(np.maximum(number, 1)) * (number > 0), size)
@@ -90,7 +92,7 @@ def pink(size: int, rng: np.random.Generator) -> Wave64:
 
 
 def music(size: int, rng: np.random.Generator) -> Wave64:
-    """Chords and arpeggios of decaying notes, each with a few overtones, at a tempo of its own."""
+    """Chords and arpeggios of decaying notes with a few overtones, at a random tempo."""
     beat = round(SAMPLE_RATE * 60 / rng.uniform(70, 160))
     played = np.zeros(size)
     for begin in range(0, size, beat):
@@ -106,9 +108,9 @@ def music(size: int, rng: np.random.Generator) -> Wave64:
 
 
 def babble(size: int, rng: np.random.Generator, others: Sequence[FloatArray]) -> Wave64:
-    """Other clips together, equally loud, each from a place of its own and over again where it is short."""
+    """Sum of other clips, equally loud, each from a random start and repeated where it is short."""
     if not others:
-        raise SpecError("field 'features.views': babble is made of other clips, and there are none; choose other noise")
+        raise SpecError("field 'features.views': babble requires other clips, and there are none; choose other noise")
     mixed = np.zeros(size)
     for other in others:
         level = np.sqrt(_energy(other) / max(len(other), 1))
@@ -119,7 +121,7 @@ def babble(size: int, rng: np.random.Generator, others: Sequence[FloatArray]) ->
 
 
 def over_telephone(wave: FloatArray) -> FloatArray:
-    """At 8 kHz, in 8 bits by the mu-law with the loudest sample at full scale, and back to 16 kHz."""
+    """The wave at 8 kHz, in 8 bits by the mu-law with the loudest sample at full scale, and back at 16 kHz."""
     narrow = soxr.resample(wave.astype(np.float64), SAMPLE_RATE, TELEPHONE_RATE)
     peak = float(np.abs(narrow).max(initial=0.0))
     if peak == 0:

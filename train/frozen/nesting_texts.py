@@ -1,4 +1,4 @@
-"""The domain-mixed texts that the nesting transform is learned from: prompts with their translations, documentation."""
+"""Texts of mixed domains from which the nesting transform is learned: prompts with translations, documentation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ import numpy as np
 from train.curate.clip import Clip, words
 from train.curate.sources import manuals
 
-# Each source gives at most so many prompts, and documentation so many paragraphs, so that none rules the axes.
+# Limits of prompts per source and of paragraphs of documentation, so that none dominates the axes.
 PROMPTS_PER_SOURCE, PARAGRAPHS = 1200, 2400
 
 
 @dataclass(frozen=True)
 class NestingTexts:
-    """Distinct texts of prompts, which of them are translations of each other, and running text beside them."""
+    """Distinct texts of prompts, groups of translations among them, and running text."""
 
     texts: tuple[str, ...]
     groups: tuple[tuple[int, ...], ...]  # positions in `texts`
@@ -41,7 +41,7 @@ def nesting_texts(
 
 
 def _by_source(train: Sequence[Clip], langs: Sequence[str]) -> list[list[list[str]]]:
-    """For each source its prompts, for each prompt its texts: those of equal words once."""
+    """For each source its prompts, for each prompt its texts, those with equal words once."""
     found: dict[str, dict[str, dict[str, str]]] = {}
     for clip in train:
         prompt = found.setdefault(clip.source, {}).setdefault(clip.key, {})

@@ -1,6 +1,6 @@
-"""How large frozen features will be, from durations and the tower's configuration alone: no weights, no sound.
+"""Size of frozen features, from durations and the tower's configuration alone, without weights or sound.
 
-The same numbers order the training's batches, so that these are the same whether or not frames are kept.
+The same numbers order the training's batches, so that batches are the same whether or not frames are kept.
 """
 
 from collections.abc import Sequence
@@ -8,29 +8,24 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from transformers import AutoConfig
-
 from embed.audio.decode import decode, probe
 from embed.encoder import SAMPLE_RATE
 from embed.errors import SpecError
 from embed.model.spec import EncoderSpec, SpeechTowerSpec
-from embed.model.towers.files import tower_place, why_not
-from embed.model.towers.speech_families import FAMILIES, UNBOUND_LONGEST_S, WHISPER_TAIL_S
+from embed.model.towers.pretrained import config_of
+from embed.model.towers.speech_families import Family, known_family
 from train.curate.clip import Clip
-from train.curate.sources.synthetic import SOURCE as SYNTHETIC
 from train.spec import FeatureSpec, ViewSpec
 
-MEL_STEP = SAMPLE_RATE // 100  # samples between two log-mel frames, of which two make a feature
-MEL_WINDOW = 400
 LENGTH_BYTES, SCALE_BYTES = 8, 4
 
 
 @dataclass(frozen=True)
 class FeatureSize:
-    """What is heard and kept: dev and synthetic speech in the first view only, train in all."""
+    """Size of the computed features: dev and synthetic speech in the first view only, train in all."""
 
     clips: int
-    hours: float  # as recorded
+    hours: float  # of the recordings
     views: int
     frames: int
     bytes: int  # of all shards; 0 where nothing is kept
@@ -38,49 +33,44 @@ class FeatureSize:
 
 @dataclass(frozen=True)
 class TowerShape:
-    """What a speech tower's configuration says of its frames."""
+    """Width, rate and limits of a speech tower's frames, from its configuration."""
 
-    family: str
+    family: type[Family]
+    config: Any
     width: int  # of the chosen layers together
-    longest_s: float
-    convolutions: tuple[tuple[int, int], ...]  # kernel and stride, of towers that hear the wave itself
+
+    @property
+    def longest_s(self) -> float:
+        return self.family.longest_of(self.config)
 
     def frames(self, samples: int) -> int:
-        """Of a wave of so many samples at 16 kHz, before any are averaged; 1 at least."""
-        if self.family == "whisper":
-            found = (samples + int(WHISPER_TAIL_S * SAMPLE_RATE)) // MEL_STEP // 2
-        elif self.convolutions:
-            found = samples
-            for kernel, stride in self.convolutions:
-                found = (found - kernel) // stride + 1
-        else:
-            found = ((samples - MEL_WINDOW) // MEL_STEP + 1) // 2
-        return max(1, found)
+        """Frames of a wave of so many samples at 16 kHz, before averaging; 1 at least."""
+        return max(1, self.family.frames(self.config, samples))
 
 
 def feature_size(
     spec: EncoderSpec, clips: Sequence[Clip], features: FeatureSpec, num_train: int | None = None
 ) -> FeatureSize:
-    """Of the training clips, which come first, in every view, and of the dev clips behind them in the first."""
+    """Size for the first `num_train` clips (training) in every view, and the clips after them (dev) in the first."""
     num_train = len(clips) if num_train is None else num_train
-    heard = [
+    lengths = [
         expected_length(spec, clip, view)
         for row, clip in enumerate(clips)
         for view in features.views[: num_views(clip, features, row < num_train)]
     ]
     hours = sum(seconds(clip) for clip in clips) / 3600
     per_frame, per_clip = _widths(spec, features)
-    size = 0 if features.cache == "off" else sum(heard) * per_frame + len(heard) * per_clip
-    return FeatureSize(len(clips), hours, len(features.views), sum(heard), size)
+    size = 0 if features.cache == "off" else sum(lengths) * per_frame + len(lengths) * per_clip
+    return FeatureSize(len(clips), hours, len(features.views), sum(lengths), size)
 
 
-def num_views(clip: Clip, features: FeatureSpec, taught: bool) -> int:
-    """In how many of the views a clip is heard: dev in the first, and so synthetic speech, whose voices differ."""
-    return len(features.views) if taught and clip.source != SYNTHETIC else 1
+def num_views(clip: Clip, features: FeatureSpec, in_training: bool) -> int:
+    """Number of views in which a clip is used: one for dev, and for synthetic speech, whose voices differ."""
+    return len(features.views) if in_training and not clip.synthetic else 1
 
 
 def expected_length(spec: EncoderSpec, clip: Clip, view: ViewSpec) -> int:
-    """Frames of the clip in the view, averaged as the spec says; the tower's own number may differ by one."""
+    """Number of averaged frames of the clip in the view; the tower's own number may differ by one."""
     assert spec.speech is not None
     shape = tower_shape(spec.speech)
     played_s = min(seconds(clip) / view.speed, shape.longest_s)
@@ -88,40 +78,30 @@ def expected_length(spec: EncoderSpec, clip: Clip, view: ViewSpec) -> int:
 
 
 def seconds(clip: Clip) -> float:
-    """The clip's duration; measured where its source did not say."""
+    """The clip's duration; measured where its source gives none."""
     return clip.duration_s if clip.duration_s is not None else _measured_s(clip.uri, clip.offset_s)
 
 
 def frame_pool(spec: EncoderSpec) -> int:
-    """How many neighbouring frames are averaged before they are kept.  SpecError where speech goes nowhere."""
-    into = spec.fusion or spec.head
-    if spec.speech is None or into is None:
-        raise SpecError("field 'encoder': frozen features need `speech` and `fusion` or `head`")
-    return into.frame_pool
+    """Number of neighbouring frames that are averaged.  SpecError where the encoder has no speech, fusion or head."""
+    part = spec.fusion or spec.head
+    if spec.speech is None or part is None:
+        raise SpecError("field 'encoder': frozen features require `speech` and one of `fusion` and `head`")
+    return part.frame_pool
 
 
 @cache
 def tower_shape(spec: SpeechTowerSpec) -> TowerShape:
-    """From the configuration alone.  Raises SpecError where the tower cannot be had or is of no known family."""
-    try:
-        config: Any = AutoConfig.from_pretrained(tower_place(spec.name), trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise SpecError(f"speech tower {spec.name!r} cannot be loaded: {why_not(error)}") from None
-    family: str = config.model_type
-    if family not in FAMILIES:
-        raise SpecError(f"speech tower {spec.name!r} is a {family}; this version reads {', '.join(FAMILIES)}")
-    longest_s = UNBOUND_LONGEST_S
-    convolutions: tuple[tuple[int, int], ...] = ()
-    if family == "whisper":
-        longest_s = config.max_source_positions / 50 - WHISPER_TAIL_S
-    elif hasattr(config, "conv_kernel"):
-        convolutions = tuple(zip(config.conv_kernel, config.conv_stride, strict=True))
+    """Shape from the configuration alone.  Raises SpecError where the tower is not found or of no known family."""
+    what = "speech tower"
+    config = config_of(spec.name, what)
+    family = known_family(what, spec.name, config)
     layers = config.num_hidden_layers if spec.layers is None else len(spec.layers)
-    return TowerShape(family, config.hidden_size * layers, longest_s, convolutions)
+    return TowerShape(family, config, config.hidden_size * layers)
 
 
 def _widths(spec: EncoderSpec, features: FeatureSpec) -> tuple[int, int]:
-    """Bytes a frame and bytes a clip."""
+    """Bytes per frame and bytes per clip."""
     assert spec.speech is not None
     width = tower_shape(spec.speech).width
     return (width, LENGTH_BYTES + SCALE_BYTES * width) if features.dtype == "int8" else (2 * width, LENGTH_BYTES)

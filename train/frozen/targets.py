@@ -1,7 +1,8 @@
-"""The frozen side of training: every text that speech may be drawn to, as vectors, computed once and kept in shards.
+"""Targets: vectors of every text that speech may be trained towards, computed once and kept in shards.
 
-A shard holds texts of one language, so that another language leaves the others' shards as they are: `query` and
-`document` [n, D] float32, as safetensors, named by what went in.  Shapes: N distinct texts, D the space's width.
+A shard holds texts of one language, so that a new language leaves the others' shards as they are: `query` and
+`document` [n, D] float32, as safetensors, named by a digest of its inputs.  Shapes: N distinct texts, D the space's
+width.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ ROLES: tuple[Role, Role] = ("query", "document")
 
 @dataclass(frozen=True)
 class TextShard:
-    """Some texts of one language, where they stand among all, and the url of the file with their vectors."""
+    """Some texts of one language, their positions among all texts, and the url of the file with their vectors."""
 
     url: str
     rows: tuple[int, ...]
@@ -34,7 +35,7 @@ class TextShard:
 
 @dataclass(frozen=True)
 class Targets:
-    """Texts with their vectors in both roles, and where each clip's own texts stand among them."""
+    """Vectors of texts in both roles, and the positions of each clip's own texts."""
 
     langs: list[str]  # [N]
     vectors: Mapping[Role, Tensor]  # each [N, D], unit rows
@@ -47,17 +48,17 @@ class Targets:
 
 
 def gather_texts(clips: Sequence[Clip], langs: Sequence[str]) -> tuple[list[tuple[str, str]], list[dict[str, int]]]:
-    """Distinct (language, text) over clips in the wanted languages and their own, and each clip's positions."""
+    """Distinct (language, text) of the clips in `langs` and their own languages, and each clip's positions in them."""
     texts: list[tuple[str, str]] = []
     place: dict[tuple[str, str], int] = {}
     own: list[dict[str, int]] = []
     for clip in clips:
-        wanted = {
+        by_lang = {
             clip.lang: clip.text,
             **{lang: clip.translations[lang] for lang in langs if lang in clip.translations},
         }
         own.append({})
-        for lang, text in wanted.items():
+        for lang, text in by_lang.items():
             key = (lang, " ".join(words(text)))
             if key not in place:
                 place[key] = len(texts)
@@ -72,7 +73,7 @@ def encode_texts(model: JointEncoder, texts: Sequence[tuple[str, str]]) -> dict[
 
 
 def plan_text_shards(texts: Sequence[tuple[str, str]], space: str, url: str) -> list[TextShard]:
-    """Shards below `url` for (language, text); `space` is of all that decides a text's vectors."""
+    """Shards below `url` for (language, text); `space` is a digest of all that decides a text's vectors."""
     by_lang: dict[str, list[int]] = {}
     for row, (lang, _) in enumerate(texts):
         by_lang.setdefault(lang, []).append(row)
@@ -80,21 +81,21 @@ def plan_text_shards(texts: Sequence[tuple[str, str]], space: str, url: str) -> 
     for lang, rows in sorted(by_lang.items()):
         for begin in range(0, len(rows), TEXTS_PER_SHARD):
             part = tuple(rows[begin : begin + TEXTS_PER_SHARD])
-            held = tuple(texts[row][1] for row in part)
-            place = store.join(url, f"{digest('targets', space, lang, held).hex()}.safetensors")
-            shards.append(TextShard(place, part, held))
+            own = tuple(texts[row][1] for row in part)
+            file = store.join(url, f"{digest('targets', space, lang, own).hex()}.safetensors")
+            shards.append(TextShard(file, part, own))
     return shards
 
 
 def compute_text_shard(model: JointEncoder, shard: TextShard) -> None:
-    """Write the shard's file, unless it stands already."""
+    """Write the shard's file, unless it exists already."""
     if not store.exists(shard.url):
         vectors = encode_texts(model, [("", text) for text in shard.texts])
         store.write_bytes(shard.url, save({str(role): found for role, found in vectors.items()}))
 
 
-def kept_vectors(shards: Sequence[TextShard]) -> dict[str, Tensor]:
-    """What the shards hold, [N, D] in each role, in the order of the texts that were planned."""
+def read_vectors(shards: Sequence[TextShard]) -> dict[str, Tensor]:
+    """Vectors of all shards, [N, D] in each role, in the order of the planned texts."""
     found = [_read(shard) for shard in shards]
     order = torch.tensor([row for shard in shards for row in shard.rows]).argsort()
     return {role: torch.cat([one[role] for one in found])[order] for role in ROLES}
@@ -106,7 +107,7 @@ def targets_of(
     own: Sequence[Mapping[str, int]],
     vectors: Mapping[str, Tensor],
 ) -> Targets:
-    """Put together what `gather_texts` and `encode_texts` found."""
+    """Targets from the results of `gather_texts` and `encode_texts`."""
     spoken = [positions[clip.lang] for clip, positions in zip(clips, own, strict=True)]
     by_role: dict[Role, Tensor] = {"query": vectors["query"], "document": vectors["document"]}
     return Targets([lang for lang, _ in texts], by_role, list(own), spoken)

@@ -1,7 +1,7 @@
-"""The dual encoder taught: a head beside the speech tower learns to end where the texts are; nothing else is trained.
+"""Strategy of the dual encoder: only a head on the speech tower is trained, towards the vectors of the texts.
 
-It learns from the same data by the same loss as late fusion.  Of independent heads (the paper's) each dim's own
-output is taught by itself.
+Data and loss are those of late fusion.  Of independent heads (the paper's) each dim's own output is trained
+separately.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,5 +38,5 @@ class DualStrategy(LateFusionStrategy):
     @property
     def _head(self) -> SpeechHead:
         if self.model.head is None:
-            raise SpecError("strategy dual teaches a head; name one in `encoder`")
+            raise SpecError("field 'encoder': strategy dual trains a head; add `head`")
         return self.model.head

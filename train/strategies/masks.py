@@ -1,4 +1,4 @@
-"""Augmentation of frames: what of a clip is hidden this time, by a few random numbers (SpecAugment's idea)."""
+"""Augmentation of frames: hides parts of a clip at random (SpecAugment's idea)."""
 
 import numpy as np
 import torch
@@ -7,11 +7,11 @@ from torch import Tensor
 from train.spec import MaskSpec
 
 
-def masked(frames: Tensor, spec: MaskSpec, mean: Tensor, chance: np.random.Generator) -> Tensor:
-    """Frames [T, F] of which some are hidden; `mean` [F] is that of all training frames.
+def mask_frames(frames: Tensor, spec: MaskSpec, mean: Tensor, chance: np.random.Generator) -> Tensor:
+    """Frames [T, F] with some values hidden; `mean` [F] is the mean of all training frames.
 
-    A hidden stretch of time becomes the clip's own mean, a hidden channel or value that of all training.  `frames` may
-    be changed.
+    A hidden stretch of time becomes the clip's own mean, a hidden channel or value the mean of training.  `frames` may
+    be changed in place.
     """
     stretch = int(len(frames) * chance.uniform(0, spec.time))
     if stretch:
@@ -26,6 +26,6 @@ def masked(frames: Tensor, spec: MaskSpec, mean: Tensor, chance: np.random.Gener
 
 
 def _drawn(shape: torch.Size, share: float, chance: np.random.Generator) -> Tensor:
-    """True for so large a share; sixteen random bits a value are enough, and four times as fast as a float."""
+    """True for `share` of the values; sixteen random bits per value are enough, and four times as fast as a float."""
     bits = np.frombuffer(chance.bytes(2 * shape.numel()), dtype=np.uint16)
     return torch.from_numpy(bits < round(share * 65536)).view(shape)

@@ -1,7 +1,7 @@
-"""The text tower taught: a query is drawn to its document, in another language or the same, at every dim.
+"""Strategy of the text tower: a query is trained towards its document, in another language or the same, at every dim.
 
-A batch's rows are each member's query, its document and its hard negatives, in this order; all go through the tower in
-one call, with the instruction and the prefixes of use.  The tower has no dropout: it is taught as it will be asked.
+A batch's rows are each member's query, its document and its hard negatives, in this order; the tower encodes all in
+one call, with the instruction and prefixes of inference.  The tower has no dropout, as in inference.
 """
 
 import math
@@ -19,18 +19,18 @@ from embed.errors import SpecError
 from embed.model.joint import JointEncoder
 from embed.model.towers.budget import by_budget
 from train.batches import batches
-from train.curate.clip import words
+from train.curate.clip import text_key
 from train.losses import Gather, infonce, regression
 from train.spec import TrainSpec
 from train.strategy import SCORE, At, Metric, trained
 
-TOKENS_AT_ONCE = 4096  # of dev
+TOKENS_AT_ONCE = 4096  # when dev is scored
 TEMPERATURE = "log_temperature"
 TO_DOCUMENT = "query_to_document"  # "query_to_document@384" and so on
 
 
 class Pair(Protocol):
-    """`train.curate.text_pairs.TextPair`."""
+    """A query and its document, as `train.curate.text_pairs.TextPair`."""
 
     @property
     def key(self) -> str: ...
@@ -68,7 +68,7 @@ class TextStrategy:
         metric: Metric,
         device: str = "cpu",
     ) -> None:
-        """The tower's layers that the spec names are trained from here on.  Members are places in `train`."""
+        """Unfreezes the tower's layers that the spec trains.  Members are positions in `train`."""
         self.model, self.pairs, self.dev, self.spec, self.metric = model, train, dev, spec, metric
         self.reader = Reader(model)
         unfreeze(model.text.model, spec.train_layers)
@@ -100,7 +100,7 @@ class TextStrategy:
 
     def loss(self, vectors: Tensor, members: Sequence[int], at: At, gather: Gather) -> Mapping[str, Tensor]:
         settings, dims = self.spec.loss, self.model.dims
-        queries, documents, negatives = self._apart(vectors, members)
+        queries, documents, negatives = self._by_kind(vectors, members)
         common: dict[str, Any] = {"dims": dims, "weights": settings.dim_weights, "gather": gather}
         if settings.kind == "regression":
             return {"loss": regression(queries, documents, **common)}
@@ -122,10 +122,10 @@ class TextStrategy:
         """The metric of dev queries among all dev documents, by dim; those of equal words are equally right."""
         queries = self._vectors(self._tokens([(pair.query, pair.task) for pair in self.dev]))
         place: dict[str, int] = {}
-        right = [place.setdefault(_said(pair.document), len(place)) for pair in self.dev]
-        texts = {_said(pair.document): pair.document for pair in self.dev}
-        documents = self._vectors(self._tokens([(texts[said], None) for said in place]))
-        # Every document of a query's own words or of its key is right.
+        right = [place.setdefault(_meaning(pair.document), len(place)) for pair in self.dev]
+        texts = {_meaning(pair.document): pair.document for pair in self.dev}
+        documents = self._vectors(self._tokens([(texts[meaning], None) for meaning in place]))
+        # Every document of an equal query or of the same key is right.
         rights = _rights(self.dev, right)
         return {
             f"{TO_DOCUMENT}@{dim}": self.metric(_prefix(queries, dim) @ _prefix(documents, dim).T, rights)
@@ -142,8 +142,8 @@ class TextStrategy:
     def load(self, state: Mapping[str, Tensor]) -> None:
         own = self.parameters()
         if set(own) != set(state):
-            odd = sorted(set(own) ^ set(state))[0]
-            raise SpecError(f"these are no weights of this model: {odd} is not of both")
+            name = sorted(set(own) ^ set(state))[0]
+            raise SpecError(f"these weights do not fit the model: only one of the two has {name}")
         with torch.no_grad():
             for name, value in state.items():
                 own[name].copy_(value)
@@ -152,7 +152,7 @@ class TextStrategy:
         return [self.pairs[one].key for one in members]
 
     def _tokens(self, texts: Sequence[tuple[str, str | None]]) -> list[list[int]]:
-        """Ids of documents (no task) and of queries, an empty task being the tower's own; in one call a task."""
+        """Token ids of documents (task None) and of queries (an empty task is the tower's own); one call per task."""
         found: list[list[int]] = [[] for _ in texts]
         for task in {task for _, task in texts}:
             rows = [i for i, (_, other) in enumerate(texts) if other == task]
@@ -166,7 +166,7 @@ class TextStrategy:
         rows = (self._queries[member], self._documents[member], *self._negatives[member])
         return max(len(row) for row in rows)
 
-    def _apart(self, vectors: Tensor, members: Sequence[int]) -> tuple[Tensor, Tensor, Tensor | None]:
+    def _by_kind(self, vectors: Tensor, members: Sequence[int]) -> tuple[Tensor, Tensor, Tensor | None]:
         """Queries [B, D], documents [B, D], negatives [B, K, D] with zeros for none."""
         sizes = torch.tensor([2 + len(self._negatives[one]) for one in members])
         first = (sizes.cumsum(0) - sizes).to(vectors.device)
@@ -174,8 +174,8 @@ class TextStrategy:
             return vectors[first], vectors[first + 1], None
         padded = torch.cat([vectors, vectors.new_zeros(1, vectors.shape[1])])
         step = torch.arange(self._most, device=vectors.device)
-        held = step[None] < (sizes.to(vectors.device) - 2)[:, None]
-        places = torch.where(held, first[:, None] + 2 + step[None], len(vectors))
+        exists = step[None] < (sizes.to(vectors.device) - 2)[:, None]
+        places = torch.where(exists, first[:, None] + 2 + step[None], len(vectors))
         return vectors[first], vectors[first + 1], padded[places]
 
     def _vectors(self, tokens: Sequence[Sequence[int]]) -> FloatArray:
@@ -191,7 +191,7 @@ class TextStrategy:
 
 
 def unfreeze(tower: nn.Module, layers: int | None) -> None:
-    """Let the last so many of the tower's layers be trained, with what is behind them; all of it where None."""
+    """Unfreeze the last `layers` layers of the tower and all modules after them; the whole tower where None."""
     if layers is None:
         tower.requires_grad_(True)
         return
@@ -200,13 +200,13 @@ def unfreeze(tower: nn.Module, layers: int | None) -> None:
         raise SpecError(f"field 'train_layers' = {layers}: the text tower has {len(stack)} layers")
     first = next(stack[len(stack) - layers].parameters())
     reached = False
-    for parameter in tower.parameters():  # in the order of the walk through the tower
+    for parameter in tower.parameters():  # in the order of the tower's modules
         reached = reached or parameter is first
         parameter.requires_grad_(reached)
 
 
 class _Meanings:
-    """Which pairs say the same: of one key, one query or one document; and which negatives say a document's words."""
+    """Pairs of the same meaning: of one key, query or document; and negatives with the words of a document."""
 
     def __init__(self, pairs: Sequence[Pair], most: int) -> None:
         numbers: dict[str, int] = {}
@@ -215,9 +215,9 @@ class _Meanings:
             return numbers.setdefault(text, len(numbers))
 
         self.keys = torch.tensor([number(f"key {pair.key}") for pair in pairs])
-        self.queries = torch.tensor([number(_said(pair.query)) for pair in pairs])
-        self.documents = torch.tensor([number(_said(pair.document)) for pair in pairs])
-        negatives = [[number(_said(text)) for text in pair.negatives] for pair in pairs]
+        self.queries = torch.tensor([number(_meaning(pair.query)) for pair in pairs])
+        self.documents = torch.tensor([number(_meaning(pair.document)) for pair in pairs])
+        negatives = [[number(_meaning(text)) for text in pair.negatives] for pair in pairs]
         self.negatives = torch.tensor([[*row, *[-1] * (most - len(row))] for row in negatives]).view(len(pairs), most)
 
     def to(self, device: str) -> "_Meanings":
@@ -239,12 +239,12 @@ def _rights(pairs: Sequence[Pair], documents: Sequence[int]) -> list[set[int]]:
     by_query: dict[str, set[int]] = {}
     for pair, document in zip(pairs, documents, strict=True):
         by_key.setdefault(pair.key, set()).add(document)
-        by_query.setdefault(_said(pair.query), set()).add(document)
-    return [by_key[pair.key] | by_query[_said(pair.query)] for pair in pairs]
+        by_query.setdefault(_meaning(pair.query), set()).add(document)
+    return [by_key[pair.key] | by_query[_meaning(pair.query)] for pair in pairs]
 
 
-def _said(text: str) -> str:
-    return " ".join(words(text)) or text
+def _meaning(text: str) -> str:
+    return text_key(text) or text
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Reading little-endian binary files that somebody else made: nothing is believed beyond the end of the buffer."""
+"""Reader of little-endian binary files from other software; it never reads beyond the end of the buffer."""
 
 import struct
 from typing import Any
@@ -10,7 +10,7 @@ from embed.errors import InputError
 
 
 class Cursor:
-    """A place in a buffer that moves on with every read.  Raises InputError, naming the file, at its end."""
+    """A position in a buffer that advances with every read.  Raises InputError, naming the file, at its end."""
 
     def __init__(self, buffer: bytes | bytearray | memoryview, name: str) -> None:
         self.buffer = memoryview(buffer)
@@ -24,7 +24,7 @@ class Cursor:
         return piece
 
     def at(self, start: int, size: int) -> memoryview:
-        """`size` bytes from `start`, wherever the cursor stands."""
+        """`size` bytes from `start`, independent of the cursor's position."""
         if size < 0 or start < 0 or start + size > len(self.buffer):
             raise self.damaged(f"{size} bytes at {start} are beyond its {len(self.buffer)} bytes")
         return self.buffer[start : start + size]
@@ -46,8 +46,8 @@ class Cursor:
         try:
             return bytes(self.take(size)).decode("utf-8")
         except UnicodeDecodeError:
-            raise self.damaged(f"no text at {self.position - size}") from None
+            raise self.damaged(f"the text at {self.position - size} is not UTF-8") from None
 
     def damaged(self, reason: str) -> InputError:
-        """The error to raise when what was read makes no sense."""
+        """The error to raise for contents that are not valid."""
         return InputError(f"{self.name} is damaged: {reason}; install it again")

@@ -22,14 +22,14 @@ def read_ct2(buffer: bytes | bytearray | memoryview, name: str) -> Arrays:
     cursor = Cursor(buffer, name)
     version = cursor.number("I")
     if not 3 <= version <= NEWEST_VERSION:
-        raise cursor.damaged(f"it says to be version {version} of the format")
+        raise cursor.damaged(f"version {version} of the format is not supported")
     _string(cursor)  # name of the model's class
     cursor.number("I")  # its revision
     arrays = dict(_variable(cursor) for _ in range(cursor.number("I")))
     for _ in range(cursor.number("I")):
         alias, target = _string(cursor), _string(cursor)
         if target not in arrays:
-            raise cursor.damaged(f"{alias} stands for {target}, which is missing")
+            raise cursor.damaged(f"{alias} is an alias of {target}, which is missing")
         arrays[alias] = arrays[target]
     return arrays
 

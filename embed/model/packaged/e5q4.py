@@ -76,7 +76,7 @@ def _vocabulary(cursor: Cursor) -> Vocabulary:
 
 
 def _skip_normaliser(cursor: Cursor) -> None:
-    # A map of characters; it equals NFKC but for control characters and rare spaces (embed.model.e5_checkpoint).
+    # A map of characters; it equals NFKC except for control characters and rare spaces (embed.model.packaged.e5).
     cursor.number("i")
     cursor.take(cursor.number("I"))
 
@@ -92,7 +92,7 @@ def _tensor(cursor: Cursor) -> tuple[str, FloatArray]:
 
 
 def _dequantised(raw: memoryview) -> FloatArray:
-    """Low nibbles are the first half of a group, high nibbles the second; a nibble stands for itself minus eight."""
+    """Low nibbles are the first half of a group, high nibbles the second; the value is the nibble minus eight."""
     groups = np.frombuffer(raw, Q4)
     weights = np.empty((len(groups), GROUP), dtype=np.float32)
     weights[:, : GROUP // 2] = groups["nibbles"] & 15

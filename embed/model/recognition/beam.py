@@ -1,6 +1,7 @@
-"""Beam search over tokens, for one clip: several hypotheses of what was said, the likeliest first.
+"""Beam search over tokens, for one clip: several hypotheses of its transcript, the likeliest first.
 
-Pure: it is told what each of its sequences may go on with, and says which go on.  With a width of 1 it is greedy.
+It runs no model: it takes the probabilities of the next tokens and returns the sequences to continue.  With a width
+of 1 it is greedy.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ Scored = tuple[list[int], float]  # tokens, and the sum of the natural logarithm
 
 
 class Beam:
-    """The sequences of a clip that go on, and those that have ended."""
+    """The unfinished and the finished sequences of a clip."""
 
     def __init__(self, width: int, most: int) -> None:
         """At most `width` sequences at a time, of at most `most` tokens."""
@@ -23,18 +24,18 @@ class Beam:
 
     @property
     def last(self) -> list[int]:
-        """The last token of each sequence that goes on; they are asked for what comes next in this order."""
+        """The last token of each unfinished sequence, in the order of the next call of `grow`."""
         return [ids[-1] for ids, _ in self._open]
 
     @property
     def found(self) -> list[Scored]:
-        """What has ended, the likeliest first: one sequence at least and `width` at most, once none goes on."""
+        """The finished sequences, the likeliest first: at least one and at most `width`, once the search is over."""
         return self._ended
 
     def grow(self, chances: Tensor, end: int) -> list[int]:
-        """A token more, by the log-probabilities [sequences, V] of what comes next; `end` ends a sequence.
+        """Add a token, by the log-probabilities [sequences, V] of the next one; `end` ends a sequence.
 
-        For each sequence that goes on, the place of the one that it continues; [] when the search is over.
+        Returns, for each unfinished sequence, the position of the one that it continues; [] when the search is over.
         """
         sums = chances + torch.tensor([total for _, total in self._open], device=chances.device)[:, None]
         best, place = sums.flatten().topk(min(2 * self._width, sums.numel()))
@@ -46,7 +47,7 @@ class Beam:
                 break
             if token != end:
                 grown.append((written, parent))
-            elif rank < self._width:  # What is less likely than a whole beam of others is no end of the sentence.
+            elif rank < self._width:  # an end that is less likely than a full beam of others is dropped
                 self._ended.append(written)
         grown = grown[: self._width]
         self._open = [written for written, _ in grown]
@@ -58,7 +59,7 @@ class Beam:
         return [parent for _, parent in grown]
 
     def _is_over(self) -> bool:
-        """A sequence only gets less likely as it grows, so none can come before what has ended."""
+        """Whether no unfinished sequence can beat the finished ones: a sequence gets less likely as it grows."""
         if not self._open or len(self._open[0][0]) >= self._most:
             return True
         return len(self._ended) == self._width and self._open[0][1] <= self._ended[-1][1]

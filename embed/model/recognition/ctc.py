@@ -1,4 +1,4 @@
-"""What a CTC model (wav2vec2, HuBERT, WavLM or w2v-BERT, fine-tuned for speech recognition) writes of what it hears.
+"""Transcription by a CTC model: wav2vec2, HuBERT, WavLM or w2v-BERT, fine-tuned for speech recognition.
 
 Shapes: B batch, T frames, V vocabulary.  Clips enter unpadded, as in the speech tower: nothing depends on batch mates.
 """
@@ -23,7 +23,7 @@ class CtcWords:
         self.tokenizer = tokenizer
         self._inner = model.base_model
         self._run = FAMILIES[model.config.model_type](self._inner, extractor)
-        # Some w2v-BERTs shorten their frames once more, by convolutions that would hear a neighbour's padding.
+        # Some w2v-BERTs shorten their frames once more, by convolutions that would include padding.
         self._adapter = getattr(self._inner, "adapter", None)
 
     @property
@@ -35,12 +35,12 @@ class CtcWords:
         return self._run.longest_s
 
     def padded_s(self, seconds: float) -> float:
-        return seconds if self._adapter is not None else 0.0  # Of any length together, since padding is not heard.
+        return seconds if self._adapter is not None else 0.0  # any lengths share a batch: padding is masked
 
     def write(self, waves: Sequence[FloatArray], langs: Sequence[str], hypotheses: int) -> list[list[Written]]:
-        """Of each wave, in the only language it knows, which is called as the caller does: `langs`, if it is one.
+        """Tokens of each wave, in the model's only language, with the caller's name for it: `langs`, if it is one.
 
-        One hypothesis, however many are wanted: frames that know nothing of each other have no likely others.
+        Always one hypothesis: `hypotheses` has no effect, since CTC frames are independent.
         """
         if self._adapter is not None and len(waves) > 1:
             return [one for wave in waves for one in self.write([wave], langs, hypotheses)]
@@ -57,7 +57,7 @@ class CtcWords:
         return [[_best(row[:length], lang)] for row, length in zip(chances, lengths.tolist(), strict=True)]
 
     def text(self, written: Written) -> str:
-        """Repetitions are one letter, blanks between them none: the tokenizer's own rule."""
+        """Repeated letters count once and blanks are removed: the tokenizer's own rule."""
         text: str = self.tokenizer.decode(written.ids)
         return text.strip()
 

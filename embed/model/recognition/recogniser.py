@@ -1,16 +1,14 @@
-"""Speech recognition for the hybrid encoder and the cascade: waves in, what was said out.
+"""Speech recognition for the hybrid encoder and the cascade: waves in, transcripts out.
 
-Any Whisper, and any CTC model of a family that the speech tower knows, by name, through `transformers`.
+It runs any Whisper, and any CTC model of a family that the speech tower supports, by name, through `transformers`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
-from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForCTC, AutoModelForSpeechSeq2Seq, AutoTokenizer
-from transformers.utils import logging
 
 from embed.encoder import SAMPLE_RATE, SHORTEST_S, FloatArray
 from embed.errors import InputError, SpecError
@@ -18,20 +16,20 @@ from embed.model.recognition.ctc import CtcWords
 from embed.model.recognition.whisper import WhisperWords, Written
 from embed.model.spec import Precision
 from embed.model.towers.budget import out_of_memory
-from embed.model.towers.files import SAFELY, all_there, tower_place, why_not
-from embed.model.towers.precision import quicken, settled
-from embed.model.towers.speech_families import FAMILIES
+from embed.model.towers.precision import effective_precision, prepare_inference
+from embed.model.towers.pretrained import config_of, recogniser_model
+from embed.model.towers.speech_families import known_family
 
-# What is heard at once, padding included; on a CPU as much as its caches like.
+# Seconds of speech in one batch, padding included; on a CPU as much as its caches hold.
 SECONDS_AT_ONCE = {"cpu": 120.0, "cuda": 960.0}
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What was said."""
+class Transcript:
+    """The text of a wave, in one or several hypotheses."""
 
     texts: tuple[str, ...]  # hypotheses, the likeliest first; at least one
-    lang: str  # as it was given or made out; empty where the model cannot tell
+    lang: str  # as given or detected; empty where the model does not know it
     log_prob: float  # mean natural logarithm of the likeliest's tokens' probabilities: near 0 is sure
 
     @property
@@ -39,18 +37,18 @@ class Heard:
         return self.texts[0]
 
 
-class Listener(Protocol):
-    """One architecture's way from waves to tokens."""
+class Transcriber(Protocol):
+    """Protocol of one architecture: waves to tokens."""
 
     @property
     def langs(self) -> tuple[str, ...]:
-        """The languages it can be told to hear."""
+        """The languages that it can be set to."""
 
     @property
     def longest_s(self) -> float: ...
 
     def padded_s(self, seconds: float) -> float:
-        """Clips for which this is equal may be heard together."""
+        """Length after padding; clips with equal lengths may share a batch."""
 
     def write(self, waves: Sequence[FloatArray], langs: Sequence[str], hypotheses: int) -> list[list[Written]]: ...
 
@@ -58,14 +56,14 @@ class Listener(Protocol):
 
 
 class Recogniser:
-    """A speech recogniser; what it writes of a wave does not depend on the waves beside it."""
+    """A speech recogniser; the transcript of a wave does not depend on other waves of the batch."""
 
     def __init__(
-        self, name: str, listener: Listener, langs: Sequence[str] = (), seconds_at_once: float = 120.0
+        self, name: str, transcriber: Transcriber, langs: Sequence[str] = (), seconds_at_once: float = 120.0
     ) -> None:
         self.name = name
         self.langs = tuple(langs)
-        self._listener = listener
+        self._transcriber = transcriber
         self._seconds_at_once = seconds_at_once
         self._check(self.langs)
 
@@ -73,55 +71,55 @@ class Recogniser:
     def load(
         cls, name: str, langs: Sequence[str] = (), device: str = "cpu", precision: Precision = "float32"
     ) -> "Recogniser":
-        """By name, to hear one of `langs`, or any that it knows.  Raises SpecError with the cure."""
-        listener = _loaded(name, device, precision)
-        return cls(name, listener, langs, SECONDS_AT_ONCE["cuda" if device.startswith("cuda") else "cpu"])
+        """By name, for one of `langs`, or for any that it knows.  Raises SpecError with the cure."""
+        transcriber = _loaded(name, device, precision)
+        return cls(name, transcriber, langs, SECONDS_AT_ONCE["cuda" if device.startswith("cuda") else "cpu"])
 
     @property
     def known(self) -> tuple[str, ...]:
-        """All languages that it can be told to hear; none where it has but one, and no name for it."""
-        return self._listener.langs
+        """All languages that it can be set to; empty where it has only one, without a name."""
+        return self._transcriber.langs
 
     def transcribe(
         self, waves: Sequence[FloatArray], langs: Sequence[str] | None = None, hypotheses: int = 1
-    ) -> list[Heard]:
-        """What was said in each wave (1-d, 16 kHz), in the order given.  A wave that is too long is heard in parts.
+    ) -> list[Transcript]:
+        """The transcript of each wave (1-d, 16 kHz), in the order given.  A wave that is too long is split into parts.
 
-        One language is taken for given; the likeliest of several, or of all, is made out for each wave.  So many
-        `hypotheses` of what was said are looked for (beam search); a CTC model has one.
+        A single language is used as given; of several, or of all, the likeliest is detected for each wave.
+        `hypotheses` is the number of transcripts of each wave (beam search); a CTC model has one.
         Raises InputError for an unfit wave, SpecError for an unknown language.
         """
         spoken = self.langs if langs is None else tuple(langs)
         self._check(spoken)
         parts = [(i, part) for i, wave in enumerate(waves) for part in self._parts(wave)]
-        found = self._heard([part for _, part in parts], spoken, hypotheses)
-        by_wave: list[list[Heard]] = [[] for _ in waves]
-        for (i, _), heard in zip(parts, found, strict=True):
-            by_wave[i].append(heard)
+        found = self._transcripts([part for _, part in parts], spoken, hypotheses)
+        by_wave: list[list[Transcript]] = [[] for _ in waves]
+        for (i, _), transcript in zip(parts, found, strict=True):
+            by_wave[i].append(transcript)
         return [_joined(some) for some in by_wave]
 
     def _parts(self, wave: FloatArray) -> list[FloatArray]:
-        """Equal stretches that are no longer than it can hear."""
+        """Equal parts that are no longer than the model takes."""
         if len(wave) < SHORTEST_S * SAMPLE_RATE or not np.isfinite(wave).all():
             raise InputError(f"a wave must be at least {SHORTEST_S} s long and finite")
-        count = -(-len(wave) // int(self._listener.longest_s * SAMPLE_RATE))
+        count = -(-len(wave) // int(self._transcriber.longest_s * SAMPLE_RATE))
         return [wave] if count == 1 else np.array_split(wave, count)
 
-    def _heard(self, waves: Sequence[FloatArray], langs: Sequence[str], hypotheses: int) -> list[Heard]:
-        found: list[Heard | None] = [None] * len(waves)
+    def _transcripts(self, waves: Sequence[FloatArray], langs: Sequence[str], hypotheses: int) -> list[Transcript]:
+        found: list[Transcript | None] = [None] * len(waves)
         with torch.inference_mode():
             for group in self._groups([len(wave) / SAMPLE_RATE for wave in waves], self._seconds_at_once / hypotheses):
                 for i, written in zip(group, self._written([waves[i] for i in group], langs, hypotheses), strict=True):
-                    texts = tuple(self._listener.text(one) for one in written)
-                    found[i] = Heard(texts, written[0].lang, written[0].log_prob)
-        return [heard for heard in found if heard is not None]
+                    texts = tuple(self._transcriber.text(one) for one in written)
+                    found[i] = Transcript(texts, written[0].lang, written[0].log_prob)
+        return [transcript for transcript in found if transcript is not None]
 
     def _groups(self, seconds: Sequence[float], at_once: float) -> list[list[int]]:
-        """Positions, longest first; each group of one padded length and within what is heard at once."""
+        """Positions, longest first; each group of one padded length and within `at_once` seconds."""
         groups: list[list[int]] = []
         last: float | None = None
         for i in sorted(range(len(seconds)), key=lambda i: (-seconds[i], i)):
-            padded = self._listener.padded_s(seconds[i])
+            padded = self._transcriber.padded_s(seconds[i])
             longest = max(padded, seconds[groups[-1][0]]) if groups else 0.0
             if padded != last or longest * (len(groups[-1]) + 1) > at_once:
                 groups.append([])
@@ -130,9 +128,9 @@ class Recogniser:
         return groups
 
     def _written(self, waves: Sequence[FloatArray], langs: Sequence[str], hypotheses: int) -> list[list[Written]]:
-        """Half of them at a time where memory is too small."""
+        """Tokens of the waves, half of them at a time where memory is too small."""
         try:
-            return self._listener.write(waves, langs, hypotheses)
+            return self._transcriber.write(waves, langs, hypotheses)
         except RuntimeError as error:
             if len(waves) == 1 or not out_of_memory(error):
                 raise
@@ -142,33 +140,24 @@ class Recogniser:
     def _check(self, langs: Sequence[str]) -> None:
         unknown = [lang for lang in langs if self.known and lang not in self.known]
         if unknown:
-            raise SpecError(f"{self.name} hears no {', '.join(unknown)}; it knows {', '.join(self.known)}")
+            raise SpecError(f"{self.name} does not know {', '.join(unknown)}; it knows {', '.join(self.known)}")
 
 
-def _joined(parts: Sequence[Heard]) -> Heard:
-    """Likely with likely; a part of fewer hypotheses has its last for the rest."""
+def _joined(parts: Sequence[Transcript]) -> Transcript:
+    """Hypotheses joined by rank; a part with fewer hypotheses repeats its last."""
     if len(parts) == 1:
         return parts[0]
     mean = sum(part.log_prob for part in parts) / len(parts)
     hypotheses = max(len(part.texts) for part in parts)
     found = ([part.texts[min(place, len(part.texts) - 1)] for part in parts] for place in range(hypotheses))
-    return Heard(tuple(" ".join(text for text in texts if text) for texts in found), parts[0].lang, mean)
+    return Transcript(tuple(" ".join(text for text in texts if text) for texts in found), parts[0].lang, mean)
 
 
-def _loaded(name: str, device: str, precision: Precision) -> Listener:
-    place = tower_place(name)
-    try:
-        logging.disable_progress_bar()  # Loading is no progress of the job that waits for it.
-        family: str = AutoConfig.from_pretrained(place).model_type
-        if family not in FAMILIES:
-            raise SpecError(f"speech recogniser {name!r} is a {family}; this version reads {', '.join(FAMILIES)}")
-        loader: Any = AutoModelForSpeechSeq2Seq if family == "whisper" else AutoModelForCTC
-        # A model without the layer that writes letters would write them at random.
-        model = all_there(name, *loader.from_pretrained(place, dtype=torch.float32, output_loading_info=True, **SAFELY))
-        tools = AutoFeatureExtractor.from_pretrained(place), AutoTokenizer.from_pretrained(place)
-    except (OSError, ValueError, TypeError) as error:  # the last of a tokenizer without its vocabulary
-        raise SpecError(f"speech recogniser {name!r} cannot be loaded: {why_not(error)}") from None
+def _loaded(name: str, device: str, precision: Precision) -> Transcriber:
+    what = "speech recogniser"
+    family = known_family(what, name, config_of(name, what))
+    model, *tools = recogniser_model(name, by_letters=not family.has_decoder)
     model = model.to(device).eval().requires_grad_(False)
-    listener: Listener = (WhisperWords if family == "whisper" else CtcWords)(model, *tools)
-    quicken(model, settled(precision, device))
-    return listener
+    transcriber: Transcriber = (WhisperWords if family.has_decoder else CtcWords)(model, *tools)
+    prepare_inference(model, effective_precision(precision, device))
+    return transcriber

@@ -1,8 +1,8 @@
-"""What Whisper writes down of what it hears, in one hypothesis or several, in a language given or made out by itself.
+"""Transcription by Whisper, in one or several hypotheses, in a language that is given or detected.
 
 Shapes: B batch, T frames (50 a second), H width, P tokens of the prompt, V vocabulary.
-- A clip is heard with as much silence behind it as its own length asks for, never its batch's.
-- Clips of which all is written leave the batch.
+- The silence after a clip depends on its own length, never on its batch.
+- Clips that are finished leave the batch.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,12 @@ from torch import Tensor
 
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.model.recognition.beam import Beam
+from embed.model.towers.pretrained import decoded
 from embed.model.towers.speech_families import Whisper
 
-# Trained on 30 s, Whisper loops or stops early on much less: see evaluate/NOTES.md for what each length costs.
+# Trained on 30 s, Whisper loops or stops early on much less: evaluate/NOTES.md has the cost of each length.
 SHORTEST_PADDED_S, STEP_S, SILENCE_S = 10, 5, 1.0
-TOKENS_A_SECOND, TOKENS_MORE = 25, 20  # nobody speaks faster; what goes on for longer repeats itself
+TOKENS_A_SECOND, TOKENS_MORE = 25, 20  # faster than any speech; a longer text repeats itself
 TRANSCRIBE, NO_TIMESTAMPS, START = "<|transcribe|>", "<|notimestamps|>", "<|startoftranscript|>"
 
 
@@ -50,7 +51,7 @@ class WhisperWords:
 
     @property
     def langs(self) -> tuple[str, ...]:
-        """What it can be told to hear; none where it knows one language only."""
+        """Languages that it can be set to; empty where it knows only one."""
         return tuple(self._lang_ids)
 
     @property
@@ -58,16 +59,16 @@ class WhisperWords:
         return float(self.model.config.max_source_positions) / 50
 
     def padded_s(self, seconds: float) -> float:
-        """How much sound it is given for a clip of this length."""
+        """Seconds of a clip of this length after padding."""
         steps = -(-max(seconds + SILENCE_S, SHORTEST_PADDED_S) // STEP_S)
         return min(float(steps * STEP_S), self.longest_s)
 
     def write(self, waves: Sequence[FloatArray], langs: Sequence[str], hypotheses: int) -> list[list[Written]]:
-        """The waves, all of one `padded_s`, in the likeliest of `langs` each; of all it knows where there are none.
+        """The waves, all of one `padded_s`, each in the likeliest of `langs`; of all it knows where that is empty.
 
-        Of each wave so many hypotheses, the likeliest first; fewer where there are no more.
+        `hypotheses` of each wave, the likeliest first; fewer where there are no more.
         """
-        states = self._heard(waves)
+        states = self._states(waves)
         start = self._id(START)
         spoken = self._languages(states, start, langs)
         prompt = [
@@ -84,8 +85,8 @@ class WhisperWords:
         text: str = self.tokenizer.decode(written.ids, skip_special_tokens=True)
         return text.strip()
 
-    def _heard(self, waves: Sequence[FloatArray]) -> Tensor:
-        """The encoder's last states [B, T, H] of waves with silence behind them."""
+    def _states(self, waves: Sequence[FloatArray]) -> Tensor:
+        """The encoder's last states [B, T, H] of waves with silence after them."""
         size = round(max(self.padded_s(len(wave) / SAMPLE_RATE) for wave in waves) * SAMPLE_RATE)
         padded = [np.pad(wave, (0, max(0, size - len(wave))))[:size] for wave in waves]
         mel = self._extractor(padded, sampling_rate=SAMPLE_RATE, padding=False, truncation=False)["input_features"]
@@ -104,16 +105,15 @@ class WhisperWords:
         return [choice[i] for i in logits[:, ids].argmax(1).tolist()]
 
     def _most(self, seconds: float) -> int:
-        """How many tokens a clip may have: by its own length, so that its batch has no say."""
+        """Most tokens of a clip: by its own length, independent of its batch."""
         room = self._room - len(self._orders()) - 2
         return max(1, min(int(TOKENS_A_SECOND * seconds) + TOKENS_MORE, room))
 
     def _search(self, states: Tensor, prompt: Tensor, beams: Sequence[Beam]) -> None:
-        """Let the beam of each clip grow behind its prompt [B, P] until all have ended."""
-        clips, ids, cache = list(range(len(beams))), prompt, None  # whose each row is
+        """Grow the beam of each clip after its prompt [B, P] until all have ended."""
+        clips, ids, cache = list(range(len(beams))), prompt, None  # clips: the clip of each row
         while clips:
-            out = self.model.model.decoder(input_ids=ids, encoder_hidden_states=states, cache=cache, use_cache=True)
-            cache = out.cache
+            out, cache = decoded(self.model.model.decoder, ids, states, cache)
             chances = self._chances(self._logits(out), first=ids is prompt)
             rows, own, tokens = [], [], []
             for clip in dict.fromkeys(clips):
@@ -125,7 +125,7 @@ class WhisperWords:
             ids = torch.tensor(tokens, device=states.device)[:, None]
             chosen = torch.tensor(rows, dtype=torch.long, device=states.device)
             cache.self_attention_cache.batch_select_indices(chosen)
-            # All sequences of a clip hear the same, which is large: it moves only where their number changes.
+            # All sequences of a clip share its large states: they move only where the number of sequences changes.
             if own != clips:
                 cache.cross_attention_cache.batch_select_indices(chosen)
                 clips, states = own, states[chosen]
@@ -136,7 +136,7 @@ class WhisperWords:
         return logits
 
     def _chances(self, logits: Tensor, first: bool) -> Tensor:
-        """Log-probabilities [B, V] of what may be written."""
+        """Log-probabilities [B, V] of the allowed tokens."""
         logits[:, self._never.to(logits.device)] = -torch.inf
         if first and len(self._never_first):
             logits[:, self._never_first.to(logits.device)] = -torch.inf
@@ -152,6 +152,6 @@ class WhisperWords:
 
 
 def _forbidden(settings: Any, tokenizer: Any, vocabulary: int) -> list[int]:
-    """What is no text: tokens that the checkpoint suppresses, and points in time, which stand at the end."""
+    """Tokens that are not text: those that the checkpoint suppresses, and timestamps, the last of the vocabulary."""
     times = tokenizer.convert_tokens_to_ids(NO_TIMESTAMPS)
     return sorted({*(settings.suppress_tokens or ()), *range(times, vocabulary)})

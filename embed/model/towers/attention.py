@@ -1,8 +1,8 @@
 """Attention for bfloat16 on a CPU: whole blocks of scores that fit its cache, softmax in float32.
 
 torch's own fused kernel is made for long sequences; on passages of a hundred tokens it takes two to three times as
-long (EPYC, 2026-11-22).  It enters through transformers' own door for attention, so that every tower that goes
-through that door has it.
+long (EPYC, 2026-11-22).  It is registered with transformers' interface for attention, so that every tower that
+uses the interface has it.
 
 Shapes: B batch, H heads, T queries, S keys, D a head's width.
 """
@@ -23,7 +23,7 @@ FEWEST_ROWS = 32  # queries at a time, however many keys and heads there are
 
 
 def attend_in_blocks(model: PreTrainedModel) -> None:
-    """Have a model that uses torch's fused attention use this one; any other is left as it is."""
+    """Switch a model from torch's fused attention to this one; a model with another attention does not change."""
     if model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(NAME)
 
@@ -52,7 +52,7 @@ def blocks(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale
     (batch, heads, queries, width), keys = query.shape, key.shape[2]
     together = min(batch, max(1, BLOCK // (heads * queries * keys)))
     rows = queries if together > 1 else min(queries, max(FEWEST_ROWS, BLOCK // (heads * keys)))
-    # Behind each other, batch rows and heads are one dimension, and every part of it lies dense.
+    # Flattened, batch rows and heads are one dimension, and every part of it is contiguous.
     query, key, value = (one.reshape(batch * heads, -1, width) for one in (query, key, value))
     out = torch.empty_like(query)
     kinds = query.dtype, torch.float32, torch.float32
@@ -92,13 +92,13 @@ def _block(
 
 
 def _part(mask: Tensor, batch: slice, rows: slice) -> Tensor:
-    """The mask of some batch rows and queries; a size of 1 stands for all."""
+    """The mask of some batch rows and queries; a size of 1 is broadcast."""
     mask = mask if mask.shape[0] == 1 else mask[batch]
     return mask if mask.shape[2] == 1 else mask[:, :, rows]
 
 
 def _is_for_others(module: Any, mask: Tensor | None, rest: dict[str, Any]) -> bool:
-    """Causal attention without a mask, dropout, a cache, a bias: none of them comes from a frozen encoder here."""
+    """Whether the library computes it: causal without a mask, dropout, cache, bias; encoders have none of these."""
     unmasked = mask is None and (rest.get("is_causal") or getattr(module, "is_causal", False))
     added = (mask is not None and mask.dtype == torch.bool) or rest.get("position_bias") is not None
     return bool(unmasked or added or rest.get("dropout") or rest.get("cache") is not None or torch.is_grad_enabled())

@@ -1,4 +1,4 @@
-"""How much goes through a tower in one pass: groups of nearly equal length, and less of it where memory runs out."""
+"""Size of a tower's passes: groups of nearly equal length, and smaller groups after memory runs out."""
 
 import logging
 from collections import deque
@@ -11,13 +11,13 @@ from embed.encoder import FloatArray
 
 log = logging.getLogger(__name__)
 
-# Of a group's budget, the part that may be padding.  A pass costs as much as some thirty tokens by itself (of 1,024
-# on a CPU), so more and smaller groups would win nothing.
+# Share of a group's budget that may be padding.  A pass has a fixed cost of some thirty tokens (of 1,024 on a CPU), so
+# more and smaller groups would gain nothing.
 PADDING = 1 / 32
 
 
 class Budget:
-    """The padded size of one pass (tokens, or samples of sound), and what became of it."""
+    """The padded size of one pass (tokens, or samples of sound), and how often it was halved."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -26,8 +26,8 @@ class Budget:
     def rows(self, sizes: Sequence[int], width: int, encode: Callable[[list[int]], FloatArray]) -> FloatArray:
         """float32 [n, width], where `encode` gives the rows of the positions it gets.
 
-        A group that memory is too small for halves the budget, for good; raises what torch raised where one item
-        by itself does not fit.
+        A group that does not fit in memory halves the budget permanently; raises torch's error where a single item
+        does not fit.
         """
         out = np.empty((len(sizes), width), dtype=np.float32)
         groups = deque(by_budget(sizes, self.size))
@@ -46,12 +46,12 @@ class Budget:
         except RuntimeError as error:
             if len(group) == 1 or not out_of_memory(error):
                 raise
-        # Behind the except clause: the error held all that the pass had allocated.
+        # After the except clause: the error kept the pass's memory allocated.
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         self.size = max(1, self.size // 2)
         self.halvings += 1
-        log.warning("out of memory with %d at once: one pass holds %d from now on", len(group), self.size)
+        log.warning("out of memory with %d items in one pass; the size of a pass is now %d", len(group), self.size)
         return None
 
 

@@ -1,80 +1,72 @@
-"""A tower's files: where they are, that nothing of them is unpickled or run, and the digest of what they hold.
+"""Files of a tower: their folder, their digest, and loading without pickles or foreign code.
 
-Weights are read from safetensors alone.  An adapter's configuration would send `transformers` to another folder, so
-a tower that has one is refused.
+Weights are read only from safetensors.  An adapter's configuration would direct `transformers` to another folder, so
+a tower with one is refused.
 """
 
-import hashlib
 import json
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from embed.errors import InputError, SpecError
+from embed.errors import SpecError
 from embed.identity import digest
 from embed.model.packaged.resolve import resolve
+from embed.model.towers.digests import file_digest
 
-# For every `from_pretrained` of weights: no pickles, no code that comes along.
+# For every `from_pretrained` of weights: no pickles, no code from the checkpoint.
 SAFELY: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False}
+CONFIG = "config.json"
 ADAPTER = "adapter_config.json"
-# What defines a tower's vectors, of the files that a checkpoint holds.
+# Files of a checkpoint that define a tower's vectors.
 TOWER_FILES = ("*.safetensors", "tokenizer.json", "vocab.json", "merges.txt", "sentencepiece.bpe.model")
-# Config keys that say how a file was written, not what it computes.
+# Config keys about how a file was written, not about its results.
 CONFIG_NOISE = {"transformers_version", "_name_or_path", "torch_dtype", "dtype"}
-# Weights that checkpoints leave out and no vector depends on.
+# Weights that checkpoints leave out and that change no vector.
 NEVER_USED = {"masked_spec_embed"}
 
 
 def tower_place(name: str) -> str:
-    """What `from_pretrained` takes for a tower's name.  SpecError for a folder that holds an adapter."""
+    """The argument of `from_pretrained` for a tower's name.  SpecError for a folder with an adapter."""
     place = str(resolve(name))
     if (Path(place) / ADAPTER).exists():
-        raise SpecError(f"{place}: holds an adapter ({ADAPTER}), not a tower; merge it with peft and save the result")
+        raise SpecError(f"{place}: has an adapter ({ADAPTER}), is not a tower; merge it with peft and save the result")
     return place
 
 
-def all_there(name: str, found: Any, info: Any) -> Any:
-    """The model, of what `from_pretrained` returned with its loading info; SpecError where weights were made up."""
+def complete_model(name: str, found: Any, info: Any) -> Any:
+    """The model that `from_pretrained` returned; SpecError where its loading info lists missing weights."""
     missing = sorted({key for key in info["missing_keys"] if key.split(".")[-1] not in NEVER_USED})
     if missing:
         raise SpecError(
-            f"tower {name!r} lacks {len(missing)} of its weights, {missing[0]} among them; copy its folder again, whole"
+            f"tower {name!r} lacks {len(missing)} of its weights, e.g. {missing[0]}; copy its complete folder again"
         )
     return found
 
 
-def why_not(error: Exception) -> str:
-    """The first line of what a loader raised, and the cure where pickled weights are all there is."""
+def load_problem(error: Exception) -> str:
+    """The first line of a loader's error, with the cure where the weights are only pickled."""
     line = (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")
     pickled = "safetensors" in line and "named" in line
     return f"{line}; pickled weights are not read: save them as safetensors once" if pickled else line
 
 
 def tower_digest(name: str) -> str:
-    """Of a tower's weights, tokenizer and configuration, as the files on this disk."""
-    from transformers.utils import cached_file  # half a second: for who asks
-
-    config = cached_file(str(resolve(name)), "config.json")
-    if config is None:
-        raise SpecError(f"tower {name!r} has no config.json")
-    folder = Path(config).parent
-    values = json.loads(Path(config).read_text(encoding="utf-8"))
+    """Digest of a tower's weights, tokenizer and configuration, from the files on this disk."""
+    config = _config_of(name)
+    values = json.loads(config.read_text(encoding="utf-8"))
     kept = {key: value for key, value in values.items() if key not in CONFIG_NOISE}
-    files = sorted({path for pattern in TOWER_FILES for path in folder.glob(pattern)})
+    files = sorted({path for pattern in TOWER_FILES for path in config.parent.glob(pattern)})
     return digest("tower", kept, [[path.name, file_digest(path)] for path in files]).hex()
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file.  Raises InputError where it cannot be read."""
-    try:
-        found = path.stat()
-        return _digest_of(path, found.st_size, found.st_mtime_ns, found.st_ino)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); copy the model's folder again, whole") from None
+def _config_of(name: str) -> Path:
+    """The tower's config.json; for a tower that is no folder here, from the hub's cache or from the hub."""
+    folder = Path(resolve(name))
+    if (folder / CONFIG).is_file():
+        return folder / CONFIG
+    from transformers.utils import cached_file  # takes seconds to import
 
-
-@lru_cache(maxsize=1024)
-def _digest_of(path: Path, *_: int) -> str:
-    """Kept while the file is the one that was read: towers are gigabytes, and are asked for again and again."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    config = cached_file(str(folder), CONFIG)
+    if config is None:
+        raise SpecError(f"tower {name!r} has no {CONFIG}")
+    return Path(config)

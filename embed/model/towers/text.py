@@ -1,27 +1,25 @@
-"""The frozen text tower: any `transformers` encoder, causal or bidirectional; pooling at last, mean or first position.
+"""Frozen text tower: any `transformers` encoder, causal or bidirectional; pooling at last, mean or first position.
 
 Shapes: B batch, T positions, H the tower's width.  Padding is on the right and masked, so that a causal tower
 never sees it and a bidirectional one never attends to it.
 """
 
-import inspect
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
-from transformers.utils import logging
 
 from embed.encoder import Role
-from embed.errors import SpecError
+from embed.model.plain.bert import plain_bert
+from embed.model.plain.tokenizer import plain_tokenizer
 from embed.model.spec import TextTowerSpec
-from embed.model.towers.files import SAFELY, all_there, tower_place, why_not
+from embed.model.towers.files import tower_place
 
 
 class TextTower(nn.Module):
-    """Token ids or ready embeddings in, pooled [B, H] out; frozen unless a training opens some of it."""
+    """Token ids or ready embeddings in, pooled [B, H] out; frozen unless a training unfreezes some of it."""
 
     def __init__(self, spec: TextTowerSpec, model: Any, tokenizer: Any) -> None:
         super().__init__()
@@ -32,29 +30,30 @@ class TextTower(nn.Module):
         self._specials = _special_frame(tokenizer, spec)
 
     @classmethod
-    def load(cls, spec: TextTowerSpec) -> "TextTower":
-        """By name, in float32.  Raises SpecError where the name is neither packaged, a folder, nor in reach."""
-        place = tower_place(spec.name)
-        try:
-            logging.disable_progress_bar()  # Loading is no progress of the job that waits for it.
-            options = {"dtype": torch.float32, "output_loading_info": True, **_without_pooler(place), **SAFELY}
-            model = all_there(spec.name, *AutoModel.from_pretrained(place, **options))
-            return cls(spec, model, AutoTokenizer.from_pretrained(place, trust_remote_code=False))
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise SpecError(f"text tower {spec.name!r} cannot be loaded: {why_not(error)}") from None
+    def load(cls, spec: TextTowerSpec, plain: bool = False) -> "TextTower":
+        """By name, in float32.  Raises SpecError where the name is not packaged, a folder or on the hub.
+
+        `plain`, for a CPU: by `embed.model.plain` where it has the architecture, with the same vectors.
+        """
+        place = Path(tower_place(spec.name))
+        if plain and (model := plain_bert(place)) and (tokenizer := plain_tokenizer(place)):
+            return cls(spec, model, tokenizer)
+        from embed.model.towers.pretrained import text_model  # transformers takes seconds to import
+
+        return cls(spec, *text_model(spec.name))
 
     def train(self, mode: bool = True) -> "TextTower":
-        """Stays in evaluation mode whatever it is inside of: a frozen tower has no dropout."""
+        """Stays in evaluation mode inside any module: a frozen tower has no dropout."""
         return super().train(False)
 
     def prefix(self, role: Role, task: str | None = None) -> str:
-        """What stands before a text of this role."""
+        """Text before a text of this role."""
         if role == "document":
             return self.spec.document
         return self.spec.query.replace("{task}", task if task is not None else self.spec.task)
 
     def frame(self, role: Role, task: str | None = None) -> tuple[list[int], list[int]]:
-        """Token ids that stand before and behind the content: instruction in front, end token behind."""
+        """Token ids before and after the content: the instruction, and the end token."""
         start, end = self._specials
         return [*start, *self._plain(self.prefix(role, task))], end
 
@@ -80,7 +79,7 @@ class TextTower(nn.Module):
         return self._all_plain([text])[0]
 
     def _all_plain(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids without special tokens, in one call: fast tokenizers take many texts quicker than one by one."""
+        """Ids without special tokens, in one call: fast tokenizers are faster on many texts than one by one."""
         kept = {"return_attention_mask": False, "return_token_type_ids": False}
         ids: list[list[int]] = (
             self.tokenizer(list(texts), add_special_tokens=False, **kept)["input_ids"] if texts else []
@@ -100,7 +99,7 @@ def pool(states: Tensor, mask: Tensor, how: str) -> Tensor:
 
 
 def _special_frame(tokenizer: Any, spec: TextTowerSpec) -> tuple[list[int], list[int]]:
-    """The special tokens that the tokenizer puts before and behind any text; last pooling always gets an end token."""
+    """The tokenizer's special tokens before and after any text; last pooling always gets an end token."""
     plain = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole = tokenizer("a", add_special_tokens=True)["input_ids"]
     at = next(i for i in range(len(whole)) if whole[i : i + len(plain)] == plain)
@@ -108,11 +107,3 @@ def _special_frame(tokenizer: Any, spec: TextTowerSpec) -> tuple[list[int], list
     if spec.pooling == "last" and not end:
         end = [tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id]
     return start, end
-
-
-def _without_pooler(place: str) -> dict[str, bool]:
-    """BERT's kin carry a pooling layer that is not used here and that most checkpoints lack."""
-    parameters = inspect.signature(
-        MODEL_MAPPING[type(AutoConfig.from_pretrained(place, trust_remote_code=False))].__init__
-    ).parameters
-    return {"add_pooling_layer": False} if "add_pooling_layer" in parameters else {}

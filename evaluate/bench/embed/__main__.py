@@ -1,7 +1,7 @@
-"""Embedding beside its peers, on the same checkpoints: texts, speech and, where there is one, a GPU.
+"""Embedding against its peers, on the same checkpoints: texts, speech and, where there is one, a GPU.
 
-`n` texts, and one recording for every 16 of them.  The sections are modules of their own: `embed_text`,
-`embed_speech`, `embed_gpu`, and from 512 texts on `embed_pipeline`, which takes minutes.
+`n` texts, and one recording for every 16 of them.  Each section is a module: `text`, `speech`, `gpu`, and from 512
+texts on `pipeline`, which takes minutes.
 """
 
 import sys
@@ -18,7 +18,7 @@ from evaluate.bench.shape import document
 from evaluate.bench.timing import one_thread
 
 TEXTS = 512
-MINUTES = 60  # of speech through the whole pipeline, and of text about as much
+MINUTES = 60  # of speech through the whole pipeline, and about as many of text
 TEXTS_PER_WAVE = 16  # a padded wave costs as much as some thirty texts
 PACKAGES = ("torch", "transformers", "sentence-transformers")
 

@@ -1,7 +1,7 @@
-"""Encoding on a GPU, by the clock: tokens and seconds of audio a second in bfloat16, beside the peer and the ceiling.
+"""Encoding on a GPU, by the clock: tokens and seconds of audio a second in bfloat16, against the peer and the ceiling.
 
-The ceiling is what one large product of matrices reaches on the same device; a tower's share of it counts two
-operations for every weight and token, attention left out.
+The ceiling is the rate of one large product of matrices on the same device; a tower's share of it counts two operations
+for every weight and token, without attention.
 """
 
 import time
@@ -14,6 +14,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from embed.encoder import SAMPLE_RATE
+from embed.model.handle import resolve_model
 from embed.model.weights import load_model
 from evaluate.bench.embed.samples import texts, waves
 from evaluate.bench.embed.text import GRID, sentence_transformers, tower
@@ -23,11 +24,11 @@ ROUNDS = 5
 SIDE = 8192  # of the matrices
 BUSY = 0.9  # goal: share of the time in which the device computes
 TEXTS_MORE, WAVES_MORE = 32, 16  # times what a CPU gets
-LARGER = (128, 512)  # batches, beside those of a CPU
+LARGER = (128, 512)  # batches, in addition to those of a CPU
 
 
 def gpu_rows(num_texts: int, num_waves: int) -> list[Row]:
-    """Rows of the device that there is."""
+    """Rows for the device of this machine."""
     return [*_text_rows(num_texts * TEXTS_MORE), *_speech_rows(num_waves * WAVES_MORE)]
 
 
@@ -55,10 +56,10 @@ def _text_rows(n: int) -> list[Row]:
 
 def _speech_rows(n: int) -> list[Row]:
     some, _ = waves(n)
-    model = load_model("demo", "cuda", "bfloat16")
+    model = load_model(resolve_model("demo"), "cuda", "bfloat16")
     audio_s = sum(len(wave) for wave in some) / SAMPLE_RATE
     what = f"{n} recordings to vectors on a GPU, bfloat16"
-    exact = load_model("demo", "cuda")
+    exact = load_model(resolve_model("demo"), "cuda")
     ours = audio_s / seconds(lambda: model.encode(some, "document"))
     theirs = audio_s / seconds(lambda: exact.encode(some, "document"))
     return [
@@ -68,7 +69,7 @@ def _speech_rows(n: int) -> list[Row]:
 
 
 def seconds(way: Callable[[], object]) -> float:
-    """Median seconds by the clock, after one round to warm up; what the device still does is waited for."""
+    """Median seconds by the clock, after one round to warm up, including all work of the device."""
     spent = []
     for _ in range(ROUNDS + 1):
         began = time.perf_counter()
@@ -96,6 +97,6 @@ def matrix_rate() -> float:
 
 
 def weights(model: Any) -> int:
-    """How many there are, tables of embeddings left out."""
+    """Number of weights, without tables of embeddings."""
     tables = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
     return sum(value.numel() for value in model.parameters() if id(value) not in tables)

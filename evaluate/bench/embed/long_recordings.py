@@ -20,7 +20,7 @@ BIT_RATE = 32_000  # of the constant kind
 
 @contextmanager
 def long_recording(kind: str, hours: int) -> Iterator[Path]:
-    """A file of one of KINDS in a folder of its own, gone at the end."""
+    """A file of one of KINDS in a temporary folder, deleted at the end."""
     with TemporaryDirectory(prefix="deglu-long-") as folder:
         path = Path(folder) / f"{hours}h.{kind}"
         write_long(path, kind, hours * 60)
@@ -32,19 +32,19 @@ def write_long(path: Path, kind: str, minutes: int) -> None:
         stream = source.streams.audio[0]
         copy = target.add_stream_from_template(stream)
         packets = [(_plain(packet, copy), packet.pts) for packet in source.demux(stream) if packet.size]
-        # The first of an ogg only opens the overlap; the minutes behind overlap with the one before.
+        # The first packet of an ogg only opens the overlap; later minutes overlap with the one before.
         opening = 1 if kind == "ogg" else 0
         last, ends = packets[-1]
         base, length = last.time_base, ends + last.duration - packets[opening][1]
         for minute in range(minutes):
             for packet, pts in packets[opening if minute else 0 :]:
-                packet.time_base = base  # the muxer's own after each writing
+                packet.time_base = base  # the muxer sets its own after each write
                 packet.pts = packet.dts = pts + minute * length
                 target.mux(packet)
 
 
 def _plain(packet: av.Packet, stream: "av.AudioStream") -> av.Packet:
-    """Without side data: headers said again would start a chain."""
+    """The packet without side data: repeated headers would start a chain."""
     plain = av.Packet(bytes(packet))
     plain.stream, plain.time_base, plain.duration = stream, packet.time_base, packet.duration
     return plain
@@ -65,7 +65,7 @@ def _encoded(wave: FloatArray, kind: str) -> bytes:
         return memory.getvalue()
     form = {"variable.mp3": "MP3", "ogg": "OGG"}[kind]
     with soundfile.SoundFile(memory, "w", SAMPLE_RATE, 1, format=form) as file:
-        for start in range(0, len(wave), SAMPLE_RATE):  # libsndfile's vorbis encoder crashes on much at once
+        for start in range(0, len(wave), SAMPLE_RATE):  # libsndfile's vorbis encoder crashes on long input
             file.write(wave[start : start + SAMPLE_RATE])
     return memory.getvalue()
 

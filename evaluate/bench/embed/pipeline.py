@@ -1,8 +1,8 @@
-"""The whole `deglu embed`, from files on S3 to Parquet on S3, beside encoding alone in one process.
+"""The whole `deglu embed`, from files on S3 to Parquet on S3, against encoding alone in one process.
 
-Both have one core and one thread.  The pipeline's pace is taken from its first commit to its last: starting Ray and
-loading the model are paid once a night.  Encoding alone has its speech cut and in memory before the clock starts, so
-the share it leaves to the pipeline is what reading, decoding, finding speech, committing and Ray cost together.
+Both have one core and one thread.  The pipeline's pace is measured from its first commit to its last: Ray's start and
+the loading of the model happen once a run.  Encoding alone has its speech cut and in memory before the clock starts, so
+the difference is the cost of reading, decoding, finding speech, committing and Ray together.
 """
 
 import io
@@ -21,6 +21,7 @@ import soundfile
 from embed.archive.manifest import list_assets
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import DataUnavailable
+from embed.model.handle import resolve_model
 from embed.model.weights import load_model
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import words_of
@@ -37,13 +38,13 @@ from jobs.command.progress import Silent
 from jobs.embedding.embed_archive import embed_archive
 
 GOAL = 0.9
-UNIT_S, UNIT_BYTES = 600, 250_000  # as the product has it; of text a quarter of that, so that there are several
+UNIT_S, UNIT_BYTES = 600, 250_000  # the default of speech; a quarter of the default of text, so that there are several
 PAUSE_S = 0.6  # between prompts, as on the radio
 RECORDING_S = 1200
 
 
 def pipeline_rows(minutes: int) -> list[Row]:
-    """Of `minutes` of speech, and of as much text as takes about as long; one without numbers where no S3 server is."""
+    """Rows for `minutes` of speech, and for text that takes about as long; one without numbers if no S3 server runs."""
     try:
         with on_s3() as place:
             return [
@@ -55,24 +56,24 @@ def pipeline_rows(minutes: int) -> list[Row]:
 
 
 class Clock(Silent):
-    """Remembers when how much was committed."""
+    """Records the time and the amount of each commit."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[float, float]] = []
+        self.commits: list[tuple[float, float]] = []
 
     def advance(self, units: float, sound_s: float = 0.0, failures: int = 0, text_bytes: int = 0) -> None:
-        self.told.append((time.monotonic(), sound_s or text_bytes))
+        self.commits.append((time.monotonic(), sound_s or text_bytes))
 
     def pace(self, workers: int) -> float:
-        """Per second, between the first commit of all workers and the last."""
-        (start, _), rest = self.told[workers - 1], self.told[workers:]
+        """Amount a second, from the time when each worker has committed once to the last commit."""
+        (start, _), rest = self.commits[workers - 1], self.commits[workers:]
         return sum(amount for _, amount in rest) / (rest[-1][0] - start)
 
 
 def _rows(what: str, unit: str, spec: EmbedSpec) -> list[Row]:
     before = alone(spec)
     one = pipeline(spec, 1)
-    base = mean([before, alone(spec)])  # the machine may have changed its pace meanwhile
+    base = mean([before, alone(spec)])  # the speed of the machine may have changed meanwhile
     rows = [
         Row(f"{what}: whole pipeline, S3 to S3, one worker", "encoding alone in one process", one, base, unit, GOAL)
     ]
@@ -91,14 +92,15 @@ def pipeline(spec: EmbedSpec, workers: int) -> float:
 
 
 def alone(spec: EmbedSpec) -> float:
-    """Pace of encoding what was cut before, unit by unit as the pipeline does, in this process."""
-    words = words_of(spec.model)
+    """Pace of encoding segments that are cut already, unit by unit as in the pipeline, in this process."""
+    model = resolve_model(spec.model)
+    words = words_of(model.spec.text.name)
     cutting = Cutting(spec.segment, spec.passage, words.digest)
     units = plan_units(list_assets(spec.inputs), cutting)
     stage = cut_stage(cutting, words)
     cuts = [stage.run(units.slice(place, 1)) for place in range(min(units.num_rows, 3))]
     with one_thread():
-        encode = EncodeUnits(load_model(spec.model, "cpu", spec.precision), lambda *_: None)
+        encode = EncodeUnits(load_model(model, "cpu", spec.precision), lambda *_: None)
         encode(cuts[0])
         began = time.monotonic()
         for cut in cuts:
@@ -110,7 +112,7 @@ def alone(spec: EmbedSpec) -> float:
 
 @contextmanager
 def on_s3() -> Iterator[str]:
-    """A url on a server of its own; the AWS_* variables point there meanwhile."""
+    """A url on a new server; inside the context the AWS_* variables point to it."""
     before = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     with tempfile.TemporaryDirectory() as folder, S3Server(Path(folder)) as server:
         for name in before:

@@ -1,4 +1,4 @@
-"""What the embedding bench encodes: written and recorded material of mixed length, or a stand-in as long."""
+"""Samples for the embedding bench: real texts and recordings of mixed length, or made-up ones of the same lengths."""
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def waves(n: int) -> tuple[list[FloatArray], bool]:
 
 
 def made_up_texts(n: int) -> list[str]:
-    """Common words in no order, as long as the real texts are."""
+    """Common words in random order, as long as the real texts."""
     rng = np.random.default_rng(SEED)
     laws = (PARAGRAPH if one < PARAGRAPHS else CAPTION for one in rng.random(n))
     lengths = [int(np.clip(rng.lognormal(*law), 2, LONGEST_TEXT)) for law in laws]
@@ -48,7 +48,7 @@ def made_up_texts(n: int) -> list[str]:
 
 
 def made_up_waves(n: int) -> list[FloatArray]:
-    """Noise, as long as the real prompts are: a tower's work does not depend on what is said."""
+    """Noise, as long as the real prompts: a tower's work does not depend on the words."""
     rng = np.random.default_rng(SEED)
     seconds = np.clip(rng.lognormal(*PROMPT, n), 0.3, LONGEST_S)
     return [(0.1 * rng.standard_normal(int(one * SAMPLE_RATE))).astype(np.float32) for one in seconds]

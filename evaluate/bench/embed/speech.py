@@ -1,7 +1,7 @@
-"""Speech to frames and to vectors on one thread: the speech tower beside plain transformers loops.
+"""Speech to frames and to vectors on one thread: the speech tower against plain transformers loops.
 
-- Whisper of the package: the library's own code pads every clip to 30 s, attends to the padding, and runs nothing
-  shorter.  Its frames are therefore not ours; the row tells how near their means are.
+- The packaged Whisper: the library's own code pads every clip to 30 s, attends to the padding, and accepts nothing
+  shorter.  So its frames differ from ours; the row has the cosine of their means.
 - A HuBERT of the usual size with random weights: the library pads to the longest of a batch, the fairer peer.
 """
 
@@ -13,10 +13,11 @@ import torch
 from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
 
 from embed.encoder import SAMPLE_RATE, FloatArray
+from embed.model.handle import resolve_model
 from embed.model.joint import SECONDS_BUDGET
 from embed.model.spec import SpeechTowerSpec
 from embed.model.towers.budget import by_budget
-from embed.model.towers.precision import quicken, settled
+from embed.model.towers.precision import effective_precision, prepare_inference
 from embed.model.towers.speech import SpeechTower
 from embed.model.weights import load_model
 from evaluate.bench.embed.samples import waves
@@ -25,7 +26,7 @@ from evaluate.bench.shape import Row
 from evaluate.bench.timing import interleaved
 
 BATCH = 8
-ROUNDS = 3  # a padded loop takes its time
+ROUNDS = 3  # a padded loop is slow
 GOAL = 2.0
 WHISPER = "packaged:whisper-base"
 UNIT = "audio-s/cpu-s"
@@ -34,7 +35,7 @@ Encode = Callable[[], FloatArray]
 
 
 def speech_rows(n: int) -> list[Row]:
-    """Frames by two families of towers, then vectors of the demo model."""
+    """Rows for frames of two families of towers, then for vectors of the demo model."""
     some, real = waves(n)
     audio_s = sum(len(wave) for wave in some) / SAMPLE_RATE
     what = f"{n} {'recordings' if real else 'made-up waves'} of {audio_s / n:.1f} s on average"
@@ -42,8 +43,8 @@ def speech_rows(n: int) -> list[Row]:
 
 
 def whisper_rows(some: Sequence[FloatArray], audio_s: float, what: str) -> list[Row]:
-    """Against the library's 30 s."""
-    best = settled("auto", "cpu")
+    """Rows against the library's clips of 30 s."""
+    best = effective_precision("auto", "cpu")
     quick, theirs = whisper(best), whisper(None)
     ways: dict[str, Encode] = {
         "ours": lambda: true_lengths(quick, some),
@@ -57,8 +58,8 @@ def whisper_rows(some: Sequence[FloatArray], audio_s: float, what: str) -> list[
 
 
 def hubert_rows(some: Sequence[FloatArray], audio_s: float, what: str) -> list[Row]:
-    """Against padding to the longest of each batch in order of arrival, as it comes and in our precision."""
-    best = settled("auto", "cpu")
+    """Rows against padding to the longest of each batch in order of arrival, in float32 and in our precision."""
+    best = effective_precision("auto", "cpu")
     quick = hubert(best)
     peers = {precision: hubert(None, getattr(torch, precision)) for precision in dict.fromkeys(("float32", best))}
     ways: dict[str, Encode] = {"ours": lambda: true_lengths(quick, some)}
@@ -80,8 +81,8 @@ def hubert_rows(some: Sequence[FloatArray], audio_s: float, what: str) -> list[R
 
 def vector_rows(some: Sequence[FloatArray], audio_s: float, what: str) -> list[Row]:
     """The demo model in both precisions: its speed and its drift."""
-    best = settled("auto", "cpu")
-    quick, exact = load_model("demo", precision=best), load_model("demo")
+    best = effective_precision("auto", "cpu")
+    quick, exact = load_model(resolve_model("demo"), precision=best), load_model(resolve_model("demo"))
     near = cosines(quick.encode(some, "document"), exact.encode(some, "document"))
     spent = interleaved(
         {"ours": lambda: quick.encode(some, "document"), "float32": lambda: exact.encode(some, "document")}, ROUNDS
@@ -97,7 +98,7 @@ def whisper(precision: Hardware | None) -> SpeechTower:
     """The packaged Whisper's encoder; None leaves it as transformers loads it."""
     tower = SpeechTower.load(SpeechTowerSpec.parse({"name": WHISPER}))
     if precision is not None:
-        quicken(tower.model, precision)
+        prepare_inference(tower.model, precision)
     return tower
 
 
@@ -111,12 +112,12 @@ def hubert(precision: Hardware | None, dtype: torch.dtype = torch.float32) -> Sp
         Wav2Vec2FeatureExtractor(),
     )
     if precision is not None:
-        quicken(tower.model, precision)
+        prepare_inference(tower.model, precision)
     return tower.to(dtype) if precision is None else tower
 
 
 def true_lengths(tower: SpeechTower, some: Sequence[FloatArray]) -> FloatArray:
-    """Means over time [n, L*H] of the tower's frames, in batches of the seconds that the product takes."""
+    """Means over time [n, L*H] of the tower's frames, in batches of as many seconds as in `JointEncoder`."""
     means = np.empty((len(some), tower.width), np.float32)
     for group in by_budget([len(wave) for wave in some], int(SECONDS_BUDGET["cpu"] * SAMPLE_RATE)):
         with torch.inference_mode():
@@ -149,6 +150,6 @@ def padded_to_longest(tower: SpeechTower, some: Sequence[FloatArray]) -> FloatAr
 
 
 def _means(frames: torch.Tensor, batch: Sequence[FloatArray]) -> list[Any]:
-    """[F] of each clip of [B, T, F], behind whose end nothing counts."""
+    """Mean [F] of each clip in [B, T, F], without frames after its end."""
     ends = [max(1, 50 * len(wave) // SAMPLE_RATE) for wave in batch]
     return [one[:end].mean(0).numpy() for one, end in zip(frames, ends, strict=True)]

@@ -1,6 +1,6 @@
-"""Texts to vectors on one thread: `JointEncoder.encode` beside sentence-transformers, or a plain transformers loop.
+"""Texts to vectors on one thread: `JointEncoder.encode` against sentence-transformers, or a plain transformers loop.
 
-sentence-transformers runs as it comes (float32, batches of 32) and at its best: bfloat16 weights, the quickest of
+sentence-transformers runs with its defaults (float32, batches of 32) and at its best: bfloat16 weights, the quickest of
 some batch sizes.  A float32 peer's vectors must equal ours in float32; bfloat16 is compared to that by cosine.
 """
 
@@ -17,7 +17,7 @@ from embed.errors import DegluError
 from embed.model.joint import JointEncoder
 from embed.model.packaged.resolve import resolve
 from embed.model.spec import EncoderSpec
-from embed.model.towers.precision import settled
+from embed.model.towers.precision import effective_precision
 from embed.model.weights import assemble
 from evaluate.bench.embed.samples import texts
 from evaluate.bench.shape import Row
@@ -25,7 +25,7 @@ from evaluate.bench.timing import interleaved
 
 BATCH = 32
 GRID = (8, 16, 32, 64)
-ALONE = 32  # texts that are encoded one by one, too
+ALONE = 32  # texts that are also encoded one by one
 EQUAL = 0.9999  # lowest cosine of two vectors that count as equal, in float32
 NEAR = 0.999  # and of bfloat16 to float32
 OF_BEST, OF_DEFAULT = 1.5, 2.5  # goals: times the peer's speed
@@ -40,7 +40,7 @@ Hardware = Literal["float32", "bfloat16"]
 def text_rows(n: int) -> list[Row]:
     """Speeds, then the drift.  Raises DegluError where a float32 peer's vectors differ from ours."""
     some, real = texts(n)
-    best = settled("auto", "cpu")
+    best = effective_precision("auto", "cpu")
     exact, quick = tower("float32"), tower(best)
     ours: dict[str, Encode] = {
         f"ours, {best}": lambda: quick.encode(some, "document"),
@@ -57,7 +57,7 @@ def text_rows(n: int) -> list[Row]:
 
 
 def peer(some: Sequence[str]) -> dict[str, Encode]:
-    """What people run, as it comes; far slower and in order of arrival where sentence-transformers is missing."""
+    """The peer with its defaults; a far slower loop in order of arrival where sentence-transformers is missing."""
     if find_spec("sentence_transformers"):
         name = f"sentence-transformers, default (float32, batches of {BATCH})"
         return {name: sentence_transformers(some, "float32", BATCH)}
@@ -79,7 +79,7 @@ def _speeds(what: str, speeds: dict[str, float], ours: Sequence[str], theirs: Se
 
 
 def drift(exact: JointEncoder, quick: JointEncoder, some: Sequence[str]) -> list[Row]:
-    """Cosines as rows: of the quick way to float32, and of either to itself one by one."""
+    """Rows of cosines: of the quick tower to the float32 one, and of each tower to itself on single texts."""
     near = cosines(exact.encode(some, "document"), quick.encode(some, "document"))
     rows = [drift_row(f"lowest cosine of texts, {quick.precision}", near)]
     few = some[:ALONE]
@@ -93,7 +93,7 @@ def drift(exact: JointEncoder, quick: JointEncoder, some: Sequence[str]) -> list
 
 
 def drift_row(what: str, near: FloatArray) -> Row:
-    """Lowest cosine to float32; in words, too, since lines for the eye have fewer digits."""
+    """Lowest cosine to float32; the measure's text repeats it, since printed lines have fewer digits."""
     lowest = float(near.min())
     return Row(f"{what}: {lowest:.6f}, mean {near.mean():.6f}", "float32", lowest, 1, "", NEAR)
 
@@ -105,7 +105,7 @@ def tower(precision: Hardware | None) -> JointEncoder:
 
 
 def plain(model: JointEncoder, some: Sequence[str]) -> FloatArray:
-    """[n, D] of the same tower and tokenizer, asked as its card says: padded batches, mean pooling."""
+    """Vectors [n, D] of the same tower and tokenizer, used as its model card says: padded batches, mean pooling."""
     found = []
     for batch in batches(some, BATCH):
         tokens = model.text.tokenizer(
@@ -119,13 +119,13 @@ def plain(model: JointEncoder, some: Sequence[str]) -> FloatArray:
 
 
 def best_batch(some: Sequence[str], precision: Hardware) -> int:
-    """The size of batches at which sentence-transformers is quickest, of a few."""
+    """The batch size of GRID at which sentence-transformers is quickest."""
     spent = interleaved({str(size): sentence_transformers(some, precision, size) for size in GRID}, rounds=1)
     return int(min(spent, key=spent.__getitem__))
 
 
 def sentence_transformers(some: Sequence[str], precision: Hardware, size: int, device: str = "cpu") -> Encode:
-    """The same weights behind sentence-transformers, which sorts by length and counts rows."""
+    """The same weights in sentence-transformers, which sorts by length and makes batches by rows."""
     # A folder of plain transformers gets mean pooling, in every version of the library.
     library: Any = import_module("sentence_transformers")
     model = library.SentenceTransformer(
@@ -141,19 +141,19 @@ def batches(some: Sequence[Any], size: int) -> Iterator[list[Any]]:
 
 
 def check_equal(vectors: dict[str, FloatArray]) -> None:
-    """Raises DegluError where a way's vectors differ from the first way's: a speed of other vectors says nothing."""
+    """Raises DegluError where a way's vectors differ from the first way's: speeds are for equal vectors only."""
     (first, expected), *others = vectors.items()
     for name, found in others:
         lowest = float(cosines(expected, found).min())
         if not lowest >= EQUAL:
             raise DegluError(
-                f"vectors of {name!r} and {first!r} differ: lowest cosine {lowest:.6f}, want {EQUAL}; "
-                "mend the slower side before comparing speeds"
+                f"vectors of {name!r} and {first!r} differ: lowest cosine {lowest:.6f}, at least {EQUAL} is required; "
+                "fix the difference before comparing speeds"
             )
 
 
 def cosines(some: FloatArray, others: FloatArray) -> FloatArray:
-    """[n] of rows in pairs."""
+    """Cosines [n] of rows in pairs."""
     norms = np.linalg.norm(some, axis=1) * np.linalg.norm(others, axis=1)
     found: FloatArray = np.einsum("nd,nd->n", some, others) / norms
     return found

@@ -1,8 +1,8 @@
-"""The adaptive two-stage index beside its peers, at equal recall@10, in one batch and one question at a time.
+"""The adaptive two-stage index against its peers, at equal recall@10, in one batch and one question at a time.
 
 `python -m evaluate.bench.index [--json] [--out FILE] [--n N] [--only transformer|static]`.  Every peer is tuned over
-its own grid on calibration queries and reported on others; ours is asked for the recall and looks up how deep to go.
-The document has the curves as well (`points`), which `python -m evaluate.bench.index.plot` draws.
+its own grid on calibration queries and reported on others; ours gets the recall and looks up the depth.  The document
+also has the curves (`points`), which `python -m evaluate.bench.index.plot` draws.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from evaluate.bench.index.contender import Family, Promising
 from evaluate.bench.index.ours import Fixed, Ours
 from evaluate.bench.index.peers import FAMILIES, PACKAGES
 from evaluate.bench.index.rows import rows_of
-from evaluate.bench.index.tuning import told
+from evaluate.bench.index.tuning import log_progress
 from evaluate.bench.index.vectors import QUERIES, SOURCES, Vectors, texts_for
 from evaluate.bench.shape import document
 from evaluate.bench.timing import one_thread
@@ -29,7 +29,7 @@ OURS: tuple[Callable[[], Promising], ...] = (Ours, Fixed)
 
 
 def bench(n: int | None = None, only: str | None = None) -> dict[str, Any]:
-    """n rows of each data set, 500 at least; without n as many as each has by default."""
+    """n rows of each data set, at least 500; without n its default number."""
     found, left_out = [], []
     for name in [only] if only else SOURCES:
         try:
@@ -38,7 +38,7 @@ def bench(n: int | None = None, only: str | None = None) -> dict[str, Any]:
             if only:
                 raise
             left_out.append(str(error))
-            told(left_out[-1])
+            log_progress(left_out[-1])
         else:
             found.append(data)
     if not found:
@@ -50,7 +50,7 @@ def vectors(name: str, n: int | None) -> Vectors:
     """A data set, with fewer queries than usual where it is small.  Raises DataUnavailable."""
     source = SOURCES[name]()
     count = max(n or source.rows, LEAST_ROWS)
-    told(f"{name}: {count} rows")
+    log_progress(f"{name}: {count} rows")
     return source.vectors(texts_for(count), count, min(QUERIES, count // 4))
 
 
@@ -60,10 +60,10 @@ def compared(data: Vectors, ours: Sequence[Callable[[], Promising]], families: S
 
 
 def assembled(found: Iterable[Comparison], left_out: Sequence[str] = ()) -> dict[str, Any]:
-    """The document: rows, and all points of all curves, builds, and what is missing beside them."""
+    """The document: rows, all points of all curves, builds, and the data sets that were left out."""
     rows, points, builds = [], [], []
     for one in found:
-        told(f"{one.data.name}: done")
+        log_progress(f"{one.data.name}: done")
         rows += rows_of(one)
         points += [
             {"data": one.data.name, **asdict(point), "family": family(one, point.contender)}
@@ -93,7 +93,7 @@ def _build(found: Comparison, entrant: Entrant) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The common options of every bench, and --only."""
+    """Run the bench with the common options and --only."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--only", choices=tuple(SOURCES))
     own, rest = parser.parse_known_args(arguments)

@@ -1,4 +1,4 @@
-"""What the index bench asks of a contender: ours and every peer are built, set and searched in the same way."""
+"""Contract of the contenders of the index bench: ours and every peer are built, set and searched in the same way."""
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Protocol
 from embed.encoder import FloatArray
 from index.contracts import IntArray
 
-# How deep a search goes, in the contender's own terms (`ef`, lists, a promise): hashable, told by str().
+# The depth of a search, in the contender's own terms (`ef`, lists, a recall): hashable, printed with str().
 Setting = Hashable
 
 
@@ -22,41 +22,41 @@ class Contender(Protocol):
         """Make the index of rows [n, D], with one thread."""
 
     def bytes_per_vector(self) -> float:
-        """What must be in memory to answer, of the index built."""
+        """Memory that the built index needs to answer."""
 
     def use_threads(self, count: int) -> None:
-        """Search batches with so many threads from now on; one after `build`."""
+        """Search batches with `count` threads from now on; after `build` it is one."""
 
     def search(self, queries: FloatArray, k: int, setting: Setting) -> IntArray:
-        """Row numbers [q, k] of what was found, -1 where nothing was; one query goes the way of a single query."""
+        """Row numbers [q, k] of the hits, -1 for empty places; one query uses the peer's call for single queries."""
 
 
 class Peer(Contender, Protocol):
-    """A contender that must be tuned: nobody tells which setting gives which recall."""
+    """A contender that must be tuned: the recall of its settings is not known."""
 
     def ladders(self) -> list[list[Setting]]:
-        """Settings of the index built, in one or several rows, each from cheap to dear and from poor to good."""
+        """Settings of the built index, in one or several lists, each in order of rising cost and recall."""
 
 
 class Promising(Contender, Protocol):
-    """A contender that is asked for a recall, and sees to it by itself."""
+    """A contender that gets a recall and chooses the setting itself."""
 
     def calibrate(self, queries: FloatArray) -> None:
-        """Find out on these queries [q, D], as a user's index does."""
+        """Measure its settings on these queries [q, D], as a user's index does."""
 
     def promised(self, recall: float) -> Setting:
         """The setting that promises this recall@10."""
 
     def rows_read(self, queries: FloatArray, setting: Setting) -> float:
-        """Rows scanned for a query, in the mean."""
+        """Mean number of rows scanned for a query."""
 
     def close(self) -> None:
-        """Give back what it keeps on disk; it answers no more."""
+        """Delete its files; no search is possible afterwards."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """One peer with what can be chosen at its building, each choice a contender of its own to be made by a call."""
+    """One peer with its possible builds; each is a function that makes a contender."""
 
     name: str
     package: str  # what must be importable
@@ -70,7 +70,7 @@ class Family:
 
 
 def steps(first: int, last: int, factor: float = 1.1) -> list[int]:
-    """Whole numbers from first to last, each about `factor` times the one before: fine enough to overshoot little."""
+    """Whole numbers from first to last, each about `factor` times the one before: a choice overshoots little."""
     found = [min(first, last)]
     while found[-1] < last:
         found.append(min(last, max(found[-1] + 1, round(found[-1] * factor))))

@@ -13,7 +13,7 @@ from index.faiss_library import library
 
 FLOAT32_BYTES = 4
 PREFIXES = (64, 128)
-LONGEST = 10_000  # shortlist of the naive one; at half of that it is slower than an exact scan of 20,000 rows
+LONGEST = 10_000  # shortlist of the naive peer; at half of that it is slower than an exact scan of 20,000 rows
 SHORTLISTS = (15, 20, 30, 40, 60, 80, 120, 160, 240, 400)  # of the codes, ranked exactly
 SEED = 7
 
@@ -57,7 +57,7 @@ class Refined:
 class Naive(Refined):
     """Float32 prefixes, renormalised, all scanned; a shortlist ranked exactly: the recipe of most tutorials.
 
-    faiss does both stages; in numpy, as the tutorials have it, the second costs more.
+    faiss runs both stages; in numpy, as in the tutorials, the second costs more.
     """
 
     def __init__(self, dim: int) -> None:
@@ -87,9 +87,9 @@ class Naive(Refined):
 class ListsOfCodes(Refined):
     """IVF and 4-bit fast-scan codes with an exact last stage, as autofaiss would choose.
 
-    Lists as autofaiss counts them, the power of two nearest to 4 sqrt(n), or a share of them.  A random rotation stands
-    for its OPQ: with codes as long as these, 20,000 x 384, both had the same recall at every depth tried (0.9693), and
-    OPQ's training alone took minutes.  Codes of residuals were no better there (0.9665), and slower.
+    The number of lists is autofaiss' own, the power of two nearest to 4 sqrt(n), or a share of it.  A random rotation
+    replaces its OPQ: with codes of this length, 20,000 x 384, both had the same recall at every depth tried (0.9693),
+    and only OPQ's training took minutes.  Codes of residuals were no better there (0.9665), and slower.
     """
 
     def __init__(self, dims_per_code: int, share: float) -> None:
@@ -130,8 +130,8 @@ class ListsOfCodes(Refined):
         return self._ranked(queries, k, shortlist)
 
 
-# What is chosen among: dims of a code, and the share of autofaiss's lists; as many as its own lost at 20,000 rows by a
-# third.
+# The builds to choose from: dims of a code, and the share of autofaiss's lists; its full number lost by a third at
+# 20,000 rows.
 SHAPES = ((2, 0.5), (2, 0.25), (2, 0.125), (4, 0.25))
 
 FAMILIES = (

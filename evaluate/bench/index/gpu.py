@@ -1,6 +1,6 @@
-"""The index on a GPU, by the clock: beside its own ladder on the CPU, and beside one product in float16 on the card.
+"""The index on a GPU, by the clock: against its own ladder on the CPU, and against one product in float16 on the card.
 
-`n` made-up vectors, as in `evaluate.bench.index.made_up`.  Without a GPU the ladder on the CPU is measured alone.
+`n` made-up vectors, as in `evaluate.bench.index.made_up`.  Without a GPU only the ladder on the CPU is measured.
 """
 
 import sys
@@ -26,7 +26,7 @@ from index.rungs.segment import Segment
 
 ROWS, QUERIES, SINGLY, ROUNDS = 100_000, 1_000, 50, 5
 BLOCK = 256  # questions whose scores are on the card at once
-NO_GPU = "no GPU here that faiss and torch can use and that has room; install deglu[gpu] on a CUDA machine"
+NO_GPU = "no GPU here that faiss and torch can use and that has enough memory; install deglu[gpu] on a CUDA machine"
 
 Way = Callable[[FloatArray], IntArray]  # questions [q, D] -> rows [q, K]
 
@@ -42,7 +42,7 @@ def bench(n: int | None = None) -> dict[str, Any]:
 
 
 def gpu_rows(index: Index, rows: FloatArray, queries: FloatArray) -> list[Row]:
-    """Of an index over `rows` [n, D]; every number is of one process that may use all cores."""
+    """Rows for an index over `rows` [n, D]; every number is of one process that may use all cores."""
     numbers = numbers_of(index)
     true = exact(rows).search(queries, K)[1]
     batch, singly = [queries], [queries[i : i + 1] for i in range(min(SINGLY, len(queries)))]
@@ -52,8 +52,8 @@ def gpu_rows(index: Index, rows: FloatArray, queries: FloatArray) -> list[Row]:
     if card is not None:
         own = {"the rows on the GPU": lambda some: numbers[card.search(some, K).ids]}
         ways = own | ways | {"torch, float16 product and topk": torch_way(rows)}
-    told = {f"{name}, recall@{K} {shared(way(queries), true):.3f}": way for name, way in ways.items()}
-    return [row for what, some in asked.items() for row in _beside(f"qps {what}, {len(rows)} rows", told, some)]
+    named = {f"{name}, recall@{K} {shared(way(queries), true):.3f}": way for name, way in ways.items()}
+    return [row for what, some in asked.items() for row in _against(f"qps {what}, {len(rows)} rows", named, some)]
 
 
 def card_of(index: Index) -> GpuRows | None:
@@ -63,7 +63,7 @@ def card_of(index: Index) -> GpuRows | None:
 
 
 def torch_way(rows: FloatArray, device: str = "cuda", dtype: torch.dtype = torch.float16) -> Way:
-    """What one would write by hand: all scores as one product on the device, and the best of them."""
+    """A search written by hand: all scores as one product on the device, and the best of them."""
     there = torch.from_numpy(rows).to(device, dtype)
 
     def best(some: FloatArray) -> IntArray:
@@ -73,8 +73,8 @@ def torch_way(rows: FloatArray, device: str = "cuda", dtype: torch.dtype = torch
     return best
 
 
-def _beside(what: str, ways: dict[str, Way], asked: Sequence[FloatArray]) -> list[Row]:
-    """The first way beside all others, by the clock."""
+def _against(what: str, ways: dict[str, Way], asked: Sequence[FloatArray]) -> list[Row]:
+    """Rows of the first way against all others, by the clock."""
     rates = {name: sum(map(len, asked)) / _seconds(way, asked) for name, way in ways.items()}
     (ours, rate), *others = rates.items()
     if not others:
@@ -83,7 +83,7 @@ def _beside(what: str, ways: dict[str, Way], asked: Sequence[FloatArray]) -> lis
 
 
 def _seconds(way: Way, asked: Sequence[FloatArray]) -> float:
-    """Median over rounds; ids are on the CPU in the end, so nothing is left to wait for."""
+    """Median seconds over rounds; the results are on the CPU, so the device has finished."""
     spent = []
     for _ in range(ROUNDS + 1):
         began = time.perf_counter()

@@ -15,7 +15,7 @@ from evaluate.bench.shape import machine
 from index.contracts import IntArray
 from index.faiss_library import library
 
-DEEPEST = 3_000  # longest queue of candidates that is tried
+DEEPEST = 3_000  # longest queue of candidates in the grids
 REFINED = (15, 30)
 
 
@@ -77,7 +77,7 @@ class HnswCodes(Refined):
 
 
 class Usearch:
-    """usearch over float16 or int8; what it finds is not ranked again, as its users have it."""
+    """usearch over float16 or int8; its hits are not ranked again, as in its usual use."""
 
     def __init__(self, kind: str, degree: int) -> None:
         self.kind, self.degree = kind, degree
@@ -108,7 +108,7 @@ class Usearch:
 
 
 class Vamana:
-    """SVS Vamana.  With or without its set of visited nodes: which is quicker depends on the data."""
+    """SVS Vamana, with or without its set of visited nodes: which is quicker depends on the data."""
 
     def __init__(self, degree: int, window: int, kind: str = "float16") -> None:
         self.degree, self.window, self.kind = degree, window, kind
@@ -117,10 +117,10 @@ class Vamana:
     def build(self, rows: FloatArray) -> None:
         self._svs: Any = import_module("svs")
         # 0.95 is the library's own choice for inner products.
-        wanted = self._svs.VamanaBuildParameters(alpha=0.95, graph_max_degree=self.degree, window_size=self.window)
+        parameters = self._svs.VamanaBuildParameters(alpha=0.95, graph_max_degree=self.degree, window_size=self.window)
         with TemporaryDirectory() as folder:
             data = rows.astype(np.float16) if self.kind == "float16" else self._compressed(rows, folder)
-            self._index = self._svs.Vamana.build(wanted, data, self._svs.DistanceType.MIP, num_threads=1)
+            self._index = self._svs.Vamana.build(parameters, data, self._svs.DistanceType.MIP, num_threads=1)
 
     def bytes_per_vector(self) -> float:
         width = {"float16": 2.0, "LVQ4x8": 1.5}[self.kind]
@@ -141,7 +141,7 @@ class Vamana:
         return np.asarray(self._index.search(queries, k)[0], np.int64)
 
     def _compressed(self, rows: FloatArray, folder: str) -> Any:
-        """LVQ is made of a file."""
+        """Rows compressed by LVQ, which reads them from a file."""
         path = str(Path(folder) / "rows.fvecs")
         self._svs.write_vecs(rows, path)
         plain = self._svs.VectorDataLoader(path, self._svs.DataType.float32, dims=rows.shape[1])
@@ -153,7 +153,7 @@ def vamana(kind: str, unusable: str | None = None) -> Family:
     return Family(f"SVS Vamana {kind}", "svs", tuple(partial(Vamana, *shape, kind) for shape in shapes), unusable)
 
 
-# Links of a node and effort of building, what is chosen among; 32 with an effort of 100 won nowhere.
+# The builds to choose from: links of a node and effort of building; 32 with an effort of 100 was never the best.
 SHAPES = ((16, 100), (16, 200), (32, 200))
 
 FAMILIES = (
@@ -164,6 +164,6 @@ FAMILIES = (
         for kind in ("f16", "i8")
     ),
     vamana("float16"),
-    # Elsewhere the library ends the whole process.
-    vamana("LVQ4x8", None if "Intel" in machine() else "SVS has LVQ and LeanVec for processors of Intel alone"),
+    # On other processors the library ends the whole process.
+    vamana("LVQ4x8", None if "Intel" in machine() else "SVS has LVQ and LeanVec only for processors of Intel"),
 )

@@ -1,41 +1,47 @@
-"""Made-up vectors for benches of the index where real ones would take hours, and a real index of them.
+"""Made-up vectors for benches of the index, where real ones would take hours, and a real index of them.
 
-Unit rows whose energy falls along the dimensions, as those of an encoder with a nesting transform do.  Their neighbours
-are farther apart in rank than real ones may be: speeds at equal recall are for `evaluate.bench.index.__main__` to tell.
+Unit rows whose energy falls along the dimensions, like those of an encoder with a nesting transform.  Their neighbours
+may be farther apart in rank than real ones: only `evaluate.bench.index.__main__` measures speeds at equal recall.
 """
 
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from embed import tables
 from embed.encoder import FloatArray, truncate
-from evaluate.bench.index.table_vectors import TableVectors
+from embed.identity import digest
+from embed.tables import ID, TEXT
 from index.ask.searcher import Index, open_index
 from index.building.build import build
-from index.contracts import IntArray
+from index.contracts import IntArray, SearchRequest
 from index.faiss_library import library
 from index.parts.artifact import Lineage
 from index.spec import IndexSpec
+from index.table_vectors import TableVectors
 
 WIDTH, PREFIX = 384, 128
 K = 10
 SEED = 7
+SPACE = "made-up"
 
 
 def nearest(ours: Index, queries: FloatArray, k: int) -> IntArray:
-    """ids [q, k]."""
-    return ours.search(queries, k, modality="text").ids
+    """The k nearest ids [q, k]."""
+    return ours.search(queries, SearchRequest(k, "text")).ids
 
 
 def index_of(rows: FloatArray, folder: str) -> Index:
-    """As `deglu index` builds it, for the recall that it promises by default."""
+    """An index as `deglu index` builds it, with the default recall."""
     spec = IndexSpec(vectors="made-up", output=folder)
-    build(spec, TableVectors(rows, (WIDTH, PREFIX)), Lineage(url="made-up", version=1, sha256=None, settings={}))
+    vectors = TableVectors(table_of(rows), (WIDTH, PREFIX), SPACE)
+    build(spec, vectors, Lineage(url="made-up", version=1, sha256=None, settings={}))
     return open_index(folder)
 
 
 def numbers_of(ours: Index) -> IntArray:
-    """Which row each id stands for: an index orders its rows as it likes."""
+    """The row number of each id: an index has its own order of rows."""
     return np.array([int(uri.rpartition("/")[2]) for uri in ours.rows(range(len(ours)))["uri"].to_pylist()], np.int64)
 
 
@@ -52,6 +58,26 @@ def made_up(n: int, rng: np.random.Generator) -> FloatArray:
     return truncate(normal.astype(np.float32), WIDTH)
 
 
-def shared(found: IntArray, wanted: IntArray) -> float:
-    """Mean share of each row of `wanted` [q, k] that is in the same row of `found`."""
-    return float(np.mean([np.isin(row, other).mean() for row, other in zip(wanted, found, strict=True)]))
+def shared(found: IntArray, true: IntArray) -> float:
+    """Mean share of each row of `true` [q, k] that is in the same row of `found`."""
+    return float(np.mean([np.isin(row, other).mean() for row, other in zip(true, found, strict=True)]))
+
+
+def table_of(vectors: FloatArray) -> pa.Table:
+    """`embed.tables.rows(D)` of unit rows [n, D], in their order.  Every row is a document of its own."""
+    count, width = vectors.shape
+    schema = tables.rows(width)
+    ids = pa.array([digest("row", i) for i in range(count)], ID)
+    given = {
+        "segment_id": ids,
+        "asset_id": ids,
+        "unit_id": ids,
+        "uri": pa.array([f"made-up/{i}" for i in range(count)]),
+        "content_version": pa.array(["1"] * count),
+        "modality": pa.array([TEXT] * count),
+        "space": pa.array([SPACE] * count),
+        "encoder": pa.array(["made-up"] * count),
+        "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.astype(np.float16).reshape(-1)), width),
+    }
+    columns = [given.get(field.name, pa.nulls(count, field.type)).cast(field.type) for field in schema]
+    return pa.table(columns, schema=schema)

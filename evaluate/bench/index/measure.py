@@ -1,4 +1,4 @@
-"""Recall against exact search, and what a setting costs: the ruler that all contenders of the index bench share."""
+"""Measures of the index bench, the same for all contenders: recall against exact search, and the cost of a setting."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from index.contracts import IntArray
 from index.faiss_library import library
 
 K = 10
-TIE = 1e-5  # rows whose cosine is that near to the k-th are as right as it
+TIE = 1e-5  # rows whose cosine is this near to the k-th are also right
 SINGLY = 200  # queries asked one at a time
 DRAWS = 1_000
 SEED = 7
@@ -32,13 +32,13 @@ class Truth:
 
     @classmethod
     def of(cls, rows: FloatArray, queries: FloatArray, k: int = K) -> "Truth":
-        """By exact search; never more answers than rows."""
+        """The truth by exact search; k is at most the number of rows."""
         flat, k = library().IndexFlatIP(rows.shape[1]), min(k, len(rows))
         flat.add(rows)
         return cls(rows, queries, k, flat.search(queries, k)[0][:, -1])
 
     def recall(self, ids: IntArray) -> NDArray[np.float64]:
-        """[q] share of the k answers [q, k] that are right: as near as the k-th, whichever of equals they are."""
+        """Share [q] of the k answers [q, k] that are right: at least as near as the k-th; ties count as right."""
         found = np.einsum("qkd,qd->qk", self.rows[np.maximum(ids, 0)], self.queries)
         right = (found >= self.least[:, None] - TIE) & (ids >= 0)
         share: NDArray[np.float64] = right.mean(axis=1)
@@ -59,7 +59,7 @@ class Point:
 
 
 def points(asked: Sequence[tuple[Contender, Setting]], truth: Truth, rounds: int = ROUNDS) -> list[Point]:
-    """One point each, in order: medians of rounds over all of them in turn, in one batch and one at a time."""
+    """One point for each setting, in order: medians of rounds that run all in turn, in one batch and one at a time."""
     ways = {str(place): one for place, one in enumerate(asked)}
     shares = {
         place: truth.recall(one.search(truth.queries, truth.k, setting)) for place, (one, setting) in ways.items()
@@ -84,7 +84,7 @@ def points(asked: Sequence[tuple[Contender, Setting]], truth: Truth, rounds: int
 def walls(
     asked: Mapping[str, tuple[Contender, Setting]], truth: Truth, threads: int, rounds: int = ROUNDS
 ) -> dict[str, float]:
-    """Queries per second by the clock on the wall, batches with so many threads; back to one thread after."""
+    """Queries per second by the wall clock, in batches with `threads` threads; one thread afterwards."""
     spent: dict[str, list[float]] = {name: [] for name in asked}
     for one, _ in asked.values():
         one.use_threads(threads)
@@ -99,14 +99,14 @@ def walls(
 
 
 def cpu_seconds(act: Callable[[], object]) -> float:
-    """CPU seconds of this process, all its threads, while it acts once."""
+    """CPU seconds of this process, with all its threads, for one call of `act`."""
     began = time.process_time()
     act()
     return time.process_time() - began
 
 
 def kept(recalls: NDArray[np.float64], promise: float, draws: int = DRAWS) -> float:
-    """Share of query sets, drawn again from these recalls [q] with replacement, whose mean recall keeps the promise."""
+    """Share of query sets, drawn again with replacement, whose mean of these recalls [q] keeps the promise."""
     drawn = np.random.default_rng(SEED).integers(0, len(recalls), (draws, len(recalls)))
     return float((recalls[drawn].mean(axis=1) >= promise).mean())
 

@@ -1,6 +1,7 @@
-"""Our index as a contender: asked for a recall, it looks up the depth that it measured to keep it.
+"""Our index as a contender: for a requested recall, it looks up the depth that was measured to keep it.
 
-`fixed` is the same index, codes and calibration, reading as many lists for every query: what adapting is worth.
+`Fixed` is the same index, codes and calibration, but reads the same number of lists for every query: the difference is
+the gain from adapting.
 """
 
 from pathlib import Path
@@ -14,40 +15,40 @@ from numpy.typing import NDArray
 from embed.encoder import FloatArray
 from embed.tables import PROVENANCE
 from evaluate.bench.index.contender import Setting
-from evaluate.bench.index.table_vectors import TableVectors
-from index.ask.opened import Opened
+from evaluate.bench.index.made_up import table_of
+from index.ask.opened import OpenParts
 from index.ask.plan import Effort, decide
 from index.ask.searcher import Index
 from index.building.bits import code_for
 from index.building.choose import choose
 from index.building.merge import Source, segment_entry, write_segment
 from index.calibration.calibrate import calibrate
-from index.contracts import NO_ID, IntArray
+from index.contracts import NO_ID, IntArray, SearchRequest
 from index.faiss_library import library
 from index.parts.artifact import FORMAT, PROVENANCE_COPY, Lineage, Manifest, ModalityEntry
 from index.parts.provenance import Provenance
 from index.rungs import kernels
 from index.rungs.coder import CODE_ROWS, ROWS_PER_LIST, Coder, train_coder
 from index.rungs.segment import Segment
-from index.rungs.shelf import Shelf, Tell
+from index.rungs.shelf import Record, Shelf
 from index.spec import IndexSpec
 
 TEXT = "text"
-EFFORTLESS_BYTES = 4  # a row's scale
+SCALE_BYTES = 4  # a row's scale
 
 
 class Ours:
-    """Keeps `evaluate.bench.index.contender.Promising`."""
+    """Implements `evaluate.bench.index.contender.Promising`."""
 
     name = "deglu"
 
     def __init__(self, lists: int | None = None, code_bits: float | None = None) -> None:
-        """As `deglu index` chooses, but where lists or bits are given."""
+        """Lists and bits are chosen as by `deglu index` where they are None."""
         self._spec = IndexSpec(vectors="bench", output="memory", lists=lists, code_bits=code_bits, ladder="coded")
         self._folder = TemporaryDirectory(prefix="deglu-bench-")
 
     def build(self, rows: FloatArray) -> None:
-        """Coder and segment; the router and its curve come with `calibrate`."""
+        """Build coder and segment; `calibrate` makes the router and its curve."""
         folder, width = Path(self._folder.name), rows.shape[1]
         plan = choose(len(rows), (width,), self._spec)
         order = np.random.default_rng(0).permutation(len(rows))[: max(CODE_ROWS, ROWS_PER_LIST * plan.lists)]
@@ -64,24 +65,18 @@ class Ours:
         self._shelf = self._routed(Segment.load(made, entry), coder)
 
     def bytes_per_vector(self) -> float:
-        """Codes, 8-bit rows, scales and lists; the 16-bit rows are mapped, and counted as `mapped_bytes`."""
+        """Codes, 8-bit rows, scales and lists; not the 16-bit rows: these are mapped, a query reads twenty of them."""
         width = self._shelf.width
         coder = self._shelf.coder
         assert coder is not None
-        per_row = (
-            len(coder.codebook) / 2 + 8 + width + EFFORTLESS_BYTES
-        )  # faiss keeps an id of 8 bytes beside each code
+        per_row = len(coder.codebook) / 2 + 8 + width + SCALE_BYTES  # faiss keeps an id of 8 bytes with each code
         return per_row + 2 * coder.lists * 4 * width / self._shelf.rows
-
-    def mapped_bytes(self) -> float:
-        """Of the 16-bit rows, of which a query reads twenty."""
-        return 2.0 * self._shelf.width
 
     def use_threads(self, count: int) -> None:
         library().omp_set_num_threads(count)
 
     def calibrate(self, queries: FloatArray) -> None:
-        """As a build with a log of questions does."""
+        """Calibrate like a build with a log of questions."""
         router, curves = calibrate(self._shelf, Path(), (self._shelf.width,), None, queries)
         routed = self._shelf.with_router(router)
         routed.curves = curves
@@ -99,9 +94,9 @@ class Ours:
         return self._shelf.rows_in(self._shelf.route(queries, found.depth)[0]) / len(queries)
 
     def search(self, queries: FloatArray, k: int, setting: Setting) -> IntArray:
-        """`setting` is the recall wanted."""
+        """`setting` is the requested recall."""
         assert isinstance(setting, float)
-        ids = self._index.search(queries, k, modality="text", recall=setting).ids
+        ids = self._index.search(queries, SearchRequest(k, "text", recall=setting)).ids
         return np.where(ids == NO_ID, NO_ID, self._numbers[ids])
 
     def close(self) -> None:
@@ -112,7 +107,7 @@ class Ours:
 
 
 class Fixed(Ours):
-    """The nearest lists, as many for every query; depth is the logarithm of their number."""
+    """Our index that reads the nearest lists, equally many for every query; depth is the logarithm of their number."""
 
     name = "deglu, fixed depth"
 
@@ -124,7 +119,7 @@ class _FixedShelf(Shelf):
     def with_router(self, router: FloatArray) -> Shelf:
         return _FixedShelf(self.modality, self.segments, self.curves, self.coder, router)
 
-    def route(self, queries: FloatArray, depth: float, tell: Tell | None = None) -> tuple[IntArray, FloatArray]:
+    def route(self, queries: FloatArray, depth: float, record: Record | None = None) -> tuple[IntArray, FloatArray]:
         assert self.coder is not None
         cosines = np.empty((len(queries), self.coder.lists), np.float32)
         kernels.products(self.cut(queries), self.coder.centroids, cosines)
@@ -149,12 +144,12 @@ def _index_of(shelf: Shelf, spec: IndexSpec) -> Index:
         removed=None,
         lineage=Lineage(url="bench", version=1, sha256=None, settings={}),
     )
-    return Index("memory", manifest, Opened({TEXT: shelf}, Provenance([], {TEXT: None}), {TEXT: None}))
+    return Index("memory", manifest, OpenParts({TEXT: shelf}, Provenance([], {TEXT: None}), {TEXT: None}))
 
 
 def _write_provenance(rows: FloatArray, lists: NDArray[np.int32], path: Path) -> IntArray:
-    """Sorted as a segment is, by list and segment_id; which row goes where."""
-    table = pa.Table.from_batches(list(TableVectors(rows, (rows.shape[1],)).batches(PROVENANCE.names)))
+    """Write provenance sorted like a segment, by list and segment_id; the order of the rows."""
+    table = table_of(rows).select(PROVENANCE.names)
     ids = np.array(table["segment_id"].to_pylist(), "S16")
     order = np.lexsort((ids, lists))
     pq.write_table(table.take(pa.array(order)).replace_schema_metadata(None).cast(PROVENANCE), path)
@@ -162,6 +157,6 @@ def _write_provenance(rows: FloatArray, lists: NDArray[np.int32], path: Path) ->
 
 
 def _numbers(path: Path) -> IntArray:
-    """Which row each position holds."""
+    """The row number of each position."""
     uris = pq.read_table(path, columns=["uri"])["uri"].to_pylist()
     return np.array([int(uri.rpartition("/")[2]) for uri in uris], np.int64)

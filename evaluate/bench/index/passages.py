@@ -1,8 +1,8 @@
 """Passages for the index bench: paragraphs of installed documentation and glosses of a dictionary, in seven languages.
 
-The texts are their owners' (GPL, BSD, PSF, WordNet and other free licences): fetched by apt on the user's machine,
-never kept in the project.  Each text is there once, short and long ones are left out, the order is that of a hash, so
-that the first n of it are a sample of all.
+The texts belong to their owners (GPL, BSD, PSF, WordNet and other free licences): apt fetches them on the user's
+machine, and they are never part of the project.  Each text occurs once, short and long ones are left out, and the order
+is that of a hash, so that the first n are a sample of all.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ import numpy as np
 from train.curate.packages.apt import fetch
 
 GLOSSES = "wordnet-base"
-# What 100,000 passages are drawn from; what a million are drawn from follows.
+# Packages for 100,000 passages; with those of MORE there are a million.
 FEW = (
     "debian-handbook",
     "gimp-help-de",
@@ -43,7 +43,7 @@ _TAG = re.compile(r"<[^>]*>")
 
 
 def passages(cache: Path, packages: Sequence[str] = FEW) -> list[str]:
-    """Distinct passages of these packages and of the dictionary.  Raises DataUnavailable where they cannot be had."""
+    """Distinct passages of these packages and of the dictionary.  Raises DataUnavailable where apt cannot get them."""
     found = dict.fromkeys(_glosses(fetch(GLOSSES, cache)))
     for package in packages:
         found.update(dict.fromkeys(_paragraphs(fetch(package, cache))))
@@ -51,7 +51,7 @@ def passages(cache: Path, packages: Sequence[str] = FEW) -> list[str]:
 
 
 def spans(texts: Sequence[str], seed: int = 7) -> list[str]:
-    """Of each text 5 to 12 words in a row: what somebody who remembers a part of it types."""
+    """5 to 12 successive words of each text, as typed by a user who remembers a part of it."""
     rng = np.random.default_rng(seed)
     cut = []
     for words in (text.split() for text in texts):
@@ -69,7 +69,7 @@ def _paragraphs(folder: Path) -> Iterator[str]:
 
 
 def _glosses(folder: Path) -> Iterator[str]:
-    """What a word means, one line a meaning, behind the bar of its line."""
+    """Glosses of the dictionary: one meaning a line, after the bar."""
     for file in sorted(folder.rglob("data.*")):
         for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
             if not line.startswith(" "):

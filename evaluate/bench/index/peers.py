@@ -1,4 +1,4 @@
-"""All peers of the index bench; each goes into the comparison with its best build, tuned over its own grid."""
+"""All peers of the index bench; each is compared with its best build, tuned over its own grid."""
 
 from evaluate.bench.index import flat as index_flat
 from evaluate.bench.index import graphs as index_graphs

@@ -1,7 +1,7 @@
-"""The index bench as a picture: what recall costs each contender, from the points that the bench kept.
+"""Plot of the index bench: speed by recall of each contender, from the points of the bench's document.
 
-`python -m evaluate.bench.index.plot DOCUMENT PICTURE...`, where DOCUMENT is what `python -m evaluate.bench.index` wrote
-by --out, and each PICTURE ends in .svg or .png.
+`python -m evaluate.bench.index.plot DOCUMENT PICTURE...`, where DOCUMENT is a file that `python -m evaluate.bench.index
+--out DOCUMENT` wrote, and the name of each PICTURE ends in .svg or .png.
 """
 
 import json
@@ -20,12 +20,12 @@ from evaluate.bench.index.tuning import CHOICE
 from evaluate.report.plots import FAINT, INK
 
 PANELS = {"batch": "in one batch", "single": "one at a time"}
-LOWEST, HIGHEST = 0.9, 0.9997  # recall shown; what is above stands at the right edge
+LOWEST, HIGHEST = 0.9, 0.9997  # recall shown; higher recalls are drawn at the right edge
 TICKS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 OURS = "deglu"
 EXACT = "exact flat"
 
-# Told apart without colours too: Okabe and Ito's (2008) with a marker and a dash of their own, ours the heaviest.
+# Distinct without colours too: colours of Okabe and Ito (2008), each with its own marker and dash; ours is the widest.
 STYLES: dict[str, tuple[str, str, str]] = {
     OURS: ("#0072B2", "o", "-"),
     "deglu, fixed depth": ("#0072B2", "o", ":"),
@@ -47,11 +47,11 @@ Points = Sequence[dict[str, Any]]
 
 
 def picture(document: dict[str, Any]) -> Figure:
-    """A row of two panels for each data set.  Raises InputError where there are no points."""
+    """The figure: a row of two panels for each data set.  Raises InputError where there are no points."""
     points: Points = document.get("points", [])
     names = list(dict.fromkeys(point["data"] for point in points))
     if not names:
-        raise InputError("no points to draw; make the document by python -m evaluate.bench.index --out FILE")
+        raise InputError("the document has no points to draw; make one with python -m evaluate.bench.index --out FILE")
     figure = Figure(figsize=(12.5, 0.6 + 4.5 * len(names)), dpi=130, layout="constrained")
     grid: Any = figure.subplots(len(names), len(PANELS), squeeze=False, sharey="row", sharex=True)
     for name, pair in zip(names, grid, strict=True):
@@ -61,13 +61,13 @@ def picture(document: dict[str, Any]) -> Figure:
             axes.set_title(f"{_title(document, name)}: {PANELS[mode]}", loc="left", fontsize=10.5, color=INK)
         pair[0].set_ylabel("queries per CPU-second of one thread", color=INK)
     for axes in grid[-1]:
-        axes.set_xlabel("recall@10 (log of what is missed)", color=INK)
+        axes.set_xlabel("recall@10 (log scale of the missed share)", color=INK)
     figure.legend(handles=_handles(points), loc="outside right center", frameon=False, labelcolor=INK, fontsize=9)
     return figure
 
 
 def front(points: Points, mode: str) -> list[tuple[float, float]]:
-    """(recall, speed) of those that no other beats in both, from recall 0.9 to the first at the right edge."""
+    """(recall, speed) of points that no other beats in both, from recall 0.9 to the first at the right edge."""
     found: list[tuple[float, float]] = []
     for speed, recall in sorted(((point[mode], point["recall"]) for point in points), reverse=True):
         if recall >= LOWEST and (not found or min(recall, HIGHEST) > found[-1][0]):
@@ -93,13 +93,13 @@ def _panel(axes: Any, points: Points, mode: str) -> None:
                 markersize=7 if ours else 5,
                 zorder=10 if ours else 3 + place / 100,
             )
-    _dress(axes)
+    _set_axes(axes)
 
 
-def _dress(axes: Any) -> None:
+def _set_axes(axes: Any) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlim((1 - LOWEST) * 1.05, 1 - HIGHEST)  # turned round: better is right
+    axes.set_xlim((1 - LOWEST) * 1.05, 1 - HIGHEST)  # reversed: better is right
     axes.set_xticks([1 - tick for tick in TICKS], labels=[f"{tick:g}" for tick in TICKS])
     axes.minorticks_off()
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -111,7 +111,7 @@ def _dress(axes: Any) -> None:
 
 
 def _place(recall: float) -> float:
-    """Where a recall lies on the axis of what is missed."""
+    """The place of a recall on the axis of the missed share."""
     return 1 - min(recall, HIGHEST)
 
 
@@ -127,7 +127,7 @@ def _handles(points: Points) -> list[Line2D]:
 
 
 def _speed(points: Points, family: str) -> float:
-    """The best in a batch at 0.99; nothing below it counts."""
+    """The best speed in a batch at a recall of 0.99 or more."""
     return max(
         (point["batch"] for point in points if point["family"] == family and point["recall"] >= CHOICE), default=0
     )
@@ -143,19 +143,19 @@ def _title(document: dict[str, Any], name: str) -> str:
 
 
 def draw(source: Path, targets: Sequence[Path]) -> None:
-    """Write the picture of a kept document.  Raises InputError for a document without points, another ending."""
+    """Write the plot of a document.  Raises InputError for a document without points, or for another file ending."""
     figure = picture(json.loads(source.read_text(encoding="utf-8")))
     canvas = FigureCanvasAgg(figure)
     for target in targets:
         if target.suffix not in (".svg", ".png"):
-            raise InputError(f"{target}: a picture ends in .svg or .png")
+            raise InputError(f"{target}: the name of a picture must end in .svg or .png")
         # Without a date the same document gives the same file.
         canvas.print_figure(str(target), metadata={"Date": None} if target.suffix == ".svg" else None)
 
 
 def main(arguments: Sequence[str]) -> int:
     if len(arguments) < 2:
-        sys.stderr.write("python -m evaluate.bench.index.plot DOCUMENT PICTURE...\n")
+        sys.stderr.write("usage: python -m evaluate.bench.index.plot DOCUMENT PICTURE...\n")
         return 2
     try:
         draw(Path(arguments[0]), [Path(one) for one in arguments[1:]])

@@ -1,4 +1,4 @@
-"""A comparison as the rows of the bench, with the goals set for each data set."""
+"""Rows of the index bench: a comparison as measurements, with the goals for each data set."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from evaluate.bench.index.tuning import CHOICE, MODES, TARGETS, Mode
 from evaluate.bench.shape import Row
 
 WAYS = {"batch": "in one batch", "single": "one at a time"}
-KEPT = 0.95  # share of query sets that must keep a promise
+KEPT = 0.95  # share of query sets that must reach the promised recall
 TUNING_S = 60.0  # CPU seconds per million rows
-FIXED_TIME, FIXED_ROWS = 1.3, 1.5  # what adaptive must gain on fixed depth at 0.99
+FIXED_TIME, FIXED_ROWS = 1.3, 1.5  # the gains of adaptive over fixed depth to reach at 0.99
 
 NAIVE, GRAPH = "naive Matryoshka two-stage", "best graph"
-# Several families answer to one name: at each recall and way of asking the quickest of them counts.
+# Several families share one name: at each recall and mode the quickest of them counts.
 TOGETHER = {
     NAIVE: [family.name for family in index_flat.FAMILIES if family.name.startswith(NAIVE)],
     GRAPH: [family.name for family in index_graphs.FAMILIES if family.name.startswith(("faiss HNSW", "SVS"))],
@@ -25,7 +25,7 @@ TOGETHER = {
 
 @dataclass(frozen=True)
 class Goals:
-    """Ratios wanted, by (against, recall), or (against, recall, way) where the ways differ; memory and build."""
+    """Ratios to reach, by (against, recall), or (against, recall, mode) where the modes differ; memory and build."""
 
     speed: dict[tuple[str, float] | tuple[str, float, Mode], float]
     memory: float
@@ -67,7 +67,7 @@ GOALS = {
 
 
 def rows_of(found: Comparison) -> list[Row]:
-    """All rows of one data set; the first of ours is compared, with the others of ours as well."""
+    """All rows of one data set; the first of ours is compared with all peers and with the others of ours."""
     ours, *others = found.ours
     rows = [row for name, members in _groups(found) for row in _speeds(found, ours, name, members)]
     rows += [row for other in others for row in _against_own(found, ours, other)]
@@ -76,7 +76,7 @@ def rows_of(found: Comparison) -> list[Row]:
 
 
 def _groups(found: Comparison) -> list[tuple[str, list[str]]]:
-    """What is compared in speed, and the families that answer to it; the two naive ones as one alone."""
+    """The names that are compared in speed, and their families; the two naive families only as one."""
     together = [(name, [one for one in members if one in _families(found)]) for name, members in TOGETHER.items()]
     single = [(name, [name]) for name in _families(found) if name not in TOGETHER[NAIVE]]
     return [(name, members) for name, members in together if members] + single
@@ -88,7 +88,7 @@ def _families(found: Comparison) -> list[str]:
 
 def _speeds(found: Comparison, ours: Entrant, name: str, members: Sequence[str]) -> Iterator[Row]:
     goals, entrants = GOALS.get(found.data.name), _entrants(found, members)
-    for recall in TARGETS if entrants else (CHOICE,):  # what is not there is told once
+    for recall in TARGETS if entrants else (CHOICE,):  # a missing peer has one row
         for mode in MODES:
             mine, theirs = _best(found, [ours], recall, mode), _best(found, entrants, recall, mode)
             assert mine is not None
@@ -99,7 +99,7 @@ def _speeds(found: Comparison, ours: Entrant, name: str, members: Sequence[str])
                 None if theirs is None else _speed(theirs, mode),
                 "queries/cpu-s",
                 None if goals is None else goals.of(name, recall, mode),
-                _why_not(found, members, recall) if theirs is None else f"{_told(mine)}; {_told(theirs)}",
+                _why_not(found, members, recall) if theirs is None else f"{_summary(mine)}; {_summary(theirs)}",
             )
     if entrants and ours.contender.name in found.walls:
         yield _wall(found, ours, name, members)
@@ -119,7 +119,7 @@ def _wall(found: Comparison, ours: Entrant, name: str, members: Sequence[str]) -
 
 
 def _against_own(found: Comparison, ours: Entrant, other: Entrant) -> Iterator[Row]:
-    """What adapting is worth: time and rows read."""
+    """The gain from adapting: time and rows read."""
     name = other.contender.name
     for recall in TARGETS:
         for mode in MODES:
@@ -127,7 +127,7 @@ def _against_own(found: Comparison, ours: Entrant, other: Entrant) -> Iterator[R
             assert mine is not None
             assert theirs is not None
             goal = FIXED_TIME if recall == CHOICE else None
-            what, both = f"{_what(found)}: recall@10 {recall:g}, {WAYS[mode]}", f"{_told(mine)}; {_told(theirs)}"
+            what, both = f"{_what(found)}: recall@10 {recall:g}, {WAYS[mode]}", f"{_summary(mine)}; {_summary(theirs)}"
             yield Row(what, name, _speed(mine, mode), _speed(theirs, mode), "queries/cpu-s", goal, both)
         fewer, more = _rows_read(found, ours, recall), _rows_read(found, other, recall)
         goal = FIXED_ROWS if recall == CHOICE else None
@@ -136,16 +136,16 @@ def _against_own(found: Comparison, ours: Entrant, other: Entrant) -> Iterator[R
 
 
 def _sizes(found: Comparison, ours: Entrant, name: str) -> Iterator[Row]:
-    """Memory and build beside one family."""
+    """Memory and build against one family."""
     theirs, goals = found.peers.get(name), GOALS.get(found.data.name) if name == "hnswlib" else None
     why = None if theirs else found.missing[name]
     memory = theirs.bytes_per_vector if theirs else None
     build_s = theirs.build_s if theirs else None
-    wanted = (goals.memory, goals.build) if goals else (None, None)
+    ratios = (goals.memory, goals.build) if goals else (None, None)
     what = _what(found)
     mine = ours.bytes_per_vector
-    yield Row(f"{what}: memory", name, mine, memory, "bytes/vector", wanted[0], why, lower_is_better=True)
-    yield Row(f"{what}: build", name, ours.build_s, build_s, "cpu-s", wanted[1], why, lower_is_better=True)
+    yield Row(f"{what}: memory", name, mine, memory, "bytes/vector", ratios[0], why, lower_is_better=True)
+    yield Row(f"{what}: build", name, ours.build_s, build_s, "cpu-s", ratios[1], why, lower_is_better=True)
 
 
 def _promises(found: Comparison, ours: Entrant) -> Iterator[Row]:
@@ -182,7 +182,7 @@ def _speed(point: Point, mode: Mode) -> float:
     return point.batch if mode == "batch" else point.single
 
 
-def _told(point: Point) -> str:
+def _summary(point: Point) -> str:
     return f"{point.contender} at {point.setting}: recall@10 {point.recall:.4f}"
 
 

@@ -16,9 +16,9 @@ REORDERED = (10, 15, 20, 25, 30, 40, 50, 70, 100, 150, 250, 400)
 
 
 class Scann:
-    """As its authors advise: about sqrt(n) leaves, 0.2 for the anisotropic loss, a last stage over float32.
+    """ScaNN as its authors advise: about sqrt(n) leaves, 0.2 for the anisotropic loss, a last stage over float32.
 
-    `share` scales the leaves.  `spill` puts each row in a second leaf (SOAR), which its authors added in 2023.
+    `share` scales the number of leaves.  `spill` puts each row in a second leaf (SOAR), added by its authors in 2023.
     """
 
     def __init__(self, share: float, spill: bool = False) -> None:
@@ -38,7 +38,7 @@ class Scann:
         self.use_threads(1)
 
     def bytes_per_vector(self) -> float:
-        # Codes of half a byte for two dims, the row's number and its float32 row; of the spilled, codes twice.
+        # Codes of half a byte for two dims, the row's number and its float32 row; spilled rows have two codes.
         codes = (math.ceil(self._dim / 4) + 4) * (2 if self.spill else 1)
         return float(codes + FLOAT32_BYTES * self._dim * (1 + self._leaves / self._n))
 
@@ -52,11 +52,11 @@ class Scann:
 
     def search(self, queries: FloatArray, k: int, setting: Setting) -> IntArray:
         assert isinstance(setting, tuple)
-        wanted = {"leaves_to_search": setting[0], "pre_reorder_num_neighbors": max(k, setting[1])}
+        options = {"leaves_to_search": setting[0], "pre_reorder_num_neighbors": max(k, setting[1])}
         if len(queries) == 1:
-            return _padded(self._index.search(queries[0], k, **wanted)[0][None], k)
+            return _padded(self._index.search(queries[0], k, **options)[0][None], k)
         search = self._index.search_batched_parallel if self._parallel else self._index.search_batched
-        return _padded(search(queries, k, **wanted)[0], k)
+        return _padded(search(queries, k, **options)[0], k)
 
 
 def _padded(found: Any, k: int) -> IntArray:
@@ -65,7 +65,7 @@ def _padded(found: Any, k: int) -> IntArray:
     return ids if ids.shape[1] == k else np.pad(ids, ((0, 0), (0, k - ids.shape[1])), constant_values=-1)
 
 
-# Share of sqrt(n) leaves, and whether rows are spilled; what is chosen among.
+# The builds to choose from: share of sqrt(n) leaves, and whether rows are spilled.
 SHAPES = ((0.5, False), (1.0, False), (1.0, True), (2.0, False))
 
 FAMILIES = (Family("ScaNN", "scann", tuple(partial(Scann, *shape) for shape in SHAPES)),)

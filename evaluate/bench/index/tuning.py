@@ -1,8 +1,8 @@
 """Tuning of a peer: the cheapest setting of its grid, and the best of its builds, that reach a recall.
 
-On calibration queries alone; what is reported is measured on others.  Grids are searched by halves, since along a
-ladder both recall and cost grow; of the ladders the cheapest success counts, by CPU time measured for each way of
-asking (in one batch, one at a time).
+Only calibration queries are used; reported numbers are measured on others.  Grids are searched by bisection, since
+along a ladder both recall and cost grow; of the ladders the cheapest success counts, by CPU time measured for each mode
+(in one batch, one at a time).
 """
 
 import sys
@@ -23,16 +23,16 @@ Mode = Literal["batch", "single"]
 MODES: tuple[Mode, ...] = ("batch", "single")
 TARGETS = (0.95, 0.99, 0.999)
 CHOICE = 0.99  # builds are chosen at this recall
-CHOICE_ROWS, CHOICE_QUERIES = 20_000, 500  # ... over the first so many
-TOO_DEAR = 1.3  # times the cheapest success: no use in looking further up a ladder
-CLOSE = 1.25  # candidates that near to the cheapest are timed again
+CHOICE_ROWS, CHOICE_QUERIES = 20_000, 500  # ... over this many first rows and queries
+TOO_EXPENSIVE = 1.3  # times the cheapest success: higher steps of a ladder are not tried
+CLOSE = 1.25  # candidates within this factor of the cheapest are timed again
 FRONT = 6  # points of a curve
 CURVE_FROM = 0.9  # recall
 
 
 @dataclass(frozen=True)
-class Tried:
-    """A setting on the calibration queries: recall, and CPU seconds of one batch of all."""
+class Trial:
+    """A setting on the calibration queries: recall, and CPU seconds of one batch of all queries."""
 
     setting: Setting
     recall: float
@@ -45,13 +45,13 @@ class Tuner:
 
     peer: Peer
     truth: Truth
-    tried: dict[Setting, Tried] = field(default_factory=dict)
+    trials: dict[Setting, Trial] = field(default_factory=dict)
 
     def cheapest(self, recall: float, mode: Mode) -> Setting | None:
         """The setting that reaches this recall at the least cost; None where none of the grid does."""
-        found: list[Tried] = []
+        found: list[Trial] = []
         for ladder in self.peer.ladders():
-            limit = TOO_DEAR * min((one.seconds for one in found), default=np.inf)
+            limit = TOO_EXPENSIVE * min((one.seconds for one in found), default=np.inf)
             first = self._first(ladder, recall, limit)
             found += [first] if first else []
         least = min((one.seconds for one in found), default=0.0)
@@ -59,23 +59,23 @@ class Tuner:
         return self._quickest(close, mode) if close else None
 
     @property
-    def best(self) -> Tried:
-        """The highest recall that was seen."""
-        return max(self.tried.values(), key=lambda one: one.recall)
+    def best(self) -> Trial:
+        """The trial with the highest recall."""
+        return max(self.trials.values(), key=lambda one: one.recall)
 
     def front(self) -> list[Setting]:
-        """Settings that none beats in both recall and cost, about evenly over log(1 - recall), cheap first."""
-        front: list[Tried] = []
-        for one in sorted(self.tried.values(), key=lambda one: one.seconds):
+        """Settings that none beats in both recall and cost, at about even steps of log(1 - recall), cheapest first."""
+        front: list[Trial] = []
+        for one in sorted(self.trials.values(), key=lambda one: one.seconds):
             if one.recall >= CURVE_FROM and (not front or one.recall > front[-1].recall):
                 front.append(one)
         depth = [float(np.log10(max(1 - one.recall, 1e-4))) for one in front]
-        wanted = np.linspace(depth[0], depth[-1], FRONT).tolist() if front else []
-        chosen = {int(np.argmin(np.abs(np.array(depth) - value))) for value in wanted}
+        even = np.linspace(depth[0], depth[-1], FRONT).tolist() if front else []
+        chosen = {int(np.argmin(np.abs(np.array(depth) - value))) for value in even}
         return [front[place].setting for place in sorted(chosen)]
 
-    def _first(self, ladder: Sequence[Setting], recall: float, limit: float) -> Tried | None:
-        """The cheapest of a ladder that reaches the recall within the limit of seconds, by halves."""
+    def _first(self, ladder: Sequence[Setting], recall: float, limit: float) -> Trial | None:
+        """The cheapest setting of a ladder that reaches the recall within the limit of seconds, by bisection."""
         low, high, found = 0, len(ladder) - 1, None
         while low <= high:
             middle = (low + high) // 2
@@ -88,13 +88,13 @@ class Tuner:
                 low = middle + 1
         return found
 
-    def _try(self, setting: Setting) -> Tried:
-        if setting not in self.tried:
+    def _try(self, setting: Setting) -> Trial:
+        if setting not in self.trials:
             ids = []
             asked = self.truth.queries
             seconds = cpu_seconds(lambda: ids.append(self.peer.search(asked, self.truth.k, setting)))
-            self.tried[setting] = Tried(setting, float(self.truth.recall(ids[0]).mean()), seconds)
-        return self.tried[setting]
+            self.trials[setting] = Trial(setting, float(self.truth.recall(ids[0]).mean()), seconds)
+        return self.trials[setting]
 
     def _quickest(self, settings: Sequence[Setting], mode: Mode) -> Setting:
         if len(settings) == 1:
@@ -111,7 +111,7 @@ class Tuner:
 
 
 def best_build(family: Family, rows: FloatArray, queries: FloatArray) -> Peer:
-    """A new peer, not built yet, of the family's build that is cheapest at 0.99 over the first 20,000 rows.
+    """A new peer, not built yet: the family's variant that is cheapest at a recall of 0.99 over the first 20,000 rows.
 
     Where none reaches it, the one that comes nearest.
     """
@@ -123,7 +123,7 @@ def best_build(family: Family, rows: FloatArray, queries: FloatArray) -> Peer:
 
 
 def _cost(peer: Peer, truth: Truth) -> float:
-    """CPU seconds of a batch at 0.99, or, where that is out of reach, something longer that falls with recall."""
+    """CPU seconds of a batch at 0.99; where 0.99 is out of reach, a larger number that falls with recall."""
     began = time.process_time()
     peer.build(truth.rows)
     peer.use_threads(1)
@@ -131,16 +131,16 @@ def _cost(peer: Peer, truth: Truth) -> float:
     setting = tuner.cheapest(CHOICE, "batch")
     if setting is None:
         seconds = 1e6 * (2 - tuner.best.recall)
-        said = reason(tuner, CHOICE)
+        result = reason(tuner, CHOICE)
     else:
         seconds = min(cpu_seconds(lambda: peer.search(truth.queries, truth.k, setting)) for _ in range(3))
-        said = f"{len(truth.queries) / seconds:.0f} queries/cpu-s at recall@10 {CHOICE:g}"
-    told(f"  {peer.name} over {len(truth.rows)} rows: {said} ({time.process_time() - began:.1f} CPU-s)")
+        result = f"{len(truth.queries) / seconds:.0f} queries/cpu-s at recall@10 {CHOICE:g}"
+    log_progress(f"  {peer.name} over {len(truth.rows)} rows: {result} ({time.process_time() - began:.1f} CPU-s)")
     return seconds
 
 
-def told(line: str) -> None:
-    """Progress, on stderr, after the CPU time so far."""
+def log_progress(line: str) -> None:
+    """Write a line of progress to stderr, with the CPU time so far."""
     sys.stderr.write(f"bench index, {time.process_time():.0f} cpu-s: {line}\n")
     sys.stderr.flush()
 

@@ -1,16 +1,16 @@
-"""The two data sets of the index bench: real passages as an encoder sees them, and as static Matryoshka vectors.
+"""The two data sets of the index bench: real passages as vectors of an encoder, and as static Matryoshka vectors.
 
 - "transformer": the demo encoder.  "static": wordllama's 256-d weights, mean of a text's token vectors.
-- Queries of two regimes, half and half and in turn: held-out passages (as documents: "more like this") and short spans
-  of other held-out passages (as queries: what somebody types).  Calibration and report share no passage.
-- What was encoded is kept in the cache in parts named by encoder, role and texts, so a run that was stopped goes on.
+- Two kinds of queries, in equal number and in turn: held-out passages (as documents: "more like this") and short spans
+  of other held-out passages (as queries, as typed by users).  Calibration and report share no passage.
+- Vectors are kept in the cache in parts named by encoder, role and texts, so a run that was stopped continues.
 """
 
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from hashlib import blake2b, file_digest
+from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,12 +20,14 @@ from tokenizers import Tokenizer
 
 from embed.encoder import FloatArray, Role
 from embed.errors import DataUnavailable
+from embed.identity import file_sha256
+from embed.model.handle import resolve_model
 from embed.model.weights import load_model
 from embed.storage.cache import cache_folder
 from evaluate.bench.index.passages import FEW, MORE, passages, spans
 
-PART = 10_000  # texts encoded before they are kept
-QUERIES = 1_000  # of each regime, for calibration and for report
+PART = 10_000  # texts of one file in the cache
+QUERIES = 1_000  # of each kind, for calibration and for report
 STATIC = "wordllama"
 STATIC_FILES = ("weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json")
 
@@ -45,7 +47,7 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Source:
-    """An encoder of the bench and how many rows it gets by default."""
+    """An encoder of the bench and its default number of rows."""
 
     name: str
     rows: int
@@ -54,28 +56,28 @@ class Source:
     key: str  # its fingerprint
 
     def vectors(self, texts: Sequence[str], n: int, queries: int = QUERIES) -> Vectors:
-        """n rows of the first n texts; queries from those behind.  Raises DataUnavailable where texts are too few."""
+        """n rows of the first n texts; queries from later ones.  Raises DataUnavailable for too few texts."""
         if len(texts) < n + 4 * queries:
             raise DataUnavailable(
-                f"{len(texts)} passages are no {n} rows and {4 * queries} held out; ask for fewer rows by --n"
+                f"{len(texts)} passages are too few for {n} rows and {4 * queries} held out; give a smaller --n"
             )
-        held = texts[n : n + 4 * queries]
+        held_out = texts[n : n + 4 * queries]
         return Vectors(
             self.name,
-            self._kept(texts[:n], "document"),
-            self._asked(held[: 2 * queries]),
-            self._asked(held[2 * queries :]),
+            self._cached(texts[:n], "document"),
+            self._queries(held_out[: 2 * queries]),
+            self._queries(held_out[2 * queries :]),
             self.dims,
         )
 
-    def _asked(self, held: Sequence[str]) -> FloatArray:
-        """[len(held), D]: the first half as passages, of the second half spans, in turn."""
-        half = len(held) // 2
-        pairs = [self._kept(held[:half], "document"), self._kept(spans(held[half:]), "query")]
+    def _queries(self, held_out: Sequence[str]) -> FloatArray:
+        """Queries [len(held_out), D]: the first half as passages, spans of the second half, in turn."""
+        half = len(held_out) // 2
+        pairs = [self._cached(held_out[:half], "document"), self._cached(spans(held_out[half:]), "query")]
         return np.ascontiguousarray(np.stack(pairs, axis=1).reshape(2 * half, -1))
 
-    def _kept(self, texts: Sequence[str], role: Role) -> FloatArray:
-        """[n, D], part by part from the cache, or encoded and put there."""
+    def _cached(self, texts: Sequence[str], role: Role) -> FloatArray:
+        """Vectors [n, D], part by part from the cache, or encoded and stored there."""
         starts = range(0, len(texts), PART)
         return np.concatenate([self._part(texts[start : start + PART], role) for start in starts])
 
@@ -91,14 +93,14 @@ class Source:
 
 
 def part_path(name: str, key: str, texts: Sequence[str], role: Role) -> Path:
-    """Where the vectors of these texts, by this encoder in this role, are kept."""
-    told = blake2b("\0".join(texts).encode(), digest_size=16).hexdigest()
-    return cache_folder() / "bench" / "index" / f"{name}-{key[:16]}" / f"{role}-{len(texts)}-{told}.npy"
+    """The file in the cache for the vectors of these texts, by this encoder in this role."""
+    key_of_texts = blake2b("\0".join(texts).encode(), digest_size=16).hexdigest()
+    return cache_folder() / "bench" / "index" / f"{name}-{key[:16]}" / f"{role}-{len(texts)}-{key_of_texts}.npy"
 
 
 def transformer() -> Source:
-    """The demo encoder in the precision of its own searches."""
-    model = load_model("demo", precision="bfloat16")
+    """The demo encoder, in bfloat16 as in searches."""
+    model = load_model(resolve_model("demo"), precision="bfloat16")
 
     def encode(texts: Sequence[str], role: Role) -> FloatArray:
         return np.asarray(model.encode(texts, role), np.float32)
@@ -109,7 +111,7 @@ def transformer() -> Source:
 def static() -> Source:
     """wordllama's vectors, trained as Matryoshka.  Raises DataUnavailable where the package is not installed.
 
-    Its files are read as they lie there: its own loader looks for them elsewhere and then on the network.
+    Its files are read directly: its own loader looks for them in another place and then on the network.
     """
     package = find_spec(STATIC)
     if package is None or package.origin is None:
@@ -121,8 +123,7 @@ def static() -> Source:
     def encode(texts: Sequence[str], role: Role) -> FloatArray:
         return means(table, [found.ids for found in tokenizer.encode_batch(texts, add_special_tokens=False)])
 
-    with weights.open("rb") as file:
-        return Source("static", 200_000, (256, 128, 64), encode, file_digest(file, "sha256").hexdigest())
+    return Source("static", 200_000, (256, 128, 64), encode, file_sha256(weights))
 
 
 def means(table: FloatArray, tokens: Sequence[Sequence[int]]) -> FloatArray:
@@ -137,7 +138,7 @@ SOURCES: dict[str, Callable[[], Source]] = {"transformer": transformer, "static"
 
 
 def texts_for(n: int) -> list[str]:
-    """Enough passages for n rows and their queries, of the fewest packages that have them."""
+    """Enough passages for n rows and their queries, from as few packages as possible."""
     few = _texts(FEW)
     return few if len(few) >= n + 4 * QUERIES else _texts(FEW + MORE)
 

@@ -1,7 +1,6 @@
-"""Training beside its peers: plain DDP, uncached epochs, sentence-transformers' trainer and, where there is one, a GPU.
+"""Training against its peers: plain DDP, uncached epochs, sentence-transformers' trainer; on a GPU if there is one.
 
-`n` steps of each way, some at a turn.  The sections are modules of their own: `train_parallel`, `train_cache`,
-`train_reading`, `train_text`, `train_gpu`.
+`n` steps of each way, some in each turn.  Each section is a module: `parallel`, `cache`, `reading`, `text`, `gpu`.
 """
 
 import sys
@@ -18,13 +17,13 @@ from evaluate.bench.train.reading import reading_rows
 from evaluate.bench.train.text import text_rows
 
 STEPS, PER_TURN = 24, 4
-WHOLE = 8  # ways take a while to get ready
+WHOLE = 8  # all sections need this many steps, since their start takes long
 BATCH, PAIRS, FEW = 64, 16, 4
 PACKAGES = ("torch", "transformers", "ray", "sentence-transformers", "datasets")
 
 
 def bench(n: int | None = None) -> dict[str, Any]:
-    """The rows of all sections; under `STEPS` batches are small, and under `WHOLE` the cache's section stands alone.
+    """The rows of all sections; under `STEPS` batches are small, and under `WHOLE` only the section of the cache runs.
 
     Raises DataUnavailable without the packaged weights.
     """

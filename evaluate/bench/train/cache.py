@@ -1,4 +1,4 @@
-"""Epochs over cached features beside epochs that hear every clip anew: the same steps on the demo's towers."""
+"""Epochs over cached features against epochs that encode every clip again: the same steps on the demo's towers."""
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,17 +22,17 @@ from evaluate.measures.metrics import ndcg_at_10
 from train.curate.clip import Clip
 from train.events import StepDone
 from train.fit.loop import run
-from train.frozen.features import Features, HeardNow, Shard, compute_shard, plan_shards
+from train.frozen.features import Features, Shard, UncachedFeatures, compute_shard, plan_shards
 from train.spec import TrainSpec
 from train.strategies.late_fusion import LateFusionStrategy
 
 CACHED, UNCACHED = "cached features", "features computed anew each epoch"
 GOAL = 5.0
-SPARE = 2  # steps prepared ahead and not taken
+SPARE = 2  # steps that are prepared ahead and not run
 
 
 def cache_rows(turns: int, per_turn: int, batch: int) -> list[Row]:
-    """Clips a CPU second and peak memory; and what the cache itself took."""
+    """Clips a CPU second and peak memory; and the size of the cache."""
     with tempfile.TemporaryDirectory() as folder:
         spec = late_fusion_spec(batch)
         clips = recorded(((turns + 1) * per_turn + SPARE) * batch, Path(folder))
@@ -51,12 +51,12 @@ def cache_rows(turns: int, per_turn: int, batch: int) -> list[Row]:
     return [
         Row(what, UNCACHED, per_turn * batch / mine.cpu_s, per_turn * batch / other.cpu_s, "clips/cpu-s", GOAL),
         Row(f"{what}, peak", UNCACHED, mine.peak_mb, other.peak_mb, "MB", lower_is_better=True),
-        Row(f"features of {len(clips)} clips", UNCACHED, stored / hours, None, "MB/h", reason="nothing is kept there"),
+        Row(f"features of {len(clips)} clips", UNCACHED, stored / hours, None, "MB/h", reason="it stores no features"),
     ]
 
 
 def recorded(num: int, folder: Path) -> list[Clip]:
-    """Real prompts, or noise as long, written to the folder as a user's own recordings are."""
+    """Real prompts, or noise of the same length, written to the folder like a user's own recordings."""
     clips = []
     for i, wave in enumerate(waves(num)[0]):
         path = folder / f"{i}.wav"
@@ -74,13 +74,13 @@ def worker(_: int, task: Mapping[str, Any], name: str, port: int) -> None:
     torch.set_num_threads(1)
     with playing(port, name, task["per_turn"]) as player:
         spec = late_fusion_spec(task["batch"])
-        player.play(steps(spec, heard(spec, task["shards"], task["clips"], name == CACHED)))
+        player.play(steps(spec, features_of(spec, task["shards"], task["clips"], name == CACHED)))
 
 
-def heard(spec: TrainSpec, shards: Sequence[Shard], num: int, cached: bool) -> Features:
+def features_of(spec: TrainSpec, shards: Sequence[Shard], num: int, cached: bool) -> Features:
     speech = spec.encoder.speech
     assert speech is not None
-    return Features(shards, num) if cached else HeardNow(shards, num, lambda: SpeechTower.load(speech))
+    return Features(shards, num) if cached else UncachedFeatures(shards, num, lambda: SpeechTower.load(speech))
 
 
 def steps(spec: TrainSpec, features: Features) -> Iterator[float]:

@@ -1,8 +1,8 @@
 """Late fusion at the production size on a GPU: Qwen3-Embedding-0.6B's shape behind HuBERT-base's layers, all random.
 
-Samples a second, the share of the device's arithmetic that goes into the model, memory.  Operations are two for every
-weight and position forward; as many again for the gradient by what goes in, and for the gradient of a trained weight.
-Attention's own are left out, so the share is told too low rather than too high.
+Samples a second, the share of the device's arithmetic that the model uses, memory.  Operations are two for every weight
+and position forward; as many again for the gradient of the inputs, and for the gradient of a trained weight.  Those of
+attention are not counted, so the reported share is too low rather than too high.
 """
 
 from collections.abc import Iterator
@@ -45,12 +45,12 @@ CLIP_S = 10.0
 DIMS = (1024, 512, 256, 128)
 BATCH, WARM, TIMED = 128, 5, 20
 GOAL = 0.40
-# Dense bfloat16, as the makers say; any other device is measured by one large product of matrices.
+# Dense bfloat16, as the makers specify; any other device is measured by one large product of matrices.
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12}
 
 
 def gpu_rows(batch: int = BATCH, timed: int = TIMED) -> list[Row]:
-    """Rows of the device that there is."""
+    """Rows for the device of this machine."""
     torch.cuda.reset_peak_memory_stats()
     spec = gpu_spec(batch)
     strategy, frames = lesson(spec, WARM + timed + 2, "cuda")
@@ -61,7 +61,7 @@ def gpu_rows(batch: int = BATCH, timed: int = TIMED) -> list[Row]:
     total_gb = torch.cuda.get_device_properties(0).total_memory / 1e9
     what = f"late fusion of Qwen3-0.6B's size, batches of {batch} clips of {CLIP_S:g} s, cached features, bfloat16"
     return [
-        Row(what, "none", batch / seconds, None, "samples/s", reason="there is no peer; its own speed is told"),
+        Row(what, "none", batch / seconds, None, "samples/s", reason="there is no peer; this is our own speed"),
         Row(f"{what}, share of the arithmetic", named, reached / peak, 1.0, "", GOAL),
         Row(f"{what}, peak memory", "all of the device", memory_gb, total_gb, "GB", lower_is_better=True),
     ]
@@ -87,7 +87,7 @@ def lesson(
     """The strategy on a random model, and the frames of a clip."""
     torch.manual_seed(SEED)
     tower = TextTower(spec.encoder.text, Qwen3Model(Qwen3Config(**text)), tokenizer())
-    # Features are ready: of the speech tower nothing is needed but its width.
+    # Features are computed already: of the speech tower only its width is needed.
     speech: Any = nn.Module()
     speech.width = HUBERT["layers"] * HUBERT["width"]
     model = JointEncoder(spec.encoder, tower, speech).to(device)
@@ -98,14 +98,14 @@ def lesson(
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """Words of the instruction, whatever they are, and an end token."""
+    """A tokenizer of words, all unknown, with an end token."""
     words = Tokenizer(models.WordLevel({"<pad>": 0, "</s>": 1, "<unk>": 2}, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
 
 
 def step_seconds(strategy: LateFusionStrategy, spec: TrainSpec) -> Iterator[float]:
-    """From the end of a step to the end of the next, waiting for frames included."""
+    """Seconds from the end of a step to the end of the next, including waiting for frames."""
     last = now()
     for event in run(strategy, spec, device="cuda"):
         if isinstance(event, StepDone):
@@ -115,14 +115,14 @@ def step_seconds(strategy: LateFusionStrategy, spec: TrainSpec) -> Iterator[floa
 
 
 def operations(model: JointEncoder, frames: int) -> float:
-    """Of one clip's forward and backward pass."""
+    """Operations of one clip's forward and backward pass."""
     assert model.fusion is not None
     head, tail = model.text.frame("query")
     positions = frames
     for stride in model.fusion.spec.strides:
         positions = -(-positions // stride)
     frozen = 4 * weights(model.text.model) * (positions + len(head) + len(tail))
-    linear = 4 * model.fusion.linear.weight.numel() * frames  # nothing before it wants a gradient
+    linear = 4 * model.fusion.linear.weight.numel() * frames  # nothing before it requires a gradient
     convs, at = 0, frames
     for conv, stride in zip(model.fusion.convs, model.fusion.spec.strides or (1,), strict=True):
         at = -(-at // stride)
@@ -131,7 +131,7 @@ def operations(model: JointEncoder, frames: int) -> float:
 
 
 def ceiling() -> tuple[float, str]:
-    """Operations a second of the device in bfloat16, and whose word that is."""
+    """Operations a second of the device in bfloat16, and the source of that number."""
     name = torch.cuda.get_device_name()
     for known, peak in PEAKS.items():
         if known in name:
@@ -140,6 +140,6 @@ def ceiling() -> tuple[float, str]:
 
 
 def now() -> float:
-    """Seconds, once the device has done all it was given."""
+    """The time in seconds, after the device has finished all its work."""
     torch.cuda.synchronize()
     return perf_counter()

@@ -1,6 +1,6 @@
-"""A lesson in late fusion for benches: the demo's towers and fusion, made-up frames as long as real prompts' are.
+"""A late fusion training for benches: the demo's towers and fusion, made-up frames as long as those of real prompts.
 
-What is said in them does not change a step's cost.
+The content of frames does not change the cost of a step.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ ENCODER = {
     "dims": [384, 256, 128, 64, 32],
 }
 FRAMES_PER_S = 25
-POOL = 8192  # different frames: a clip is some of them, from somewhere on
+POOL = 8192  # different frames: a clip is a stretch of them
 
 
 def late_fusion_spec(batch: int) -> TrainSpec:
@@ -50,7 +50,7 @@ def late_fusion_spec(batch: int) -> TrainSpec:
 
 
 def late_fusion(spec: TrainSpec, steps: int, device: str = "cpu") -> LateFusionStrategy:
-    """The strategy over enough clips for so many steps; the same in every process."""
+    """The strategy over enough clips for `steps` steps; the same in every process."""
     torch.manual_seed(SEED)
     model = assemble(spec.encoder)
     num = steps * spec.optimiser.batch
@@ -62,13 +62,13 @@ def late_fusion(spec: TrainSpec, steps: int, device: str = "cpu") -> LateFusionS
 
 
 def prompt_lengths(num: int) -> list[int]:
-    """Frames, as many as real prompts have."""
+    """Numbers of frames, distributed like those of real prompts."""
     seconds = np.clip(np.random.default_rng(SEED).lognormal(*PROMPT, num), 0.3, LONGEST_S)
     return [max(1, int(one * FRAMES_PER_S)) for one in seconds]
 
 
 class MadeUpFeatures(Features):
-    """Noise for frames, in memory as mapped shards are once they are read."""
+    """Noise as frames, in memory, as mapped shards are after their first read."""
 
     def __init__(self, lengths: Sequence[int], width: int) -> None:
         super().__init__([], len(lengths))

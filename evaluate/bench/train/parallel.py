@@ -1,8 +1,8 @@
-"""Our loop in the workers of Ray Train, beside the loop that one writes by hand around DDP: steps a second, memory.
+"""Our loop in the workers of Ray Train, against a loop written by hand around DDP: steps a second, memory.
 
-Same towers, same batches, same loss, as many workers, one thread each, bfloat16 where ours has it.  The plain loop runs
-twice: by the book, and with frozen weights and attention as in `train.fit.bfloat16`, which leaves the cost of Ray and
-of our loop.
+Same towers, same batches, same loss, same number of workers, one thread each, bfloat16 where ours has it.  The plain
+loop runs twice: in the standard form, and with frozen weights and attention as in `train.fit.bfloat16`; the second
+comparison leaves only the cost of Ray and of our loop.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,16 +21,16 @@ from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined
 from torch.nn.parallel import DistributedDataParallel
 
 from embed.errors import DegluError
-from embed.model.towers.precision import settled
+from embed.model.towers.precision import effective_precision
 from evaluate.bench.shape import Row
 from evaluate.bench.train.lesson import late_fusion, late_fusion_spec
 from evaluate.bench.turns import HOST, PATIENCE, Alive, Spent, Start, measured, playing, processes
 from jobs.cluster.ray_session import ray_session
 from train.events import StepDone
-from train.fit.bfloat16 import halve_frozen
+from train.fit.bfloat16 import convert_frozen
 from train.fit.gather import with_gradient
 from train.fit.loop import run, warm_cosine
-from train.fit.parallel import together
+from train.fit.parallel import group_workers
 from train.spec import TrainSpec
 from train.strategy import At, Strategy
 
@@ -38,12 +38,12 @@ WORKERS = 2
 OURS, PLAIN = "our loop in Ray Train", "the same loop in plain torch DDP"
 EQUAL = f"{PLAIN}, its model made ready as ours"
 GOAL = 0.95
-CLOSE = 0.05  # losses of the same steps may differ by so much: bfloat16 is rounded at other places
-SPARE = 4  # steps prepared ahead and not taken
+CLOSE = 0.05  # losses of the same steps may differ by this share: bfloat16 is rounded at other places
+SPARE = 4  # steps that are prepared ahead and not run
 
 
 def parallel_rows(turns: int, per_turn: int, batch: int) -> list[Row]:
-    """Speed and memory of either.  Raises DegluError where they do not learn the same."""
+    """Speed and memory of both loops.  Raises DegluError where their losses differ."""
     steps = (turns + 1) * per_turn + SPARE
     with ray_session(cpus=WORKERS):
         task = {"steps": steps, "per_turn": per_turn, "batch": batch}
@@ -57,7 +57,7 @@ def parallel_rows(turns: int, per_turn: int, batch: int) -> list[Row]:
         other = spent[name]
         rows += [
             Row(what, name, per_turn / mine.seconds, per_turn / other.seconds, "steps/s", GOAL),
-            # What a busy machine changes least.
+            # The measure that other load on the machine changes least.
             Row(
                 f"{what}, CPU of a worker",
                 name,
@@ -72,17 +72,17 @@ def parallel_rows(turns: int, per_turn: int, batch: int) -> list[Row]:
 
 
 def check_losses(spent: Mapping[str, Spent]) -> None:
-    """Raises DegluError where the ways' losses part: the speed of another lesson says nothing."""
+    """Raises DegluError where the ways' losses differ: speeds of different trainings cannot be compared."""
     (first, expected), *others = spent.items()
     for name, found in others:
         for step, (one, other) in enumerate(zip(expected.losses, found.losses, strict=True)):
             if not abs(one - other) <= CLOSE * abs(other):
-                raise DegluError(f"{first!r} and {name!r} part at step {step}: losses {one:.4f} and {other:.4f}")
+                raise DegluError(f"{first!r} and {name!r} differ at step {step}: losses {one:.4f} and {other:.4f}")
 
 
 @contextmanager
 def ours(task: Mapping[str, Any], port: int) -> Iterator[Alive]:
-    """Ray Train's workers, as `deglu train` has them."""
+    """Ray Train's workers, as in `deglu train`."""
     trainer = TorchTrainer(
         ray_worker,
         train_loop_config={**task, "port": port},
@@ -104,7 +104,7 @@ def ray_worker(config: Mapping[str, Any]) -> None:
 
 def our_steps(strategy: Strategy, spec: TrainSpec) -> Iterator[float]:
     """Losses of this worker's share, step by step."""
-    for event in run(strategy, spec, workers=together()):
+    for event in run(strategy, spec, workers=group_workers()):
         if isinstance(event, StepDone):
             yield event.losses["loss"]
 
@@ -121,20 +121,20 @@ def plain_worker(rank: int, task: Mapping[str, Any], port: int) -> None:
     with playing(port, name, task["per_turn"], rank == 0) as player:
         dist.init_process_group("gloo", store=meeting, rank=rank, world_size=WORKERS)
         strategy = late_fusion(spec, task["steps"])
-        if name == EQUAL and settled("auto", "cpu") == "bfloat16":
-            halve_frozen(strategy.module)
+        if name == EQUAL and effective_precision("auto", "cpu") == "bfloat16":
+            convert_frozen(strategy.module)
         player.play(plain_steps(strategy, spec, task["steps"]))
         dist.destroy_process_group()
 
 
 def plain_steps(strategy: Strategy, spec: TrainSpec, total: int) -> Iterator[float]:
-    """Inputs, forward, loss, backward, clip, step, one after the other, as by the book."""
+    """The standard loop: inputs, forward, loss, backward, clip, step."""
     rank, world, settings = dist.get_rank(), dist.get_world_size(), spec.optimiser
     module = DistributedDataParallel(strategy.module.train())
     parameters = list(strategy.parameters().values())
     optimiser = torch.optim.AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_cosine(settings.warmup_steps, total))
-    halved, step = settled("auto", "cpu") == "bfloat16", count()
+    halved, step = effective_precision("auto", "cpu") == "bfloat16", count()
     for epoch in count():
         for position, batch in enumerate(strategy.batches(epoch)):
             members, at = batch[rank::world], At(next(step), epoch, position)

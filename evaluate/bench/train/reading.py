@@ -1,7 +1,7 @@
-"""An epoch's batches read straight from the shards, as training does, beside the same batches through Ray Data.
+"""An epoch's batches read directly from the shards, as training does, against the same batches through Ray Data.
 
-Both give the same padded frames in the same order, on one machine and from files that stand in the page cache; Ray Data
-reads with all cores, the loop with one thread, and learns meanwhile.
+Both give the same padded frames in the same order, on one machine and from files in the page cache; Ray Data reads with
+all cores, the loop with one thread, which in training runs next to the steps.
 """
 
 import tempfile
@@ -26,7 +26,7 @@ from evaluate.bench.train.lesson import late_fusion_spec
 from jobs.cluster.ray_session import ray_session
 from train.batches import batches
 from train.frozen.features import Features, Shard, plan_shards
-from train.frozen.frames import packed
+from train.frozen.frames import pack
 
 DIRECT, RAY_DATA = "shards read in the epoch's order", "the same through Ray Data, its order kept"
 GOAL = 1.0
@@ -34,7 +34,7 @@ OPEN: dict[object, Features] = {}
 
 
 def reading_rows(rounds: int, num_batches: int, batch: int) -> list[Row]:
-    """Clips a second by the clock.  Raises DegluError where the two do not give the same."""
+    """Clips a second by the clock.  Raises DegluError where the two ways give different frames."""
     with tempfile.TemporaryDirectory() as folder, ray_session():
         shards = made_up_shards(num_batches * batch, batch, Path(folder))
         features = _all_of(shards)
@@ -49,13 +49,13 @@ def reading_rows(rounds: int, num_batches: int, batch: int) -> list[Row]:
 
 
 def made_up_shards(num: int, batch: int, folder: Path) -> list[Shard]:
-    """Shards of noise, as long and as wide as the demo tower's frames of real prompts."""
+    """Shards of noise, with the lengths and the width of the demo tower's frames of real prompts."""
     spec, made = late_fusion_spec(batch), torch.Generator().manual_seed(0)
     (folder / "features").mkdir()
     shards = plan_shards(spec.encoder, recorded(num, folder), spec.features, spec.seed, f"{folder}/features")
     for shard in shards:
         frames = [torch.randn(length, shard.shape.width, generator=made) for length in shard.expected]
-        save_file(packed(frames, shard.dtype), shard.url)
+        save_file(pack(frames, shard.dtype), shard.url)
     return shards
 
 
@@ -65,7 +65,7 @@ def direct(features: Features, order: Sequence[Sequence[int]]) -> Iterator[Tenso
 
 
 def through_ray_data(shards: Sequence[Shard], order: Sequence[Sequence[int]]) -> Iterator[Tensor]:
-    """A row is a batch: tasks on all cores read it, and it comes here through the object store."""
+    """A row is a batch: tasks on all cores read it, and this process gets it through the object store."""
     rows = ray.data.from_items([{"members": list(members)} for members in order], override_num_blocks=len(order))
     rows.context.execution_options.preserve_order = True
     for row in rows.map(read, fn_args=[ray.put(shards)]).iter_rows():
@@ -73,14 +73,14 @@ def through_ray_data(shards: Sequence[Shard], order: Sequence[Sequence[int]]) ->
 
 
 def read(row: dict[str, Any], shards: ray.ObjectRef[Sequence[Shard]]) -> dict[str, Any]:
-    if shards not in OPEN:  # a task's process serves many rows
+    if shards not in OPEN:  # a task's process reads many rows
         OPEN.clear()
         OPEN[shards] = _all_of(ray.get(shards))
     return {"frames": padded(OPEN[shards], row["members"]).numpy()}
 
 
 def padded(features: Features, members: Sequence[int]) -> Tensor:
-    """float32 [B, T, F], as a training step takes them."""
+    """Frames [B, T, F] in float32, as a training step uses them."""
     return pad_sequence([features.frames(int(clip)) for clip in members], batch_first=True)
 
 

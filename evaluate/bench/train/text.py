@@ -1,7 +1,7 @@
-"""The text stage beside sentence-transformers' trainer: MatryoshkaLoss around MultipleNegativesRankingLoss.
+"""The text stage against sentence-transformers' trainer: MatryoshkaLoss around MultipleNegativesRankingLoss.
 
-Same tower, whole; same pairs and prefixes, batch and dims; one thread each.  Ours takes both directions at every dim
-and sorts by length; the peer runs as it comes (float32) and, where the hardware has it, in bfloat16.
+Same tower, all of it trained; same pairs and prefixes, batch and dims; one thread each.  Ours uses both directions at
+every dim and sorts by length; the peer runs with its defaults (float32) and, where the hardware has it, in bfloat16.
 """
 
 import os
@@ -19,7 +19,7 @@ import torch
 from transformers import TrainerCallback
 
 from embed.model.packaged.resolve import resolve
-from embed.model.towers.precision import settled
+from embed.model.towers.precision import effective_precision
 from embed.model.weights import assemble
 from evaluate.bench.embed.samples import SEED, texts
 from evaluate.bench.embed.text import E5, PREFIX
@@ -36,7 +36,7 @@ RATE, SCALE = 2e-5, 20.0
 OURS, PEER = "ours", "sentence-transformers' trainer"
 NEEDED = ("sentence_transformers", "accelerate", "datasets")
 GOAL = 1.0
-SPARE = 4  # steps prepared ahead and not taken
+SPARE = 4  # steps that are prepared ahead and not run
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Pair:
 
 
 def text_rows(turns: int, per_turn: int, batch: int) -> list[Row]:
-    """Pairs a CPU second and peak memory, beside each form of the peer."""
+    """Pairs a CPU second and peak memory, against each form of the peer."""
     task = {"per_turn": per_turn, "batch": batch, "pairs": ((turns + 1) * per_turn + SPARE) * batch}
     what = f"text tower taught whole, batches of {batch} pairs"
     missing = [name for name in NEEDED if not find_spec(name)]
-    best = settled("auto", "cpu")
+    best = effective_precision("auto", "cpu")
     peers = {} if missing else {f"{PEER}, {one}": one for one in dict.fromkeys(("float32", best))}
     ways: dict[str, Start] = {OURS: partial(ours, task)}
     ways |= {name: partial(peer, {**task, "name": name, "precision": one}) for name, one in peers.items()}
@@ -70,7 +70,7 @@ def text_rows(turns: int, per_turn: int, batch: int) -> list[Row]:
 
 
 def pairs(num: int) -> list[Pair]:
-    """Texts of mixed length, put together as they come: what they say does not change a step's cost."""
+    """Texts of mixed length, paired in order: their content does not change the cost of a step."""
     some, _ = texts(2 * num)
     return [
         Pair(str(i), query, document) for i, (query, document) in enumerate(zip(some[::2], some[1::2], strict=True))
@@ -123,13 +123,13 @@ def peer_worker(_: int, task: Mapping[str, Any], port: int) -> None:
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """No bars and summaries of the library's; what goes wrong is told by the player."""
+    """No progress bars and summaries of the library; the player reports errors."""
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         yield
 
 
 def peer_trainer(some: list[Pair], batch: int, precision: str, folder: str) -> Any:
-    """The library's own trainer, which keeps nothing and says nothing."""
+    """The library's own trainer, without checkpoints and reports."""
     library: Any = import_module("sentence_transformers")
     losses: Any = import_module("sentence_transformers.sentence_transformer.losses")
     columns = {"anchor": [QUERY + one.query for one in some], "positive": [PREFIX + one.document for one in some]}
@@ -154,7 +154,7 @@ def peer_trainer(some: list[Pair], batch: int, precision: str, folder: str) -> A
 
 
 class InTurns(TrainerCallback):  # type: ignore[misc]
-    """Lets a trainer work in its turns only."""
+    """Lets a trainer run only in its turns."""
 
     def __init__(self, player: Player) -> None:
         self._player = player
@@ -163,6 +163,6 @@ class InTurns(TrainerCallback):  # type: ignore[misc]
         self._player.wait()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        # Its losses are of other batches than ours, so they are not compared.
+        # Its batches are not ours, so its losses are not compared.
         if not self._player.step(nan):
             control.should_training_stop = True

@@ -99,7 +99,7 @@ def test_a_side_file_speaks_of_the_files_beside_it(tmp_path: Path) -> None:
     assert list(found) == ["in/b.wav", "in/train/a.wav", "in/train/b.wav", "in/train/gone.wav"]
     assert (found["in/train/a.wav"].lang, found["in/train/a.wav"].metadata["speaker"]) == ("wo", "Awa")
     assert (found["in/train/b.wav"].lang, found["in/train/b.wav"].metadata["speaker"]) == (None, "?")
-    assert "a side file speaks of it" in str(found["in/train/gone.wav"].problem)
+    assert "a side file names it" in str(found["in/train/gone.wav"].problem)
 
 
 def test_a_side_file_with_broken_rows_fails_by_itself(tmp_path: Path) -> None:

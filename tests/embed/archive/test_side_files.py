@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from embed.archive.side_files import Said, broken_rows, is_side_table
+from embed.archive.side_files import SideFiles, broken_rows, is_side_table
 
 
 def test_a_csv_and_a_jsonl_say_the_same(tmp_path: Path) -> None:
@@ -9,12 +9,12 @@ def test_a_csv_and_a_jsonl_say_the_same(tmp_path: Path) -> None:
         '{"file_name": "a.wav", "speaker": "Awa", "language": "wo"}\n{"file_name": "x/b.wav", "tags": [1]}\n'
     )
     for name in ("metadata.csv", "metadata.jsonl"):
-        said, url = Said(), str(tmp_path / name)
+        side_files, url = SideFiles(), str(tmp_path / name)
         assert is_side_table(url, "v")
-        assert said.read(url, "v") == 0
-        assert said.of(f"{tmp_path}/a.wav") == ("wo", {"speaker": "Awa"})
-        assert said.of(f"{tmp_path}/x/b.wav") == (None, {})
-        assert said.of(f"{tmp_path}/c.wav") == (None, {})
+        assert side_files.read(url, "v") == 0
+        assert side_files.of(f"{tmp_path}/a.wav") == ("wo", {"speaker": "Awa"})
+        assert side_files.of(f"{tmp_path}/x/b.wav") == (None, {})
+        assert side_files.of(f"{tmp_path}/c.wav") == (None, {})
 
 
 def test_tables_that_name_no_files_are_no_side_files(tmp_path: Path) -> None:
@@ -31,8 +31,8 @@ def test_rows_that_name_no_file_are_told(tmp_path: Path) -> None:
     url = str(tmp_path / "metadata.csv")
     assert [one.reason for one in broken_rows(url, "v")] == [
         "row 1: no file_name",
-        "row 2: http://a/b.wav: neither a local path nor s3://bucket/path",
+        "row 2: 'http://a/b.wav': neither a local path nor s3://bucket/path; give one of these",
     ]
-    said = Said()
-    assert said.read(url, "v") == 2
-    assert list(said.about) == [f"{tmp_path}/a.wav"]
+    side_files = SideFiles()
+    assert side_files.read(url, "v") == 2
+    assert list(side_files.about) == [f"{tmp_path}/a.wav"]

@@ -11,7 +11,7 @@ from embed.archive.utterance_lists import (
     read_audio_list,
     recording_of,
     resolved,
-    stretch_of,
+    span_of,
     uri_below,
 )
 from embed.text.documents import Broken
@@ -43,8 +43,8 @@ def test_lines_of_a_list(tmp_path: Path) -> None:
         ({"audio_filepath": "a.wav"}, "no duration"),
         ({"audio_filepath": "a.wav", "duration": "1"}, "duration is '1'; give it in seconds"),
         ({"audio_filepath": "a.wav", "duration": float("nan")}, "duration is nan"),
-        ({"audio_filepath": "a.wav", "duration": 0}, "duration is to be over 0"),
-        ({"audio_filepath": "a.wav", "duration": 1, "offset": -1}, "offset is not to be negative"),
+        ({"audio_filepath": "a.wav", "duration": 0}, "duration must be over 0"),
+        ({"audio_filepath": "a.wav", "duration": 1, "offset": -1}, "offset must not be negative"),
         ({"audio_filepath": "http://x/a.wav", "duration": 1}, "neither a local path nor s3"),
         ([1], "not a JSON object"),
     ],
@@ -64,7 +64,7 @@ def test_lines_that_name_no_stretch(tmp_path: Path, line: Any, reason: str) -> N
 def test_a_fragment_and_back(start_ms: int, end_ms: int, fragment: str) -> None:
     assert Utterance("x", start_ms, end_ms, None, None).fragment() == fragment
     for uri in (f"radio/a.wav{fragment}", f"radio/a#t=b.wav{fragment}&n=2"):
-        assert stretch_of(uri) == (start_ms, end_ms)
+        assert span_of(uri) == (start_ms, end_ms)
     assert recording_of(f"radio/a.wav{fragment}&n=2") == recording_of("radio/a.wav") == "radio/a.wav"
 
 

@@ -10,7 +10,7 @@ def test_claims_that_no_sound_makes_are_refused_by_name() -> None:
     check_claims("a.wav", 8_000, 1)
     check_claims("a.wav", 192_000, 8)
     for rate, channels, said in ((0, 1, "0 Hz"), (10**9, 1, "1000000000 Hz"), (16_000, 1024, "1024 channels")):
-        with pytest.raises(UnsupportedFormat, match=f"a.wav: its header claims {said}"):
+        with pytest.raises(UnsupportedFormat, match=f"a.wav: the header states {said}"):
             check_claims("a.wav", rate, channels)
 
 

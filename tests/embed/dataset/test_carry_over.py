@@ -8,7 +8,7 @@ import pytest
 from embed.dataset import VectorsDataset, open_dataset
 from embed.dataset.carry_over import carriable
 from embed.dataset.job import Job
-from embed.dataset.publish import committed, fold, publish
+from embed.dataset.publish import committed, publish, publish_draft
 from embed.errors import SpecError
 from embed.tables import ID
 from tests.embed.vectors import begin, commit, commit_failed, manifest, unit_of
@@ -34,7 +34,7 @@ def test_a_new_job_starts_from_nothing_but_what_it_carries(storage_url: str) -> 
     carry = carriable(new, units)
     assert set(carry.to_pylist()) == {unit_of("a"), unit_of("b")}
     commit(new, "c", "c anew")
-    fold(new)
+    publish_draft(new)
     assert done(new) == {unit_of("c")}
     assert texts(open_dataset(storage_url)) == ["a 1", "a 2", "b 1", "b 2", "c 1", "c 2"]
     commit(new, "d", "d at last")
@@ -46,7 +46,7 @@ def test_a_new_job_starts_from_nothing_but_what_it_carries(storage_url: str) -> 
     assert done(new) == set(map(unit_of, "abcd"))
     assert carriable(new, units).to_pylist() == []
     assert len(texts(open_dataset(storage_url, version=1))) == 6
-    with pytest.raises(SpecError, match="job 2 has taken over with another spec"):
+    with pytest.raises(SpecError, match="the later job 2 uses this output with another spec"):
         publish(old, manifest(*"abc"))
 
 

@@ -11,12 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from embed.dataset import data_files as compact
-from embed.dataset import open_dataset
+from embed.dataset import data_files, open_dataset
 from embed.dataset.forget import forget
 from embed.dataset.job import Job, read_job
 from embed.dataset.log import newest_entry, versions
-from embed.dataset.publish import fold, publish
+from embed.dataset.publish import publish, publish_draft
 from embed.dataset.runs import begin_run, keep_plan, write_run
 from embed.dataset.staging import staged
 from embed.dataset.version import GONE, TOMBSTONES
@@ -63,7 +62,7 @@ def archive(url: str) -> Job:
     run = begin_run(1).model_copy(update={"plan": plan, "slow": ("demo/secret", "demo/a"), "note": "demo/secret hung"})
     write_run(url, run)
     commit(job, "d", "three")
-    fold(job)
+    publish_draft(job)
     commit(job, "secret", "mine again")
     commit(job, "e", "four")
     return job
@@ -161,9 +160,10 @@ def dies_after(patch: pytest.MonkeyPatch, count: int) -> None:
 
 
 def test_files_of_a_writer_that_lost_or_died_are_removed(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embed.dataset.log.create_exclusive", lambda url, data: (_ for _ in ()).throw(KilledError))
+    create = "embed.storage.numbered_log.create_exclusive"
+    monkeypatch.setattr(create, lambda url, data: (_ for _ in ()).throw(KilledError))
     with pytest.raises(KilledError):
-        fold(job)
+        publish_draft(job)
     monkeypatch.undo()
     before = newest_entry(job.url)
     assert before is not None
@@ -190,7 +190,7 @@ def test_forgetting_compacting_folding_and_publishing_at_once(storage_url: str) 
                 forget(storage_url, ["demo/secret"], compact=True)
             else:
                 commit(job, name, name)
-                fold(job) if name in "bd" else publish(job, manifest(*"abcde", "secret"))
+                publish_draft(job) if name in "bd" else publish(job, manifest(*"abcde", "secret"))
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(work, ["b", "forget", "c", "forget", "d", "e"]))
@@ -214,7 +214,7 @@ def test_small_files_are_gathered_when_they_are_many(storage_url: str) -> None:
     for place, name in enumerate(names):
         commit(job, name, name)
         publish(job, manifest(*names[: place + 1]))
-    assert len(open_dataset(storage_url).files()) == 10 > compact.MANY
+    assert len(open_dataset(storage_url).files()) == 10 > data_files.MANY
     version = forget(storage_url, [], compact=True)
     assert len(version.data) == 1
     assert texts(storage_url) == list(names)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from embed.dataset.data_files import fold, without
+from embed.dataset.data_files import without, write_data_files
 from embed.dataset.staging import read_units, staged
 from embed.storage.store import join, listing
 from embed.tables import ID
@@ -25,7 +25,7 @@ def test_folding_twice_gives_the_same_names_and_bytes(storage_url: str) -> None:
         commit(job, name, name + "1", name + "2")
     size = next(read_units(job, staged(job))).rows.nbytes
     files = [
-        fold(storage_url, read_units(job, staged(job)), job.row_schema(), 1, file_bytes=2 * size - 100)
+        write_data_files(storage_url, read_units(job, staged(job)), job.row_schema(), 1, file_bytes=2 * size - 100)
         for _ in range(2)
     ]
     assert files[0] == files[1]
@@ -40,7 +40,7 @@ def test_a_file_loses_just_the_units_named(tmp_path: Path) -> None:
     job = begin(url)
     for name in "abc":
         commit(job, name, name)
-    [file] = fold(url, read_units(job, sorted(map(unit_of, "abc"))), job.row_schema(), 1)
+    [file] = write_data_files(url, read_units(job, sorted(map(unit_of, "abc"))), job.row_schema(), 1)
     assert without(url, file, units("z"), job.row_schema(), 1) == file
     assert without(url, file, units("abc"), job.row_schema(), 1) is None
     kept = without(url, file, units("bz"), job.row_schema(), 1)

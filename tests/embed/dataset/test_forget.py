@@ -7,7 +7,7 @@ from embed.dataset import VectorsDataset, open_dataset
 from embed.dataset.forget import forget
 from embed.dataset.job import Job
 from embed.dataset.log import head, newest_entry, versions
-from embed.dataset.publish import committed, fold, publish
+from embed.dataset.publish import committed, publish, publish_draft
 from embed.dataset.runs import keep_plan
 from embed.dataset.tombstones import forgotten
 from embed.errors import InputError
@@ -56,7 +56,7 @@ def test_a_later_content_of_it_stays_away_too(job: Job) -> None:
 def test_it_is_forgotten_while_a_run_is_on_its_way(job: Job) -> None:
     commit(job, "d", "four")
     commit(job, "e", "five")
-    fold(job)
+    publish_draft(job)
     commit(job, "f", "six")
     version = forget(job.url, ["demo/a"])
     assert (version.complete, version.number, version.draft, version.published) == (True, 3, 2, (1,))
@@ -65,7 +65,7 @@ def test_it_is_forgotten_while_a_run_is_on_its_way(job: Job) -> None:
     assert going_on is not None
     assert (going_on.complete, going_on.number, going_on.rows) == (False, 3, 5)
     assert set(committed(job).to_pylist()) == set(map(unit_of, "abcdef"))
-    fold(job)
+    publish_draft(job)
     assert texts(open_dataset(job.url)) == ["three"]
     publish(job, manifest(*"abcdef"))
     assert texts(open_dataset(job.url)) == ["five", "four", "six", "three"]
@@ -95,12 +95,12 @@ def test_a_new_job_does_not_carry_it(job: Job) -> None:
 def test_what_was_never_listed_is_refused_with_what_is_like_it(job: Job) -> None:
     with pytest.raises(InputError, match="no asset 'other/a' was ever listed here; similar: demo/a"):
         forget(job.url, ["demo/b", "other/a"])
-    with pytest.raises(InputError, match="no asset 'zzz' was ever listed here; give it as in the rows' `uri`"):
+    with pytest.raises(InputError, match="no asset 'zzz' was ever listed here; give it as in the column `uri`"):
         forget(job.url, ["zzz"])
     newest = newest_entry(job.url)
     assert newest is not None
     assert newest.number == 1
-    with pytest.raises(InputError, match="no output of `deglu embed` stands here"):
+    with pytest.raises(InputError, match="there is no output of `deglu embed` here"):
         forget(job.url + "-not", ["demo/a"])
 
 

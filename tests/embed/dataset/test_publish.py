@@ -9,15 +9,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-import embed.dataset.log
 import embed.dataset.publish
 from embed.dataset import VectorsDataset, open_dataset
 from embed.dataset.job import Job
 from embed.dataset.log import newest_entry, newest_version, versions
-from embed.dataset.publish import committed, fold, publish
+from embed.dataset.publish import committed, publish, publish_draft
 from embed.dataset.staging import attempts, mark_attempts, staged
 from embed.dataset.version import FORGOTTEN, TOMBSTONES
 from embed.errors import AlreadyPublished, InputError, StorageError
+from embed.storage import numbered_log
 from embed.storage.store import create_exclusive, listing
 from embed.tables import ID
 from tests.embed.vectors import VERSION, asset_of, begin, commit, commit_failed, manifest, unit_of
@@ -26,11 +26,11 @@ ROOT = Path(__file__).parents[3]
 
 KILLED_BEFORE_THE_MANIFEST = """
 import os, signal, sys
-import embed.dataset.log
+import embed.storage.numbered_log
 from embed.dataset.job import read_job
 from embed.dataset.publish import publish
 from tests.embed.vectors import manifest
-embed.dataset.log.create_exclusive = lambda url, data: os.kill(os.getpid(), signal.SIGKILL)
+embed.storage.numbered_log.create_exclusive = lambda url, data: os.kill(os.getpid(), signal.SIGKILL)
 publish(read_job(sys.argv[1]), manifest("a", "b", "c"))
 """
 KILLED_BEFORE_TIDYING = """
@@ -165,12 +165,12 @@ def test_who_loses_the_race_begins_again_from_what_won(storage_url: str, monkeyp
 
     def create_after_another(url: str, data: bytes) -> bool:
         """Another publisher goes first, whole, between our files and our entry."""
-        monkeypatch.setattr(embed.dataset.log, "create_exclusive", create)
+        monkeypatch.setattr(numbered_log, "create_exclusive", create)
         won.append(publish(job, manifest("a")))
         commit(job, "b", "two")
         return create(url, data)
 
-    monkeypatch.setattr(embed.dataset.log, "create_exclusive", create_after_another)
+    monkeypatch.setattr(numbered_log, "create_exclusive", create_after_another)
     ours = publish(job, manifest("a", "b"))
     assert (won[0].number, ours.number) == (1, 2)
     assert texts(open_dataset(storage_url)) == ["one", "two"]
@@ -184,8 +184,8 @@ def test_who_loses_the_race_begins_again_from_what_won(storage_url: str, monkeyp
 def test_who_always_loses_gives_up_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = begin(str(tmp_path))
     commit(job, "a", "one")
-    monkeypatch.setattr(embed.dataset.log, "create_exclusive", lambda url, data: False)
-    with pytest.raises(AlreadyPublished, match="5 times; run again to add what is left"):
+    monkeypatch.setattr(numbered_log, "create_exclusive", lambda url, data: False)
+    with pytest.raises(AlreadyPublished, match="5 times; run this again"):
         publish(job, manifest("a"))
     monkeypatch.undo()
     assert publish(job, manifest("a")).rows == 1
@@ -197,7 +197,7 @@ def test_of_many_publishers_and_folders_at_once_rows_appear_once_whoever_wins(st
     def work(name: str) -> None:
         commit(job, name, name)
         with suppress(AlreadyPublished):
-            fold(job) if name in "ace" else publish(job, manifest(*"abcdef"))
+            publish_draft(job) if name in "ace" else publish(job, manifest(*"abcdef"))
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(work, "abcdef"))
@@ -209,9 +209,9 @@ def test_of_many_publishers_and_folders_at_once_rows_appear_once_whoever_wins(st
 
 def test_drafts_are_for_writers_alone(storage_url: str) -> None:
     job = begin(storage_url)
-    assert fold(job) is None
+    assert publish_draft(job) is None
     commit(job, "a", "one")
-    draft = fold(job)
+    draft = publish_draft(job)
     assert draft is not None
     assert (draft.complete, draft.number, newest_version(storage_url), versions(storage_url)) == (False, 1, None, [])
     with pytest.raises(InputError, match="no version is published here"):
@@ -224,7 +224,7 @@ def test_drafts_are_for_writers_alone(storage_url: str) -> None:
     first = publish(job, manifest("a", "b"))
     assert (first.number, first.complete, first.published) == (2, True, ())
     commit(job, "c", "three")
-    fold(job)
+    publish_draft(job)
     assert texts(open_dataset(storage_url)) == ["one", "two"]
     assert versions(storage_url) == [2]
     assert publish(job, manifest("a", "b", "c")).published == (2,)
@@ -239,7 +239,7 @@ def test_many_ledger_segments_become_one(tmp_path: Path) -> None:
     job = begin(str(tmp_path))
     for number in range(embed.dataset.publish.MANY_SEGMENTS):
         commit_failed(job, str(number), "no sound")
-        version = fold(job)
+        version = publish_draft(job)
     assert version is not None
     assert (len(version.ledger), version.accounting.failed) == (1, embed.dataset.publish.MANY_SEGMENTS)
     assert len(done(job)) == embed.dataset.publish.MANY_SEGMENTS

@@ -126,5 +126,5 @@ def test_a_damaged_file_is_named(tmp_path: Path, kind: str) -> None:
     (file,) = (tmp_path / "vectors" / kind).iterdir()
     file.write_bytes(b"half a fi")
     dataset = open_dataset(job.url)
-    with pytest.raises(InputError, match=f"{file}: damaged, no Parquet file; bring it back from a copy"):
+    with pytest.raises(InputError, match=f"{file}: damaged, not a Parquet file; restore it from a backup"):
         dataset.table() if kind == "data" else dataset.assets()

@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 
 from embed.dataset.version import (
-    SEGMENT,
+    LEDGER_ROWS,
     TOMBSTONES,
     forgotten_of,
     may_repeat,
@@ -17,7 +17,8 @@ from tests.embed.vectors import VERSION, asset_of, ledger_row, unit_of, unit_row
 
 
 def segment(*units: tuple[str, int]) -> pa.Table:
-    return pa.Table.from_pylist([{**ledger_row(name, num), "commit": b"c" * 16} for name, num in units], schema=SEGMENT)
+    rows = [{**ledger_row(name, num), "commit": b"c" * 16} for name, num in units]
+    return pa.Table.from_pylist(rows, schema=LEDGER_ROWS)
 
 
 def test_the_newest_row_of_a_unit_counts() -> None:

@@ -13,6 +13,7 @@ from embed.errors import InputError, SpecError
 from embed.model import export as module
 from embed.model.export import export
 from embed.model.folder import TRANSFORM, HybridSpec
+from embed.model.handle import resolve_model
 from embed.model.hybrid import save_hybrid
 from embed.model.spec import EncoderSpec
 from embed.model.weights import assemble, load_model, save_model
@@ -50,8 +51,8 @@ def model_of(tiny: Tiny, folder: Path, text: str, pooling: str, transform: bool)
 )
 def test_the_library_gives_our_vectors(tiny: Tiny, tmp_path: Path, text: str, pooling: str, transform: bool) -> None:
     name = model_of(tiny, tmp_path / "model", text, pooling, transform)
-    ours, folder = load_model(name), tmp_path / "new" / "exported"
-    assert export(name, folder) == (32, 16, 8)
+    ours, folder = load_model(resolve_model(name)), tmp_path / "new" / "exported"
+    assert export(resolve_model(name), folder) == (32, 16, 8)
     theirs = opened(folder)
     for role in ("query", "document"):
         expected = ours.encode(TEXTS, role)
@@ -70,25 +71,25 @@ def test_the_library_gives_our_vectors(tiny: Tiny, tmp_path: Path, text: str, po
 def test_a_hybrid_is_exported_as_its_model(tiny: Tiny, tmp_path: Path) -> None:
     name = model_of(tiny, tmp_path / "model", "bert", "mean", True)
     save_hybrid(HybridSpec.parse({"model": "../model"}), tmp_path / "hybrid")
-    export(str(tmp_path / "hybrid"), tmp_path / "exported")
+    export(resolve_model(str(tmp_path / "hybrid")), tmp_path / "exported")
     found = opened(tmp_path / "exported").encode(TEXTS, prompt_name="document")
-    assert found == pytest.approx(load_model(name).encode(TEXTS, "document"), abs=1e-4)
+    assert found == pytest.approx(load_model(resolve_model(name)).encode(TEXTS, "document"), abs=1e-4)
 
 
 def test_what_cannot_be_is_named(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = model_of(tiny, tmp_path / "model", "bert", "mean", True)
-    with pytest.raises(SpecError, match="exists; name a folder"):
-        export(name, tmp_path)
+    with pytest.raises(SpecError, match="exists already; name a new folder"):
+        export(resolve_model(name), tmp_path)
     with pytest.raises(SpecError, match="neither a released one"):
-        export("nobody", tmp_path / "exported")
+        export(resolve_model("nobody"), tmp_path / "exported")
     with monkeypatch.context() as patch:
         patch.setitem(module.POOLING, "mean", "max")  # a library that pools otherwise
         with pytest.raises(InputError, match="encodes a query otherwise"):
-            export(name, tmp_path / "exported")
+            export(resolve_model(name), tmp_path / "exported")
     (tmp_path / "model" / TRANSFORM).write_bytes(b"no tensors")
     with pytest.raises(InputError, match="no nesting transform"):
-        export(name, tmp_path / "exported")
+        export(resolve_model(name), tmp_path / "exported")
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(SpecError, match=r"pip install -e '\.\[export\]'"):
-        export(name, tmp_path / "exported")
+        export(resolve_model(name), tmp_path / "exported")
     assert not (tmp_path / "exported").exists()

@@ -9,6 +9,7 @@ import pytest
 from embed.encoder import FloatArray
 from embed.errors import SpecError
 from embed.model.folder import HYBRID, HybridSpec, inner_model
+from embed.model.handle import resolve_model
 from embed.model.hybrid import HybridEncoder, mix, save_hybrid, transcript_vectors
 from embed.model.weights import load_hybrid, load_model
 from tests.recognisers import whisper_in
@@ -28,7 +29,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> Path:
 def hybrid_in(shelf: Path, name: str, **values: object) -> HybridEncoder:
     spec = {"model": "../model", "asr": str(shelf / "ears"), "langs": ["fr"], "weight": 0.5, **values}
     save_hybrid(HybridSpec.parse(spec), shelf / name)
-    return load_hybrid(shelf / name)
+    return load_hybrid(resolve_model(str(shelf / name)))
 
 
 def waves(*seconds: float) -> list[FloatArray]:
@@ -45,7 +46,7 @@ def test_speech_and_words_are_added_by_weight() -> None:
 
 
 def test_it_hears_with_both_ears_and_reads_as_before(shelf: Path) -> None:
-    hybrid, plain = hybrid_in(shelf, "half"), load_model(str(shelf / "model"))
+    hybrid, plain = hybrid_in(shelf, "half"), load_model(resolve_model(str(shelf / "model")))
     clips = waves(0.5, 1.5, 1.0)
     texts = [heard.text for heard in hybrid.recogniser.transcribe(clips)]
     assert all(texts)
@@ -62,7 +63,7 @@ def test_it_hears_with_both_ears_and_reads_as_before(shelf: Path) -> None:
 
 
 def test_the_space_is_the_models_and_the_encoder_its_own(shelf: Path) -> None:
-    plain = load_model(str(shelf / "model")).fingerprints
+    plain = load_model(resolve_model(str(shelf / "model"))).fingerprints
     half, whole = hybrid_in(shelf, "half").fingerprints, hybrid_in(shelf, "whole", weight=1.0).fingerprints
     bound = hybrid_in(shelf, "bound", langs=["wo"]).fingerprints
     assert {plain.space} == {half.space, whole.space, bound.space}
@@ -71,14 +72,14 @@ def test_the_space_is_the_models_and_the_encoder_its_own(shelf: Path) -> None:
 
 
 def test_what_was_not_said_has_no_vector(shelf: Path) -> None:
-    plain = load_model(str(shelf / "model"))
+    plain = load_model(resolve_model(str(shelf / "model")))
     found = transcript_vectors(plain, [[""], ["a"], [" "]], "query")
     assert np.linalg.norm(found, axis=1) == pytest.approx([0, 1, 0])
     assert found[1] == pytest.approx(plain.encode(["a"], "query")[0], abs=1e-5)
 
 
 def test_what_may_have_been_said_counts_by_what_it_has_in_common(shelf: Path) -> None:
-    plain = load_model(str(shelf / "model"))
+    plain = load_model(resolve_model(str(shelf / "model")))
     a, b = plain.encode(["a", "b"], "query")
     found = transcript_vectors(plain, [["a", "b"], ["b", "b", "a"], ["a", "", " "]], "query")
     for mean, row in zip((a + b, a + 2 * b, a), found, strict=True):
@@ -86,7 +87,11 @@ def test_what_may_have_been_said_counts_by_what_it_has_in_common(shelf: Path) ->
 
 
 def test_it_looks_for_several_transcripts(shelf: Path) -> None:
-    hybrid, plain, clips = hybrid_in(shelf, "several", hypotheses=3), load_model(str(shelf / "model")), waves(0.5, 1.5)
+    hybrid, plain, clips = (
+        hybrid_in(shelf, "several", hypotheses=3),
+        load_model(resolve_model(str(shelf / "model"))),
+        waves(0.5, 1.5),
+    )
     heard = hybrid.recogniser.transcribe(clips, hypotheses=3)
     assert [len(set(one.texts)) for one in heard] == [3, 3]
     words = transcript_vectors(plain, [one.texts for one in heard], "query")
@@ -101,21 +106,21 @@ def test_it_goes_where_its_folder_goes(shelf: Path, tmp_path: Path) -> None:
     whisper_in(tmp_path / "a" / "model" / "hybrid" / "ears")
     spec = HybridSpec.parse({"model": "..", "asr": "./ears"})
     save_hybrid(spec, tmp_path / "a" / "model" / "hybrid")
-    before = load_hybrid(tmp_path / "a" / "model" / "hybrid").fingerprints
+    before = load_hybrid(resolve_model(str(tmp_path / "a" / "model" / "hybrid"))).fingerprints
     (tmp_path / "a").rename(tmp_path / "b")
-    assert load_hybrid(tmp_path / "b" / "model" / "hybrid").fingerprints == before
-    assert inner_model(tmp_path / "b" / "model" / "hybrid") == str(tmp_path / "b" / "model")
+    assert load_hybrid(resolve_model(str(tmp_path / "b" / "model" / "hybrid"))).fingerprints == before
+    assert inner_model(tmp_path / "b" / "model" / "hybrid", spec) == str(tmp_path / "b" / "model")
 
 
 def test_what_cannot_be_is_named(shelf: Path, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"hybrid\.json: cannot be read"):
-        load_hybrid(tmp_path)
+        load_hybrid(resolve_model(str(tmp_path)))
     (tmp_path / HYBRID).write_text("{")
     with pytest.raises(SpecError, match="not readable as JSON"):
-        load_hybrid(tmp_path)
+        load_hybrid(resolve_model(str(tmp_path)))
     (tmp_path / HYBRID).write_text('{"model": "demo", "ear": 1}')
     with pytest.raises(SpecError, match="ear"):
-        load_hybrid(tmp_path)
+        load_hybrid(resolve_model(str(tmp_path)))
     hybrid_in(shelf, "half")
     with pytest.raises(SpecError, match="is a hybrid itself"):
         hybrid_in(shelf, "twice", model="../half")

@@ -201,5 +201,5 @@ def test_speech_is_the_mean_of_the_members_vectors(tiny: Callable[[str], str]) -
 
 def test_members_go_with_frozen_towers(tiny: Callable[[str], str]) -> None:
     values = spec_of(tiny, "bert", "mean", "whisper", members=2).model_dump()
-    with pytest.raises(SpecError, match="members goes with frozen towers"):
+    with pytest.raises(SpecError, match="members needs frozen towers"):
         EncoderSpec.parse({**values, "adapt": {"unfreeze": 1}})

@@ -12,11 +12,13 @@ from embed.encoder import Batch, truncate
 from embed.errors import DataUnavailable
 from embed.identity import digest
 from embed.model.folder import CARD, RELEASED
+from embed.model.handle import resolve_model
 from embed.model.joint import JointEncoder
 from embed.model.weights import load_joint
 from embed.storage.cache import cache_folder
 from evaluate.bench.quality_goals import goals_of
-from evaluate.spec import EvaluateSpec, GateSpec, SystemName
+from evaluate.spec import EvaluateSpec, GateSpec
+from evaluate.systems import SystemName
 from jobs.evaluation import evaluate_model as evaluation
 from jobs.evaluation.evaluate_model import evaluate_model
 from train.curate.clip import Clip, read_clip
@@ -31,7 +33,7 @@ pytestmark = pytest.mark.data
 
 @pytest.fixture(scope="module")
 def model() -> JointEncoder:
-    return load_joint("demo")
+    return load_joint(resolve_model("demo"))
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from embed.segmentation.passages import PassageSpec
 from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import SegmentSpec
 from embed.segmentation.units import plan_units
+from embed.tables import Unit
 from tests.embed.sounds import LETTERS
 
 CUTTING = Cutting(SegmentSpec(), PassageSpec(), LETTERS.digest)
@@ -68,7 +69,7 @@ def test_a_long_one_is_windows_whatever_the_units(tmp_path: Path, unit_s: int) -
 
 
 def test_a_narrower_unit_gives_what_starts_in_it(tmp_path: Path) -> None:
-    (unit,) = planned(tmp_path, {"offset": 1.5, "duration": 45}).to_pylist()
+    unit: Unit = planned(tmp_path, {"offset": 1.5, "duration": 45}).to_pylist()[0]
     whole = cut_unit(unit, CUTTING, LETTERS)["segments"]
     halves = [cut_unit({**unit, "start": a, "end": b}, CUTTING, LETTERS) for a, b in ((1500, 20_000), (20_000, None))]
     assert [one["segment_id"] for half in halves for one in half["segments"]] == [one["segment_id"] for one in whole]

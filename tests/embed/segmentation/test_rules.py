@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from embed.errors import SpecError
+from embed.model.handle import resolve_model
 from embed.segmentation.passages import PassageSpec
 from embed.segmentation.rules import Cutting, refuse_truncation
 from embed.segmentation.spans import SegmentSpec
@@ -16,7 +17,7 @@ def test_back_from_what_is_kept_with_a_dataset() -> None:
     cutting = Cutting(SegmentSpec(mode="vad", unit_s=60), PassageSpec(max_tokens=99), "words")
     assert Cutting.of(cutting.defining()) == cutting
     for damaged in ({}, {**CUTTING.defining(), "passage": {"max_chars": 1000}}, {**CUTTING.defining(), "segment": 1}):
-        with pytest.raises(SpecError, match="cut in a way unknown here"):
+        with pytest.raises(SpecError, match="does not know how the dataset was cut"):
             Cutting.of(damaged)
 
 
@@ -45,7 +46,7 @@ def test_passages_that_the_tower_would_truncate_are_refused(tiny: Tiny, tmp_path
     # 200 = 117 + 9 letters of the prefix + <s> and </s> + a title of 64 + 8 to spare
     values["text"] |= {"max_tokens": 200, "document": "passage: "}
     model = model_in(tmp_path / "model", values)
-    refuse_truncation(model, PassageSpec(max_tokens=117))
+    refuse_truncation(resolve_model(model), PassageSpec(max_tokens=117))
     with pytest.raises(SpecError, match=r"max_tokens = 118.*200 tokens.*set it to 117 or less"):
-        refuse_truncation(model, PassageSpec(max_tokens=118))
-    refuse_truncation("demo", PassageSpec())
+        refuse_truncation(resolve_model(model), PassageSpec(max_tokens=118))
+    refuse_truncation(resolve_model("demo"), PassageSpec())

@@ -89,7 +89,7 @@ def test_nothing_and_a_single_sample() -> None:
 
 def test_torch_is_not_needed() -> None:
     code = (
-        "import sys, embed.segmentation.cut; from embed.segmentation import vad; "
-        "vad.model_digest(); sys.exit('torch' in sys.modules)"
+        "import sys, embed.segmentation.cut; from embed.segmentation import vad;"
+        " vad.model_digest(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

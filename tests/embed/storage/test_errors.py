@@ -12,7 +12,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from embed.errors import DegluError, InputError, StorageError
-from embed.storage.errors import CutShort, clear_error, clearly, taken, trouble
+from embed.storage.errors import CutShort, already_exists, clear_error, transient_failure, translate_errors
 
 URL = "s3://bucket/key"
 SERVER = "http://127.0.0.1:9"
@@ -45,15 +45,15 @@ def answer(code: str, status: int, kind: type[OSError] = OSError) -> OSError:
         (ReadTimeoutError(endpoint_url=SERVER, error="slow"), "cannot be reached", False),
         (TimeoutError(), "cannot be reached", False),
         (ConnectionResetError(), "cannot be reached", False),
-        (IncompleteReadError(actual_bytes=1, expected_bytes=2), "broke off in the middle of an answer", False),
-        (ClientPayloadError(), "broke off in the middle of an answer", False),
-        (ResponseParserError(), "broke off in the middle of an answer", False),
-        (CutShort(), "broke off in the middle of an answer", False),
+        (IncompleteReadError(actual_bytes=1, expected_bytes=2), "closed the connection during an answer", False),
+        (ClientPayloadError(), "closed the connection during an answer", False),
+        (ResponseParserError(), "closed the connection during an answer", False),
+        (CutShort(), "closed the connection during an answer", False),
     ],
     ids=str,
 )
 def test_what_may_pass(error: Exception, reason: str, slow: bool) -> None:
-    found = trouble(error)
+    found = transient_failure(error)
     assert found is not None
     assert (found.reason, found.slow) == (f"{SERVER} {reason}", slow)
 
@@ -76,13 +76,13 @@ def test_what_may_pass(error: Exception, reason: str, slow: bool) -> None:
     ids=str,
 )
 def test_what_cannot_pass(error: Exception) -> None:
-    assert trouble(error) is None
+    assert transient_failure(error) is None
 
 
 def test_a_name_that_is_taken() -> None:
-    assert taken(answer("PreconditionFailed", 412))
-    assert taken(FileExistsError())
-    assert not taken(answer("ConditionalRequestConflict", 409))
+    assert already_exists(answer("PreconditionFailed", 412))
+    assert already_exists(FileExistsError())
+    assert not already_exists(answer("ConditionalRequestConflict", 409))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_name_that_is_taken() -> None:
         (answer("RequestTimeout", 400, TimeoutError), StorageError, "answered RequestTimeout"),
         (NoCredentialsError(), StorageError, "no S3 credentials"),
         (TimeoutError(), StorageError, "cannot be reached"),
-        (ClientPayloadError(), StorageError, "breaking off in the middle"),
+        (ClientPayloadError(), StorageError, "keeps closing the connection"),
     ],
     ids=str,
 )
@@ -111,7 +111,7 @@ def test_one_clear_line(error: Exception, kind: type[DegluError], says: str) -> 
 
 
 def test_only_what_storage_raises_is_put_into_words() -> None:
-    with pytest.raises(StorageError, match="answered BotoCoreError"), clearly(URL):
+    with pytest.raises(StorageError, match="answered BotoCoreError"), translate_errors(URL):
         raise BotoCoreError
-    with pytest.raises(ValueError, match="ours"), clearly(URL):
+    with pytest.raises(ValueError, match="ours"), translate_errors(URL):
         raise ValueError("ours")

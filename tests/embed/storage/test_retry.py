@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from embed.errors import SpecError
-from embed.storage.retry import Patience, Requests, Trouble, each
+from embed.storage.retry import Patience, Requests, TransientFailure, each
 
 
 class Clock:
@@ -27,11 +27,11 @@ def patience(clock: Clock, chance: float = 1.0, total_s: float = 180.0) -> Patie
     return Patience(total_s=total_s, sleep=clock.sleep, clock=lambda: clock.now, chance=lambda: chance)
 
 
-def trouble(error: Exception) -> Trouble | None:
+def transient_failure(error: Exception) -> TransientFailure | None:
     """A server that is away, or busy, comes back; anything else is final."""
     if isinstance(error, BlockingIOError):
-        return Trouble("answered SlowDown", slow=True)
-    return Trouble("cannot be reached") if isinstance(error, ConnectionError) else None
+        return TransientFailure("answered SlowDown", slow=True)
+    return TransientFailure("cannot be reached") if isinstance(error, ConnectionError) else None
 
 
 def failing(times: int, error: type[OSError] = ConnectionError) -> Callable[[], str]:
@@ -47,27 +47,27 @@ def failing(times: int, error: type[OSError] = ConnectionError) -> Callable[[], 
 
 def test_what_passes_is_tried_again_with_growing_pauses() -> None:
     clock = Clock()
-    assert Requests(trouble, patience(clock)).do("s3://b/a", failing(9)) == "done"
+    assert Requests(transient_failure, patience(clock)).do("s3://b/a", failing(9)) == "done"
     assert clock.pauses == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10])
 
 
 def test_jitter_is_full() -> None:
     clock = Clock()
-    Requests(trouble, patience(clock, chance=0.25)).do("s3://b/a", failing(3))
+    Requests(transient_failure, patience(clock, chance=0.25)).do("s3://b/a", failing(3))
     assert clock.pauses == pytest.approx([0.025, 0.05, 0.1])
 
 
 def test_what_cannot_pass_travels_at_once() -> None:
     clock = Clock()
     with pytest.raises(PermissionError):
-        Requests(trouble, patience(clock)).do("s3://b/a", failing(9, PermissionError))
+        Requests(transient_failure, patience(clock)).do("s3://b/a", failing(9, PermissionError))
     assert clock.pauses == []
 
 
 def test_patience_ends() -> None:
     clock = Clock()
     with pytest.raises(ConnectionError):
-        Requests(trouble, patience(clock)).do("s3://b/a", failing(10_000))
+        Requests(transient_failure, patience(clock)).do("s3://b/a", failing(10_000))
     assert 160 < clock.now <= 180
 
 
@@ -82,32 +82,32 @@ def test_patience_counts_from_the_first_failure() -> None:
             raise ConnectionError
         return "done"
 
-    assert Requests(trouble, patience(clock)).do("s3://b/a", slow_then_broken) == "done"
+    assert Requests(transient_failure, patience(clock)).do("s3://b/a", slow_then_broken) == "done"
 
 
 def test_no_patience_is_one_try() -> None:
     clock = Clock()
     with pytest.raises(ConnectionError):
-        Requests(trouble, patience(clock, total_s=0)).do("s3://b/a", failing(1))
+        Requests(transient_failure, patience(clock, total_s=0)).do("s3://b/a", failing(1))
     assert clock.pauses == []
 
 
 def test_a_long_wait_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    requests = Requests(trouble, patience(Clock()))
+    requests = Requests(transient_failure, patience(Clock()))
     with caplog.at_level(logging.INFO):
         requests.do("s3://b/a", failing(3))
         assert not caplog.messages  # 0.7 s are not worth a line
         requests.do("s3://b/a", failing(9))
     assert caplog.messages == [
-        "waiting for storage: s3://b/a: cannot be reached; trying again for 178 s more"
-        " (DEGLU_STORAGE_PATIENCE_S changes that)",
+        "waiting for storage: s3://b/a: cannot be reached; trying again for at most 178 s"
+        " (set DEGLU_STORAGE_PATIENCE_S to change this)",
         "storage answers again: s3://b/a",
     ]
 
 
 def test_slow_down_halves_once_a_moment_and_wins_back_one_a_round() -> None:
     clock = Clock()
-    requests = Requests(trouble, patience(clock), at_once=16)
+    requests = Requests(transient_failure, patience(clock), at_once=16)
     requests.slots.slow_down(1.0)
     requests.slots.slow_down(1.0)  # told in the same moment
     assert requests.slots.limit == 8
@@ -124,7 +124,7 @@ def test_slow_down_halves_once_a_moment_and_wins_back_one_a_round() -> None:
 
 def test_after_a_slow_down_every_thread_waits() -> None:
     clock = Clock()
-    requests = Requests(trouble, patience(clock))
+    requests = Requests(transient_failure, patience(clock))
     requests.slots.slow_down(5.0)
     requests.do("s3://b/another", failing(0))
     assert clock.pauses == [5.0]
@@ -132,13 +132,13 @@ def test_after_a_slow_down_every_thread_waits() -> None:
 
 def test_slow_downs_never_close_the_last_slot() -> None:
     clock = Clock()
-    requests = Requests(trouble, patience(clock))
+    requests = Requests(transient_failure, patience(clock))
     assert requests.do("s3://b/a", failing(9, BlockingIOError)) == "done"
     assert requests.slots.limit >= 1
 
 
 def test_never_more_than_the_limit_at_once() -> None:
-    requests = Requests(trouble, at_once=3)
+    requests = Requests(transient_failure, at_once=3)
     under_way, most = 0, 0
     lock, full = threading.Lock(), threading.Barrier(3)
 
@@ -161,7 +161,7 @@ def test_each_keeps_the_order() -> None:
 
 
 def test_when_one_fails_for_good_the_others_wait_no_longer() -> None:
-    requests = Requests(trouble, Patience(longest_pause_s=0.05))
+    requests = Requests(transient_failure, Patience(longest_pause_s=0.05))
     waiting = threading.Event()
 
     def act(number: int) -> None:

@@ -22,7 +22,7 @@ from tests.fault_proxy import Asked, Fault, FaultProxy
 pytestmark = pytest.mark.s3
 
 ONE_TRY = Patience(total_s=0)
-BRISK = Patience(longest_pause_s=0.3, tell_after_s=0.5)
+BRISK = Patience(longest_pause_s=0.3, warn_after_s=0.5)
 
 
 def once(fault: Fault, method: str = "") -> Callable[[Asked], Fault | None]:

@@ -9,6 +9,7 @@ import pytest
 
 from embed.errors import DegluError, InputError, SpecError, StorageError
 from embed.storage import store
+from embed.storage.local import LocalFiles
 
 SECRET = "testsecret"
 
@@ -132,6 +133,48 @@ def test_other_schemes_are_refused(url: str) -> None:
 def test_absolute_keeps_s3_and_anchors_paths() -> None:
     assert store.absolute("s3://bucket/a/") == "s3://bucket/a"
     assert store.absolute("out") == str(Path.cwd() / "out")
+
+
+def test_what_is_on_this_disk_has_a_path() -> None:
+    assert store.local_path("out/a") == Path("out/a")
+    assert store.local_path("/data/a") == Path("/data/a")
+    assert store.local_path("s3://bucket/a") is None
+    assert store.local_path("http://host/a") is None
+
+
+class MemoryFiles(LocalFiles):
+    """Another kind of storage: the folder `folder` instead of memory://bucket."""
+
+    folder = Path()
+
+    def read(self, url: str) -> bytes:
+        return super().read(self._path(url))
+
+    def write(self, url: str, data: bytes) -> None:
+        super().write(self._path(url), data)
+
+    def create(self, url: str, data: bytes) -> bool:
+        return super().create(self._path(url), data)
+
+    def _path(self, url: str) -> str:
+        return str(self.folder / url.removeprefix("memory://"))
+
+
+def test_another_kind_of_storage_is_a_line_in_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryFiles, "folder", tmp_path)
+    monkeypatch.setitem(store.REMOTE, "memory", store.Remote(MemoryFiles, "MEMORY_"))
+    url = "memory://bucket/a"
+    store.write_bytes(url, b"1")
+    assert not store.create_exclusive(url, b"2")
+    assert store.read_bytes(url) == b"1"
+    assert store.absolute(url + "/") == url
+    assert store.local_path(url) is None
+    with pytest.raises(InputError, match="memory://bucket/b: no such"):
+        store.read_bytes("memory://bucket/b")
+    with pytest.raises(SpecError, match=r"the bucket is missing; write memory://bucket/path"):
+        store.read_bytes("memory://")
+    with pytest.raises(SpecError, match=r"nor s3://bucket/path nor memory://bucket/path; give"):
+        store.read_bytes("gs://bucket/a")
 
 
 def every_act(url: str) -> Iterator[DegluError]:

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from embed.archive.inputs import format_of
 from embed.errors import InputError
+from embed.file_kinds import format_of
 from embed.storage import store
 from embed.text.documents import Document
 from embed.text.formats import probe_text, read_documents
@@ -78,7 +78,7 @@ def test_units_of_any_size_here_and_on_s3(name: str, storage_url: str) -> None:
 def test_a_wrong_mapping_fails_the_asset_and_its_unit(name: str, tmp_path: Any) -> None:
     url = str(tmp_path / name)
     store.write_bytes(url, FILES[name]())
-    with pytest.raises(InputError, match="no column 'body' for text; there are '_id', 'title', 'text', 'lang'"):
+    with pytest.raises(InputError, match="no column 'body' for text; the columns are '_id', 'title', 'text', 'lang'"):
         probe_text(url, "v", format_of(url, "text"), {"text": "body"})
     with pytest.raises(InputError, match="no column 'body'"):
         list(read_documents({**unit(url, 0, None), "columns": [("text", "body")]}))

@@ -77,7 +77,7 @@ def test_packed_lines_are_the_same(tmp_path: Path) -> None:
 def test_a_mapping_that_fits_no_line_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", {"body": "x", "n": 1}, {"body": "y", "m": 1})
     refuse_absent_columns(str(path), "v", Columns({"text": "body", "lang": "not in every line"}))
-    with pytest.raises(InputError, match="no column 'text' for text; there are 'body', 'n', 'm'"):
+    with pytest.raises(InputError, match="no column 'text' for text; the columns are 'body', 'n', 'm'"):
         refuse_absent_columns(str(path), "v", Columns())
 
 

@@ -1,4 +1,4 @@
-from embed.text.open_files import Held
+from embed.text.open_files import OpenFiles
 
 
 class Thing:
@@ -10,18 +10,18 @@ class Thing:
 
 
 def test_what_is_taken_is_gone_until_it_is_kept_again() -> None:
-    held: Held[Thing] = Held(2)
+    files: OpenFiles[Thing] = OpenFiles(2)
     one = Thing()
-    held.keep("a", one)
-    assert held.take("a") is one
-    assert held.take("a") is None
+    files.keep("a", one)
+    assert files.take("a") is one
+    assert files.take("a") is None
     assert not one.closed
 
 
 def test_the_oldest_of_too_many_is_closed() -> None:
-    held: Held[Thing] = Held(2)
+    files: OpenFiles[Thing] = OpenFiles(2)
     things = [Thing() for _ in range(4)]
     for key, thing in zip("abca", things, strict=True):
-        held.keep(key, thing)
+        files.keep(key, thing)
     assert [thing.closed for thing in things] == [True, True, False, False]
-    assert held.take("a") is things[3]
+    assert files.take("a") is things[3]

@@ -72,7 +72,7 @@ def test_what_is_not_whole_is_an_error(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for content in (b"", b"PAR1", whole[: len(whole) // 2], b"text"):
         path.write_bytes(content)
-        with pytest.raises(InputError, match=r"a\.parquet: not a whole parquet file"):
+        with pytest.raises(InputError, match=r"a\.parquet: not a complete parquet file"):
             rows_of(path)
     damaged = bytearray(whole)
     damaged[200 : len(whole) // 3] = bytes(len(whole) // 3 - 200)

@@ -88,7 +88,8 @@ def test_a_worker_reads_a_table_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_wrong_mapping_is_one_clear_line(table: tuple[str, str]) -> None:
     url, form = table
-    reason = "no column 'body' for text; there are 'id', 'text', 'year': name it in the input's `columns: {text: ...}`"
+    columns = "the columns are 'id', 'text', 'year'"
+    reason = f"no column 'body' for text; {columns}; name one in the input's `columns: {{text: ...}}`"
     for act in (
         lambda: probe_table(url, form, Columns({"text": "body"})),
         lambda: list(read_table(url, "v", form, Columns({"text": "body"}), 0, 5)),

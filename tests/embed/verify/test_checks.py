@@ -5,14 +5,14 @@ from collections import Counter
 import pyarrow as pa
 import pytest
 
+from embed import tables
 from embed.accounting import account
+from embed.check import Check, Problem
 from embed.segmentation.units import plan_units
-from embed.tables import LEDGER, MANIFEST
+from embed.tables import LEDGER, MANIFEST, LedgerRow
 from embed.verify.checks import (
-    Check,
-    Problem,
     check_failures,
-    check_prints,
+    check_fingerprints,
     check_rows,
     check_totals,
     check_units,
@@ -24,7 +24,7 @@ from tests.embed.sounds import CUTTING
 from tests.embed.vectors import asset_of, failures_of, ledger_row, manifest, unit_of
 
 
-def ledger_of(*rows: dict[str, object]) -> pa.Table:
+def ledger_of(*rows: LedgerRow) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=LEDGER)
 
 
@@ -39,7 +39,7 @@ def told(check: Check) -> list[tuple[bytes | None, str]]:
 
 def planned_ledger(assets: pa.Table) -> pa.Table:
     units = plan_units(assets, CUTTING).to_pylist()
-    return ledger_of(*({**ledger_row("a", 2), "unit_id": u["unit_id"], "asset_id": u["asset_id"]} for u in units))
+    return ledger_of(*(tables.ledger_row(unit, "embedded", 2) for unit in units))
 
 
 def test_units_are_those_planned_again() -> None:
@@ -61,7 +61,7 @@ def test_rows_are_those_counted() -> None:
         [
             (unit_of("a"), "4 rows in the files, the ledger has 3"),
             (unit_of("c"), "0 rows in the files, the ledger has 2"),
-            (unit_of("d"), "1 row in the files, and no such unit in the ledger"),
+            (unit_of("d"), "1 row in the files, but no such unit in the ledger"),
         ]
     )
 
@@ -72,11 +72,11 @@ def test_totals_are_the_sums() -> None:
     adrift = ledger_of({**ledger_row("a", 3), "lost_s": 1.0})
     assert told(check_totals(adrift, account(ledger), 4)) == [
         (unit_of("a"), "10.0 s decoded, but 10.0 embedded + 0.0 not speech + 1.0 lost"),
-        (None, "the ledger has 1 units, the version tells 2"),
-        (None, "the ledger has 0 failed, the version tells 1"),
-        (None, "the ledger has 10.0 decoded_s, the version tells 20.0"),
-        (None, "the ledger has 1.0 lost_s, the version tells 10.0"),
-        (None, "the ledger has 3 rows, the version tells 4"),
+        (None, "the ledger has 1 units, the version states 2"),
+        (None, "the ledger has 0 failed, the version states 1"),
+        (None, "the ledger has 10.0 decoded_s, the version states 20.0"),
+        (None, "the ledger has 1.0 lost_s, the version states 10.0"),
+        (None, "the ledger has 3 rows, the version states 4"),
     ]
 
 
@@ -84,7 +84,7 @@ def test_vectors_and_fingerprints_are_counted_by_unit() -> None:
     unit = unit_of("a")
     vectors = check_vectors(Scan(rows=5, vectors_wrong=Counter({unit: 2})), 4)
     assert told(vectors) == [(unit, "2 vectors not finite or not of length 1")]
-    prints = check_prints(Scan(prints_wrong=Counter({(unit, "space x"): 1})), "space-1", "encoder-1")
+    prints = check_fingerprints(Scan(fingerprints_wrong=Counter({(unit, "space x"): 1})), "space-1", "encoder-1")
     assert told(prints) == [(unit, "1 row of space x")]
 
 
@@ -95,7 +95,7 @@ def test_failures_and_failed_units_belong_together() -> None:
     )
     assert told(check_failures(failures_of("c", "cut", "off"), ledger, ledger)) == [
         (unit_of("c"), "2 failures of a unit that is not in the ledger"),
-        (unit_of("b"), "failed, and no failure says why"),
+        (unit_of("b"), "failed, but no failure has the reason"),
     ]
 
 

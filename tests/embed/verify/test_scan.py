@@ -36,7 +36,7 @@ def test_live_rows_are_counted_by_unit(dataset: VectorsDataset) -> None:
     seen: list[None] = []
     found = scan(dataset, lambda: seen.append(None))
     assert counts_of(dataset) == {unit_of("a"): 3, unit_of("b"): 2}
-    assert (found.files, found.rows, found.buried) == (3, 5, 1)
+    assert (found.files, found.rows, found.hidden) == (3, 5, 1)
     assert found.size_bytes == sum(ref.size_bytes for ref in dataset.info.data)
     assert len(seen) == 3
     assert found == Scan(3, found.size_bytes, 5, 1, counts=found.counts)  # and nothing wrong
@@ -68,6 +68,6 @@ def test_a_file_is_of_its_size_and_bytes(dataset: VectorsDataset) -> None:
     assert check_file(path, ref) == []
     other = b"?" + path.read_bytes()[1:]
     path.write_bytes(other)
-    assert check_file(path, ref) == [f"{ref.name}: its bytes are not those of the version (sha256)"]
+    assert check_file(path, ref) == [f"{ref.name}: its sha256 is not the one in the version"]
     path.write_bytes(other[1:])
-    assert "bytes, where the version names" in check_file(path, ref)[0]
+    assert "bytes, the version states" in check_file(path, ref)[0]

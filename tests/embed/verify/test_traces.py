@@ -1,16 +1,12 @@
-"""Files beside a version, and what is left of an asset in them."""
-
-import shutil
-from pathlib import Path
+"""What is left of an asset in all files of a dataset."""
 
 import pyarrow as pa
 import pytest
 
-from embed.dataset import open_dataset
 from embed.dataset.job import Job
 from embed.dataset.publish import publish
 from embed.tables import ID
-from embed.verify.traces import Traces, files_in, orphans, traces
+from embed.verify.traces import Traces, traces
 from tests.embed.vectors import asset_of, begin, commit, commit_failed, manifest
 
 
@@ -40,13 +36,3 @@ def test_rows_and_names_are_found_wherever_they_are(job: Job) -> None:
         "staging",
     ]
     assert found_of(job, "nobody") == found_of(job) == Traces({}, {})
-
-
-def test_what_no_entry_names_is_an_orphan(tmp_path: Path) -> None:
-    job = begin(str(tmp_path / "out"))
-    commit(job, "a", "one")
-    version = publish(job, manifest("a"))
-    assert orphans(files_in(job.url), [version]) == []
-    place = Path(open_dataset(job.url).files()[0])
-    shutil.copy(place, place.with_name("00000001-left.parquet"))
-    assert orphans(files_in(job.url), [version]) == ["data/00000001-left.parquet"]

@@ -5,7 +5,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,17 +14,17 @@ import pytest
 
 from embed.archive.inputs import InputSpec
 from embed.archive.manifest import list_assets
+from embed.check import Check
 from embed.dataset import open_dataset
 from embed.dataset.forget import forget
 from embed.dataset.job import Job, open_job
-from embed.dataset.log import version_url
 from embed.dataset.publish import publish
 from embed.dataset.staging import commit_unit
 from embed.dataset.version import FileRef
 from embed.segmentation.units import plan_units
 from embed.stages import EncodeUnits, cut_stage
-from embed.tables import FAILURES
-from embed.verify.checks import Check
+from embed.storage.numbered_log import entry_url
+from embed.tables import FAILURES, FailureRow, LedgerRow
 from embed.verify.verify import verify_version
 from tests.embed.sounds import CUTTING, LETTERS, Spectrum, write_archive
 
@@ -36,7 +35,7 @@ def embed(folder: Path, url: str) -> Job:
     job = open_job(url, CUTTING.defining(), encoder.dims, *_prints(encoder))
     assets = list_assets([InputSpec.parse({"url": str(folder), "name": "archive"})])
 
-    def commit(table: pa.Table, ledger: dict[str, Any], failures: list[dict[str, Any]]) -> None:
+    def commit(table: pa.Table, ledger: LedgerRow, failures: list[FailureRow]) -> None:
         commit_unit(job, table, ledger, pa.Table.from_pylist(failures, schema=FAILURES))
 
     EncodeUnits(encoder, commit)(cut_stage(CUTTING, LETTERS).run(plan_units(assets, CUTTING)))
@@ -87,7 +86,7 @@ def rewritten(place: Path, folder: str, change: Callable[[pa.Table], pa.Table]) 
 
 
 def _tell(place: Path, folder: str, path: Path, num_rows: int) -> None:
-    log = Path(version_url(str(place), 1))
+    log = Path(entry_url(str(place), 1))
     version = json.loads(log.read_text())
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     ref = FileRef(name=f"{folder}/{path.name}", size_bytes=path.stat().st_size, sha256=digest, rows=num_rows)
@@ -118,14 +117,14 @@ def test_a_flipped_byte(place: Path) -> None:
     data[len(data) // 3] ^= 1
     data_file(place).write_bytes(data)
     name = f"data/{data_file(place).name}"
-    assert wrong(place)["files"][0] == (None, f"{name}: its bytes are not those of the version (sha256)")
+    assert wrong(place)["files"][0] == (None, f"{name}: its sha256 is not the one in the version")
 
 
 def test_a_truncated_file(place: Path) -> None:
     data = data_file(place).read_bytes()
     data_file(place).write_bytes(data[:-100])
     found = wrong(place)
-    assert f"{len(data) - 100:,} bytes, where the version names {len(data):,}" in found["files"][0][1]
+    assert f"{len(data) - 100:,} bytes, the version states {len(data):,}" in found["files"][0][1]
     assert "not readable as Parquet" in found["files"][1][1]
 
 
@@ -149,8 +148,8 @@ def test_a_ledger_without_a_unit(place: Path) -> None:
     rewritten(place, "ledger", lambda ledger: ledger.filter(pc.not_equal(ledger["rows"], 2)))
     found = wrong(place)
     assert found["units"] == [("archive/docs.jsonl", "missing: neither embedded, nor failed, nor skipped")]
-    assert found["rows"] == [(None, "2 rows in the files, and no such unit in the ledger")]
-    assert "the ledger has 4 units, the version tells 5" in [what for _, what in found["seconds"]]
+    assert found["rows"] == [(None, "2 rows in the files, but no such unit in the ledger")]
+    assert "the ledger has 4 units, the version states 5" in [what for _, what in found["seconds"]]
 
 
 def test_a_missing_unit_has_its_span(place: Path) -> None:
@@ -220,7 +219,7 @@ def test_seconds_that_do_not_balance(place: Path) -> None:
 
 def test_a_failed_unit_without_a_word(place: Path) -> None:
     rewritten(place, "failures", lambda failures: failures.slice(0, 0))
-    assert wrong(place) == {"failures": [("archive/empty.txt", "failed, and no failure says why")]}
+    assert wrong(place) == {"failures": [("archive/empty.txt", "failed, but no failure has the reason")]}
 
 
 def test_a_failure_without_its_unit(place: Path) -> None:
@@ -233,10 +232,10 @@ def test_a_failure_without_its_unit(place: Path) -> None:
 
 
 def test_a_damaged_entry_and_a_gap_in_the_log(place: Path) -> None:
-    shutil.copy(version_url(str(place), 1), version_url(str(place), 3))
+    shutil.copy(entry_url(str(place), 1), entry_url(str(place), 3))
     found = {what for _, what in wrong_log(place)}
     assert "entry 2 is missing from the log" in found
-    assert "entry 3 says that it is 1" in found
+    assert "entry 3 has the number 1 inside" in found
 
 
 def wrong_log(place: Path) -> list[tuple[str | None, str]]:
@@ -263,7 +262,9 @@ def test_what_is_forgotten_is_followed_until_it_is_gone(place: Path) -> None:
     assert verified(place)["forgotten"].figures == "1 asset: 0 rows in any file of any version: purged"
     (place / "data" / "00000001-back.parquet").write_bytes(before)
     ((_, what),) = wrong(place)["forgotten"]
-    assert what.startswith("data/00000001-back.parquet: 3 rows of forgotten assets, though they were purged")
+    assert what.startswith(
+        "data/00000001-back.parquet: 3 rows of forgotten assets, although a compaction has purged them"
+    )
 
 
 def test_on_any_storage(whole: Path, storage_url: str) -> None:

@@ -3,9 +3,8 @@
 import pytest
 
 from evaluate.bench.quality_goals import Goal, goals_of
-from evaluate.measures.bootstrap import Interval
 from evaluate.measures.metrics import NDCG
-from evaluate.report.report import System, Task
+from evaluate.results import Interval, System, Task
 
 
 def system(name: str, against: Interval | None = None, **by_dim: float) -> System:

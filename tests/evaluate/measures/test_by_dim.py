@@ -44,7 +44,7 @@ def test_a_system_may_have_vectors_of_its_own_for_each_dim() -> None:
     judged = judged_by_dim(own, AXES, [{2}, {1}], [16, 2])
     assert judged[16].ranks.tolist() == [1, 16]
     assert judged[2].ranks.tolist() == [16, 1]
-    with pytest.raises(InputError, match="no vectors of width 4 here; there are 16, 2"):
+    with pytest.raises(InputError, match="this system has no vectors of width 4; choose dims of 16, 2"):
         judged_by_dim(own, AXES, [{2}, {1}], [4])
 
 
@@ -65,5 +65,5 @@ def test_refuses_what_does_not_fit() -> None:
         judged_by_dim(AXES, AXES, np.arange(16), [16, 32])
     with pytest.raises(InputError, match="same width"):
         judged_by_dim(AXES[:, :8], AXES, np.arange(16), [8])
-    with pytest.raises(InputError, match="nothing to judge"):
+    with pytest.raises(InputError, match="nothing to score"):
         judged_by_dim(AXES[:0], AXES, [], [16])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from embed.errors import InputError
-from evaluate.measures.metrics import NDCG, RECALL, Judged, Scores, chance, judge, ndcg_at_10, ranks, recall_at_10
+from evaluate.measures.metrics import NDCG, RECALL, Judged, Scores, chance, judge, ndcg_at_10, ranks
 
 
 def places(*right: int, of: int = 20) -> Scores:
@@ -21,14 +21,14 @@ def test_one_right_answer_by_hand(place: int, value: float) -> None:
     scores = places(place)
     assert ranks(scores, [{0}]).tolist() == [place]
     assert ndcg_at_10(scores, [{0}]) == pytest.approx([value])
-    assert recall_at_10(scores, [{0}]).tolist() == [float(place <= 10)]
+    assert judge(scores, [{0}]).values[RECALL].tolist() == [float(place <= 10)]
 
 
 def test_two_right_answers_by_hand() -> None:
     """At places 1 and 3: (1 + 1/2) / (1 + 1/log2(3)); at places 2 and 15: half is found."""
     assert ndcg_at_10(places(1, 3), [{0, 1}]) == pytest.approx([1.5 / (1 + 1 / log2(3))])
     assert ndcg_at_10(places(2, 15), [{0, 1}]) == pytest.approx([(1 / log2(3)) / (1 + 1 / log2(3))])
-    assert recall_at_10(places(2, 15), [{0, 1}]).tolist() == [0.5]
+    assert judge(places(2, 15), [{0, 1}]).values[RECALL].tolist() == [0.5]
     assert ranks(places(15, 2), [{0, 1}]).tolist() == [2]
 
 
@@ -37,7 +37,7 @@ def test_constant_scorer_comes_last() -> None:
     relevant = np.array([0, 10, 19])
     assert ranks(scores, relevant).tolist() == [20, 20, 20]
     assert ndcg_at_10(scores, relevant).tolist() == [0, 0, 0]
-    assert recall_at_10(scores, relevant).tolist() == [0, 0, 0]
+    assert judge(scores, relevant).values[RECALL].tolist() == [0, 0, 0]
 
 
 def test_a_tie_costs_a_place() -> None:
@@ -49,7 +49,7 @@ def test_a_tie_costs_a_place() -> None:
 
 def test_no_candidate_is_never_found() -> None:
     scores = np.array([[0.9, -np.inf, -np.inf]])
-    assert recall_at_10(scores, [{1}]).tolist() == [0]
+    assert judge(scores, [{1}]).values[RECALL].tolist() == [0]
 
 
 def test_equals_the_plain_formula_on_random_ties() -> None:
@@ -91,7 +91,7 @@ def test_chance_equals_a_simulation(documents: int, right: int) -> None:
     relevant = [set(range(right))] * 4000
     expected = chance(documents, right)
     assert ndcg_at_10(scores, relevant).mean() == pytest.approx(expected[NDCG], abs=0.015)
-    assert recall_at_10(scores, relevant).mean() == pytest.approx(expected[RECALL], abs=0.015)
+    assert judge(scores, relevant).values[RECALL].mean() == pytest.approx(expected[RECALL], abs=0.015)
 
 
 def test_refuses_what_cannot_be_judged() -> None:

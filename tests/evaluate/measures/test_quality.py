@@ -3,7 +3,8 @@ import pytest
 
 from embed.errors import InputError
 from evaluate.measures.quality import evaluate_task
-from evaluate.report.report import Report, as_markdown
+from evaluate.report.report import as_markdown
+from evaluate.results import Report
 
 AXES = np.eye(40, dtype=np.float32)
 RIGHT = np.arange(40)
@@ -51,7 +52,7 @@ def test_a_task_prints() -> None:
 def test_refuses_systems_that_do_not_match() -> None:
     with pytest.raises(InputError, match="no system"):
         evaluate_task("axes", AXES, AXES, RIGHT, [40])
-    with pytest.raises(InputError, match="match them"):
+    with pytest.raises(InputError, match="give the same systems"):
         evaluate_task("axes", SPOKEN, {"ridge": AXES}, RIGHT, [40])
     with pytest.raises(InputError, match="baseline 'ceiling'"):
         evaluate_task("axes", SPOKEN, AXES, RIGHT, [40], baseline="ceiling")

@@ -1,8 +1,7 @@
 import pytest
 
-from evaluate.measures.bootstrap import Interval
 from evaluate.report.gates import missed_gates
-from evaluate.report.report import Report, System, Task
+from evaluate.results import Interval, Report, System, Task
 from evaluate.spec import GateSpec
 
 BY_DIM = {384: {"recall@10": Interval(0.6, 0.5, 0.7)}, 64: {"recall@10": Interval(0.4, 0.3, 0.5)}}

@@ -5,8 +5,8 @@ import pytest
 from matplotlib.image import imread
 
 from embed.errors import InputError
-from evaluate.measures.bootstrap import Interval
 from evaluate.report.plots import ndcg_by_dim_plot
+from evaluate.results import Interval
 
 SERIES = {
     "late-fusion": {

@@ -1,7 +1,7 @@
 import json
 
-from evaluate.measures.bootstrap import Interval
-from evaluate.report.report import Report, System, Task, as_json, as_markdown
+from evaluate.report.report import as_json, as_markdown
+from evaluate.results import Interval, Report, System, Task
 
 RIDGE = System("ridge", {384: {"ndcg@10": Interval(0.40, 0.35, 0.45)}})
 FUSION = System(
@@ -40,7 +40,3 @@ def test_json_is_read_by_programs() -> None:
     assert fusion["by_dim"]["64"]["ndcg@10"] == {"mean": 0.3, "low": 0.25, "high": 0.35}
     assert fusion["difference"]["384"]["ndcg@10"]["mean"] == 0.037
     assert (ridge["name"], ridge["difference"], task["baseline"]) == ("ridge", {}, "ridge")
-
-
-def test_full_width_is_the_widest() -> None:
-    assert FUSION.full_dim == 384

@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from index.ask.plan import Decision, Effort, decide
+from index.ask.plan import MOST_KEPT, Decision, Effort, decide, filtered
 from index.contracts import Hits
 from index.ladder import Curve, Point, Setting
 from index.rungs.shelf import Shelf
@@ -87,3 +89,34 @@ def test_who_answers_where_there_is_a_card(asked: dict[str, Any], on_card: bool,
     router = np.zeros((coder.lists, WIDTH + 1), np.float32)
     shelf = Shelf("text", coded.segments, [CURVE], coder, router, [_Card()])
     assert _decide(shelf, **({"recall": 0.9} | asked)).on_card is on_card
+
+
+@pytest.mark.parametrize(
+    ("kept", "total", "every", "widen"),
+    [
+        (0, 100_000, True, 1),
+        (20_000, 100_000, True, 1),
+        (20_001, 100_000, False, 100_000 / 20_001),
+        (15_000, 15_000, False, 1),
+        (7_501, 15_000, False, 15_000 / 7_501),
+        (7_500, 15_000, True, 1),
+        (100_000, 5_000_000, True, 1),
+        (100_001, 5_000_000, False, 10),
+        (200_000, 100_000_000, True, 1),
+        (200_001, 100_000_000, False, 10),
+        (50_000, 100_000, False, 2),
+        (10, 10, True, 1),
+        (11, 11, False, 1),
+    ],
+)
+def test_filtered(kept: int, total: int, every: bool, widen: float) -> None:
+    read = filtered(kept, total, 10)
+    assert read.every == every
+    assert read.widen == pytest.approx(widen)
+
+
+@given(st.integers(0, 10**9), st.integers(1, 10**9), st.integers(1, 1_000))
+def test_few_rows_are_read_whole_and_the_rest_widened_within_bounds(kept: int, total: int, k: int) -> None:
+    read = filtered(min(kept, total), total, k)
+    assert not read.every or min(kept, total) <= MOST_KEPT
+    assert 1 <= read.widen <= 10

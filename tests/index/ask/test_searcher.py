@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from embed.encoder import truncate
-from embed.errors import FingerprintMismatch, InputError, StorageError
+from embed.errors import FingerprintMismatch, InputError, SpecError, StorageError
 from index.ask.searcher import BLOCK, Index, open_index, prepared_queries
 from index.calibration import calibrate, questions
-from index.contracts import Hits
+from index.contracts import Explanation, Hits, SearchRequest
 from index.faiss_library import library
 from index.filter import parse_where
 from index.live.compact import compact
@@ -91,6 +91,12 @@ def _numbers(index: Index, hits: Hits) -> list[list[int]]:
     return [[int(dict(one)["number"]) for one in index.rows(row[row >= 0])["metadata"].to_pylist()] for row in hits.ids]
 
 
+def _explained(index: Index, queries: Any, request: SearchRequest) -> tuple[Hits, Explanation]:
+    hits = index.search(queries, request)
+    assert hits.explanation is not None
+    return hits, hits.explanation
+
+
 # What is loaded when.
 
 
@@ -107,16 +113,16 @@ def test_import_loads_nothing_heavy(module: str) -> None:
 
 @pytest.mark.parametrize("modality", ["speech", "text"])
 @pytest.mark.parametrize("how_many", [1, 9])
-def test_nearest_by_eye(how_many: int, modality: str, opened: Any, vectors_of: Any, numbers: Any) -> None:
+def test_nearest_by_eye(how_many: int, modality: Any, opened: Any, vectors_of: Any, numbers: Any) -> None:
     index = opened(vectors_of(**{modality: [WEST, NORTH, NORTH_EAST, EAST]}))
-    hits = index.search(np.array([[2.0, 0.0]] * how_many), k=3, modality=modality)
+    hits = index.search(np.array([[2.0, 0.0]] * how_many), SearchRequest(k=3, modality=modality))
     for row, scores in zip(hits.ids, hits.scores, strict=True):
         assert numbers(index, row) == [3, 2, 1]
         np.testing.assert_allclose(scores, [1.0, 0.6, 0.0], atol=1e-3)
 
 
 def test_k_beyond_the_rows_leaves_empty_places(opened: Any, vectors_of: Any) -> None:
-    hits = opened(vectors_of(text=[EAST, NORTH])).search(np.array([EAST]), k=4, modality="text")
+    hits = opened(vectors_of(text=[EAST, NORTH])).search(np.array([EAST]), SearchRequest(k=4, modality="text"))
     assert hits.ids[0, 2:].tolist() == [-1, -1]
     assert np.isneginf(hits.scores[0, 2:]).all()
     assert np.isfinite(hits.scores[0, :2]).all()
@@ -124,13 +130,13 @@ def test_k_beyond_the_rows_leaves_empty_places(opened: Any, vectors_of: Any) -> 
 
 @FLAT_AND_CODED
 def test_k_beyond_the_rows_finds_every_row(built: Index) -> None:
-    hits = built.search(clustered(2, 3, 32), k=SPEECH + 7, modality="speech")
+    hits = built.search(clustered(2, 3, 32), SearchRequest(k=SPEECH + 7, modality="speech"))
     assert np.sort(hits.ids, axis=1).tolist() == [[-1] * 7 + list(range(SPEECH))] * 2
     _sound(hits, built)
 
 
 def test_a_modality_without_rows_has_no_hits(opened: Any, vectors_of: Any) -> None:
-    hits = opened(vectors_of(text=[EAST, NORTH])).search(np.array([EAST]), k=2, modality="speech")
+    hits = opened(vectors_of(text=[EAST, NORTH])).search(np.array([EAST]), SearchRequest(k=2, modality="speech"))
     assert hits.ids.tolist() == [[-1, -1]]
     assert np.isneginf(hits.scores).all()
 
@@ -138,14 +144,17 @@ def test_a_modality_without_rows_has_no_hits(opened: Any, vectors_of: Any) -> No
 @FLAT_AND_CODED
 @pytest.mark.parametrize("modality", ["any", "text"])
 def test_no_queries_no_hits(modality: Any, built: Index) -> None:
-    hits = built.search(np.empty((0, 32), np.float32), k=3, modality=modality)
+    hits = built.search(np.empty((0, 32), np.float32), SearchRequest(k=3, modality=modality))
     assert hits.ids.shape == hits.scores.shape == (0, 3)
 
 
 @pytest.mark.parametrize("how_many", [1, 9])
 def test_equal_rows_come_by_ascending_id(how_many: int, opened: Any, vectors_of: Any) -> None:
     index = opened(vectors_of(text=[EAST] * 5))
-    assert index.search(np.array([EAST] * how_many), k=5, modality="text").ids.tolist() == [[0, 1, 2, 3, 4]] * how_many
+    assert (
+        index.search(np.array([EAST] * how_many), SearchRequest(k=5, modality="text")).ids.tolist()
+        == [[0, 1, 2, 3, 4]] * how_many
+    )
 
 
 def test_an_index_that_has_lost_every_row(tmp_path: Path, build_at: Any, vectors_of: Any) -> None:
@@ -155,7 +164,7 @@ def test_an_index_that_has_lost_every_row(tmp_path: Path, build_at: Any, vectors
         index = open_index(str(tmp_path))
         assert len(index) == 0
         for modality in ("any", "text"):
-            assert index.search(np.array([EAST]), k=2, modality=modality).ids.tolist() == [[-1, -1]]
+            assert index.search(np.array([EAST]), SearchRequest(k=2, modality=modality)).ids.tolist() == [[-1, -1]]
         compact(str(tmp_path))
 
 
@@ -167,7 +176,7 @@ def test_an_index_that_has_lost_every_row(tmp_path: Path, build_at: Any, vectors
 @pytest.mark.parametrize("how_many", [3, 40])
 def test_recall_1_is_brute_force(how_many: int, dim: int | None, built: Index, rows: Any, numbers: Any) -> None:
     queries = 3 * clustered(how_many, 4, 32)
-    hits = built.search(queries, k=10, modality="text", dim=dim, recall=1.0)
+    hits = built.search(queries, SearchRequest(k=10, modality="text", dim=dim, recall=1.0))
     cosines = _brute(rows["text"], queries, dim or 32)
     best = np.argsort(-cosines, axis=1)[:, :10]
     np.testing.assert_allclose(hits.scores, np.take_along_axis(cosines, best, axis=1), atol=1e-5)
@@ -188,7 +197,7 @@ def test_recall_1_is_brute_force_for_any_rows(
         patch.setattr(calibrate, "ROUNDS", 1)
         build_at(folder, vectors_of(text=unit, dims=(4, 2)), ladder=ladder)
         index = open_index(folder)
-        hits = index.search(queries, k, modality="text", dim=dim, recall=1.0)
+        hits = index.search(queries, SearchRequest(k=k, modality="text", dim=dim, recall=1.0))
         _sound(hits, index)
     best = -np.sort(-_brute(unit, queries, dim), axis=1)[:, :k]
     np.testing.assert_allclose(hits.scores[:, : len(unit)], best, atol=1e-5)
@@ -205,8 +214,10 @@ def test_the_promise_is_kept(recall: float, dim: int, modality: Any, coded: Inde
     queries = clustered(2_000, 5, 32)
     if modality == "speech":
         queries = truncate(queries + 0.7 * np.eye(32, dtype=np.float32)[31], 32)
-    true = coded.search(queries, 10, modality=modality, dim=dim, recall=1.0).ids
-    hits, explained = coded.search_explained(queries, 10, modality=modality, dim=dim, recall=recall)
+    true = coded.search(queries, SearchRequest(k=10, modality=modality, dim=dim, recall=1.0)).ids
+    hits, explained = _explained(
+        coded, queries, SearchRequest(k=10, modality=modality, dim=dim, recall=recall, explain=True)
+    )
     _sound(hits, coded)
     number = np.array(_numbers(coded, Hits(hits.ids[:20], hits.scores[:20])))
     cosines = np.take_along_axis(_brute(rows[modality], queries[:20], dim), number, axis=1)
@@ -221,25 +232,27 @@ def test_the_promise_is_kept(recall: float, dim: int, modality: Any, coded: Inde
 
 def test_without_a_wish_the_index_s_own_promise(coded: Index) -> None:
     queries = clustered(5, 6, 32)
-    hits, explained = coded.search_explained(queries, 10, modality="text")
+    hits, explained = _explained(coded, queries, SearchRequest(k=10, modality="text", explain=True))
     assert coded.manifest.spec.recall == 0.99
     assert explained.why[0].startswith("text: recall 0.99: ")
-    assert hits.ids.tolist() == coded.search(queries, 10, modality="text", recall=0.99).ids.tolist()
+    assert hits.ids.tolist() == coded.search(queries, SearchRequest(k=10, modality="text", recall=0.99)).ids.tolist()
 
 
 @pytest.mark.parametrize("k", [1, 3, 30])
 def test_more_or_fewer_hits_than_were_measured(k: int, coded: Index) -> None:
     queries = clustered(500, 7, 32)
-    true = coded.search(queries, k, modality="text", recall=1.0).ids
-    assert _share(coded.search(queries, k, modality="text", recall=0.95).ids, true) >= 0.95
+    true = coded.search(queries, SearchRequest(k=k, modality="text", recall=1.0)).ids
+    assert _share(coded.search(queries, SearchRequest(k=k, modality="text", recall=0.95)).ids, true) >= 0.95
 
 
 def test_a_budget_buys_what_it_can(coded: Index) -> None:
     queries = clustered(300, 8, 32)
-    true = coded.search(queries, 10, modality="text", recall=1.0).ids
+    true = coded.search(queries, SearchRequest(k=10, modality="text", recall=1.0)).ids
     shares = []
     for budget in (1e-6, 1e6):
-        hits, explained = coded.search_explained(queries, 10, modality="text", budget_ms=budget)
+        hits, explained = _explained(
+            coded, queries, SearchRequest(k=10, modality="text", budget_ms=budget, explain=True)
+        )
         assert explained.why[0].startswith(f"text: within {budget:g} ms: measured ")
         shares.append(_share(hits.ids, true))
     assert shares[0] < shares[1]
@@ -249,7 +262,9 @@ def test_a_budget_buys_what_it_can(coded: Index) -> None:
 def test_more_recall_reads_more_rows(coded: Index) -> None:
     read = []
     for recall in (0.8, 0.95, 0.99, 1.0):
-        _, explained = coded.search_explained(clustered(100, 7, 32), 10, modality="text", recall=recall)
+        _, explained = _explained(
+            coded, clustered(100, 7, 32), SearchRequest(k=10, modality="text", recall=recall, explain=True)
+        )
         read.append(next(stage.rows for stage in explained.stages if stage.stage in ("scan", "all")))
     assert read == sorted(read)
     assert read[0] < 0.7 * read[-1]
@@ -282,7 +297,7 @@ def test_filters_keep_recall(where: str, kept: int, built: Index, rows: Any) -> 
         "start = 70 or start = 90": np.isin(np.arange(TEXT), [7, 9]),
     }[where]
     assert may.sum() == kept
-    hits = built.search(queries, 10, modality="text", where=condition)
+    hits = built.search(queries, SearchRequest(k=10, modality="text", where=condition))
     _sound(hits, built)
     found = _numbers(built, hits)
     assert all(may[row].all() for row in found if row)
@@ -294,23 +309,28 @@ def test_filters_keep_recall(where: str, kept: int, built: Index, rows: Any) -> 
 
 
 def test_a_filter_on_both_modalities(coded: Index) -> None:
-    hits = coded.search(clustered(4, 9, 32), 8, where=parse_where("uri = 'text/3' or uri = 'speech/3'"))
+    hits = coded.search(
+        clustered(4, 9, 32), SearchRequest(k=8, where=parse_where("uri = 'text/3' or uri = 'speech/3'"))
+    )
     assert {*coded.rows(hits.ids.ravel())["uri"].to_pylist()} == {"text/3", "speech/3"}
 
 
 def test_deleted_rows_are_no_hits(tmp_path: Path, urls: dict[str, str]) -> None:
     place = shutil.copytree(urls["coded"], tmp_path / "copy")
     queries = clustered(50, 10, 32)
-    before = open_index(str(place)).search(queries, 10, modality="text").ids
+    before = open_index(str(place)).search(queries, SearchRequest(k=10, modality="text")).ids
     delete(str(place), parse_where("start < 10000 and modality = 'text'"))
     index = open_index(str(place))
     assert len(index) == SPEECH + TEXT - 1_000
     for recall in (None, 1.0):
         for where in (None, parse_where("start < 20000")):
-            hits = index.search(queries, 10, modality="text", recall=recall, where=where)
+            hits = index.search(queries, SearchRequest(k=10, modality="text", recall=recall, where=where))
             assert all(min(row) >= 1_000 for row in _numbers(index, hits))
             _sound(hits, index)
-    assert open_index(str(place), version=1).search(queries, 10, modality="text").ids.tolist() == before.tolist()
+    assert (
+        open_index(str(place), version=1).search(queries, SearchRequest(k=10, modality="text")).ids.tolist()
+        == before.tolist()
+    )
 
 
 # Exclusions, batches, threads.
@@ -320,13 +340,13 @@ def test_deleted_rows_are_no_hits(tmp_path: Path, urls: dict[str, str]) -> None:
 @pytest.mark.parametrize("modality", ["any", "text"])
 def test_excluded_ids_are_no_hits(modality: Any, built: Index) -> None:
     queries = clustered(3, 11, 32)
-    free = built.search(queries, k=8, modality=modality, recall=1.0)
+    free = built.search(queries, SearchRequest(k=8, modality=modality, recall=1.0))
     exclude = [free.ids[0, :3], np.empty(0, np.int64), free.ids[2, [1]]]
-    held = built.search(queries, k=5, modality=modality, recall=1.0, exclude=exclude)
+    held = built.search(queries, SearchRequest(k=5, modality=modality, recall=1.0, exclude=exclude))
     assert held.ids[0].tolist() == free.ids[0, 3:8].tolist()
     assert held.ids[1].tolist() == free.ids[1, :5].tolist()
     assert held.ids[2].tolist() == free.ids[2, [0, 2, 3, 4, 5]].tolist()
-    some = built.search(queries, k=5, modality=modality, exclude=exclude)
+    some = built.search(queries, SearchRequest(k=5, modality=modality, exclude=exclude))
     assert not {*some.ids[0]} & {*free.ids[0, :3]}
     _sound(some, built)
 
@@ -335,19 +355,23 @@ def test_excluded_ids_are_no_hits(modality: Any, built: Index) -> None:
 @pytest.mark.parametrize("modality", ["any", "text"])
 def test_a_query_does_not_depend_on_its_batch(modality: Any, built: Index) -> None:
     queries = clustered(BLOCK + 30, 12, 32)
-    together = built.search(queries, k=5, modality=modality)
-    alone = [built.search(query[None], k=5, modality=modality) for query in queries]
+    together = built.search(queries, SearchRequest(k=5, modality=modality))
+    alone = [built.search(query[None], SearchRequest(k=5, modality=modality)) for query in queries]
     assert together.ids.tolist() == [hits.ids[0].tolist() for hits in alone]
     np.testing.assert_allclose(together.scores, np.vstack([hits.scores for hits in alone]), atol=1e-4)
 
 
 def test_blocks_on_several_threads_are_in_order(coded: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     queries = clustered(3 * BLOCK + 5, 13, 32)
-    expected = coded.search(queries, 5, modality="text", exclude=[[number] for number in range(len(queries))])
+    expected = coded.search(
+        queries, SearchRequest(k=5, modality="text", exclude=[[number] for number in range(len(queries))])
+    )
     before = library().omp_get_max_threads()
     try:
         library().omp_set_num_threads(3 if before != 3 else 1)
-        found = coded.search(queries, 5, modality="text", exclude=[[number] for number in range(len(queries))])
+        found = coded.search(
+            queries, SearchRequest(k=5, modality="text", exclude=[[number] for number in range(len(queries))])
+        )
     finally:
         library().omp_set_num_threads(before)
     assert found.ids.tolist() == expected.ids.tolist()
@@ -356,12 +380,12 @@ def test_blocks_on_several_threads_are_in_order(coded: Index, monkeypatch: pytes
 @FLAT_AND_CODED
 def test_many_threads_get_the_same_answers(built: Index) -> None:
     queries = clustered(8, 14, 32)
-    expected = built.search(queries, k=5).ids.tolist()
+    expected = built.search(queries, SearchRequest(k=5)).ids.tolist()
     found: list[Any] = []
 
     def ask() -> None:
         for _ in range(20):
-            hits = built.search(queries, k=5)
+            hits = built.search(queries, SearchRequest(k=5))
             found.append((hits.ids.tolist(), len(built.rows(hits.ids.ravel()))))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
@@ -378,7 +402,7 @@ def test_many_threads_get_the_same_answers(built: Index) -> None:
 @FLAT_AND_CODED
 def test_any_merges_both_by_calibrated_scores(built: Index, rows: Any) -> None:
     """Asked for what is spoken in the text's way: by bare cosine, text alone would fill all places."""
-    hits = built.search(clustered(200, 15, 32), k=10)
+    hits = built.search(clustered(200, 15, 32), SearchRequest(k=10))
     _sound(hits, built)
     speech = (hits.ids < SPEECH).mean()
     text_alone = np.sort(_brute(rows["text"], clustered(200, 15, 32), 32), axis=1)[:, -10]
@@ -392,7 +416,7 @@ def test_the_same_meaning_is_found_in_both(opened: Any, vectors_of: Any, nested_
     apart = truncate(meanings + 1.5 * np.eye(32, dtype=np.float32)[31], 32)
     index = opened(vectors_of(speech=apart, text=meanings, dims=(32, 8)))
     queries = truncate(meanings[:50] + 0.2 * nested_rows(50, 32, 11), 32)
-    hits = index.search(queries, k=2)
+    hits = index.search(queries, SearchRequest(k=2))
     found = index.rows(hits.ids.ravel())
     both = np.asarray(found["modality"].to_pylist()).reshape(-1, 2)
     right = np.array([int(dict(one)["number"]) for one in found["metadata"].to_pylist()]).reshape(-1, 2)
@@ -403,10 +427,10 @@ def test_the_same_meaning_is_found_in_both(opened: Any, vectors_of: Any, nested_
 @FLAT_AND_CODED
 def test_any_keeps_each_modality_in_the_order_of_its_cosines(built: Index) -> None:
     queries = clustered(5, 16, 32)
-    merged = built.search(queries, k=SPEECH + TEXT)
+    merged = built.search(queries, SearchRequest(k=SPEECH + TEXT))
     assert np.sort(merged.ids, axis=1).tolist() == [list(range(SPEECH + TEXT))] * 5
     for modality, first, last in (("speech", 0, SPEECH), ("text", SPEECH, SPEECH + TEXT)):
-        alone = built.search(queries, k=last - first, modality=modality)  # type: ignore[arg-type]
+        alone = built.search(queries, SearchRequest(k=last - first, modality=modality))  # type: ignore[arg-type]
         for row, ids, scores in zip(merged.ids, alone.ids, alone.scores, strict=True):
             cosines = dict(zip(ids.tolist(), scores.tolist(), strict=True))
             found = [cosines[one] for one in row.tolist() if first <= one < last]
@@ -418,7 +442,7 @@ def test_any_keeps_each_modality_in_the_order_of_its_cosines(built: Index) -> No
 
 def test_an_explanation_tells_every_stage_of_each_modality_once(coded: Index) -> None:
     queries = clustered(BLOCK + 9, 17, 32)
-    hits, explained = coded.search_explained(queries, 10, recall=0.9)
+    hits, explained = _explained(coded, queries, SearchRequest(k=10, recall=0.9, explain=True))
     assert explained.queries == len(queries)
     assert [(cost.modality, cost.stage) for cost in explained.stages] == [
         (modality, stage) for modality in ("speech", "text") for stage in ("route", "scan", "rank", "exact")
@@ -431,12 +455,12 @@ def test_an_explanation_tells_every_stage_of_each_modality_once(coded: Index) ->
     assert costs["text", "exact"].rows == len(queries) * setting.exact
     assert costs["text", "exact"].bytes == len(queries) * setting.exact * 32 * 2
     assert explained.seconds == pytest.approx(sum(cost.seconds for cost in explained.stages))
-    assert hits.ids.tolist() == coded.search(queries, 10, recall=0.9).ids.tolist()
+    assert hits.ids.tolist() == coded.search(queries, SearchRequest(k=10, recall=0.9)).ids.tolist()
 
 
 def test_an_explanation_of_reading_every_row(opened: Any, vectors_of: Any, nested_rows: Any) -> None:
     index = opened(vectors_of(text=nested_rows(400, 32, 15), dims=(32, 8)))
-    _, explained = index.search_explained(nested_rows(2, 32, 16), 5, modality="text", dim=8)
+    _, explained = _explained(index, nested_rows(2, 32, 16), SearchRequest(k=5, modality="text", dim=8, explain=True))
     assert [(s.stage, s.dim, s.rows, s.bytes) for s in explained.stages] == [("all", 8, 800, 800 * 32 * 2)]
     assert explained.why == ("text: every row: 400 are too few to be worth lists and codes",)
     assert explained.seconds > 0
@@ -458,37 +482,65 @@ def test_an_explanation_of_reading_every_row(opened: Any, vectors_of: Any, neste
 )
 def test_bad_queries(query: Any, problem: str, opened: Any, vectors_of: Any) -> None:
     with pytest.raises(InputError, match=problem):
-        opened(vectors_of(text=[EAST, NORTH])).search(np.array(query), k=1)
+        opened(vectors_of(text=[EAST, NORTH])).search(np.array(query), SearchRequest(k=1))
 
 
-def test_queries_are_left_as_they_are() -> None:
+@pytest.mark.parametrize("compiled", [True, False])
+def test_queries_are_left_as_they_are(compiled: bool) -> None:
     given = np.array([[3.0, 4.0]], np.float32)
     given.flags.writeable = False
-    np.testing.assert_allclose(prepared_queries(given, 2, 1), [[1, 0]])
+    np.testing.assert_allclose(prepared_queries(given, 2, 1, compiled), [[1, 0]])
     assert given.tolist() == [[3.0, 4.0]]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("row", [[np.nan, 1, 0], [1, 0, np.inf], [0, 0, 3]], ids=["nan", "infinite", "zero"])
+def test_both_ways_name_the_query_that_is_wrong(compiled: bool, row: list[float]) -> None:
+    """The loops of a coded index, and numpy for one so small that nothing is compiled."""
+    with pytest.raises(InputError, match="query 1 is zero or holds NaN or infinite values"):
+        prepared_queries(np.array([[1.0, 2, 3], row], np.float32), 3, 2, compiled)
+
+
+def test_both_ways_give_the_same_queries() -> None:
+    given = np.random.default_rng(0).normal(size=(50, 16)).astype(np.float32)
+    for dim in (16, 4):
+        np.testing.assert_allclose(prepared_queries(given, 16, dim, False), prepared_queries(given, 16, dim), atol=1e-7)
 
 
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [
-        ({"dim": 3}, "dim = 3: .* declares the dims 2"),
         ({"k": 0}, "k = 0: must be at least 1"),
-        ({"recall": 0.0}, "recall = 0: a share of the true best, above 0 and up to 1"),
-        ({"recall": 1.01}, "recall = 1.01: a share"),
-        ({"recall": float("nan")}, "recall = nan: a share"),
+        ({"recall": 0.0}, "recall = 0: must be above 0 and at most 1"),
+        ({"recall": 1.01}, "recall = 1.01: must be above 0"),
+        ({"recall": float("nan")}, "recall = nan: must be above 0"),
         ({"budget_ms": 0.0}, "budget_ms = 0: must be above 0"),
         ({"budget_ms": float("nan")}, "budget_ms = nan: must be above 0"),
-        ({"recall": 0.9, "budget_ms": 1.0}, "recall and budget_ms were both given; .* choose"),
+        ({"recall": 0.9, "budget_ms": 1.0}, "recall and budget_ms were both given; give only one"),
         ({"modality": "image"}, "modality 'image': choose any, speech or text"),
-        ({"exclude": [[0], [1]]}, "exclude has 2 lists of ids for 1 queries"),
     ],
     ids=str,
 )
-@pytest.mark.parametrize("explained", [False, True])
-def test_bad_settings(explained: bool, asked: dict[str, Any], problem: str, opened: Any, vectors_of: Any) -> None:
+def test_a_request_that_no_index_serves(asked: dict[str, Any], problem: str) -> None:
+    with pytest.raises(SpecError, match=problem):
+        SearchRequest(**asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "problem"),
+    [
+        ({"dim": 3}, SpecError, "dim = 3: .* declares the dims 2"),
+        ({"exclude": [[0], [1]]}, InputError, "exclude has 2 lists of ids for 1 queries"),
+    ],
+    ids=["dim", "exclude"],
+)
+@pytest.mark.parametrize("explain", [False, True])
+def test_a_request_that_this_index_does_not_serve(
+    explain: bool, asked: dict[str, Any], error: type[Exception], problem: str, opened: Any, vectors_of: Any
+) -> None:
     index = opened(vectors_of(text=[EAST, NORTH]))
-    with pytest.raises(InputError, match=problem):
-        (index.search_explained if explained else index.search)(np.array([EAST]), **{"k": 1, **asked})
+    with pytest.raises(error, match=problem):
+        index.search(np.array([EAST]), SearchRequest(explain=explain, **asked))
 
 
 @pytest.mark.parametrize("wrong", [-1, 2])

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from embed.errors import AlreadyPublished, InputError, SpecError
+from embed.storage.numbered_log import create_entry
 from embed.tables import PROVENANCE
 from index.building import build as build_module
-from index.parts.artifact import DELETED, Manifest, part_url, publish
+from index.parts.artifact import DELETED, Manifest, part_url
 from index.parts.removed import read_removed, removing, store_removed
 
 pytestmark = pytest.mark.usefixtures("few_questions")
@@ -131,7 +132,7 @@ def test_rows_that_were_deleted_in_the_index_stay_out(tmp_path: Path, vectors_of
     table = _provenance(tmp_path, first, "text")
     gone = removing(table.slice(1, 1), np.array([0]), first.segments[1].part.name, DELETED)
     removed = store_removed(str(tmp_path), gone)
-    publish(str(tmp_path), first.model_copy(update={"version": 2, "rows": 3, "removed": removed}))
+    create_entry(str(tmp_path), first.model_copy(update={"version": 2, "rows": 3, "removed": removed}))
     manifest, published = build_at(str(tmp_path), vectors)
     assert (published, manifest.version, manifest.rows) == (True, 3, 3)
     left = _provenance(tmp_path, manifest, "text")["segment_id"].to_pylist()
@@ -162,7 +163,7 @@ def test_the_second_publisher_of_a_version_is_told(
 ) -> None:
     """Both saw no version when they began."""
     build_at(str(tmp_path), vectors_of(text=[[1, 0]]))
-    monkeypatch.setattr(build_module, "newest_version", lambda url: 0)
+    monkeypatch.setattr(build_module, "newest_number", lambda url: 0)
     with pytest.raises(AlreadyPublished, match="another build published version 1 first; run this again"):
         build_at(str(tmp_path), vectors_of(text=[[0, 1], [1, 0]]))
 
@@ -176,7 +177,7 @@ def _killed_at(task: int, seen: list[str]) -> Any:
 
     def in_tasks(act: Any, parts: Sequence[Any]) -> Iterator[Any]:
         for number, part in enumerate(parts):
-            if hasattr(act, "unfinished"):
+            if hasattr(act, "checkpoint"):
                 if number == task:
                     raise Killed
                 seen.append(part.name)
@@ -202,7 +203,7 @@ def test_a_build_that_was_killed_goes_on_by_shard(
     found, _ = build_at(url, in_parts, in_tasks=_killed_at(-1, after), progress=told, **fields)
     assert (before, after) == (names[:3], [names[1], names[3]])
     assert found.segments == expected.segments
-    assert "2 of 4 shards were finished before" in told.notes
+    assert "2 of 4 shards were already finished" in told.notes
     assert not (tmp_path / "killed" / "building").exists()
 
 

@@ -8,12 +8,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from embed.storage import store
 from embed.tables import PROVENANCE
 from index.building import merge as merge_module
-from index.building.merge import Source, part_of, segment_entry, store_part, write_segment
+from index.building.merge import Source, segment_entry, write_segment
 from index.building.shard import write_shard
-from index.parts.artifact import FileEntry, part_url
+from index.parts.artifact import FileEntry
 from index.rungs.coder import Coder, train_coder
 
 ROWS, WIDTH = 500, 16
@@ -95,23 +94,6 @@ def test_segments_merge_like_shards_and_rows_can_be_left_out(
     assert _merged([_source(tmp_path / "all/0/text", True, keep)], coder, tmp_path / "found") == expected
     nothing = _source(tmp_path / "all/0/text", True, np.zeros(ROWS, bool))
     assert _merged([nothing, kept], coder, tmp_path / "again") == expected
-
-
-def test_a_part_is_named_by_its_content_and_stored_whole(tmp_path: Path, storage_url: str) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "values.npy").write_bytes(b"some")
-    entry = part_of("router-text", tmp_path / "one")
-    assert entry == part_of("router-text", tmp_path / "two")
-    assert entry.name.startswith("router-text-")
-    assert entry.files["values.npy"].bytes == 4
-    (tmp_path / "two" / "values.npy").write_bytes(b"other")
-    assert part_of("router-text", tmp_path / "two").name != entry.name
-    for _ in range(2):  # again mends
-        store_part(storage_url, entry, tmp_path / "one")
-
-    assert store.read_bytes(store.join(part_url(storage_url, entry.name), "values.npy")) == b"some"
-    assert (tmp_path / "one" / "values.npy").read_bytes() == b"some"
 
 
 def test_the_entry_of_a_segment(tmp_path: Path, rows: Any, vectors_of: Any) -> None:

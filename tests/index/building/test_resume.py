@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from embed.storage import store
-from index.building.resume import Unfinished, key_of
+from index.building.resume import BuildCheckpoint, key_of
 from index.building.shard import write_shard
 from index.parts.artifact import Lineage, PartEntry
 from index.spec import IndexSpec
@@ -18,50 +18,50 @@ ROWS = [[1, 0], [0, 1], [-1, 0]]
 
 
 @pytest.fixture
-def unfinished(storage_url: str) -> Unfinished:
-    return Unfinished(storage_url, "key")
+def checkpoint(storage_url: str) -> BuildCheckpoint:
+    return BuildCheckpoint(storage_url, "key")
 
 
-def _keep(unfinished: Unfinished, part: Any, name: str) -> None:
-    with unfinished.workspace() as folder:
+def _keep(checkpoint: BuildCheckpoint, part: Any, name: str) -> None:
+    with checkpoint.workspace() as folder:
         counts = write_shard(part, {"text": None, "speech": None}, folder, "data")
-        unfinished.keep_shard(name, folder, counts)
+        checkpoint.keep_shard(name, folder, counts)
 
 
-def test_a_shard_comes_back_as_it_was(unfinished: Unfinished, tmp_path: Path, vectors_of: Any) -> None:
+def test_a_shard_comes_back_as_it_was(checkpoint: BuildCheckpoint, tmp_path: Path, vectors_of: Any) -> None:
     (part,) = vectors_of(text=ROWS).parts()
-    assert unfinished.shards() == set()
-    _keep(unfinished, part, "a")
-    _keep(unfinished, vectors_of(speech=ROWS).parts()[0], "b")
-    assert unfinished.shards() == {"a", "b"}
-    (source,) = unfinished.sources("text", ["a", "b"], tmp_path / "fetched")
+    assert checkpoint.shards() == set()
+    _keep(checkpoint, part, "a")
+    _keep(checkpoint, vectors_of(speech=ROWS).parts()[0], "b")
+    assert checkpoint.shards() == {"a", "b"}
+    (source,) = checkpoint.sources("text", ["a", "b"], tmp_path / "fetched")
     numbers = [int(dict(row)["number"]) for row in pq.read_table(source.provenance)["metadata"].to_pylist()]
     assert np.asarray(source.rows).tolist() == [ROWS[number] for number in numbers]
     assert source.lists is None
 
 
 @pytest.mark.parametrize("file", ["done.json", "text/rows.f16.npy"], ids=["no end", "a file cut short"])
-def test_a_shard_that_is_not_whole_is_none(file: str, unfinished: Unfinished, vectors_of: Any) -> None:
-    _keep(unfinished, vectors_of(text=ROWS).parts()[0], "a")
-    place = store.join(unfinished.url, "a", file)
+def test_a_shard_that_is_not_whole_is_none(file: str, checkpoint: BuildCheckpoint, vectors_of: Any) -> None:
+    _keep(checkpoint, vectors_of(text=ROWS).parts()[0], "a")
+    place = store.join(checkpoint.url, "a", file)
     store.write_bytes(place, store.read_bytes(place)[:5])
-    assert unfinished.shards() == set()
+    assert checkpoint.shards() == set()
 
 
-def test_the_coders_that_were_made(unfinished: Unfinished) -> None:
-    assert unfinished.coders() is None
+def test_the_coders_that_were_made(checkpoint: BuildCheckpoint) -> None:
+    assert checkpoint.coders() is None
     kept = {"text": PartEntry(name="coder-text-1", files={}), "speech": None}
-    unfinished.keep_coders(kept)
-    assert unfinished.coders() == kept
+    checkpoint.keep_coders(kept)
+    assert checkpoint.coders() == kept
 
 
-def test_nothing_is_left_of_any_build(unfinished: Unfinished, vectors_of: Any) -> None:
-    _keep(unfinished, vectors_of(text=ROWS).parts()[0], "a")
-    other = Unfinished(unfinished.index, "given-up")
+def test_nothing_is_left_of_any_build(checkpoint: BuildCheckpoint, vectors_of: Any) -> None:
+    _keep(checkpoint, vectors_of(text=ROWS).parts()[0], "a")
+    other = BuildCheckpoint(checkpoint.index, "given-up")
     other.keep_coders({"text": None})
-    unfinished.clear()
-    assert store.listing(unfinished.index) == []
-    unfinished.clear()
+    checkpoint.clear()
+    assert store.listing(checkpoint.index) == []
+    checkpoint.clear()
 
 
 def test_the_key_stands_for_rows_and_settings(vectors_of: Any, as_vectors: Any) -> None:

@@ -69,5 +69,5 @@ def test_damaged_vectors_are_named(bad: list[float], problem: str, tmp_path: Pat
 
 def test_vectors_of_another_width(tmp_path: Path, vectors_of: Any) -> None:
     (part,) = vectors_of(text=np.eye(4), dims=(4,)).parts()
-    with pytest.raises(InputError, match="vectors of width 4 where its dims say 8"):
+    with pytest.raises(InputError, match="vectors have width 4, its dims say 8"):
         write_shard(part, FLAT, tmp_path, "data", width=8)

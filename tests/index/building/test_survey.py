@@ -13,7 +13,9 @@ from index.building.survey import sample_rows, survey
 def _with(vectors: Any, column: str, values: list[Any]) -> Any:
     at = vectors.table.schema.get_field_index(column)
     field = vectors.table.schema.field(at)
-    return type(vectors)(vectors.table.set_column(at, field, pa.array(values, field.type)), vectors.info.dims)
+    return type(vectors)(
+        vectors.table.set_column(at, field, pa.array(values, field.type)), vectors.info.dims, vectors.info.space
+    )
 
 
 def test_what_there_is(vectors_of: Any) -> None:
@@ -67,7 +69,7 @@ def test_a_segment_that_is_there_twice(vectors_of: Any, as_vectors: Any) -> None
     vectors = vectors_of(text=[[1, 0], [0, 1]])
     twice = as_vectors(pa.concat_tables([vectors.table, vectors.table.slice(1)]), (2,))
     segment = vectors.table["segment_id"][1].as_py().hex()
-    with pytest.raises(InputError, match=f"segment {segment} is there twice"):
+    with pytest.raises(InputError, match=f"segment {segment} is stored twice"):
         survey(twice, "data")
 
 

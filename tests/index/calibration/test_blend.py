@@ -7,14 +7,14 @@ import pyarrow as pa
 import pytest
 
 from embed.encoder import truncate
-from index.calibration.blend import Background, Voice, calibrated, source_numbers, spread, top_scores
+from index.calibration.blend import Background, SourcedSegment, calibrated, source_numbers, top_scores
 from index.neighbours import scan
 from index.parts.artifact import TopScores
 from tests.index import shelves
 
 
-def _voice(modality: str, rows: Any, sources: Any, first_id: int = 0) -> Voice:
-    return Voice(shelves.segment(rows, first_id=first_id, modality=modality), np.asarray(sources, np.int64))
+def _sourced(modality: str, rows: Any, sources: Any, first_id: int = 0) -> SourcedSegment:
+    return SourcedSegment(shelves.segment(rows, first_id=first_id, modality=modality), np.asarray(sources, np.int64))
 
 
 def test_a_background_turns_cosines_into_deviations() -> None:
@@ -48,16 +48,16 @@ def test_usual_answers_of_both_modalities_score_alike_whoever_asks(asker: str, n
     def apart(rows: Any) -> Any:
         return truncate(rows + 2 * np.eye(32, dtype=np.float32)[0], 32)
 
-    voices = [
-        _voice("speech", apart(nested_rows(900, 32, 2)), np.arange(900)),
-        _voice("text", nested_rows(400, 32, 1), np.arange(900, 1_300), first_id=900),
+    segments = [
+        _sourced("speech", apart(nested_rows(900, 32, 2)), np.arange(900)),
+        _sourced("text", nested_rows(400, 32, 1), np.arange(900, 1_300), first_id=900),
     ]
-    usual = top_scores(voices, (32, 8))
+    usual = top_scores(segments, (32, 8))
     queries = nested_rows(200, 32, 3) if asker == "typed" else apart(nested_rows(200, 32, 4))
     cosines, scores = {}, {}
-    for voice in voices:
-        name, hits = voice.segment.modality, scan(queries, voice.segment.rows, 10, 32)
-        standard = Background([voice.segment]).standardise(queries, hits.scores, 32)
+    for one in segments:
+        name, hits = one.segment.modality, scan(queries, one.segment.rows, 10, 32)
+        standard = Background([one.segment]).standardise(queries, hits.scores, 32)
         cosines[name], scores[name] = hits.scores.mean(), calibrated(standard, usual[name][32]).mean()
     # The asker's own modality is nearer by far, and calibrated by a small part of a deviation only.
     assert (cosines["text"] - cosines["speech"] > 0.15) == (asker == "typed")
@@ -67,18 +67,18 @@ def test_usual_answers_of_both_modalities_score_alike_whoever_asks(asker: str, n
 def test_rows_of_the_same_source_do_not_set_the_usual_best(nested_rows: Any) -> None:
     """Overlapping windows of one recording are nearly equal; they say nothing about answers."""
     once = nested_rows(100, 32, 4)
-    lone = top_scores([_voice("speech", once, np.arange(100))], (32,))["speech"][32]
-    windows = top_scores([_voice("speech", np.repeat(once, 2, axis=0), np.repeat(np.arange(100), 2))], (32,))
+    lone = top_scores([_sourced("speech", once, np.arange(100))], (32,))["speech"][32]
+    windows = top_scores([_sourced("speech", np.repeat(once, 2, axis=0), np.repeat(np.arange(100), 2))], (32,))
     assert abs(windows["speech"][32].mean - lone.mean) < 0.3  # with them it would lie near the perfect match
 
 
 def test_one_single_document_is_calibrated_by_its_other_rows(nested_rows: Any) -> None:
-    usual = top_scores([_voice("text", nested_rows(50, 16, 5), np.zeros(50))], (16,))["text"][16]
+    usual = top_scores([_sourced("text", nested_rows(50, 16, 5), np.zeros(50))], (16,))["text"][16]
     assert usual.mean > 0.5
 
 
 def test_a_single_row_is_calibrated_by_nothing(nested_rows: Any) -> None:
-    usual = top_scores([_voice("text", nested_rows(1, 16, 6), np.zeros(1))], (16,))
+    usual = top_scores([_sourced("text", nested_rows(1, 16, 6), np.zeros(1))], (16,))
     assert usual == {"text": {16: TopScores(mean=0.0, std=1.0)}}
 
 
@@ -93,10 +93,3 @@ def test_a_source_is_an_item_of_an_asset() -> None:
     )
     assert speech[0] == speech[1] == text[2]
     assert len({*speech.tolist(), *text.tolist()}) == 4
-
-
-def test_spread_is_even_and_distinct() -> None:
-    assert spread(100, 4).tolist() == [0, 25, 50, 75]
-    assert spread(100, 4, shift=0.5).tolist() == [12, 37, 62, 87]
-    assert spread(3, 10, shift=0.5).tolist() == [0, 1, 2]
-    assert spread(0, 10).tolist() == []

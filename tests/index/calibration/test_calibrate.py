@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from index.calibration import calibrate as calibrate_module
-from index.calibration.calibrate import Cost, calibrate, lower_bound
+from index.calibration.calibrate import Cost, calibrate
 from index.calibration.questions import questions_for
 from index.calibration.truth import recalls, true_nearest
 from index.contracts import Hits
 from index.ladder import Curve, Setting
-from index.rungs.shelf import Shelf, Wish
+from index.rungs.shelf import Shelf, ShelfRequest
 from tests.index import shelves
 from tests.index.shelves import clustered, coder_of, segment
 
@@ -66,7 +66,7 @@ def test_the_promise_is_kept_on_fresh_questions(recall: float, dim: int, shelf: 
     queries = np.zeros((FRESH, WIDTH), np.float32)
     queries[:, :dim] = clustered(FRESH, 2, WIDTH)[:, :dim]
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
-    found = shelf.with_router(router).search(queries, Wish(10, dim, point.setting))
+    found = shelf.with_router(router).search(queries, ShelfRequest(10, dim, point.setting))
     no_one = np.full(FRESH, -1)
     true = true_nearest(queries, shelf.segments[0].rows, 10, dim, no_one)
     # Which points survive hangs on times, so this runs for any of them; 0.003 is a deviation of 600 questions' mean.
@@ -81,7 +81,7 @@ def test_what_a_point_says_is_what_a_search_does(shelf: Shelf, calibrated: Any) 
     queries = report.vectors
     true = np.argsort(-(queries @ rows.astype(np.float32).T), axis=1)[:, :11]
     for point in (curves[0].points[0], curves[0].points[-1]):
-        found = ready.search(queries, Wish(11, WIDTH, point.setting)).ids - FIRST
+        found = ready.search(queries, ShelfRequest(11, WIDTH, point.setting)).ids - FIRST
         shares = [
             len(({*best} - {own}) & {*[one for one in row if one != own][:10]}) / 10
             for best, row, own in zip(true.tolist(), found.tolist(), report.own.tolist(), strict=True)
@@ -91,35 +91,16 @@ def test_what_a_point_says_is_what_a_search_does(shelf: Shelf, calibrated: Any) 
         assert ready.rows_in(lists) / (len(queries) * N) == pytest.approx(point.rows_read, abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("values", "low"),
-    [
-        ([0.9, 1.0] * 50, 0.95 - 1.645 * np.std([0.9, 1.0] * 50, ddof=1) * np.sqrt(2 / 100)),
-        ([1.0] * 300, 1 - 1.645 * 0.01 * np.sqrt(2 / 300)),  # three in 300, of one hit in ten each
-        ([0.5], 0.5 - 1.645 * np.sqrt(2)),  # one question says nothing
-    ],
-    ids=["spread", "nothing lost", "one"],
-)
-def test_lower_bound_by_hand(values: Any, low: float) -> None:
-    assert lower_bound(np.array(values, np.float32)) == pytest.approx(low, abs=1e-5)
-
-
-def test_lower_bounds_hold_19_times_in_20() -> None:
-    """Of pairs of draws from the same questions, the second's mean is seldom below what the first promised."""
-    rng = np.random.default_rng(0)
-    draws = 1 - rng.binomial(10, 0.02, size=(4_000, 200)) / 10
-    kept = [draws[i + 1].mean() >= lower_bound(draws[i]) for i in range(0, 4_000, 2)]
-    assert np.mean(kept) == pytest.approx(0.95, abs=0.015)
-
-
 def test_the_kind_served_worst_decides() -> None:
     kinds, found = np.repeat([0, 1], 50), np.repeat([1.0, 0.9], 50).astype(np.float32)
     nothing = Hits(np.empty((100, 0), np.int64), np.empty((100, 0), np.float32))
-    asked = calibrate_module.Asked(np.empty((100, 2), np.float32), np.full(100, -1), ("rows", "spans"), kinds, nothing)
-    means, low = asked.worst(found, bound=False)
+    batch = calibrate_module.QuestionBatch(
+        np.empty((100, 2), np.float32), np.full(100, -1), ("rows", "spans"), kinds, nothing
+    )
+    means, low = batch.worst(found, bound=False)
     assert means == {"rows": 1.0, "spans": pytest.approx(0.9)}
     assert low == pytest.approx(0.9)
-    assert asked.worst(found, bound=True)[1] < 0.9
+    assert batch.worst(found, bound=True)[1] < 0.9
 
 
 @pytest.mark.parametrize("count", [1, 24, 25, 300])

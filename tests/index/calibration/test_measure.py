@@ -9,7 +9,7 @@ import pytest
 
 from index.building.merge import Source, segment_entry, write_segment
 from index.building.shard import write_shard
-from index.calibration.measure import Made, measured
+from index.calibration.measure import MergedModality, calibrations
 from index.parts.artifact import ROUTER
 from index.rungs.coder import Coder
 from tests.index.shelves import WIDTH, clustered, coder_of
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("few_questions")
 DIMS = (WIDTH, 8)
 
 
-def _made(table: Any, modality: str, coder: Coder | None, first_id: int, folder: Path) -> Made:
+def _made(table: Any, modality: str, coder: Coder | None, first_id: int, folder: Path) -> MergedModality:
     """As a build does before it measures."""
     shard, whole = folder / "shards", folder / f"rows-{modality}"
     whole.mkdir()
@@ -28,7 +28,7 @@ def _made(table: Any, modality: str, coder: Coder | None, first_id: int, folder:
     lists = None if coder is None else np.load(source / "lists.i32.npy")
     write_segment([Source(np.load(source / "rows.f16.npy"), lists, source / "provenance.parquet")], coder, whole)
     entry = segment_entry(whole, modality, first_id, f"{modality}-encoder", coder is not None, None)
-    return Made(modality, whole, entry, coder, None)
+    return MergedModality(modality, whole, entry, coder, None)
 
 
 def _heard(texts: Sequence[str]) -> Any:
@@ -42,7 +42,7 @@ def test_flat_rows_have_scores_and_coded_ones_curves_too(tmp_path: Path, vectors
         _made(table, "text", coder_of(clustered(600, 2)), 90, tmp_path),
     ]
     told: list[str] = []
-    found = measured(DIMS, made, tmp_path, _heard, None, told.append)
+    found = calibrations(DIMS, made, tmp_path, _heard, None, told.append)
     assert list(found) == ["speech", "text"]
     assert all(list(one.top_scores) == list(DIMS) for one in found.values())
     assert (found["speech"].router, found["speech"].curves) == (None, ())
@@ -61,7 +61,7 @@ def test_the_same_rows_teach_the_same(tmp_path: Path, vectors_of: Any) -> None:
     routers, scores = [], []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        found = measured((WIDTH,), [made], tmp_path / name, None, None, lambda _: None)["text"]
+        found = calibrations((WIDTH,), [made], tmp_path / name, None, None, lambda _: None)["text"]
         assert found.router is not None
         routers.append((found.router / ROUTER).read_bytes())
         scores.append(found.top_scores)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from embed.tables import PROVENANCE
 from index.calibration import questions as questions_module
-from index.calibration.questions import FEWEST, SPAN_WORDS, Questions, questions_for, span, spread
+from index.calibration.questions import FEWEST, SPAN_WORDS, Questions, questions_for, span
 from index.rungs.segment import Segment
 from tests.index import shelves
 from tests.index.shelves import WIDTH, clustered
@@ -112,18 +112,6 @@ def test_a_span_is_some_words_in_a_row(words: list[str], seed: int) -> None:
     found = span("  ".join(words), np.random.default_rng(seed)).split()
     assert len(found) == len(words) if len(words) < SPAN_WORDS[0] else SPAN_WORDS[0] <= len(found) <= SPAN_WORDS[1]
     assert any(words[start : start + len(found)] == found for start in range(len(words) + 1))
-
-
-@given(st.integers(0, 500), st.integers(0, 100))
-def test_spread_is_even_and_distinct(n: int, count: int) -> None:
-    found = spread(n, count)
-    assert len({*found.tolist()}) == len(found) == min(n, count)
-    assert all(0 <= at < n for at in found)
-
-
-def test_spread_by_eye() -> None:
-    assert spread(100, 4).tolist() == [12, 37, 62, 87]
-    assert spread(3, 10).tolist() == [0, 1, 2]
 
 
 def test_some_of_the_questions() -> None:

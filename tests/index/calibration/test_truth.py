@@ -7,7 +7,7 @@ import pytest
 
 from embed.encoder import truncate
 from index.calibration import truth
-from index.calibration.truth import recalls, true_nearest
+from index.calibration.truth import lower_bound, recalls, true_nearest
 from index.contracts import Hits
 from tests.index.shelves import WIDTH, clustered
 
@@ -65,3 +65,24 @@ def test_where_there_is_less_to_find_less_is_wanted() -> None:
     few = _hits([[1, 2, -1, -1], [-1] * 4], [[0.9, 0.8, -np.inf, -np.inf], [-np.inf] * 4])
     found = _hits([[1, 9, -1, -1], [3, -1, -1, -1]], [[0.9, 0.1, -np.inf, -np.inf], [0.3, *[-np.inf] * 3]])
     assert recalls(found, few, np.array([-1, -1])).tolist() == [0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("values", "low"),
+    [
+        ([0.9, 1.0] * 50, 0.95 - 1.645 * np.std([0.9, 1.0] * 50, ddof=1) * np.sqrt(2 / 100)),
+        ([1.0] * 300, 1 - 1.645 * 0.01 * np.sqrt(2 / 300)),  # three in 300, of one hit in ten each
+        ([0.5], 0.5 - 1.645 * np.sqrt(2)),  # one question says nothing
+    ],
+    ids=["spread", "nothing lost", "one"],
+)
+def test_lower_bound_by_hand(values: Any, low: float) -> None:
+    assert lower_bound(np.array(values, np.float32)) == pytest.approx(low, abs=1e-5)
+
+
+def test_lower_bounds_hold_19_times_in_20() -> None:
+    """Of pairs of draws from the same questions, the second's mean is seldom below what the first promised."""
+    rng = np.random.default_rng(0)
+    draws = 1 - rng.binomial(10, 0.02, size=(4_000, 200)) / 10
+    kept = [draws[i + 1].mean() >= lower_bound(draws[i]) for i in range(0, 4_000, 2)]
+    assert np.mean(kept) == pytest.approx(0.95, abs=0.015)

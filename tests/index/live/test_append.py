@@ -8,12 +8,13 @@ import pyarrow as pa
 import pytest
 
 from embed.errors import FingerprintMismatch, InputError
+from embed.storage.store import create_exclusive
 from embed.tables import ID
 from index.filter import parse_where
 from index.live.append import append
 from index.live.compact import compact
 from index.live.delete import delete
-from index.parts.artifact import publish, read_manifest
+from index.parts.artifact import read_manifest
 from index.parts.removed import read_removed
 from tests.index.living import Rows, appended, asset, built, lineage, live
 
@@ -52,7 +53,7 @@ def test_an_older_version_of_the_dataset_changes_nothing(tmp_path: Path) -> None
     appended(url, range(8))
     told = append(url, Rows(range(6)), lineage(1))
     assert not told.published
-    assert told.warnings == (f"{url} holds version 2 of data/vectors already, which is newer than 1",)
+    assert told.warnings == (f"{url} already has version 2 of data/vectors, which is newer than version 1",)
     assert live(url) == [*range(8)]
 
 
@@ -115,8 +116,11 @@ def test_a_modality_that_the_index_did_not_have(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("vectors", "message"),
     [
-        (Rows(range(3), space="other"), "is in space space-1, data/vectors in space other; build it again with"),
-        (Rows(range(3), encoder="other"), "has text rows of encoder encoder-1, data/vectors now of other; build it"),
+        (Rows(range(3), space="other"), "is in space space-1, data/vectors is in space other; build it again with"),
+        (
+            Rows(range(3), encoder="other"),
+            "has text rows of encoder encoder-1, data/vectors now has rows of encoder other",
+        ),
     ],
     ids=["space", "encoder"],
 )
@@ -131,7 +135,7 @@ def test_vectors_of_another_encoder_are_refused(tmp_path: Path, vectors: Rows, m
 def test_another_dataset_is_refused_and_a_moved_one_is_not(tmp_path: Path) -> None:
     url = str(tmp_path)
     built(url, range(6))
-    with pytest.raises(InputError, match="was made of data/vectors, and elsewhere has none of its rows; give the spec"):
+    with pytest.raises(InputError, match="was built from data/vectors, and elsewhere has none of its rows; "):
         append(url, Rows(range(10, 14)), lineage(2, "elsewhere"))
     append(url, Rows(range(3, 8)), lineage(1, "elsewhere"))
     assert (live(url), read_manifest(url).lineage.url) == ([*range(3, 8)], "elsewhere")
@@ -141,15 +145,15 @@ def test_two_appends_at_once_add_each_row_once(tmp_path: Path, monkeypatch: pyte
     url, seen = str(tmp_path), []
     built(url, range(6))
 
-    def late(place: str, manifest: object) -> bool:
+    def late(place: str, data: bytes) -> bool:
         seen.append(1)
         if len(seen) == 1:
-            monkeypatch.setattr("index.live.revise.publish", publish)
+            monkeypatch.setattr("embed.storage.numbered_log.create_exclusive", create_exclusive)
             appended(url, range(8))
-            monkeypatch.setattr("index.live.revise.publish", late)
-        return publish(place, manifest)  # type: ignore[arg-type]
+            monkeypatch.setattr("embed.storage.numbered_log.create_exclusive", late)
+        return create_exclusive(place, data)
 
-    monkeypatch.setattr("index.live.revise.publish", late)
+    monkeypatch.setattr("embed.storage.numbered_log.create_exclusive", late)
     told = append(url, Rows(range(9)), lineage(3))
     assert (told.manifest.version, told.added, live(url)) == (3, {"text": 1}, [*range(9)])
 
@@ -168,7 +172,7 @@ def test_what_suits_the_codes_badly_is_warned_about(tmp_path: Path, caplog: pyte
         told = append(url, strange, lineage(3), pa.array([asset(900)], ID))
     assert (told.manifest.segments[-1].drift or 0) > 1.1
     assert len(told.warnings) == 1
-    assert "codes of the 200 new text rows err" in told.warnings[0]
+    assert "codes of the 200 new text rows have" in told.warnings[0]
     assert told.warnings[0].endswith("build again with `deglu index SPEC --new-version`")
     assert caplog.messages == [*told.warnings]
     drifts = [(segment.drift or 0) * segment.rows for segment in told.manifest.segments]

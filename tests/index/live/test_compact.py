@@ -10,11 +10,12 @@ import pytest
 
 from embed.errors import InputError
 from embed.storage import store
+from embed.storage.numbered_log import numbers
 from index.filter import parse_where
 from index.live import purge as purge_module
 from index.live.compact import compact, merge, to_merge
 from index.live.delete import delete
-from index.parts.artifact import Manifest, PartEntry, SegmentEntry, published, read_manifest
+from index.parts.artifact import Manifest, PartEntry, SegmentEntry, read_manifest
 from index.parts.removed import read_removed
 from tests.index.living import MEMORY, appended, built, live
 
@@ -201,7 +202,7 @@ def same_end(url: str, wanted: Manifest) -> None:
     assert found.segments == wanted.segments
     assert (found.removed, found.version, live(url)) == (wanted.removed, wanted.version, KEPT)
     assert parts_in(url) == {part.name for part in found.parts}
-    assert [version for version in published(url) if readable(url, version)] == [found.version]
+    assert [version for version in numbers(url) if readable(url, version)] == [found.version]
 
 
 def readable(url: str, version: int) -> bool:

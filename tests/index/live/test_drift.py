@@ -38,7 +38,7 @@ def test_a_flat_modality_that_grew_large_is_warned_about(tmp_path: Path) -> None
     spec = told.manifest.spec.model_copy(update={"ladder": "auto"})
     manifest = read_manifest(url).model_copy(update={"segments": tuple(large), "spec": spec})
     (warning,) = warnings_of(url, manifest, large[1:])
-    assert "every one of 16,000 text rows is read for each question, since the index was built with few" in warning
+    assert "all 16,000 text rows are read for each question, because the index was built with few" in warning
     assert warning.endswith("build again with `deglu index SPEC --new-version`")
 
 

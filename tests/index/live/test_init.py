@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from embed.encoder import FloatArray
 from embed.tables import ID
 from index.ask.searcher import open_index
+from index.contracts import SearchRequest
 from index.filter import parse_where
 from index.live import compact, delete, merge
 from index.verify import verify_index
@@ -70,7 +71,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
 def answers(url: str) -> tuple[list[list[bytes]], FloatArray]:
     """The segments that answer each query, best first, and their scores; all rows do."""
     index = open_index(url)
-    hits = index.search(QUERIES, ROWS, modality="text", recall=1.0)
+    hits = index.search(QUERIES, SearchRequest(k=ROWS, modality="text", recall=1.0))
     segments = [index.rows(ids[ids >= 0])["segment_id"].to_pylist() for ids in hits.ids]
     return segments, hits.scores
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from embed.errors import InputError
+from embed.storage.numbered_log import create_entry
 from embed.storage.store import exists, join, listing, write_bytes
 from index.filter import parse_where
 from index.live.compact import compact
 from index.live.delete import delete
-from index.live.purge import orphans, purge, standing
-from index.parts.artifact import publish, read_manifest
+from index.live.purge import orphans, purge, read_log
+from index.parts.artifact import read_manifest
 from tests.index.living import appended, built, live
 
 
@@ -28,17 +29,17 @@ def test_versions_that_name_gone_parts_are_withdrawn(tmp_path: Path) -> None:
     assert told.versions_removed == (1, 2)
     with pytest.raises(InputError, match="removed by a compaction; a later version holds what is left"):
         read_manifest(url, 1)
-    log = standing(url)
+    log = read_log(url)
     assert (log.newest.version, log.older, log.notes, log.damaged) == (3, {}, {1: (), 2: ()}, {})
     assert names(url) == {part.name for part in told.manifest.parts}
-    assert publish(url, first.model_copy(update={"version": 2})) is False
+    assert create_entry(url, first.model_copy(update={"version": 2})) is False
     assert live(url) == [0, 2, 3, 4, 5]
 
 
 def test_versions_that_name_kept_parts_alone_stay(tmp_path: Path) -> None:
     url = str(tmp_path)
     first = built(url, range(6))
-    publish(url, first.model_copy(update={"version": 2}))
+    create_entry(url, first.model_copy(update={"version": 2}))
     assert purge(url) == ()
     assert (live(url, 1), live(url, 2)) == ([*range(6)], [*range(6)])
     assert purge(url) == ()
@@ -50,7 +51,7 @@ def test_what_no_version_names_goes_when_it_is_a_day_old(tmp_path: Path) -> None
     left = ["parts/rows-text-killed/rows.f16.npy", "parts/rows-text-killed/codes.faiss", "building/key/done.json"]
     for name in left:
         write_bytes(join(url, name), b"left behind")
-    assert len(list(orphans(url, standing(url).parts))) == 3
+    assert len(list(orphans(url, read_log(url).parts))) == 3
     old = time.time() - 100_000
     for name in left[1:]:
         os.utime(tmp_path / name, (old, old))
@@ -67,5 +68,5 @@ def test_a_damaged_older_manifest_is_told_and_left(tmp_path: Path) -> None:
     built(url, range(6))
     appended(url, range(7))
     write_bytes(join(url, "versions", "00000001.json"), b"{")
-    assert list(standing(url).damaged) == [1]
+    assert list(read_log(url).damaged) == [1]
     assert purge(url) == ()

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from embed.errors import AlreadyPublished
-from index.live import revise as module
-from index.live.revise import Change, end_of, following, revise
-from index.parts.artifact import Manifest, publish, read_manifest
+from embed.storage.numbered_log import create_entry
+from index.live.revise import Change, end_of, revise, version_after
+from index.parts.artifact import Manifest, read_manifest
 from index.parts.removed import read_removed
 from tests.index.living import built
 
 
 def again(url: str, newest: Manifest) -> Manifest:
-    return following(url, newest, newest.segments, read_removed(url, newest))
+    return version_after(url, newest, newest.segments, read_removed(url, newest))
 
 
 def test_a_change_is_the_next_version(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_the_second_writer_begins_again(tmp_path: Path) -> None:
     def change(newest: Manifest) -> tuple[Manifest, Change]:
         seen.append(newest.version)
         if newest.version < 3:  # somebody else is quicker, twice
-            publish(url, again(url, newest).model_copy(update={"rows": 1000 + newest.version}))
+            create_entry(url, again(url, newest).model_copy(update={"rows": 1000 + newest.version}))
         return again(url, newest), Change(newest, published=True)
 
     assert revise(url, change).manifest.version == 4
@@ -50,6 +50,6 @@ def test_the_second_writer_begins_again(tmp_path: Path) -> None:
 def test_who_is_never_first_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url: Any = str(tmp_path)
     built(url, range(4))
-    monkeypatch.setattr(module, "publish", lambda url, manifest: False)
+    monkeypatch.setattr("embed.storage.numbered_log.create_exclusive", lambda url, data: False)
     with pytest.raises(AlreadyPublished, match="other writers published first, 5 times; run this again"):
         revise(url, lambda newest: (again(url, newest), Change(newest, published=True)))

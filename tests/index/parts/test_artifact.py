@@ -9,6 +9,7 @@ import pytest
 
 from embed.errors import InputError, StorageError
 from embed.storage import store
+from embed.storage.numbered_log import create_entry, entry_url, newest_number, numbers
 from index.ladder import Curve, Point, Setting
 from index.parts.artifact import (
     FORMAT,
@@ -19,10 +20,6 @@ from index.parts.artifact import (
     PartEntry,
     SegmentEntry,
     TopScores,
-    manifest_url,
-    newest_version,
-    publish,
-    published,
     read_manifest,
 )
 from index.spec import IndexSpec
@@ -59,19 +56,19 @@ def _manifest(url: str, version: int = 1, **other: Any) -> Manifest:
 
 
 def test_read_back_equal(storage_url: str) -> None:
-    assert newest_version(storage_url) == 0
+    assert newest_number(storage_url) == 0
     first, second = _manifest(storage_url), _manifest(storage_url, 2)
-    assert publish(storage_url, first)
-    assert publish(storage_url, second)
-    assert published(storage_url) == [1, 2]
+    assert create_entry(storage_url, first)
+    assert create_entry(storage_url, second)
+    assert numbers(storage_url) == [1, 2]
     assert read_manifest(storage_url) == read_manifest(storage_url, 2) == second
     assert read_manifest(storage_url, 1) == first
 
 
 def test_one_of_two_publishers_wins(storage_url: str) -> None:
     manifest = _manifest(storage_url)
-    assert publish(storage_url, manifest)
-    assert not publish(storage_url, _manifest(storage_url, rows=9))
+    assert create_entry(storage_url, manifest)
+    assert not create_entry(storage_url, _manifest(storage_url, rows=9))
     assert read_manifest(storage_url) == manifest
 
 
@@ -126,8 +123,8 @@ def _without(name: str) -> Callable[[dict[str, Any]], Any]:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (_without("kind"), "no manifest of an index; ask an index, as `deglu index SPEC` writes it"),
-        (_changed(kind="vectors"), "no manifest of an index"),
+        (_without("kind"), "not the manifest of an index; give an index, as `deglu index SPEC` writes it"),
+        (_changed(kind="vectors"), "not the manifest of an index"),
         (_changed(format=1), "index format 1, this Deglu reads 2; build it again"),
         (_changed(format=99), "index format 99, this Deglu reads 2; build it again"),
         (_without("format"), "index format None, this Deglu reads 2; build it again"),
@@ -170,8 +167,8 @@ def test_damaged_bytes(data: bytes, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
 def test_cut_short(share: float, storage_url: str) -> None:
-    publish(storage_url, _manifest(storage_url))
-    place = manifest_url(storage_url, 1)
+    create_entry(storage_url, _manifest(storage_url))
+    place = entry_url(storage_url, 1)
     data = store.read_bytes(place)
     store.write_bytes(place, data[: int(len(data) * share)])
     with pytest.raises(StorageError, match=r"00000001.json: damaged manifest"):
@@ -182,9 +179,9 @@ def test_what_is_no_version_is_passed_over(tmp_path: Path) -> None:
     _published(tmp_path)
     for name in ("draft.json", "00000007.json.tmp", "README"):
         (tmp_path / "versions" / name).touch()
-    assert published(str(tmp_path)) == [1]
+    assert numbers(str(tmp_path)) == [1]
 
 
 def _published(folder: Path) -> Path:
-    publish(str(folder), _manifest(str(folder)))
+    create_entry(str(folder), _manifest(str(folder)))
     return folder / "versions" / "00000001.json"

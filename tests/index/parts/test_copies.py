@@ -124,7 +124,7 @@ def test_what_another_process_uses_stays_until_it_ends(tmp_path: Path) -> None:
         copy_of(_part("new"), _filled())
         assert _names() == ["new", "other's", "own"]
         with pytest.raises(
-            StorageError, match=r"more: 0.001 GB, and 0.003 of the 0.003 GB .* set DEGLU_INDEX_CACHE_GB"
+            StorageError, match=r"more: has 0.001 GB, but 0.003 of the 0.003 GB .* set DEGLU_INDEX_CACHE_GB"
         ):
             copy_of(_part("more"), _filled())
         other.kill()
@@ -136,7 +136,7 @@ def test_what_another_process_uses_stays_until_it_ends(tmp_path: Path) -> None:
 def test_a_part_beyond_the_bound_removes_nothing() -> None:
     _left_behind("old", 30)
     with pytest.raises(
-        StorageError, match=r"huge: 0.004 GB, and the cache may hold 0.003; set DEGLU_INDEX_CACHE_GB hi"
+        StorageError, match=r"huge: has 0.004 GB, the cache may hold 0.003 GB; set DEGLU_INDEX_CACHE_GB hi"
     ):
         copy_of(_part("huge", 4 * MB), _filled(4 * MB))
     assert _names() == ["old"]
@@ -158,5 +158,5 @@ def test_a_copy_removed_by_hand_is_made_again() -> None:
 @pytest.mark.parametrize("given", ["much", "0", "-1", "nan", "inf"])
 def test_a_bound_that_is_none(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEGLU_INDEX_CACHE_GB", given)
-    with pytest.raises(InputError, match=f"DEGLU_INDEX_CACHE_GB = '{given}': give the gigabytes"):
+    with pytest.raises(InputError, match=f"DEGLU_INDEX_CACHE_GB = '{given}': give the maximum gigabytes"):
         copy_of(_part("a"), _filled())

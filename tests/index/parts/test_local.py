@@ -104,7 +104,7 @@ def test_sizes_alone_are_compared_where_it_is_so_wished(tmp_path: Path) -> None:
 def test_names_that_lead_elsewhere(name: str, tmp_path: Path) -> None:
     good = FileEntry(bytes=0, sha256="")
     for entry in (PartEntry(name=name, files={}), PartEntry(name="a", files={name: good})):
-        with pytest.raises(StorageError, match="is no name of a part or of its file"):
+        with pytest.raises(StorageError, match="is not a valid name of a part or file"):
             part_folder(str(tmp_path), entry)
 
 
@@ -123,7 +123,7 @@ def test_a_remote_part_is_fetched_once(storage_url: str, cache: Path, part: Part
 def test_a_damaged_part_leaves_no_copy(storage_url: str, cache: Path, part: PartEntry) -> None:
     file = store.join(part_url(storage_url, part.name), "rows.f16.npy")
     _harm(file, "a bit flipped")
-    with pytest.raises(StorageError, match=rf"{file}: cut short or damaged"):
+    with pytest.raises(StorageError, match=rf"{file}: truncated or damaged"):
         part_folder(storage_url, part, verify=False)
     assert not (cache / "index-parts" / part.name).exists()
     store.write_bytes(file, CONTENT["rows.f16.npy"])

@@ -50,7 +50,7 @@ def test_rows_come_in_the_order_of_their_ids(ids: Any, uris: Any, stretches: lis
 
 @pytest.mark.parametrize("unknown", [-1, 10, 19, 22, 10**12])
 def test_an_unknown_id_is_named(unknown: int, stretches: list[Stretch]) -> None:
-    with pytest.raises(InputError, match=f"index: no row {unknown} in this version; ids are those of its hits"):
+    with pytest.raises(InputError, match=f"index: no row {unknown} in this version; use ids of hits of this version"):
         _uris(Provenance(stretches, {}), [0, unknown, 5])
 
 

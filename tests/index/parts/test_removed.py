@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from index.parts.artifact import DELETED, FORGOTTEN, REMOVED, REPLACED, read_manifest
 from index.parts.removed import (
-    kept_out,
+    deleted_ids,
     live_rows,
     read_removed,
     removed_positions,
@@ -38,7 +38,7 @@ def test_removed_rows_have_a_place() -> None:
     assert table["position"].to_pylist() == [3, 1, 0, 5]
     assert removed_positions(table, "a").tolist() == [1, 3]
     assert removed_positions(table, "c").tolist() == []
-    assert (stored_removed(table), kept_out(table).to_pylist()) == (4, [segment(3), segment(1)])
+    assert (stored_removed(table), deleted_ids(table).to_pylist()) == (4, [segment(3), segment(1)])
 
 
 def test_of_rewritten_parts_only_the_deleted_rows_are_remembered() -> None:
@@ -47,7 +47,7 @@ def test_of_rewritten_parts_only_the_deleted_rows_are_remembered() -> None:
     left = rewritten(rewritten(some()))
     assert left["segment_id"].to_pylist() == [segment(3), segment(1)]
     assert (left["part"].to_pylist(), left["position"].to_pylist()) == ([None, None], [None, None])
-    assert (stored_removed(left), len(kept_out(left))) == (0, 2)
+    assert (stored_removed(left), len(deleted_ids(left))) == (0, 2)
 
 
 def test_a_part_of_removed_rows_is_named_by_its_rows_alone(tmp_path: Path) -> None:

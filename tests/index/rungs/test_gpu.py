@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from embed.errors import InputError
-from index.building.choose import unsuited
-from index.calibration.questions import Questions
 from index.faiss_library import gpu_available, library
 from index.neighbours import scan, unit_rows
-from index.rungs.gpu import GpuRows, placed
+from index.rungs.gpu import GpuRows, placed, unsuited
 from index.rungs.segment import Segment
 
 N, WIDTH, FIRST = 3_000, 64, 700
@@ -54,25 +52,14 @@ def test_fewer_rows_than_hits(segment: Segment) -> None:
     assert np.isneginf(found.scores[0, 3:]).all()
 
 
-def test_the_point_of_a_card_keeps_nearly_all(rows: GpuRows, segment: Segment, nested_rows: Any) -> None:
-    own = np.arange(0, 300, 3)
-    made = Questions("rows", unit_rows(segment.rows[own], WIDTH), own)
-    log = Questions("log", nested_rows(100, WIDTH, 3), np.full(100, -1))
-    point = rows.measured([made, log])
-    assert point.recall == {"rows": pytest.approx(1.0, abs=0.001), "log": pytest.approx(1.0, abs=0.001)}
-    assert 0.95 < point.low < 1.0
-    assert point.rows_read == 1.0
-    assert min(point.ms_many, point.ms_one) > 0
-
-
 @pytest.mark.parametrize(
     ("k", "dim", "filtered", "why"),
     [
         (10, 384, False, None),
         (512, 384, False, None),
         (513, 384, False, "the card gives at most 512 hits, not 513"),
-        (10, 128, False, "the card has the rows at dim 384 alone, not at 128"),
-        (10, 384, True, "faiss' flat index on a card knows no filter"),
+        (10, 128, False, "the card has the rows only at dim 384, not at 128"),
+        (10, 384, True, "faiss' flat index on a card has no filter"),
     ],
 )
 def test_who_answers(k: int, dim: int, filtered: bool, why: str | None) -> None:

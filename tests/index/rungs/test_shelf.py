@@ -9,7 +9,7 @@ from embed.encoder import truncate
 from index.contracts import Hits, StageCost
 from index.ladder import Curve, Point, Setting
 from index.rungs.coder import Coder
-from index.rungs.shelf import Shelf, Wish
+from index.rungs.shelf import Shelf, ShelfRequest
 from tests.index import shelves
 from tests.index.shelves import EVERYTHING, WIDTH, clustered, coder_of, segment
 
@@ -54,7 +54,7 @@ def _cut(queries: Any, dim: int) -> Any:
 @pytest.mark.parametrize("dim", [WIDTH, 6])
 def test_several_segments_are_as_one(setting: Any, dim: int, one: Shelf, three: Shelf) -> None:
     queries = _cut(clustered(30, 2), dim)
-    whole, cut = (shelf.search(queries, Wish(10, dim, setting)) for shelf in (one, three))
+    whole, cut = (shelf.search(queries, ShelfRequest(10, dim, setting)) for shelf in (one, three))
     np.testing.assert_allclose(cut.scores, whole.scores, atol=1e-6)
     left, right = _by_id(one), _by_id(three)
     assert all(
@@ -66,9 +66,9 @@ def test_several_segments_are_as_one(setting: Any, dim: int, one: Shelf, three: 
 
 def test_reading_less_finds_less_but_most(one: Shelf) -> None:
     queries = clustered(100, 3)
-    true = one.search(queries, Wish(10, WIDTH, None)).ids
+    true = one.search(queries, ShelfRequest(10, WIDTH, None)).ids
     settings = [Setting(depth=depth, shortlist=200, exact=20) for depth in (0.0, 7.0, 12.0, 50.0)]
-    found = [one.search(queries, Wish(10, WIDTH, setting)).ids for setting in settings]
+    found = [one.search(queries, ShelfRequest(10, WIDTH, setting)).ids for setting in settings]
     recalls = [np.mean([np.isin(a, b).mean() for a, b in zip(true, ids, strict=True)]) for ids in found]
     read = [one.rows_in(one.route(queries, setting.depth)[0]) for setting in settings]
     assert read == sorted(read)
@@ -96,8 +96,8 @@ def test_a_route_names_lists_and_the_cosines_to_their_middles(one: Shelf) -> Non
 def test_only_kept_rows_are_hits(setting: Any, share: int, three: Shelf) -> None:
     kept = [np.arange(len(part)) % share == 0 for part in three.segments]
     may = {part.first_id + at for part, mask in zip(three.segments, kept, strict=True) for at in np.flatnonzero(mask)}
-    hits = three.search(clustered(20, 5), Wish(10, WIDTH, setting, kept=kept))
-    every = three.search(clustered(20, 5), Wish(N, WIDTH, None)).ids
+    hits = three.search(clustered(20, 5), ShelfRequest(10, WIDTH, setting, kept=kept))
+    every = three.search(clustered(20, 5), ShelfRequest(N, WIDTH, None)).ids
     expected = [[one for one in row if one in may][:10] for row in every.tolist()]
     assert hits.ids.tolist() == expected
 
@@ -105,7 +105,7 @@ def test_only_kept_rows_are_hits(setting: Any, share: int, three: Shelf) -> None
 @LADDERS
 def test_nothing_kept_nothing_found(setting: Any, three: Shelf) -> None:
     kept = [np.zeros(len(part), bool) for part in three.segments]
-    hits = three.search(clustered(3, 5), Wish(2, WIDTH, setting, kept=kept))
+    hits = three.search(clustered(3, 5), ShelfRequest(2, WIDTH, setting, kept=kept))
     assert hits.ids.tolist() == [[-1, -1]] * 3
     assert np.isneginf(hits.scores).all()
 
@@ -113,9 +113,9 @@ def test_nothing_kept_nothing_found(setting: Any, three: Shelf) -> None:
 @LADDERS
 def test_hidden_rows_give_way_to_the_next(setting: Any, three: Shelf) -> None:
     queries = clustered(3, 6)
-    free = three.search(queries, Wish(8, WIDTH, setting)).ids
+    free = three.search(queries, ShelfRequest(8, WIDTH, setting)).ids
     hidden = [free[0, :3], np.empty(0, np.int64), free[2, [1]]]
-    held = three.search(queries, Wish(5, WIDTH, setting, hidden=hidden)).ids
+    held = three.search(queries, ShelfRequest(5, WIDTH, setting, hidden=hidden)).ids
     assert held[0].tolist() == free[0, 3:8].tolist()
     assert held[1].tolist() == free[1, :5].tolist()
     assert held[2].tolist() == free[2, [0, 2, 3, 4, 5]].tolist()
@@ -123,21 +123,21 @@ def test_hidden_rows_give_way_to_the_next(setting: Any, three: Shelf) -> None:
 
 def test_some_of_the_queries_keep_their_own_hidden_rows() -> None:
     hidden = [np.array([number]) for number in range(4)]
-    some = Wish(3, 8, None, hidden).of(slice(1, 3))
+    some = ShelfRequest(3, 8, None, hidden).of(slice(1, 3))
     assert some.hidden == hidden[1:3]
-    assert Wish(3, 8, None).of(slice(1, 3)) == Wish(3, 8, None)
+    assert ShelfRequest(3, 8, None).of(slice(1, 3)) == ShelfRequest(3, 8, None)
 
 
 @LADDERS
 def test_no_queries_no_hits(setting: Any, three: Shelf) -> None:
-    hits = three.search(np.empty((0, WIDTH), np.float32), Wish(3, WIDTH, setting))
+    hits = three.search(np.empty((0, WIDTH), np.float32), ShelfRequest(3, WIDTH, setting))
     assert hits.ids.shape == hits.scores.shape == (0, 3)
 
 
 @LADDERS
 def test_more_hits_than_rows_leave_empty_places(setting: Any, rows: Any, coder: Coder) -> None:
     few = shelves.shelf([segment(rows[:5], coder), segment(rows[5:7], coder, 50)], coder)
-    hits = few.search(clustered(2, 7), Wish(9, WIDTH, setting))
+    hits = few.search(clustered(2, 7), ShelfRequest(9, WIDTH, setting))
     assert np.sort(hits.ids, axis=1)[:, 2:].tolist() == [[0, 1, 2, 3, 4, 50, 51]] * 2
     assert hits.ids[:, 7:].tolist() == [[-1, -1]] * 2
     assert np.isneginf(hits.scores[:, 7:]).all()
@@ -146,7 +146,7 @@ def test_more_hits_than_rows_leave_empty_places(setting: Any, rows: Any, coder: 
 def test_what_was_read_is_told(three: Shelf) -> None:
     costs: list[StageCost] = []
     queries = clustered(6, 8)
-    three.search(queries, Wish(10, WIDTH, USUAL), costs.append)
+    three.search(queries, ShelfRequest(10, WIDTH, USUAL), costs.append)
     read = three.rows_in(three.route(queries, USUAL.depth)[0])
     lists, code_bytes = len(three.middles()), 4
     # The middle segment has 20 rows: fewer than the shortlist has places, empty ones are counted too.
@@ -163,7 +163,7 @@ def test_what_was_read_is_told(three: Shelf) -> None:
 def test_reading_all_is_told(kept: bool, read: int, one: Shelf) -> None:
     costs: list[StageCost] = []
     masks = [np.arange(N) % 2 == 0] if kept else None
-    one.search(clustered(4, 8), Wish(10, WIDTH, None, kept=masks), costs.append)
+    one.search(clustered(4, 8), ShelfRequest(10, WIDTH, None, kept=masks), costs.append)
     assert [(cost.stage, cost.rows, cost.bytes) for cost in costs] == [("all", read, read * WIDTH * 2)]
 
 
@@ -179,11 +179,14 @@ class _Card:
 def test_a_card_answers_where_it_is_wished(rows: Any) -> None:
     shelf = Shelf("text", [segment(rows)], cards=[_Card()])
     costs: list[StageCost] = []
-    hits = shelf.search(clustered(2, 9), Wish(3, WIDTH, None, on_card=True), costs.append)
+    hits = shelf.search(clustered(2, 9), ShelfRequest(3, WIDTH, None, on_card=True), costs.append)
     assert hits.ids.tolist() == [[0, 1, 2]] * 2
     assert [cost.stage for cost in costs] == ["card"]
     hidden = [np.array([0, 2]), np.array([1])]
-    assert shelf.search(clustered(2, 9), Wish(2, WIDTH, None, hidden, on_card=True)).ids.tolist() == [[1, 3], [0, 2]]
+    assert shelf.search(clustered(2, 9), ShelfRequest(2, WIDTH, None, hidden, on_card=True)).ids.tolist() == [
+        [1, 3],
+        [0, 2],
+    ]
 
 
 def _curve(dim: int, k: int) -> Curve:

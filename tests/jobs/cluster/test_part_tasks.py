@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from embed.errors import InputError, WorkLeftUndone
-from jobs.cluster import part_tasks
+from jobs.cluster.attempts import Attempts
 from jobs.cluster.part_tasks import RayTasks
 
 pytestmark = pytest.mark.ray
@@ -51,8 +51,7 @@ def test_an_error_of_ours_comes_back_as_it_was(ray_session: None) -> None:
         list(RayTasks()(refuse(), PARTS))
 
 
-def test_a_part_that_kills_its_worker(ray_session: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(part_tasks, "RETRIES", 0)
+def test_a_part_that_kills_its_worker(ray_session: None) -> None:
 
     def killing() -> Callable[[object], None]:
         def act(part: object) -> None:
@@ -62,5 +61,5 @@ def test_a_part_that_kills_its_worker(ray_session: None, monkeypatch: pytest.Mon
 
         return act
 
-    with pytest.raises(WorkLeftUndone, match=r"a worker was lost .*; what is done is kept: run again"):
-        list(RayTasks(1)(killing(), PARTS[:1]))
+    with pytest.raises(WorkLeftUndone, match=r"a worker was lost 1 times .*; finished work is kept: run again"):
+        list(RayTasks(1, Attempts(task_retries=0))(killing(), PARTS[:1]))

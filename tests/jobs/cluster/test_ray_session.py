@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from embed.errors import InputError, WorkLeftUndone
+from jobs.cluster.ray_session import plain_errors
+
 PROBE = """
 import os, pathlib
 before = {k: v for k, v in os.environ.items() if k.startswith("RAY_")}
@@ -35,3 +38,13 @@ def test_a_private_session_comes_and_goes_quietly() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["3", "3"]
     assert done.stderr == ""
+
+
+def test_a_lost_worker_is_work_left_undone() -> None:
+    from ray.exceptions import OutOfMemoryError  # after our own session has set what Ray reads at its import
+
+    reason = r"a worker was lost 3 times \(killed\); finished work is kept: run again"
+    with pytest.raises(WorkLeftUndone, match=reason), plain_errors(2):
+        raise OutOfMemoryError("pages of advice\nkilled")
+    with pytest.raises(InputError, match="ours"), plain_errors(2):
+        raise InputError("ours")

@@ -19,7 +19,7 @@ import requests
 
 from embed.dataset import open_dataset
 from embed.errors import DegluError, SpecError
-from jobs.cluster.submit_job import connect, entrypoint, find_token, follow, submit_job, travelling
+from jobs.cluster.submit_job import connect, entrypoint, find_token, follow, job_environment, submit_job
 from tests.chaos_cluster import kill
 
 START_S = 60
@@ -189,7 +189,7 @@ def test_another_ray_address_does_not_win(known: Head, spec: Path, monkeypatch: 
 def test_a_wrong_token_is_one_clear_line(head: Head, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     monkeypatch.setenv("RAY_AUTH_TOKEN", "f" * 64)
-    with pytest.raises(DegluError, match="refuses us: give the cluster's token by RAY_AUTH_TOKEN"):
+    with pytest.raises(DegluError, match="authentication failed: set RAY_AUTH_TOKEN"):
         submit_job("embed", str(spec), head.url)
 
 
@@ -216,13 +216,13 @@ def test_the_shell_line_is_quoted() -> None:
 def test_only_named_variables_travel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    assert travelling(["AWS_ENDPOINT_URL"]) == {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    assert job_environment(["AWS_ENDPOINT_URL"]) == {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
 
 
 @pytest.mark.parametrize(("name", "cure"), [("HOME", "only variables named"), ("AWS_NOT_SET_HERE", "export it first")])
 def test_a_variable_that_may_not_travel(name: str, cure: str) -> None:
     with pytest.raises(SpecError, match=cure):
-        travelling([name])
+        job_environment([name])
 
 
 def test_the_token_is_looked_for_as_ray_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,9 +18,12 @@ VERBS = (
     "forget", "status",
 )  # fmt: skip
 BEHIND = """
-from embed.errors import DegluError, GateMissed
+from embed.errors import DegluError
 from embed.base_spec import Spec
 from jobs.command.output import Plain
+
+class NoColour(DegluError):
+    exit_code = 4
 
 class HouseSpec(Spec):
     rooms: int
@@ -30,7 +33,7 @@ def build(spec, progress, new_version=False):
     progress.begin("build", spec.rooms, "rooms")
     progress.advance(spec.rooms, failures=1)
     if spec.colour == "none":
-        raise GateMissed("a house needs a colour;\\n choose one")
+        raise NoColour("a house needs a colour;\\n choose one")
     if spec.colour == "broken":
         raise ValueError("not meant to happen")
     if spec.colour == "stopped":

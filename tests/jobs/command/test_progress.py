@@ -31,7 +31,7 @@ def test_the_meter_tells_pace_and_time_left(clock: Clock) -> None:
     assert meter.fraction == 0.25
     assert meter.left_s == 180
     assert meter.times_real == 10
-    assert meter.words() == "10/40 units · 25 % · 3 min left · 10.0x real time · 2 failures"
+    assert meter.text() == "10/40 units · 25 % · 3 min left · 10.0x real time · 2 failures"
 
 
 def test_nothing_runs_backwards(clock: Clock) -> None:

@@ -36,10 +36,10 @@ def group(known: Known, vectors: FloatArray, relevant: list[set[int]]) -> Group:
 
 
 def test_right_is_what_covers_half_of_the_span(known: Known) -> None:
-    assert known.heard_in(known.broadcasts[3]) == {3}
+    assert known.speech_rows(known.broadcasts[3]) == {3}
     across = Broadcast(PROGRAMME, 3.0, 5.0, "k", "fr", "t", "test")
-    assert known.heard_in(across) == {1, 2}
-    assert known.heard_in(Broadcast("another.wav", 3.0, 5.0, "k", "fr", "t", "test")) == set()
+    assert known.speech_rows(across) == {1, 2}
+    assert known.speech_rows(Broadcast("another.wav", 3.0, 5.0, "k", "fr", "t", "test")) == set()
 
 
 def test_perfect_questions_score_one_and_lost_moments_count_as_missed(known: Known) -> None:

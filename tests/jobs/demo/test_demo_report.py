@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluate.measures.bootstrap import Interval
 from evaluate.measures.metrics import NDCG, RECALL
+from evaluate.results import Interval
 from jobs.demo.demo_questions import SPOKEN, TYPED, Score
 from jobs.demo.demo_report import DemoReport, Question, missed_gates
 

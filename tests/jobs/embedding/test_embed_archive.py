@@ -5,92 +5,33 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pytest
-import soundfile
-import yaml
 
 from embed.accounting import imbalances
 from embed.dataset import open_dataset
 from embed.dataset.job import read_job
 from embed.dataset.log import versions
-from embed.dataset.publish import publish
 from embed.dataset.runs import begin_run, newest_runs, write_run
 from embed.dataset.staging import staged
-from embed.encoder import SAMPLE_RATE
 from embed.errors import InputError, SpecError
+from embed.model.handle import resolve_model
 from embed.model.weights import load_model
-from embed.spec import EmbedSpec
 from embed.stages import Stage
 from embed.storage.store import join, write_bytes
 from jobs.__main__ import run
+from jobs.cluster.attempts import Attempts
 from jobs.command.progress import Silent
-from jobs.demo.demo_material import voice
 from jobs.embedding import embed_archive as job
 from jobs.embedding import isolate, run_units
-from jobs.embedding.embed_archive import EmbedReport, embed_archive, retry_failures
-from jobs.embedding.encode_worker import EncodeWorker, Work
-from tests.embed.vectors import begin, commit, manifest
+from jobs.embedding.embed_archive import embed_archive
+from jobs.embedding.encode_worker import EncodeWorker, WorkOrder
+from tests.embed.vectors import begin
+from tests.jobs.embedding.small_archive import GOOD, SENTENCES, Embedded, rows_at, spec_of, write_bad, written
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
-
-GOOD = ("docs.jsonl", "notes.txt", "voice.flac", "voice.mp3", "voice.ogg", "voice.wav")
-SENTENCES = ("The market opens at six.", "Rain is expected tomorrow.", "The price of rice went up again.")
-
-
-def write_good(folder: Path) -> None:
-    for number, container in enumerate(("wav", "flac", "ogg", "mp3")):
-        pieces = [voice(2.5, number), np.zeros(SAMPLE_RATE, np.float32), voice(1.5, number + 10)]
-        soundfile.write(folder / f"voice.{container}", np.concatenate(pieces), SAMPLE_RATE)
-    (folder / "notes.txt").write_text("\n\n".join(SENTENCES) + "\n", encoding="utf-8")
-    documents = [{"_id": f"d{i}", "text": text} for i, text in enumerate(SENTENCES[:2])]
-    (folder / "docs.jsonl").write_text("".join(json.dumps(one) + "\n" for one in documents), encoding="utf-8")
-
-
-def write_bad(folder: Path) -> None:
-    header = (folder / "whole.flac", folder / "corrupt.flac")
-    soundfile.write(header[0], voice(2, 5), SAMPLE_RATE)
-    noise = np.random.default_rng(0).integers(0, 256, 4000, np.uint8).tobytes()
-    header[1].write_bytes(header[0].read_bytes()[:60] + noise)
-    header[0].unlink()
-    (folder / "empty.mp3").touch()
-    (folder / "letter.wav").write_text("Dear archivist, I am not a recording.\n" * 9, encoding="utf-8")
-    soundfile.write(folder / "sample.wav", np.zeros(1, np.float32), SAMPLE_RATE)
-
-
-def spec_of(folder: Path | str, output: Path | str, model: str, **changed: Any) -> EmbedSpec:
-    values = {
-        "inputs": [{"url": str(folder), "name": "archive", "lang": "en"}],
-        "output": str(output),
-        "model": model,
-        "device": "cpu",
-        "precision": "float32",
-    }
-    return EmbedSpec.parse({**values, **changed})
-
-
-def rows_at(url: str | Path, version: int | None = None) -> pa.Table:
-    return open_dataset(str(url), version).table().sort_by("segment_id")
-
-
-class Embedded(NamedTuple):
-    folder: Path
-    output: Path
-    report: EmbedReport
-
-
-@pytest.fixture(scope="module")
-def embedded(tmp_path_factory: pytest.TempPathFactory, tiny_model: str, ray_session: None) -> Embedded:
-    """The folder of the hard cases, embedded by one worker."""
-    root = tmp_path_factory.mktemp("embedded")
-    folder, output = root / "archive", root / "vectors"
-    folder.mkdir()
-    write_good(folder)
-    write_bad(folder)
-    return Embedded(folder, output, embed_archive(spec_of(folder, output, tiny_model)))
 
 
 def test_bad_files_become_failures_and_the_job_completes(embedded: Embedded) -> None:
@@ -124,7 +65,7 @@ def test_every_good_file_has_rows_with_the_models_vectors(embedded: Embedded, ti
     assert len(set(rows["segment_id"].to_pylist())) == rows.num_rows == embedded.report.version.rows
     texts = rows.filter(pa.compute.equal(rows["modality"], "text"))
     assert sorted(texts["text"].to_pylist()) == sorted([*SENTENCES, *SENTENCES[:2]])
-    expected = load_model(tiny_model).encode(texts["text"].to_pylist(), "document")
+    expected = load_model(resolve_model(tiny_model)).encode(texts["text"].to_pylist(), "document")
     np.testing.assert_allclose(np.asarray(texts["vector"].to_pylist(), np.float32), expected, atol=1e-3)
     speech = rows.filter(pa.compute.equal(rows["modality"], "speech")).to_pylist()
     for container in ("wav", "flac", "ogg", "mp3"):  # two stretches of speech, around a second of silence
@@ -179,7 +120,7 @@ def test_tomorrow_adds_only_what_is_new_and_buries_what_is_gone(
 
 def test_another_way_of_cutting_is_refused(embedded: Embedded, tiny_model: str) -> None:
     spec = spec_of(embedded.folder, embedded.output, tiny_model, segment={"mode": "windows"})
-    with pytest.raises(SpecError, match=r'spec\.segment\.mode is "hybrid" there and "windows" here'):
+    with pytest.raises(SpecError, match=r'spec\.segment\.mode is "hybrid" in the output and "windows" in this spec'):
         embed_archive(spec)
 
 
@@ -213,8 +154,8 @@ POISON = b"poison"
 class Killer(EncodeWorker):
     """Dies of poison, like a worker whose decoder crashes at one place of a file."""
 
-    def __init__(self, work: Work) -> None:
-        super().__init__(work)
+    def __init__(self, order: WorkOrder) -> None:
+        super().__init__(order)
         stage = self._stage()
 
         def run(units: pa.Table) -> pa.Table:
@@ -239,8 +180,8 @@ def test_a_unit_that_kills_its_worker_is_halved_and_all_but_a_little_is_kept(
     (folder / "water.txt").write_text("Water.\n", encoding="utf-8")
     monkeypatch.setattr(run_units, "EncodeWorker", Killer)
     monkeypatch.setattr(isolate, "EncodeWorker", Killer)
-    monkeypatch.setattr(isolate, "DEATHS", 1)  # each takes seconds to come back from
-    report = embed_archive(spec_of(folder, url, tiny_model))
+    attempts = Attempts(piece_deaths=1)  # each takes seconds to come back from
+    report = embed_archive(spec_of(folder, url, tiny_model), attempts=attempts)
     assert (report.exit_code, report.failures, report.version.accounting.embedded) == (3, 1, 2)
     failure = open_dataset(url).failures().to_pylist()[0]
     assert (failure["uri"], failure["stage"], failure["error_class"]) == ("archive/poison.txt", "worker", "WorkerDied")
@@ -251,28 +192,6 @@ def test_a_unit_that_kills_its_worker_is_halved_and_all_but_a_little_is_kept(
     assert len(kept) >= 400 - 8192 // 26
     assert report.run.restarts >= 2
     assert staged(read_job(url)) == []
-
-
-def test_retry_mends_what_failed_and_touches_nothing_else(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
-    folder, output = tmp_path / "in", tmp_path / "vectors"
-    shutil.copytree(embedded.folder, folder)
-    shutil.copytree(embedded.output, output)
-    before = rows_at(output)
-    soundfile.write(folder / "letter.wav", voice(2, 3), SAMPLE_RATE)  # somebody brought the recording
-    (folder / "empty.mp3").unlink()
-    (folder / "news.txt").write_text("Not asked for.\n", encoding="utf-8")
-    spec = spec_of(folder, output, tiny_model)
-    report = retry_failures(spec, where=["uri=archive/letter.wav"])
-    assert (report.new_units, report.version.number, report.failures, report.exit_code) == (1, 2, 3, 3)
-    rows = rows_at(output)
-    assert rows.filter(pa.compute.not_equal(rows["uri"], "archive/letter.wav")).equals(before)
-    assert rows.num_rows > before.num_rows
-
-    rest = retry_failures(spec)
-    assert (rest.new_units, rest.version.number, rest.failures, rest.gone_assets) == (2, 3, 2, 1)
-    assert rows_at(output).equals(rows)
-    with pytest.raises(SpecError, match="error_class"):
-        retry_failures(spec, where=["colour=red"])
 
 
 def test_a_new_version_cuts_anew_and_keeps_the_texts(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
@@ -325,11 +244,11 @@ def test_two_drivers_know_of_each_other(embedded: Embedded, tmp_path: Path) -> N
     begun, notes = begin(str(tmp_path)), Notes()
     first, second = (begin_run(1).model_copy(update={"id": name, "job": begun.number}) for name in ("1-a", "1-b"))
     write_run(begun.url, first)
-    assert not job._together(begun, first, notes)
+    assert not job._is_second(begun, first, notes)
     write_run(begun.url, second)
-    assert not job._together(begun, first, notes)
-    assert "both go on together" in notes.told[0]
-    assert job._together(begun, second, notes), "the later one begins at the other end"
+    assert not job._is_second(begun, first, notes)
+    assert "both share the work" in notes.told[0]
+    assert job._is_second(begun, second, notes), "the later one begins at the other end"
 
 
 class Notes(Silent):
@@ -350,22 +269,4 @@ def test_failures_of_what_went_are_told_no_more(tmp_path: Path, tiny_model: str)
     (folder / "broken.mp3").unlink()
     second = embed_archive(spec_of(folder, tmp_path / "out", tiny_model))
     assert (second.exit_code, second.failures, second.gone_assets) == (0, 0, 1)
-    assert "assets   1 gone and 0 changed since the version before" in second.text()
-
-
-def written(folder: Path, spec: EmbedSpec) -> Path:
-    path = folder / "embed.yaml"
-    path.write_text(yaml.safe_dump(spec.model_dump(mode="json")), encoding="utf-8")
-    return path
-
-
-def test_a_damaged_list_of_assets_is_named_not_taken_for_an_empty_one(tmp_path: Path) -> None:
-    """Taken for empty, what went since would never be tombstoned."""
-    begun = begin(str(tmp_path))
-    assert job.before_assets(begun.url).num_rows == 0
-    commit(begun, "a", "one")
-    version = publish(begun, manifest("a"))
-    assert job.before_assets(begun.url).num_rows == 1
-    write_bytes(join(begun.url, str(version.assets and version.assets.name)), b"no table")
-    with pytest.raises(InputError, match=r"assets/.*damaged"):
-        job.before_assets(begun.url)
+    assert "assets   1 gone and 0 changed since the previous version" in second.text()

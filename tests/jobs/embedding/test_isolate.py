@@ -1,18 +1,19 @@
-"""A unit that kills is halved until what kills is small: here it kills whoever touches second 333."""
+"""A unit that crashes its worker is halved until the part that does is small: here it is second 333."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
 
 from embed import tables
 from embed.identity import digest
-from jobs.embedding.isolate import DEATHS, Died, halves, joined, parts_of, table_of
+from embed.tables import Unit
+from jobs.embedding.isolate import Part, WorkerDied, halves, joined, parts_of, table_of
 
 POISON = 333_000
 
 
-def unit(start: int = 0, end: int | None = 600_000, form: str = "audio", planned: int = 600_000) -> dict[str, Any]:
+def unit(start: int = 0, end: int | None = 600_000, form: str = "audio", planned: int = 600_000) -> Unit:
     return {
         "unit_id": digest("u"), "asset_id": digest("a"), "uri": "radio/monday.mp3", "url": "/radio/monday.mp3",
         "modality": "speech" if form == "audio" else "text", "format": form, "content_version": "v", "start": start,
@@ -24,7 +25,7 @@ class Job(NamedTuple):
     dims: tuple[int, ...] = (1,)
 
 
-class Work(NamedTuple):
+class Order(NamedTuple):
     job: Job = Job()
 
 
@@ -34,34 +35,34 @@ class Worker:
     def __init__(self) -> None:
         self.tried: list[tuple[int, int | None]] = []
 
-    def __call__(self, piece: dict[str, Any]) -> tuple[pa.Table, dict[str, Any], list[dict[str, Any]]]:
+    def __call__(self, piece: Unit) -> Part:
         self.tried.append((piece["start"], piece["end"]))
         end = piece["end"] if piece["end"] is not None else 600_000
         if piece["start"] <= POISON < end:
-            raise Died("the worker died")
+            raise WorkerDied("the worker died")
         seconds = (end - piece["start"]) / 1000
         rows = [
             {
-                **{name: piece[name] for name in ("asset_id", "unit_id", "uri", "content_version", "modality")},
+                **{name: dict(piece)[name] for name in ("asset_id", "unit_id", "uri", "content_version", "modality")},
                 "segment_id": digest("s", at), "start_s": at / 1000, "end_s": at / 1000 + 1, "metadata": [],
                 "space": "s", "encoder": "e", "vector": [1.0],
             }
             for at in range(-(-piece["start"] // 1000) * 1000, end, 1000)
         ]  # fmt: skip
-        ledger = {"decoded_s": seconds, "embedded_s": seconds, "not_speech_s": 0.0, "lost_s": 0.0}
+        ledger = tables.ledger_row(piece, "embedded", len(rows), decoded_s=seconds, embedded_s=seconds)
         return pa.Table.from_pylist(rows, schema=tables.rows(1)), ledger, []
 
 
 @pytest.mark.parametrize("end", [600_000, None])
 def test_all_but_a_few_seconds_around_the_poison_is_kept(end: int | None) -> None:
     worker = Worker()
-    rows, ledger, failures = joined(unit(end=end), parts_of(unit(end=end), worker), Work())  # type: ignore[arg-type]
+    rows, ledger, failures = joined(unit(end=end), parts_of(unit(end=end), worker, 2), Order())  # type: ignore[arg-type]
     assert len(failures) == 1
-    start, stop = failures[0]["start"], failures[0]["end"]
+    start, stop = failures[0]["start"] or 0, failures[0]["end"] or 0
     assert start <= POISON < stop
     assert stop - start <= 20_000
     assert (failures[0]["stage"], failures[0]["error_class"]) == ("worker", "WorkerDied")
-    assert failures[0]["message"] == f"/radio/monday.mp3: the worker died, {DEATHS} times over this span"
+    assert failures[0]["message"] == "/radio/monday.mp3: the worker died, 2 times over this span"
     starts = [round(1000 * at) for at in rows["start_s"].to_pylist()]
     assert starts == [at for at in range(0, 600_000, 1000) if not start <= at < stop]
     assert ledger["outcome"] == "embedded"
@@ -73,13 +74,13 @@ def test_all_but_a_few_seconds_around_the_poison_is_kept(end: int | None) -> Non
 
 def test_an_innocent_unit_is_tried_once_and_comes_through_whole() -> None:
     worker = Worker()
-    rows, ledger, failures = joined(unit(0, 300_000), parts_of(unit(0, 300_000), worker), Work())  # type: ignore[arg-type]
+    rows, ledger, failures = joined(unit(0, 300_000), parts_of(unit(0, 300_000), worker, 2), Order())  # type: ignore[arg-type]
     assert (rows.num_rows, ledger["outcome"], failures, worker.tried) == (300, "embedded", [], [(0, 300_000)])
 
 
-def test_what_cannot_be_halved_is_buried_whole() -> None:
+def test_what_cannot_be_halved_is_lost_whole() -> None:
     clip = unit(330_000, 340_000, planned=10_000)
-    rows, ledger, failures = joined(clip, parts_of(clip, Worker()), Work())  # type: ignore[arg-type]
+    rows, ledger, failures = joined(clip, parts_of(clip, Worker(), 2), Order())  # type: ignore[arg-type]
     assert (rows.num_rows, ledger["outcome"], ledger["lost_s"], len(failures)) == (0, "failed", 10.0, 1)
 
 

@@ -12,9 +12,9 @@ from embed.segmentation.spans import SegmentSpec
 from embed.spec import EmbedSpec
 from embed.tables import UNITS
 from jobs.command.progress import Silent
-from jobs.embedding.encode_worker import Work
+from jobs.embedding.encode_worker import WorkOrder
 from jobs.embedding.run_units import Folder, _Loop, cores_of_each
-from jobs.embedding.watch import Hopeless, Watch
+from jobs.embedding.watch import FailureLimit, Watch
 from tests.embed.vectors import begin, commit, commit_failed, manifest, unit_of
 
 
@@ -45,10 +45,11 @@ def test_what_a_retry_plans_again_is_left_though_the_ledger_has_it(tmp_path: Pat
     rows = [{"unit_id": unit_of(name), "asset_id": unit_of(name), "uri": name, "start": 0} for name in "ab"]
     todo = pa.Table.from_pylist(rows, schema=UNITS)
     planned = None if is_retry else log_end(job)
-    work = Work(job, "demo", Cutting(SegmentSpec(), PassageSpec(), "words"), "float32", False, False, 9.0, planned)
+    cutting = Cutting(SegmentSpec(), PassageSpec(), "words")
+    order = WorkOrder(job, "demo", cutting, "float32", False, False, 9.0, planned)
     watch = Watch(job.url, begin_run(1), Silent())
     spec = EmbedSpec.parse({"inputs": [{"url": "in"}], "output": job.url})
-    loop = _Loop(spec, work, watch, Hopeless(todo, 2, 1.0), Folder(job))
+    loop = _Loop(spec, order, watch, FailureLimit(todo, 2, 1.0), Folder(job))
 
     def left() -> list[str]:
         return [str(uri) for uri in loop.left(todo)["uri"].to_pylist()]

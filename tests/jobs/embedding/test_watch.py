@@ -1,4 +1,4 @@
-"""What a run says of itself in storage, and when a job is hopeless."""
+"""What a run says of itself in storage, and when a job is limit."""
 
 import time
 from pathlib import Path
@@ -14,7 +14,7 @@ from embed.identity import digest
 from jobs.command.progress import Silent
 from jobs.embedding import watch
 from jobs.embedding.encode_worker import OUTCOMES
-from jobs.embedding.watch import Hopeless, Watch
+from jobs.embedding.watch import FailureLimit, Watch
 
 
 def outcome(asset: str, result: str, start: int = 0, note: str | None = None) -> dict[str, Any]:
@@ -66,36 +66,36 @@ def test_a_run_that_ends_badly_says_so(tmp_path: Path, error: BaseException, sta
     assert not runs.is_alive(stored(tmp_path))
 
 
-def test_units_in_hand_are_named_when_nothing_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_units_in_progress_are_named_when_nothing_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "SEEN_EVERY_S", 0.02)
     heard = Heard()
     with Watch(str(tmp_path), begin_run(1), heard, slow_after_s=0.05) as seen:
-        seen.in_hand = lambda: ["radio/monday.mp3"]
+        seen.unfinished = lambda: ["radio/monday.mp3"]
         seen.update(state="embedding")
         while not heard.notes:
             time.sleep(0.01)
         while stored(tmp_path).slow != ("radio/monday.mp3",):
             time.sleep(0.01)
         seen.observe(table(outcome("a", "embedded")))
-    assert "in hand: radio/monday.mp3" in heard.notes[0]
+    assert "in progress: radio/monday.mp3" in heard.notes[0]
     assert stored(tmp_path).slow == ()
 
 
 def test_a_job_is_hopeless_when_more_assets_failed_than_may() -> None:
-    hopeless = Hopeless(todo("a", "b", "c", "d"), 4, 0.5)
-    assert not hopeless.observe(table(outcome("a", "failed"), outcome("b", "failed")))
-    assert not hopeless.observe(table(outcome("d", "embedded")))
-    assert hopeless.observe(table(outcome("c", "failed")))
+    limit = FailureLimit(todo("a", "b", "c", "d"), 4, 0.5)
+    assert not limit.observe(table(outcome("a", "failed"), outcome("b", "failed")))
+    assert not limit.observe(table(outcome("d", "embedded")))
+    assert limit.observe(table(outcome("c", "failed")))
 
 
 def test_an_asset_of_several_units_has_failed_when_all_of_them_have() -> None:
-    hopeless = Hopeless(todo("a", "a", "a", "b", "b"), 2, 0.0)
-    assert not hopeless.observe(table(outcome("a", "failed", 0), outcome("a", "embedded", 1)))
-    assert not hopeless.observe(table(outcome("a", "failed", 2)))
-    assert not hopeless.observe(table(outcome("b", "failed", 1)))
-    assert hopeless.observe(table(outcome("b", "skipped", 0), outcome("b", "failed", 0)))
+    limit = FailureLimit(todo("a", "a", "a", "b", "b"), 2, 0.0)
+    assert not limit.observe(table(outcome("a", "failed", 0), outcome("a", "embedded", 1)))
+    assert not limit.observe(table(outcome("a", "failed", 2)))
+    assert not limit.observe(table(outcome("b", "failed", 1)))
+    assert limit.observe(table(outcome("b", "skipped", 0), outcome("b", "failed", 0)))
 
 
 def test_the_rest_of_an_asset_that_a_former_run_has_begun_is_not_the_whole() -> None:
-    hopeless = Hopeless(todo("a", "a"), 1, 0.0)
-    assert not hopeless.observe(table(outcome("a", "failed", 600_000), outcome("a", "failed", 1_200_000)))
+    limit = FailureLimit(todo("a", "a"), 1, 0.0)
+    assert not limit.observe(table(outcome("a", "failed", 600_000), outcome("a", "failed", 1_200_000)))

@@ -1,13 +1,11 @@
 """From a published vectors dataset to answers, on the local disk and on S3."""
 
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from rich.console import Console
 
 from embed.dataset import open_dataset
 from embed.dataset import vectors as dataset
@@ -15,17 +13,19 @@ from embed.dataset.job import Job, open_job
 from embed.dataset.publish import publish
 from embed.dataset.staging import commit_unit
 from embed.encoder import Batch, Fingerprints, FloatArray, Role, truncate
-from embed.errors import FingerprintMismatch, InputError, SpecError
+from embed.errors import InputError, SpecError
 from embed.identity import asset_id, segment_id, unit_id
 from embed.storage.store import join
-from embed.tables import FAILURES, MANIFEST, rows
+from embed.tables import FAILURES, MANIFEST, LedgerRow, ledger_row, rows
+from index.ask.answers import ask
+from index.ask.questions import Question
 from index.ask.searcher import open_index
 from index.calibration import calibrate, questions
+from index.contracts import SearchRequest
 from index.ladder import Curve, Point, Setting
 from index.parts.artifact import Lineage, Manifest, ModalityEntry, read_manifest
 from index.spec import IndexSpec
-from jobs.asking.answers_table import Answer, as_json, as_table, ask, place
-from jobs.indexing.build_index import _warnings, _words, build_index
+from jobs.indexing.build_index import _text, _warnings, build_index
 
 WORDS = ("hash", "star", "zero", "nine")
 
@@ -34,9 +34,7 @@ class WordEncoder:
     """Each word is an axis; a wave speaks the word of its length."""
 
     dims = (4, 2)
-
-    def __init__(self, space: str = "words") -> None:
-        self.fingerprints = Fingerprints(space, "words-and-waves")
+    fingerprints = Fingerprints("words", "words-and-waves")
 
     def encode(self, batch: Batch, role: Role, task: str | None = None) -> FloatArray:
         places = [WORDS.index(one) if isinstance(one, str) else len(one) - 1 for one in batch]
@@ -86,10 +84,8 @@ def published(storage_url: str) -> str:
     return url
 
 
-def _ledger_row(table: pa.Table) -> dict[str, Any]:
-    row = table.slice(0, 1).select(["unit_id", "asset_id", "content_version"]).to_pylist()[0]
-    seconds = {"decoded_s": 0.0, "embedded_s": 0.0, "not_speech_s": 0.0, "lost_s": 0.0}
-    return {**row, "outcome": "embedded", "rows": table.num_rows, **seconds}
+def _ledger_row(table: pa.Table) -> LedgerRow:
+    return ledger_row(table.slice(0, 1).to_pylist()[0], "embedded", table.num_rows)
 
 
 def _manifest() -> pa.Table:
@@ -130,10 +126,10 @@ def test_the_report_says_what_was_built(spec: IndexSpec) -> None:
     assert (report["curves"], report["removed"]) == ({"speech": [], "text": []}, 0)
     head, *lines = result.text().splitlines()
     assert head.startswith(f"{spec.output} version 1: 8 rows, 0.0 MB, published")
-    assert lines == ["speech    4 rows: every one is read", "text      4 rows: every one is read"]
+    assert lines == ["speech    4 rows: every row is read", "text      4 rows: every row is read"]
     again = build_index(spec)
     assert again.document()["published"] is False
-    assert "stood already" in again.text()
+    assert "existed already" in again.text()
 
 
 def test_the_index_remembers_its_dataset(spec: IndexSpec) -> None:
@@ -144,41 +140,20 @@ def test_the_index_remembers_its_dataset(spec: IndexSpec) -> None:
     assert len(lineage.sha256) == 64
 
 
-@pytest.mark.parametrize("question", ["zero", np.zeros(3, np.float32)], ids=["typed", "spoken"])
-def test_ask_finds_the_word_in_both_modalities(question: Any, spec: IndexSpec) -> None:
+@pytest.mark.parametrize(
+    "question", [Question(text="zero"), Question(speech=np.zeros(3, np.float32))], ids=["typed", "spoken"]
+)
+def test_ask_finds_the_word_in_both_modalities(question: Question, spec: IndexSpec) -> None:
     build_index(spec)
-    for modality in ("speech", "text"):
-        (answers,) = ask(spec.output, WordEncoder(), [question], 2, modality=modality)
+    index = open_index(spec.output)
+    requests = SearchRequest(k=2, modality="speech"), SearchRequest(k=2, modality="text")
+    for request in requests:
+        (answers,) = ask(index, WordEncoder(), [question], request).lists
         assert (answers[0].rank, answers[0].score, answers[0].metadata) == (1, 1.0, {"word": "zero"})
         assert [answer.rank for answer in answers] == [1, 2]
-    (merged,) = ask(spec.output, WordEncoder(), [question], 2)
+    (merged,) = ask(index, WordEncoder(), [question], SearchRequest(k=2)).lists
     assert {answer.modality for answer in merged} == {"speech", "text"}
     assert {answer.metadata["word"] for answer in merged} == {"zero"}
-
-
-def test_answers_can_be_shown_and_serialised(spec: IndexSpec) -> None:
-    build_index(spec)
-    both = ask(spec.output, WordEncoder(), ["star", "nine"], 1, modality="speech")
-    assert [place(answers[0]) for answers in both] == ["1:00.0 - 1:01.0", "3:00.0 - 3:01.0"]
-    (text,) = ask(spec.output, WordEncoder(), ["star"], 1, modality="text")
-    console = Console(file=io.StringIO(), width=100)
-    console.print(as_table(text, "star"))
-    assert isinstance(console.file, io.StringIO)
-    shown = console.file.getvalue()
-    assert all(part in shown for part in ("star", "1.000", "radio/text.x", "10 - 14", "press [star]"))
-    assert as_json(text)[0]["text"] == "press [star]"
-    assert set(as_json(text)[0]) == set(Answer.__dataclass_fields__)
-
-
-def test_fewer_rows_than_k_gives_fewer_answers(spec: IndexSpec) -> None:
-    build_index(spec)
-    assert [len(answers) for answers in ask(spec.output, WordEncoder(), ["hash", "star"], 99)] == [8, 8]
-
-
-def test_an_encoder_of_another_space_is_refused(spec: IndexSpec) -> None:
-    build_index(spec)
-    with pytest.raises(FingerprintMismatch, match="is in space words, the queries are in space other"):
-        ask(spec.output, WordEncoder("other"), ["hash"], 1)
 
 
 def test_what_the_index_promises_is_told() -> None:
@@ -210,10 +185,10 @@ def test_what_the_index_promises_is_told() -> None:
             lineage=lineage,
         )
         shown = {"bytes": 1, "published": True, "removed": 2, "rows_by_modality": {"text": 9}}
-        return _words(spec, manifest, {**shown, "warnings": list(_warnings(spec, manifest))}).splitlines()[1:]
+        return _text(spec, manifest, {**shown, "warnings": list(_warnings(spec, manifest))}).splitlines()[1:]
 
     assert told(spec) == [
-        "text      9 rows: recall 0.99 by reading 3.1 % of them, 0.5 ms, 0.1 among many",
+        "text      9 rows: recall 0.99 by reading 3.1 % of them, 0.5 ms, 0.1 in a batch",
         "left out  2 rows that were deleted in the index",
         "warning   text: recall 0.99 takes 0.5 ms, more than latency_ms = 0.2; lower the recall, or ask with "
         "--budget-ms",

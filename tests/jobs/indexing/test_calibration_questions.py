@@ -12,6 +12,7 @@ import soundfile
 from embed.encoder import SAMPLE_RATE
 from embed.errors import InputError, SpecError
 from embed.model import weights as directory
+from embed.model.handle import ModelHandle, resolve_model
 from embed.model.weights import Model, load_model
 from jobs.indexing import calibration_questions as index_questions
 from jobs.indexing.calibration_questions import encoder_of, read_log
@@ -19,10 +20,10 @@ from tests.towers import encoder_values, model_in
 
 
 def test_the_dataset_model_is_asked_as_a_query(tiny_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, loaded = load_model(tiny_model), list[str]()
+    model, loaded = load_model(resolve_model(tiny_model)), list[str]()
 
-    def load(name: str) -> Model:
-        loaded.append(name)
+    def load(handle: ModelHandle) -> Model:
+        loaded.append(handle.name)
         return model
 
     monkeypatch.setattr(directory, "load_model", load)
@@ -59,7 +60,7 @@ def test_a_log_is_typed_and_spoken(tiny_model: str, tmp_path: Path) -> None:
     hum = (0.3 * np.sin(2 * np.pi * 440 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)).astype(np.float32)
     soundfile.write(tmp_path / "q.wav", hum, SAMPLE_RATE, subtype="FLOAT")
     (tmp_path / "log.jsonl").write_text('{"text": "rain"}\n{"audio": "q.wav"}\n{"text": "rice"}\n')
-    encode, model = encoder_of({"model": tiny_model}), load_model(tiny_model)
+    encode, model = encoder_of({"model": tiny_model}), load_model(resolve_model(tiny_model))
     found = read_log(str(tmp_path / "log.jsonl"), encode)
     assert np.array_equal(found[[0, 2]], model.encode(["rain", "rice"], "query"))
     assert np.allclose(found[1], model.encode([hum], "query")[0], atol=1e-3)
@@ -72,7 +73,7 @@ def test_of_a_long_log_an_even_sample_is_taken(
     texts = ["a", "b", "c", "d", "e"]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     found = read_log(str(tmp_path / "log.jsonl"), encoder_of({"model": tiny_model}))
-    assert np.array_equal(found, load_model(tiny_model).encode(["a", "c", "e"], "query"))
+    assert np.array_equal(found, load_model(resolve_model(tiny_model)).encode(["a", "c", "e"], "query"))
 
 
 def test_errors_name_the_cure(tiny: Callable[[str], str], tiny_model: str, tmp_path: Path) -> None:

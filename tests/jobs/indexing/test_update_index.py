@@ -15,7 +15,7 @@ from index.spec import IndexSpec
 from jobs.__main__ import run
 from jobs.indexing.build_index import build_index
 from jobs.indexing.update_index import append_rows, compact_index, delete_rows
-from jobs.verify_index import is_index, verify_any
+from jobs.operate.verify import is_index, verify
 from tests.embed.vectors import begin, commit, manifest
 
 
@@ -49,11 +49,11 @@ def test_an_index_follows_its_dataset(spec: IndexSpec) -> None:
         "added     3 text rows",
         "removed   3 text rows, forgotten",
         "merged    small segments into larger ones",
-        "kept      the bytes are in files until: deglu index SPEC --compact",
+        "kept      the bytes stay in files until: deglu index SPEC --compact",
     ]
     again = append_rows(spec)
     assert (again.document()["published"], again.document()["merged"]) == (False, False)
-    assert again.text().splitlines()[1] == f"nothing   to be done: it has what {spec.vectors} version 3 has"
+    assert again.text().splitlines()[1] == f"unchanged it has all rows of {spec.vectors} version 3"
 
 
 def test_rows_are_deleted_and_then_gone(spec: IndexSpec) -> None:
@@ -61,17 +61,17 @@ def test_rows_are_deleted_and_then_gone(spec: IndexSpec) -> None:
     assert told.document()["removed"] == {"deleted": {"text": 4}}
     assert told.text().splitlines()[1:] == [
         "removed   4 text rows, deleted",
-        "kept      the bytes are in files until: deglu index SPEC --compact",
+        "kept      the bytes stay in files until: deglu index SPEC --compact",
     ]
     with pytest.raises(InputError, match="no row matches"):
         delete_rows(spec, "text = 'a.txt two'")
     told = compact_index(spec)
     assert told.document()["versions_removed"] == [1, 2]
     assert told.text().splitlines()[1:] == [
-        "gone      version 1, 2, with all files of its own",
-        f"proof     deglu verify {spec.output}",
+        "deleted   version 1, 2, with all its own files",
+        f"check     deglu verify {spec.output}",
     ]
-    assert "nothing   to be done: there is nothing to take away" in compact_index(spec).text()
+    assert "unchanged there are no bytes to delete" in compact_index(spec).text()
     append_rows(spec)
     assert read_manifest(spec.output).rows == 2
 
@@ -93,7 +93,7 @@ def test_on_s3_as_on_a_disk(s3_url: str, s3_server: str, tmp_path: Path, monkeyp
     append_rows(spec)
     delete_rows(spec, "uri = 'demo/a.txt'")
     compact_index(spec)
-    told = verify_any(spec.output)
+    told = verify(spec.output)
     assert (told.exit_code, read_manifest(spec.output).rows) == (0, 3)
     assert "3 removed rows, 0 forgotten assets: in no file, proven" in told.text()
 
@@ -102,13 +102,13 @@ def test_the_command_line(spec: IndexSpec, tmp_path: Path, capsys: pytest.Captur
     path = tmp_path / "index.yaml"
     path.write_text(yaml.safe_dump({"vectors": spec.vectors, "output": spec.output}))
     assert run(["index", str(path), "--delete", "start = 0", "--compact"]) == 2
-    assert "--delete and --compact are changes of their own: give one, then the next" in capsys.readouterr().err
+    assert "--delete and --compact cannot be combined: give one, then the other" in capsys.readouterr().err
     assert run(["index", str(path), "--delete", "uri = 'demo/a.txt'", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["removed"] == {"deleted": {"text": 3}}
     assert run(["index", str(path), "--append"]) == 0
     assert run(["index", str(path), "--compact"]) == 0
     assert run(["verify", spec.output]) == 0
-    assert "whole: every promise holds" in capsys.readouterr().out
+    assert "whole: every check passed" in capsys.readouterr().out
 
 
 def test_what_lies_at_a_url(spec: IndexSpec, tmp_path: Path) -> None:

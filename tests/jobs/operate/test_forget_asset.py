@@ -30,7 +30,7 @@ def test_an_asset_is_hidden_and_then_purged(url: str) -> None:
     assert found.text().splitlines() == [
         f"{url} version 2: 1 vector left",
         "forgotten 1 asset now, 2 vectors hidden",
-        f"kept      the bytes are in older files until: deglu forget {url} --compact",
+        f"kept      the bytes stay in older files until: deglu forget {url} --compact",
     ]
     again = forget(url, ["demo/a"], compact=True)
     assert again.document()["forgotten_before"] == ["demo/a"]
@@ -38,8 +38,8 @@ def test_an_asset_is_hidden_and_then_purged(url: str) -> None:
     assert again.text().splitlines() == [
         f"{url} version 3: 1 vector left",
         "before    1 asset forgotten already: demo/a",
-        "purged    no file holds what is forgotten; removed, since they held them: version 1, 2",
-        f"proof     deglu verify {url}",
+        "purged    no file contains a forgotten asset; deleted with their bytes: version 1, 2",
+        f"check     deglu verify {url}",
     ]
     assert open_dataset(url).table(["text"])["text"].to_pylist() == ["three"]
 

@@ -6,10 +6,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from embed.dataset.publish import fold, publish
+from embed.dataset.publish import publish, publish_draft
 from embed.dataset.staging import commit_unit
 from embed.errors import InputError, SpecError
 from embed.tables import FAILURES
+from index.filter import parse_where
 from jobs.__main__ import run
 from jobs.operate.list_failures import failures, place
 from tests.embed.vectors import asset_of, begin, commit, commit_failed, ledger_row, manifest, unit_of, unit_rows
@@ -65,7 +66,7 @@ def test_failures_are_counted_by_reason_and_listed(running: str) -> None:
 
 def test_what_a_run_has_folded_counts(running: str) -> None:
     before = failures(running).document()
-    fold(begin(running))
+    publish_draft(begin(running))
     assert failures(running).document() == before
 
 
@@ -83,19 +84,27 @@ def test_one_kind_of_message_is_one_reason(many: str) -> None:
     assert lines[5].split(maxsplit=2) == ["1", "probe", "UnsupportedFormat: no reader knows it"]
     listed = [line for line in lines if "could not be decoded" in line][1:]
     assert len(listed) == 20
-    assert lines[-1] == "4 more; --json has all of them, --where chooses: --where 'error_class=UnsupportedFormat'"
+    assert lines[-1] == "4 more; --json has all of them, --where selects: --where \"error_class = 'UnsupportedFormat'\""
 
 
 def test_some_are_chosen(many: str, capsys: pytest.CaptureFixture[str]) -> None:
-    found = failures(many, ["uri=radio/0*", "stage=decode"])
+    where = parse_where("uri like 'radio/0%' and stage = 'decode'", FAILURES)
+    found = failures(many, where)
     assert found.document()["count"] == 10
-    assert found.document()["where"] == ["uri=radio/0*", "stage=decode"]
-    none = failures(many, ["stage=worker"]).text()
-    assert none == f"{many}, nothing published yet: no failures by stage=worker, of 24 failures in all"
-    assert run(["failures", many, "--where", "error_class=Unsupported*"]) == 0
+    assert found.document()["where"] == "uri like 'radio/0%' and stage = 'decode'"
+    assert failures(many).document()["where"] is None
+    none = failures(many, parse_where("stage = 'worker'", FAILURES)).text()
+    assert none == f"{many}, nothing published yet: no failures where stage = 'worker', of 24 failures in all"
+    assert run(["failures", many, "--where", "error_class like 'Unsupported%'"]) == 0
     assert "1 failure in 1 file" in capsys.readouterr().out
-    assert run(["failures", many, "--where", "file=x"]) == 2
-    assert "the fields are error_class, stage, uri, message" in capsys.readouterr().err
+
+
+def test_a_broken_filter_is_refused_before_anything_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in ("failures", "retry"):
+        assert run([verb, "never-opened", "--where", "error_class=UnsupportedFormat"]) == 2
+        assert "write error_class = 'UnsupportedFormat'" in capsys.readouterr().err
+        assert run([verb, "never-opened", "--where", "file = 'x'"]) == 2
+        assert "columns are unit_id, asset_id, uri, stage, error_class, message" in capsys.readouterr().err
 
 
 def test_spans_are_told_in_the_measure_of_their_modality() -> None:
@@ -117,7 +126,7 @@ def test_no_failures_is_said(storage_url: str) -> None:
 
 
 def test_a_place_with_nothing_is_named(storage_url: str) -> None:
-    with pytest.raises(InputError, match="no output of `deglu embed` stands here; check the address"):
+    with pytest.raises(InputError, match="there is no output of `deglu embed` here; check the address"):
         failures(storage_url)
     with pytest.raises(SpecError, match="neither a local path nor s3"):
         failures("http://somewhere/vectors")

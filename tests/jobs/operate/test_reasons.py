@@ -14,7 +14,7 @@ def row(message: str, uri: str = "radio/a b.mp3", stage: str = "decode", lost_s:
 @pytest.mark.parametrize(
     ("message", "kind"),
     [
-        ("/archive/a b.mp3: no sound could be decoded from it", "no sound could be decoded from it"),
+        ("/archive/a b.mp3: no sound could be decoded", "no sound could be decoded"),
         ("s3://bucket/old radio/a b.mp3: 1.5 s could not be decoded", "N s could not be decoded"),
         ("s3://bucket/c.mp3: worker died, 2 times over this span", "worker died, N times over this span"),
         ("too short: 1 sample at 16 kHz (6.25e-05 s)", "too short: N sample at N kHz (N s)"),

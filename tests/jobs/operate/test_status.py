@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from embed.amount import Amount
-from embed.dataset.publish import fold, publish
+from embed.dataset.publish import publish, publish_draft
 from embed.dataset.runs import Run, begin_run, write_run
 from embed.dataset.staging import mark_attempts
 from embed.errors import InputError, SpecError
@@ -68,7 +68,7 @@ def test_status_tells_what_is_published_staged_and_unfinished(running: str) -> N
 def test_status_of_a_run_that_lives(running: str) -> None:
     told_by(running, seen_s_ago=3600, state="complete", id="20200101T000000-00000000")
     alive = told_by(running)
-    fold(begin(running))
+    publish_draft(begin(running))
     commit(begin(running), "g", "six")
     document = status(running).document()
     assert [run["id"] for run in document["runs"]] == [alive.id]
@@ -100,7 +100,7 @@ def test_status_of_what_is_begun_and_no_more(storage_url: str) -> None:
 
 
 def test_a_place_with_nothing_is_named(storage_url: str) -> None:
-    with pytest.raises(InputError, match="no output of `deglu embed` stands here; check the address"):
+    with pytest.raises(InputError, match="there is no output of `deglu embed` here; check the address"):
         status(storage_url)
     with pytest.raises(SpecError, match="neither a local path nor s3"):
         status("http://somewhere/vectors")
@@ -110,4 +110,4 @@ def test_the_verb_shows_it(running: str, capsys: pytest.CaptureFixture[str]) -> 
     assert run(["status", running, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["staged_units"] == 2
     assert run(["status", running + "-not"]) == 1
-    assert "no output of `deglu embed` stands here" in capsys.readouterr().err
+    assert "there is no output of `deglu embed` here" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`deglu verify` says what holds, and what not by file, place and unit; the exit code goes with it."""
+"""`deglu verify` says of a dataset or an index what holds, and what not by file, place and unit, and by exit code."""
 
 import json
 import shutil
@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from embed.check import Check, Problem
 from embed.dataset import open_dataset
 from embed.errors import InputError
-from embed.verify.checks import Check, Problem
+from index.parts.artifact import ROWS, read_manifest
 from jobs.__main__ import run
-from jobs.operate.verify import _end, _place, verify
+from jobs.operate.verify import Report, _place, verify
 from tests.embed.sounds import write_archive
 from tests.embed.verify.test_verify import embed
+from tests.index.living import built
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,7 @@ def test_a_whole_dataset(whole: Path, capsys: pytest.CaptureFixture[str]) -> Non
     lines = found.text().splitlines()
     assert lines[0].startswith(f"{whole}, version 1 of ")
     assert "ok  units     4 listed = 4 embedded + 0 failed + 0 skipped" in lines
-    assert lines[-1] == "whole: every promise holds"
+    assert lines[-1] == "whole: every check passed"
     assert run(["verify", str(whole)]) == 0
     captured = capsys.readouterr()
     assert captured.out.splitlines() == lines
@@ -49,14 +51,14 @@ def test_a_damaged_one_names_its_units(whole: Path, tmp_path: Path, capsys: pyte
     assert sorted((one["start"], one["end"]) for one in tones) == [(0, 10_000), (10_000, None)]
     assert all(len(one["unit_id"]) == 32 for one in tones)
     text = verify(str(place)).text()
-    assert "NO  files     1 problem below; promised: 5 files, " in text
+    assert "NO  files     1 problem below; expected: 5 files, " in text
     assert "NOT whole: 5 problems" in text
     assert "rows      archive/tones.wav, 10 - end s (unit " in text
 
 
 def test_of_many_problems_the_first_are_told() -> None:
     check = Check("rows", "", tuple(Problem(f"problem {number}") for number in range(1200)))
-    lines = list(_end([check]))
+    lines = Report("title", {}, [check], by_unit=True).text().splitlines()[3:]
     assert (lines[1], lines[20]) == ("rows      problem 0", "rows      problem 19")
     assert lines[21] == "and 1,180 more: --json has all of them"
 
@@ -78,3 +80,32 @@ def test_the_place_of_a_problem(problem: Problem, place: str) -> None:
 def test_a_version_that_is_not_there(whole: Path) -> None:
     with pytest.raises(InputError, match="no version 7; published: 1"):
         verify(str(whole), 7)
+
+
+def test_a_whole_index(tmp_path: Path) -> None:
+    built(str(tmp_path), range(6))
+    told = verify(str(tmp_path))
+    document, lines = told.document(), told.text().splitlines()
+    assert (told.exit_code, document["whole"], document["version"], document["problems"]) == (0, True, 1, [])
+    assert [check["holds"] for check in document["checks"]] == [True] * 8
+    assert lines[0] == f"{tmp_path}, version 1, of data/vectors version 1"
+    assert "ok  rows      6 that may be hits, in 1 segment" in lines
+    assert "ok  forgotten not known: data/vectors cannot be read" in lines
+    assert lines[-1] == "whole: every check passed"
+
+
+def test_a_damaged_index_names_its_files(tmp_path: Path) -> None:
+    (segment,) = built(str(tmp_path), range(6)).segments
+    (tmp_path / "parts" / segment.part.name / ROWS).unlink()
+    told = verify(str(tmp_path))
+    assert (told.exit_code, told.document()["whole"]) == (1, False)
+    assert [one["check"] for one in told.document()["problems"]] == ["files", "rows"]
+    assert "NO  files     1 problem below; expected: 2 files, " in told.text()
+    assert f"files     parts/{segment.part.name}/{ROWS}: missing; build the index again" in told.text()
+
+
+def test_a_version_of_an_index_that_is_not_there(tmp_path: Path) -> None:
+    built(str(tmp_path), range(6))
+    assert verify(str(tmp_path), 1).document()["version"] == read_manifest(str(tmp_path)).version
+    with pytest.raises(InputError, match="no version 7"):
+        verify(str(tmp_path), 7)

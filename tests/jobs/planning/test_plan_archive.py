@@ -10,14 +10,24 @@ import soundfile
 import torch
 import yaml
 
+from embed.archive import manifest as prober
+from embed.archive.listing import Asset
 from embed.dataset.job import open_job
+from embed.dataset.runs import begin_run, keep_plan, write_run
+from embed.dataset.staging import commit_unit
+from embed.dataset.work_left import work_left
 from embed.encoder import SAMPLE_RATE
 from embed.errors import SpecError
+from embed.model.folder import SPEC
 from embed.spec import EmbedSpec
+from embed.tables import ledger_row, rows
 from jobs.__main__ import run
+from jobs.command.progress import Silent
 from jobs.demo.demo_material import voice
 from jobs.embedding.embed_archive import embed_archive
+from jobs.embedding.preparation import prepare
 from jobs.planning.plan_archive import plan_archive
+from tests.embed.vectors import failures_of
 
 
 def write_archive(folder: Path) -> None:
@@ -101,17 +111,59 @@ def test_what_is_told(tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFix
     assert "price     unknown: the spec has no rates" in capsys.readouterr().out
 
 
+def test_an_archive_that_was_cut_short_is_planned_without_a_probe(
+    tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its plan is in runs/, two units are committed, nothing is published: plan and embed see the same units left."""
+    write_archive(tmp_path / "archive")
+    prepared = prepare(spec_of(tmp_path, tiny_model))
+    first, _ = prepared.work(Silent())
+    job = prepared.job()
+    write_run(job.url, begin_run(1).model_copy(update={"plan": keep_plan(job.url, first.assets)}))
+    for unit in first.todo.slice(0, 2).to_pylist():
+        commit_unit(job, rows(job.dims[0]).empty_table(), ledger_row(unit, "skipped"), failures_of("a"))
+
+    probed: list[str] = []
+    probe = prober._probed
+
+    def counted(asset: Asset) -> prober.Probed:
+        probed.append(asset.uri)
+        return probe(asset)
+
+    monkeypatch.setattr(prober, "_probed", counted)
+    work, _ = prepared.work(Silent())
+    assert probed == ["archive/empty.mp3"], "what has a problem is looked at again, and nothing else"
+    assert work.todo.equals(work_left(job, prepared.list_inputs(Silent()), prepared.cutting).todo)
+    assert work.todo.equals(first.todo.slice(2))
+    assert (work.planned, work.before.units) == (first.planned, 2)
+    plan = plan_archive(prepared.spec).document()
+    assert (plan["committed"]["units"], plan["left"]["units"]) == (2, 4)
+
+
+def test_the_models_spec_is_read_once(tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_archive(tmp_path / "archive")
+    reads, read = list[Path](), Path.read_text
+
+    def counted(path: Path, *args: Any, **kwargs: Any) -> str:
+        reads.append(path)
+        return read(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+    plan_archive(spec_of(tmp_path, tiny_model))
+    assert [path.name for path in reads].count(SPEC) == 1
+
+
 def test_an_output_of_another_spec_is_noted(tmp_path: Path, tiny_model: str) -> None:
     write_archive(tmp_path / "archive")
     open_job(str(tmp_path / "out"), {"other": 1}, (4, 2), "space", "encoder")
     plan = plan_archive(spec_of(tmp_path, tiny_model))
     assert plan.document()["committed"]["units"] == 0
-    assert "note      the output was begun with another spec: deglu embed will want --new-version" in plan.text()
+    assert "note      the output was begun with another spec: deglu embed requires --new-version" in plan.text()
 
 
 def test_a_gpu_that_is_not_here(tmp_path: Path, tiny_model: str) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     write_archive(tmp_path / "archive")
-    with pytest.raises(SpecError, match="device = gpu: there is no GPU here to take a sample on"):
+    with pytest.raises(SpecError, match="device = gpu: this machine has no GPU to take a sample on"):
         plan_archive(spec_of(tmp_path, tiny_model, device="gpu"))

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import yaml
 
-from embed.errors import SpecError
 from jobs.__main__ import run
 from jobs.command.progress import Silent
 from jobs.planning.plan_training import plan_training, trained_parameters
@@ -107,20 +106,3 @@ def test_both_commands_show_it(tiny: Tiny, tmp_path: Path, capsys: pytest.Captur
         documents.append(json.loads(capsys.readouterr().out))
     assert documents[0] == documents[1]
     assert documents[0]["spec"]["optimiser"]["batch"] == 8
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        ({"strategy": "ridge", "encoder": {"head": {"hidden": 8}}}, "strategy ridge is linear on mean frames"),
-        ({"strategy": "text", "encoder": {"speech": None}}, "a trained one learns its own"),
-    ],
-    ids=["ridge with a hidden layer", "text with a transform"],
-)
-def test_what_makes_no_sense_is_refused(tiny: Tiny, tmp_path: Path, changed: dict[str, Any], said: str) -> None:
-    encoder = {**encoder_values(tiny), "transform": True, **changed["encoder"]}
-    del encoder["fusion"]
-    texts = [{"name": "asterisk", "langs": ["fr", "en"]}]
-    values = values_of(tiny, tmp_path, strategy=changed["strategy"], encoder=encoder, texts=texts)
-    with pytest.raises(SpecError, match=said):
-        plan_training(TrainSpec.parse(values))

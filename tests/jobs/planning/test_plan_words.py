@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.planning.plan_words import plan_words, size, sound
+from jobs.planning.plan_words import left_text, plan_text, size, sound
 
 PLAN = {
     "inputs": ["s3://bucket/radio", "s3://bucket/news"],
@@ -19,6 +19,8 @@ PLAN = {
     },
     "problems": [{"uri": f"radio/{number}.mp3", "problem": "InputError: empty"} for number in range(6)],
     "note": "",
+    "carried_units": 0,
+    "dropped_units": 0,
     "planned": {"units": 7300, "sound_s": 3.6e6, "text_bytes": 1_200_000_000},
     "committed": {"units": 1200, "sound_s": 0.6e6, "text_bytes": 0},
     "left": {"units": 6100, "sound_s": 3.0e6, "text_bytes": 1_200_000_000},
@@ -46,7 +48,7 @@ PLAN = {
 
 
 def test_a_whole_plan() -> None:
-    assert plan_words(PLAN).splitlines() == [
+    assert plan_text(PLAN).splitlines() == [
         "s3://bucket/radio, s3://bucket/news into s3://bucket/vectors, by model demo",
         "",
         "        format  assets     size     length",
@@ -56,7 +58,7 @@ def test_a_whole_plan() -> None:
         "problems  6 assets cannot be embedded as they are:",
         *(f"          radio/{number}.mp3: InputError: empty" for number in range(5)),
         "          and 1 more: --json has all of them",
-        "unknown   2 recordings say not how long they are: their sound is not counted",
+        "unknown   length of 2 recordings: their sound is not counted",
         "units     7,300 planned, 1,200 committed, 6,100 left: 833.3 h of sound and 1.2 GB of text",
         "speech    17.2x real time, 410 segments an hour (measured here: 135 s, cpu, 2 threads)",
         "text      45.0 passages a second, 1,010 a megabyte (measured here: 98.3 kB, cpu, 2 threads)",
@@ -79,3 +81,11 @@ def test_sizes(num_bytes: float, words: str) -> None:
 @pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (90, "1.5 min"), (7200, "2.0 h"), (3.6e7, "10,000.0 h")])
 def test_lengths_of_sound(seconds: float, words: str) -> None:
     assert sound(seconds) == words
+
+
+def test_units_that_another_job_has_left() -> None:
+    assert left_text({**PLAN, "carried_units": 12, "dropped_units": 1, "note": "look"})[1:] == [
+        "carried   12 units of text: their vectors of the previous job are kept",
+        "dropped   1 unit of files that could not be read before, and now can",
+        "note      look",
+    ]

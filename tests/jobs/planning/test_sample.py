@@ -1,7 +1,6 @@
 """Small pieces of the real work, timed: which ones, how long, and what they tell."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +10,7 @@ from embed.archive.inputs import InputSpec
 from embed.archive.manifest import list_assets
 from embed.segmentation.units import plan_units
 from embed.stages import cut_stage
-from embed.tables import TEXT
+from embed.tables import TEXT, Unit
 from jobs.planning.sample import (
     FIRST_SOUND_MS,
     SOUND_MS,
@@ -70,18 +69,21 @@ def test_pieces_are_spread_by_what_is_planned(units: list[int], places: list[int
     assert _spread(np.array(units)) == places
 
 
+def unit_of(modality: str, form: str, start: int, planned: int) -> Unit:
+    """To the end of its file."""
+    return {
+        "unit_id": b"u" * 16, "asset_id": b"t" * 16, "uri": "in/a", "url": "/in/a", "modality": modality,
+        "format": form, "content_version": "v", "start": start, "end": None, "planned": planned, "text": None,
+        "lang": None, "metadata": None, "columns": None,
+    }  # fmt: skip
+
+
 def test_units_are_narrowed_in_their_own_measure() -> None:
-    speech: dict[str, Any] = {
-        "modality": "speech",
-        "format": "audio",
-        "start": 600_000,
-        "end": None,
-        "planned": 600_000,
-    }
+    speech = unit_of("speech", "audio", 600_000, planned=600_000)
     assert _narrowed(speech, 15_000) == {**speech, "end": 615_000, "planned": 15_000}
-    text = {"modality": TEXT, "format": "txt", "start": 0, "end": None, "planned": 100}
+    text = unit_of(TEXT, "txt", 0, planned=100)
     assert _narrowed(text, 0) == {**text, "end": 100}
-    table = {"modality": TEXT, "format": "csv", "asset_id": b"t" * 16, "start": 1000, "end": None, "planned": 25_600}
+    table = unit_of(TEXT, "csv", 1000, planned=25_600)
     asset = pa.table({"asset_id": pa.array([b"t" * 16], pa.binary(16)), "items": [1256]})
     closed = _closed(table, asset)
     assert closed["end"] == 1256

@@ -17,6 +17,6 @@ def test_the_verb(tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture
     assert f"open it    SentenceTransformer({folder!r}, truncate_dim=8)" in out
     assert SentenceTransformer(folder, device="cpu", truncate_dim=8).encode(["a"]).shape == (1, 8)
     assert run(["export", tiny_model, folder]) == 2
-    assert "exists; name a folder" in capsys.readouterr().err
+    assert "exists already; name a new folder" in capsys.readouterr().err
     assert run(["export", tiny_model, str(tmp_path / "again"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["dims"] == [32, 16, 8]

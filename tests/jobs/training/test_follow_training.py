@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from jobs.command.progress import Silent
-from jobs.training.follow_training import EPOCH_SECONDS, Following, epoch_words, measures_words, step_numbers
-from jobs.training.postbox import Began
+from jobs.training.event_channel import WorkersStart
+from jobs.training.follow_training import EPOCH_SECONDS, TrainingFollower, epoch_text, measures_text, step_numbers
 from jobs.training.training_curves import PICTURE
 from tests.towers import Tiny
 from tests.train.lesson import lesson_spec
-from train.events import EpochDone, Halved, StepDone, Stopped
+from train.events import EpochDone, SmallerMicroBatch, StepDone, TrainingEnd
 from train.fit.metrics_log import CSV, MetricsLog, read_metrics
 
 LOSSES = {"loss": 2.5, "contrast": 2.0, "distillation": 0.1, "temperature": 0.05}
@@ -35,14 +35,15 @@ def step(number: int) -> StepDone:
 def test_a_restart_is_told_and_its_steps_are_noted_once(tiny: Tiny, tmp_path: Path) -> None:
     progress = Told()
     with MetricsLog(tmp_path) as log:
-        following = Following(lesson_spec(tiny), progress, log)
-        for told in (Began(0, 6, 2, 0), step(1), step(2), step(3), Began(2, 6, 1, 0), step(3), Halved(3, 4)):
-            following.take(told)
-        following.take(EpochDone(0, 3, LOSSES, SCORES, True, 1.5))
-        following.take(Stopped(3, 0, "no better score on dev in 2 scorings", early=True))
+        follower = TrainingFollower(lesson_spec(tiny), progress, log)
+        first, again = WorkersStart(0, 6, 2, 0), WorkersStart(2, 6, 1, 0)
+        for event in (first, step(1), step(2), step(3), again, step(3), SmallerMicroBatch(3, 4)):
+            follower.take(event)
+        follower.take(EpochDone(0, 3, LOSSES, SCORES, True, 1.5))
+        follower.take(TrainingEnd(3, 0, "no better score on dev in 2 scorings", early=True))
     assert progress.lines == [
         "training with 2 workers: 6 steps",
-        "workers were lost: going on from step 2 with 1 worker",
+        "workers were lost: continuing from step 2 with 1 worker",
         "training with 1 worker, from step 2 on: 4 steps",
         "out of memory: 4 rows at a time from step 3 on",
         "epoch 1 of 16: loss 2.500; dev 0.450, the best so far"
@@ -53,7 +54,7 @@ def test_a_restart_is_told_and_its_steps_are_noted_once(tiny: Tiny, tmp_path: Pa
     assert [number for number, _, name, _ in rows if name == "loss/total"] == [1, 2, 3]
     assert (3, 0, "dev/score", 0.45) in rows
     assert (3, 0, EPOCH_SECONDS, 1.5) in rows
-    assert following.stopped.startswith("no better score")
+    assert follower.stopped.startswith("no better score")
     assert (tmp_path / PICTURE).read_bytes().startswith(b"\x89PNG")
 
 
@@ -70,6 +71,6 @@ def test_numbers_of_a_step_stand_by_their_tags() -> None:
 
 
 def test_an_epoch_without_scores_or_steps_is_told_as_it_is() -> None:
-    assert epoch_words(EpochDone(1, 3, {"loss": 1.0}, {}, False, 1.0), 4) == "epoch 2 of 4: loss 1.000"
-    assert epoch_words(EpochDone(1, 3, {}, {}, False, 1.0), 4) == "epoch 2 of 4"
-    assert measures_words({"score": 1.0, "a@2": 0.5}) == "a 0.500@2"
+    assert epoch_text(EpochDone(1, 3, {"loss": 1.0}, {}, False, 1.0), 4) == "epoch 2 of 4: loss 1.000"
+    assert epoch_text(EpochDone(1, 3, {}, {}, False, 1.0), 4) == "epoch 2 of 4"
+    assert measures_text({"score": 1.0, "a@2": 0.5}) == "a 0.500@2"

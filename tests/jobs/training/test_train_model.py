@@ -17,11 +17,12 @@ import yaml
 
 from embed.errors import SpecError
 from embed.model.folder import FUSION, HEAD, TEXT, read_hybrid, read_spec
+from embed.model.handle import resolve_model
 from embed.model.hybrid import HybridEncoder
 from embed.model.weights import load_joint, load_model
-from evaluate.systems import load_ridge
+from evaluate.models import load_ridge
 from jobs.demo.demo_material import voice
-from jobs.training.publish_model import METRICS, RIDGE
+from jobs.training.publish_model import METRICS
 from jobs.training.train_model import train_model
 from jobs.training.training_curves import PICTURE
 from tests.recognisers import whisper_in
@@ -29,6 +30,7 @@ from tests.towers import Tiny, encoder_values
 from tests.train.lesson import write_prompts
 from train.fit.metrics_log import CSV, TENSORBOARD, read_metrics
 from train.spec import TrainSpec
+from train.strategies.ridge import RIDGE
 
 ALL_IN_ONE_RAY = """
 import sys
@@ -108,7 +110,7 @@ def values_of(tiny: Tiny, root: Path, **changed: Any) -> dict[str, Any]:
 @pytest.mark.ray
 def test_late_fusion_gives_a_model_that_encodes(trained: Trained) -> None:
     output = trained.root / "late"
-    model = load_joint(str(output))
+    model = load_joint(resolve_model(str(output)))
     assert model.speech is not None
     for vectors in model.encode(["a voice", "un mot"], "query"), model.encode([voice(1, 0), voice(2, 1)], "document"):
         assert vectors.shape == (2, 32)
@@ -121,7 +123,7 @@ def test_late_fusion_gives_a_model_that_encodes(trained: Trained) -> None:
     }
     assert all(0 <= one["low"] <= one["mean"] <= one["high"] <= 1 for one in metrics["dev"].values())
     assert (metrics["space"], metrics["encoder"]) == (model.fingerprints.space, model.fingerprints.encoder)
-    assert load_ridge(str(output)).weights.shape[1] == 32
+    assert load_ridge(resolve_model(str(output))).weights.shape[1] == 32
     assert "CC-BY-SA-3.0" in (output / "CARD.md").read_text(encoding="utf-8")
     assert model.fusion is not None
     assert float(model.fusion.centre.abs().sum()) > 0  # standardised on the training frames
@@ -158,7 +160,7 @@ def test_a_hybrid_is_published_beside_it_with_the_weight_that_dev_likes_best(tra
     made = read_hybrid(folder)
     assert (made.weight, made.hypotheses, made.langs) == (told["weight"], told["hypotheses"], ("fr",))
     assert told["hypotheses"] == 3
-    hybrid = load_model(str(folder))
+    hybrid = load_model(resolve_model(str(folder)))
     assert isinstance(hybrid, HybridEncoder)
     assert (hybrid.weight, hybrid.hypotheses) == (made.weight, 3)
     assert hybrid.fingerprints.space == trained.metrics("again")["space"]
@@ -167,7 +169,7 @@ def test_a_hybrid_is_published_beside_it_with_the_weight_that_dev_likes_best(tra
 
 @pytest.mark.ray
 def test_the_members_of_a_fusion_are_trainings_of_their_own_and_speech_is_their_mean(trained: Trained) -> None:
-    model, late, fresh = (load_joint(str(trained.root / name)) for name in ("two", "late", "two"))
+    model, late, fresh = (load_joint(resolve_model(str(trained.root / name))) for name in ("two", "late", "two"))
     first, second = trained.metrics("two")["training"]["runs"]
     assert (first["seed"], first["stopped"]) == (0, "it was finished before")  # as `late`
     assert (second["seed"], second["stopped"]) == (1, "the last epoch is done")
@@ -194,7 +196,7 @@ def test_the_members_of_a_fusion_are_trainings_of_their_own_and_speech_is_their_
 def test_text_gives_a_tower_of_its_own(trained: Trained) -> None:
     output = trained.root / "text"
     assert (output / TEXT / "model.safetensors").is_file()
-    vectors = load_model(str(output)).encode(["a voice", "un mot"], "query")
+    vectors = load_model(resolve_model(str(output))).encode(["a voice", "un mot"], "query")
     assert vectors.shape == (2, 32)
     assert set(trained.metrics("text")["dev"]) == {f"query_to_document@{dim}" for dim in (32, 16, 8)}
     assert read_spec(str(output)).text.name == str(output / TEXT)
@@ -204,7 +206,7 @@ def test_text_gives_a_tower_of_its_own(trained: Trained) -> None:
 def test_ridge_is_a_model_too(trained: Trained) -> None:
     output = trained.root / "ridge"
     assert (output / HEAD).is_file()
-    model, ridge = load_joint(str(output)), load_ridge(str(output))
+    model, ridge = load_joint(resolve_model(str(output))), load_ridge(resolve_model(str(output)))
     found = model.encode([voice(1, 0)], "query")
     assert model.speech is not None
     frames, lengths = model.speech([voice(1, 0)])
@@ -217,7 +219,7 @@ def test_ridge_is_a_model_too(trained: Trained) -> None:
 
 @pytest.mark.ray
 def test_a_dual_encoder_has_a_head_of_its_own(trained: Trained) -> None:
-    model = load_joint(str(trained.root / "dual"))
+    model = load_joint(resolve_model(str(trained.root / "dual")))
     assert (trained.root / "dual" / HEAD).is_file()
     assert model.encode([voice(1, 0)], "query").shape == (1, 32)
     assert trained.metrics("dual")["training"]["runs"][0]["steps"] == trained.metrics("dual")["examples"]["train"] // 8
@@ -226,10 +228,10 @@ def test_a_dual_encoder_has_a_head_of_its_own(trained: Trained) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"optimiser": {"batch": 400}}, "optimiser.batch = 400, and there are"),
+        ({"optimiser": {"batch": 400}}, "optimiser.batch = 400, but there are"),
         ({"optimiser": {"batch": 4}, "workers": 5}, "less than a row for each of 5 workers"),
         ({"workers": 1, "fewest_workers": 2}, "fewest_workers = 2 is more than workers = 1"),
-        ({"dims": [64, 32]}, "encoder.dims begins with 64, and vectors of .* are 32 wide; begin with 32"),
+        ({"dims": [64, 32]}, "encoder.dims begins with 64, but vectors of .* have 32 dims; begin with 32"),
     ],
     ids=["batch above the data", "batch below the workers", "fewest above all", "dims above the tower's"],
 )

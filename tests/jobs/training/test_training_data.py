@@ -62,9 +62,9 @@ def test_too_little_is_refused_with_its_cure(tiny: Tiny) -> None:
         }
     )
     check_counts(spec, {"train": 8, "dev": 1, "test": 0})
-    with pytest.raises(SpecError, match=r"optimiser\.batch = 8, and there are 7 training examples; lower it to 7"):
+    with pytest.raises(SpecError, match=r"optimiser\.batch = 8, but there are 7 training examples; lower it to 7"):
         check_counts(spec, {"train": 7, "dev": 1, "test": 0})
-    with pytest.raises(SpecError, match="there are 1 training examples: nothing to tell apart"):
+    with pytest.raises(SpecError, match="there are 1 training examples, at least 2 are required"):
         check_counts(spec, {"train": 1, "dev": 1, "test": 0})
     with pytest.raises(SpecError, match="no example falls into the dev part"):
         check_counts(spec, {"train": 8, "dev": 0, "test": 1})

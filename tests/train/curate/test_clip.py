@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from train.curate.clip import Clip, duration_s, read_clip, recorded, words
+from train.curate.clip import Clip, clip_of_file, duration_s, read_clip, text_key, words
 
 RATE = 16_000
 
@@ -73,10 +73,21 @@ def test_a_stretch_is_read_where_it_stands(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize(("seconds", "usable"), [(0.25, False), (0.3, True), (12.0, True), (12.5, False)])
 def test_too_short_and_too_long_are_not_usable(tmp_path: Path, seconds: float, usable: bool) -> None:
     soundfile.write(tmp_path / "tone.wav", tone(RATE, seconds), RATE)
-    found = recorded("own", "own:tone", "en", "A tone.", tmp_path / "tone.wav", {})
+    found = clip_of_file("own", "own:tone", "en", "A tone.", tmp_path / "tone.wav", {})
     assert (found is not None) is usable
 
 
 def test_words_know_neither_case_nor_punctuation() -> None:
     assert words("L'été,  ÇA va !") == ["l", "été", "ça", "va"]
     assert words(" … ") == []
+
+
+def test_texts_that_count_as_the_same_have_one_key() -> None:
+    assert text_key("L'été,  ÇA va !") == text_key("l ÉTÉ ça va") == "l été ça va"
+    assert text_key(" … ") == ""
+
+
+def test_a_clip_is_named_by_key_and_language_and_recorded_unless_it_is_marked() -> None:
+    clip = Clip("own", "own:1", "fr", "oui", "1.wav", {})
+    assert clip.name == "own:1 (fr)"
+    assert not clip.synthetic

@@ -9,8 +9,8 @@ import pytest
 
 from embed.errors import InputError, SpecError
 from train.curate import speech_pairs as data
-from train.curate.clip import Clip
-from train.curate.filters.recordings import Dropped
+from train.curate.clip import Clip, text_key
+from train.curate.dropped import HELD_OUT_TEXT, Dropped
 from train.curate.sources import manuals
 from train.curate.sources.manuals import Paragraph
 from train.curate.sources.vocabulary import HELD_OUT
@@ -24,7 +24,7 @@ LANGS = ("en", "fr")
 
 
 def prompts(name: str, num: int) -> SimpleNamespace:
-    """A source that keeps the contract `train.curate.speech_pairs.Source`.
+    """A source that keeps the contract `train.curate.sources.table.Source`.
 
     In English alone there is a clip whose texts are those of two others: it joins one of dev with one of test.
     In Spanish there are recordings of all prompts, the last of which have texts of others, and of one more.
@@ -50,9 +50,12 @@ def prompts(name: str, num: int) -> SimpleNamespace:
     )
 
 
+PROMPTS = {"asterisk": prompts("asterisk", 40), "tuxpaint": prompts("tuxpaint", 8)}
+
+
 @pytest.fixture(autouse=True)
 def sources(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "SOURCES", {"asterisk": prompts("asterisk", 40), "tuxpaint": prompts("tuxpaint", 8)})
+    monkeypatch.setattr(data, "SOURCES", PROMPTS)
 
 
 def spec(name: str, *langs: str) -> SourceSpec:
@@ -70,7 +73,7 @@ def test_every_source_is_split_by_its_keys(tmp_path: Path) -> None:
     assert not keys[0] & keys[1]
     assert not keys[0] & keys[2]
     assert not keys[1] & keys[2]
-    alone = split(data.SOURCES["asterisk"].clips(tmp_path, ("fr", "en")))
+    alone = split(PROMPTS["asterisk"].clips(tmp_path, ("fr", "en")))
     assert [clip for clip in found.dev if clip.source == "asterisk"] == alone["dev"]
     assert not found.dropped
 
@@ -81,7 +84,7 @@ def test_the_split_does_not_hang_on_the_languages_asked_for(tmp_path: Path) -> N
     )
     for part, clips in french.items():
         assert clips == [clip for clip in both[part] if clip.lang == "fr"]
-    apart = split(data.SOURCES["asterisk"].clips(tmp_path, ("fr",)))
+    apart = split(PROMPTS["asterisk"].clips(tmp_path, ("fr",)))
     assert apart != french  # as it would be, had the split not seen the English
 
 
@@ -113,7 +116,7 @@ def test_training_does_not_say_what_is_held_out(tmp_path: Path) -> None:
     own = listed(tmp_path, *rows)
     found = data.clips_by_part([own, spec("asterisk", "fr")], tmp_path)
     assert [Path(clip.uri).name for clip in found.train if clip.source == "own"] == ["2.wav", "3.wav"]
-    assert found.dropped == [Dropped("own:1.wav#0 (fr)", data.SAID_ELSEWHERE)]
+    assert found.dropped == [Dropped("own:1.wav#0 (fr)", HELD_OUT_TEXT)]
 
 
 def listed(folder: Path, *rows: dict[str, str], langs: Sequence[str] = ()) -> SourceSpec:
@@ -137,7 +140,7 @@ def test_what_a_source_does_not_have_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="asterisk has no recordings in 'wo'; it has en, fr, es"):
         data.clips_by_part([spec("asterisk", "fr", "wo")], tmp_path)
     own = listed(tmp_path, {"audio_filepath": "1.wav", "text": "Oui", "lang": "fr"}, langs=["wo"])
-    with pytest.raises(InputError, match=r"own\.jsonl: lists no recordings in wo; a line names one"):
+    with pytest.raises(InputError, match=r"own\.jsonl: lists no recordings in wo; write one recording per line"):
         data.clips_by_part([own], tmp_path)
 
 
@@ -158,8 +161,8 @@ def test_texts_for_the_transform_are_of_all_domains(tmp_path: Path, monkeypatch:
 
 def test_no_text_of_dev_or_test_orders_the_dimensions(tmp_path: Path) -> None:
     parts = data.clips_by_part([spec("asterisk", "fr", "en")], tmp_path)
-    texts = {data.said(text) for text in nesting_texts(parts.train, LANGS, False, tmp_path, seed=0).texts}
-    held_out = {data.said(t) for c in parts.dev + parts.test for t in c.translations.values()}
+    texts = {text_key(text) for text in nesting_texts(parts.train, LANGS, False, tmp_path, seed=0).texts}
+    held_out = {text_key(t) for c in parts.dev + parts.test for t in c.translations.values()}
     assert texts
     assert not texts & held_out
 
@@ -215,7 +218,7 @@ def test_synthetic_speech_is_for_training_and_says_nothing_held_out(
 def test_fields_of_synthetic_speech_are_its_own() -> None:
     found = SourceSpec.parse({"name": "synthetic", "langs": ["fr"], "most": [None, 10], "share": 0.5})
     assert (found.most, found.share, found.until) == ((None, 10), 0.5, 1.0)
-    with pytest.raises(SpecError, match="goes with `name: synthetic`"):
+    with pytest.raises(SpecError, match="allowed only with `name: synthetic`"):
         SourceSpec.parse({"name": "tuxpaint", "langs": ["fr"], "most": [2]})
     with pytest.raises(SpecError, match="until"):
         SourceSpec.parse({"name": "tuxpaint", "langs": ["fr"], "until": 0})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from train.curate.clip import Clip, words
 from train.curate.sources import asterisk
-from train.curate.split import Part, groups, part_of, split, split_beside
+from train.curate.split import Part, groups, part_of, split, split_with_known
 
 
 def clip(key: str, text: str, lang: str = "en", source: str = "s", **translations: str) -> Clip:
@@ -79,7 +79,7 @@ def test_what_comes_later_follows_what_is_known_and_moves_nothing() -> None:
         clip("t:a", "Water", source="t"),
         clip("s:z", "New"),
     ]
-    parts, torn = split_beside(known, others)
+    parts, torn = split_with_known(known, others)
     homes = {one.key: part for part, members in parts.items() for one in members}
     assert homes == {
         "s:m": "train",

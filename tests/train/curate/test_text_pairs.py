@@ -9,9 +9,8 @@ import pytest
 
 from embed.errors import InputError, SpecError
 from tests.train.lesson import write_prompts
-from train.curate.filters.recordings import Dropped
+from train.curate.dropped import HELD_OUT_TEXT, Dropped
 from train.curate.sources import asterisk
-from train.curate.speech_pairs import SAID_ELSEWHERE
 from train.curate.text_pairs import SAME_MEANING, PairParts, TextPair, pairs_by_part
 from train.spec import TextSourceSpec
 
@@ -40,7 +39,7 @@ def test_captions_are_paired_both_ways_in_the_parts_of_their_recordings(tmp_path
 
 @pytest.mark.parametrize("name", ["asterisk", "manuals"])
 def test_one_language_makes_no_pairs(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SpecError, match=f"{name} pairs languages; name two or more"):
+    with pytest.raises(SpecError, match=f"{name} requires two or more languages"):
         pairs_by_part([spec(name, "fr")], tmp_path)
 
 
@@ -59,7 +58,7 @@ def test_a_list_of_ones_own(tmp_path: Path) -> None:
     )
     assert found.dev == [TextPair("faq:who", "Who?", "She.", "Answer", ("He.",), ("en", "en"))]
     assert found.train == [TextPair("faq:when", "When?", "Now.", langs=("en", "en"))]
-    assert found.dropped == [Dropped("faq:k", SAID_ELSEWHERE)]  # "She." is said in dev
+    assert found.dropped == [Dropped("faq:k", HELD_OUT_TEXT)]  # "She." is said in dev
 
 
 def test_rows_without_a_part_are_split_by_key_and_text(tmp_path: Path) -> None:
@@ -77,12 +76,12 @@ def test_a_table_of_pairs_has_columns_of_negatives(tmp_path: Path) -> None:
     found = pairs_by_part([spec("manifest", "en", url=str(tmp_path / "faq.parquet"))], tmp_path)
     (pair,) = [*found.train, *found.dev, *found.test]
     assert pair.negatives == ("He.", "It.")
-    with pytest.raises(InputError, match=r"lists no pairs of texts; a line holds one"):
+    with pytest.raises(InputError, match=r"lists no pairs of texts; write one pair per line"):
         pairs_by_part([spec("manifest", "fr", url=str(tmp_path / "faq.parquet"))], tmp_path)
 
 
 def test_a_wrong_row_is_named_with_its_cure(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"faq\.jsonl, line 1: no document; a row holds a query and the document"):
+    with pytest.raises(InputError, match=r"faq\.jsonl, line 1: document is missing; give a query and the document"):
         listed(tmp_path / "faq.jsonl", {"query": "Who?"})
     with pytest.raises(InputError, match=r"faq\.jsonl, line 1: negatives is 'He.'; give a list"):
         listed(tmp_path / "faq.jsonl", {"query": "Who?", "document": "She.", "negatives": "He."})

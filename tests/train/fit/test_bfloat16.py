@@ -5,13 +5,13 @@ import torch
 from embed.model.spec import EncoderSpec
 from embed.model.weights import assemble
 from tests.towers import Tiny, encoder_values
-from train.fit.bfloat16 import halve_frozen
+from train.fit.bfloat16 import convert_frozen
 
 
 def test_frozen_weights_are_halved_and_trained_ones_are_not(tiny: Tiny) -> None:
     model = assemble(EncoderSpec.parse(encoder_values(tiny)))
     before = torch.from_numpy(model.encode(["rain"], "document"))
-    halve_frozen(model)
+    convert_frozen(model)
     assert model.fusion is not None
     assert {value.dtype for value in model.fusion.parameters()} == {torch.float32}
     assert {value.dtype for value in model.text.parameters()} == {torch.bfloat16}

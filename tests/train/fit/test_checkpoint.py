@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from embed.errors import InputError, SpecError, StorageError
-from train.fit.checkpoint import Checkpoints, State, difference, scored
+from train.fit.checkpoint import Checkpoints, State, difference, with_scores
 
 SPEC: dict[str, Any] = {"optimiser": {"batch": 64, "epochs": 3}, "dims": (384, 128), "hybrid": None}
 
@@ -94,7 +94,7 @@ def test_a_checkpoint_of_another_spec_is_refused_with_the_difference(tmp_path: P
 
 def test_what_is_no_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "00000001.safetensors").write_bytes(b"not at all")
-    with pytest.raises(InputError, match=r"00000001.safetensors: no checkpoint of a training"):
+    with pytest.raises(InputError, match=r"00000001.safetensors: not a checkpoint of a training"):
         Checkpoints(str(tmp_path), SPEC).newest()
 
 
@@ -111,15 +111,15 @@ def test_a_save_that_storage_refuses_leaves_what_stood(tmp_path: Path) -> None:
 
 
 def test_scores_move_the_best_only_when_they_are_higher() -> None:
-    first = scored(state(1), {"score": 0.6})
+    first = with_scores(state(1), {"score": 0.6})
     assert (first.best, first.stale) == (0.6, 0)
-    same = scored(first, {"score": 0.6})
+    same = with_scores(first, {"score": 0.6})
     assert (same.best, same.stale) == (0.6, 1)
 
 
 def test_the_running_mean_is_what_is_kept() -> None:
     one = State(1, 0, 1, {"w": torch.zeros(1), "centre": torch.ones(1)}, {}, {"w": torch.full((1,), 2.0)})
-    assert {name: value.item() for name, value in one.kept().items()} == {"w": 2, "centre": 1}
+    assert {name: value.item() for name, value in one.final_weights().items()} == {"w": 2, "centre": 1}
 
 
 def test_a_difference_names_the_innermost_field() -> None:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from embed.errors import DegluError, SpecError
-from tests.train.taught import Remembered, Taught
-from train.events import EpochDone, Event, StepDone, Stopped
+from tests.train.memory_lesson import MemoryFeatures, MemoryLesson
+from train.events import EpochDone, Event, StepDone, TrainingEnd
 from train.fit.checkpoint import Checkpoints, State
 from train.fit.loop import run, warm_cosine
 from train.fit.parallel import Workers
@@ -26,7 +26,7 @@ def events(strategy: Strategy, spec: TrainSpec, **more: Any) -> list[Event]:
     return list(run(strategy, spec, precision="float32", **more))
 
 
-def short(lesson: Taught, **changed: dict[str, Any]) -> TrainSpec:
+def short(lesson: MemoryLesson, **changed: dict[str, Any]) -> TrainSpec:
     """Two epochs, with everything on that a resumed training must remember."""
     own: dict[str, dict[str, Any]] = {
         "optimiser": {"epochs": 2, "average": 0.9},
@@ -36,7 +36,7 @@ def short(lesson: Taught, **changed: dict[str, Any]) -> TrainSpec:
     return lesson.with_(**{name: {**own.get(name, {}), **changed.get(name, {})} for name in {**own, **changed}})
 
 
-def test_the_loss_falls_and_held_out_speech_finds_its_texts(lesson: Taught) -> None:
+def test_the_loss_falls_and_held_out_speech_finds_its_texts(lesson: MemoryLesson) -> None:
     spec = lesson.with_(optimiser={"epochs": 12})
     strategy = lesson.strategy(spec)
     before = strategy.scores()
@@ -49,10 +49,10 @@ def test_the_loss_falls_and_held_out_speech_finds_its_texts(lesson: Taught) -> N
     assert before["score"] <= 0.5
     assert epochs[-1].scores["score"] > 0.8
     assert [epoch.best for epoch in epochs].count(True) == len({max(_scores(epochs[: i + 1])) for i in range(12)})
-    assert found[-1] == Stopped(96, 11, "the last epoch is done", early=False)
+    assert found[-1] == TrainingEnd(96, 11, "the last epoch is done", early=False)
 
 
-def test_every_step_is_told(lesson: Taught) -> None:
+def test_every_step_is_told(lesson: MemoryLesson) -> None:
     spec = lesson.with_(optimiser={"epochs": 1})
     steps = [event for event in events(lesson.strategy(spec), spec) if isinstance(event, StepDone)]
     assert [step.step for step in steps] == list(range(1, PER_EPOCH + 1))
@@ -64,7 +64,7 @@ def test_every_step_is_told(lesson: Taught) -> None:
     assert [("reverse" in step.losses) for step in steps] == [False, True] * 4
 
 
-def test_only_the_fusion_is_trained(lesson: Taught) -> None:
+def test_only_the_fusion_is_trained(lesson: MemoryLesson) -> None:
     spec = lesson.with_(optimiser={"epochs": 1})
     strategy = lesson.strategy(spec)
     before = {name: value.clone() for name, value in strategy.model.state_dict().items()}
@@ -74,7 +74,7 @@ def test_only_the_fusion_is_trained(lesson: Taught) -> None:
     assert changed == {f"fusion.{name}" for name, _ in strategy.model.fusion.named_parameters()}
 
 
-def test_the_same_seed_gives_the_same_weights(lesson: Taught) -> None:
+def test_the_same_seed_gives_the_same_weights(lesson: MemoryLesson) -> None:
     spec = short(lesson)
     first, second, other = (weights_of(lesson, one) for one in (spec, spec, spec.model_copy(update={"seed": 1})))
     assert same(first, second)
@@ -82,7 +82,9 @@ def test_the_same_seed_gives_the_same_weights(lesson: Taught) -> None:
 
 
 @pytest.mark.parametrize("stopped_after", [3, PER_EPOCH, 11], ids=["in an epoch", "at its end", "in the last"])
-def test_a_training_goes_on_as_if_it_had_never_stopped(lesson: Taught, tmp_path: Path, stopped_after: int) -> None:
+def test_a_training_goes_on_as_if_it_had_never_stopped(
+    lesson: MemoryLesson, tmp_path: Path, stopped_after: int
+) -> None:
     spec = short(lesson, checkpoints={"every_steps": 1})
     whole: list[State] = []
     told = events(lesson.strategy(spec), spec, save=whole.append)
@@ -97,7 +99,7 @@ def test_a_training_goes_on_as_if_it_had_never_stopped(lesson: Taught, tmp_path:
     assert start.step == stopped_after
     torch.manual_seed(99)
     again = events(lesson.strategy(spec), spec, start=start, save=rest.append)
-    assert same(rest[-1].kept(), whole[-1].kept())
+    assert same(rest[-1].final_weights(), whole[-1].final_weights())
     assert same(rest[-1].optimiser, whole[-1].optimiser)
     assert rest[-1].scores == whole[-1].scores
     assert rest[-1].finished
@@ -109,40 +111,40 @@ def test_a_training_goes_on_as_if_it_had_never_stopped(lesson: Taught, tmp_path:
     ]
 
 
-def test_a_finished_training_is_not_begun_again(lesson: Taught) -> None:
+def test_a_finished_training_is_not_begun_again(lesson: MemoryLesson) -> None:
     spec = short(lesson, optimiser={"epochs": 1})
     saved: list[State] = []
     events(lesson.strategy(spec), spec, save=saved.append)
     assert [(state.finished, state.position) for state in saved] == [(True, PER_EPOCH)]
     strategy = lesson.strategy(spec)
     assert events(strategy, spec, start=saved[-1]) == [
-        Stopped(PER_EPOCH, 0, "this training was finished before", early=False)
+        TrainingEnd(PER_EPOCH, 0, "this training is already finished", early=False)
     ]
 
 
-def test_the_running_mean_is_what_is_scored(lesson: Taught) -> None:
+def test_the_running_mean_is_what_is_scored(lesson: MemoryLesson) -> None:
     spec = short(lesson, optimiser={"epochs": 1})
     saved: list[State] = []
     events(lesson.strategy(spec), spec, save=saved.append)
     fresh = lesson.strategy(spec)
-    fresh.load(saved[-1].kept())
+    fresh.load(saved[-1].final_weights())
     assert fresh.scores() == pytest.approx(saved[-1].scores)
-    assert not same(saved[-1].kept(), saved[-1].weights)
+    assert not same(saved[-1].final_weights(), saved[-1].weights)
 
 
-def test_dev_is_scored_when_it_is_its_turn_and_at_the_end(lesson: Taught) -> None:
+def test_dev_is_scored_when_it_is_its_turn_and_at_the_end(lesson: MemoryLesson) -> None:
     spec = lesson.with_(optimiser={"epochs": 3}, validation={"every_epochs": 2})
     epochs = [event for event in events(lesson.strategy(spec), spec) if isinstance(event, EpochDone)]
     assert [bool(epoch.scores) for epoch in epochs] == [False, True, True]
     assert epochs[0].best is False
 
 
-def test_it_stops_early_where_dev_gets_no_better(lesson: Taught) -> None:
+def test_it_stops_early_where_dev_gets_no_better(lesson: MemoryLesson) -> None:
     spec = lesson.with_(optimiser={"epochs": 9}, validation={"patience": 2})
     saved: list[State] = []
     strategy = lesson.strategy(spec, metric=lambda scores, right: np.full(len(scores), 0.25))
     found = events(strategy, spec, save=saved.append)
-    assert found[-1] == Stopped(3 * PER_EPOCH, 2, "no better score on dev in 2 scorings", early=True)
+    assert found[-1] == TrainingEnd(3 * PER_EPOCH, 2, "no better score on dev in 2 scorings", early=True)
     assert [(state.best, state.stale, state.finished) for state in saved] == [
         (0.25, 0, False),
         (0.25, 1, False),
@@ -150,7 +152,7 @@ def test_it_stops_early_where_dev_gets_no_better(lesson: Taught) -> None:
     ]
 
 
-class Spoilt(Remembered):
+class Spoilt(MemoryFeatures):
     """One clip's frames are damaged."""
 
     clip = -1
@@ -162,17 +164,17 @@ class Spoilt(Remembered):
         return super().spread([clip for clip in clips if clip != self.clip], seed)
 
 
-def test_a_loss_that_is_not_finite_stops_the_training_by_step_and_clip(lesson: Taught) -> None:
+def test_a_loss_that_is_not_finite_stops_the_training_by_step_and_clip(lesson: MemoryLesson) -> None:
     spec, features = lesson.with_(optimiser={"epochs": 1}), Spoilt(lesson.features.rows, lesson.features.waves)
     features.clip = lesson.strategy(spec).batches(0)[3][5]
     strategy = lesson.strategy(spec, features)
     with pytest.raises(
-        DegluError, match=rf"the loss is nan.* at step 3 of epoch 0, from clip {features.clip}; look at"
+        DegluError, match=rf"the loss is nan.* at step 3 of epoch 0, from clip {features.clip}; check these"
     ):
         events(strategy, spec)
 
 
-def test_bfloat16_learns_what_float32_does(lesson: Taught) -> None:
+def test_bfloat16_learns_what_float32_does(lesson: MemoryLesson) -> None:
     spec = lesson.with_(optimiser={"epochs": 1})
     exact = _steps(events(lesson.strategy(spec), spec))
     halved = _steps(list(run(lesson.strategy(spec), spec, precision="bfloat16")))
@@ -180,8 +182,8 @@ def test_bfloat16_learns_what_float32_does(lesson: Taught) -> None:
     assert halved != exact
 
 
-def test_more_workers_than_rows_are_refused(lesson: Taught) -> None:
-    with pytest.raises(SpecError, match=r"optimiser.batch = 8 is not one row for each of 9 workers"):
+def test_more_workers_than_rows_are_refused(lesson: MemoryLesson) -> None:
+    with pytest.raises(SpecError, match=r"field 'optimiser.batch' = 8: fewer than one row for each of 9 workers"):
         events(lesson.strategy(), lesson.spec, workers=Workers(0, 9))
 
 
@@ -192,7 +194,7 @@ def test_the_rate_warms_up_and_falls_along_a_cosine() -> None:
     assert factor(12) == factor(99) == pytest.approx(0, abs=1e-12)
 
 
-def weights_of(lesson: Taught, spec: TrainSpec) -> Mapping[str, Tensor]:
+def weights_of(lesson: MemoryLesson, spec: TrainSpec) -> Mapping[str, Tensor]:
     strategy = lesson.strategy(spec)
     events(strategy, spec)
     return strategy.state()

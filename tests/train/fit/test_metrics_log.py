@@ -24,7 +24,7 @@ def test_going_on_takes_back_what_will_be_done_again(tmp_path: Path) -> None:
         for step in (1, 2, 3):
             log.note(step, 0, {"loss/total": float(step)})
     with MetricsLog(tmp_path) as log:  # the same command, again
-        log.go_on_from(2)
+        log.resume_from(2)
         log.note(3, 0, {"loss/total": 30.0})
     assert [value for *_, value in read_metrics(tmp_path / CSV)] == [1, 2, 30]
     assert [value for *_, value in scalars(tmp_path / TENSORBOARD)] == [1, 2, 30]
@@ -33,7 +33,7 @@ def test_going_on_takes_back_what_will_be_done_again(tmp_path: Path) -> None:
 def test_a_fresh_training_begins_with_nothing(tmp_path: Path) -> None:
     with MetricsLog(tmp_path) as log:
         log.note(0, 0, {"dev/score": 1.0})
-        log.go_on_from(0)
+        log.resume_from(0)
     assert read_metrics(tmp_path / CSV) == []
 
 

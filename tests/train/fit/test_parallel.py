@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.train.taught import Remembered, Taught
+from tests.train.memory_lesson import MemoryFeatures, MemoryLesson
 from tests.train.workers import run_workers
 from train.events import StepDone
 from train.fit.checkpoint import State
 from train.fit.loop import run
-from train.fit.parallel import ONE_WORKER, Workers, together
+from train.fit.parallel import ONE_WORKER, Workers, group_workers
 
 STEPS = 5
 # batch, micro-batch, what is learnt from: all of it even; rows that do not divide, in parts; the batch's own negatives
@@ -22,7 +22,7 @@ CASES: list[tuple[int, int, dict[str, Any]]] = [
 ]
 
 
-def learn(lesson: Taught, batch: int, micro: int, loss: dict[str, Any], workers: Workers) -> dict[str, Any]:
+def learn(lesson: MemoryLesson, batch: int, micro: int, loss: dict[str, Any], workers: Workers) -> dict[str, Any]:
     """The weights after five steps, and what the steps said."""
     spec = lesson.with_(
         optimiser={"batch": batch, "micro_batch": micro, "learning_rate": 1e-3},
@@ -40,9 +40,9 @@ def learn(lesson: Taught, batch: int, micro: int, loss: dict[str, Any], workers:
     return {"weights": strategy.state(), "losses": losses, "norms": norms, "saved": len(saved)}
 
 
-def in_a_process(lesson: Taught) -> tuple[list[dict[str, Any]], dict[str, float], str]:
+def in_a_process(lesson: MemoryLesson) -> tuple[list[dict[str, Any]], dict[str, float], str]:
     """In one of several processes: all cases, the scores as it has them, and how a damaged clip ends the training."""
-    cases = [learn(lesson, *case, together()) for case in CASES]
+    cases = [learn(lesson, *case, group_workers()) for case in CASES]
     return (cases, *scored_and_spoilt(lesson))
 
 
@@ -50,11 +50,11 @@ Processes = list[tuple[list[dict[str, Any]], dict[str, float], str]]
 
 
 @pytest.fixture(scope="module")
-def two(lesson: Taught, tmp_path_factory: pytest.TempPathFactory) -> Processes:
+def two(lesson: MemoryLesson, tmp_path_factory: pytest.TempPathFactory) -> Processes:
     return run_workers(in_a_process, 2, tmp_path_factory.mktemp("two"), lesson)
 
 
-def test_two_workers_learn_what_one_does(lesson: Taught, two: Processes) -> None:
+def test_two_workers_learn_what_one_does(lesson: MemoryLesson, two: Processes) -> None:
     alone = [learn(lesson, *case, ONE_WORKER) for case in CASES]
     for one, half, other in zip(alone, two[0][0], two[1][0], strict=True):
         assert near(half["weights"], one["weights"]) < 1e-4
@@ -66,9 +66,9 @@ def test_two_workers_learn_what_one_does(lesson: Taught, two: Processes) -> None
         assert (half["saved"], other["saved"]) == (1, 0)
 
 
-def scored_and_spoilt(lesson: Taught) -> tuple[dict[str, float], str]:
+def scored_and_spoilt(lesson: MemoryLesson) -> tuple[dict[str, float], str]:
     """The last scores as this worker has them, and how a damaged clip ends the training."""
-    workers = together()
+    workers = group_workers()
     spec = lesson.with_(optimiser={"epochs": 1})
     scores: dict[str, float] = {}
     strategy = lesson.strategy(spec)
@@ -83,7 +83,7 @@ def scored_and_spoilt(lesson: Taught) -> tuple[dict[str, float], str]:
     return scores, ""
 
 
-class Damaged(Remembered):
+class Damaged(MemoryFeatures):
     """One clip's frames are infinite."""
 
     clip = -1
@@ -92,14 +92,14 @@ class Damaged(Remembered):
         return super().frames(clip, view) + (float("inf") if clip == self.clip else 0.0)
 
 
-def test_all_workers_take_one_score_and_stop_at_one_clip(lesson: Taught, two: Processes) -> None:
+def test_all_workers_take_one_score_and_stop_at_one_clip(lesson: MemoryLesson, two: Processes) -> None:
     (_, zeroth, why), (_, first, too) = two
     assert zeroth == first
     assert "score" in zeroth
     spec = lesson.with_(optimiser={"epochs": 1})
     clip = lesson.strategy(spec).batches(0)[1][2]
     for said in (why, too):
-        assert f"at step 1 of epoch 0, from clip {clip}; look at these" in said
+        assert f"at step 1 of epoch 0, from clip {clip}; check these examples" in said
 
 
 def near(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:

@@ -10,8 +10,8 @@ from embed.errors import SpecError
 from train.frozen.augment import (
     Wave64,
     at_speed,
+    augment,
     babble,
-    heard,
     in_room,
     is_drawn,
     music,
@@ -62,7 +62,7 @@ def band(wave: FloatArray, low_hz: float, high_hz: float) -> float:
 def test_the_generator_decides_all(name: str) -> None:
     wave, view = tone(440), VIEWS[name]
     before = wave.copy()
-    first, again, other = (heard(wave, view, np.random.default_rng(seed), OTHERS) for seed in (1, 1, 2))
+    first, again, other = (augment(wave, view, np.random.default_rng(seed), OTHERS) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert np.array_equal(first, other) == (not is_drawn(view)) == (name not in DRAWN)
     assert first.dtype == np.float32
@@ -73,7 +73,7 @@ def test_the_generator_decides_all(name: str) -> None:
 
 def test_the_plain_view_is_the_wave_itself() -> None:
     wave = tone(440)
-    assert heard(wave, VIEWS["plain"], np.random.default_rng(0)) is wave
+    assert augment(wave, VIEWS["plain"], np.random.default_rng(0)) is wave
 
 
 @pytest.mark.parametrize("noise", ["white", "pink", "babble", "music"])
@@ -81,7 +81,7 @@ def test_the_plain_view_is_the_wave_itself() -> None:
 def test_the_ratio_of_speech_to_noise_is_exact(noise: str, snr_db: float) -> None:
     wave = tone(440, 1.3)
     view = ViewSpec.parse({"noise": noise, "snr_db": snr_db})
-    noisy = heard(wave, view, np.random.default_rng(3), OTHERS)
+    noisy = augment(wave, view, np.random.default_rng(3), OTHERS)
     added = noisy.astype(np.float64) - wave
     assert 10 * np.log10(energy(wave) / energy(added)) == pytest.approx(snr_db, abs=1e-3)
 
@@ -89,7 +89,7 @@ def test_the_ratio_of_speech_to_noise_is_exact(noise: str, snr_db: float) -> Non
 def test_silence_stays_silent() -> None:
     silence = np.zeros(8000, np.float32)
     for view in VIEWS.values():
-        assert not heard(silence, view, np.random.default_rng(0), OTHERS).any()
+        assert not augment(silence, view, np.random.default_rng(0), OTHERS).any()
     assert np.array_equal(with_noise(tone(440), np.zeros(SAMPLE_RATE), 10), tone(440))
 
 
@@ -137,7 +137,7 @@ def test_babble_is_of_the_others_equally_loud() -> None:
 
 def test_babble_of_nobody_is_refused() -> None:
     with pytest.raises(SpecError, match=r"features\.views"):
-        heard(tone(440), VIEWS["babble"], np.random.default_rng(0))
+        augment(tone(440), VIEWS["babble"], np.random.default_rng(0))
 
 
 def test_a_telephone_passes_what_is_under_4_khz() -> None:

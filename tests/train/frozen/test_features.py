@@ -27,7 +27,7 @@ from tests.train.lesson import make_clips, tone
 from train.curate.clip import Clip, read_clip
 from train.frozen import features as module
 from train.frozen.augment import at_speed
-from train.frozen.features import Features, HeardNow, Shard, compute_shard, plan_shards
+from train.frozen.features import Features, Shard, UncachedFeatures, compute_shard, plan_shards
 from train.spec import FeatureSpec
 
 POOL = 2
@@ -116,7 +116,7 @@ def test_on_disk_on_the_fly_and_off_are_the_same(
         return tower
 
     shards = plan_shards(spec, clips, wanted, 0, str(tmp_path / "fly"), NUM_TRAIN)
-    on_the_fly, off = Features(shards, len(clips), factory), HeardNow(shards, len(clips), factory)
+    on_the_fly, off = Features(shards, len(clips), factory), UncachedFeatures(shards, len(clips), factory)
     assert not loaded  # before anything is asked for
     for kept, met, now in zip(every(on_disk), every(on_the_fly), every(off), strict=True):
         assert torch.equal(kept, met)
@@ -132,7 +132,7 @@ def test_a_trainings_autocast_changes_no_frame(
 ) -> None:
     """Dev is scored under it, and may be met there first."""
     shards = plan_shards(spec, clips, heard_in([{}]), 0, str(tmp_path))
-    kept, off = Features(shards, len(clips), lambda: tower), HeardNow(shards, len(clips), lambda: tower)
+    kept, off = Features(shards, len(clips), lambda: tower), UncachedFeatures(shards, len(clips), lambda: tower)
     with torch.autocast("cpu", torch.bfloat16):
         under = [off.frames(0), kept.frames(0)]
     for found in under:
@@ -173,7 +173,7 @@ def test_babble_is_of_other_prompts_of_the_training(spec: EncoderSpec, clips: li
     babble = heard_in([{"noise": "babble"}])
     for shard in plan_shards(spec, clips, babble, 0, str(tmp_path), NUM_TRAIN):
         assert {voice.key for voice in shard.voices} == {clip.key for clip in clips[:NUM_TRAIN]}
-    with pytest.raises(SpecError, match="babble is made of other prompts"):
+    with pytest.raises(SpecError, match="babble requires other prompts"):
         plan_shards(spec, clips[:1], babble, 0, str(tmp_path))
 
 
@@ -202,7 +202,7 @@ def test_a_shard_appears_whole_or_not_at_all(
     seen: list[list[str]] = []
     monkeypatch.setattr(module, "save_file", full_disk(seen, tmp_path))
     (shard,) = plan_shards(spec, clips, heard_in([{}]), 0, str(tmp_path))
-    with pytest.raises(StorageError, match=r"No space left .*make room"):
+    with pytest.raises(StorageError, match=r"No space left .*free disk space"):
         compute_shard(tower, shard)
     assert seen == [[]]
     assert list(tmp_path.iterdir()) == []
@@ -239,7 +239,7 @@ def test_the_name_is_of_what_went_in(spec: EncoderSpec, clips: list[Clip]) -> No
 
 
 def test_synthetic_speech_is_heard_in_the_first_view(spec: EncoderSpec, clips: list[Clip]) -> None:
-    made_up = [replace(clip, source="syn") for clip in clips[:2]]
+    made_up = [replace(clip, source="syn", synthetic=True) for clip in clips[:2]]
     shards = plan_shards(spec, [*clips[:2], *made_up], heard_in(VIEWS), 0, "anywhere")
     features = Features(shards, 4)
     assert [features.num_views(clip) for clip in range(4)] == [3, 3, 1, 1]
@@ -267,10 +267,10 @@ def test_a_recording_that_is_gone_is_named(spec: EncoderSpec, tmp_path: Path) ->
 
 
 def test_what_is_still_to_be_spoken_is_planned(spec: EncoderSpec, clips: list[Clip]) -> None:
-    made_up = [replace(clip, source="syn", uri=f"{clip.uri}.not-yet") for clip in clips]
+    made_up = [replace(clip, source="syn", synthetic=True, uri=f"{clip.uri}.not-yet") for clip in clips]
     (shard, *_) = plan_shards(spec, made_up, heard_in([{}]), 0, "anywhere")
     assert shard.expected[0] > 0
-    assert names(spec, made_up).isdisjoint(names(spec, [replace(clip, source="syn") for clip in clips]))
+    assert names(spec, made_up).isdisjoint(names(spec, [replace(clip, source="syn", synthetic=True) for clip in clips]))
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "another's"])

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from embed.errors import InputError
-from train.frozen.frames import Packed, packed
+from train.frozen.frames import Packed, pack
 
 FRAMES = [
     torch.tensor([[1.0, -254.0], [0.5, 127.0]]),
@@ -22,7 +22,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_halves_come_back(file: Path) -> None:
-    save_file(packed(FRAMES, "float16"), file)
+    save_file(pack(FRAMES, "float16"), file)
     found = Packed.open(file, 3)
     for row, frames in enumerate(FRAMES):
         assert torch.equal(found.frames(row), frames.half().float())
@@ -30,7 +30,7 @@ def test_halves_come_back(file: Path) -> None:
 
 
 def test_int8_has_a_scale_for_each_channel_of_each_clip(file: Path) -> None:
-    content = packed(FRAMES, "int8")
+    content = pack(FRAMES, "int8")
     assert content["frames"].tolist()[:3] == [[127, -127], [64, 64], [127, 0]]  # 63.5 rounds to even
     torch.testing.assert_close(content["scale"][0], torch.tensor([1 / 127, 2.0]))
     save_file(content, file)
@@ -41,15 +41,15 @@ def test_int8_has_a_scale_for_each_channel_of_each_clip(file: Path) -> None:
 
 
 def test_what_is_read_is_the_readers_own(file: Path) -> None:
-    save_file(packed(FRAMES, "float16"), file)
+    save_file(pack(FRAMES, "float16"), file)
     found = Packed.open(file, 3)
     found.frames(0).zero_()
     assert torch.equal(found.frames(0), FRAMES[0])
 
 
 def test_a_file_of_other_clips_is_refused(file: Path) -> None:
-    save_file(packed(FRAMES, "float16"), file)
-    with pytest.raises(InputError, match=r"shard\.safetensors: not the shard of features that was planned"):
+    save_file(pack(FRAMES, "float16"), file)
+    with pytest.raises(InputError, match=r"shard\.safetensors: not the planned shard of features"):
         Packed.open(file, 2)
     file.write_bytes(b"nothing")
     with pytest.raises(InputError, match="not a shard of features"):

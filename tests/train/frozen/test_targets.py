@@ -21,8 +21,8 @@ from train.frozen.targets import (
     compute_text_shard,
     encode_texts,
     gather_texts,
-    kept_vectors,
     plan_text_shards,
+    read_vectors,
     targets_of,
 )
 
@@ -88,7 +88,7 @@ def test_shards_give_back_every_text_in_its_place(
     texts, _ = gather_texts(CLIPS, ["en"])
     shards = kept(model, texts, storage_url)
     assert [shard.rows for shard in shards] == [(1, 2), (0, 4), (3,)]  # en, fr, wo
-    found, whole = kept_vectors(shards), encode_texts(model, texts)
+    found, whole = read_vectors(shards), encode_texts(model, texts)
     for role in ("query", "document"):
         torch.testing.assert_close(found[role], whole[role])
 
@@ -119,7 +119,7 @@ def test_a_damaged_shard_is_named(model: JointEncoder, storage_url: str) -> None
     (shard, *_) = shards = kept(model, gather_texts(CLIPS, [])[0], storage_url)
     store.write_bytes(shard.url, b"not vectors")
     with pytest.raises(InputError, match=re.escape(shard.url)):
-        kept_vectors(shards)
+        read_vectors(shards)
 
 
 def test_prefixes_are_unit_at_every_width() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from tests.train.taught import first_right
+from tests.train.memory_lesson import first_right
 from train.frozen.targets import Targets
 from train.strategies.dev_scores import dev_scores, judge_dev
 

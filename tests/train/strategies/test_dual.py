@@ -3,7 +3,7 @@
 import torch
 
 from embed.model.spec import EncoderSpec
-from tests.train.taught import Taught
+from tests.train.memory_lesson import MemoryLesson
 from train.events import EpochDone
 from train.fit.loop import run
 from train.losses import ALONE
@@ -12,13 +12,13 @@ from train.strategies.dual import DualStrategy
 from train.strategy import At
 
 
-def dual_spec(lesson: Taught, independent: bool) -> TrainSpec:
+def dual_spec(lesson: MemoryLesson, independent: bool) -> TrainSpec:
     encoder = lesson.spec.encoder.model_dump() | {"fusion": None, "head": {"queries": 2, "independent": independent}}
     parts = {"strategy": "dual", "encoder": EncoderSpec.parse(encoder)}
     return lesson.with_(optimiser={"epochs": 8, "learning_rate": 0.01}).model_copy(update=parts)
 
 
-def test_a_nested_head_learns(lesson: Taught) -> None:
+def test_a_nested_head_learns(lesson: MemoryLesson) -> None:
     spec = dual_spec(lesson, independent=False)
     strategy = lesson.strategy(spec)
     epochs = [one for one in run(strategy, spec, precision="float32") if isinstance(one, EpochDone)]
@@ -28,7 +28,7 @@ def test_a_nested_head_learns(lesson: Taught) -> None:
     assert set(strategy.parameters()) == {"head.queries", "head.output.weight", "head.output.bias"}
 
 
-def test_independent_heads_are_taught_and_scored_each_by_itself(lesson: Taught) -> None:
+def test_independent_heads_are_taught_and_scored_each_by_itself(lesson: MemoryLesson) -> None:
     spec = dual_spec(lesson, independent=True)
     strategy = lesson.strategy(spec)
     torch.manual_seed(0)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from embed.errors import SpecError
-from tests.train.taught import Taught
+from tests.train.memory_lesson import MemoryLesson
 from train.losses import ALONE, against_tables, distillation, regression, reverse_infonce
 from train.strategy import At
 
@@ -17,7 +17,7 @@ def unit(rows: int, seed: int = 0) -> torch.Tensor:
     return torch.nn.functional.normalize(torch.randn(rows, 32), dim=-1)
 
 
-def test_a_batch_is_padded_frames_lengths_and_role(lesson: Taught) -> None:
+def test_a_batch_is_padded_frames_lengths_and_role(lesson: MemoryLesson) -> None:
     frames, lengths, role = lesson.strategy().inputs(MEMBERS, DOCUMENT)
     assert role == "document"
     assert lengths.tolist() == [len(lesson.features.rows[clip]) for clip in MEMBERS]
@@ -25,7 +25,7 @@ def test_a_batch_is_padded_frames_lengths_and_role(lesson: Taught) -> None:
     assert (frames[3, int(lengths[3]) :] == 0).all()
 
 
-def test_draws_do_not_know_batch_mates(lesson: Taught) -> None:
+def test_draws_do_not_know_batch_mates(lesson: MemoryLesson) -> None:
     strategy = lesson.strategy(lesson.with_(masks={"time": 0.4, "channels": 0.3, "dropout": 0.3}))
     together, lengths, _ = strategy.inputs(MEMBERS, QUERY)
     for row, clip in enumerate(MEMBERS):
@@ -34,7 +34,7 @@ def test_draws_do_not_know_batch_mates(lesson: Taught) -> None:
     assert not torch.equal(strategy.inputs([3], QUERY)[0], strategy.inputs([3], At(8, 1, 0))[0])
 
 
-def test_a_spoken_question_is_drawn_to_its_text_among_its_language(lesson: Taught) -> None:
+def test_a_spoken_question_is_drawn_to_its_text_among_its_language(lesson: MemoryLesson) -> None:
     strategy, vectors = lesson.strategy(), unit(4)
     told = strategy.loss(vectors, MEMBERS, QUERY, ALONE)
     langs = [strategy._drawn_lang(clip, 0) for clip in MEMBERS]
@@ -48,7 +48,7 @@ def test_a_spoken_question_is_drawn_to_its_text_among_its_language(lesson: Taugh
     assert set(told) == {"loss", "contrast", "distillation", "temperature"}
 
 
-def test_as_a_document_each_text_also_finds_its_own_speech(lesson: Taught) -> None:
+def test_as_a_document_each_text_also_finds_its_own_speech(lesson: MemoryLesson) -> None:
     strategy, vectors = lesson.strategy(lesson.with_(loss={"reverse": 2.0, "distillation": 0.0})), unit(4)
     told = strategy.loss(vectors, MEMBERS, DOCUMENT, ALONE)
     texts = [clip % 8 + 8 * strategy._drawn_lang(clip, 0) for clip in MEMBERS]
@@ -60,7 +60,7 @@ def test_as_a_document_each_text_also_finds_its_own_speech(lesson: Taught) -> No
     torch.testing.assert_close(told["loss"], told["contrast"] + 2 * back)
 
 
-def test_candidates_may_be_the_batchs_and_the_loss_a_regression(lesson: Taught) -> None:
+def test_candidates_may_be_the_batchs_and_the_loss_a_regression(lesson: MemoryLesson) -> None:
     vectors = unit(4)
     batch = lesson.strategy(lesson.with_(loss={"candidates": "batch", "distillation": 0.0}))
     told = batch.loss(vectors, [0, 1, 2, 3], QUERY, ALONE)
@@ -72,7 +72,7 @@ def test_candidates_may_be_the_batchs_and_the_loss_a_regression(lesson: Taught) 
     torch.testing.assert_close(told["loss"], regression(vectors, wanted, dims=(32, 16, 8)))
 
 
-def test_weights_of_dims_and_temperature_are_the_specs(lesson: Taught) -> None:
+def test_weights_of_dims_and_temperature_are_the_specs(lesson: MemoryLesson) -> None:
     spec = lesson.with_(loss={"dim_weights": (0.0, 0.0, 1.0), "learn_temperature": True, "temperature": 0.1})
     strategy, vectors = lesson.strategy(spec), unit(4).requires_grad_()
     strategy.loss(vectors, MEMBERS, QUERY, ALONE)["contrast"].backward()  # type: ignore[no-untyped-call]
@@ -82,7 +82,7 @@ def test_weights_of_dims_and_temperature_are_the_specs(lesson: Taught) -> None:
     assert "log_temperature" not in lesson.strategy().parameters()
 
 
-def test_what_is_kept_is_taken_back(lesson: Taught) -> None:
+def test_what_is_kept_is_taken_back(lesson: MemoryLesson) -> None:
     spec = lesson.with_(loss={"learn_temperature": True, "temperature": 0.1})
     one, other = lesson.strategy(spec), lesson.strategy(spec.model_copy(update={"seed": 3}))
     with torch.no_grad():
@@ -91,11 +91,11 @@ def test_what_is_kept_is_taken_back(lesson: Taught) -> None:
     assert all(torch.equal(value, other.state()[name]) for name, value in one.state().items())
     assert {"fusion.centre", "fusion.linear.weight", "log_temperature"} <= set(one.state())
     assert not any(name.startswith(("text.", "speech.")) for name in one.state())
-    with pytest.raises(SpecError, match="log_temperature is not of both"):
+    with pytest.raises(SpecError, match="only one of the two has log_temperature"):
         one.load(lesson.strategy().state())
 
 
-def test_dev_is_scored_clip_by_clip_as_in_batches(lesson: Taught) -> None:
+def test_dev_is_scored_clip_by_clip_as_in_batches(lesson: MemoryLesson) -> None:
     strategy = lesson.strategy()
     vectors = strategy.vectors([70, 64, 79], "query")
     for row, clip in enumerate([70, 64, 79]):

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from train.spec import MaskSpec
-from train.strategies.masks import masked
+from train.strategies.masks import mask_frames
 
 MEAN = torch.full((40,), -1.0)
 
@@ -14,11 +14,11 @@ def frames() -> torch.Tensor:
 
 
 def test_nothing_is_hidden_by_default() -> None:
-    assert torch.equal(masked(frames(), MaskSpec.parse({}), MEAN, np.random.default_rng(0)), frames())
+    assert torch.equal(mask_frames(frames(), MaskSpec.parse({}), MEAN, np.random.default_rng(0)), frames())
 
 
 def test_a_stretch_of_time_becomes_the_clips_mean() -> None:
-    found = masked(frames(), MaskSpec.parse({"time": 0.4}), MEAN, np.random.default_rng(1))
+    found = mask_frames(frames(), MaskSpec.parse({"time": 0.4}), MEAN, np.random.default_rng(1))
     hidden = (found[:, 0] == 49.5).nonzero()[:, 0]
     assert 0 < len(hidden) <= 40
     assert hidden.tolist() == list(range(int(hidden[0]), int(hidden[0]) + len(hidden)))
@@ -26,19 +26,19 @@ def test_a_stretch_of_time_becomes_the_clips_mean() -> None:
 
 
 def test_whole_channels_become_the_mean_of_training() -> None:
-    found = masked(frames(), MaskSpec.parse({"channels": 0.4}), MEAN, np.random.default_rng(3))
+    found = mask_frames(frames(), MaskSpec.parse({"channels": 0.4}), MEAN, np.random.default_rng(3))
     hidden = (found == -1).all(0)
     assert 0 < hidden.sum() <= 30
     assert torch.equal(found[:, ~hidden], frames()[:, ~hidden])
 
 
 def test_single_values_become_the_mean_of_training_by_their_share() -> None:
-    found = masked(frames(), MaskSpec.parse({"dropout": 0.25}), MEAN, np.random.default_rng(0))
+    found = mask_frames(frames(), MaskSpec.parse({"dropout": 0.25}), MEAN, np.random.default_rng(0))
     assert abs((found == -1).float().mean().item() - 0.25) < 0.03
 
 
 def test_the_same_numbers_hide_the_same() -> None:
     spec = MaskSpec.parse({"time": 0.3, "channels": 0.3, "dropout": 0.3})
-    first, second, other = (masked(frames(), spec, MEAN, np.random.default_rng(seed)) for seed in (7, 7, 8))
+    first, second, other = (mask_frames(frames(), spec, MEAN, np.random.default_rng(seed)) for seed in (7, 7, 8))
     assert torch.equal(first, second)
     assert not torch.equal(first, other)

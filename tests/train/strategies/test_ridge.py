@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from tests.train.memory_lesson import CLIPS, TRAIN, MemoryLesson
+from train.curate.clip import Clip
 from train.frozen.features import Features
-from train.strategies.ridge import Ridge, best_ridge, fit_ridge, pooled_means
+from train.strategies.ridge import Ridge, best_ridge, fit_ridge, pooled_means, tune_ridge
 
 NOISE = torch.Generator().manual_seed(5)
 POOLED = torch.randn(40, 6, generator=NOISE) * torch.tensor([1.0, 10, 0.1, 1, 5, 1]) + 3
@@ -79,3 +81,17 @@ class InMemory(Features):
 
 def test_a_clip_is_pooled_over_its_own_frames() -> None:
     assert pooled_means(InMemory([], 2), [1, 0]).tolist() == [[10, 10], [1, 3]]
+
+
+@pytest.mark.parametrize("num_synthetic", [0, 8, len(TRAIN)])
+def test_synthetic_speech_is_left_out_where_that_scores_better_on_dev(lesson: MemoryLesson, num_synthetic: int) -> None:
+    strategy = lesson.strategy()
+    strategy.clips = [Clip("own", f"own:{i}", "en", "", "", {}, synthetic=i < num_synthetic) for i in range(CLIPS)]
+    ridge, metrics = tune_ridge(strategy, (1.0, 100.0))
+    assert metrics["chosen"] in (1.0, 100.0)
+    assert metrics["learnt_from"] in (("all", "recorded") if num_synthetic == 8 else ("all",))
+    assert list(metrics["dev_speech_to_text_by_strength"]) == ["1.0", "100.0"]
+    pooled = pooled_means(strategy.features, strategy.dev)
+    documents, right = lesson.targets.vectors["document"], [lesson.targets.spoken[clip] for clip in strategy.dev]
+    score = strategy.metric(ridge.predict(pooled).numpy() @ documents.numpy().T, np.asarray(right)).mean()
+    assert metrics["dev_speech_to_text_by_strength"][str(metrics["chosen"])] == pytest.approx(score, abs=1e-4)

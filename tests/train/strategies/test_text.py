@@ -10,7 +10,7 @@ from embed.errors import SpecError
 from embed.model.weights import assemble
 from tests.towers import Tiny, encoder_values
 from tests.train.lesson import SENTENCES
-from tests.train.taught import first_right
+from tests.train.memory_lesson import first_right
 from train.events import EpochDone
 from train.fit.loop import run
 from train.losses import ALONE, infonce
@@ -121,6 +121,6 @@ def test_what_is_kept_is_taken_back(tiny: Tiny) -> None:
             value.add_(1)
     other.load(one.state())
     assert all(torch.equal(value, other.state()[name]) for name, value in one.state().items())
-    with pytest.raises(SpecError, match="is not of both"):
+    with pytest.raises(SpecError, match="only one of the two has"):
         other.load({})
     assert one.names([1]) == ["own:1"]

@@ -1,6 +1,6 @@
-"""Files of a Debian package, had without root: apt's own verified download, unpacked into a cache.
+"""Files of a Debian package, without root: apt's own verified download, unpacked into a cache.
 
-apt keeps its lists and downloads in private folders below the cache, so nothing of the system is touched.
+apt keeps its lists and downloads in private folders below the cache, so the system is not changed.
 """
 
 import os
@@ -18,7 +18,7 @@ DOWNLOAD_LIMIT_S = 1800
 
 
 def fetch(package: str, cache: Path) -> Path:
-    """Root folder of the unpacked package, `<cache>/debian/<package>_<version>`; once there, apt is not called again.
+    """Root folder of the unpacked package, `<cache>/debian/<package>_<version>`; where it exists, apt is not called.
 
     Raises DataUnavailable where apt or dpkg is missing, or the package cannot be downloaded.
     """
@@ -55,7 +55,7 @@ def _download(package: str, home: Path, downloads: Path) -> Path:
     except DataUnavailable:
         if fresh:
             raise
-        _update(package, options)  # Old lists name files that the mirror has replaced since.
+        _update(package, options)  # Old lists name files that the mirror has replaced.
         _get(package, options, downloads)
     return next(downloads.glob(f"{package}_*.deb"))
 
@@ -69,7 +69,7 @@ def _update(package: str, options: Sequence[str]) -> None:
 
 
 def _private(home: Path) -> list[str]:
-    """apt's options that keep state and cache below `home`, making the folders it expects."""
+    """apt's options that keep state and cache below `home`; creates the folders that apt expects."""
     for inner in ("state/lists/partial", "cache/archives/partial"):
         (home / inner).mkdir(parents=True, exist_ok=True)
     status = home / "state" / "status"
@@ -98,7 +98,7 @@ def _run(command: Sequence[str], package: str, limit_s: float, folder: Path | No
     if done.returncode:
         reason = _first_error(done.stderr)
         raise DataUnavailable(
-            f"Debian package {package}: {command[0]} failed: {reason}; check the network and apt's sources, try again"
+            f"Debian package {package}: {command[0]} failed: {reason}; check the network and apt's sources, run again"
         )
 
 

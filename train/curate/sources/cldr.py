@@ -1,6 +1,6 @@
-"""Unicode's CLDR: what things are called in most languages of the world: emoji, countries, days, units, moneys.
+"""Names from Unicode's CLDR in most languages of the world: emoji, countries, days, units, currencies.
 
-Numbers are spelled in digits; each item has one, taken where the languages' plural forms agree.
+Numbers are written in digits; each item has one number, chosen where the languages' plural forms agree.
 """
 
 import re
@@ -14,9 +14,9 @@ from train.curate.packages.apt import fetch
 
 LICENCE = "Unicode-DFS-2016"
 PACKAGE = "unicode-cldr-core"
-INHERITED = "↑"  # stands where a language says what its parent says
-SKIN = re.compile("[\U0001f3fb-\U0001f3ff]")  # The same gesture once more: five names that differ by a colour.
-ONE_LETTER_MORE = ("short", "narrow")
+INHERITED = "↑"  # marks a text that a language inherits from its parent
+SKIN = re.compile("[\U0001f3fb-\U0001f3ff]")  # Skin tones: five more names of the same gesture.
+ABBREVIATED = ("short", "narrow")
 CURRENCIES = re.findall(
     r"\w+",
     "USD EUR GBP JPY CHF RUB BGN BYN RON DKK SEK NOK PLN CZK HUF TRY CNY INR BRL MXN ARS CAD AUD MAD TND EGP ILS KRW",
@@ -29,7 +29,7 @@ Texts = dict[str, dict[str, str]]  # key -> language -> text
 
 
 def names(cache: Path, langs: Sequence[str]) -> Texts:
-    """`cldr:1F34E` and the like: what each emoji shows."""
+    """`cldr:1F34E` and the like -> language -> name of the emoji."""
     found: Texts = {}
     for lang in langs:
         for folder in ("annotations", "annotationsDerived"):
@@ -40,7 +40,7 @@ def names(cache: Path, langs: Sequence[str]) -> Texts:
 
 
 def words_of_locales(cache: Path, langs: Sequence[str]) -> Texts:
-    """`cldrmain:territory/FR` and the like: countries, languages, months, days, times, units and moneys."""
+    """`cldrmain:territory/FR` and the like: countries, languages, months, days, times, units and currencies."""
     found: Texts = {}
     for lang in langs:
         file = _common(cache) / "main" / f"{lang}.xml"
@@ -76,13 +76,13 @@ def _names(root: ET.Element) -> Iterator[tuple[str, str, str]]:
 def _calendar(root: ET.Element) -> Iterator[tuple[str, str, str]]:
     calendar = "dates/calendars/calendar[@type='gregorian']"
     for kind in ("month", "day"):
-        for context in ("stand-alone", "format"):  # The form that stands by itself, where there is one.
+        for context in ("stand-alone", "format"):  # The stand-alone form, where there is one.
             wide = f"{kind}s/{kind}Context[@type='{context}']/{kind}Width[@type='wide']/{kind}"
             for found in root.iterfind(f"{calendar}/{wide}"):
                 if _plain(found.text):
                     yield kind, found.get("type", ""), found.text or ""
     for field in root.iterfind("dates/fields/field"):
-        if field.get("type", "").rpartition("-")[2] not in ONE_LETTER_MORE:
+        if field.get("type", "").rpartition("-")[2] not in ABBREVIATED:
             for found in field.iterfind("relative"):
                 if _plain(found.text):
                     yield "relative", f"{field.get('type')}{found.get('type')}", found.text or ""
@@ -90,7 +90,7 @@ def _calendar(root: ET.Element) -> Iterator[tuple[str, str, str]]:
 
 def _counted(root: ET.Element, lang: str) -> Iterator[tuple[str, str, str]]:
     for field in root.iterfind("dates/fields/field"):
-        if field.get("type", "").rpartition("-")[2] not in ONE_LETTER_MORE:
+        if field.get("type", "").rpartition("-")[2] not in ABBREVIATED:
             for found in field.iterfind("relativeTime"):
                 yield from _form("time", f"{field.get('type')}-{found.get('type')}", found, "relativeTimePattern", lang)
     for found in root.iterfind("units/unitLength[@type='long']/unit"):
@@ -102,7 +102,7 @@ def _counted(root: ET.Element, lang: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _form(kind: str, code: str, place: ET.Element, tag: str, lang: str) -> Iterator[tuple[str, str, str]]:
-    """The plural form that goes with `NUMBERS`, in the nominative."""
+    """The plural form for the numbers of `NUMBERS`, in the nominative."""
     forms = {found.get("count"): found.text or "" for found in place.iterfind(tag) if found.get("case") is None}
     text = forms.get("many" if lang in MANY else "other", "")
     if _plain(text) and (kind == "money" or "{0}" in text):

@@ -1,13 +1,14 @@
-"""Paragraphs of the Debian developer's reference, in English and in French: running text for a demo corpus."""
+"""Paragraphs of the Debian developer's reference in English and French: running text for a demo corpus."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
-from train.curate.clip import words
+from train.curate.clip import text_key
 from train.curate.packages.apt import fetch
 
+SOURCE = "man"
 LICENCE = "GPL-2+"
 FOLDERS = {
     "en": ("developers-reference", "usr/share/developers-reference"),
@@ -28,27 +29,27 @@ class Paragraph:
 def paragraphs(cache: Path, langs: Sequence[str] = ("en", "fr")) -> list[Paragraph]:
     """Distinct paragraphs of 40 to 700 characters, in reading order of each language.
 
-    A paragraph left untranslated counts as English.  Raises DataUnavailable where the packages cannot be had.
+    An untranslated paragraph counts as English.  Raises DataUnavailable where the packages cannot be fetched.
     """
-    seen = {_key(text) for text, _ in _texts(cache, "en")} if langs and "en" not in langs else set()
+    seen = {text_key(text) for text, _ in _texts(cache, "en")} if langs and "en" not in langs else set()
     found = []
-    for lang in sorted(langs):  # English first: it marks what the others left untranslated.
+    for lang in sorted(langs):  # English first, so that untranslated paragraphs of the others are recognised.
         for text, origin in _texts(cache, lang):
-            if SHORTEST <= len(text) <= LONGEST and _key(text) not in seen:
-                seen.add(_key(text))
+            if SHORTEST <= len(text) <= LONGEST and text_key(text) not in seen:
+                seen.add(text_key(text))
                 found.append(Paragraph(lang, text, origin))
     return found
 
 
 def packages(langs: Sequence[str]) -> tuple[str, ...]:
-    """Of the languages that it has."""
+    """Packages of those of the languages that the source has."""
     return tuple(FOLDERS[lang][0] for lang in langs if lang in FOLDERS)
 
 
 def aligned(cache: Path, langs: Sequence[str] = ("en", "fr")) -> dict[str, dict[str, str]]:
-    """Place -> language -> the same paragraph: of sections that have equally many in all the languages.
+    """Place -> language -> the same paragraph, of sections with equally many paragraphs in all the languages.
 
-    Paragraphs as long as those of `paragraphs`, and no two translations alike.
+    Of the same lengths as those of `paragraphs`; a paragraph whose texts are equal in two languages is left out.
     """
     sections = {lang: _sections(cache, lang) for lang in langs}
     found = {}
@@ -57,7 +58,7 @@ def aligned(cache: Path, langs: Sequence[str] = ("en", "fr")) -> dict[str, dict[
         if len({len(column) for column in columns}) == 1:
             for number, texts in enumerate(zip(*columns, strict=True)):
                 usable = all(SHORTEST <= len(text) <= LONGEST for text in texts)
-                if usable and len({_key(text) for text in texts}) == len(texts):
+                if usable and len({text_key(text) for text in texts}) == len(texts):
                     found[f"{place}/{number}"] = dict(zip(langs, texts, strict=True))
     return dict(sorted(found.items()))
 
@@ -70,10 +71,6 @@ def _sections(cache: Path, lang: str) -> dict[str, list[str]]:
     return found
 
 
-def _key(text: str) -> str:
-    return " ".join(words(text))
-
-
 def _texts(cache: Path, lang: str) -> Iterator[tuple[str, str]]:
     package, folder = FOLDERS[lang]
     for page in sorted((fetch(package, cache) / folder).glob("*.html")):
@@ -84,7 +81,7 @@ def _texts(cache: Path, lang: str) -> Iterator[tuple[str, str]]:
 
 
 class _Paragraphs(HTMLParser):
-    """Collects the text of each `<p>` with the id of the section it stands in."""
+    """Collects the text of each `<p>` with the id of its section."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

@@ -1,7 +1,7 @@
-"""Synthetic speech of many short texts, to be heard in training alone: made on this machine, once.
+"""Source of synthetic speech of many short texts, only for training: synthesised once, on this machine.
 
-Engines and voices are installed by pip and npm; the texts come with their translations.  No item says what dev or test
-of a recorded source says.
+Engines and voices are installed by pip and npm; the texts come with their translations.  No text of an item is in dev
+or test of a recorded source.
 """
 
 import logging
@@ -12,12 +12,12 @@ from pathlib import Path
 
 from embed.errors import DataUnavailable
 from train.curate.clip import Clip, duration_s
-from train.curate.filters.recordings import Dropped
+from train.curate.dropped import Dropped
 from train.curate.sources import vocabulary
 from train.curate.sources.vocabulary import Entry
 from train.curate.synthesis import installed, kokoro, pico
-from train.curate.synthesis.speak import PAD_S, Load, Told, file_of, speak
-from train.curate.synthesis.utterance import LANGS, Engine, Utterance, drawn
+from train.curate.synthesis.speak import PAD_S, Load, OnProgress, file_of, speak
+from train.curate.synthesis.utterance import LANGS, Engine, Utterance, draw_utterance
 
 __all__ = ["LANGS", "LICENCES", "Speech", "clips"]
 
@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 SOURCE = "syn"
 LICENCES = {**vocabulary.LICENCES, **installed.LICENCES}
 LONGEST = 120  # characters
-UNSAID = "synthetic speech: the engine said nothing usable"
+NO_SOUND = "synthetic speech: the engine produced no usable sound"
 NO_VOICES = "synthetic speech: its voices are not installed"
-# Fitted to 26,000 utterances in six languages: an estimate before anything is spoken.
+# Fitted to 26,000 utterances in six languages: estimates duration before synthesis.
 SECONDS_A_TEXT, SECONDS_A_LETTER = 0.18, 0.057
 
 
@@ -44,14 +44,14 @@ def clips(
     texts: Sequence[Entry],
     most: Sequence[int | None] = (None,),
     *,
-    told: Told | None = None,
+    on_progress: OnProgress | None = None,
     spoken: bool = True,
     processes: int | None = None,
 ) -> Speech:
     """The first `most[0]` texts of each language in one voice, the first `most[1]` in another, and so on; None is all.
 
-    Where `spoken` is false nothing is made, and durations are guesses.
-    Raises DataUnavailable where an engine is not installed; voices that npm cannot give are left out with a warning.
+    Where `spoken` is false nothing is synthesised, and durations are estimates.
+    Raises DataUnavailable where an engine is not installed; voices that npm cannot fetch are left out with a warning.
     """
     planned = [(entry, utterance) for lang in langs for entry, utterance in _planned(texts, lang, most)]
     engines, load = _engines(cache, {utterance.engine for _, utterance in planned}, spoken)
@@ -60,39 +60,39 @@ def clips(
     folder = cache / "synthetic"
     files = [file_of(utterance, engines[utterance.engine], folder) for _, utterance in planned]
     if spoken:
-        speak(dict(zip(files, (one for _, one in planned), strict=True)), folder, load, told, processes)
+        speak(dict(zip(files, (one for _, one in planned), strict=True)), folder, load, on_progress, processes)
     for (entry, utterance), file in zip(planned, files, strict=True):
         clip = _clip(entry, utterance, file, spoken)
         if clip is None:
-            out.dropped.append(Dropped(_name(entry, utterance), UNSAID))
+            out.dropped.append(Dropped(_name(entry, utterance), NO_SOUND))
         else:
             out.clips.append(clip)
     return out
 
 
 def _planned(entries: Sequence[Entry], lang: str, most: Sequence[int | None]) -> list[tuple[Entry, Utterance]]:
-    sayable = [entry for entry in entries if len(entry.texts.get(lang, "")) in range(1, LONGEST + 1)]
+    usable = [entry for entry in entries if len(entry.texts.get(lang, "")) in range(1, LONGEST + 1)]
     found = [
-        (entry, drawn(entry.key, lang, entry.texts[lang], rendition))
+        (entry, draw_utterance(entry.key, lang, entry.texts[lang], rendition))
         for rendition, number in enumerate(most)
-        for entry in sayable[:number]
+        for entry in usable[:number]
     ]
     return [(entry, utterance) for entry, utterance in found if utterance is not None]
 
 
-def _engines(cache: Path, wanted: set[Engine], spoken: bool) -> tuple[dict[Engine, str], dict[Engine, Load]]:
-    """Identity of each engine that can speak, and how it is loaded in another process."""
+def _engines(cache: Path, required: set[Engine], spoken: bool) -> tuple[dict[Engine, str], dict[Engine, Load]]:
+    """Identity of each available engine, and the function that loads it in another process."""
     identities: dict[Engine, str] = {}
     load: dict[Engine, Load] = {}
-    if "pico" in wanted:
+    if "pico" in required:
         identities["pico"], load["pico"] = pico.identity(), pico.Pico
-    if "kokoro" in wanted:
+    if "kokoro" in required:
         identity = kokoro.identity()
         try:
             # A plan downloads nothing.
             voices = installed.kokoro_voices(cache) if spoken else Path()
         except DataUnavailable as error:
-            log.warning("synthetic speech does without Kokoro's voices, and what only they would say: %s", error)
+            log.warning("synthetic speech without Kokoro's voices; texts that require them are dropped: %s", error)
         else:
             identities["kokoro"], load["kokoro"] = identity, partial(kokoro.Kokoro, voices)
     return identities, load
@@ -103,9 +103,19 @@ def _clip(entry: Entry, utterance: Utterance, file: Path, spoken: bool) -> Clip 
     if size == 0:
         return None
     text = entry.texts[utterance.lang]
-    guess = 2 * PAD_S + (SECONDS_A_TEXT + SECONDS_A_LETTER * len(text)) / utterance.speed
-    length_s = guess if size is None else duration_s(file)
-    return Clip(SOURCE, entry.key, utterance.lang, text, str(file), entry.texts, duration_s=length_s, size=size or 0)
+    estimate_s = 2 * PAD_S + (SECONDS_A_TEXT + SECONDS_A_LETTER * len(text)) / utterance.speed
+    length_s = estimate_s if size is None else duration_s(file)
+    return Clip(
+        SOURCE,
+        entry.key,
+        utterance.lang,
+        text,
+        str(file),
+        entry.texts,
+        duration_s=length_s,
+        size=size or 0,
+        synthetic=True,
+    )
 
 
 def _name(entry: Entry, utterance: Utterance) -> str:

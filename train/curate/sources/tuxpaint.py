@@ -1,28 +1,28 @@
-"""Spoken captions of Tux Paint's stamps: some 900 short texts, read in a dozen languages, written in sixty."""
+"""Spoken captions of Tux Paint's stamps: some 900 short texts, recorded in a dozen languages, written in sixty."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from train.curate.clip import Clip, recorded, words
+from train.curate.clip import Clip, clip_of_file, words
 from train.curate.packages.apt import fetch
 
 SOURCE = "tux"
 LICENCE = "GPL-2"
 PACKAGE = "tuxpaint-stamps-default"
-TEXT_LANGS = ("fr", "es", "en", "be", "bg", "el")  # those whose texts make the split
+TEXT_LANGS = ("fr", "es", "en", "be", "bg", "el")  # languages whose texts decide the split
 LANGS = (*TEXT_LANGS, "ru", "ro", "ca", "da", "nl")  # of sentences; Lithuanian letters have no captions
 
 
 def packages(langs: Sequence[str]) -> tuple[str, ...]:
-    """One holds all languages."""
+    """One package has all languages."""
     return (PACKAGE,)
 
 
 def clips(cache: Path, langs: Sequence[str] = TEXT_LANGS, text_langs: Sequence[str] = ()) -> list[Clip]:
-    """Captions that were recorded in 0.3 to 12 seconds, by key and language.
+    """Captions with a recording of 0.3 to 12 seconds, by key and language.
 
-    Translations cover `TEXT_LANGS`, `langs` and `text_langs`, as far as they were written.
-    Raises DataUnavailable where the package cannot be had.
+    Translations cover `TEXT_LANGS`, `langs` and `text_langs`, where they exist.
+    Raises DataUnavailable where the package cannot be fetched.
     """
     stamps = _stamps(cache)
     found = []
@@ -30,7 +30,7 @@ def clips(cache: Path, langs: Sequence[str] = TEXT_LANGS, text_langs: Sequence[s
         for lang in langs:
             path = stamps / (f"{name}_desc.ogg" if lang == "en" else f"{name}_desc_{lang}.ogg")
             if lang in texts and path.is_file():
-                found.append(recorded(SOURCE, f"{SOURCE}:{name}", lang, texts[lang], path, texts))
+                found.append(clip_of_file(SOURCE, f"{SOURCE}:{name}", lang, texts[lang], path, texts))
     return [clip for clip in found if clip is not None]
 
 

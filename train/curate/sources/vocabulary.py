@@ -1,8 +1,8 @@
-"""Many short texts in many languages, each item the same in all of them: what synthetic speech says.
+"""Vocabulary of synthetic speech: many short texts, each with its translations into many languages.
 
 - Tux Paint's captions, names of emoji, words of locales (both CLDR), names of places on the map (iD's schema).
-- Nothing that dev or test of any recorded source says, in any of the languages: such an item is left out whole.
-- In an order that does not depend on what is asked for, so that the first thousand stay the first thousand.
+- An item is left out whole where one of its texts, in any language, is in dev or test of a recorded source.
+- The order does not depend on the caller's languages, so that the first thousand stay the first thousand.
 """
 
 import logging
@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from embed.errors import DataUnavailable
-from train.curate.clip import words
-from train.curate.filters.recordings import Dropped
+from train.curate.clip import text_key, words
+from train.curate.dropped import Dropped
 from train.curate.sources import cldr, tagging, tuxpaint
 
 log = logging.getLogger(__name__)
 
-# Read whatever is asked for, since all are compared with what is held out.
+# Always read, whatever the caller's languages, since all are compared with the held-out texts.
 LANGS = ("fr", "es", "en", "bg", "el", "be", "ru", "ro", "ca", "it", "de", "pt", "da", "nl", "lt")
-TELLING = ("en", "fr", "es")  # Items that say the same in these are one.
-FEWEST_LANGS = 4  # of words of locales and names on the map: less is a local matter
-HELD_OUT = "synthetic speech: one of its texts is one of dev or test"
+IDENTITY_LANGS = ("en", "fr", "es")  # Items with equal texts in these are one item.
+FEWEST_LANGS = 4  # of words of locales and names on the map: items in fewer languages are only of local use
+HELD_OUT = "synthetic speech: one of its texts is in dev or test"
 LICENCES = {
     **dict.fromkeys(tuxpaint.packages(()), tuxpaint.LICENCE),
     cldr.PACKAGE: cldr.LICENCE,
@@ -44,7 +44,7 @@ ARTICLES = {
     "nl": "de het een",
 }
 
-Held = Collection[tuple[str, str]]  # language and `core` of a text
+HeldOut = Collection[tuple[str, str]]  # language and `core` of a text
 
 
 @dataclass(frozen=True)
@@ -57,22 +57,27 @@ class Entry:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    entries: list[Entry] = field(default_factory=list)  # the plainest first
+    entries: list[Entry] = field(default_factory=list)  # captions first, then things, then abstract words
     dropped: list[Dropped] = field(default_factory=list)
 
 
 def vocabulary(
-    cache: Path, langs: Sequence[str], held: Held, held_keys: Collection[str] = (), read: "Read | None" = None
+    cache: Path,
+    langs: Sequence[str],
+    held_out: HeldOut,
+    held_out_keys: Collection[str] = (),
+    read: "Read | None" = None,
 ) -> Vocabulary:
-    """Every item but those that say in any language what is held out, with its texts in `LANGS` and `langs`.
+    """Every item with no held-out text in any language, with its texts in `LANGS` and `langs`.
 
-    Texts that cannot be had on this machine are left out with a warning; `read` reads others instead.
+    Texts that cannot be fetched on this machine are left out with a warning; `read` replaces the sources of texts.
     """
     found: dict[str, dict[str, str]] = (read or _everything)(cache, tuple(dict.fromkeys((*LANGS, *langs))))
     entries = [Entry(key, _speakable(texts)) for key, texts in found.items()]
     out = Vocabulary()
     for entry in _distinct(sorted(entries, key=lambda one: (_rank(one.key), zlib.crc32(one.key.encode()), one.key))):
-        if entry.key in held_keys or any((lang, core(lang, text)) in held for lang, text in entry.texts.items()):
+        texts = entry.texts.items()
+        if entry.key in held_out_keys or any((lang, core(lang, text)) in held_out for lang, text in texts):
             out.dropped.append(Dropped(entry.key, HELD_OUT))
         else:
             out.entries.append(entry)
@@ -80,7 +85,7 @@ def vocabulary(
 
 
 def core(lang: str, text: str) -> str:
-    """Its lower-case words behind leading articles: "The frog!" and "a frog" have the same."""
+    """The lower-case words after leading articles: "The frog!" and "a frog" have the same core."""
     found = words(text)
     articles = ARTICLES.get(lang, "").split()
     first = next((i for i, word in enumerate(found) if word not in articles), 0)
@@ -101,7 +106,7 @@ def _everything(cache: Path, langs: Sequence[str]) -> dict[str, dict[str, str]]:
         try:
             texts = read(cache, langs)
         except DataUnavailable as error:
-            log.warning("synthetic speech does without %s: %s", what, error)
+            log.warning("synthetic speech without %s: %s", what, error)
         else:
             found |= {key: known for key, known in texts.items() if len(known.keys() & {*LANGS}) >= fewest}
     return found
@@ -112,21 +117,21 @@ def _captions(cache: Path, langs: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def _rank(key: str) -> int:
-    """Captions, then things, then what is abstract."""
+    """Captions, then things, then abstract words."""
     return 0 if key.startswith("tux:") else 1 if key.startswith(("cldr:", "id:preset", "id:category")) else 2
 
 
 def _speakable(texts: Mapping[str, str]) -> dict[str, str]:
-    """Those with letters, blanks plain."""
+    """Texts that have letters, with single blanks."""
     return {lang: " ".join(text.split()) for lang, text in texts.items() if LETTER.search(text)}
 
 
 def _distinct(entries: Sequence[Entry]) -> list[Entry]:
     seen: set[tuple[str, ...]] = set()
-    kept = []
+    distinct = []
     for entry in entries:
-        telling = tuple(" ".join(words(entry.texts.get(lang, ""))) for lang in TELLING)
-        if entry.texts and (not any(telling) or telling not in seen):
-            kept.append(entry)
-        seen.add(telling)
-    return kept
+        identity = tuple(text_key(entry.texts.get(lang, "")) for lang in IDENTITY_LANGS)
+        if entry.texts and (not any(identity) or identity not in seen):
+            distinct.append(entry)
+        seen.add(identity)
+    return distinct

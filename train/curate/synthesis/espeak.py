@@ -1,4 +1,4 @@
-"""eSpeak NG as a reader of spelling: text in some hundred languages to phonemes in IPA, through its C library."""
+"""Phonemes by eSpeak NG: text in some hundred languages to IPA, through its C library."""
 
 import ctypes
 import re
@@ -13,13 +13,13 @@ LIBRARY = "libespeak-ng.dylib" if sys.platform == "darwin" else "libespeak-ng.so
 # Constants of speak_lib.h.
 RETRIEVAL, NEVER_EXIT, UTF8, IPA, TIED = 1, 0x8000, 1, 0x02, 0x80
 MARKS = re.compile(r"([;:,.!?¡¿—…\"()“”]+)")
-OPENING = "¡¿"  # not read
+OPENING = "¡¿"  # have no sound
 OPENED = "“("
-ANOTHER_LANGUAGE = re.compile(r"\([a-z-]+\)")  # "(en)" where the reader changes to another spelling
+ANOTHER_LANGUAGE = re.compile(r"\([a-z-]+\)")  # "(en)" where eSpeak NG changes to another language
 
 
 class Espeak:
-    """One for a process: the library keeps one voice at a time.  Raises DataUnavailable."""
+    """One per process: the library holds one voice at a time.  Raises DataUnavailable."""
 
     def __init__(self) -> None:
         self._library = library = ctypes.CDLL(str(located(PACKAGE, LIBRARY, CURE)))
@@ -27,12 +27,12 @@ class Espeak:
         library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int]
         if library.espeak_Initialize(RETRIEVAL, 0, str(data.parent).encode(), NEVER_EXIT) <= 0:
-            # Its paths are of 160 bytes at most.
-            raise DataUnavailable(f"eSpeak NG cannot read {data}; install it anew, below a shorter path: {CURE}")
+            # The library allows paths of 160 bytes at most.
+            raise DataUnavailable(f"eSpeak NG cannot read {data}; install it again, below a shorter path: {CURE}")
         self._voice = ""
 
     def phonemes(self, text: str, voice: str, tie: str) -> str:
-        """IPA with stresses and punctuation; `tie` stands between the letters of one sound."""
+        """IPA with stresses and punctuation; `tie` joins the letters of one sound."""
         if voice != self._voice:
             if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
                 raise DataUnavailable(f"eSpeak NG has no voice {voice!r}; {CURE} --force-reinstall")

@@ -1,4 +1,4 @@
-"""Engines and voices as pip and npm install them; what is missing is named with its cure."""
+"""Installed engines and voices, by pip and npm; an error names a missing package and the command that installs it."""
 
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,7 +18,7 @@ LICENCES = {
 
 
 def version_of(distribution: str) -> str:
-    """Raises DataUnavailable where pip has not installed it."""
+    """Version of a Python package.  Raises DataUnavailable where it is not installed."""
     try:
         return version(distribution)
     except PackageNotFoundError:

@@ -1,6 +1,6 @@
-"""Kokoro-82M, a neural engine: phonemes by eSpeak NG, voices by style vectors; so it speaks what it was not taught.
+"""Kokoro-82M, a neural engine: phonemes by eSpeak NG, voices by style vectors; it also speaks languages of no training.
 
-The model comes in parts inside Python packages, the voices inside an npm package; both are checked by their sums.
+The model comes in parts inside Python packages, the voices inside an npm package; both are checked by SHA-256.
 """
 
 import json
@@ -26,7 +26,7 @@ ENGINE_RATE, STYLE = 24_000, 256
 MOST_LETTERS = 500  # one style vector for each length
 TIE = "^"
 ESPEAK_VOICES = {"fr": "fr", "es": "es", "it": "it", "bg": "bg", "el": "el", "be": "be"}
-# What eSpeak NG writes otherwise than the engine was taught to read: sounds of two letters have one of their own.
+# Spellings of eSpeak NG that differ from the engine's training: sounds of two letters have a letter of their own.
 TIED = dict(
     pair.split(":")
     for pair in ["a^ɪ:I", "a^ʊ:W", "d^z:ʣ", "d^ʒ:ʤ", "e^ɪ:A", "o^ʊ:O", "ə^ʊ:Q", "s^s:S", "t^s:ʦ", "t^ʃ:ʧ", "ɔ^ɪ:Y"]
@@ -37,31 +37,31 @@ ENGLISH = dict(
 )
 AMERICAN = {"ɜːɹ": "ɜɹ", "ɜː": "ɜɹ", "ɪə": "iə", "ː": ""}
 BRITISH = {"e^ə": "ɛː", "iə": "ɪə"}
-# Sounds that the engine has no letter for, and their nearest.
+# Sounds without a letter in the engine, and the nearest ones that have one.
 NEAREST = {"ɫ": "l", "ɭ": "l", "ʑ": "ʒ", "ʐ": "ʒ", "ɵ": "o", "ʉ": "u", "ɘ": "ə", "g": "ɡ", "ɱ": "m"}
 QUOTES = str.maketrans({"«": "“", "»": "”", "’": "'"})
 
 
 def identity() -> str:
-    """Raises DataUnavailable where the reader of spelling is not installed."""
-    reader = f"espeakng-loader {version_of('espeakng-loader')}"
-    return f"kokoro {MODEL_SHA256[:12]}, {KOKORO_VOICES} {KOKORO_VOICES_VERSION}, {reader}"
+    """Versions of model, voices and eSpeak NG.  Raises DataUnavailable where eSpeak NG is not installed."""
+    espeak = f"espeakng-loader {version_of('espeakng-loader')}"
+    return f"kokoro {MODEL_SHA256[:12]}, {KOKORO_VOICES} {KOKORO_VOICES_VERSION}, {espeak}"
 
 
 class Kokoro:
-    """Raises DataUnavailable."""
+    """The engine, with the folder of its voices.  Raises DataUnavailable."""
 
     def __init__(self, voices: Path) -> None:
-        self._reader, self._voices, self._styles = Espeak(), voices, dict[str, FloatArray]()
+        self._espeak, self._voices, self._styles = Espeak(), voices, dict[str, FloatArray]()
         self._letters: dict[str, int] = json.loads(read(LETTERS, sha256=LETTERS_SHA256, cure=CURE))["vocab"]
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1  # The same sums in the same order.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1  # One thread gives the same sums everywhere.
         model = bytes(read(*PARTS, sha256=MODEL_SHA256, cure=CURE))
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def speak(self, utterance: Utterance) -> FloatArray:
-        spelt = phonemes(self._reader, utterance)
-        ids = [self._letters[letter] for letter in map(self._known, spelt) if letter in self._letters][:MOST_LETTERS]
+        letters = map(self._known, phonemes(self._espeak, utterance))
+        ids = [self._letters[letter] for letter in letters if letter in self._letters][:MOST_LETTERS]
         if not ids:
             return np.zeros(0, np.float32)
         style = self._style(utterance.voice)
@@ -77,29 +77,29 @@ class Kokoro:
         return letter if letter in self._letters else NEAREST.get(letter, letter)
 
     def _style(self, voice: str) -> FloatArray:
-        """[lengths, 256] of a voice, or the mean of several joined by ~."""
+        """Style vectors [lengths, 256] of a voice, or the mean of several voices joined by ~."""
         if voice not in self._styles:
             several = [_vectors(self._voices / f"{one}.bin") for one in voice.split("~")]
             self._styles[voice] = np.mean(several, axis=0, dtype=np.float32)
         return self._styles[voice]
 
 
-def phonemes(reader: Espeak, utterance: Utterance) -> str:
-    """In the letters that the engine reads."""
+def phonemes(espeak: Espeak, utterance: Utterance) -> str:
+    """Phonemes of the utterance, in the engine's letters."""
     text, lang = utterance.text.translate(QUOTES), utterance.lang
     if lang == "en":
         british = utterance.voice.startswith("b")
-        spelt = reader.phonemes(text, "en" if british else "en-us", TIE)
+        spelling = espeak.phonemes(text, "en" if british else "en-us", TIE)
         changes = (*TIED.items(), *ENGLISH.items(), *(BRITISH if british else AMERICAN).items())
     else:
-        spelt, changes = reader.phonemes(text, ESPEAK_VOICES[lang], TIE), tuple(TIED.items())
+        spelling, changes = espeak.phonemes(text, ESPEAK_VOICES[lang], TIE), tuple(TIED.items())
     for old, new in changes:
-        spelt = spelt.replace(old, new)
-    return spelt.replace(TIE, "").replace("-", "")
+        spelling = spelling.replace(old, new)
+    return spelling.replace(TIE, "").replace("-", "")
 
 
 def _vectors(file: Path) -> FloatArray:
     try:
         return np.fromfile(file, "<f4").reshape(-1, STYLE)
     except OSError:
-        raise DataUnavailable(f"{file}: the voice is gone; remove its folder, and it is fetched again") from None
+        raise DataUnavailable(f"{file}: the voice is missing; remove its folder and run again to fetch it") from None

@@ -1,4 +1,4 @@
-"""SVOX Pico, a small parametric engine of 2009 that speaks six languages some fifty times as fast as a person."""
+"""SVOX Pico, a small parametric engine of 2009: six languages, some fifty times as fast as a person speaks."""
 
 import os
 from collections.abc import Callable
@@ -15,29 +15,30 @@ FULL_SCALE = 1 << 15
 
 
 def identity() -> str:
-    """Raises DataUnavailable."""
+    """Version of the engine.  Raises DataUnavailable where it is not installed."""
     return f"py-nanotts {version_of('py-nanotts')}"
 
 
 class Pico:
     def __init__(self) -> None:
         try:
-            # An optional package with a library of its own, opened by this door alone.
+            # An optional package with a native library, imported only here.
             self._engine = import_module("py_nanotts").NanoTTS()
         except ImportError as error:
-            raise DataUnavailable(f"the package py-nanotts cannot be opened ({error}); {CURE}") from None
+            raise DataUnavailable(f"the package py-nanotts cannot be imported ({error}); {CURE}") from None
 
     def speak(self, utterance: Utterance) -> FloatArray:
-        # The engine's noise goes on from one utterance to the next: each is spoken by a child that has said nothing.
-        pcm = _in_a_child(lambda: self._said(utterance))
+        # The engine's noise depends on earlier utterances: each gets a fork, whose engine has synthesised none yet.
+        pcm = _in_child(lambda: self._synthesise(utterance))
         return np.asarray(np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2") / FULL_SCALE, np.float32)
 
-    def _said(self, how: Utterance) -> bytes:
-        return bytes(self._engine.speak(how.text, voice=how.voice, speed=how.speed, pitch=how.pitch))
+    def _synthesise(self, utterance: Utterance) -> bytes:
+        voice, speed, pitch = utterance.voice, utterance.speed, utterance.pitch
+        return bytes(self._engine.speak(utterance.text, voice=voice, speed=speed, pitch=pitch))
 
 
-def _in_a_child(act: Callable[[], bytes]) -> bytes:
-    """What `act` gives in a fork of this process; nothing where it fails or dies."""
+def _in_child(act: Callable[[], bytes]) -> bytes:
+    """Result of `act` in a fork of this process; empty where it fails or is killed."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -48,9 +49,9 @@ def _in_a_child(act: Callable[[], bytes]) -> bytes:
                 pipe.write(act())
             status = 0
         finally:
-            os._exit(status)  # None of the parent's ends is tidied up twice.
+            os._exit(status)  # Skips the parent's exit handlers.
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
-        said = pipe.read()
+        pcm = pipe.read()
     _, status = os.waitpid(child, 0)
-    return said if status == 0 else b""
+    return pcm if status == 0 else b""

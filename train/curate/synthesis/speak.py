@@ -1,7 +1,7 @@
-"""Utterances spoken once, by several processes, and kept as FLAC below the cache folder.
+"""Synthesis of utterances, each once, by several processes, into FLAC files below the cache folder.
 
-A file is named by its utterance and the engine's identity, and appears whole; one of no bytes says that nothing usable
-was said.  What was interrupted goes on where it stood.
+A file is named by its utterance and the engine's identity, and is complete or absent; an empty file means that the
+engine produced no usable sound.  An interrupted synthesis resumes with the missing files.
 """
 
 import os
@@ -23,19 +23,19 @@ from embed.identity import digest
 from embed.storage.cache import only_one
 from train.curate.synthesis.utterance import Engine, Speaker, Utterance
 
-MAKE = 1  # Raise it when the same utterance is spoken or finished otherwise.
+RECIPE = 1  # Increment it when the same utterance gets another wave.
 SHORTEST_S, LONGEST_S = 0.4, 12.0
-SILENT, EDGE = 1e-3, 0.01  # of full scale; of the loudest sample
+SILENT, EDGE = 1e-3, 0.01  # SILENT of full scale, EDGE of the loudest sample
 PEAK, PAD_S, EDGE_S = 0.5, 0.1, 0.02
-AT_A_TIME = 16  # utterances handed to a process
+AT_A_TIME = 16  # utterances per task of a process
 
-Told = Callable[[int, int], None]  # how many of how many are done
+OnProgress = Callable[[int, int], None]  # number done, number of all
 Load = Callable[[], Speaker]
 
 
 def file_of(utterance: Utterance, identity: str, folder: Path) -> Path:
-    """Where it is kept, spoken or not."""
-    name = digest("spoken", MAKE, identity, *astuple(utterance)).hex()
+    """Path of the utterance's file, whether it exists or not."""
+    name = digest("spoken", RECIPE, identity, *astuple(utterance)).hex()
     return folder / name[:2] / f"{name}.flac"
 
 
@@ -43,61 +43,61 @@ def speak(
     work: Mapping[Path, Utterance],
     folder: Path,
     load: Mapping[Engine, Load],
-    told: Told | None = None,
+    on_progress: OnProgress | None = None,
     processes: int | None = None,
 ) -> None:
-    """Makes the files that are not there; safe for several callers, of whom one speaks and the others wait.
+    """Writes the missing files; several processes may call it: one synthesises, the others wait.
 
-    Raises what `load` raises, WorkLeftUndone where a process was killed, StorageError where nothing can be written.
+    Raises the errors of `load`, WorkLeftUndone where a process was killed, StorageError where a file cannot be written.
     """
     if all(path.is_file() for path in work):
         return
     with only_one(folder):
         missing = [(path, utterance) for path, utterance in work.items() if not path.is_file()]
-        if told and missing:
-            told(0, len(missing))
+        if on_progress and missing:
+            on_progress(0, len(missing))
         done = 0
         for engine in dict.fromkeys(utterance.engine for _, utterance in missing):
-            theirs = [one for one in missing if one[1].engine == engine]
-            for many in _by_processes(theirs, load[engine], processes or len(os.sched_getaffinity(0))):
-                done += many
-                if told:
-                    told(done, len(missing))
+            own = [one for one in missing if one[1].engine == engine]
+            for number in _by_processes(own, load[engine], processes or len(os.sched_getaffinity(0))):
+                done += number
+                if on_progress:
+                    on_progress(done, len(missing))
 
 
 def _by_processes(work: Sequence[tuple[Path, Utterance]], load: Load, processes: int) -> Iterator[int]:
-    """How many were spoken, now and then."""
+    """Numbers of utterances done, one for each finished piece."""
     pieces = [work[i : i + AT_A_TIME] for i in range(0, len(work), AT_A_TIME)]
     # Fresh processes: a fork of one with threads, as torch and Ray start them, may hang.
     pool = ProcessPoolExecutor(min(processes, len(pieces)), get_context("spawn"), _begin, (load,))
     try:
-        for piece in as_completed([pool.submit(_speak_and_keep, one) for one in pieces]):
+        for piece in as_completed([pool.submit(_speak_and_write, one) for one in pieces]):
             yield piece.result()
     except BrokenProcessPool:
         raise WorkLeftUndone(
-            "synthetic speech: a process that speaks was killed, perhaps for want of memory; run again, and it goes on"
+            "synthetic speech: a worker process was killed, perhaps out of memory; run the command again to continue"
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def finished(wave: FloatArray) -> FloatArray | None:
-    """Cut to what is heard, with a tenth of a second around, as loud as any; None where too little or too much is."""
+def trim(wave: FloatArray) -> FloatArray | None:
+    """The audible part with 0.1 s of silence at both ends, at half of full scale; None if silent or not 0.4 to 12 s."""
     loudest = float(np.abs(wave).max(initial=0))
     if not SILENT < loudest < np.inf:
         return None
-    heard = np.flatnonzero(np.abs(wave) > EDGE * loudest)
+    audible = np.flatnonzero(np.abs(wave) > EDGE * loudest)
     edge = round(EDGE_S * SAMPLE_RATE)
-    wave = wave[max(0, heard[0] - edge) : heard[-1] + edge] * np.float32(PEAK / loudest)
+    wave = wave[max(0, audible[0] - edge) : audible[-1] + edge] * np.float32(PEAK / loudest)
     wave = np.pad(wave, round(PAD_S * SAMPLE_RATE))
     return wave if SHORTEST_S <= len(wave) / SAMPLE_RATE <= LONGEST_S else None
 
 
 def _begin(load: Load) -> None:
-    """In each process, once: the engine; and an end where the parent ends, even killed."""
+    """Runs once in each process: sets the engine, and ends the process when its parent ends, even killed."""
     global _speaker
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _speaker = _Lazily(load)
+    _speaker = _LazySpeaker(load)
 
 
 def _end_with_parent() -> None:
@@ -107,8 +107,8 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-class _Lazily:
-    """Loads at the first utterance: what an initialiser raises is not told."""
+class _LazySpeaker:
+    """Loads at the first utterance: a pool does not report the errors of an initialiser."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
@@ -123,17 +123,17 @@ class _Lazily:
 _speaker: Speaker
 
 
-def _speak_and_keep(work: Sequence[tuple[Path, Utterance]]) -> int:
+def _speak_and_write(work: Sequence[tuple[Path, Utterance]]) -> int:
     for path, utterance in work:
-        wave = finished(_speaker.speak(utterance))
+        wave = trim(_speaker.speak(utterance))
         try:
-            _keep(path, wave)
+            _write(path, wave)
         except OSError as error:
-            raise StorageError(f"{path.parent}: cannot be written ({error}); make room, then run again") from None
+            raise StorageError(f"{path.parent}: cannot be written ({error}); free disk space and run again") from None
     return len(work)
 
 
-def _keep(path: Path, wave: FloatArray | None) -> None:
+def _write(path: Path, wave: FloatArray | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(prefix=".draft-", dir=path.parent)
     try:

@@ -1,4 +1,4 @@
-"""What is to be said, and how: by which engine, in which voice, how fast and how high."""
+"""Utterances of synthetic speech: a text with its engine, voice, speed and pitch."""
 
 import random
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from embed.encoder import FloatArray
 
 Engine = Literal["pico", "kokoro"]
 
-# Language -> the engine of each rendition.  Pico is some ten times as fast, Kokoro the better to listen to.
+# Language -> the engine of each rendition.  Pico is some ten times as fast, Kokoro sounds better.
 ENGINES: dict[str, tuple[Engine, ...]] = {
     **dict.fromkeys(("fr", "es", "en", "it"), ("pico", "kokoro", "pico")),
     "de": ("pico", "pico"),
     **dict.fromkeys(("bg", "el", "be"), ("kokoro", "kokoro", "kokoro")),
 }
 LANGS = tuple(ENGINES)
-# A~B is the mean of two voices.  No voice of Kokoro's was made for bg, el or be: Spanish ones come nearest by ear of a
-# recogniser (2026-11-23: 37 % of letters wrong in be, of a recorded speaker's 30 %).
+# A~B is the mean of two voices.  Kokoro has no voice for bg, el or be: a recogniser understands Spanish ones best
+# (2026-11-23: 37 % of letters wrong in be, against 30 % of a recorded speaker's).
 VOICES: dict[tuple[Engine, str], tuple[str, ...]] = {
     ("pico", "fr"): ("fr-FR",),
     ("pico", "es"): ("es-ES",),
@@ -44,7 +44,7 @@ LOWEST, HIGHEST = 0.75, 1.25
 
 @dataclass(frozen=True)
 class Utterance:
-    """`pitch` is a factor, known to Pico alone."""
+    """A text with its engine and voice.  `speed` and `pitch` are factors; only Pico uses `pitch`."""
 
     text: str
     lang: str
@@ -55,14 +55,14 @@ class Utterance:
 
 
 class Speaker(Protocol):
-    """An engine, loaded.  What it says of an utterance depends on that utterance alone."""
+    """A loaded engine.  Its wave of an utterance depends on that utterance alone."""
 
     def speak(self, utterance: Utterance) -> FloatArray:
-        """A 1-d wave at 16 kHz with what silence there is; empty where nothing was said."""
+        """A 1-d wave at 16 kHz, silence included; empty where the engine produced no sound."""
 
 
-def drawn(key: str, lang: str, text: str, rendition: int) -> Utterance | None:
-    """How this text is said for the `rendition`th time; None where the language has no more voices.
+def draw_utterance(key: str, lang: str, text: str, rendition: int) -> Utterance | None:
+    """Engine, voice, speed and pitch of this text's `rendition`, from 0; None where the language has fewer.
 
     Always the same for a key, a language and a rendition.  Two renditions by an engine are in two of its voices.
     """
@@ -73,7 +73,7 @@ def drawn(key: str, lang: str, text: str, rendition: int) -> Utterance | None:
     voices = random.Random(f"{key}|{lang}|{engine}").sample(VOICES[engine, lang], len(VOICES[engine, lang]))
     chance = random.Random(f"{key}|{lang}|{rendition}")
     speed = round(chance.uniform(SLOWEST, FASTEST), 2)
-    # Half of Pico's are as high as their speaker speaks.
+    # Half of Pico's utterances keep the pitch of the voice.
     pitch = round(chance.choice((1.0, chance.uniform(LOWEST, HIGHEST))), 2) if engine == "pico" else 1.0
     voice = voices[engines[:rendition].count(engine) % len(voices)]
     return Utterance(text.replace("’", "'"), lang, engine, voice, speed, pitch)

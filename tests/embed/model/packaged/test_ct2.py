@@ -65,7 +65,7 @@ def test_a_size_that_does_not_fit_its_shape_is_refused() -> None:
 
 
 def test_an_alias_of_nothing_and_an_unknown_version_are_refused() -> None:
-    with pytest.raises(InputError, match="x stands for y, which is missing"):
+    with pytest.raises(InputError, match="x is an alias of y, which is missing"):
         read_ct2(file_of(ARRAYS, {"x": "y"}), "file")
     with pytest.raises(InputError, match="version 99"):
         read_ct2(file_of(ARRAYS, version=99), "file")

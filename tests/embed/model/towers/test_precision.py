@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from embed.encoder import SAMPLE_RATE, FloatArray
+from embed.model.handle import resolve_model
 from embed.model.spec import SpeechTowerSpec
-from embed.model.towers.precision import has_bfloat16, quicken, settled
+from embed.model.towers.precision import effective_precision, has_bfloat16, prepare_inference
 from embed.model.towers.speech import SpeechTower
 from embed.model.weights import load_model
 from tests.towers import SPEECH_MAKERS, Tiny
@@ -24,9 +25,9 @@ def test_auto_is_what_the_hardware_has(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"avx2": True}, "float32"),
     ):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=capabilities: found)
-        assert settled("auto", "cpu") == expected
-        assert settled("float32", "cpu") == "float32"
-        assert settled("bfloat16", "cpu") == "bfloat16"
+        assert effective_precision("auto", "cpu") == expected
+        assert effective_precision("float32", "cpu") == "float32"
+        assert effective_precision("bfloat16", "cpu") == "bfloat16"
 
 
 def test_an_older_torch_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +40,7 @@ def test_an_older_torch_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_frames_are_near_those_of_the_plain_tower(tiny: Tiny, kind: str, precision: str) -> None:
     spec, waves = SpeechTowerSpec.parse({"name": tiny(kind)}), noise(0.31, 0.9, 1.237)
     plain, quick = SpeechTower.load(spec), SpeechTower.load(spec)
-    quicken(quick.model, precision)  # type: ignore[arg-type]
+    prepare_inference(quick.model, precision)  # type: ignore[arg-type]
     with torch.inference_mode():
         (want, lengths), (got, same) = plain(waves), quick(waves)
     assert got.dtype == torch.float32
@@ -51,9 +52,9 @@ def test_frames_are_near_those_of_the_plain_tower(tiny: Tiny, kind: str, precisi
 
 
 def test_a_model_is_loaded_in_the_precision_asked_for(tiny_model: str) -> None:
-    plain, quick = load_model(tiny_model), load_model(tiny_model, precision="bfloat16")
+    plain, quick = load_model(resolve_model(tiny_model)), load_model(resolve_model(tiny_model), precision="bfloat16")
     assert (plain.precision, quick.precision) == ("float32", "bfloat16")
-    assert load_model(tiny_model, precision="auto").precision == settled("auto", "cpu")
+    assert load_model(resolve_model(tiny_model), precision="auto").precision == effective_precision("auto", "cpu")
     texts = ["rain", "the price of rice is not what it was", "goal"]
     for batch in (texts, noise(0.4, 1.1, 0.7)):
         want, got = plain.encode(batch, "document"), quick.encode(batch, "document")

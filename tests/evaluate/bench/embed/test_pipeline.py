@@ -10,7 +10,7 @@ from evaluate.bench.embed.pipeline import Clock, on_s3
 
 def test_the_pace_begins_when_all_workers_have_committed() -> None:
     clock = Clock()
-    clock.told = [(100.0, 600.0), (101.0, 600.0), (110.0, 600.0), (121.0, 600.0)]
+    clock.commits = [(100.0, 600.0), (101.0, 600.0), (110.0, 600.0), (121.0, 600.0)]
     assert clock.pace(1) == pytest.approx(1800 / 21)
     assert clock.pace(2) == pytest.approx(1200 / 20)
 
@@ -19,7 +19,7 @@ def test_a_clock_hears_of_sound_or_text() -> None:
     clock = Clock()
     clock.advance(1, sound_s=9.0)
     clock.advance(1, text_bytes=500)
-    assert [amount for _, amount in clock.told] == [9.0, 500]
+    assert [amount for _, amount in clock.commits] == [9.0, 500]
 
 
 @pytest.mark.s3

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluate.bench.index.made_up import WIDTH, exact, index_of, made_up, nearest, numbers_of, shared
+from embed import tables
+from evaluate.bench.index.made_up import SPACE, WIDTH, exact, index_of, made_up, nearest, numbers_of, shared, table_of
 
 
 def test_with_every_row_read_both_find_the_same(tmp_path: Path) -> None:
@@ -24,3 +25,13 @@ def test_made_up_energy_falls_along_the_dimensions() -> None:
 
 def test_shared_counts_what_was_found() -> None:
     assert shared(np.array([[1, 2], [3, 4]]), np.array([[2, 1], [4, 9]])) == 0.75
+
+
+def test_a_table_has_every_row_once_and_in_order() -> None:
+    vectors = np.eye(8, dtype=np.float32)[np.arange(5000) % 8]
+    table = table_of(vectors)
+    assert table.schema == tables.rows(8)
+    assert len(set(table["segment_id"].to_pylist())) == len(set(table["asset_id"].to_pylist())) == 5000
+    assert set(table["space"].to_pylist()) == {SPACE}
+    assert np.array_equal(np.stack(table["vector"].to_numpy()), vectors)
+    assert table["uri"][4999].as_py() == "made-up/4999"

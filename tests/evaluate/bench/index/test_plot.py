@@ -55,8 +55,8 @@ def test_pictures_are_written_and_the_same_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "target", "said"),
     [
-        ("{}", "x.png", "no points to draw"),
-        (json.dumps(DOCUMENT), "x.gif", "a picture ends in .svg or .png"),
+        ("{}", "x.png", "the document has no points to draw"),
+        (json.dumps(DOCUMENT), "x.gif", "the name of a picture must end in .svg or .png"),
     ],
 )
 def test_what_cannot_be_drawn(

@@ -31,7 +31,7 @@ def tuner(vectors: Vectors, peer: Flat | ListsOfCodes | Naive) -> Tuner:
 def test_the_first_that_reaches_the_recall_is_found_by_halves(clustered: Vectors) -> None:
     known = tuner(clustered, Known())
     assert known.cheapest(0.9, "batch") == 90
-    assert len(known.tried) <= 7
+    assert len(known.trials) <= 7
 
 
 def test_out_of_reach_is_told_with_the_best_that_was_seen(clustered: Vectors) -> None:
@@ -45,15 +45,15 @@ def test_of_two_dimensions_the_setting_reaches_the_recall(clustered: Vectors) ->
     for mode in MODES:
         setting = codes.cheapest(0.95, mode)
         assert setting is not None
-        assert codes.tried[setting].recall >= 0.95
-    assert len(codes.tried) < sum(map(len, codes.peer.ladders())) / 2
+        assert codes.trials[setting].recall >= 0.95
+    assert len(codes.trials) < sum(map(len, codes.peer.ladders())) / 2
 
 
 def test_a_curve_rises_in_recall_and_in_cost(clustered: Vectors) -> None:
     codes = tuner(clustered, ListsOfCodes(2, 0.25))
     for recall in (0.9, 0.95, 0.99):
         codes.cheapest(recall, "batch")
-    tried = [codes.tried[setting] for setting in codes.front()]
+    tried = [codes.trials[setting] for setting in codes.front()]
     assert len(tried) > 1
     assert [one.recall for one in tried] == sorted(one.recall for one in tried)
     assert [one.seconds for one in tried] == sorted(one.seconds for one in tried)

@@ -46,7 +46,9 @@ def test_what_was_encoded_once_is_read(own_cache: Path) -> None:
 
 
 def test_too_few_passages() -> None:
-    with pytest.raises(DataUnavailable, match="60 passages are no 40 rows and 40 held out; ask for fewer rows by --n"):
+    with pytest.raises(
+        DataUnavailable, match="60 passages are too few for 40 rows and 40 held out; give a smaller --n"
+    ):
         source([]).vectors(TEXTS, 40, queries=10)
 
 

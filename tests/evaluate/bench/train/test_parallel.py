@@ -10,7 +10,7 @@ from evaluate.bench.turns import Spent
 def test_other_losses_are_no_comparison() -> None:
     first, near, far = (Spent(1.0, 1.0, (2.0, last), 1.0) for last in (1.00, 1.04, 1.20))
     check_losses({"ours": first, "theirs": near})
-    with pytest.raises(DegluError, match=r"'ours' and 'theirs' part at step 1: losses 1\.0000 and 1\.2000"):
+    with pytest.raises(DegluError, match=r"'ours' and 'theirs' differ at step 1: losses 1\.0000 and 1\.2000"):
         check_losses({"ours": first, "theirs": far})
 
 

@@ -9,7 +9,7 @@ from embed.encoder import SAMPLE_RATE
 from embed.storage import store
 from tests.train.lesson import make_clips, tone
 from train.curate.clip import Clip
-from train.curate.filters.recordings import Dropped, checked, level_dbfs
+from train.curate.filters.recordings import RecordingFilter, level_dbfs
 
 
 def written(path: Path, wave: np.ndarray, key: str) -> Clip:
@@ -17,7 +17,7 @@ def written(path: Path, wave: np.ndarray, key: str) -> Clip:
     return Clip("own", f"own:{key}", "en", "A tone.", str(path), {})
 
 
-def test_what_cannot_be_heard_is_left_out_with_its_reason(tmp_path: Path) -> None:
+def test_a_recording_that_cannot_be_used_is_dropped_with_its_reason(tmp_path: Path) -> None:
     good = make_clips(tmp_path, 1)[:3]
     torn = tmp_path / "torn.wav"
     torn.write_bytes(b"no sound at all")
@@ -34,18 +34,17 @@ def test_what_cannot_be_heard_is_left_out_with_its_reason(tmp_path: Path) -> Non
         replace(good[0], key="own:behind", offset_s=60.0),
         good[2],
     ]
-    kept, dropped = checked(clips, longest_s=2.0)
-    assert kept == good
-    assert dropped == [
-        Dropped("own:gone (en)", "missing"),
-        Dropped("own:torn (en)", "unreadable"),
-        Dropped("own:silent (en)", "silent"),
-        Dropped("own:zeros (en)", "silent"),
-        Dropped("own:short (en)", "shorter than 0.1 s"),
-        Dropped("own:long (en)", "longer than 2 s"),
-        Dropped("own:beyond (en)", "the recording ends before the listed stretch does"),
-        Dropped("own:behind (en)", "the recording ends before the listed stretch does"),
-    ]
+    judge = RecordingFilter(longest_s=2.0)
+    assert {clip.key: reason for clip in clips if (reason := judge(clip)) is not None} == {
+        "own:gone": "missing",
+        "own:torn": "unreadable",
+        "own:silent": "silent",
+        "own:zeros": "silent",
+        "own:short": "shorter than 0.1 s",
+        "own:long": "longer than 2 s",
+        "own:beyond": "the recording ends before the listed stretch does",
+        "own:behind": "the recording ends before the listed stretch does",
+    }
 
 
 def test_a_store_may_hold_the_recordings(tmp_path: Path, storage_url: str) -> None:
@@ -53,7 +52,7 @@ def test_a_store_may_hold_the_recordings(tmp_path: Path, storage_url: str) -> No
     store.write_bytes(store.join(storage_url, "a.wav"), Path(near.uri).read_bytes())
     far = replace(near, uri=store.join(storage_url, "a.wav"))
     gone = replace(near, uri=store.join(storage_url, "gone.wav"))
-    assert checked([far, gone]) == ([far], [Dropped("own:0 (en)", "missing")])
+    assert [RecordingFilter()(one) for one in (far, gone)] == [None, "missing"]
 
 
 def test_the_level_is_of_the_root_mean_square() -> None:

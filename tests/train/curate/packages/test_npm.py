@@ -42,7 +42,7 @@ def test_a_package_is_fetched_once(npm: Path, tmp_path: Path) -> None:
 
 def test_another_archive_is_not_unpacked(npm: Path, tmp_path: Path) -> None:
     archive(npm.parent / "own-1.tgz", **{"package/a": b"other"})
-    with pytest.raises(DataUnavailable, match=r"own@1.0.0 is not the one known here \(SHA-256"):
+    with pytest.raises(DataUnavailable, match=r"own@1.0.0: the download is not the expected archive \(SHA-256"):
         fetch("own", "1.0.0", "0" * 64, tmp_path)
     assert not list((tmp_path / "npm").glob("own*"))
 

@@ -56,37 +56,37 @@ def test_lists_and_recordings_may_be_in_a_store(storage_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
-        ({"audio_filepath": ""}, "no audio_filepath; name the recording"),
-        ({"audio_filepath": "https://x/1.wav"}, "https://x/1.wav: neither a local path nor s3://"),
-        ({"text": " … "}, "no text; give what is said"),
+        ({"audio_filepath": ""}, "audio_filepath is missing; give the path of the recording"),
+        ({"audio_filepath": "https://x/1.wav"}, "'https://x/1.wav': neither a local path nor s3://"),
+        ({"text": " … "}, "text is missing; give the transcript"),
         ({"text": ["a"]}, r"text is \['a'\]; give a text"),
-        ({"lang": None}, "no lang; give the language"),
+        ({"lang": None}, "lang is missing; give the language"),
         ({"offset": -1}, "offset is -1; give seconds, 0 or more"),
         ({"duration": "long"}, "duration is 'long'; give seconds"),
-        ({"duration": 0}, "duration is 0; give seconds, or leave it out"),
+        ({"duration": 0}, "duration is 0; give seconds, or omit it"),
         ({"translations": "Bonjour"}, "translations is 'Bonjour'; give texts by language"),
         ({"part": "valid"}, "part is 'valid'; give train, dev or test"),
     ],
 )
-def test_a_wrong_row_is_named_with_its_cure(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
+def test_a_wrong_row_is_named_with_its_cure(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
     url = write_lines(tmp_path / "radio.jsonl", FIRST, {**FIRST, **changed})
-    with pytest.raises(InputError, match=rf"radio\.jsonl, line 2: {said}"):
+    with pytest.raises(InputError, match=rf"radio\.jsonl, line 2: {message}"):
         clips(url)
 
 
 def test_a_broken_row_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps(FIRST) + "\n{oh\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"a\.jsonl, line 2: .*; mend it or take it out"):
+    with pytest.raises(InputError, match=r"a\.jsonl, line 2: .*; correct or remove this row"):
         clips(str(tmp_path / "a.jsonl"))
     (tmp_path / "a.csv").write_text("audio_filepath,text,lang\n1.wav,Oui, bien sûr,fr\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"a\.csv, row 1: 4 fields, and 3 columns; is a quote missing\?; mend it"):
+    with pytest.raises(InputError, match=r"a\.csv, row 1: 4 fields, and 3 columns; is a quote missing\?; correct or"):
         clips(str(tmp_path / "a.csv"))
 
 
 def test_a_list_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"a manifest is \.jsonl, \.csv, \.tsv or \.parquet"):
+    with pytest.raises(InputError, match=r"unknown kind of manifest; its name must end in \.jsonl, \.csv,"):
         clips(str(tmp_path / "a.txt"))
     with pytest.raises(InputError, match=r"gone\.jsonl"):
         clips(str(tmp_path / "gone.jsonl"))

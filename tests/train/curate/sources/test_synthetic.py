@@ -23,16 +23,19 @@ ENTRIES = [
 
 def test_a_text_is_spoken_once_and_then_read(tmp_path: Path) -> None:
     pytest.importorskip("py_nanotts", reason="pip install -e '.[synthetic]'")
-    told: list[tuple[int, int]] = []
-    speak = partial(synthetic.clips, tmp_path, ["fr", "en"], ENTRIES, (2, 0, 2), told=lambda *now: told.append(now))
+    done: list[tuple[int, int]] = []
+    speak = partial(
+        synthetic.clips, tmp_path, ["fr", "en"], ENTRIES, (2, 0, 2), on_progress=lambda *now: done.append(now)
+    )
     found = speak(processes=1)
     assert [(clip.lang, clip.key) for clip in found.clips] == [
         *[("fr", "tux:apple"), ("fr", "cldr:cat")] * 2,
         *[("en", "tux:apple"), ("en", "cldr:long")] * 2,
     ]
     assert not found.dropped
-    assert told[-1] == (8, 8)
+    assert done[-1] == (8, 8)
     first = found.clips[0]
+    assert first.synthetic
     assert (first.source, first.text, first.translations["be"]) == ("syn", "Une pomme rouge", "Чырвоны яблык")
     assert len({clip.uri for clip in found.clips}) == 8
     wave = read_clip(first)
@@ -41,8 +44,8 @@ def test_a_text_is_spoken_once_and_then_read(tmp_path: Path) -> None:
     written = [Path(clip.uri).stat().st_mtime_ns for clip in found.clips]
     assert speak() == found
     assert [Path(clip.uri).stat().st_mtime_ns for clip in found.clips] == written
-    assert told[-1] == (8, 8)
-    assert len(told) == 2
+    assert done[-1] == (8, 8)
+    assert len(done) == 2
 
 
 def test_a_plan_makes_nothing_and_guesses_well(tmp_path: Path) -> None:
@@ -66,7 +69,7 @@ def test_voices_that_npm_cannot_give_are_left_out_aloud(
     assert [(one.name.partition(",")[0], one.reason) for one in found.dropped] == [
         ("tux:apple (be", synthetic.NO_VOICES)
     ]
-    assert "does without Kokoro's voices" in caplog.text
+    assert "synthetic speech without Kokoro's voices" in caplog.text
     assert "npm is missing" in caplog.text
 
 

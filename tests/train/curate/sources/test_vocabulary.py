@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from train.curate.filters.recordings import Dropped
+from train.curate.dropped import Dropped
 from train.curate.sources.vocabulary import HELD_OUT, LANGS, core, vocabulary
 
 TEXTS = {
@@ -54,7 +54,7 @@ def test_texts_that_cannot_be_had_are_left_out_aloud(
     with caplog.at_level(logging.WARNING):
         found = vocabulary(tmp_path, (), set())
     assert [entry.key for entry in found.entries] == ["tux:animals/frog"]
-    assert "does without CLDR's names of emoji: " in caplog.text
-    assert "does without names of iD's tagging schema: npm package" in caplog.text
+    assert "synthetic speech without CLDR's names of emoji: " in caplog.text
+    assert "synthetic speech without names of iD's tagging schema: npm package" in caplog.text
     assert "npm is missing" in caplog.text
     assert len(LANGS) == len(set(LANGS))

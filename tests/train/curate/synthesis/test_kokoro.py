@@ -35,7 +35,7 @@ def test_what_is_said_depends_on_the_utterance_alone(engine: Kokoro) -> None:
 
 
 def test_a_voice_that_is_gone_is_named(engine: Kokoro) -> None:
-    with pytest.raises(DataUnavailable, match=r"zz_nobody\.bin: the voice is gone"):
+    with pytest.raises(DataUnavailable, match=r"zz_nobody\.bin: the voice is missing"):
         engine.speak(apple(voice="zz_nobody"))
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from train.curate.synthesis.pico import Pico, _in_a_child, identity
+from train.curate.synthesis.pico import Pico, _in_child, identity
 from train.curate.synthesis.utterance import Utterance
 
 
@@ -26,5 +26,5 @@ def test_a_child_that_dies_says_nothing() -> None:
     def fail() -> bytes:
         raise SystemExit(1)
 
-    assert _in_a_child(lambda: b"word") == b"word"
-    assert _in_a_child(fail) == b""
+    assert _in_child(lambda: b"word") == b"word"
+    assert _in_child(fail) == b""

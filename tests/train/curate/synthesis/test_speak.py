@@ -9,8 +9,8 @@ import soundfile
 
 from embed.encoder import SAMPLE_RATE
 from embed.errors import DataUnavailable, WorkLeftUndone
-from tests.train.curate.speaking.tones import Killed, Missing, Tone
-from train.curate.synthesis.speak import PAD_S, PEAK, file_of, finished, speak
+from tests.train.curate.synthesis.tones import Killed, Missing, Tone
+from train.curate.synthesis.speak import PAD_S, PEAK, file_of, speak, trim
 from train.curate.synthesis.utterance import Utterance
 
 
@@ -43,7 +43,7 @@ def test_what_is_spoken_once_is_kept_and_told(tmp_path: Path) -> None:
 
 def test_a_process_that_is_killed_loses_only_its_own(tmp_path: Path) -> None:
     todo = work(tmp_path, *(f"a text of number {i}" for i in range(16)), "die")
-    with pytest.raises(WorkLeftUndone, match=r"was killed.*run again, and it goes on"):
+    with pytest.raises(WorkLeftUndone, match=r"was killed.*run the command again to continue"):
         speak(todo, tmp_path, {"pico": Killed}, processes=1)
     kept = {path: path.stat().st_mtime_ns for path in todo if path.is_file()}
     assert len(kept) == 16
@@ -71,12 +71,12 @@ def test_a_file_is_named_by_all_that_is_heard(tmp_path: Path) -> None:
 
 def test_a_wave_is_cut_to_what_is_heard() -> None:
     tone = 0.1 * np.sin(2 * np.pi * 440 * np.arange(SAMPLE_RATE) / SAMPLE_RATE).astype(np.float32)
-    wave = finished(np.pad(tone, SAMPLE_RATE))
+    wave = trim(np.pad(tone, SAMPLE_RATE))
     assert wave is not None
     assert len(wave) / SAMPLE_RATE == pytest.approx(1 + 0.04 + 2 * PAD_S, abs=0.001)
     assert np.abs(wave).max() == pytest.approx(PEAK)
-    assert finished(np.zeros(SAMPLE_RATE, np.float32)) is None
-    assert finished(np.zeros(0, np.float32)) is None
-    assert finished(np.full(SAMPLE_RATE, np.nan, np.float32)) is None
-    assert finished(tone[:800]) is None  # a click
-    assert finished(np.tile(tone, 13)) is None
+    assert trim(np.zeros(SAMPLE_RATE, np.float32)) is None
+    assert trim(np.zeros(0, np.float32)) is None
+    assert trim(np.full(SAMPLE_RATE, np.nan, np.float32)) is None
+    assert trim(tone[:800]) is None  # a click
+    assert trim(np.tile(tone, 13)) is None

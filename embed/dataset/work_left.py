@@ -1,0 +1,131 @@
+"""Work left: the units of an archive that a dataset does not have yet.
+
+    inputs -> list_archive -> Listing -> work_left -> WorkLeft: todo, planned, before, carry, drop
+
+`deglu plan`, `deglu embed`, its --dry-run and `deglu retry` all use it.  Files may be probed; nothing is written.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from embed.amount import Amount
+from embed.archive.inputs import InputSpec
+from embed.archive.manifest import list_assets
+from embed.dataset.carry_over import carriable
+from embed.dataset.changes import before_assets
+from embed.dataset.job import Job
+from embed.dataset.log import head, newest_version
+from embed.dataset.publish import committed
+from embed.dataset.runs import newest_runs, read_plan
+from embed.dataset.tombstones import forgotten
+from embed.dataset.version import in_one, read_table
+from embed.segmentation.rules import Cutting
+from embed.segmentation.units import plan_units, units_left
+from embed.tables import FAILURES, ID, TEXT
+
+# Columns about the probing of an asset; of a million assets the others are hundreds of megabytes.
+PROBED = (
+    "asset_id", "size_bytes", "content_version", "format", "columns", "duration_s", "items", "problem"
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The listed inputs of a job, and the listing before it, whose files need no second probe."""
+
+    assets: pa.Table  # MANIFEST of the inputs, without forgotten assets
+    known: pa.Table  # PROBED columns of the listing before
+
+
+@dataclass(frozen=True)
+class WorkLeft:
+    """All units of the listed assets, and those of them that must still run."""
+
+    assets: pa.Table  # MANIFEST
+    todo: pa.Table  # UNITS that are neither committed nor carried, in order
+    planned: Amount  # all units of the assets
+    before: Amount  # of these, committed or carried
+    carry: pa.Array  # ids of text units whose rows are copied from the job before
+    drop: pa.Array  # ids of units that are no longer planned, though the content of their asset is the same
+
+    @property
+    def left(self) -> Amount:
+        return self.planned - self.before
+
+
+def list_archive(
+    url: str,
+    inputs: Sequence[InputSpec],
+    on_progress: Callable[[int, int], None] | None = None,
+    known: pa.Table | None = None,
+) -> Listing:
+    """List the inputs of the output at `url`; files that `known` has unchanged are not probed again.
+
+    `known` is by default the listing in the output, also that of a run that was interrupted.
+    Raises InputError for an input that is missing or holds no file to embed.
+    """
+    before = known_assets(url) if known is None else known
+    return Listing(list_assets(inputs, before, on_progress, frozenset(forgotten(url).to_pylist())), before)
+
+
+def known_assets(url: str) -> pa.Table:
+    """PROBED columns of the assets that need no probing: those of the newest run, else of the newest version."""
+    for run in newest_runs(url, 2):  # the newest may still be listing
+        if run.plan and (plan := read_plan(url, run, PROBED)).num_rows:
+            return plan
+    return before_assets(url, PROBED)
+
+
+def work_left(job: Job, listing: Listing, cutting: Cutting) -> WorkLeft:
+    """The work of a job that continues or begins; when it begins, its output may have texts to carry over."""
+    carry = _carried(job, listing.assets, cutting)
+    return divide(listing, cutting, pa.concat_arrays([committed(job), carry]), carry)
+
+
+def failed_left(job: Job, former: pa.Table, listing: Listing, failed: pa.Table, cutting: Cutting) -> WorkLeft:
+    """The work of a retry: the units of `failed` (FAILURES); their assets as listed now, all others as in `former`."""
+    chosen, ids = in_one(failed["asset_id"]), committed(job)
+    fresh = listing.assets.filter(pc.is_in(listing.assets["asset_id"], value_set=chosen))
+    assets = pa.concat_tables([without_assets(former, chosen), fresh])
+    done = ids.filter(pc.invert(pc.is_in(ids, value_set=in_one(failed["unit_id"]))))
+    return divide(Listing(assets, former), cutting, done)
+
+
+def failures_so_far(url: str) -> pa.Table:
+    """FAILURES of the newest entry, including those that a run has folded but not published."""
+    last = head(url)
+    return FAILURES.empty_table() if last is None else read_table(url, last.failures)
+
+
+def without_assets(assets: pa.Table, asset_ids: pa.Array) -> pa.Table:
+    return assets.filter(pc.invert(pc.is_in(assets["asset_id"], value_set=asset_ids)))
+
+
+def divide(listing: Listing, cutting: Cutting, done: pa.Array, carry: pa.Array | None = None) -> WorkLeft:
+    """The work of listed assets by the ids of the units that are done; `carry` are those that are carried over."""
+    todo, planned, before = units_left(listing.assets, cutting, done)
+    none = pa.array([], ID)
+    return WorkLeft(listing.assets, todo, planned, before, none if carry is None else carry, _dropped(listing, cutting))
+
+
+def _carried(job: Job, assets: pa.Table, cutting: Cutting) -> pa.Array:
+    """Texts that the job before has embedded in the same space: they are valid, and are not embedded again."""
+    newest = newest_version(job.url)
+    if newest is None or newest.job == job.number:
+        return pa.array([], ID)
+    texts = plan_units(assets.filter(pc.equal(assets["modality"], TEXT)), cutting)["unit_id"]
+    return carriable(job, texts)
+
+
+def _dropped(listing: Listing, cutting: Cutting) -> pa.Array:
+    """Units of assets that could not be probed before and can be now, though their content is the same."""
+    now, bad = listing.assets, listing.known.filter(pc.is_valid(listing.known["problem"]))
+    mended = pc.and_(pc.is_null(now["problem"]), pc.is_in(now["asset_id"], value_set=in_one(bad["asset_id"])))
+    good = now.filter(mended)
+    place = good.schema.get_field_index("problem")
+    as_before = good.set_column(place, good.schema.field(place), pa.repeat(pa.scalar("as before"), good.num_rows))
+    old, new = (in_one(plan_units(assets, cutting)["unit_id"]) for assets in (as_before, good))
+    return old.filter(pc.invert(pc.is_in(old, value_set=new)))

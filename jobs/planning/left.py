@@ -1,0 +1,48 @@
+"""Work left of an archive, as a document and as text: the part that `deglu plan` and `deglu embed --dry-run` share."""
+
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow.compute as pc
+
+from embed.dataset.work_left import WorkLeft
+from embed.errors import DegluError
+from embed.spec import EmbedSpec
+from jobs.command.output import Plain
+from jobs.command.progress import Progress, Silent
+from jobs.embedding.preparation import prepare
+from jobs.planning.plan_words import left_text
+
+KEYS = ("assets", "planned", "committed", "left", "carried_units", "dropped_units")
+
+
+def embedding_left(spec: EmbedSpec, progress: Progress | None = None) -> Plain:
+    """The work that `deglu embed` would do now.  Inputs are listed and new files probed; nothing is written.
+
+    Never raises DegluError: a dry run checks the spec, and may run where inputs or model cannot be reached; the note
+    then has the reason, and the other values are None.
+    """
+    try:
+        work, note = prepare(spec).work(progress or Silent())
+    except DegluError as error:
+        reason = f"the work left is unknown: {error}"
+        return Plain({**dict.fromkeys(KEYS), "note": reason}, f"note      {reason}")
+    document = left_document(work, note)
+    listed, problems = document["assets"]["listed"], document["assets"]["problems"]
+    unreadable = f", {problems:,} with problems" if problems else ""
+    lines = [f"assets    {listed:,} listed{unreadable}", *left_text(document)]
+    return Plain(document, "\n".join(lines))
+
+
+def left_document(work: WorkLeft, note: str) -> dict[str, Any]:
+    """Assets, and units with their sound and text: planned, committed before, left."""
+    problems = pc.sum(pc.is_valid(work.assets["problem"]), min_count=0).as_py()
+    return {
+        "assets": {"listed": work.assets.num_rows, "problems": problems},
+        "planned": asdict(work.planned),
+        "committed": asdict(work.before),
+        "left": asdict(work.left),
+        "carried_units": len(work.carry),
+        "dropped_units": len(work.drop),
+        "note": note,
+    }

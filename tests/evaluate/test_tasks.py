@@ -1,0 +1,79 @@
+"""Tasks on tiny models and made-up prompts, in a process that has neither a cluster nor a command line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from embed.errors import InputError
+from evaluate.models import load_models
+from evaluate.tasks import distinct, measure
+from tests.evaluate.shelf import spec_of
+from tests.train.lesson import write_prompts
+
+IN_A_NOTEBOOK = """
+import json, sys
+from evaluate.report.report import as_json
+from evaluate.spec import MeasureSpec
+from evaluate.tasks import evaluate
+seen = []
+report = evaluate(MeasureSpec.parse(json.loads(sys.argv[1])), seen.append)
+assert tuple(seen) == report.tasks
+loaded = [name for name in ("ray", "typer", "rich", "jobs") if name in sys.modules]
+print(json.dumps({"report": as_json(report), "loaded": loaded}))
+"""
+
+
+@pytest.fixture(scope="module")
+def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder with 40 prompts in English and French."""
+    cache = tmp_path_factory.mktemp("cache")
+    write_prompts(cache, 40)
+    return cache
+
+
+def test_a_model_is_measured_without_ray_and_the_command_line(shelf: Path, prompts: Path) -> None:
+    task = {"source": "asterisk", "speech_lang": "fr", "text_lang": "en"}
+    values: dict[str, Any] = {
+        "model": str(shelf / "model"),
+        "tasks": [task, {**task, "direction": "text-to-speech"}],
+        "systems": ["late-fusion", "ridge", "ceiling"],
+        "baseline": "ridge",
+        "draws": 100,
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", IN_A_NOTEBOOK, json.dumps(values)],
+        env={**os.environ, "DEGLU_CACHE": str(prompts)},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    found = json.loads(done.stdout)
+    assert found["loaded"] == []
+    assert found["report"]["about"]["model"] == str(shelf / "model")
+    spoken, typed = found["report"]["tasks"]
+    assert (spoken["name"], typed["name"]) == ("asterisk dev fr->en", "asterisk dev typed en->fr")
+    assert (spoken["documents"], typed["documents"]) == (40, spoken["queries"])  # all texts; the part's recordings
+    for one in (spoken, typed):
+        assert [system["name"] for system in one["systems"]] == values["systems"]
+        assert set(one["systems"][0]["by_dim"]) == {"32", "16", "8"}
+        assert one["systems"][0]["difference"]
+        assert not one["systems"][1]["difference"]
+
+
+def test_the_first_so_many_recordings_are_asked(shelf: Path, prompts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEGLU_CACHE", str(prompts))
+    spec = spec_of(shelf, "model", ["ceiling"])
+    models = load_models(spec)
+    assert measure(models, spec.tasks[0], most=2).queries == 2
+    with pytest.raises(InputError, match="asterisk has no fr clips with es texts"):
+        measure(models, spec.tasks[0].model_copy(update={"text_lang": "es"}))
+
+
+def test_equal_texts_are_one_document() -> None:
+    assert distinct(["A goat!", "", "a goat", "..", "Rain"]) == (["A goat!", "Rain"], {"a goat": 0, "rain": 1})

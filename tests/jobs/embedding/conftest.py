@@ -1,0 +1,17 @@
+"""The small archive, embedded once for all tests of embedding."""
+
+import pytest
+
+from jobs.embedding.embed_archive import embed_archive
+from tests.jobs.embedding.small_archive import Embedded, spec_of, write_bad, write_good
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory, tiny_model: str, ray_session: None) -> Embedded:
+    """The folder of the hard cases, embedded by one worker."""
+    root = tmp_path_factory.mktemp("embedded")
+    folder, output = root / "archive", root / "vectors"
+    folder.mkdir()
+    write_good(folder)
+    write_bad(folder)
+    return Embedded(folder, output, embed_archive(spec_of(folder, output, tiny_model)))
