@@ -332,6 +332,7 @@ def con() -> Any:
         yield connection
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)  # The machine may be busy.
 @given(text=_FILTERS, table=_tables(), cut=st.integers(0, 8))
 def test_keeps_what_duckdb_keeps_however_the_table_is_cut(

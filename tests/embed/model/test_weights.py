@@ -120,6 +120,7 @@ def frozen(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> Callable[[st
     return of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "text", "speech"), SAVED)
 def test_what_is_saved_comes_back(tiny: Tiny, tmp_path: Path, frozen: Any, kind: str, text: str, speech: str) -> None:
     made = taught(tiny, kind, text, speech)

@@ -27,6 +27,8 @@ from index.live.delete import delete
 from tests.index.living import MEMORY
 from tests.index.shelves import clustered
 
+pytestmark = pytest.mark.slow  # what they search takes ten seconds to build and measure
+
 EAST, NORTH, WEST = [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]
 NORTH_EAST = [0.6, 0.8]
 SPEECH, TEXT, DIMS = 500, 2_500, (32, 16)

@@ -38,6 +38,7 @@ def calibrated(shelf: Shelf) -> tuple[Any, tuple[Curve, ...], list[str]]:
     return router, curves, told
 
 
+@pytest.mark.slow
 def test_each_curve_is_worth_choosing_from(calibrated: Any) -> None:
     router, curves, told = calibrated
     assert router.shape == (32, WIDTH + 1)

@@ -76,6 +76,7 @@ def answers(url: str) -> tuple[list[list[bytes]], FloatArray]:
     return segments, hits.scores
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coded", [False, True], ids=["flat", "coded"])
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(steps=STEPS)

@@ -36,6 +36,7 @@ def short(lesson: MemoryLesson, **changed: dict[str, Any]) -> TrainSpec:
     return lesson.with_(**{name: {**own.get(name, {}), **changed.get(name, {})} for name in {**own, **changed}})
 
 
+@pytest.mark.slow
 def test_the_loss_falls_and_held_out_speech_finds_its_texts(lesson: MemoryLesson) -> None:
     spec = lesson.with_(optimiser={"epochs": 12})
     strategy = lesson.strategy(spec)
@@ -74,6 +75,7 @@ def test_only_the_fusion_is_trained(lesson: MemoryLesson) -> None:
     assert changed == {f"fusion.{name}" for name, _ in strategy.model.fusion.named_parameters()}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(lesson: MemoryLesson) -> None:
     spec = short(lesson)
     first, second, other = (weights_of(lesson, one) for one in (spec, spec, spec.model_copy(update={"seed": 1})))
@@ -81,6 +83,7 @@ def test_the_same_seed_gives_the_same_weights(lesson: MemoryLesson) -> None:
     assert not same(first, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped_after", [3, PER_EPOCH, 11], ids=["in an epoch", "at its end", "in the last"])
 def test_a_training_goes_on_as_if_it_had_never_stopped(
     lesson: MemoryLesson, tmp_path: Path, stopped_after: int

@@ -54,6 +54,7 @@ def two(lesson: MemoryLesson, tmp_path_factory: pytest.TempPathFactory) -> Proce
     return run_workers(in_a_process, 2, tmp_path_factory.mktemp("two"), lesson)
 
 
+@pytest.mark.slow
 def test_two_workers_learn_what_one_does(lesson: MemoryLesson, two: Processes) -> None:
     alone = [learn(lesson, *case, ONE_WORKER) for case in CASES]
     for one, half, other in zip(alone, two[0][0], two[1][0], strict=True):

@@ -82,6 +82,7 @@ def test_weights_of_dims_and_temperature_are_the_specs(lesson: MemoryLesson) -> 
     assert "log_temperature" not in lesson.strategy().parameters()
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_taken_back(lesson: MemoryLesson) -> None:
     spec = lesson.with_(loss={"learn_temperature": True, "temperature": 0.1})
     one, other = lesson.strategy(spec), lesson.strategy(spec.model_copy(update={"seed": 3}))

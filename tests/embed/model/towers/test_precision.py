@@ -35,6 +35,7 @@ def test_an_older_torch_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not has_bfloat16("cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kind", list(SPEECH_MAKERS))
 def test_frames_are_near_those_of_the_plain_tower(tiny: Tiny, kind: str, precision: str) -> None:

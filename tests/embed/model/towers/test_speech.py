@@ -61,6 +61,7 @@ def test_layers_are_the_librarys_own(tiny: Tiny, kind: str) -> None:
         assert (one - other[:length]).abs().max() < CLOSE * other.abs().max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_frames_do_not_depend_on_the_batch(tiny: Tiny, kind: str) -> None:
     tower = tower_of(tiny, kind)
