@@ -143,7 +143,7 @@ def test_an_error_names_field_value_and_cure(values: dict[str, Any], line: str) 
         ("output.name=c", "--set output.name=c: 'name' is inside a plain value, which has no fields"),
         ("inputs=[{url: d", "--set inputs=[{url: d: the value is not readable as YAML; put it in quotes"),
         ("cut.windows=1", "unknown field 'cut.windows'; known here: overlap, window_s"),
-        ("inputs.0.url=", "field 'inputs.0.url' = None: a text is needed"),
+        ("inputs.0.url=", "field 'inputs.0.url' = None: must be a text"),
     ],
 )
 def test_a_wrong_override_is_named(override: str, line: str) -> None:

@@ -17,7 +17,7 @@ from embed.errors import InputError
         (31.0, 0.3, r"a spoken question may last 29\.7 s, this is longer; cut it to the question"),
         (0.01, 0.3, r"0\.010 s is too short for a question; record at least one word"),
         (2.0, 0.0, "the recording is silent; record the question again"),
-        (2.0, 0.0005, "silence alone"),
+        (2.0, 0.0005, "the recording is silent"),
     ],
 )
 def test_a_recording_that_is_no_question_is_named(tmp_path: Path, seconds: float, loudness: float, line: str) -> None:

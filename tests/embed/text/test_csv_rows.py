@@ -58,7 +58,7 @@ def test_bad_rows_are_told_with_their_number_and_line(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"\n".join(rows))
     assert [found for _, found in read(tmp_path / "a.csv")[1]] == [
         {"id": "1", "text": "a\nb"},
-        Broken("row 1 (line 4): 3 fields, and 2 columns; is a quote missing?", 1, 2),
+        Broken("row 1 (line 4): 3 fields for 2 columns; is a quote missing?", 1, 2),
         Broken("row 2 (line 5): not UTF-8", 2, 3),
         {"id": "4", "text": ""},
         {"id": "5", "text": "e"},

@@ -25,5 +25,5 @@ def test_an_array_of_negative_length_is_refused() -> None:
 
 
 def test_bytes_that_are_no_text_are_refused() -> None:
-    with pytest.raises(InputError, match="no text at 0"):
+    with pytest.raises(InputError, match="the text at 0 is not UTF-8"):
         Cursor(b"\xff\xfe", "file").text(2)
