@@ -16,10 +16,10 @@ from embed.model.handle import resolve_model
 from embed.model.joint import JointEncoder
 from embed.model.weights import load_joint
 from embed.storage.cache import cache_folder
+from evaluate import tasks
 from evaluate.bench.quality_goals import goals_of
 from evaluate.spec import EvaluateSpec, GateSpec
 from evaluate.systems import SystemName
-from jobs.evaluation import evaluate_model as evaluation
 from jobs.evaluation.evaluate_model import evaluate_model
 from train.curate.clip import Clip, read_clip
 from train.curate.sources import asterisk
@@ -108,7 +108,7 @@ def test_it_reaches_the_gates_of_a_fixed_sample(
 ) -> None:
     """Nothing between a recording and its score has changed; how good the model is, the campaign measures."""
     num, system, wanted = SAMPLES[name]
-    monkeypatch.setattr(evaluation, "prompts_by_part", partial(sampled, num))
+    monkeypatch.setattr(tasks, "prompts_by_part", partial(sampled, num))
     spec = spoken_tasks(name, tmp_path)
     spec = spec.model_copy(
         update={
@@ -144,8 +144,8 @@ def test_it_reaches_its_gates(name: str, tmp_path: Path, held_out: list[Clip]) -
     """On all recorded prompts of test; the figures are in its card."""
     found = evaluate_model(spoken_tasks(name, tmp_path))
     assert found.missed == ()
-    tasks = {task.name.replace("test ", ""): task for task in found.report.tasks}
-    assert [goal.what for goal in goals_of(tasks) if not goal.passed] == []
+    reached = {task.name.replace("test ", ""): task for task in found.report.tasks}
+    assert [goal.what for goal in goals_of(reached) if not goal.passed] == []
 
 
 def spoken_tasks(name: str, output: Path) -> EvaluateSpec:
