@@ -144,8 +144,8 @@ def test_it_reaches_its_gates(name: str, tmp_path: Path, held_out: list[Clip]) -
     """On all recorded prompts of test; the figures are in its card."""
     found = evaluate_model(spoken_tasks(name, tmp_path))
     assert found.missed == ()
-    tasks = {task.name.replace("test ", ""): task for task in found.report.tasks}
-    assert [goal.what for goal in goals_of(tasks) if not goal.passed] == []
+    reached = {task.name.replace("test ", ""): task for task in found.report.tasks}
+    assert [goal.what for goal in goals_of(reached) if not goal.passed] == []
 
 
 def spoken_tasks(name: str, output: Path) -> EvaluateSpec:
