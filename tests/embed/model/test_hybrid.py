@@ -8,7 +8,7 @@ import pytest
 
 from embed.encoder import FloatArray
 from embed.errors import SpecError
-from embed.model.folder import HYBRID, HybridSpec, inner_model
+from embed.model.folder import HYBRID, HybridSpec, inner_model, read_hybrid
 from embed.model.handle import resolve_model
 from embed.model.hybrid import HybridEncoder, mix, save_hybrid, transcript_vectors
 from embed.model.weights import load_hybrid, load_model
@@ -114,7 +114,7 @@ def test_it_goes_where_its_folder_goes(shelf: Path, tmp_path: Path) -> None:
 
 def test_what_cannot_be_is_named(shelf: Path, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"hybrid\.json: cannot be read"):
-        load_hybrid(resolve_model(str(tmp_path)))
+        read_hybrid(tmp_path)
     (tmp_path / HYBRID).write_text("{")
     with pytest.raises(SpecError, match="not readable as JSON"):
         load_hybrid(resolve_model(str(tmp_path)))
