@@ -84,7 +84,7 @@ def test_what_cannot_be_is_named(tiny: Tiny, tmp_path: Path, monkeypatch: pytest
         export(resolve_model("nobody"), tmp_path / "exported")
     with monkeypatch.context() as patch:
         patch.setitem(module.POOLING, "mean", "max")  # a library that pools otherwise
-        with pytest.raises(InputError, match="encodes a query otherwise"):
+        with pytest.raises(InputError, match="encodes a query differently"):
             export(resolve_model(name), tmp_path / "exported")
     (tmp_path / "model" / TRANSFORM).write_bytes(b"no tensors")
     with pytest.raises(InputError, match="no nesting transform"):

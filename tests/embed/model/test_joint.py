@@ -131,7 +131,7 @@ def test_only_the_fusion_learns(tiny: Callable[[str], str]) -> None:
 
 def test_unfit_waves_and_wrong_widths_are_named(tiny: Callable[[str], str]) -> None:
     model = made(spec_of(tiny, "qwen3", "last", "whisper"))
-    with pytest.raises(InputError, match=r"31\.0 s is over"):
+    with pytest.raises(InputError, match=r"31\.0 s is longer"):
         model.encode(waves(31.0), "document")
     with pytest.raises(InputError, match="at least"):
         model.encode([np.zeros(1, dtype=np.float32)], "document")

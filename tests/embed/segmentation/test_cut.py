@@ -112,7 +112,7 @@ def test_a_recording_that_ends_early_loses_what_its_header_promised(tmp_path: Pa
     assert [round(row["lost_s"]) for row in rows] == [0, 10, 30, 10]
     assert [len(row["failures"]) for row in rows] == [0, 1, 1, 1]
     assert rows[2]["failures"][0]["stage"] == "decode"
-    assert "header promises" in rows[2]["failures"][0]["message"]
+    assert "stated length are missing" in rows[2]["failures"][0]["message"]
     assert sum(balance(row) for row in rows) == pytest.approx(50, abs=0.5)
 
 

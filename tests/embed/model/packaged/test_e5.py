@@ -47,5 +47,5 @@ def test_the_tokenizer_knows_only_words_and_single_spaces(tmp_path: Path, text: 
 def test_a_tensor_of_the_wrong_size_is_named(tmp_path: Path) -> None:
     file = a_small_e5()
     tensors = {**file.tensors, "l0.q.b": np.zeros(3, dtype=np.float32)}
-    with pytest.raises(InputError, match=r"hold no l0\.q\.b of shape \(8,\)"):
+    with pytest.raises(InputError, match=r"have no l0\.q\.b of shape \(8,\)"):
         write_e5(tmp_path, E5File(file.shape, file.vocabulary, tensors))

@@ -61,5 +61,5 @@ def test_every_weight_finds_its_place(tmp_path: Path) -> None:
 def test_a_weight_that_is_missing_is_named(tmp_path: Path) -> None:
     arrays = a_small_whisper()
     del arrays["encoder/layer_0/ffn/linear_1/bias"]
-    with pytest.raises(InputError, match="hold no encoder/layer_0/ffn/linear_1/bias"):
+    with pytest.raises(InputError, match="have no encoder/layer_0/ffn/linear_1/bias"):
         write_whisper(tmp_path, arrays, TOKENIZER.encode(), HINTS)
