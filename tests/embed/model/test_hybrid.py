@@ -112,6 +112,11 @@ def test_it_goes_where_its_folder_goes(shelf: Path, tmp_path: Path) -> None:
     assert inner_model(tmp_path / "b" / "model" / "hybrid", spec) == str(tmp_path / "b" / "model")
 
 
+def test_a_model_that_is_not_a_hybrid_is_named(shelf: Path) -> None:
+    with pytest.raises(SpecError, match="is not a hybrid; name a folder with"):
+        load_hybrid(resolve_model(str(shelf / "model")))
+
+
 def test_what_cannot_be_is_named(shelf: Path, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"hybrid\.json: cannot be read"):
         read_hybrid(tmp_path)
