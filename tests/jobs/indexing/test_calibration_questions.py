@@ -84,7 +84,7 @@ def test_errors_name_the_cure(tiny: Callable[[str], str], tiny_model: str, tmp_p
     with pytest.raises(InputError, match=r"q\.wav: no such file"):
         read_log(str(place), encoder_of({"model": tiny_model}))
     text_only = encoder_of({"model": model_in(tmp_path / "text", encoder_values(tiny, "bert", None))})
-    with pytest.raises(SpecError, match="encodes text alone"):
+    with pytest.raises(SpecError, match="encodes only text"):
         read_log(str(place), text_only)
     place.write_text("rain\n")
     with pytest.raises(SpecError, match=r"log\.jsonl line 1: not JSON"):
