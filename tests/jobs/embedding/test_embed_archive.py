@@ -229,7 +229,7 @@ def test_a_lost_mount_is_not_taken_for_an_empty_archive(embedded: Embedded, tmp_
     folder = tmp_path / "in"
     folder.mkdir()
     shutil.copy2(embedded.folder / "notes.txt", folder)
-    with pytest.raises(InputError, match=r"9 of 10 assets .* are no longer in the inputs: is something not mounted"):
+    with pytest.raises(InputError, match=r"9 of 10 assets .* are no longer in the inputs: is a mount missing"):
         embed_archive(spec_of(folder, embedded.output, tiny_model))
     assert versions(str(embedded.output)) == [1]
 

@@ -81,7 +81,7 @@ def test_a_broken_row_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.jsonl, line 2: .*; correct or remove this row"):
         clips(str(tmp_path / "a.jsonl"))
     (tmp_path / "a.csv").write_text("audio_filepath,text,lang\n1.wav,Oui, bien sûr,fr\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"a\.csv, row 1: 4 fields, and 3 columns; is a quote missing\?; correct or"):
+    with pytest.raises(InputError, match=r"a\.csv, row 1: 4 fields for 3 columns; is a quote missing\?; correct or"):
         clips(str(tmp_path / "a.csv"))
 
 
