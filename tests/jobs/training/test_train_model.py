@@ -87,7 +87,7 @@ def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Trained:
         env={**environment, **SETTINGS, "DEGLU_CACHE": str(root / "cache")},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=560,
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return Trained(root, done.stderr)
