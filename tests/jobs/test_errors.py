@@ -107,7 +107,8 @@ def refused_input(spec: Callable[..., str], text_model: str, tmp_path: Path, ref
 
 def test_a_missing_folder(tmp_path: Path, refused_input: Ask) -> None:
     place = str(tmp_path / "nowhere")
-    assert f"{place}: nothing to embed: no such file, and no files below it; Deglu reads recordings" in refused_input(1, place)
+    line = refused_input(1, place)
+    assert f"{place}: nothing to embed: no such file, and no files below it; Deglu reads recordings" in line
 
 
 def test_an_empty_folder(tmp_path: Path, refused_input: Ask) -> None:

@@ -78,7 +78,9 @@ def test_rows_are_deleted_and_then_gone(spec: IndexSpec) -> None:
 
 def test_vectors_of_another_encoder_are_refused(spec: IndexSpec) -> None:
     grown(spec.vectors, "a.txt", encoder="encoder-2")
-    with pytest.raises(FingerprintMismatch, match=r"of encoder encoder-1, .* now has rows of encoder encoder-2; build it again with"):
+    with pytest.raises(
+        FingerprintMismatch, match=r"of encoder encoder-1, .* now has rows of encoder encoder-2; build it"
+    ):
         append_rows(spec)
 
 
