@@ -1,7 +1,8 @@
 """Distribution of the tests to the workers of `pytest -n`.
 
-A module stays on one worker, as do all modules that start Ray: one session of Ray for the run, and no two clusters at
-once.  The first to be handed out are those that take longest, so that the workers end at about the same time.
+A module stays on one worker, as do all modules that share the run's one session of Ray.  Modules whose clusters are
+their own may run beside it.  The first to be handed out are those that take longest, so that the workers end at about
+the same time.
 """
 
 from functools import cache
@@ -14,11 +15,19 @@ from xdist.scheduler import LoadScopeScheduling
 HOUSE = Path(__file__).resolve().parent.parent
 RAY = "ray"
 RAY_WORDS = ("mark.ray", "mark.cluster", "ray_session")
-LONG_MODULES = ("tests/embed/model/test_released.py",)
+# Their clusters are their own, so they need not wait for the session of the others.
+OWN_CLUSTERS = (
+    "tests/jobs/training/test_train_model.py",
+    "tests/test_chaos.py",
+    "tests/test_train_faults.py",
+    "tests/jobs/cluster/test_ray_session.py",
+    "tests/jobs/cluster/test_submit_job.py",
+)
+LONG_MODULES = (*OWN_CLUSTERS, "tests/embed/model/test_released.py")
 
 
 class Workers(LoadScopeScheduling):  # type: ignore[misc]
-    """A scope is a module, or all of Ray."""
+    """A scope is a module, or all modules of the one session of Ray."""
 
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
         config.option.loadscopereorder = False  # by number of tests: the order of `in_order` is by time
@@ -29,7 +38,7 @@ class Workers(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
-    """What starts Ray, what takes longest, and all others as they are."""
+    """The one session of Ray, what takes longest, and all others as they are."""
     return sorted(items, key=lambda item: _turn(item.nodeid.partition("::")[0]))
 
 
@@ -37,6 +46,8 @@ def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
 def group_of(module: str) -> str:
     """By the text of the module: the process that distributes has imported none."""
     text = (HOUSE / module).read_text(encoding="utf-8")
+    if module in OWN_CLUSTERS:
+        return module
     return RAY if any(word in text for word in RAY_WORDS) else module
 
 
