@@ -139,6 +139,7 @@ def _wrong_imports(module: Path) -> Iterator[str]:
             yield f"{module} imports {name}, which belongs to {', '.join(HOMES[other])}"
 
 
+@pytest.mark.slow
 def test_storage_alone_knows_which_kinds_there_are() -> None:
     """Everybody else asks `store.local_path(url)`."""
     asking = [str(module) for module in MODULES if not lives_in(module, ("embed/storage/",)) and _asks_for_s3(module)]
@@ -239,6 +240,7 @@ def test_no_module_of_jobs_hides_a_package() -> None:
     assert not names & {*ROOMS, *HOMES, *sys.stdlib_module_names}
 
 
+@pytest.mark.slow
 def test_what_encodes_nothing_loads_no_torch() -> None:
     """Beside the index: what drives, cuts, folds and carries messages starts in a second, and is many processes."""
     light = [

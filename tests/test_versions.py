@@ -4,11 +4,14 @@ import ast
 import tomllib
 from pathlib import Path
 
+import pytest
+
 HOUSE = Path(__file__).resolve().parent.parent
 OLDEST, TOO_NEW = (3, 11), (3, 14)
 FOLDERS = ("embed", "index", "train", "evaluate", "jobs", "tests")
 
 
+@pytest.mark.slow
 def test_every_module_has_the_syntax_of_the_oldest_python() -> None:
     broken = []
     for path in (path for folder in FOLDERS for path in (HOUSE / folder).rglob("*.py")):

@@ -73,6 +73,7 @@ def test_what_lies_behind_a_destroyed_middle_is_salvaged_in_its_place(
     np.testing.assert_allclose(behind[1], behind[0], atol=100)
 
 
+@pytest.mark.slow
 def test_a_wav_cut_short_loses_what_its_header_promises(speech: FloatArray, tmp_path: Path) -> None:
     data = by_soundfile(speech, "WAV", "PCM_16", RATE, 1)
     (tmp_path / "a.wav").write_bytes(data[: len(data) * 2 // 3])

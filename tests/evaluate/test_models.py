@@ -19,6 +19,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
     return clips_in(tmp_path_factory.mktemp("clips"))
 
 
+@pytest.mark.slow
 def test_a_recording_is_transcribed_once_in_its_language(
     shelf: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
 ) -> None:

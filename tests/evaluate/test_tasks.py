@@ -36,6 +36,7 @@ def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cache
 
 
+@pytest.mark.slow
 def test_a_model_is_measured_without_ray_and_the_command_line(shelf: Path, prompts: Path) -> None:
     task = {"source": "asterisk", "speech_lang": "fr", "text_lang": "en"}
     values: dict[str, Any] = {
@@ -66,6 +67,7 @@ def test_a_model_is_measured_without_ray_and_the_command_line(shelf: Path, promp
         assert not one["systems"][1]["difference"]
 
 
+@pytest.mark.slow
 def test_the_first_so_many_recordings_are_asked(shelf: Path, prompts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEGLU_CACHE", str(prompts))
     spec = spec_of(shelf, "model", ["ceiling"])

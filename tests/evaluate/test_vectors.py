@@ -22,6 +22,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
     return clips_in(tmp_path_factory.mktemp("clips"))
 
 
+@pytest.mark.slow
 def test_each_is_what_it_says(shelf: Path, clips: list[Clip]) -> None:
     models = load_models(spec_of(shelf, "hybrid", ALL, dual=str(shelf / "dual")))
     found = speech_vectors(models, ALL, clips, "query")
@@ -53,6 +54,7 @@ def test_independent_heads_have_vectors_of_their_own(shelf: Path, clips: list[Cl
         assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_another_model_has_texts_of_its_own(shelf: Path, clips: list[Clip]) -> None:
     systems = ["late-fusion", "other"]
     models = load_models(spec_of(shelf, "model", systems, other=str(shelf / "hybrid"), dims=[16]))

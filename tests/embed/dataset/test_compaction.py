@@ -178,6 +178,7 @@ def test_files_of_a_writer_that_lost_or_died_are_removed(job: Job, monkeypatch: 
     assert {name for name in named if name.startswith("data/")} == there
 
 
+@pytest.mark.slow
 def test_forgetting_compacting_folding_and_publishing_at_once(storage_url: str) -> None:
     job = begin(storage_url)
     commit(job, "secret", "mine")

@@ -41,6 +41,7 @@ def model_of(tiny: Tiny, folder: Path, text: str, pooling: str, transform: bool)
     return str(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "pooling", "transform"),
     [

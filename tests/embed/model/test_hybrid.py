@@ -45,6 +45,7 @@ def test_speech_and_words_are_added_by_weight() -> None:
     assert mix(east, np.zeros((1, 2), np.float32), 3.0) == pytest.approx(east)
 
 
+@pytest.mark.slow
 def test_it_hears_with_both_ears_and_reads_as_before(shelf: Path) -> None:
     hybrid, plain = hybrid_in(shelf, "half"), load_model(resolve_model(str(shelf / "model")))
     clips = waves(0.5, 1.5, 1.0)

@@ -147,6 +147,7 @@ def test_what_is_saved_comes_back(tiny: Tiny, tmp_path: Path, frozen: Any, kind:
     assert (model.fingerprints.space == prints_of(name_of_texts).space) == (kind != OWN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["bert", "qwen3"])
 def test_texts_are_the_frozen_towers_in_bfloat16_too(tiny: Tiny, tmp_path: Path, frozen: Any, text: str) -> None:
     name = saved(taught(tiny, "all", text), tmp_path)

@@ -53,6 +53,7 @@ def test_a_title_is_shortened_at_a_word() -> None:
     assert shortened("", LETTERS) == ""
 
 
+@pytest.mark.slow
 def test_a_long_document_is_counted_in_parts() -> None:
     text = "A sentence of words. " * 20_000 + "x" * 200_000
     found = spans(text, SHORT, LETTERS)
@@ -64,6 +65,7 @@ def test_a_long_document_is_counted_in_parts() -> None:
 WORDS = st.sampled_from(["a", "mot", "Fin.", "Quoi ?", "今日は。", "\n", "  ", "y" * 40, "ñ" * 130, "\u2003", "!"])
 
 
+@pytest.mark.slow
 @pytest.mark.fuzz
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(words=st.lists(WORDS, max_size=60), most=st.integers(16, 80), overlap=st.integers(0, 40))

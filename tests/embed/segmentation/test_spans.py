@@ -91,6 +91,7 @@ def test_rules_that_cannot_hold_are_refused(fields: dict[str, Any], reason: str)
 runs = st.lists(st.tuples(st.floats(0.05, 40), st.sampled_from([0.0, 0.4, 0.6, 0.95])), min_size=1, max_size=60)
 
 
+@pytest.mark.slow
 @pytest.mark.fuzz
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(runs=runs, mode=st.sampled_from(["vad", "windows", "hybrid"]), unit_s=st.integers(10, 90))

@@ -23,6 +23,7 @@ def recording(voice: Voice) -> FloatArray:
     return np.concatenate([voice(25, 0), hush, voice(25, 1)])
 
 
+@pytest.mark.slow
 def test_speech_is_heard_and_silence_is_not(recording: FloatArray) -> None:
     first, probabilities = vad.speech_probabilities(recording)
     assert first == 0

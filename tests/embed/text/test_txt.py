@@ -60,6 +60,7 @@ def test_what_is_no_text_is_an_error(tmp_path: Path, content: bytes) -> None:
         list(read_paragraphs(str(tmp_path / "a.txt"), "v", 0, None))
 
 
+@pytest.mark.slow
 def test_units_in_order_count_no_character_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is counted is read once: a worker goes on from the unit before."""
     counted = 0

@@ -16,6 +16,7 @@ def checkout(folder: Path, work: int) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_checkouts_are_measured_in_turn(tmp_path: Path) -> None:
     quick, slow = checkout(tmp_path / "quick", 1), checkout(tmp_path / "slow", 20_000_000)
     found = measured({"help": ["--help"]}, [quick, slow], 1)["help"]

@@ -32,6 +32,7 @@ def test_all_of_them_in_one_list(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "bench index\n" in shown.err
 
 
+@pytest.mark.slow
 def test_one_that_cannot_run_here_stops_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,7 @@ from embed.errors import DegluError
 from evaluate.bench.resume import bench, made_up, resumed
 
 
+@pytest.mark.slow
 def test_what_is_committed_is_not_left(tmp_path: Path) -> None:
     url = made_up(str(tmp_path / "out"), 33)
     seconds, megabytes = resumed(url, 33)
@@ -17,6 +18,7 @@ def test_what_is_committed_is_not_left(tmp_path: Path) -> None:
         resumed(url, 34)
 
 
+@pytest.mark.slow
 def test_one_row_each_for_time_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evaluate.bench.resume.SIZES", (0,))
     rows = bench(7)["rows"]

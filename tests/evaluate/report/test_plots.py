@@ -16,6 +16,7 @@ SERIES = {
 }
 
 
+@pytest.mark.slow
 def test_writes_a_picture_with_a_colour_for_each_line(tmp_path: Path) -> None:
     path = tmp_path / "ndcg.png"
     ndcg_by_dim_plot(SERIES, 0.01, path, "Spoken French finds English text")

@@ -136,6 +136,7 @@ print([name for name in ("ray", "typer", "rich", "torch") if name in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_a_notebook_asks_with_text_sound_and_vectors(tmp_path: Path, build_at: Any, vectors_of: Any) -> None:
     build_at(str(tmp_path / "index"), vectors_of(text=np.eye(2), dims=(2,)))
     tone = 0.3 * np.sin(2 * np.pi * 110 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)

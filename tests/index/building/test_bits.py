@@ -64,6 +64,7 @@ def test_decided(needs: list[tuple[int, int, float]], best: int) -> None:
     assert decided(trials[::-1]).shape.subspaces == best
 
 
+@pytest.mark.slow
 def test_few_bits_for_rows_in_tight_groups_and_many_for_rows_all_over_the_space() -> None:
     # The ten nearest of a row are of its group of 25, and 25 places hold them; without groups all rows are rivals.
     grouped, _ = best_code(_rows(SMALL, 48, 0.2), 100_000, FEW_OR_MANY)

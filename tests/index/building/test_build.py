@@ -64,6 +64,7 @@ def in_parts(vectors: Any, as_vectors: Any) -> Any:
     return as_vectors(shuffled, (16, 8), batch_rows=77, part_rows=250)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", [FLAT, CODED], ids=["flat", "coded"])
 def test_two_builds_give_the_same_parts(
     fields: dict[str, Any], tmp_path: Path, vectors: Any, in_parts: Any, build_at: Any
@@ -108,6 +109,7 @@ def test_the_manifest_explains_the_index(tmp_path: Path, vectors: Any, build_at:
     assert {path.name for path in tmp_path.iterdir()} == {"parts", "versions"}
 
 
+@pytest.mark.slow
 def test_the_same_build_again_publishes_nothing_and_mends(tmp_path: Path, vectors: Any, build_at: Any) -> None:
     first, _ = build_at(str(tmp_path), vectors, **CODED)
     before = _files(tmp_path)
@@ -186,6 +188,7 @@ def _killed_at(task: int, seen: list[str]) -> Any:
     return in_tasks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", [FLAT, CODED], ids=["flat", "coded"])
 def test_a_build_that_was_killed_goes_on_by_shard(
     fields: dict[str, Any], tmp_path: Path, in_parts: Any, build_at: Any, monkeypatch: pytest.MonkeyPatch

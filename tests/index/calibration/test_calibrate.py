@@ -57,6 +57,7 @@ def test_each_curve_is_worth_choosing_from(calibrated: Any) -> None:
         assert points[-1].low > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", DIMS)
 @pytest.mark.parametrize("recall", [0.9, 0.95, 0.98, 0.99])
 def test_the_promise_is_kept_on_fresh_questions(recall: float, dim: int, shelf: Shelf, calibrated: Any) -> None:
@@ -119,6 +120,7 @@ def test_a_cost_is_what_was_fitted() -> None:
     assert Cost(1.0, 0.5, 0.25).of(10, 8) == 8
 
 
+@pytest.mark.slow
 def test_a_log_alone_is_reported(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("ROUNDS", 1), ("ONES", 2), ("SURVIVORS", 2)):
         monkeypatch.setattr(calibrate_module, name, value)

@@ -35,6 +35,7 @@ def _heard(texts: Sequence[str]) -> Any:
     return clustered(len(texts), 9)
 
 
+@pytest.mark.slow
 def test_flat_rows_have_scores_and_coded_ones_curves_too(tmp_path: Path, vectors_of: Any) -> None:
     table = vectors_of(clustered(90, 1), clustered(600, 2), DIMS)
     made = [

@@ -179,6 +179,7 @@ def memory() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.slow
 def test_a_compaction_that_is_killed_anywhere_is_run_again(memory: Path, kill_after: Killer) -> None:
     growing(str(memory / "grown"))
     whole = shutil.copytree(memory / "grown", memory / "whole")

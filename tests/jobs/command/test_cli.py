@@ -149,6 +149,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("deglu 0.")
 
 
+@pytest.mark.slow
 def test_help_starts_at_once_and_loads_nothing_heavy() -> None:
     probe = (
         "import sys; from jobs.__main__ import run; run(['--help']); "

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 HANG = """
 import time
 from jobs.embedding.encode_worker import time_limit
@@ -13,6 +15,7 @@ with time_limit(0.2):
 """
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_ends_itself_and_says_where() -> None:
     done = subprocess.run([sys.executable, "-c", HANG], capture_output=True, text=True, timeout=50)
     assert done.returncode == 1

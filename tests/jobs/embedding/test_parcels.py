@@ -1,6 +1,7 @@
 """Small units travel together, large ones alone; nothing is left out or mixed."""
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +37,7 @@ def test_no_units_are_no_parcels() -> None:
     assert parcels(units(), 100, 1000) == []
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from(["speech", "text"]), st.integers(0, 1500)), max_size=40))
 def test_parcels_are_the_units_in_order(planned: list[tuple[str, int]]) -> None:
     table = units(*planned)

@@ -10,6 +10,7 @@ from tests.evaluate.shelf import spec_of
 from tests.train.lesson import write_prompts
 
 
+@pytest.mark.slow
 def test_the_report_is_written_and_gates_decide_the_exit_code(
     tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

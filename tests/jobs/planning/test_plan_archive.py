@@ -84,6 +84,7 @@ def test_the_plan_is_what_is_done(tmp_path: Path, tiny_model: str, ray_session: 
     assert "units     6 planned, all of them committed: nothing is left" in again.text()
 
 
+@pytest.mark.slow
 def test_what_is_told(tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFixture[str]) -> None:
     write_archive(tmp_path / "archive")
     place = tmp_path / "spec.yaml"
@@ -111,6 +112,7 @@ def test_what_is_told(tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFix
     assert "price     unknown: the spec has no rates" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_archive_that_was_cut_short_is_planned_without_a_probe(
     tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +142,7 @@ def test_an_archive_that_was_cut_short_is_planned_without_a_probe(
     assert (plan["committed"]["units"], plan["left"]["units"]) == (2, 4)
 
 
+@pytest.mark.slow
 def test_the_models_spec_is_read_once(tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     write_archive(tmp_path / "archive")
     reads, read = list[Path](), Path.read_text

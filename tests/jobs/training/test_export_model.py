@@ -8,6 +8,7 @@ import pytest
 from jobs.__main__ import run
 
 
+@pytest.mark.slow
 def test_the_verb(tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(tmp_path / "exported")
     from sentence_transformers import SentenceTransformer  # ten seconds: not while tests are collected

@@ -52,6 +52,7 @@ def test_every_worker_has_the_same_transform(
     np.testing.assert_array_equal(vectors(first), vectors(frozen_side(spec, clips, storage_url)))
 
 
+@pytest.mark.slow
 def test_what_the_fit_does_not_depend_on_shares_it(tiny: Tiny, clips: list[Clip], tmp_path: Path) -> None:
     plain = spec_of(tiny)
     frozen_side(plain, clips, str(tmp_path))
@@ -70,6 +71,7 @@ def test_a_tower_without_transform_keeps_nothing(tiny: Tiny, clips: list[Clip], 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_targets_are_encoded_once_a_language(
     tiny: Tiny, clips: list[Clip], storage_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ def test_a_mean_over_the_steps_before() -> None:
     assert smoothed([]) == []
 
 
+@pytest.mark.slow
 def test_a_panel_for_the_loss_and_for_each_direction(tmp_path: Path) -> None:
     widths = []
     for rows in (STEPS, [*STEPS, *SCORED[:3]], [*STEPS, *SCORED]):

@@ -106,6 +106,7 @@ def test_two_workers_learn_what_one_learns(
         assert torch.equal(first[name], second[name])
 
 
+@pytest.mark.slow
 def test_rows_stand_in_order_of_rank(two_workers: list[list[dict[str, Any]]]) -> None:
     first, second = (found[-1] for found in two_workers)
     assert (first["first"], second["first"]) == (0, 3)

@@ -53,6 +53,7 @@ def test_the_loss_falls_and_held_out_speech_finds_its_texts(lesson: MemoryLesson
     assert found[-1] == TrainingEnd(96, 11, "the last epoch is done", early=False)
 
 
+@pytest.mark.slow
 def test_every_step_is_told(lesson: MemoryLesson) -> None:
     spec = lesson.with_(optimiser={"epochs": 1})
     steps = [event for event in events(lesson.strategy(spec), spec) if isinstance(event, StepDone)]
@@ -135,6 +136,7 @@ def test_the_running_mean_is_what_is_scored(lesson: MemoryLesson) -> None:
     assert not same(saved[-1].final_weights(), saved[-1].weights)
 
 
+@pytest.mark.slow
 def test_dev_is_scored_when_it_is_its_turn_and_at_the_end(lesson: MemoryLesson) -> None:
     spec = lesson.with_(optimiser={"epochs": 3}, validation={"every_epochs": 2})
     epochs = [event for event in events(lesson.strategy(spec), spec) if isinstance(event, EpochDone)]
@@ -142,6 +144,7 @@ def test_dev_is_scored_when_it_is_its_turn_and_at_the_end(lesson: MemoryLesson) 
     assert epochs[0].best is False
 
 
+@pytest.mark.slow
 def test_it_stops_early_where_dev_gets_no_better(lesson: MemoryLesson) -> None:
     spec = lesson.with_(optimiser={"epochs": 9}, validation={"patience": 2})
     saved: list[State] = []
@@ -177,6 +180,7 @@ def test_a_loss_that_is_not_finite_stops_the_training_by_step_and_clip(lesson: M
         events(strategy, spec)
 
 
+@pytest.mark.slow
 def test_bfloat16_learns_what_float32_does(lesson: MemoryLesson) -> None:
     spec = lesson.with_(optimiser={"epochs": 1})
     exact = _steps(events(lesson.strategy(spec), spec))

@@ -93,6 +93,7 @@ class Damaged(MemoryFeatures):
         return super().frames(clip, view) + (float("inf") if clip == self.clip else 0.0)
 
 
+@pytest.mark.slow
 def test_all_workers_take_one_score_and_stop_at_one_clip(lesson: MemoryLesson, two: Processes) -> None:
     (_, zeroth, why), (_, first, too) = two
     assert zeroth == first

@@ -73,6 +73,7 @@ def test_too_few_texts_cannot_order_the_dimensions() -> None:
         learn_nesting(texts[:9], texts[:9], [[0, 1]], texts[:0], [D, 4], 0)
 
 
+@pytest.mark.slow
 def test_running_text_keeps_more_of_its_neighbours_when_it_is_taught_too() -> None:
     texts, groups = _texts(0)
     kept = [

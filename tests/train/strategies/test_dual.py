@@ -1,5 +1,6 @@
 """The dual encoder learns by the same loop; independent heads are taught dim by dim."""
 
+import pytest
 import torch
 
 from embed.model.spec import EncoderSpec
@@ -18,6 +19,7 @@ def dual_spec(lesson: MemoryLesson, independent: bool) -> TrainSpec:
     return lesson.with_(optimiser={"epochs": 8, "learning_rate": 0.01}).model_copy(update=parts)
 
 
+@pytest.mark.slow
 def test_a_nested_head_learns(lesson: MemoryLesson) -> None:
     spec = dual_spec(lesson, independent=False)
     strategy = lesson.strategy(spec)

@@ -121,6 +121,7 @@ def test_ctc_writes_what_transformers_writes(hubert: str) -> None:
     assert Recogniser.load(hubert, ["wo"]).transcribe([clip])[0].lang == "wo"
 
 
+@pytest.mark.slow
 def test_the_language_is_given_or_made_out(whisper: str) -> None:
     clip = waves(1.0)
     free, bound = Recogniser.load(whisper), Recogniser.load(whisper, ["wo"])
@@ -132,6 +133,7 @@ def test_the_language_is_given_or_made_out(whisper: str) -> None:
     assert free.transcribe(clip, others)[0].lang in others
 
 
+@pytest.mark.slow
 def test_a_long_wave_is_heard_in_parts(whisper: str) -> None:
     recogniser = Recogniser.load(whisper, ["en"])
     (long,) = waves(16.0)

@@ -47,6 +47,7 @@ def plain(place: str, wave: FloatArray) -> list[Tensor]:
     return [state[0] for state in [*out.hidden_states[1:-1], out.last_hidden_state]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_layers_are_the_librarys_own(tiny: Tiny, kind: str) -> None:
     # The library pads Whisper to 30 s; a clip of just that, with its tail, is the same to both.

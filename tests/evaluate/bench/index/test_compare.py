@@ -16,6 +16,7 @@ def found(clustered: Vectors) -> Comparison:
         return compare(clustered, (StandIn,), FAMILIES)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_measured_is_missing_with_its_reason(found: Comparison) -> None:
     assert found.missing == {
         "hnswlib": "no_such_package is not installed",

@@ -11,6 +11,7 @@ from evaluate.bench.index.vectors import Vectors
 from tests.evaluate.bench.stand_in import FAMILIES, StandIn
 
 
+@pytest.mark.slow
 def test_the_document_has_rows_points_and_builds_and_can_be_drawn(clustered: Vectors) -> None:
     found = json.loads(json.dumps(assembled([compared(clustered, (StandIn,), FAMILIES)], ["static: not there"])))
     assert (found["bench"], found["left_out"]) == ("index", ["static: not there"])

@@ -43,6 +43,7 @@ def test_a_row_of_panels_for_each_data_set_and_a_line_for_each_contender() -> No
     assert [text.get_text() for text in legend.get_texts()] == ["deglu", "hnswlib", "exact flat"]
 
 
+@pytest.mark.slow
 def test_pictures_are_written_and_the_same_again(tmp_path: Path) -> None:
     source = tmp_path / "index.json"
     source.write_text(json.dumps(DOCUMENT), encoding="utf-8")

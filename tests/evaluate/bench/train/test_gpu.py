@@ -30,6 +30,7 @@ def test_the_loop_takes_the_lesson() -> None:
     assert [event.step for event in events] == [1, 2]
 
 
+@pytest.mark.slow
 def test_operations_are_counted_by_weight_and_position() -> None:
     strategy, frames = lesson(gpu_spec(2), 4, "cpu", TINY, clip_s=0.4)
     model = strategy.model

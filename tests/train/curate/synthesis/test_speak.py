@@ -19,6 +19,7 @@ def work(folder: Path, *texts: str) -> dict[Path, Utterance]:
     return {file_of(one, "tone 1", folder): one for one in said}
 
 
+@pytest.mark.slow
 def test_what_is_spoken_once_is_kept_and_told(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     todo = work(tmp_path, *(f"a text of number {i}" for i in range(20)), "...")
@@ -41,6 +42,7 @@ def test_what_is_spoken_once_is_kept_and_told(tmp_path: Path) -> None:
     assert len(samples) == pytest.approx((len("a text of number 0") / 10 + 2 * PAD_S) * rate, abs=2)
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_loses_only_its_own(tmp_path: Path) -> None:
     todo = work(tmp_path, *(f"a text of number {i}" for i in range(16)), "die")
     with pytest.raises(WorkLeftUndone, match=r"was killed.*run the command again to continue"):
