@@ -1,8 +1,8 @@
 # The tasks of the house. Each makes .venv when it is missing or when pyproject.toml changed.
 PYTHON ?= python3
 PY := .venv/bin/python
-# Tests run on so many processes, each on one thread; what starts Ray runs on one of them.
-WORKERS ?= 2
+# Tests run on so many processes, each on one thread: one more than cores, since those with Ray often wait.
+WORKERS ?= 3
 # Left out of `make quick`: what starts Ray or a server, takes weights or recordings, kills, or takes seconds.
 UNHURRIED := campaign or ray or cluster or s3 or data or gpu or browser or chaos or slow
 EXTRAS ?= cpu,demo,test

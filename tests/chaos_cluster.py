@@ -77,7 +77,13 @@ def nodes(folder: Path) -> Iterator[Nodes]:
     place = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))  # short: paths of sockets are limited
     (place / "token").write_text(secrets.token_hex(32))
     own = {"RAY_TMPDIR": str(place), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(place / "token")}
-    environment = {**_without_ray(), **own, MARK: place.name, "RAY_USAGE_STATS_ENABLED": "0"}
+    environment = {
+        **_without_ray(),
+        **own,
+        MARK: place.name,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",
+    }
     log = folder / "cluster.log"
     try:
         with log.open("w") as errors:

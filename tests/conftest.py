@@ -147,6 +147,7 @@ def ray_session(s3_server: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("RAY_ADDRESS", raising=False)
         patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")  # Each report of a training waits for one.
+        patch.setenv("RAY_worker_niceness", "0")  # else they wait for the tests of the other processes
         from jobs.cluster.ray_session import ray_session as session
 
         with session(2):

@@ -262,6 +262,7 @@ def test_twenty_kills_and_more(
 
 
 @pytest.mark.cluster
+@pytest.mark.campaign
 def test_two_drivers_at_once_share_the_work(archive: Archive, place: Place, cluster: Nodes) -> None:
     spec, url = written(archive, place.folder, "both", workers=1)
     place.proxy.deal = witness = Witness("both", archive.units)

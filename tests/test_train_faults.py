@@ -38,7 +38,12 @@ pytestmark = [pytest.mark.chaos, pytest.mark.s3, pytest.mark.ray, pytest.mark.ti
 
 WORKERS, EVERY = 2, 2  # steps between two checkpoints
 # Quick to see what has happened; and what other programs hold of this machine's memory is no reason to kill ours.
-SETTINGS = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2", "RAY_memory_monitor_refresh_ms": "0", "OMP_NUM_THREADS": "1"}
+SETTINGS = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    "RAY_memory_monitor_refresh_ms": "0",
+    "RAY_worker_niceness": "0",
+    "OMP_NUM_THREADS": "1",
+}
 ENDS_WITHIN_S = 300
 RANK = "RayTrainWorker"
 
@@ -76,7 +81,7 @@ def place(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plac
             "target_langs": ["en"],
             "manuals": False,
             "masks": {"time": 0.3},
-            "optimiser": {"epochs": 4, "batch": 5, "average": 0.9},
+            "optimiser": {"epochs": 3, "batch": 5, "average": 0.9},
             "checkpoints": {"every_steps": EVERY},
             "output": str(folder / "model"),
             "work": str(folder / "work"),

@@ -93,6 +93,7 @@ def test_what_goes_on_far_beyond_its_header_is_measured_and_told_and_not_kept(tm
     assert not audio.decode(str(path), most_s=40).beyond
 
 
+@pytest.mark.slow
 def test_a_chain_of_oggs_is_one_recording(speech: FloatArray, tmp_path: Path) -> None:
     links = [MAKERS["ogg"](speech[: seconds * RATE]) for seconds in (20, 35)]
     (tmp_path / "a.ogg").write_bytes(b"".join(links))

@@ -209,6 +209,7 @@ def refs_of(url: str, number: int) -> list[dict[str, str]]:
     return [*entry["data"]]
 
 
+@pytest.mark.slow
 def test_small_files_are_gathered_when_they_are_many(storage_url: str) -> None:
     job = begin(storage_url)
     names = "abcdefghij"

@@ -87,6 +87,7 @@ def test_what_may_have_been_said_counts_by_what_it_has_in_common(shelf: Path) ->
         assert row == pytest.approx(mean / np.linalg.norm(mean), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_it_looks_for_several_transcripts(shelf: Path) -> None:
     hybrid, plain, clips = (
         hybrid_in(shelf, "several", hypotheses=3),

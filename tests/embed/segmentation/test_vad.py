@@ -34,6 +34,7 @@ def test_speech_is_heard_and_silence_is_not(recording: FloatArray) -> None:
     assert probabilities[seconds > 46].mean() > 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [1, 512 * 7, 16_000 * 13, 16_000 * 30 + 77])
 def test_the_same_moment_has_the_same_probability_wherever_reading_began(recording: FloatArray, start: int) -> None:
     _, whole = vad.speech_probabilities(recording)
@@ -88,6 +89,7 @@ def test_nothing_and_a_single_sample() -> None:
     assert len(vad.speech_probabilities(np.zeros(1, np.float32))[1]) == 1
 
 
+@pytest.mark.slow
 def test_torch_is_not_needed() -> None:
     code = (
         "import sys, embed.segmentation.cut; from embed.segmentation import vad;"

@@ -102,6 +102,7 @@ def test_no_table_is_an_error(tmp_path: Path, content: bytes) -> None:
 CELLS = st.text(alphabet='ab ",\n\r;é\t|', max_size=8)
 
 
+@pytest.mark.slow
 @pytest.mark.fuzz
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(cells=st.lists(st.tuples(CELLS, CELLS), max_size=12))

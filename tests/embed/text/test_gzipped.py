@@ -22,6 +22,7 @@ def test_any_place_of_what_is_packed(tmp_path: Path) -> None:
             assert file.read(100) == TEXT[place : place + 100]
 
 
+@pytest.mark.slow
 def test_the_next_unit_goes_on_and_another_version_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
 
@@ -38,6 +39,7 @@ def test_the_next_unit_goes_on_and_another_version_does_not(tmp_path: Path, monk
     assert len(opened) == 2
 
 
+@pytest.mark.slow
 def test_what_comes_before_the_damage_is_kept(tmp_path: Path) -> None:
     packed = gzip.compress(TEXT)
     (tmp_path / "c.gz").write_bytes(packed[: len(packed) // 2])

@@ -81,6 +81,7 @@ def test_units_in_order_count_no_character_twice(tmp_path: Path, monkeypatch: py
 PIECES = st.sampled_from(["", " ", "Un é.", "Deux mots. Trois!", "ñ" * 70, "\ufeffx", "𝄞" * 9, "a b " * 30])
 
 
+@pytest.mark.slow
 @pytest.mark.fuzz
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(

@@ -11,6 +11,7 @@ RIGHT = np.arange(40)
 SPOKEN = {"late-fusion": AXES, "ridge": np.roll(AXES, 1, axis=0)}  # all right; all wrong
 
 
+@pytest.mark.slow
 def test_right_and_wrong_questions() -> None:
     task = evaluate_task("axes", SPOKEN, AXES, RIGHT, [40, 20], baseline="ridge")
     fusion, ridge = task.systems

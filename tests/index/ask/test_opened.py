@@ -62,6 +62,7 @@ def test_removed_rows_are_not_live(tmp_path: Path, vectors_of: Any, build_at: An
     assert manifest.version == 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_questions")
 def test_a_damaged_router_says_so(tmp_path: Path, vectors_of: Any, build_at: Any) -> None:
     manifest, _ = build_at(str(tmp_path), vectors_of(text=clustered(300, 2), dims=(WIDTH,)), ladder="coded", lists=4)

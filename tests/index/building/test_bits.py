@@ -80,6 +80,7 @@ def test_no_bits_for_dims_that_say_nothing() -> None:
     assert half.cost < whole.cost
 
 
+@pytest.mark.slow
 def test_the_same_rows_lead_to_the_same_code_and_more_rows_to_a_longer_shortlist() -> None:
     rows, one = _rows(SMALL, 48, 2.0), [CodeShape(48, 12)]
     (_, first), (_, again) = best_code(rows, 100_000, one), best_code(rows.copy(), 100_000, one)
@@ -92,6 +93,7 @@ def _spec(**fields: Any) -> IndexSpec:
     return IndexSpec.model_validate({"vectors": "data/vectors", "output": "data/index", **fields})
 
 
+@pytest.mark.slow
 def test_a_sample_decides_and_says_what_was_tried() -> None:
     rows, spec = _rows(SMALL, 16, 0.2), _spec()
     shape, tried = code_for(rows, 100_000, (16,), spec, choose(100_000, (16,), spec))

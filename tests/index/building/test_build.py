@@ -93,6 +93,7 @@ def test_rows_carry_the_provenance(tmp_path: Path, vectors_of: Any, build_at: An
     assert found["text"].to_pylist() == [None, None, "passage 0"]
 
 
+@pytest.mark.slow
 def test_the_manifest_explains_the_index(tmp_path: Path, vectors: Any, build_at: Any) -> None:
     manifest, published = build_at(str(tmp_path), vectors, **CODED)
     assert published
@@ -144,6 +145,7 @@ def test_rows_that_were_deleted_in_the_index_stay_out(tmp_path: Path, vectors_of
     assert build_at(str(tmp_path), vectors)[1] is False
 
 
+@pytest.mark.slow
 def test_other_settings_are_refused_unless_a_new_version_is_asked_for(
     tmp_path: Path, vectors: Any, build_at: Any
 ) -> None:
@@ -225,6 +227,7 @@ def test_a_damaged_vector_is_named_and_nothing_is_published(tmp_path: Path, vect
     assert not (tmp_path / "versions").exists()
 
 
+@pytest.mark.slow
 def test_progress_tells_each_phase_to_its_end(tmp_path: Path, in_parts: Any, build_at: Any) -> None:
     told = Told()
     build_at(str(tmp_path), in_parts, progress=told, **CODED)

@@ -158,6 +158,7 @@ def test_two_appends_at_once_add_each_row_once(tmp_path: Path, monkeypatch: pyte
     assert (told.manifest.version, told.added, live(url)) == (3, {"text": 1}, [*range(9)])
 
 
+@pytest.mark.slow
 def test_what_suits_the_codes_badly_is_warned_about(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     url = str(tmp_path)
     built(url, range(2000), coded=True)

@@ -167,6 +167,7 @@ def timed(command: list[str]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+@pytest.mark.slow
 def test_module_and_console_script_are_the_same_command() -> None:
     script = str(Path(sys.executable).parent / "deglu")
     outputs = [

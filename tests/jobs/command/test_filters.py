@@ -85,6 +85,7 @@ def test_rows_are_filtered_by_their_provenance() -> None:
         row_filter("stage = 'decode'")
 
 
+@pytest.mark.slow
 def test_nothing_given_is_no_filter_and_loads_no_parser() -> None:
     assert row_filter(None) is None
     assert failure_filter(None) is None

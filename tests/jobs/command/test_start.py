@@ -33,5 +33,6 @@ def test_looking_at_a_dataset_loads_neither_models_nor_a_cluster(verb: str, tmp_
     assert loaded((*HEAVY, "s3fs", "pandas"), verb, f"{tmp_path}/none") == "1 []"
 
 
+@pytest.mark.slow
 def test_a_question_that_is_refused_loads_no_torch(tmp_path: Path) -> None:
     assert loaded((*HEAVY, "s3fs", "soundfile"), "query", f"{tmp_path}/none", "--text", "rain") == "1 []"

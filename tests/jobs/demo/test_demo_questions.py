@@ -67,6 +67,7 @@ def test_a_moment_is_found_once(known: Known) -> None:
     assert found.measured[NDCG].mean == pytest.approx(1 / np.log2(3))
 
 
+@pytest.mark.slow
 def test_chance_is_what_shuffling_reaches(known: Known) -> None:
     shuffled = np.random.default_rng(0).normal(size=(4000, 20)).astype(np.float32)
     found = score([group(known, shuffled, [{0, 1}] * 4000)], known, 20)[TYPED]

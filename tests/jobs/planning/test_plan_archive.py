@@ -156,6 +156,7 @@ def test_the_models_spec_is_read_once(tmp_path: Path, tiny_model: str, monkeypat
     assert [path.name for path in reads].count(SPEC) == 1
 
 
+@pytest.mark.slow
 def test_an_output_of_another_spec_is_noted(tmp_path: Path, tiny_model: str) -> None:
     write_archive(tmp_path / "archive")
     open_job(str(tmp_path / "out"), {"other": 1}, (4, 2), "space", "encoder")
@@ -164,6 +165,7 @@ def test_an_output_of_another_spec_is_noted(tmp_path: Path, tiny_model: str) -> 
     assert "note      the output was begun with another spec: deglu embed requires --new-version" in plan.text()
 
 
+@pytest.mark.slow
 def test_a_gpu_that_is_not_here(tmp_path: Path, tiny_model: str) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")

@@ -43,6 +43,7 @@ def values_of(tiny: Tiny, folder: Path, **changed: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_examples_steps_bytes_and_parameters(tiny: Tiny, tmp_path: Path) -> None:
     found = plan_training(TrainSpec.parse(values_of(tiny, tmp_path)))
     document = found.document()
@@ -73,6 +74,7 @@ def test_members_are_trained_one_after_another(tiny: Tiny, tmp_path: Path) -> No
     assert spec.trainings[1].checkpoints.url == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed",
     [

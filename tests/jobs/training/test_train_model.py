@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,12 @@ with ray_session(2):
     sys.exit(max(run(["train", spec, "--json"]) for spec in sys.argv[1:]))
 """
 # What other programs hold of this machine's memory is no reason to kill ours.
-SETTINGS = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2", "RAY_memory_monitor_refresh_ms": "0", "OMP_NUM_THREADS": "1"}
+SETTINGS = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    "RAY_memory_monitor_refresh_ms": "0",
+    "RAY_worker_niceness": "0",
+    "OMP_NUM_THREADS": "1",
+}
 
 
 class Trained:
@@ -55,7 +61,7 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Late fusion (bert, whisper), the same with a hybrid, text (bert), ridge (qwen3, hubert), a dual encoder."""
+    """Late fusion (bert, whisper), the same with a hybrid, text (bert), ridge (qwen3, hubert)."""
     root = tmp_path_factory.mktemp("training")
     write_prompts(root / "cache", 40)
     late = values_of(tiny, root, encoder={**encoder_values(tiny), "transform": True})
@@ -63,21 +69,35 @@ def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     del head["fusion"]
     texts = [{"name": "asterisk", "langs": ["fr", "en"]}]
     alone = {"encoder": encoder_values(tiny, speech=None), "sources": [], "target_langs": [], "texts": texts}
+    hybrid = {"asr": whisper_in(root / "ears"), "langs": ["fr"], "weights": [0.0, 0.5, 2.0], "hypotheses": 3}
+    wanted = {
+        "late": late,
+        "again": {**late, "hybrid": hybrid},
+        "text": values_of(tiny, root, strategy="text", **alone, workers=1),
+        "ridge": values_of(tiny, root, strategy="ridge", encoder=head),
+    }
+    return Trained(root, train(root, wanted))
+
+
+@pytest.fixture(scope="module")
+def trained_later(tiny: Tiny, trained: Trained) -> Trained:
+    """Late fusion with a second member, and a dual encoder: after those of `trained`."""
+    root = trained.root
     apart = {**encoder_values(tiny), "head": {"frame_pool": 2}}
     del apart["fusion"]
     brief = {"optimiser": {"epochs": 1, "batch": 8}, "fewest_workers": 1, "features": {"cache": "off"}}
     two = {**encoder_values(tiny), "transform": True}
     two["fusion"]["members"] = 2
-    hybrid = {"asr": whisper_in(root / "ears"), "langs": ["fr"], "weights": [0.0, 0.5, 2.0], "hypotheses": 3}
     wanted = {
-        "late": late,
-        "again": {**late, "hybrid": hybrid},
-        "two": {**late, "encoder": two, "workers": 1},
-        "text": values_of(tiny, root, strategy="text", **alone, workers=1),
-        "ridge": values_of(tiny, root, strategy="ridge", encoder=head),
+        "two": values_of(tiny, root, encoder=two, workers=1),
         "dual": values_of(tiny, root, strategy="dual", encoder=apart, **brief),
     }
-    specs = []
+    return Trained(root, train(root, wanted))
+
+
+def train(root: Path, wanted: Mapping[str, dict[str, Any]]) -> str:
+    """Train each, by name, in one process with a Ray of its own; returns what it printed to stderr."""
+    specs: list[str] = []
     for name, values in wanted.items():
         specs.append(str(root / f"{name}.yaml"))
         Path(specs[-1]).write_text(yaml.safe_dump({**values, "output": str(root / name)}), encoding="utf-8")
@@ -90,7 +110,7 @@ def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Trained:
         timeout=560,
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    return Trained(root, done.stderr)
+    return done.stderr
 
 
 def values_of(tiny: Tiny, root: Path, **changed: Any) -> dict[str, Any]:
@@ -168,7 +188,9 @@ def test_a_hybrid_is_published_beside_it_with_the_weight_that_dev_likes_best(tra
 
 
 @pytest.mark.ray
-def test_the_members_of_a_fusion_are_trainings_of_their_own_and_speech_is_their_mean(trained: Trained) -> None:
+@pytest.mark.campaign
+def test_the_members_of_a_fusion_are_trainings_of_their_own_and_speech_is_their_mean(trained_later: Trained) -> None:
+    trained = trained_later
     model, late, fresh = (load_joint(resolve_model(str(trained.root / name))) for name in ("two", "late", "two"))
     first, second = trained.metrics("two")["training"]["runs"]
     assert (first["seed"], first["stopped"]) == (0, "it was finished before")  # as `late`
@@ -218,7 +240,9 @@ def test_ridge_is_a_model_too(trained: Trained) -> None:
 
 
 @pytest.mark.ray
-def test_a_dual_encoder_has_a_head_of_its_own(trained: Trained) -> None:
+@pytest.mark.campaign
+def test_a_dual_encoder_has_a_head_of_its_own(trained_later: Trained) -> None:
+    trained = trained_later
     model = load_joint(resolve_model(str(trained.root / "dual")))
     assert (trained.root / "dual" / HEAD).is_file()
     assert model.encode([voice(1, 0)], "query").shape == (1, 32)

@@ -30,6 +30,7 @@ clips_of = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # The machine may be busy.
 @given(clips_of, st.randoms(use_true_random=False))
 def test_no_key_and_no_text_is_in_two_parts_and_order_does_not_matter(clips: list[Clip], random: Random) -> None:

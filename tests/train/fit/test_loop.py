@@ -115,6 +115,7 @@ def test_a_training_goes_on_as_if_it_had_never_stopped(
     ]
 
 
+@pytest.mark.slow
 def test_a_finished_training_is_not_begun_again(lesson: MemoryLesson) -> None:
     spec = short(lesson, optimiser={"epochs": 1})
     saved: list[State] = []

@@ -35,6 +35,7 @@ def gradients_of(lesson: MemoryLesson, most: int, workers: Workers | None = None
     return {name: value.grad for name, value in strategy.parameters().items() if value.grad is not None}, one.micro
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("most", "micro"), [(7, 4), (3, 2), (1, 1)])
 def test_rows_are_halved_until_they_fit_and_the_gradients_are_the_same(
     lesson: MemoryLesson, most: int, micro: int

@@ -103,6 +103,7 @@ def test_features_are_what_the_tower_says(
             torch.testing.assert_close(found, frames[0], atol=5e-3, rtol=2e-3)  # of float16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
 def test_on_disk_on_the_fly_and_off_are_the_same(
     spec: EncoderSpec, tower: SpeechTower, clips: list[Clip], tmp_path: Path, dtype: str

@@ -37,6 +37,7 @@ def learned() -> tuple[Tensor, list[list[int]], object]:
     return texts, groups, learn_nesting(texts, texts, groups, texts[:0], [D, 4], seed=0)
 
 
+@pytest.mark.slow
 def test_a_prefix_holds_the_meaning_that_principal_axes_put_last(
     learned: tuple[Tensor, list[list[int]], nn.Module],
 ) -> None:
@@ -56,6 +57,7 @@ def test_the_axes_are_orthogonal_and_the_last_third_counts_less(
     torch.testing.assert_close(rotation @ rotation.T, torch.diag(lengths**2), atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_axes(learned: tuple[Tensor, list[list[int]], nn.Module]) -> None:
     texts, groups, transform = learned
     again = learn_nesting(texts, texts, groups, texts[:0], [D, 4], seed=0)

@@ -52,6 +52,7 @@ def strategy(spec: TrainSpec, pairs: list[Own]) -> TextStrategy:
     return TextStrategy(assemble(spec.encoder), pairs, PAIRS, spec, first_right)
 
 
+@pytest.mark.slow
 def test_queries_learn_to_find_their_documents(tiny: Tiny) -> None:
     spec = text_spec(tiny)
     one = strategy(spec, [*PAIRS, *BACK])

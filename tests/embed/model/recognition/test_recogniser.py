@@ -65,6 +65,7 @@ def test_a_wave_does_not_depend_on_its_batch(
     assert all(heard.log_prob < 0 for heard in together)
 
 
+@pytest.mark.slow
 def test_whisper_writes_what_transformers_writes(whisper: str) -> None:
     """The plain slow way: padded to its whole window, one clip at a time, through `generate`."""
     recogniser = Recogniser.load(whisper, ["fr"])
@@ -79,6 +80,7 @@ def test_whisper_writes_what_transformers_writes(whisper: str) -> None:
     assert heard.text[:50] == plain.strip()[:50]
 
 
+@pytest.mark.slow
 def test_whisper_writes_as_many_ways_as_transformers_does(whisper: str) -> None:
     """Beam search where a sequence counts by its whole probability, however long it is."""
     recogniser, hypotheses = Recogniser.load(whisper, ["fr"]), 4

@@ -106,6 +106,7 @@ def test_a_tower_in_training_is_as_frozen_as_ever(tiny: Tiny, kind: str) -> None
     assert torch.equal(before, after)
 
 
+@pytest.mark.slow
 def test_the_longest_wave(tiny: Tiny) -> None:
     """Whisper's position table, less the tail; for the others a bound of ours."""
     assert {kind: tower_of(tiny, kind).longest_s for kind in ONE_OF_EACH} == {

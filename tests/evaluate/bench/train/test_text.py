@@ -7,6 +7,7 @@ import pytest
 from evaluate.bench.train.text import NEEDED, pairs, text_rows, text_spec
 
 
+@pytest.mark.slow
 def test_pairs_are_texts_in_the_order_of_the_samples() -> None:
     few, more = pairs(2), pairs(3)
     assert [pair.key for pair in more] == ["0", "1", "2"]

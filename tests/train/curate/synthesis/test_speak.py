@@ -54,6 +54,7 @@ def test_a_process_that_is_killed_loses_only_its_own(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataUnavailable, match="pip install tone"):
         speak(work(tmp_path, "a"), tmp_path, {"pico": Missing})
