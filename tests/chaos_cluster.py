@@ -21,6 +21,8 @@ WORKERS = 2
 STORE_BYTES = 80 << 20
 FOLD_UNITS = 25  # staged, until they are folded: a small archive folds, too
 MARK = "DEGLU_TEST_RUN"
+# Workers of low priority would wait for the tests of other processes.
+SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
 # A node that is silent for about four seconds is dead; the default of fifteen is for real networks.
 QUICK_DEATHS = {
     "health_check_initial_delay_ms": 1000,
@@ -77,13 +79,7 @@ def nodes(folder: Path) -> Iterator[Nodes]:
     place = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))  # short: paths of sockets are limited
     (place / "token").write_text(secrets.token_hex(32))
     own = {"RAY_TMPDIR": str(place), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(place / "token")}
-    environment = {
-        **_without_ray(),
-        **own,
-        MARK: place.name,
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_worker_niceness": "0",
-    }
+    environment = {**_without_ray(), **own, MARK: place.name, **SETTINGS}
     log = folder / "cluster.log"
     try:
         with log.open("w") as errors:
@@ -121,7 +117,7 @@ def driver(
     On leaving it is killed, and so is all that it has started.
     """
     mark = secrets.token_hex(8)
-    environment = {**(nodes.environment if nodes else _without_ray()), **settings, MARK: mark}
+    environment = {**(nodes.environment if nodes else _without_ray()), **SETTINGS, **settings, MARK: mark}
     with _appended(spec.with_suffix(".log")) as log, spec.with_suffix(".json").open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-c", DRIVER, verb, str(spec), "--json", *options],

@@ -41,7 +41,6 @@ WORKERS, EVERY = 2, 2  # steps between two checkpoints
 SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
     "RAY_memory_monitor_refresh_ms": "0",
-    "RAY_worker_niceness": "0",
     "OMP_NUM_THREADS": "1",
 }
 ENDS_WITHIN_S = 300
