@@ -141,7 +141,7 @@ def wait_for(condition: Callable[[], Any], within_s: float = 90) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, f"waited {within_s:g} s in vain"
-        time.sleep(0.005)
+        time.sleep(0.02)
 
 
 def marked(mark: str) -> Iterator[Process]:
