@@ -42,7 +42,7 @@ class Job(BaseModel):
 
     def encoded(self) -> bytes:
         """The stored bytes."""
-        return self.model_dump_json(indent=1).encode()
+        return numbered_log.sealed(self.model_dump(mode="json"))
 
     def row_schema(self, **more: str) -> pa.Schema:
         """rows(D) with file metadata that describes a data file."""
@@ -120,7 +120,7 @@ def read_job(url: str, number: int | None = None) -> Job:
         raise InputError(f"{url}: there is no {what} here; check the address")
     place = numbered_log.entry_url(url, number or begun[-1], JOBS)
     try:
-        return Job(url=url, **json.loads(read_bytes(place)))
+        return Job(url=url, **numbered_log.opened(read_bytes(place)))
     except (ValueError, TypeError, ValidationError) as error:
         raise StorageError(f"{place}: damaged ({type(error).__name__}); choose another output") from error
 

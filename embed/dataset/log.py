@@ -6,7 +6,6 @@
 - A removed entry is replaced by a note with the reason.
 """
 
-import json
 import logging
 import secrets
 from collections.abc import Callable, Collection
@@ -19,7 +18,7 @@ from pydantic import ValidationError
 from embed.dataset.version import Version
 from embed.errors import DegluError, InputError, StorageError
 from embed.storage import numbered_log
-from embed.storage.numbered_log import consistent, entry_url, newest_number
+from embed.storage.numbered_log import consistent, entry_url, newest_number, opened, sealed
 from embed.storage.store import delete, join, read_bytes, write_bytes
 
 NOTE = "removed"  # the field of a removed entry
@@ -71,7 +70,7 @@ def read_entry(url: str, number: int) -> Version:
     except InputError:
         raise InputError(f"{url}: no version {number}") from None
     try:
-        found = json.loads(data)
+        found = opened(data)
         why = found.get(NOTE)
         entry = None if why else Version.model_validate(found)
     except (ValueError, AttributeError, ValidationError) as error:
@@ -115,7 +114,7 @@ def draft_number(base: Version | None) -> int | None:
 def remove_entries(url: str, numbers: Collection[int], why: str) -> None:
     """Remove entries from the log; a note with the reason keeps each number in use."""
     for number in sorted(numbers):
-        write_bytes(entry_url(url, number), json.dumps({"number": number, NOTE: why}).encode())
+        write_bytes(entry_url(url, number), sealed({"number": number, NOTE: why}))
 
 
 def retire_drafts(url: str, version: Version) -> None:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from embed.amount import Amount
 from embed.dataset.version import write_table
 from embed.errors import InputError
+from embed.storage.names import PlainPath
 from embed.storage.store import delete, join, listing, read_bytes, write_bytes
 from embed.tables import MANIFEST
 
@@ -45,7 +46,7 @@ class Run(BaseModel):
     device: str = ""  # known once workers run
     precision: str = ""
     assets: int = 0
-    plan: str | None = None  # file name of the MANIFEST it works on, below the dataset's url
+    plan: PlainPath | None = None  # file name of the MANIFEST it works on, below the dataset's url
     planned: Amount = Field(default_factory=Amount)  # all units of the plan, done or not
     before: Amount = Field(default_factory=Amount)  # of these, committed when it began
     done: Amount = Field(default_factory=Amount)  # committed by this run

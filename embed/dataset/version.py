@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 from embed.accounting import Accounting
 from embed.errors import InputError
+from embed.storage.names import PlainPath
+from embed.storage.numbered_log import sealed
 from embed.storage.store import join, open_input, read_bytes, write_bytes
 from embed.tables import ID, LEDGER
 
@@ -34,7 +36,7 @@ class FileRef(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str  # below the dataset's url: <folder>/<number>-<digest>.parquet
+    name: PlainPath  # below the dataset's url: <folder>/<number>-<digest>.parquet
     size_bytes: int
     sha256: str
     rows: int
@@ -67,7 +69,7 @@ class Version(BaseModel):
 
     def encoded(self) -> bytes:
         """The bytes of the log's entry."""
-        return self.model_dump_json(indent=1).encode()
+        return sealed(self.model_dump(mode="json"))
 
     def contents(self) -> dict[str, Any]:
         """The fields that distinguish versions: all except place in the log, time and nonce."""

@@ -6,16 +6,20 @@ A number is never free again: a removed entry is replaced by a note, so that a w
 get an old number.
 """
 
+import hashlib
+import json
 import logging
-from collections.abc import Callable
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
+from embed.base_spec import canonical_json
 from embed.errors import AlreadyPublished, InputError
 from embed.storage.retry import ATTEMPTS
 from embed.storage.store import create_exclusive, join, listing
 
 VERSIONS = "versions"  # the folder of most logs
 DIGITS = 8
+SEAL = "checksum"
 
 
 class Entry(Protocol):
@@ -41,6 +45,30 @@ def numbers(url: str, folder: str = VERSIONS) -> list[int]:
     """All used numbers, ascending, with those of removed entries; other files are ignored.  One listing."""
     names = (entry.url.rsplit("/", 1)[-1] for entry in listing(join(url, folder), ".json"))
     return sorted(int(stem) for stem in (name.removesuffix(".json") for name in names) if stem.isdecimal())
+
+
+def sealed(values: Mapping[str, Any]) -> bytes:
+    """The JSON of an entry or a note, with a checksum of its values: JSON with a flipped bit may still be valid."""
+    plain = json.loads(json.dumps(values))  # numbers as keys become texts
+    return json.dumps({**plain, SEAL: _seal(plain)}, indent=1, ensure_ascii=False).encode()
+
+
+def opened(data: bytes) -> dict[str, Any]:
+    """The values of an entry or a note, without the checksum; an older Deglu wrote none.
+
+    Raises ValueError where it is no JSON object or the checksum is another one.
+    """
+    values = json.loads(data)
+    if not isinstance(values, dict):
+        raise ValueError("not a JSON object")
+    seal = values.pop(SEAL, None)
+    if seal is not None and seal != _seal(values):
+        raise ValueError("the checksum is that of other values")
+    return values
+
+
+def _seal(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical_json(values)).hexdigest()
 
 
 def newest_number(url: str, folder: str = VERSIONS) -> int:

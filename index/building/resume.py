@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from embed.errors import InputError
 from embed.identity import digest
 from embed.storage import store
+from embed.storage.names import PlainName, PlainPath
 from embed.storage.scratch import working_folder
 from index.building.merge import Source
 from index.building.shard import LISTS
@@ -39,8 +40,8 @@ class _Done(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rows: dict[str, int]  # by modality
-    bytes: dict[str, int]  # by file
+    rows: dict[PlainName, int]  # by modality
+    bytes: dict[PlainPath, int]  # by file
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ The steps have this order; after an interruption the next purge completes the st
 3. files that no version names (their writer was killed), unchanged for a day: newer files may be of a running writer
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from embed.errors import DegluError
-from embed.storage.numbered_log import entry_url, numbers
+from embed.storage.names import plain_name
+from embed.storage.numbered_log import entry_url, numbers, opened, sealed
 from embed.storage.store import Entry, delete, join, listing, read_bytes, write_bytes
 from index.parts.artifact import WITHDRAWN, Manifest, part_url, read_manifest
 
@@ -105,13 +105,13 @@ def _outdated(log: VersionLog) -> dict[int, tuple[str, ...]]:
 def _note(url: str, version: int, parts: tuple[str, ...]) -> None:
     """Replace a version's manifest by a note that names these parts."""
     note = {"kind": WITHDRAWN, "why": "removed by a compaction; a later version holds what is left", "parts": parts}
-    write_bytes(entry_url(url, version), json.dumps(note, indent=2).encode())
+    write_bytes(entry_url(url, version), sealed(note))
 
 
 def _noted(url: str, version: int) -> tuple[str, ...] | None:
-    """The parts that a version's note names; None where there is no note."""
+    """The parts that a version's note names; None where there is no note, or it names a file outside of the index."""
     try:
-        note = json.loads(read_bytes(entry_url(url, version)))
-        return tuple(note["parts"]) if note["kind"] == WITHDRAWN else None
-    except (ValueError, KeyError, TypeError):
+        note = opened(read_bytes(entry_url(url, version)))
+        return tuple(plain_name(part) for part in note["parts"]) if note["kind"] == WITHDRAWN else None
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

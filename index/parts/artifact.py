@@ -18,7 +18,6 @@ Rows of a coded segment are ordered by list, then by segment_id; of a flat one b
 content and never changes, so that versions share parts and caches never go stale.
 """
 
-import json
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -26,7 +25,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embed.errors import InputError, StorageError
 from embed.storage import store
-from embed.storage.numbered_log import entry_url, newest_number
+from embed.storage.names import PlainName
+from embed.storage.numbered_log import entry_url, newest_number, opened, sealed
 from embed.tables import ID
 from index.ladder import Curve
 from index.spec import IndexSpec
@@ -68,8 +68,8 @@ class FileEntry(_Part):
 class PartEntry(_Part):
     """A folder below `parts`."""
 
-    name: str
-    files: dict[str, FileEntry]
+    name: PlainName
+    files: dict[PlainName, FileEntry]
 
 
 class SegmentEntry(_Part):
@@ -128,7 +128,7 @@ class Manifest(_Part):
 
     def encoded(self) -> bytes:
         """The bytes of its entry in the log, whose creation publishes the version."""
-        return json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True).encode()
+        return sealed(self.model_dump(mode="json"))
 
     @property
     def parts(self) -> list[PartEntry]:
@@ -163,7 +163,7 @@ def part_url(url: str, part: str) -> str:
 
 def _parsed(data: bytes, place: str) -> Manifest:
     try:
-        values: dict[str, Any] = json.loads(data)
+        values = opened(data)
         if values.get("kind") == WITHDRAWN:
             raise InputError(f"{place}: {values['why']}")
         if values.get("kind") != "index":

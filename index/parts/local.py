@@ -1,6 +1,5 @@
 """An index's parts on this machine: local ones in place, remote ones fetched once; all are checked before use."""
 
-import re
 from pathlib import Path
 
 from embed.errors import InputError, StorageError
@@ -13,7 +12,6 @@ from index.parts.copies import copies_folder, copy_of
 # Builds give the same bytes: the same spec with the same output replaces damaged files.
 REPAIR = "run the same `deglu index SPEC` again, which repairs it"
 # Names become paths on this machine, and a manifest may come from an untrusted source.
-PLAIN_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 
 
 def part_folder(url: str, entry: PartEntry, verify: bool = True) -> Path:
@@ -24,7 +22,6 @@ def part_folder(url: str, entry: PartEntry, verify: bool = True) -> Path:
 
     Raises StorageError naming the file that is missing, truncated or changed, or the part that the cache cannot hold.
     """
-    _check_names(entry)
     place = part_url(url, entry.name)
     folder = store.local_path(place)
     cure = REPAIR
@@ -50,12 +47,6 @@ def check(path: Path, expected: FileEntry, verify: bool = True, cure: str = REPA
         raise StorageError(f"{path}: {size} bytes where the manifest says {expected.bytes}; {cure}")
     if verify and file_sha256(path) != expected.sha256:
         raise StorageError(f"{path}: damaged, its sha256 is not the manifest's; {cure}")
-
-
-def _check_names(entry: PartEntry) -> None:
-    for name in (entry.name, *entry.files):
-        if not PLAIN_NAME.fullmatch(name):
-            raise StorageError(f"{name!r} is not a valid name of a part or file: the manifest is damaged; {REPAIR}")
 
 
 def _check_part(folder: Path, entry: PartEntry, verify: bool, cure: str) -> None:

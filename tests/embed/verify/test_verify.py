@@ -1,7 +1,6 @@
 """A small real dataset, damaged in every way: the check that must see it does, and names the unit."""
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +22,7 @@ from embed.dataset.staging import commit_unit
 from embed.dataset.version import FileRef
 from embed.segmentation.units import plan_units
 from embed.stages import EncodeUnits, cut_stage
-from embed.storage.numbered_log import entry_url
+from embed.storage.numbered_log import entry_url, opened, sealed
 from embed.tables import FAILURES, FailureRow, LedgerRow
 from embed.verify.verify import verify_version
 from tests.embed.sounds import CUTTING, LETTERS, Spectrum, write_archive
@@ -87,11 +86,11 @@ def rewritten(place: Path, folder: str, change: Callable[[pa.Table], pa.Table]) 
 
 def _tell(place: Path, folder: str, path: Path, num_rows: int) -> None:
     log = Path(entry_url(str(place), 1))
-    version = json.loads(log.read_text())
+    version = opened(log.read_bytes())
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     ref = FileRef(name=f"{folder}/{path.name}", size_bytes=path.stat().st_size, sha256=digest, rows=num_rows)
     version[folder] = [ref.model_dump()] if isinstance(version[folder], list) else ref.model_dump()
-    log.write_text(json.dumps(version))
+    log.write_bytes(sealed(version))
 
 
 def changed(table: pa.Table, name: str, values: pa.Array) -> pa.Table:

@@ -1,19 +1,20 @@
 """What no version needs is taken away, the numbers of versions stay taken."""
 
+import json
 import os
 import time
 from pathlib import Path
 
 import pytest
 
-from embed.errors import InputError
-from embed.storage.numbered_log import create_entry
+from embed.errors import InputError, StorageError
+from embed.storage.numbered_log import create_entry, entry_url, sealed
 from embed.storage.store import exists, join, listing, write_bytes
 from index.filter import parse_where
 from index.live.compact import compact
 from index.live.delete import delete
 from index.live.purge import orphans, purge, read_log
-from index.parts.artifact import read_manifest
+from index.parts.artifact import WITHDRAWN, read_manifest
 from tests.index.living import appended, built, live
 
 
@@ -70,3 +71,27 @@ def test_a_damaged_older_manifest_is_told_and_left(tmp_path: Path) -> None:
     write_bytes(join(url, "versions", "00000001.json"), b"{")
     assert list(read_log(url).damaged) == [1]
     assert purge(url) == ()
+
+
+def test_a_note_that_names_a_folder_outside_deletes_nothing(tmp_path: Path) -> None:
+    victim = tmp_path / "victim" / "letter.txt"
+    victim.parent.mkdir()
+    victim.write_text("not ours")
+    url = str(tmp_path / "index")
+    first = built(url, range(6))
+    create_entry(url, first.model_copy(update={"version": 2}))
+    for part in ("../../victim", str(victim.parent), "..", "a/../../../victim"):
+        write_bytes(entry_url(url, 1), sealed({"kind": WITHDRAWN, "why": "", "parts": [part]}))
+        purge(url)
+        assert victim.exists()
+        assert list(read_log(url).damaged) == [1]
+
+
+def test_a_manifest_that_names_a_folder_outside_is_damaged(tmp_path: Path) -> None:
+    url = str(tmp_path)
+    values = json.loads(built(url, range(6)).encoded())
+    del values["checksum"]
+    values["segments"][0]["part"]["name"] = "../../victim"
+    write_bytes(entry_url(url, 2), json.dumps(values).encode())
+    with pytest.raises(StorageError, match="damaged manifest"):
+        read_manifest(url)

@@ -9,7 +9,7 @@ import pytest
 
 from embed.errors import InputError, StorageError
 from embed.storage import store
-from embed.storage.numbered_log import create_entry, entry_url, newest_number, numbers
+from embed.storage.numbered_log import create_entry, entry_url, newest_number, numbers, opened, sealed
 from index.ladder import Curve, Point, Setting
 from index.parts.artifact import (
     FORMAT,
@@ -133,7 +133,7 @@ def _without(name: str) -> Callable[[dict[str, Any]], Any]:
 )
 def test_not_of_this_kind_and_format(change: Callable[[dict[str, Any]], Any], problem: str, tmp_path: Path) -> None:
     place = _published(tmp_path)
-    place.write_text(json.dumps(change(json.loads(place.read_text()))))
+    place.write_bytes(sealed(change(opened(place.read_bytes()))))
     with pytest.raises(InputError, match=problem):
         read_manifest(str(tmp_path))
 
@@ -153,7 +153,7 @@ def test_not_of_this_kind_and_format(change: Callable[[dict[str, Any]], Any], pr
 )
 def test_damaged_values(change: Callable[[dict[str, Any]], Any], tmp_path: Path) -> None:
     place = _published(tmp_path)
-    place.write_text(json.dumps(change(json.loads(place.read_text()))))
+    place.write_text(json.dumps(change(opened(place.read_bytes()))))
     with pytest.raises(StorageError, match=r"00000001.json: damaged manifest; build the index again"):
         read_manifest(str(tmp_path))
 
@@ -185,3 +185,11 @@ def test_what_is_no_version_is_passed_over(tmp_path: Path) -> None:
 def _published(folder: Path) -> Path:
     create_entry(str(folder), _manifest(str(folder)))
     return folder / "versions" / "00000001.json"
+
+
+@pytest.mark.parametrize("name", ["../a", "a/b", "", "..", ".lock", "/etc", "a\n"])
+def test_names_that_lead_elsewhere(name: str) -> None:
+    with pytest.raises(ValueError, match="no plain name of a file"):
+        PartEntry(name=name, files={})
+    with pytest.raises(ValueError, match="no plain name of a file"):
+        PartEntry(name="a", files={name: FileEntry(bytes=0, sha256="")})
