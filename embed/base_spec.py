@@ -54,7 +54,7 @@ def canonical_json(value: Any) -> bytes:
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML file.  Raises SpecError where the file is missing, not readable or not a mapping."""
     try:
-        value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        value = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise SpecError(f"{path}: no such spec file; the ready ones are in deploy/specs/") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -62,6 +62,25 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise SpecError(f"{path}: a spec must be a mapping of fields to values, this is {type(value).__name__}")
     return value
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without aliases, of which a few lines expand to gigabytes, and without a field that is given twice."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            problem = f"an alias (*{event.anchor}); write the value out"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value!r} is given twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def _defines(field: Any) -> bool:

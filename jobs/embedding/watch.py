@@ -56,6 +56,8 @@ class Watch:
             self.update(state="stopped" if self.run.state == "stopped" else "complete")
         elif issubclass(kind, KeyboardInterrupt):
             self.update(state="interrupted")
+        elif issubclass(kind, SystemExit):
+            self.update(state="stopped", note="ended by SIGTERM")
         elif self.run.state != "stopped":
             self.update(state="failed", note=" ".join(str(error).split())[:500])
         self._write()

@@ -160,8 +160,10 @@ def test_a_wrong_override_is_named(override: str, line: str) -> None:
         (b"\xff\xfe\x00", "not readable as YAML"),
         (b"- one\n- two\n", "a spec must be a mapping of fields to values, this is list"),
         (b"", "a spec must be a mapping of fields to values, this is NoneType"),
+        (b"a: &x [1, 2]\nb: *x\n", "not readable as YAML: an alias (*x); write the value out"),
+        (b"a: 1\nb: 2\na: 3\n", "not readable as YAML: 'a' is given twice"),
     ],
-    ids=["missing", "broken", "binary", "list", "empty"],
+    ids=["missing", "broken", "binary", "list", "empty", "alias", "twice"],
 )
 def test_a_file_that_is_no_spec_is_named(content: bytes | None, line: str, tmp_path: Path) -> None:
     path = tmp_path / "archive.yaml"

@@ -98,6 +98,44 @@ def test_what_goes_wrong_is_one_line(
     assert "Traceback" not in err
 
 
+TERMINATED = """
+import atexit, os, signal, time
+from jobs import __main__ as command
+atexit.register(print, "not reached")
+def app(**_):
+    print("begun")
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(30)
+command.app = app
+command.main()
+"""
+
+
+def test_sigterm_ends_the_command_as_an_interruption_does() -> None:
+    done = subprocess.run([sys.executable, "-c", TERMINATED], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (143, "begun\n")
+    assert done.stderr == "deglu: ended by SIGTERM; committed work is kept: run the same command to continue\n"
+
+
+ABORTED = """
+import atexit, os, threading
+from jobs import __main__ as command
+atexit.register(print, "tidied")
+command.app = lambda **_: 3
+class Bomb:
+    def __del__(self):
+        os.abort()
+command.bomb = Bomb()
+command.main()
+"""
+
+
+def test_the_interpreter_is_not_torn_down() -> None:
+    """Native threads would abort the process after its work is done."""
+    done = subprocess.run([sys.executable, "-c", ABORTED], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "tidied\n", "")
+
+
 def test_debug_adds_the_traceback_and_keeps_the_code(house: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["embed", house, "--set", "colour=none", "--debug"]) == 4
     err = capsys.readouterr().err

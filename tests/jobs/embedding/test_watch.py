@@ -58,7 +58,10 @@ def test_a_run_counts_and_says_how_it_ended(tmp_path: Path) -> None:
     assert heard.notes == ["batches are halved"]
 
 
-@pytest.mark.parametrize(("error", "state"), [(InputError("gone"), "failed"), (KeyboardInterrupt(), "interrupted")])
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [(InputError("gone"), "failed"), (KeyboardInterrupt(), "interrupted"), (SystemExit(15), "stopped")],
+)
 def test_a_run_that_ends_badly_says_so(tmp_path: Path, error: BaseException, state: str) -> None:
     with pytest.raises(type(error)), Watch(str(tmp_path), begin_run(1), Silent()):
         raise error
