@@ -1,5 +1,6 @@
 """Cache folder of this machine, for files fetched or converted once; a folder in it is complete or does not exist."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -9,6 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from embed.errors import StorageError
+
+
+# A full disk or quota, and a disk that is mounted for reading only.
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+CURE = "set DEGLU_CACHE to a writable folder with free space"
 
 
 def cache_folder() -> Path:
@@ -24,7 +30,9 @@ def cache_folder() -> Path:
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
     """Lock `folder` against every other process and thread; the folder is created when missing."""
-    with (_made(folder) / ".lock").open("w") as file:
+    with _writing(folder):
+        file = (_made(folder) / ".lock").open("w")
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed, also when the process is killed
         yield
 
@@ -32,17 +40,19 @@ def only_one(folder: Path) -> Iterator[None]:
 def make_folder(target: Path, fill: Callable[[Path], None]) -> Path:
     """`target`, filled by `fill(empty_folder)` when it is missing; readers see the complete folder or none.
 
-    Of several writers the first wins; the others' folders are deleted.
+    Of several writers the first wins; the others' folders are deleted.  Raises StorageError where the disk is full or
+    read-only.
     """
     if target.is_dir():
         return target
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=_made(target.parent)))
-    try:
-        fill(draft)
-        draft.chmod(0o755)  # mkdtemp gives 0o700, but several users may share a cache
-        _rename(draft, target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with _writing(target.parent):
+        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=_made(target.parent)))
+        try:
+            fill(draft)
+            draft.chmod(0o755)  # mkdtemp gives 0o700, but several users may share a cache
+            _rename(draft, target)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
     return target
 
 
@@ -54,13 +64,22 @@ def _rename(draft: Path, target: Path) -> None:
             raise
 
 
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """A full or read-only disk as StorageError; other errors pass through."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise StorageError(f"{folder}: cannot be written ({error.strerror}); {CURE}") from None
+
+
 def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(
-            f"{folder}: cannot be created ({error.strerror}); set DEGLU_CACHE to a writable folder"
-        ) from None
+        raise StorageError(f"{folder}: cannot be created ({error.strerror}); {CURE}") from None
     return folder
 
 

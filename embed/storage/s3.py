@@ -13,7 +13,9 @@ from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO, cast
+from urllib.parse import urlsplit
 
+from embed.errors import StorageError
 from embed.storage.errors import CutShort, already_exists, transient_failure, translate_errors
 from embed.storage.local import Entry
 from embed.storage.retry import Patience, Requests, each
@@ -36,6 +38,8 @@ class S3Files:
 
     def __init__(self, patience: Patience | None = None) -> None:
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        if endpoint and not urlsplit(endpoint).hostname:
+            raise StorageError("AWS_ENDPOINT_URL is no address; write it with its scheme, as in http://127.0.0.1:8333")
         import s3fs  # only here; it takes a second to import
 
         self._fs: Any = s3fs.S3FileSystem(

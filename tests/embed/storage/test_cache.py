@@ -1,5 +1,7 @@
+import errno
 import itertools
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,16 @@ def test_a_cache_that_cannot_be_made_names_the_cure(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("DEGLU_CACHE", str(tmp_path / "file" / "below"))
     with pytest.raises(StorageError, match="set DEGLU_CACHE"):
         cache_folder()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+def test_a_disk_that_takes_nothing_more_is_named_with_the_cure(tmp_path: Path, number: int) -> None:
+    def fill(folder: Path) -> None:
+        raise OSError(number, os.strerror(number), str(folder))
+
+    with pytest.raises(StorageError, match=f"{tmp_path}: cannot be written .*; set DEGLU_CACHE to a writable folder"):
+        make_folder(tmp_path / "thing", fill)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:

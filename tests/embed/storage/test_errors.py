@@ -13,6 +13,7 @@ from botocore.parsers import ResponseParserError
 
 from embed.errors import DegluError, InputError, StorageError
 from embed.storage.errors import CutShort, already_exists, clear_error, transient_failure, translate_errors
+from embed.storage.s3 import S3Files
 
 URL = "s3://bucket/key"
 SERVER = "http://127.0.0.1:9"
@@ -115,3 +116,9 @@ def test_only_what_storage_raises_is_put_into_words() -> None:
         raise BotoCoreError
     with pytest.raises(ValueError, match="ours"), translate_errors(URL):
         raise ValueError("ours")
+
+
+def test_an_endpoint_without_a_scheme_is_refused_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:8333")
+    with pytest.raises(StorageError, match=r"write it with its scheme, as in http://127\.0\.0\.1:8333"):
+        S3Files()
