@@ -11,7 +11,6 @@ from pathlib import Path
 
 from embed.errors import StorageError
 
-
 # A full disk or quota, and a disk that is mounted for reading only.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 CURE = "set DEGLU_CACHE to a writable folder with free space"
