@@ -7,6 +7,7 @@ Progress and `deglu status` read the same numbers here, also when the cluster no
 """
 
 import io
+import logging
 import os
 import secrets
 import socket
@@ -29,6 +30,8 @@ State = Literal["listing", "embedding", "publishing", "complete", "stopped", "fa
 ENDED = ("complete", "stopped", "failed", "interrupted")
 SEEN_EVERY_S = 15.0
 LOST_AFTER_S = 90.0  # a live run has been active within this time
+
+log = logging.getLogger(__name__)
 
 
 class Run(BaseModel):
@@ -88,13 +91,17 @@ def keep_plan(url: str, assets: pa.Table) -> str:
 
 
 def read_plan(url: str, run: Run, columns: Sequence[str] | None = None) -> pa.Table:
-    """MANIFEST of a run; empty where it has none yet, or it was deleted."""
+    """MANIFEST of a run; empty where it has none yet, or it was deleted or is damaged: the inputs are listed again."""
+    names = list(columns or MANIFEST.names)
     try:
         data = read_bytes(join(url, run.plan)) if run.plan else b""
+        if data:
+            return pq.read_table(io.BytesIO(data), columns=names)
     except InputError:
-        data = b""
-    names = list(columns or MANIFEST.names)
-    return pq.read_table(io.BytesIO(data), columns=names) if data else MANIFEST.empty_table().select(names)
+        pass
+    except pa.ArrowException:
+        log.warning("%s: the plan of run %s is damaged; files are probed again", url, run.id)
+    return MANIFEST.empty_table().select(names)
 
 
 def tidy_runs(url: str, keep: int = 30) -> None:

@@ -43,6 +43,10 @@ def test_equal_plans_are_one_file_and_are_read_by_column(storage_url: str) -> No
     assert read_plan(storage_url, planned).equals(manifest("a", "b"))
     assert read_plan(storage_url, planned, ["asset_id"]).column_names == ["asset_id"]
     assert read_plan(storage_url, run.model_copy(update={"plan": "plans/gone.parquet"})).num_rows == 0
+    write_bytes(join(storage_url, name), b"PAR1 damaged")
+    assert read_plan(storage_url, planned).num_rows == 0
+    assert keep_plan(storage_url, manifest("a", "b")) == name
+    assert read_plan(storage_url, planned).num_rows == 2
 
 
 def test_old_runs_are_tidied_and_the_plans_of_the_kept_stay(storage_url: str) -> None:
