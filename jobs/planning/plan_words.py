@@ -25,7 +25,7 @@ def left_text(plan: Mapping[str, Any]) -> list[str]:
         )
     if plan["dropped_units"]:
         lines.append(
-            f"dropped   {many(plan['dropped_units'], 'unit')} of files that could not be read before, and now can"
+            f"dropped   {many(plan['dropped_units'], 'unit')} of settings that the inputs had before"
         )
     if plan["note"]:
         lines.append(f"note      {plan['note']}")
