@@ -53,8 +53,8 @@ def embed_archive(
     with Watch.of(job, spec.workers, progress) as watch:
         is_second = _is_second(job, watch.run, progress)
         publish_draft(job)  # what a run that was killed has left
-        end, work = log_end(job), work_left(job, listing, prepared.cutting)
-        end = None if work.again else end
+        now, work = log_end(job), work_left(job, listing, prepared.cutting)
+        end = None if work.again else now
         return run_and_publish(prepared, job, work, former, watch, end, backwards=is_second, attempts=attempts)
 
 

@@ -216,7 +216,7 @@ def test_rows_carry_the_newest_language_and_metadata_and_recordings_keep_their_v
     assert archive.embed().info == second.info, "nothing changed"
 
 
-COLUMNS = ({}, {"text": "texte"}, {"text": "texte", "title": "id"})
+COLUMNS: tuple[Settings, ...] = ({}, {"text": "texte"}, {"text": "texte", "title": "id"})
 PASSAGES = (
     PassageSpec(max_tokens=60, overlap_tokens=0, unit_rows=2),
     PassageSpec(max_tokens=60, overlap_tokens=0, unit_rows=1),
