@@ -1,6 +1,7 @@
 """Content-derived ids: the same input and spec always give the same 16-byte ids, on any machine, in any order."""
 
 import hashlib
+from collections.abc import Iterable
 from json.encoder import encode_basestring as _quoted
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -37,6 +38,20 @@ def unit_id(asset: bytes, version: str, cutting: str, start: int, end: int | Non
     places = f"{start},{'null' if end is None else end}"
     plain = f'["unit","{asset.hex()}",{_quoted(version)},{_quoted(cutting)},{places}]'
     return hashlib.blake2b(plain.encode(), digest_size=ID_BYTES).digest()
+
+
+def description(lang: str | None, metadata: Iterable[tuple[str, str]] | None, text: str | None) -> bytes:
+    """Digest of what an asset says of all its rows: language, metadata, transcript."""
+    return digest("description", lang, sorted(metadata or ()), text)
+
+
+def descriptions(assets: pa.Table) -> pa.Array:
+    """The description of each asset, of a table with `lang`, `metadata` and `text`."""
+    known: dict[tuple[Any, ...], bytes] = {}
+    columns = (assets[name].to_pylist() for name in ("lang", "metadata", "text"))
+    keys = [(lang, tuple(metadata or ()), text) for lang, metadata, text in zip(*columns, strict=True)]
+    found = [known.get(key) or known.setdefault(key, description(*key)) for key in keys]
+    return pa.array(found, pa.binary(ID_BYTES))
 
 
 def file_sha256(path: Path) -> str:

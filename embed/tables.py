@@ -2,6 +2,7 @@
 
 MANIFEST  one row per asset, listed once: the fixed denominator of progress and of accounting
 UNITS     one row per unit of work, derived from the manifest and the result-defining spec
+PLANNED   the ids of all units of a manifest: what a version must account for
 CUTS      one row per unit after decoding and cutting: its segments, ready to be encoded
 rows(D)   one row per segment with its vector: what a staged unit and a vectors dataset hold
 FAILURES  one row per span that could not be embedded
@@ -15,6 +16,8 @@ from collections.abc import Mapping
 from typing import Any, Final, TypedDict
 
 import pyarrow as pa
+
+from embed import identity
 
 ID = pa.binary(16)
 METADATA = pa.map_(pa.string(), pa.string())
@@ -61,6 +64,8 @@ UNITS = pa.schema(
         pa.field("columns", METADATA),
     ]
 )
+
+PLANNED = pa.schema([UNITS.field("unit_id"), UNITS.field("asset_id"), pa.field("description", ID, nullable=False)])
 
 
 class Unit(TypedDict):
@@ -124,6 +129,7 @@ LEDGER = pa.schema(
         pa.field("embedded_s", pa.float64(), nullable=False),
         pa.field("not_speech_s", pa.float64(), nullable=False),
         pa.field("lost_s", pa.float64(), nullable=False),
+        pa.field("description", ID),  # digest of the asset's lang, metadata and text in its rows; null: an older Deglu
     ]
 )
 
@@ -140,6 +146,7 @@ class LedgerRow(TypedDict):
     embedded_s: float
     not_speech_s: float
     lost_s: float
+    description: bytes | None
 
 
 SEGMENT = pa.struct(
@@ -264,6 +271,7 @@ def ledger_row(
         "embedded_s": embedded_s,
         "not_speech_s": not_speech_s,
         "lost_s": lost_s,
+        "description": identity.description(unit.get("lang"), unit.get("metadata"), unit.get("text")),
     }
 
 

@@ -20,7 +20,7 @@ from embed.model.joint import JointEncoder
 from embed.model.weights import load_joint
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import words_of
-from embed.segmentation.units import plan_units
+from embed.segmentation.units import plan_units, planned_units
 from embed.spec import EmbedSpec
 from embed.stages import EncodeUnits, cut_stage
 from embed.tables import FailureRow, LedgerRow
@@ -95,7 +95,7 @@ def embedded(archive: Path, output: Path, name: str, model: JointEncoder) -> str
     cut, encode = cut_stage(cutting, words), EncodeUnits(model, commit)
     for i in range(units.num_rows):
         encode(cut.run(units.slice(i, 1)))
-    version = publish(job, assets)
+    version = publish(job, assets, planned_units(assets, cutting))
     assert imbalances(open_dataset(job.url).ledger(), units.num_rows) == []
     assert version.accounting.failed == 0
     return job.url

@@ -19,6 +19,10 @@ class InputSpec(Spec):
 
     The uri of a file is `<name>/<path below url>`, of a single file `<name>`: ids follow the name, so that an
     archive may move to another url; so `url` is no part of the identity.
+
+    A later run may change any field: units that are planned no more leave the dataset.  Of `lang` and `metadata` rows
+    get the newest values: recordings and .txt keep their vectors, tables (whose rows may have their own values) are
+    embedded again.
     """
 
     url: str = speed_only(..., "A file or a folder: a local path or s3://bucket/prefix.", min_length=1)

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from embed.dataset.staging import StagedUnit
-from embed.dataset.version import FileRef, damaged, file_name
+from embed.dataset.version import FileRef, damaged, file_name, in_one
 from embed.identity import file_sha256
 from embed.storage.store import join, move_in, open_input, scratch
 from embed.tables import ID
@@ -46,16 +47,40 @@ def rewrite_as_one(url: str, refs: Sequence[FileRef], change: Change, schema: pa
     return _written(url, (change(table) for ref in refs for table in tables_of(url, ref)), schema, number)
 
 
-def without(url: str, ref: FileRef, unit_ids: pa.Array, schema: pa.Schema, number: int) -> FileRef | None:
-    """The file without these units: itself when it has none of them, None when no other row is left."""
+def rewritten(
+    url: str, refs: Iterable[FileRef], unit_ids: pa.Array, change: Change, schema: pa.Schema, number: int
+) -> Iterator[FileRef]:
+    """The files after a change of these units: those that have none of them stay, those without a row left are out."""
+    for ref in refs:
+        kept: FileRef | None = ref
+        if len(unit_ids) and _has(url, ref, unit_ids):
+            kept = rewrite_as_one(url, [ref], change, schema, number)
+        if kept is not None:
+            yield kept
 
-    def others(table: pa.Table) -> pa.Table:
-        return table.filter(pc.invert(pc.is_in(table["unit_id"], value_set=unit_ids)))
 
-    kept = sum(others(table).num_rows for table in tables_of(url, ref, ["unit_id"]))
-    if kept in (0, ref.rows):
-        return ref if kept else None
-    return rewrite_as_one(url, [ref], others, schema, number)
+def without(unit_ids: pa.Array) -> Change:
+    """The rows of other units than these."""
+    return lambda table: table.filter(pc.invert(pc.is_in(table["unit_id"], value_set=unit_ids)))
+
+
+def described(unit_ids: pa.Array, assets: pa.Table) -> Change:
+    """The same rows; those of these units with the language, the metadata and the transcript that `assets` has."""
+
+    def change(table: pa.Table) -> pa.Table:
+        places = pc.index_in(in_one(table["asset_id"]), value_set=in_one(assets["asset_id"]))
+        mine = pc.and_(pc.is_in(in_one(table["unit_id"]), value_set=unit_ids), pc.is_valid(places))
+        if not pc.any(mine, min_count=0).as_py():
+            return table
+        listed = pc.equal(in_one(assets["format"]).take(places), "utterance")  # others have no transcript there
+        for name, where in (("lang", mine), ("metadata", mine), ("text", pc.and_(mine, pc.fill_null(listed, False)))):
+            both = pa.concat_arrays([in_one(table[name]), in_one(assets[name]).take(places)])
+            rows = np.arange(table.num_rows)
+            taken = both.take(pa.array(np.where(where.to_numpy(zero_copy_only=False), table.num_rows + rows, rows)))
+            table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), taken)
+        return table
+
+    return change
 
 
 def only(unit_ids: pa.Array, encoder: str) -> Change:
@@ -109,6 +134,11 @@ def write_row_groups(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) 
         if waiting:
             writer.write_table(pa.concat_tables(waiting))
     return rows
+
+
+def _has(url: str, ref: FileRef, unit_ids: pa.Array) -> bool:
+    tables = tables_of(url, ref, ["unit_id"])
+    return any(pc.any(pc.is_in(table["unit_id"], value_set=unit_ids), min_count=0).as_py() for table in tables)
 
 
 def _up_to(file_bytes: int, units: Iterator[StagedUnit]) -> Iterator[pa.Table]:

@@ -2,7 +2,7 @@
 
 It may be killed at any point: before the entry, the old version is valid and staging is complete; after it, the new one
 is valid, and units left in staging are recognised as folded by the digest of their bytes.  A writer that loses the race
-for a number starts again from the entry that won.
+for a number starts again from the entry that won.  A version whose accounting does not balance is never created.
 """
 
 import logging
@@ -15,7 +15,17 @@ import pyarrow.compute as pc
 
 from embed.accounting import account
 from embed.dataset.carry_over import carried_ledger
-from embed.dataset.data_files import FILE_BYTES, groups, only, rewrite_as_one, without, write_data_files
+from embed.dataset.changes import Plan, superseded
+from embed.dataset.data_files import (
+    FILE_BYTES,
+    described,
+    groups,
+    only,
+    rewrite_as_one,
+    rewritten,
+    without,
+    write_data_files,
+)
 from embed.dataset.job import Job
 from embed.dataset.log import append, head, newest_version, place_after, retire_drafts, visible_version
 from embed.dataset.staging import StagedUnit, marks_of, read_units, staged
@@ -34,7 +44,7 @@ from embed.dataset.version import (
     without_tombstoned,
     write_table,
 )
-from embed.errors import DegluError, SpecError
+from embed.errors import DegluError, SpecError, WorkLeftUndone
 from embed.storage.store import delete
 from embed.tables import FAILURES, ID, MANIFEST, FailureRow
 
@@ -57,32 +67,30 @@ def committed(job: Job) -> pa.Array:
 
 def publish_draft(job: Job, file_bytes: int = FILE_BYTES) -> Version | None:
     """Fold staged units into a draft, which readers do not see, so that staging stays small; None if nothing is new."""
-    return _append(job, None, None, None, None, file_bytes)
+    return _append(job, None, None, file_bytes)
 
 
 def publish(
     job: Job,
     assets: pa.Table,
-    tombstones: pa.Table | None = None,
+    planned: pa.Table | None = None,
     carry: pa.Array | None = None,
-    drop: pa.Array | None = None,
     file_bytes: int = FILE_BYTES,
 ) -> Version:
     """Fold staged units and publish the next version; returns the newest one if nothing changed.
 
     - A unit that is staged again after a version (a retry) replaces its former rows, ledger row and failures.
-    - `assets` is the MANIFEST; forgotten assets are left out of it.
-    - `tombstones` (asset_id, content_version, and reason: replaced | gone | forgotten) are added to the former ones;
-      those whose pair `assets` lists again are lifted, unless forgotten.
+    - `assets` is the MANIFEST; forgotten assets are left out of it.  Content that it does not list is hidden by
+      tombstones, until it is listed again.
+    - `planned` (PLANNED) are all units of `assets`; other units of listed content are dropped, with their rows and
+      failures (see `embed.dataset.changes`).  None takes the committed units for the planned ones.
     - `carry`: units of an earlier job, see `embed.dataset.carry_over`; a job's first version has only these.
-    - `drop`: units that are no longer planned, though their asset's content is the same: a file that could not be
-      probed now can be, and has other units.  Their rows, ledger rows and failures are left out.
-    - Units in the version are removed from staging.
+    - Units in the version, and dropped ones, are removed from staging.
 
-    Raises SpecError where a later job uses the output, AlreadyPublished where other writers are always first; nothing
-    is lost then.
+    Raises WorkLeftUndone where the accounting would not balance, SpecError where a later job uses the output,
+    AlreadyPublished where other writers are always first; nothing is published and nothing is lost then.
     """
-    version = _append(job, assets, tombstones, carry, drop, file_bytes)
+    version = _append(job, Plan(assets, planned), carry, file_bytes)
     if version is not None:
         retire_drafts(job.url, version)
         return version
@@ -91,19 +99,12 @@ def publish(
     return newest
 
 
-def _append(
-    job: Job,
-    assets: pa.Table | None,
-    tombstones: pa.Table | None,
-    carry: pa.Array | None,
-    drop: pa.Array | None,
-    file_bytes: int,
-) -> Version | None:
+def _append(job: Job, plan: Plan | None, carry: pa.Array | None, file_bytes: int) -> Version | None:
     folded: list[bytes] = []
 
     def write(base: Version | None) -> Version | None:
-        draft = _Draft(job, base, file_bytes, _own(job, base), pa.array([], ID) if drop is None else drop)
-        version = draft.written(assets, tombstones, carry)
+        draft = _Draft(job, base, file_bytes, _own(job, base), plan)
+        version = draft.written(carry)
         folded[:] = draft.folded
         same = version is None or (base is not None and version.contents() == base.contents())
         return None if same else version
@@ -121,52 +122,53 @@ class _Draft:
     base: Version | None  # head of the log
     file_bytes: int
     own: Version | None  # the head, if it is of this job
-    drop: pa.Array  # units that are no longer planned
-    folded: list[bytes] = field(default_factory=list)  # staged units that this entry includes
+    plan: Plan | None  # None: a draft
+    drop: pa.Array = field(default_factory=lambda: pa.array([], ID))  # units that are no longer planned
+    renew: pa.Array = field(default_factory=lambda: pa.array([], ID))  # units whose rows get another description
+    folded: list[bytes] = field(default_factory=list)  # staged units that this entry includes, or drops
     ledger: list[dict[str, Any]] = field(default_factory=list)
     failures: list[FailureRow] = field(default_factory=list)
     retries: list[bytes] = field(default_factory=list)  # units that replace former ones
-    fewer: bool = False  # the ledger has lost units
+    edited: bool = False  # rows of the ledger are gone or changed
 
     def __post_init__(self) -> None:
         self.place = place_after(self.base)
         self.number: int = self.place["number"]
 
-    def written(self, assets: pa.Table | None, tombstones: pa.Table | None, carry: pa.Array | None) -> Version | None:
-        """The entry, with all its files written; a draft where `assets` are None; None for a draft without news."""
-        job, own, url = self.job, self.own, self.job.url
+    def written(self, carry: pa.Array | None) -> Version | None:
+        """The entry, with all its files written; None for a draft without news."""
+        job, own, url, plan = self.job, self.own, self.job.url, self.plan
         waiting = staged(job)
-        if assets is None and not waiting:
+        if plan is None and not waiting:
             return None
         former, old = read_ledger(url, own), self._old_tombstones()
         units = self._gather(waiting, former, old)
         new_data = write_data_files(url, units, job.row_schema(), self.number, self.file_bytes)
         segment = pa.Table.from_pylist(self.ledger, schema=LEDGER_ROWS)
-        if assets is None and not segment.num_rows:
+        if plan is None and not segment.num_rows:
             return None
         source = visible_version(url, self.base) if carry is not None else None
         carried = carried_ledger(job, source, carry, known=pa.concat_tables([former, segment]), tombstones=old)
         segment = pa.concat_tables([carried, segment])
-        ledger = newest_of_each(pa.concat_tables([former, segment]))
-        dropped = pc.is_in(ledger["unit_id"], value_set=self.drop)
-        ledger, self.fewer = ledger.filter(pc.invert(dropped)), pc.any(dropped, min_count=0).as_py()
-        merged = merged_tombstones(old, tombstones, assets)
+        ledger = self._planned(newest_of_each(pa.concat_tables([former, segment])))
+        merged = merged_tombstones(old, superseded(ledger, plan.assets) if plan else None, plan and plan.assets)
         live = without_tombstoned(ledger, merged)
+        self._refuse_unbalanced(live, forgotten_of(merged))
         return Version(
             **self.place,
             job=job.number,
-            complete=assets is not None,
+            complete=plan is not None,
             dims=job.dims,
             metric=job.metric,
             space=job.space,
             encoder=job.encoder,
             rows=pc.sum(live["rows"], min_count=0).as_py(),
             accounting=account(live),
-            data=(*self._former_data(former), *self._carried_data(source, carried), *new_data),
+            data=tuple(self._data(former, segment, [*self._carried_data(source, carried), *new_data])),
             ledger=self._segments(segment, ledger),
             failures=self._failures(source, carried),
             tombstones=write_table(url, "tombstones", merged, self.number, self.base.tombstones if self.base else None),
-            assets=self._assets(assets, merged),
+            assets=self._assets(merged),
         )
 
     def _gather(self, waiting: list[bytes], former: pa.Table, tombstones: pa.Table) -> Iterator[StagedUnit]:
@@ -187,19 +189,46 @@ class _Draft:
             if unit.rows.num_rows:
                 yield unit
 
+    def _planned(self, ledger: pa.Table) -> pa.Table:
+        """The ledger without the units that are planned no more, with the descriptions that its rows will have."""
+        if self.plan is None:
+            return ledger
+        self.drop = self.plan.dropped(ledger)
+        self.renew = self.plan.plain(self.plan.outdated(self.job.url, ledger))
+        self.edited = bool(len(self.drop) or len(self.renew))
+        if not self.edited:
+            return ledger
+        renewed = pc.is_in(in_one(ledger["unit_id"]), value_set=self.renew)
+        descriptions = pc.if_else(renewed, self.plan.descriptions(ledger), in_one(ledger["description"]))
+        place = ledger.schema.get_field_index("description")
+        return without(self.drop)(ledger.set_column(place, ledger.schema.field(place), descriptions))
+
+    def _refuse_unbalanced(self, live: pa.Table, forgotten: pa.Array) -> None:
+        problems = self.plan.unbalanced(live, forgotten) if self.plan else []
+        if problems:
+            raise WorkLeftUndone(
+                f"{self.job.url}: nothing was published, since the accounting does not balance:"
+                f" {'; '.join(problems[:3])}; run deglu embed again, and report an internal error if this comes again"
+            )
+
     def _old_tombstones(self) -> pa.Table:
         """The head's tombstones; of another job's head only the forgotten assets, since its rows are not used."""
         old = read_table(self.job.url, self.base.tombstones) if self.base else None
         return merged_tombstones(old, None, None, forgotten_only=self.own is None)
 
-    def _former_data(self, former: pa.Table) -> Iterator[FileRef]:
-        """The job's data files, rewritten where they have rows of stale units."""
-        with_rows = former.filter(pc.greater(former["rows"], 0))["unit_id"]
-        again = in_one(with_rows.filter(pc.is_in(with_rows, value_set=self._stale())))
-        for ref in self.own.data if self.own else ():
-            kept = without(self.job.url, ref, again, self.job.row_schema(), self.number) if len(again) else ref
-            if kept:
-                yield kept
+    def _data(self, former: pa.Table, new: pa.Table, new_files: Iterable[FileRef]) -> Iterator[FileRef]:
+        """The job's data files and the new ones, rewritten where they have units that are gone or change."""
+        retried = pa.array(self.retries, ID)
+        yield from self._rewritten(self.own.data if self.own else (), former, pa.concat_arrays([retried, self.drop]))
+        yield from self._rewritten(new_files, new, self.drop)
+
+    def _rewritten(self, refs: Iterable[FileRef], ledger: pa.Table, gone: pa.Array) -> Iterator[FileRef]:
+        """Files that have the rows of `ledger`, without those of the units that are gone."""
+        with_rows = in_one(ledger.filter(pc.greater(ledger["rows"], 0))["unit_id"])
+        touched = with_rows.filter(pc.is_in(with_rows, value_set=pa.concat_arrays([gone, self.renew])))
+        drop, renew = without(gone), described(self.renew, self.plan.assets if self.plan else MANIFEST.empty_table())
+        schema = self.job.row_schema()
+        return rewritten(self.job.url, refs, touched, lambda table: renew(drop(table)), schema, self.number)
 
     def _carried_data(self, source: Version | None, carried: pa.Table) -> Iterator[FileRef]:
         some = only(in_one(carried["unit_id"]), self.job.encoder)
@@ -210,9 +239,9 @@ class _Draft:
 
     def _segments(self, segment: pa.Table, ledger: pa.Table) -> tuple[FileRef, ...]:
         former = self.own.ledger if self.own else ()
-        if not (segment.num_rows or self.fewer):
+        if not (segment.num_rows or self.edited):
             return former
-        if self.fewer or len(former) + 1 >= MANY_SEGMENTS:
+        if self.edited or len(former) + 1 >= MANY_SEGMENTS:
             return (write_table(self.job.url, "ledger", ledger, self.number),)
         return (*former, write_table(self.job.url, "ledger", segment, self.number))
 
@@ -223,20 +252,15 @@ class _Draft:
             kept = read_table(url, source.failures)
             tables.insert(0, kept.filter(pc.is_in(kept["unit_id"], value_set=in_one(carried["unit_id"]))))
         if self.own is not None:
-            old = read_table(url, self.own.failures)
-            tables.insert(0, old.filter(pc.invert(pc.is_in(old["unit_id"], value_set=self._stale()))))
-        return write_table(
-            url, "failures", pa.concat_tables(tables), self.number, self.own.failures if self.own else None
-        )
+            tables.insert(0, without(pa.array(self.retries, ID))(read_table(url, self.own.failures)))
+        failures = without(self.drop)(pa.concat_tables(tables))
+        return write_table(url, "failures", failures, self.number, self.own.failures if self.own else None)
 
-    def _stale(self) -> pa.Array:
-        """Units whose former rows and failures are not valid any more."""
-        return pa.concat_arrays([pa.array(self.retries, ID), self.drop])
-
-    def _assets(self, assets: pa.Table | None, tombstones: pa.Table) -> FileRef | None:
+    def _assets(self, tombstones: pa.Table) -> FileRef | None:
         former = self.own.assets if self.own else None
-        if assets is None:
+        if self.plan is None:
             return former
+        assets = self.plan.assets
         kept = assets.filter(pc.invert(pc.is_in(assets["asset_id"], value_set=forgotten_of(tombstones))))
         return write_table(self.job.url, "assets", kept.select(MANIFEST.names).cast(MANIFEST), self.number, former)
 

@@ -136,7 +136,7 @@ def _parse(job: Job, place: str, data: bytes) -> StagedUnit:
 
 def _with_ids(row: dict[str, Any], schema: pa.Schema) -> Any:
     ids = {field.name for field in schema if field.type == ID}
-    return {name: bytes.fromhex(value) if name in ids else value for name, value in row.items()}
+    return {name: bytes.fromhex(value) if name in ids and value is not None else value for name, value in row.items()}
 
 
 def _attempts_of(job: Job, unit_id: bytes) -> int:

@@ -129,7 +129,8 @@ def damaged(url: str) -> InputError:
 def read_ledger(url: str, version: Version | None) -> pa.Table:
     """The newest row of every unit, as LEDGER_ROWS; empty where nothing is published."""
     segments = [read_table(url, ref) for ref in version.ledger] if version else []
-    return newest_of_each(pa.concat_tables([LEDGER_ROWS.empty_table(), *segments]))
+    # An older Deglu recorded no description.
+    return newest_of_each(pa.concat_tables([LEDGER_ROWS.empty_table(), *segments], promote_options="default"))
 
 
 def read_unit_ids(url: str, version: Version | None) -> pa.ChunkedArray:

@@ -1,12 +1,12 @@
 """Work left: the units of an archive that a dataset does not have yet.
 
-    inputs -> list_archive -> Listing -> work_left -> WorkLeft: todo, planned, before, carry, drop
+    inputs -> list_archive -> Listing -> work_left -> WorkLeft: todo, planned, before, carry, dropped
 
 `deglu plan`, `deglu embed`, its --dry-run and `deglu retry` all use it.  Files may be probed; nothing is written.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,15 +15,15 @@ from embed.amount import Amount
 from embed.archive.inputs import InputSpec
 from embed.archive.manifest import list_assets
 from embed.dataset.carry_over import carriable
-from embed.dataset.changes import before_assets
+from embed.dataset.changes import PLAIN, Plan, before_assets
 from embed.dataset.job import Job
 from embed.dataset.log import head, newest_version
 from embed.dataset.publish import committed
 from embed.dataset.runs import newest_runs, read_plan
 from embed.dataset.tombstones import forgotten
-from embed.dataset.version import in_one, read_table
+from embed.dataset.version import in_one, read_ledger, read_table, without_tombstoned
 from embed.segmentation.rules import Cutting
-from embed.segmentation.units import plan_units, units_left
+from embed.segmentation.units import plan_units, planned_units, units_left
 from embed.tables import FAILURES, ID, TEXT
 
 # Columns about the probing of an asset; of a million assets the others are hundreds of megabytes.
@@ -49,7 +49,8 @@ class WorkLeft:
     planned: Amount  # all units of the assets
     before: Amount  # of these, committed or carried
     carry: pa.Array  # ids of text units whose rows are copied from the job before
-    drop: pa.Array  # ids of units that are no longer planned, though the content of their asset is the same
+    again: int = 0  # units of tables that are embedded again, since their input has other metadata now
+    dropped: int = 0  # units of the output that publishing drops: other settings of their inputs made them
 
     @property
     def left(self) -> Amount:
@@ -81,8 +82,11 @@ def known_assets(url: str) -> pa.Table:
 
 def work_left(job: Job, listing: Listing, cutting: Cutting) -> WorkLeft:
     """The work of a job that continues or begins; when it begins, its output may have texts to carry over."""
-    carry = _carried(job, listing.assets, cutting)
-    return divide(listing, cutting, pa.concat_arrays([committed(job), carry]), carry)
+    carry, done, again = _carried(job, listing.assets, cutting), committed(job), _again(job, listing.assets, cutting)
+    carry, left = _without(carry, again), _without(done, again)
+    work = replace(divide(listing, cutting, pa.concat_arrays([left, carry]), carry), again=len(again))
+    rest = len(left) + len(carry) > work.before.units  # only then the ledger is read as a whole
+    return replace(work, dropped=_dropped(job, listing.assets, cutting)) if rest else work
 
 
 def failed_left(job: Job, former: pa.Table, listing: Listing, failed: pa.Table, cutting: Cutting) -> WorkLeft:
@@ -90,8 +94,8 @@ def failed_left(job: Job, former: pa.Table, listing: Listing, failed: pa.Table, 
     chosen, ids = in_one(failed["asset_id"]), committed(job)
     fresh = listing.assets.filter(pc.is_in(listing.assets["asset_id"], value_set=chosen))
     assets = pa.concat_tables([without_assets(former, chosen), fresh])
-    done = ids.filter(pc.invert(pc.is_in(ids, value_set=in_one(failed["unit_id"]))))
-    return divide(Listing(assets, former), cutting, done)
+    again = pa.concat_arrays([in_one(failed["unit_id"]), _again(job, assets, cutting)])
+    return divide(Listing(assets, former), cutting, _without(ids, again))
 
 
 def failures_so_far(url: str) -> pa.Table:
@@ -107,8 +111,7 @@ def without_assets(assets: pa.Table, asset_ids: pa.Array) -> pa.Table:
 def divide(listing: Listing, cutting: Cutting, done: pa.Array, carry: pa.Array | None = None) -> WorkLeft:
     """The work of listed assets by the ids of the units that are done; `carry` are those that are carried over."""
     todo, planned, before = units_left(listing.assets, cutting, done)
-    none = pa.array([], ID)
-    return WorkLeft(listing.assets, todo, planned, before, none if carry is None else carry, _dropped(listing, cutting))
+    return WorkLeft(listing.assets, todo, planned, before, pa.array([], ID) if carry is None else carry)
 
 
 def _carried(job: Job, assets: pa.Table, cutting: Cutting) -> pa.Array:
@@ -120,12 +123,27 @@ def _carried(job: Job, assets: pa.Table, cutting: Cutting) -> pa.Array:
     return carriable(job, texts)
 
 
-def _dropped(listing: Listing, cutting: Cutting) -> pa.Array:
-    """Units of assets that could not be probed before and can be now, though their content is the same."""
-    now, bad = listing.assets, listing.known.filter(pc.is_valid(listing.known["problem"]))
-    mended = pc.and_(pc.is_null(now["problem"]), pc.is_in(now["asset_id"], value_set=in_one(bad["asset_id"])))
-    good = now.filter(mended)
-    place = good.schema.get_field_index("problem")
-    as_before = good.set_column(place, good.schema.field(place), pa.repeat(pa.scalar("as before"), good.num_rows))
-    old, new = (in_one(plan_units(assets, cutting)["unit_id"]) for assets in (as_before, good))
-    return old.filter(pc.invert(pc.is_in(old, value_set=new)))
+def _again(job: Job, assets: pa.Table, cutting: Cutting) -> pa.Array:
+    """Units in the ledger whose input has another language or metadata now, of files whose rows may have their own.
+
+    Rows of all other files are written again when the version is published.
+    """
+    tables = assets.filter(pc.invert(pc.is_in(assets["format"], value_set=pa.array(PLAIN))))
+    last = head(job.url)
+    if last is None or not tables.num_rows:
+        return pa.array([], ID)
+    plan = Plan(tables, planned_units(tables, cutting))
+    return in_one(plan.outdated(job.url, read_ledger(job.url, last))["unit_id"])
+
+
+def _without(ids: pa.Array, some: pa.Array) -> pa.Array:
+    return ids.filter(pc.invert(pc.is_in(ids, value_set=some)))
+
+
+def _dropped(job: Job, assets: pa.Table, cutting: Cutting) -> int:
+    """Number of units in the ledger that publishing would drop."""
+    last = head(job.url)
+    if last is None or last.job != job.number:
+        return 0
+    live = without_tombstoned(read_ledger(job.url, last), read_table(job.url, last.tombstones))
+    return len(Plan(assets, planned_units(assets, cutting)).dropped(live))

@@ -17,6 +17,8 @@ from embed.segmentation.units import plan_units, units_left
 from embed.tables import ID
 from embed.verify.scan import Scan
 
+SURPLUS = "surplus: in the ledger, but no asset of the version has it; the next deglu embed removes it"
+
 
 def check_units(manifest: pa.Table, cutting: Cutting, ledger: pa.Table) -> Check:
     """Every unit planned from the live assets is in the live ledger once, and nothing else is."""
@@ -28,7 +30,7 @@ def check_units(manifest: pa.Table, cutting: Cutting, ledger: pa.Table) -> Check
     if ledger.num_rows > committed.units:
         known = pc.is_in(ledger["unit_id"], value_set=plan_units(manifest, cutting)["unit_id"].combine_chunks())
         surplus = ledger.filter(pc.invert(known))["unit_id"].to_pylist()
-        problems += [Problem("surplus: in the ledger, but no asset of the version has it", unit) for unit in surplus]
+        problems += [Problem(SURPLUS, unit) for unit in surplus]
     a = account(ledger)
     figures = f"{planned.units:,} listed = {a.embedded:,} embedded + {a.failed:,} failed + {a.skipped:,} skipped"
     return Check("units", figures, tuple(problems))

@@ -11,10 +11,11 @@ import pyarrow as pa
 from embed.dataset.changes import before_assets, num_gone, superseded
 from embed.dataset.folded_since import LogEnd, log_end
 from embed.dataset.job import Job, numbers
-from embed.dataset.publish import publish
+from embed.dataset.publish import publish, publish_draft
 from embed.dataset.runs import Run, is_alive, keep_plan, newest_runs, tidy_runs
 from embed.dataset.work_left import WorkLeft, work_left
 from embed.errors import InputError
+from embed.segmentation.units import planned_units
 from embed.spec import EmbedSpec
 from jobs.cluster.attempts import ATTEMPTS, Attempts
 from jobs.cluster.ray_session import ray_session
@@ -50,8 +51,10 @@ def embed_archive(
     _refuse_lost_mount(spec, former, listing.assets)
     job = prepared.job(new_version)  # the first write
     with Watch.of(job, spec.workers, progress) as watch:
-        is_second, end = _is_second(job, watch.run, progress), log_end(job)
-        work = work_left(job, listing, prepared.cutting)
+        is_second = _is_second(job, watch.run, progress)
+        publish_draft(job)  # what a run that was killed has left
+        now, work = log_end(job), work_left(job, listing, prepared.cutting)
+        end = None if work.again else now
         return run_and_publish(prepared, job, work, former, watch, end, backwards=is_second, attempts=attempts)
 
 
@@ -67,7 +70,8 @@ def run_and_publish(
 ) -> EmbedReport:
     """Commit the units that are left and publish; `former` are the assets of the previous version.
 
-    `end` is the end of the log when the work was planned, None for a retry.  Raises WorkLeftUndone.
+    `end` is the end of the log when the work was planned; None where units that are committed are embedded again.
+    Raises WorkLeftUndone.
     """
     watch.update(
         assets=work.assets.num_rows, plan=keep_plan(job.url, work.assets), planned=work.planned, before=work.before
@@ -80,7 +84,7 @@ def run_and_publish(
             todo = work.todo[::-1] if backwards else work.todo
             run_units(prepared.spec, order, todo, work.assets.num_rows, watch)
         watch.progress.end()
-    return _published(prepared.spec, job, work, former, watch)
+    return _published(prepared, job, work, former, watch)
 
 
 def _order(prepared: Preparation, job: Job, end: LogEnd | None, attempts: Attempts) -> WorkOrder:
@@ -91,11 +95,11 @@ def _order(prepared: Preparation, job: Job, end: LogEnd | None, attempts: Attemp
     return WorkOrder(job, model, prepared.cutting, spec.precision, gpu, ahead, spec.stall_s, end, attempts)
 
 
-def _published(spec: EmbedSpec, job: Job, work: WorkLeft, former: pa.Table, watch: Watch) -> EmbedReport:
+def _published(prepared: Preparation, job: Job, work: WorkLeft, former: pa.Table, watch: Watch) -> EmbedReport:
     watch.update(state="publishing")
-    tombstones = superseded(former, work.assets)
-    version = publish(job, work.assets, tombstones, carry=work.carry, drop=work.drop)
-    report = report_of(version, work, tombstones, watch.run, spec)
+    planned = planned_units(work.assets, prepared.cutting)
+    version = publish(job, work.assets, planned, carry=work.carry)
+    report = report_of(version, work.assets, superseded(former, work.assets), watch.run, prepared.spec)
     watch.update(state="complete")
     tidy_runs(job.url)
     return replace(report, run=watch.run)

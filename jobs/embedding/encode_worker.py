@@ -50,7 +50,7 @@ class WorkOrder:
     gpu: bool
     ahead: bool  # units arrive cut already
     stall_s: float
-    planned: LogEnd | None = None  # units folded since then are skipped; None for a retry
+    planned: LogEnd | None = None  # units folded since then are skipped; None where committed units run again
     attempts: Attempts = ATTEMPTS
 
     @property

@@ -6,13 +6,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embed.accounting import imbalances
 from embed.dataset import open_dataset
 from embed.dataset.changes import failed_assets
 from embed.dataset.runs import Run
 from embed.dataset.version import GONE, REPLACED, Version
-from embed.dataset.work_left import WorkLeft
-from embed.errors import WorkLeftUndone
 from embed.spec import EmbedSpec
 from jobs.command.terminal import duration, many
 from jobs.operate.accounts import accounting_text, coverage
@@ -83,20 +80,17 @@ class EmbedReport:
         return "\n".join(lines)
 
 
-def report_of(version: Version, work: WorkLeft, tombstones: pa.Table, run: Run, spec: EmbedSpec) -> EmbedReport:
-    """Report of a run that has published a version.  Raises WorkLeftUndone where the accounting does not balance."""
+def report_of(version: Version, assets: pa.Table, changed: pa.Table, run: Run, spec: EmbedSpec) -> EmbedReport:
+    """Report of a run that has published these assets; `changed` are TOMBSTONES since the version before."""
     dataset = open_dataset(spec.output, version.number)
     ledger, failures = dataset.ledger(), dataset.failures()
-    if problems := imbalances(ledger, work.planned.units):
-        why = f"the accounting does not balance: {'; '.join(problems[:3])}"
-        raise WorkLeftUndone(f"{dataset.url}: {why}; see deglu verify {dataset.url}")
-    reasons = tombstones["reason"].to_pylist()
+    reasons = changed["reason"].to_pylist()
     return EmbedReport(
         url=dataset.url,
         version=version,
         run=run,
-        assets=work.assets.num_rows,
-        failed_assets=failed_assets(ledger, work.assets),
+        assets=assets.num_rows,
+        failed_assets=failed_assets(ledger, assets),
         gone_assets=reasons.count(GONE),
         replaced_assets=reasons.count(REPLACED),
         failures=failures.num_rows,

@@ -43,6 +43,6 @@ def left_document(work: WorkLeft, note: str) -> dict[str, Any]:
         "committed": asdict(work.before),
         "left": asdict(work.left),
         "carried_units": len(work.carry),
-        "dropped_units": len(work.drop),
+        "dropped_units": work.dropped,
         "note": note,
     }

@@ -24,9 +24,7 @@ def left_text(plan: Mapping[str, Any]) -> list[str]:
             f"carried   {many(plan['carried_units'], 'unit')} of text: their vectors of the previous job are kept"
         )
     if plan["dropped_units"]:
-        lines.append(
-            f"dropped   {many(plan['dropped_units'], 'unit')} of files that could not be read before, and now can"
-        )
+        lines.append(f"dropped   {many(plan['dropped_units'], 'unit')} of settings that the inputs had before")
     if plan["note"]:
         lines.append(f"note      {plan['note']}")
     return lines

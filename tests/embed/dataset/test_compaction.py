@@ -2,12 +2,10 @@
 
 import json
 import shutil
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -18,11 +16,10 @@ from embed.dataset.log import newest_entry, versions
 from embed.dataset.publish import publish, publish_draft
 from embed.dataset.runs import begin_run, keep_plan, write_run
 from embed.dataset.staging import staged
-from embed.dataset.version import GONE, TOMBSTONES
 from embed.errors import AlreadyPublished, InputError
-from embed.storage.local import LocalFiles
 from embed.storage.store import listing, open_input
-from tests.embed.vectors import VERSION, asset_of, begin, commit, commit_failed, manifest, unit_of
+from tests.embed.kills import KilledError, kill_after
+from tests.embed.vectors import asset_of, begin, commit, commit_failed, manifest, unit_of
 
 SECRET = asset_of("secret")
 
@@ -100,25 +97,20 @@ def test_compacting_twice_changes_nothing(job: Job) -> None:
     assert [(entry.url, entry.size_bytes) for entry in listing(job.url)] == before
 
 
-class KilledError(BaseException):
-    """Passes all handlers, as a kill does."""
-
-
 @pytest.mark.slow
-def test_a_kill_at_every_write_is_mended_by_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_at_every_write_is_mended_by_the_next_run(tmp_path: Path) -> None:
     """Every second time another publishes in between."""
     archive(str(tmp_path / "whole"))
     kills = 0
     while True:
         url = str(tmp_path / f"killed {kills}")
         shutil.copytree(tmp_path / "whole", url)
-        with monkeypatch.context() as patch:
-            dies_after(patch, kills)
-            try:
+        try:
+            with kill_after(kills):
                 forget(url, ["demo/secret"], compact=True)
-                break
-            except KilledError:
-                kills += 1
+            break
+        except KilledError:
+            kills += 1
         assert texts(url) in (["mine 1", "mine 2", "one", "two"], ["one", "two"])
         assert all(texts(url, number) for number in versions(url))
         if kills % 2:
@@ -130,33 +122,6 @@ def test_a_kill_at_every_write_is_mended_by_the_next_run(tmp_path: Path, monkeyp
         assert texts(url) == ["four", "one", "three", "two"]
         shutil.rmtree(url)
     assert kills > 20
-
-
-def dies_after(patch: pytest.MonkeyPatch, count: int) -> None:
-    """Every change of storage counts, each deletion by itself."""
-    left = iter(range(count))
-    create, move_in, delete = LocalFiles.create, LocalFiles.move_in, LocalFiles.delete
-
-    def step() -> None:
-        if next(left, None) is None:
-            raise KilledError
-
-    def dying_create(self: LocalFiles, url: str, data: bytes) -> bool:
-        step()
-        return create(self, url, data)
-
-    def dying_move_in(self: LocalFiles, path: Path, url: str) -> None:
-        step()
-        move_in(self, path, url)
-
-    def dying_delete(self: LocalFiles, urls: Iterable[str]) -> None:
-        for url in urls:
-            step()
-            delete(self, [url])
-
-    patch.setattr(LocalFiles, "create", dying_create)
-    patch.setattr(LocalFiles, "move_in", dying_move_in)
-    patch.setattr(LocalFiles, "delete", dying_delete)
 
 
 def test_files_of_a_writer_that_lost_or_died_are_removed(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,8 +194,7 @@ def test_what_is_gone_leaves_the_newest_version_and_can_come_back(storage_url: s
     for name in "ab":
         commit(job, name, name)
     publish(job, manifest("a", "b"))
-    stones = pa.table([[asset_of("a")], [VERSION], [GONE]], schema=TOMBSTONES)
-    publish(job, manifest("b"), stones)
+    publish(job, manifest("b"))
     version = forget(storage_url, [], compact=True)
     assert (sum(ref.rows for ref in version.data), version.tombstones.rows) == (1, 0)
     assert texts(storage_url, 1) == ["a", "b"]

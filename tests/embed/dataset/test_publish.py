@@ -11,18 +11,20 @@ import pytest
 
 import embed.dataset.publish
 from embed.dataset import VectorsDataset, open_dataset
+from embed.dataset.forget import forget
 from embed.dataset.job import Job
 from embed.dataset.log import newest_entry, newest_version, versions
 from embed.dataset.publish import committed, publish, publish_draft
 from embed.dataset.staging import attempts, mark_attempts, staged
-from embed.dataset.version import FORGOTTEN, TOMBSTONES
-from embed.errors import AlreadyPublished, InputError, StorageError
+from embed.errors import AlreadyPublished, InputError, StorageError, WorkLeftUndone
+from embed.identity import description
 from embed.storage import numbered_log
 from embed.storage.store import create_exclusive, listing
-from embed.tables import ID
-from tests.embed.vectors import VERSION, asset_of, begin, commit, commit_failed, manifest, unit_of
+from embed.tables import PLANNED
+from tests.embed.vectors import asset_of, begin, commit, commit_failed, manifest, unit_of
 
 ROOT = Path(__file__).parents[3]
+UNDESCRIBED = description(None, None, None)
 
 KILLED_BEFORE_THE_MANIFEST = """
 import os, signal, sys
@@ -52,9 +54,10 @@ def done(job: Job) -> set[bytes]:
     return set(committed(job).to_pylist())
 
 
-def buried(*names: str, version: str = VERSION, reason: str = "replaced") -> pa.Table:
-    pairs = [{"asset_id": asset_of(name), "content_version": version, "reason": reason} for name in names]
-    return pa.Table.from_pylist(pairs, schema=TOMBSTONES)
+def planned(*names: str) -> pa.Table:
+    """The plan of an archive whose assets are one unit each."""
+    units = [{"unit_id": unit_of(name), "asset_id": asset_of(name), "description": UNDESCRIBED} for name in names]
+    return pa.Table.from_pylist(units, schema=PLANNED)
 
 
 def test_versions_add_up_and_staging_empties(storage_url: str) -> None:
@@ -81,12 +84,51 @@ def test_units_that_are_planned_no_more_are_dropped(storage_url: str) -> None:
     commit(job, "b", "three")
     publish(job, manifest("a", "b"))
     commit(job, "c", "four")
-    version = publish(job, manifest("b", "c"), drop=pa.array([unit_of("a")], ID))
-    assert (version.rows, version.accounting.units) == (2, 2)
+    commit(job, "d", "of a run with other settings")
+    version = publish(job, manifest("a", "b", "c", "d"), planned("b", "c"))
+    assert (version.rows, version.accounting.units, version.tombstones.rows) == (2, 2, 0)
     assert done(job) == {unit_of("b"), unit_of("c")}
     assert texts(open_dataset(storage_url)) == ["four", "three"]
-    assert publish(job, manifest("b", "c"), drop=pa.array([unit_of("a")], ID)) == version
+    assert staged(job) == []
+    assert publish(job, manifest("a", "b", "c", "d"), planned("b", "c")) == version
     assert texts(open_dataset(storage_url, version=1)) == ["one", "three", "two"]
+
+
+def test_units_of_content_that_is_not_listed_are_hidden_not_dropped(storage_url: str) -> None:
+    """Also those of a run that was killed, and of another run that has listed more."""
+    job = begin(storage_url)
+    commit(job, "a", "one")
+    commit(job, "b", "two", version="size:0")
+    publish_draft(job)
+    commit(job, "c", "three")
+    version = publish(job, manifest("a"), planned("a"))
+    assert (version.rows, version.accounting.units, version.tombstones.rows) == (1, 1, 2)
+    assert texts(open_dataset(storage_url)) == ["one"]
+    assert publish(job, manifest("a", "c"), planned("a", "c")).rows == 2
+    assert texts(open_dataset(storage_url)) == ["one", "three"]
+
+
+def test_a_version_that_does_not_balance_is_never_published(storage_url: str) -> None:
+    job = begin(storage_url)
+    commit(job, "a", "one")
+    publish(job, manifest("a"), planned("a"))
+    commit(job, "b", "two")
+    with pytest.raises(WorkLeftUndone, match=r"nothing was published.*1 planned unit"):
+        publish(job, manifest("a", "b", "c"), planned("a", "b", "c"))
+    assert (versions(storage_url), texts(open_dataset(storage_url)), staged(job)) == ([1], ["one"], [unit_of("b")])
+    commit(job, "c", "three")
+    assert publish(job, manifest("a", "b", "c"), planned("a", "b", "c")).rows == 3
+
+
+def test_what_is_forgotten_meanwhile_is_planned_no_more(storage_url: str) -> None:
+    job = begin(storage_url)
+    commit(job, "a", "one")
+    commit(job, "b", "two")
+    publish(job, manifest("a", "b"), planned("a", "b"))
+    commit(job, "c", "three")
+    forget(storage_url, ["demo/b"], compact=True)
+    version = publish(job, manifest("a", "b", "c"), planned("a", "b", "c"))
+    assert (version.rows, version.accounting.units) == (2, 2)
 
 
 def test_nothing_new_publishes_nothing(storage_url: str) -> None:
@@ -271,7 +313,7 @@ def test_tombstones_hide_and_come_off_when_the_content_returns(storage_url: str)
     commit(job, "a", "old words")
     commit(job, "b", "stays")
     publish(job, manifest("a", "b"))
-    hidden = publish(job, manifest("b"), buried("a"))
+    hidden = publish(job, manifest("b"))
     assert (hidden.number, hidden.rows, hidden.accounting.units) == (2, 1, 1)
     assert texts(open_dataset(storage_url)) == ["stays"]
     assert open_dataset(storage_url).ledger()["unit_id"].to_pylist() == [unit_of("b")]
@@ -283,8 +325,10 @@ def test_tombstones_hide_and_come_off_when_the_content_returns(storage_url: str)
 def test_what_is_forgotten_stays_so(storage_url: str) -> None:
     job = begin(storage_url)
     commit(job, "a", "private")
-    assert publish(job, manifest("a"), buried("a", reason=FORGOTTEN)).rows == 0
-    assert publish(job, manifest("a"), buried("a")).rows == 0
+    publish(job, manifest("a"))
+    forget(storage_url, ["demo/a"])
+    assert publish(job, manifest("a")).rows == 0
+    assert publish(job, manifest("b")).rows == 0
     assert open_dataset(storage_url).table().num_rows == 0
 
 

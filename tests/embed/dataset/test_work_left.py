@@ -11,7 +11,7 @@ from embed.archive.inputs import InputSpec
 from embed.archive.listing import Asset
 from embed.dataset.changes import before_assets
 from embed.dataset.job import Job
-from embed.dataset.publish import publish
+from embed.dataset.publish import publish, publish_draft
 from embed.dataset.runs import begin_run, keep_plan, write_run
 from embed.dataset.staging import commit_unit
 from embed.dataset.work_left import (
@@ -135,9 +135,14 @@ def test_units_of_a_file_that_can_be_probed_at_last_are_dropped(tmp_path: Path, 
     large = now.set_column(
         now.schema.get_field_index("size_bytes"), now.schema.field("size_bytes"), pa.array([3000, 9, 9])
     )
-    none = pa.array([], ID)
-    assert len(divide(Listing(large, before), small, none).drop) == 1
-    assert len(divide(Listing(large, now), small, none).drop) == 0
+    job = begin(str(tmp_path / "out"))
+    away = large.set_column(place, now.schema.field(place), before["problem"])
+    commit_first(job, divide(Listing(away, away), small, pa.array([], ID)), message="away")
+    again = work_left(job, Listing(large, away), small)
+    assert (uris(again), again.dropped) == (["in/a.txt"] * 3 + ["in/b.txt", "in/c.txt"], 0), "staged, not in the ledger"
+    publish_draft(job)
+    assert work_left(job, Listing(large, away), small).dropped == 1
+    assert work_left(job, Listing(away, away), small).dropped == 0
 
 
 def test_a_retry_has_the_chosen_failures_alone(tmp_path: Path, inputs: list[InputSpec], probed: list[str]) -> None:

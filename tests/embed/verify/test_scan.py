@@ -9,10 +9,9 @@ import pytest
 
 from embed.dataset import VectorsDataset, open_dataset
 from embed.dataset.publish import publish
-from embed.dataset.version import REPLACED
 from embed.verify import scan as scanning
 from embed.verify.scan import Scan, check_file, scan
-from tests.embed.vectors import VERSION, asset_of, begin, commit, manifest, unit_of
+from tests.embed.vectors import begin, commit, manifest, unit_of
 
 
 @pytest.fixture
@@ -22,8 +21,7 @@ def dataset(tmp_path: Path) -> VectorsDataset:
     commit(job, "a", "one", "two", "three")
     commit(job, "b", "four", "five")
     commit(job, "gone", "six")
-    row = {"asset_id": asset_of("gone"), "content_version": VERSION, "reason": REPLACED}
-    publish(job, manifest("a", "b"), pa.Table.from_pylist([row]), file_bytes=1)
+    publish(job, manifest("a", "b"), file_bytes=1)
     return open_dataset(job.url)
 
 

@@ -20,10 +20,11 @@ from embed.dataset.job import Job, open_job
 from embed.dataset.publish import publish
 from embed.dataset.staging import commit_unit
 from embed.dataset.version import FileRef
-from embed.segmentation.units import plan_units
+from embed.segmentation.units import plan_units, planned_units
 from embed.stages import EncodeUnits, cut_stage
 from embed.storage.numbered_log import entry_url, opened, sealed
 from embed.tables import FAILURES, FailureRow, LedgerRow
+from embed.verify.checks import SURPLUS
 from embed.verify.verify import verify_version
 from tests.embed.sounds import CUTTING, LETTERS, Spectrum, write_archive
 
@@ -38,7 +39,7 @@ def embed(folder: Path, url: str) -> Job:
         commit_unit(job, table, ledger, pa.Table.from_pylist(failures, schema=FAILURES))
 
     EncodeUnits(encoder, commit)(cut_stage(CUTTING, LETTERS).run(plan_units(assets, CUTTING)))
-    publish(job, assets)
+    publish(job, assets, planned_units(assets, CUTTING))
     return job
 
 
@@ -164,8 +165,7 @@ def plan_of(place: Path) -> pa.Table:
 
 def test_an_asset_less_makes_units_surplus(place: Path) -> None:
     rewritten(place, "assets", lambda assets: assets.filter(pc.not_equal(assets["format"], "txt")))
-    surplus = "surplus: in the ledger, but no asset of the version has it"
-    assert wrong(place)["units"] == [(None, surplus), (None, surplus)]
+    assert wrong(place)["units"] == [(None, SURPLUS), (None, SURPLUS)]
 
 
 def test_rows_twice(place: Path) -> None:

@@ -86,6 +86,6 @@ def test_lengths_of_sound(seconds: float, words: str) -> None:
 def test_units_that_another_job_has_left() -> None:
     assert left_text({**PLAN, "carried_units": 12, "dropped_units": 1, "note": "look"})[1:] == [
         "carried   12 units of text: their vectors of the previous job are kept",
-        "dropped   1 unit of files that could not be read before, and now can",
+        "dropped   1 unit of settings that the inputs had before",
         "note      look",
     ]
