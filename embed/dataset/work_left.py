@@ -6,16 +6,16 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from embed.amount import Amount
 from embed.archive.inputs import InputSpec
-from embed.archive.manifest import list_assets
+from embed.archive.manifest import list_inputs
 from embed.dataset.carry_over import carriable
-from embed.dataset.changes import before_assets
+from embed.dataset.changes import before_assets, with_unlisted
 from embed.dataset.job import Job
 from embed.dataset.log import head, newest_version
 from embed.dataset.publish import committed
@@ -24,7 +24,7 @@ from embed.dataset.tombstones import forgotten
 from embed.dataset.version import in_one, read_table
 from embed.segmentation.rules import Cutting
 from embed.segmentation.units import plan_units, units_left
-from embed.tables import FAILURES, ID, TEXT
+from embed.tables import FAILURES, ID, PASSED_OVER, TEXT
 
 # Columns about the probing of an asset; of a million assets the others are hundreds of megabytes.
 PROBED = (
@@ -38,6 +38,8 @@ class Listing:
 
     assets: pa.Table  # MANIFEST of the inputs, without forgotten assets
     known: pa.Table  # PROBED columns of the listing before
+    passed_over: pa.Table = field(default_factory=PASSED_OVER.empty_table)
+    notes: tuple[str, ...] = ()  # for the user
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class WorkLeft:
     before: Amount  # of these, committed or carried
     carry: pa.Array  # ids of text units whose rows are copied from the job before
     drop: pa.Array  # ids of units that are no longer planned, though the content of their asset is the same
+    passed_over: pa.Table = field(default_factory=PASSED_OVER.empty_table)
 
     @property
     def left(self) -> Amount:
@@ -68,7 +71,9 @@ def list_archive(
     Raises InputError for an input that is missing or holds no file to embed.
     """
     before = known_assets(url) if known is None else known
-    return Listing(list_assets(inputs, before, on_progress, frozenset(forgotten(url).to_pylist())), before)
+    found = list_inputs(inputs, before, on_progress, frozenset(forgotten(url).to_pylist()))
+    assets = with_unlisted(found.assets, url)
+    return Listing(assets, before, found.passed_over, found.notes)
 
 
 def known_assets(url: str) -> pa.Table:
@@ -91,7 +96,7 @@ def failed_left(job: Job, former: pa.Table, listing: Listing, failed: pa.Table, 
     fresh = listing.assets.filter(pc.is_in(listing.assets["asset_id"], value_set=chosen))
     assets = pa.concat_tables([without_assets(former, chosen), fresh])
     done = ids.filter(pc.invert(pc.is_in(ids, value_set=in_one(failed["unit_id"]))))
-    return divide(Listing(assets, former), cutting, done)
+    return divide(Listing(assets, former, listing.passed_over), cutting, done)
 
 
 def failures_so_far(url: str) -> pa.Table:
@@ -108,7 +113,8 @@ def divide(listing: Listing, cutting: Cutting, done: pa.Array, carry: pa.Array |
     """The work of listed assets by the ids of the units that are done; `carry` are those that are carried over."""
     todo, planned, before = units_left(listing.assets, cutting, done)
     none = pa.array([], ID)
-    return WorkLeft(listing.assets, todo, planned, before, none if carry is None else carry, _dropped(listing, cutting))
+    carry, drop = none if carry is None else carry, _dropped(listing, cutting)
+    return WorkLeft(listing.assets, todo, planned, before, carry, drop, listing.passed_over)
 
 
 def _carried(job: Job, assets: pa.Table, cutting: Cutting) -> pa.Array:

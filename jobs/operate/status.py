@@ -18,6 +18,7 @@ from embed.tables import ID, SPEECH, TEXT
 from jobs.command.output import Plain
 from jobs.command.terminal import many
 from jobs.operate.accounts import accounting_text, coverage
+from jobs.operate.list_passed_over import passed_over_text
 from jobs.operate.run_words import run_document, run_text
 
 RUNS = 5  # newest runs that are read: more drivers at once are not expected
@@ -94,6 +95,8 @@ def _text(document: Mapping[str, Any], newest: VectorsDataset | None) -> str:
         lines += run_text(run)
         if run["failures"] and run["told"] != "complete":
             lines.append(f"failures {run['failures']:,} so far; see with: deglu failures {document['dataset']}")
+    counts = [run["passed_over"] for run in document["runs"] if run["passed_over"]]
+    lines += passed_over_text(counts[0] if counts else {}, document["dataset"])
     lines += _waiting_text(document)
     published = document["published"]
     if newest is None or published is None:
