@@ -24,9 +24,9 @@ _SIDE_SUFFIXES = {
     ".log": "log",
 }
 # Files about the archive, by the name before its first dot.  `authors.wav` is a recording and `authors.csv` a table:
-# only files without a suffix, notes, and files of a system are about the archive.
+# only files without a suffix, notes, and files of a system are about the archive; also packed by gzip.
 _SIDE_STEMS = frozenset("readme license licence copying copyright changelog authors thumbs desktop _success".split())
-_NOTES = frozenset(("", *".txt .md .rst .html .htm .pdf .rtf .doc .docx .odt .ini .db .gz".split()))
+_NOTES = frozenset(("", *".txt .md .rst .html .htm .pdf .rtf .doc .docx .odt .ini .db .debian".split()))
 
 
 def modality_of(path: str, declared: str = "auto") -> str:
@@ -50,10 +50,8 @@ def side_kind(path: str) -> str | None:
     if path.startswith(".") or "/." in path:
         return HIDDEN
     name = path.rpartition("/")[2]
-    found = _SIDE_SUFFIXES.get(suffix(name))
-    if found is None and name.partition(".")[0].lower() in _SIDE_STEMS and suffix(name) in _NOTES:
-        return None if _text_format(name) in PACKED else "side file"
-    return found
+    is_about = name.partition(".")[0].lower() in _SIDE_STEMS and unpacked_suffix(name) in _NOTES
+    return _SIDE_SUFFIXES.get(suffix(name)) or ("side file" if is_about else None)
 
 
 def suffix(path: str) -> str:
