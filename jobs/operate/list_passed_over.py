@@ -1,4 +1,7 @@
-"""`deglu failures --skipped`: files of the inputs that are not embedded at all, by kind, read from storage alone."""
+"""`deglu failures --skipped`: files that have no vectors and are no failures, by kind, read from storage alone.
+
+Files that the listing passed over, and those of the newest version in which there is nothing to embed.
+"""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -6,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from embed.accounting import SKIPPED
 from embed.archive.selection import in_words, kinds_of
+from embed.dataset import open_dataset
 from embed.dataset.job import read_job
+from embed.dataset.log import versions
 from embed.dataset.runs import newest_runs, read_passed_over
-from embed.tables import PASSED_OVER
+from embed.dataset.version import in_one
+from embed.tables import PASSED_OVER, SPEECH
 from jobs.command.output import Plain
 from jobs.command.terminal import add_row, drawn, many, table_of
 
@@ -18,16 +25,17 @@ if TYPE_CHECKING:  # loaded where a filter is given
 
 RUNS = 5  # newest runs that are read: more drivers at once are not expected
 EXAMPLES = 5  # of a kind, for people; --json has all files
+SILENT, BLANK = "recording with no speech", "text with no words"
 
 
 def passed_over(url: str, where: "Where | None" = None) -> Plain:
-    """The files that the newest listing passed over, filtered by `where` over PASSED_OVER.
+    """The files that the newest listing passed over, and assets without speech or text, filtered by `where`.
 
     Raises InputError where there is no dataset.
     """
     job = read_job(url)
     run = next((run for run in newest_runs(job.url, RUNS) if run.plan), None)
-    files = read_passed_over(job.url, run) if run else PASSED_OVER.empty_table()
+    files = pa.concat_tables([read_passed_over(job.url, run) if run else PASSED_OVER.empty_table(), _empty(job.url)])
     if where is not None:
         files = files.filter(pa.array(where.mask(files)))
     document = {
@@ -49,6 +57,20 @@ def passed_over_text(counts: Mapping[str, int], url: str) -> list[str]:
     return [f"passed   {files} passed over: {in_words(counts)}; see with: deglu failures --skipped {url}"]
 
 
+def _empty(url: str) -> pa.Table:
+    """PASSED_OVER of the newest version's assets all of whose units are skipped."""
+    if not versions(url):
+        return PASSED_OVER.empty_table()
+    dataset = open_dataset(url)
+    ledger, assets = dataset.ledger(), dataset.assets()
+    skipped = pc.equal(ledger["outcome"], SKIPPED)
+    others = pc.is_in(assets["asset_id"], value_set=in_one(ledger.filter(pc.invert(skipped))["asset_id"]))
+    empty = pc.and_not(pc.is_in(assets["asset_id"], value_set=in_one(ledger.filter(skipped)["asset_id"])), others)
+    found = assets.filter(empty)
+    kinds = pc.if_else(pc.equal(found["modality"], SPEECH), SILENT, BLANK)
+    return pa.table([found["uri"], kinds], schema=PASSED_OVER)
+
+
 def _kind(files: pa.Table, kind: str, count: int) -> dict[str, Any]:
     uris = files.filter(pc.equal(files["kind"], kind))["uri"].slice(0, EXAMPLES).to_pylist()
     return {"kind": kind, "count": count, "examples": uris}
@@ -57,7 +79,7 @@ def _kind(files: pa.Table, kind: str, count: int) -> dict[str, Any]:
 def _text(document: Mapping[str, Any]) -> str:
     listed = f"listed {document['listed']}" if document["listed"] else "nothing listed yet"
     filtered = f" where {document['where']}" if document["where"] else ""
-    head = f"{document['dataset']}, {listed}: {many(document['count'], 'file')} passed over{filtered}"
+    head = f"{document['dataset']}, {listed}: {many(document['count'], 'file')} without vectors that are no failures{filtered}"
     if not document["count"]:
         return head
     table = table_of("count", "kind", "files", right=("count",))

@@ -23,6 +23,7 @@ from embed.errors import AlreadyPublished, InputError
 from embed.identity import asset_id
 from embed.storage.local import LocalFiles
 from embed.storage.store import listing, open_input
+from embed.tables import PASSED_OVER
 from tests.embed.vectors import VERSION, asset_of, begin, commit, commit_failed, manifest, unit_of
 
 SECRET = asset_of("secret")

@@ -1,18 +1,21 @@
 """Files that are passed over, as storage alone has them."""
 
 import json
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from embed.dataset.publish import publish
 from embed.dataset.runs import begin_run, keep_passed_over, keep_plan, write_run
+from embed.dataset.staging import commit_unit
 from embed.errors import InputError
 from embed.tables import PASSED_OVER
 from index.filter import parse_where
 from jobs.__main__ import run
 from jobs.operate.list_passed_over import passed_over, passed_over_text
 from jobs.operate.status import status
-from tests.embed.vectors import begin, manifest
+from tests.embed.vectors import begin, commit, commit_failed, failures_of, ledger_row, manifest, unit_rows
 
 KINDS = {"picture": 7, "hidden file": 1}
 
@@ -38,7 +41,7 @@ def test_files_by_kind_with_examples(listed: str) -> None:
     assert len(document["files"]) == 8
     assert json.loads(json.dumps(document)) == document
     lines = found.text().splitlines()
-    assert lines[0] == f"{listed}, listed {document['listed']}: 8 files passed over"
+    assert lines[0] == f"{listed}, listed {document['listed']}: 8 files without vectors that are no failures"
     assert [line.split() for line in lines[2:10]] == [
         ["count", "kind", "files"],
         ["7", "picture", "in/0.jpg"],
@@ -68,6 +71,22 @@ def test_a_dataset_without_such_files(storage_url: str) -> None:
     with pytest.raises(InputError, match="there is no output"):
         passed_over(storage_url)
     job = begin(storage_url)
-    assert passed_over(job.url).text() == f"{job.url}, nothing listed yet: 0 files passed over"
+    assert passed_over(job.url).text() == f"{job.url}, nothing listed yet: 0 files without vectors that are no failures"
     write_run(job.url, begin_run(1).model_copy(update={"plan": keep_plan(job.url, manifest("a"))}))
-    assert passed_over(job.url).text().endswith(": 0 files passed over")
+    assert passed_over(job.url).text().endswith(": 0 files without vectors that are no failures")
+
+
+def test_assets_with_nothing_to_embed_are_listed_too(tmp_path: Path) -> None:
+    job = begin(str(tmp_path))
+    commit(job, "a", "one")
+    commit_failed(job, "b", "no sound")
+    for name in "cd":
+        commit_unit(job, unit_rows(name, []), ledger_row(name, 0, "skipped"), failures_of(name))
+    assets = manifest("a", "b", "c", "d")
+    place = assets.schema.get_field_index("modality")
+    modality = pa.array(["text", "text", "text", "speech"])
+    publish(job, assets.set_column(place, assets.schema.field(place), modality))
+    assert passed_over(job.url).document()["files"] == [
+        {"uri": "demo/c", "kind": "text with no words"},
+        {"uri": "demo/d", "kind": "recording with no speech"},
+    ]
