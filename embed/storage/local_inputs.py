@@ -25,23 +25,27 @@ def local_inputs(url: str) -> Iterator[Entry]:
     if not os.path.isdir(top):
         yield from _entry(top)
         return
-    first_paths = {_inode(top): top}
-    closed: list[Entry] = []
-
-    def keep(error: OSError) -> None:
-        if error.filename == top:
-            raise error
-        if not isinstance(error, FileNotFoundError):  # deleted meanwhile
-            closed.append(_problem(f"{error.filename}/", error))
-
-    for folder, folders, names in os.walk(top, onerror=keep, followlinks=True):
-        found = {name: list(_not_followed(os.path.join(folder, name), first_paths)) for name in sorted(folders)}
-        folders[:] = [name for name, entries in found.items() if not entries]
-        for entries in found.values():
-            yield from entries
-        for name in names:
-            yield from _entry(os.path.join(folder, name))
-    yield from closed
+    first_paths, waiting = {_inode(top): top}, [top]
+    while waiting:  # not `os.walk`, which recurses: a thousand folders may be inside each other
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as found:
+                inside = sorted(found, key=lambda one: one.name)
+        except OSError as error:
+            if folder == top:
+                raise
+            if not isinstance(error, FileNotFoundError):  # deleted meanwhile
+                yield _problem(f"{folder}/", error)
+            continue
+        followed: list[str] = []
+        for one in inside:
+            if not _is_folder(one):
+                yield from _entry(one.path)
+            elif refused := list(_not_followed(one.path, first_paths)):
+                yield from refused
+            else:
+                followed.append(one.path)
+        waiting += reversed(followed)
 
 
 def open_local(url: str) -> BinaryIO:
@@ -88,6 +92,13 @@ def _entry(path: str) -> Iterator[Entry]:
         yield _problem(path, error)
     else:
         yield entry_of(url_of(path), status)
+
+
+def _is_folder(one: "os.DirEntry[str]") -> bool:
+    try:
+        return one.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _not_followed(path: str, first_paths: dict[tuple[int, int], str]) -> Iterator[Entry]:

@@ -86,6 +86,18 @@ def test_a_folder_that_cannot_be_listed_is_one_problem(archive: Path) -> None:
     assert good(archive) == ["good.wav", "sub/good.wav"]
 
 
+def test_a_thousand_folders_inside_each_other(archive: Path) -> None:
+    inside = archive
+    for _ in range(1200):
+        inside /= "a"
+        inside.mkdir()
+    (inside / "deep.wav").touch()
+    found = problems(archive), len(good(archive))
+    (inside / "deep.wav").unlink()
+    os.removedirs(inside)  # pytest recurses to remove them
+    assert found == ({}, 3)
+
+
 def test_an_error_of_the_disk_while_reading_names_the_file(archive: Path) -> None:
     """Of a process that reads its memory at 0, where nothing is: a real error of input and output."""
     (archive / "spoilt.txt").symlink_to("/proc/self/mem")
