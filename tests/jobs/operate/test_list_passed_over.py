@@ -58,7 +58,7 @@ def test_some_are_chosen(listed: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert run(["failures", listed, "--skipped", "--where", "kind = 'hidden file'", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["count"] == 1
     assert run(["failures", listed, "--skipped", "--where", "stage = 'x'"]) == 2
-    assert "the columns are uri, kind" in capsys.readouterr().err
+    assert "columns are uri, kind" in capsys.readouterr().err
 
 
 def test_the_status_has_the_counts(listed: str) -> None:
