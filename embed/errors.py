@@ -81,7 +81,7 @@ class AlreadyPublished(StorageError):
 
 
 class UnreadableFile(StorageError):
-    """One file, folder or object cannot be read, though its storage answers: permission, an archive class, a damaged disk.
+    """One file, folder or object cannot be read, though its storage answers: permission, archive class, damage.
 
     >>> import deglu
     >>> issubclass(deglu.UnreadableFile, deglu.StorageError)
@@ -118,6 +118,6 @@ class WorkLeftUndone(DegluError):
     1
     """
 
+
 # Of one file that is read: the others may be fine.  Any other error of storage concerns all of them.
 OF_ONE_FILE = (InputError, UnreadableFile)
-

@@ -25,8 +25,14 @@ _SIDE_SUFFIXES = {
 }
 # Files about the archive, by the name before its first dot.  `authors.wav` is a recording and `authors.csv` a table:
 # only files without a suffix, notes, and files of a system are about the archive; also packed by gzip.
-_SIDE_STEMS = frozenset("readme license licence copying copyright changelog authors thumbs desktop _success".split())
-_NOTES = frozenset(("", *".txt .md .rst .html .htm .pdf .rtf .doc .docx .odt .ini .db .debian".split()))
+_SIDE_STEMS = {
+    *("readme", "license", "licence", "copying", "copyright", "changelog", "authors"),
+    *("thumbs", "desktop", "_success"),
+}
+_NOTES = {
+    *("", ".txt", ".md", ".rst", ".html", ".htm", ".pdf", ".rtf", ".doc", ".docx", ".odt", ".debian"),
+    *(".ini", ".db"),
+}
 
 
 def modality_of(path: str, declared: str = "auto") -> str:

@@ -45,9 +45,7 @@ MANIFEST = pa.schema(
 )
 
 # Files of the inputs that are no assets, with what they are: "hidden file", "picture", "excluded file" ...
-PASSED_OVER = pa.schema(
-    [pa.field("uri", pa.string(), nullable=False), pa.field("kind", pa.string(), nullable=False)]
-)
+PASSED_OVER = pa.schema([pa.field("uri", pa.string(), nullable=False), pa.field("kind", pa.string(), nullable=False)])
 
 UNITS = pa.schema(
     [

@@ -100,7 +100,7 @@ def read_plan(url: str, run: Run, columns: Sequence[str] | None = None) -> pa.Ta
 
 
 def keep_passed_over(url: str, files: pa.Table) -> str | None:
-    """Write PASSED_OVER of a run; returns the file's name, for `Run.passed_over_list`.  None where there are no files."""
+    """Write PASSED_OVER of a run; returns the file's name, for `Run.passed_over_list`; None for no files."""
     return write_table(url, "passed_over", files).name if files.num_rows else None
 
 

@@ -1,8 +1,8 @@
 """Cutting: a unit of work becomes segments that are ready to be encoded; UNITS in, CUTS out.
 
 Bad input never stops it: input that cannot be read, decoded or used is a failure inside the unit's row, with stage and
-reason.  Errors of all the storage (a bucket that cannot be reached) are raised, since a retry may help.  Only inputs are
-read here: an error of the output's storage never becomes a failure of an input.
+reason.  Errors of all the storage (a bucket that cannot be reached) are raised, since a retry may help.  Only inputs
+are read here: an error of the output's storage never becomes a failure of an input.
 """
 
 import pyarrow as pa

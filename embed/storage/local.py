@@ -1,8 +1,8 @@
 """Files of a local folder, written atomically: no reader ever sees half a file, also after a kill.
 
 Every write goes to a hidden temporary file in the same folder, is synced, and is renamed in one step.  Listings leave
-such temporary files out.  Errors are plain OSErrors; `embed.storage.store` translates them.  Inputs, any of which may be
-unreadable, are listed and opened by `embed.storage.local_inputs`.
+such temporary files out.  Errors are plain OSErrors; `embed.storage.store` translates them.  Inputs, any of which may
+be unreadable, are listed and opened by `embed.storage.local_inputs`.
 """
 
 import os

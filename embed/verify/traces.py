@@ -48,8 +48,8 @@ def _rows_of(url: str, assets: pa.Array) -> int:
         return 0
     return int(pc.sum(pc.is_in(column, value_set=assets), min_count=0).as_py())
 
+
 def _ids(file: pq.ParquetFile) -> pa.Array | pa.ChunkedArray:
     if "asset_id" in file.schema_arrow.names:
         return file.read(["asset_id"])["asset_id"]
     return pa.array([asset_id(uri) for uri in file.read(["uri"])["uri"].to_pylist()], ID)
-

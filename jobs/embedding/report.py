@@ -122,4 +122,6 @@ def _cause(failures: pa.Table) -> str:
     if not reasons:
         return ""
     first = reasons[0]
-    return f"{first['error_class']}: {first['message']} ({many(first['count'], 'time')}, e.g. {first['example']['uri']})"
+    return (
+        f"{first['error_class']}: {first['message']} ({many(first['count'], 'time')}, e.g. {first['example']['uri']})"
+    )

@@ -79,7 +79,8 @@ def _kind(files: pa.Table, kind: str, count: int) -> dict[str, Any]:
 def _text(document: Mapping[str, Any]) -> str:
     listed = f"listed {document['listed']}" if document["listed"] else "nothing listed yet"
     filtered = f" where {document['where']}" if document["where"] else ""
-    head = f"{document['dataset']}, {listed}: {many(document['count'], 'file')} without vectors that are no failures{filtered}"
+    count = many(document["count"], "file")
+    head = f"{document['dataset']}, {listed}: {count} without vectors that are no failures{filtered}"
     if not document["count"]:
         return head
     table = table_of("count", "kind", "files", right=("count",))

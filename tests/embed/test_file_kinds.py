@@ -16,7 +16,10 @@ def test_suffix_decides_the_modality_unless_declared() -> None:
     ("path", "kind"),
     [
         *((path, "hidden file") for path in (".DS_Store", ".git/config", "a/.hidden.wav", "._a.wav")),
-        *((path, "side file") for path in ("README.md", "LICENSE", "a/README", "Thumbs.db", "desktop.ini", "authors.txt")),
+        *(
+            (path, "side file")
+            for path in ("README.md", "LICENSE", "a/README", "Thumbs.db", "desktop.ini", "authors.txt")
+        ),
         *((path, "side file") for path in ("changelog.gz", "changelog.Debian.gz", "license.apache.txt", "_SUCCESS")),
         ("cover.JPG", "picture"),
         ("disc.cue", "playlist"),
@@ -29,7 +32,9 @@ def test_side_files(path: str, kind: str) -> None:
     assert side_kind(path) == kind
 
 
-@pytest.mark.parametrize("path", ["a.wav", "a/b.mp3", "notes.txt", "c.jsonl", "report.docx", "noname", "t.csv", "a.parquet"])
+@pytest.mark.parametrize(
+    "path", ["a.wav", "a/b.mp3", "notes.txt", "c.jsonl", "report.docx", "noname", "t.csv", "a.parquet"]
+)
 def test_not_side_files(path: str) -> None:
     assert side_kind(path) is None
 

@@ -1,5 +1,5 @@
-import json
 import gzip
+import json
 import os
 import unicodedata
 from pathlib import Path
@@ -148,7 +148,9 @@ def test_recordings_with_the_names_of_side_files(tmp_path: Path) -> None:
 def test_globs_choose_files_and_do_not_change_ids(tmp_path: Path) -> None:
     touch(tmp_path, "a.wav", "drafts/b.wav", "c.mp3")
     (tmp_path / "metadata.csv").write_text("file_name,lang\na.wav,wo\ndrafts/b.wav,fr\n")
-    write_list(tmp_path / "list.jsonl", *({"audio_filepath": name, "duration": 1} for name in ("c.mp3", "drafts/b.wav")))
+    write_list(
+        tmp_path / "list.jsonl", *({"audio_filepath": name, "duration": 1} for name in ("c.mp3", "drafts/b.wav"))
+    )
     every, some = assets(tmp_path), assets(tmp_path, exclude=["drafts"])
     assert set(every) - set(some) == {"in/drafts/b.wav#t=0,1"}
     assert all(every[uri] == one for uri, one in some.items())

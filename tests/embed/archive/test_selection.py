@@ -56,7 +56,10 @@ def test_a_name_in_other_bytes_is_matched() -> None:
 
 
 def test_a_closed_folder_is_kept_unless_it_is_excluded() -> None:
-    entries = [Entry("/in/lost+found/", 0, None, None, problem="UnreadableFile: closed"), Entry("/in/a.wav", 1, None, None)]
+    entries = [
+        Entry("/in/lost+found/", 0, None, None, problem="UnreadableFile: closed"),
+        Entry("/in/a.wav", 1, None, None),
+    ]
     assert len(select(InputSpec(url="/in", include=("*.wav",)), "/in", entries).kept) == 2
     assert kept(select(InputSpec(url="/in", exclude=("lost+found",)), "/in", entries)) == ["a.wav"]
     again = Entry("/in/b/", 0, None, None, repeats="/in/a")

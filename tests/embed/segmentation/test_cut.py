@@ -176,4 +176,6 @@ def test_a_file_that_cannot_be_read_any_more_is_the_failure_of_its_units(tmp_pat
     assert "a folder, and no file" in reasons["in/folder.txt"][0]
     assert "a pipe, and no file" in reasons["in/pipe.txt"][0]
     assert "input/output error" in reasons["in/disk.txt"][0]
-    assert all("a link leads to itself" in reasons[f"in/{name}"][0] for name in ("sound.wav", "rows.csv", "lines.jsonl"))
+    assert all(
+        "a link leads to itself" in reasons[f"in/{name}"][0] for name in ("sound.wav", "rows.csv", "lines.jsonl")
+    )

@@ -124,6 +124,7 @@ def test_only_what_storage_raises_is_put_into_words() -> None:
     with pytest.raises(ValueError, match="ours"), translate_errors(URL):
         raise ValueError("ours")
 
+
 @pytest.mark.parametrize(
     ("number", "kind", "says"),
     [
@@ -143,4 +144,3 @@ def test_errors_of_one_file_and_of_its_disk(number: int, kind: type[DegluError],
     clear = clear_error("/in/a.wav", OSError(number, os.strerror(number)))
     assert type(clear) is kind
     assert str(clear).startswith(f"/in/a.wav: {says}")
-

@@ -157,7 +157,11 @@ def test_an_input_that_cannot_be_read_never_ends_the_job(
     assert (document["rows"], document["failures"], document["passed_over"]) == (2, 4, {"picture": 1})
     assert set(rows_at(tmp_path / "out")["uri"].to_pylist()) == {"archive/good.txt", r"archive/\xe9mission.txt"}
     failures = {row["uri"]: row["message"] for row in open_dataset(spec.output).failures().to_pylist()}
-    assert sorted(failures) == sorted(foreseen) == [f"archive/{name}" for name in ("disk.txt", "pipe.wav", "self.wav", "up/")]
+    assert (
+        sorted(failures)
+        == sorted(foreseen)
+        == [f"archive/{name}" for name in ("disk.txt", "pipe.wav", "self.wav", "up/")]
+    )
     assert run(["failures", spec.output, "--skipped"]) == 0
     assert "archive/cover.jpg" in capsys.readouterr().out
 
