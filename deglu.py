@@ -16,6 +16,7 @@ from embed.errors import (
     InputError,
     SpecError,
     StorageError,
+    UnreadableFile,
     UnsupportedFormat,
     WorkLeftUndone,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "SearchRequest",
     "SpecError",
     "StorageError",
+    "UnreadableFile",
     "UnsupportedFormat",
     "WorkLeftUndone",
     "ask",

@@ -5,7 +5,8 @@ DegluError                1
 ├── InputError            1   an input is missing, empty, damaged or unsupported
 │   └── UnsupportedFormat     no reader supports this container
 ├── StorageError          1   a bucket or folder cannot be read or written
-│   └── AlreadyPublished      another writer published this version first
+│   ├── AlreadyPublished      another writer published this version first
+│   └── UnreadableFile        one file or object cannot be read, though its storage answers
 ├── FingerprintMismatch   1   vectors, index and query were not made by the same encoder
 ├── DataUnavailable       1   installable data or weights are not available here
 └── WorkLeftUndone        1   a job ended with units neither embedded, failed nor skipped
@@ -79,6 +80,15 @@ class AlreadyPublished(StorageError):
     """
 
 
+class UnreadableFile(StorageError):
+    """One file, folder or object cannot be read, though its storage answers: permission, archive class, damage.
+
+    >>> import deglu
+    >>> issubclass(deglu.UnreadableFile, deglu.StorageError)
+    True
+    """
+
+
 class FingerprintMismatch(DegluError):
     """Vectors, index and query were not made by the same encoder.
 
@@ -107,3 +117,7 @@ class WorkLeftUndone(DegluError):
     >>> deglu.WorkLeftUndone.exit_code
     1
     """
+
+
+# Of one file that is read: the others may be fine.  Any other error of storage concerns all of them.
+OF_ONE_FILE = (InputError, UnreadableFile)

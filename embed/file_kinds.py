@@ -1,7 +1,7 @@
 """File kinds: the modality and the format of a file, by its name alone.
 
 One rule decides when `modality` is `auto`:
-- hidden files and folders (`.name`), and side files (`is_side_file`) inside a folder, are skipped;
+- in a folder, hidden files and folders (`.name`) and side files (`side_kind`) are passed over;
 - `.txt`, `.jsonl`, `.ndjson`, `.csv`, `.tsv` and `.parquet` are text, also packed by gzip (`.jsonl.gz`, `.csv.gz`);
 - everything else is read as audio.
 """
@@ -14,22 +14,24 @@ JSON_LINES = frozenset({".jsonl", ".ndjson"})
 FORMATS = {".txt": "txt", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"} | dict.fromkeys(JSON_LINES, "jsonl")
 PACKED = frozenset({"jsonl", "csv"})  # formats that are also read when packed by gzip
 
-# Files next to recordings with nothing to embed: pictures, playlists, checksums, descriptions.
-_PICTURES = {".jpg", ".jpeg", ".png", ".gif"}
-_LISTS = {".m3u", ".m3u8", ".pls", ".cue", ".md5", ".sha1", ".sha256", ".log"}
-_DESCRIPTIONS = {".json", ".yaml", ".yml", ".xml"}
-_SIDE_SUFFIXES = _PICTURES | _LISTS | _DESCRIPTIONS
+HIDDEN = "hidden file"
+# Files next to recordings with nothing to embed, by suffix: what they are, as a noun that takes an s.
+_SIDE_SUFFIXES = {
+    **dict.fromkeys((".jpg", ".jpeg", ".png", ".gif"), "picture"),
+    **dict.fromkeys((".m3u", ".m3u8", ".pls", ".cue"), "playlist"),
+    **dict.fromkeys((".md5", ".sha1", ".sha256"), "checksum"),
+    **dict.fromkeys((".json", ".yaml", ".yml", ".xml"), "description"),
+    ".log": "log",
+}
+# Files about the archive, by the name before its first dot.  `authors.wav` is a recording and `authors.csv` a table:
+# only files without a suffix, notes, and files of a system are about the archive; also packed by gzip.
 _SIDE_STEMS = {
-    "readme",
-    "license",
-    "licence",
-    "copying",
-    "copyright",
-    "changelog",
-    "authors",
-    "thumbs",
-    "desktop",
-    "_success",
+    *("readme", "license", "licence", "copying", "copyright", "changelog", "authors"),
+    *("thumbs", "desktop", "_success"),
+}
+_NOTES = {
+    *("", ".txt", ".md", ".rst", ".html", ".htm", ".pdf", ".rtf", ".doc", ".docx", ".odt", ".debian"),
+    *(".ini", ".db"),
 }
 
 
@@ -49,12 +51,13 @@ def is_json_lines(path: str) -> bool:
     return _text_format(path) == "jsonl"
 
 
-def is_side_file(path: str) -> bool:
-    """Whether a file found in a folder (path below it) is hidden, or only describes files next to it."""
+def side_kind(path: str) -> str | None:
+    """Kind of a file in a folder (`path` below it) that is hidden, or only describes other files; None of any other."""
     if path.startswith(".") or "/." in path:
-        return True
+        return HIDDEN
     name = path.rpartition("/")[2]
-    return suffix(name) in _SIDE_SUFFIXES or name.partition(".")[0].lower() in _SIDE_STEMS
+    is_about = name.partition(".")[0].lower() in _SIDE_STEMS and unpacked_suffix(name) in _NOTES
+    return _SIDE_SUFFIXES.get(suffix(name)) or ("side file" if is_about else None)
 
 
 def suffix(path: str) -> str:

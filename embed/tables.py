@@ -7,6 +7,7 @@ CUTS      one row per unit after decoding and cutting: its segments, ready to be
 rows(D)   one row per segment with its vector: what a staged unit and a vectors dataset hold
 FAILURES  one row per span that could not be embedded
 LEDGER    one row per committed unit, with its accounting
+PASSED_OVER  one row per file of the inputs that is no asset
 
 `Unit`, `Segment`, `CutUnit`, `FailureRow` and `LedgerRow` are their rows as dictionaries; `failure_row` and
 `ledger_row` make these for a unit.
@@ -45,6 +46,9 @@ MANIFEST = pa.schema(
         pa.field("problem", pa.string()),  # why probing failed, "ErrorClass: message"; null when it succeeded
     ]
 )
+
+# Files of the inputs that are no assets, with what they are: "hidden file", "picture", "excluded file" ...
+PASSED_OVER = pa.schema([pa.field("uri", pa.string(), nullable=False), pa.field("kind", pa.string(), nullable=False)])
 
 UNITS = pa.schema(
     [

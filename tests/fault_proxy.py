@@ -87,6 +87,7 @@ class FaultProxy:
         self._target = (parts.hostname or "", parts.port or 80)
         self.deal = deal or by_seed(0)
         self.endpoint = ""
+        self.archived: set[str] = set()  # paths of objects whose GET is refused, as those of an archive class
         self.dealt: Counter[Fault | None] = Counter()
         self._times: Counter[tuple[str, str]] = Counter()
         self._loop = asyncio.new_event_loop()
@@ -128,6 +129,9 @@ class FaultProxy:
                     asked = self._asked(head)
                     fault = self.deal(asked)
                     self.dealt[fault] += 1
+                    if asked.method == "GET" and asked.path.partition("?")[0] in self.archived:
+                        await _answer(client, 403, "Forbidden", ERROR % b"InvalidObjectState")
+                        continue
                     if "expect" in head.fields and fault is not Fault.RESET:
                         client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                     if await self._refused(fault, head, reader, client):

@@ -20,7 +20,7 @@ IN_ORDER = (
     *("EmbedSpec", "embed", "open_dataset", "load_encoder", "IndexSpec", "build_index", "open_index", "parse_where"),
     *("SearchRequest", "Question", "decoder_for", "ask", "MeasureSpec", "submit", "SpecError", "InputError"),
     *("UnsupportedFormat", "StorageError", "AlreadyPublished", "FingerprintMismatch", "DataUnavailable"),
-    *("WorkLeftUndone", "DegluError"),
+    *("UnreadableFile", "WorkLeftUndone", "DegluError"),
 )
 ON_RECORDED_SPEECH = "evaluate"
 README = Path(__file__).resolve().parent.parent / "README.md"

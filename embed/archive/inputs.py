@@ -3,15 +3,19 @@
 `embed.file_kinds` decides by a file's name what it is, when `modality` is `auto`.  In addition:
 - a `.jsonl` whose first line has `audio_filepath` lists recordings, and `metadata.csv` or `metadata.jsonl` with
   `file_name` describes the recordings next to it (`embed.archive.utterance_lists`, `embed.archive.side_files`);
-- a file that no reader supports is listed with a problem and counted as failed.
+- `include` and `exclude` choose files by globs of their path below the url (`embed.archive.selection`);
+- a file that no reader supports is listed with a problem and counted as failed,
+  and so is one that cannot be read: a link that leads to itself, a pipe, a folder that is closed to this user.
 """
 
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from embed.base_spec import Spec, speed_only
+
+Glob = Annotated[str, Field(min_length=1)]
 
 
 class InputSpec(Spec):
@@ -28,6 +32,12 @@ class InputSpec(Spec):
     url: str = speed_only(..., "A file or a folder: a local path or s3://bucket/prefix.", min_length=1)
     name: str = Field(default="", description="First part of every uri; by default the last part of the url.")
     modality: Literal["auto", "speech", "text"] = Field(default="auto", description="What the files hold.")
+    include: tuple[Glob, ...] = Field(
+        default=(), description="Globs of the files to embed: `*.mp3`, `2024/*`; by default all of them."
+    )
+    exclude: tuple[Glob, ...] = Field(
+        default=(), description="Globs of files and folders to leave out: `drafts`, `**/raw/*.wav`."
+    )
     lang: str | None = Field(default=None, description="Language of the whole input, as a row's `lang`.")
     metadata: dict[str, str] = Field(default_factory=dict, description="Metadata copied to every row.")
     columns: dict[Literal["id", "text", "title", "lang"], str] = Field(

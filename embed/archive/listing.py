@@ -1,16 +1,18 @@
 """Listing of an input: its files, the utterances that its lists name, and descriptions from its side files."""
 
-import logging
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from embed import identity
 from embed.archive.inputs import InputSpec
+from embed.archive.named_files import NamedFiles
+from embed.archive.selection import Selection, select
 from embed.archive.side_files import NAMES, SideFiles, broken_rows, is_side_table
 from embed.archive.utterance_lists import Utterance, is_audio_list, read_audio_list, uri_below
-from embed.errors import InputError
-from embed.file_kinds import format_of, is_json_lines, is_side_file, modality_of, suffix
+from embed.errors import OF_ONE_FILE, InputError
+from embed.file_kinds import format_of, is_json_lines, modality_of, suffix
 from embed.storage import store
 from embed.storage.store import Entry
 from embed.tables import SPEECH, TEXT
@@ -18,8 +20,6 @@ from embed.text.documents import Broken
 
 _AT_ONCE = 16  # first lines are small: threads wait rather than work
 _MAPPED = ("jsonl", "csv", "parquet")
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,50 +44,55 @@ class Asset:
 def found_in(spec: InputSpec) -> "Found":
     """The assets of an input.  Raises InputError where it is missing or holds no file to embed."""
     root = store.absolute(spec.url)
-    entries = store.listing(root)
-    single = [entry.url for entry in entries] == [root]
-    kept = entries if single else [entry for entry in entries if not is_side_file(entry.url[len(root) :].lstrip("/"))]
-    if not kept:
-        what = f"only {len(entries)} hidden or side files" if entries else "no such file, and no files below it"
+    entries = store.inputs(root)
+    chosen = select(spec, root, entries)
+    if not chosen.kept:
+        what = f"only {chosen.in_words()}" if entries else "no such file, and no files below it"
+        unused = "".join(f"; {glob} matches nothing" for glob in chosen.unused if entries)
         formats = "Deglu reads recordings, .txt, .jsonl, .csv and .parquet"
-        raise InputError(f"{spec.url}: nothing to embed: {what}; {formats}")
-    if len(kept) < len(entries):
-        log.info("%s: %d hidden or side files of %d skipped", spec.url, len(entries) - len(kept), len(entries))
-    return Found(spec, root, kept, single)
+        raise InputError(f"{spec.url}: nothing to embed: {what}{unused}; {formats}")
+    return Found(spec, root, chosen)
 
 
 class Found:
-    """The assets of one input, in order of their urls; `num` of them."""
+    """The assets of one input, in order of their urls; `num` of them.  `unused` are globs that match no file."""
 
-    def __init__(self, spec: InputSpec, root: str, entries: list[Entry], single: bool) -> None:
-        self._spec, self._entries, self._single = spec, entries, single
-        self._root = root.rpartition("/")[0] if single else root
+    def __init__(self, spec: InputSpec, root: str, chosen: Selection) -> None:
+        self._spec, self._entries, self._single = spec, chosen.kept, chosen.single
+        self.url, self.unused, self._passed_over = spec.url, chosen.unused, chosen.passed_over
+        self._root = root.rpartition("/")[0] if chosen.single else root
         self._lists, self._tables = self._lists_and_tables()
         self._side_files = SideFiles()
         self._broken = {
-            place for place in self._tables if self._side_files.read(entries[place].url, _version(entries[place]))
+            place
+            for place in self._tables
+            if self._side_files.read(self._entries[place].url, _version(self._entries[place]))
         }
         # Files that a list names are embedded as listed, not also as whole files.
-        self._places = {entry.url: place for place, entry in enumerate(entries)} if self._lists or self._tables else {}
-        self._listed = bytearray(len(entries))
-        self._elsewhere: dict[str, Entry | None] = {}
-        self._missing = [url for url in self._side_files.about if url not in self._places]
+        self._named = NamedFiles(self._entries if self._lists or self._tables else (), self._passed_over)
+        self._listed = bytearray(len(self._entries))
+        self._missing = self._side_files.match(self._named.places, self._passed_over)
         self.num = len(self._missing) + len(self._broken)
         for place in self._lists:
             self._read_list(place)
-        self.num += sum(1 for place in range(len(entries)) if self._is_own(place))
+        self.num += sum(1 for place in range(len(self._entries)) if self._is_own(place))
 
     def __iter__(self) -> Iterator[Asset]:
+        seen: dict[str, int] = {}  # uris of utterances, in all lists
         for place, entry in enumerate(self._entries):
             if place in self._lists:
-                yield from self._utterances(entry)
+                yield from self._utterances(entry, seen)
             elif place in self._broken:
-                yield self._list_that_fails(entry, next(broken_rows(entry.url, _version(entry))).reason)
+                broken = next(broken_rows(entry.url, _version(entry)), None)
+                yield self._list_that_fails(entry, broken.reason if broken else "could not be read; run again")
             elif self._is_own(place):
                 yield self._file(entry)
-        for url in self._missing:
-            problem = f"InputError: {url}: no such file; a side file names it"
+        for url, problem in self._missing.items():
             yield Asset(self._uri(url), url, SPEECH, "audio", 0, "missing", self._spec.lang, {}, problem=problem)
+
+    def passed_over(self) -> Iterator[tuple[str, str]]:
+        """Uri and kind of each file that is not embedded."""
+        return ((self._uri(url), kind) for url, kind in self._passed_over.items())
 
     def _lists_and_tables(self) -> tuple[frozenset[int], frozenset[int]]:
         """Positions of audio lists and of side files; their first lines are read to find them."""
@@ -112,27 +117,25 @@ class Found:
             if not self._single and is_side_table(entry.url, _version(entry)):
                 return "table"
             is_list = not entry.url.endswith(".csv") and is_audio_list(entry.url, _version(entry))
-        except InputError:  # reported when it is probed
+        except OF_ONE_FILE:  # reported when it is probed
             return "file"
         return "list" if is_list else "file"
 
     def _read_list(self, place: int) -> None:
         """Count a list's assets, mark the files that it names, and look up files outside of the input."""
         entry = self._entries[place]
-        unknown: dict[str, None] = {}
-        broken = 0
+        counts: Counter[str] = Counter()
+        is_broken = False
         for _, found in read_audio_list(entry.url, _version(entry)):
             if isinstance(found, Broken):
-                broken = 1
-                continue
-            self.num += 1
-            if found.url in self._places:
-                self._listed[self._places[found.url]] = 1
-            elif found.url not in self._elsewhere:
-                unknown[found.url] = None
-        self.num += broken
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            self._elsewhere.update(zip(unknown, pool.map(_entry_of, unknown), strict=True))
+                is_broken = True
+            elif not self._named.is_excluded(found.url):
+                counts[found.url] += 1
+        self._named.look_up(counts)
+        for url in counts:
+            if (own := self._named.place(url)) is not None:
+                self._listed[own] = 1
+        self.num += counts.total() + is_broken
 
     def _is_own(self, place: int) -> bool:
         return not self._listed[place] and place not in self._lists and place not in self._tables
@@ -152,29 +155,30 @@ class Found:
             lang=lang or spec.lang,
             metadata={**spec.metadata, **about},
             columns={str(part): name for part, name in spec.columns.items()} if form in _MAPPED else {},
+            problem=entry.problem,
         )
 
-    def _utterances(self, entry: Entry) -> Iterator[Asset]:
-        seen: dict[str, int] = {}
+    def _utterances(self, entry: Entry, seen: dict[str, int]) -> Iterator[Asset]:
         first_broken = ""
         for number, found in read_audio_list(entry.url, _version(entry)):
             if isinstance(found, Broken):
                 first_broken = first_broken or f"line {number}: {found.reason}"
-                continue
-            uri = self._uri(found.url) + found.fragment()
-            seen[uri] = seen.get(uri, 0) + 1
-            # The same span may be listed with several texts.
-            yield self._utterance(found, uri if seen[uri] == 1 else f"{uri}&n={seen[uri]}", entry, number)
+            elif not self._named.is_excluded(found.url):
+                yield self._utterance(found, entry, number, seen)
         if first_broken:
             yield self._list_that_fails(entry, first_broken)
 
-    def _utterance(self, found: Utterance, uri: str, list_entry: Entry, number: int) -> Asset:
-        place = self._places.get(found.url)
-        entry = self._entries[place] if place is not None else self._elsewhere[found.url]
-        problem = f"InputError: {found.url}: no such file; line {number} of {list_entry.url} names it"
+    def _utterance(self, found: Utterance, list_entry: Entry, number: int, seen: dict[str, int]) -> Asset:
+        entry = self._named.entry(found.url)
+        url = entry.url if entry else found.url
+        uri = self._uri(url) + found.fragment()
+        seen[uri] = seen.get(uri, 0) + 1
+        similar = self._named.similar(found.url)
+        missing = f"InputError: {found.url}: no such file; line {number} of {list_entry.url} names it{similar}"
         return Asset(
-            uri=uri,
-            url=found.url,
+            # The same span may be listed with several texts.
+            uri=uri if seen[uri] == 1 else f"{uri}&n={seen[uri]}",
+            url=url,
             modality=SPEECH,
             format="utterance",
             size_bytes=entry.size_bytes if entry else 0,
@@ -184,7 +188,7 @@ class Found:
             start_ms=found.start_ms,
             end_ms=found.end_ms,
             text=found.text,
-            problem=None if entry else problem,
+            problem=entry.problem if entry else missing,
         )
 
     def _list_that_fails(self, entry: Entry, reason: str) -> Asset:
@@ -196,10 +200,6 @@ class Found:
 
     def _uri(self, url: str) -> str:
         return uri_below(self._spec.name, self._root, url)
-
-
-def _entry_of(url: str) -> Entry | None:
-    return next((entry for entry in store.listing(url) if entry.url == url), None)
 
 
 def _version(entry: Entry) -> str:

@@ -7,7 +7,7 @@ is not probed again.
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,16 +16,24 @@ from numpy.typing import NDArray
 
 from embed import identity
 from embed.archive.inputs import InputSpec
-from embed.archive.listing import Asset, found_in
+from embed.archive.listing import Asset, Found, found_in
 from embed.archive.utterance_lists import recording_of
 from embed.audio import decode as audio
 from embed.errors import DegluError, SpecError
-from embed.tables import MANIFEST, TEXT
+from embed.tables import MANIFEST, PASSED_OVER, TEXT
 from embed.text.formats import probe_text
 
 _PROBES_AT_ONCE = 16  # headers are small: threads wait rather than work
 _AT_ONCE = 20_000  # assets in memory as Python values
 _AS_FOUND = ("uri", "url", "modality", "format", "size_bytes", "content_version", "start_ms", "end_ms", "text", "lang")
+
+
+class Listed(NamedTuple):
+    """The inputs of a job: MANIFEST, PASSED_OVER, and notes about globs that match nothing."""
+
+    assets: pa.Table
+    passed_over: pa.Table
+    notes: tuple[str, ...]
 
 
 def list_assets(
@@ -34,7 +42,17 @@ def list_assets(
     on_progress: Callable[[int, int], None] | None = None,
     forgotten: Collection[bytes] = frozenset(),
 ) -> pa.Table:
-    """MANIFEST of all inputs, in their order, then by url.
+    """MANIFEST of all inputs: the assets of `list_inputs`."""
+    return list_inputs(inputs, known, on_progress, forgotten).assets
+
+
+def list_inputs(
+    inputs: Sequence[InputSpec],
+    known: pa.Table | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    forgotten: Collection[bytes] = frozenset(),
+) -> Listed:
+    """The assets of all inputs, in their order, then by url, and the files that are passed over.
 
     An asset that cannot be read is a row with `problem`.  Rows of `known` with equal uri, size and content version
     are not probed again, except those with a problem.  Assets with an id in `forgotten` are left out.  `on_progress`
@@ -62,7 +80,14 @@ def list_assets(
             if on_progress:
                 on_progress(done, total)
             parts.append(before.joined(drafts, rows, results))
-    return pa.concat_tables(parts)
+    notes = tuple(f"{found.url}: {glob} matches no file" for found in listed for glob in found.unused)
+    return Listed(pa.concat_tables(parts), _passed_over(listed, forgotten), notes)
+
+
+def _passed_over(listed: Iterable[Found], forgotten: Collection[bytes]) -> pa.Table:
+    rows = [row for found in listed for row in found.passed_over() if not _is_forgotten(row[0], forgotten)]
+    columns = zip(*rows, strict=True) if rows else ((), ())
+    return pa.table([pa.array(column, pa.string()) for column in columns], schema=PASSED_OVER)
 
 
 def _batches(assets: Iterable[Asset]) -> Iterator[list[Asset]]:

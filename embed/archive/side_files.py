@@ -5,12 +5,14 @@ other columns join the file's metadata.  The side file itself is no asset.
 """
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from embed.archive.utterance_lists import resolved
+from embed.archive.spellings import alike, similar_in_words
+from embed.archive.utterance_lists import resolved, whole
 from embed.errors import InputError
 from embed.text.csv_rows import CsvRows
 from embed.text.documents import Broken, plain_fields
@@ -43,6 +45,22 @@ class SideFiles:
                 self.about[place] = json.dumps(about).encode()
         return num
 
+    def match(self, existing: Collection[str], passed_over: Container[str]) -> dict[str, str]:
+        """Give rows to the files that they name in another spelling; returns the urls without a file, with problems.
+
+        A file that has a row of its own, or several in other spellings, is none of those for certain.
+        """
+        missing = [url for url in self.about if url not in existing and url not in passed_over]
+        similar = alike(missing, existing)
+        rows = Counter(name for names in similar.values() for name in names)
+        problems: dict[str, str] = {}
+        for url, names in similar.items():
+            if len(names) == 1 and rows[names[0]] == 1 and names[0] not in self.about:
+                self.about[names[0]] = self.about.pop(url)
+            else:
+                problems[url] = f"InputError: {url}: no such file; a side file names it{similar_in_words(names)}"
+        return problems
+
 
 def is_side_table(url: str, version: str) -> bool:
     """Whether a file with one of `NAMES` describes files."""
@@ -66,7 +84,7 @@ def broken_rows(url: str, version: str) -> Iterator[Broken]:
 def _rows(url: str, version: str) -> Iterator[tuple[str, dict[str, str]] | Broken]:
     """The file's url, and its description."""
     folder = url.rpartition("/")[0]
-    for number, found in _records(url, version):
+    for number, found in whole(_records(url, version)):
         if isinstance(found, Broken):
             yield found
             continue

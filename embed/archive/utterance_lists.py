@@ -11,16 +11,18 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
-from embed.errors import SpecError
-from embed.storage.store import absolute, join, local_path
+from embed.errors import OF_ONE_FILE, SpecError
+from embed.storage.store import absolute, local_path
 from embed.text.documents import Broken, plain_fields
 from embed.text.jsonl import first_records, records
 
 PATH = "audio_filepath"
 _OWN = (PATH, "offset", "duration", "text", "lang", "language")
 _MARK = "#t="
+
+Line = TypeVar("Line")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def is_audio_list(url: str, version: str) -> bool:
 def read_audio_list(url: str, version: str) -> Iterator[tuple[int, Utterance | Broken]]:
     """Utterances with the numbers of their lines, from 1; blank lines are left out."""
     folder = url.rpartition("/")[0]
-    for number, found in records(url, version):
+    for number, found in whole(records(url, version)):
         if isinstance(found, Broken):
             yield number, found
             continue
@@ -53,6 +55,16 @@ def read_audio_list(url: str, version: str) -> Iterator[tuple[int, Utterance | B
             yield number, _utterance(folder, found)
         except ValueError as error:
             yield number, Broken(str(error), number, number + 1)
+
+
+def whole(lines: Iterator[tuple[int, Line | Broken]]) -> Iterator[tuple[int, Line | Broken]]:
+    """Lines with their numbers; where the file cannot be read further, the last one is broken, with the reason."""
+    number = 0
+    try:
+        for number, line in lines:
+            yield number, line
+    except OF_ONE_FILE as error:
+        yield number + 1, Broken(str(error), number, number + 1)
 
 
 def broken_lines(url: str, version: str) -> Iterator[Broken]:
@@ -78,16 +90,31 @@ def resolved(folder: str, path: str) -> str:
     path = path.removeprefix("file://")
     if local_path(path) is None:
         return _checked(path)
-    if local_path(folder) is None:
-        scheme, _, place = folder.partition("://")
-        return f"{scheme}://{os.path.normpath(join(place, path))}"
-    return os.path.normpath(os.path.join(folder, path))
+    if local_path(folder) is not None:
+        return os.path.normpath(os.path.join(folder, path))
+    scheme, _, place = folder.partition("://")
+    return f"{scheme}://{_without_dots(f'{place}/{path.lstrip(chr(47))}')}"
 
 
 def uri_below(name: str, root: str, url: str) -> str:
-    """`<name>/<path below the root>`; of a url outside of the root, its whole path."""
-    path = url[len(root) :] if url.startswith(root.rstrip("/") + "/") else url.partition("://")[2] or url
-    return f"{name}/{path.lstrip('/')}"
+    """`<name>/<path below the root>`; of a url outside of the root, its whole path.
+
+    Each slash of a key counts: `a//b` and `a/b` are two objects.
+    """
+    top = f"{root.rstrip('/')}/"
+    path = url.removeprefix(top) if url.startswith(top) else (url.partition("://")[2] or url).lstrip("/")
+    return f"{name}/{path}"
+
+
+def _without_dots(path: str) -> str:
+    """The path without `.` and `..`; empty names stay, since they are part of a key."""
+    names: list[str] = []
+    for name in path.split("/"):
+        if name == "..":
+            del names[-1:]
+        elif name != ".":
+            names.append(name)
+    return "/".join(names)
 
 
 def _checked(url: str) -> str:

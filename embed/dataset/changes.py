@@ -13,6 +13,7 @@ They are written again with the new ones, with the same vectors; only files whos
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,6 +41,18 @@ def num_gone(before: pa.Table, now: pa.Table) -> int:
     """Number of assets of a listing that are not in a later one."""
     kept = pc.sum(pc.is_in(before["asset_id"], value_set=in_one(now["asset_id"])), min_count=0).as_py()
     return int(before.num_rows - kept)
+
+
+def with_unlisted(now: pa.Table, url: str) -> pa.Table:
+    """MANIFEST, and the newest version's assets below folders that cannot be listed now: they are not gone."""
+    is_closed = pc.and_(pc.ends_with(now["uri"], "/"), pc.is_valid(now["problem"]))
+    folders = now.filter(is_closed)["uri"].to_pylist()
+    if not folders:
+        return now
+    before = before_assets(url)
+    hidden = [pc.starts_with(before["uri"], folder) for folder in folders]
+    missing = pc.invert(pc.is_in(before["asset_id"], value_set=in_one(now["asset_id"])))
+    return pa.concat_tables([now, before.filter(pc.and_(reduce(pc.or_, hidden), missing))])
 
 
 def superseded(before: pa.Table, now: pa.Table) -> pa.Table:

@@ -210,6 +210,7 @@ def _purge_runs(url: str) -> None:
         if pc.any(hidden, min_count=0).as_py():
             uris.update(plan.filter(hidden)["uri"].to_pylist())
             plans.append((place, plan.filter(pc.invert(hidden))))
+    plans += list(_passed_over_without(url, set(ids.to_pylist())))
     for entry in listing(join(url, "runs"), ".json"):
         run = read_bytes(entry.url)
         cleaned = _without_forgotten(run, set(ids.to_pylist()), uris)
@@ -219,6 +220,15 @@ def _purge_runs(url: str) -> None:
         sink = io.BytesIO()
         pq.write_table(plan, sink, compression="zstd")
         write_bytes(place, sink.getvalue())
+
+
+def _passed_over_without(url: str, ids: set[bytes]) -> Iterator[tuple[str, pa.Table]]:
+    """Lists of files that are passed over, without forgotten ones where they have any: a file may be excluded later."""
+    for entry in listing(join(url, "passed_over"), ".parquet") if ids else ():
+        files = pq.read_table(io.BytesIO(read_bytes(entry.url)))
+        kept = pa.array([asset_id(uri) not in ids for uri in files["uri"].to_pylist()], pa.bool_())
+        if not all(kept.to_pylist()):
+            yield entry.url, files.filter(kept)
 
 
 def _without_forgotten(run: bytes, ids: set[bytes], uris: set[str]) -> bytes:

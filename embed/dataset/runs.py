@@ -2,6 +2,7 @@
 
     OUT/runs/<id>.json        rewritten every few seconds while the run lives
     OUT/plans/<id>.parquet    MANIFEST of the assets to embed
+    OUT/passed_over/<id>.parquet  PASSED_OVER: files of the inputs that are no assets
 
 Progress and `deglu status` read the same numbers here, also when the cluster no longer exists.
 """
@@ -24,7 +25,7 @@ from embed.dataset.version import write_table
 from embed.errors import InputError
 from embed.storage.names import PlainPath
 from embed.storage.store import delete, join, listing, read_bytes, write_bytes
-from embed.tables import MANIFEST
+from embed.tables import MANIFEST, PASSED_OVER
 
 State = Literal["listing", "embedding", "publishing", "complete", "stopped", "failed", "interrupted"]
 ENDED = ("complete", "stopped", "failed", "interrupted")
@@ -50,6 +51,8 @@ class Run(BaseModel):
     precision: str = ""
     assets: int = 0
     plan: PlainPath | None = None  # file name of the MANIFEST it works on, below the dataset's url
+    passed_over: dict[str, int] = Field(default_factory=dict)  # number of files of each kind
+    passed_over_list: PlainPath | None = None  # file name of their PASSED_OVER, below the dataset's url
     planned: Amount = Field(default_factory=Amount)  # all units of the plan, done or not
     before: Amount = Field(default_factory=Amount)  # of these, committed when it began
     done: Amount = Field(default_factory=Amount)  # committed by this run
@@ -104,15 +107,28 @@ def read_plan(url: str, run: Run, columns: Sequence[str] | None = None) -> pa.Ta
     return MANIFEST.empty_table().select(names)
 
 
+def keep_passed_over(url: str, files: pa.Table) -> str | None:
+    """Write PASSED_OVER of a run; returns the file's name, for `Run.passed_over_list`; None for no files."""
+    return write_table(url, "passed_over", files).name if files.num_rows else None
+
+
+def read_passed_over(url: str, run: Run) -> pa.Table:
+    """PASSED_OVER of a run.  InputError where its file was deleted."""
+    if run.passed_over_list is None:
+        return PASSED_OVER.empty_table()
+    return pq.read_table(io.BytesIO(read_bytes(join(url, run.passed_over_list))))
+
+
 def tidy_runs(url: str, keep: int = 30) -> None:
-    """Delete all but the newest runs, and the plans that no kept run names."""
+    """Delete all but the newest runs, and the tables that no kept run names."""
     entries = listing(join(url, "runs"), ".json")
     delete(entry.url for entry in entries[:-keep])
-    named = {join(url, run.plan) for run in newest_runs(url, keep) if run.plan}
-    # A run that has just begun may have a plan that it does not name yet.
+    runs = newest_runs(url, keep)
+    named = {join(url, name) for run in runs for name in (run.plan, run.passed_over_list) if name}
+    # A run that has just begun may have tables that it does not name yet.
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
-    plans = listing(join(url, "plans"), ".parquet")
-    delete(entry.url for entry in plans if entry.url not in named and (entry.mtime or "") < yesterday)
+    tables = [entry for folder in ("plans", "passed_over") for entry in listing(join(url, folder), ".parquet")]
+    delete(entry.url for entry in tables if entry.url not in named and (entry.mtime or "") < yesterday)
 
 
 def is_alive(run: Run, now: datetime | None = None) -> bool:

@@ -6,16 +6,16 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from embed.amount import Amount
 from embed.archive.inputs import InputSpec
-from embed.archive.manifest import list_assets
+from embed.archive.manifest import list_inputs
 from embed.dataset.carry_over import carriable
-from embed.dataset.changes import PLAIN, Plan, before_assets
+from embed.dataset.changes import PLAIN, Plan, before_assets, with_unlisted
 from embed.dataset.job import Job
 from embed.dataset.log import head, newest_version
 from embed.dataset.publish import committed
@@ -24,7 +24,7 @@ from embed.dataset.tombstones import forgotten
 from embed.dataset.version import in_one, read_ledger, read_table, without_tombstoned
 from embed.segmentation.rules import Cutting
 from embed.segmentation.units import plan_units, planned_units, units_left
-from embed.tables import FAILURES, ID, TEXT
+from embed.tables import FAILURES, ID, PASSED_OVER, TEXT
 
 # Columns about the probing of an asset; of a million assets the others are hundreds of megabytes.
 PROBED = (
@@ -38,6 +38,8 @@ class Listing:
 
     assets: pa.Table  # MANIFEST of the inputs, without forgotten assets
     known: pa.Table  # PROBED columns of the listing before
+    passed_over: pa.Table = field(default_factory=PASSED_OVER.empty_table)
+    notes: tuple[str, ...] = ()  # for the user
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class WorkLeft:
     carry: pa.Array  # ids of text units whose rows are copied from the job before
     again: int = 0  # units of tables that are embedded again, since their input has other metadata now
     dropped: int = 0  # units of the output that publishing drops: other settings of their inputs made them
+    passed_over: pa.Table = field(default_factory=PASSED_OVER.empty_table)
 
     @property
     def left(self) -> Amount:
@@ -69,7 +72,9 @@ def list_archive(
     Raises InputError for an input that is missing or holds no file to embed.
     """
     before = known_assets(url) if known is None else known
-    return Listing(list_assets(inputs, before, on_progress, frozenset(forgotten(url).to_pylist())), before)
+    found = list_inputs(inputs, before, on_progress, frozenset(forgotten(url).to_pylist()))
+    assets = with_unlisted(found.assets, url)
+    return Listing(assets, before, found.passed_over, found.notes)
 
 
 def known_assets(url: str) -> pa.Table:
@@ -95,7 +100,7 @@ def failed_left(job: Job, former: pa.Table, listing: Listing, failed: pa.Table, 
     fresh = listing.assets.filter(pc.is_in(listing.assets["asset_id"], value_set=chosen))
     assets = pa.concat_tables([without_assets(former, chosen), fresh])
     again = pa.concat_arrays([in_one(failed["unit_id"]), _again(job, assets, cutting)])
-    return divide(Listing(assets, former), cutting, _without(ids, again))
+    return divide(Listing(assets, former, listing.passed_over), cutting, _without(ids, again))
 
 
 def failures_so_far(url: str) -> pa.Table:
@@ -111,7 +116,8 @@ def without_assets(assets: pa.Table, asset_ids: pa.Array) -> pa.Table:
 def divide(listing: Listing, cutting: Cutting, done: pa.Array, carry: pa.Array | None = None) -> WorkLeft:
     """The work of listed assets by the ids of the units that are done; `carry` are those that are carried over."""
     todo, planned, before = units_left(listing.assets, cutting, done)
-    return WorkLeft(listing.assets, todo, planned, before, pa.array([], ID) if carry is None else carry)
+    carry = pa.array([], ID) if carry is None else carry
+    return WorkLeft(listing.assets, todo, planned, before, carry, passed_over=listing.passed_over)
 
 
 def _carried(job: Job, assets: pa.Table, cutting: Cutting) -> pa.Array:

@@ -7,10 +7,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from errno import errorcode
 from functools import cache
 from urllib.parse import urlsplit
 
-from embed.errors import DegluError, InputError, StorageError
+from embed.errors import DegluError, InputError, StorageError, UnreadableFile
+from embed.storage.local_names import path_of
 from embed.storage.retry import TransientFailure
 
 REFUSED = {
@@ -29,6 +31,23 @@ BUSY = {"BandwidthLimitExceeded", "RequestLimitExceeded", "ServiceUnavailable", 
 PASSING = {
     *("BadDigest", "IncompleteBody", "RequestTimeout", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"),
     *("ConditionalRequestConflict", "OperationAborted"),
+}
+
+# Codes of answers about one object; the other objects of its bucket may be fine.
+ARCHIVED = "InvalidObjectState"
+OF_ONE_OBJECT = {ARCHIVED, "AccessDenied", "Forbidden", "403", "InvalidRange", "InvalidRequest", "MethodNotAllowed"}
+OF_A_KEY = "KMS."  # an object whose encryption key is disabled, deleted, or of somebody else
+
+# Errors of one local file, with their cures; others may be of the whole disk or machine.
+OF_A_FILE = {
+    **dict.fromkeys(("EACCES", "EPERM"), "give this user access"),
+    "ELOOP": "a link leads to itself: correct or remove it",
+    "ENAMETOOLONG": "shorten the names of its folders",
+    **dict.fromkeys(("EISDIR", "ENOTDIR"), "correct the path"),
+    **dict.fromkeys(
+        ("EIO", "EBADMSG", "EUCLEAN", "EINVAL", "ENODATA", "ENXIO", "ESTALE", "EREMOTEIO"),
+        "check its disk or mount, then run deglu retry",
+    ),
 }
 
 
@@ -108,6 +127,11 @@ def clear_error(url: str, error: Exception) -> DegluError:
     return _CLEAR.get(url.partition("://")[0], _of_a_folder)(url, error)
 
 
+def unreadable_object(url: str, failure: TransientFailure) -> UnreadableFile:
+    """The error to raise for an object that fails for long, while its bucket answers."""
+    return UnreadableFile(f"{url}: {failure.reason} each time, for this object alone; restore it, then run deglu retry")
+
+
 def _of_an_answer(code: str, status: int) -> TransientFailure | None:
     reason = f"{_endpoint()} answered {code or status}"
     if code in BUSY or status in (429, 503):
@@ -130,8 +154,13 @@ def _of_s3(url: str, error: Exception) -> DegluError:
         return StorageError(f"{url}: {_endpoint()} refuses the credentials ({code}); check {KEYS}")
     if code == "RequestTimeTooSkewed":
         return StorageError(f"{url}: the clocks of this machine and of {_endpoint()} differ; set this machine's clock")
-    if isinstance(error, PermissionError):
-        return StorageError(f"{url}: permission denied by {_endpoint()}; check {KEYS} and their permissions")
+    if code == ARCHIVED:
+        cure = "restore it from the archive class first, then run deglu retry"
+        return UnreadableFile(f"{url}: its storage class is an archive ({code}); {cure}")
+    if isinstance(error, PermissionError) and not code.startswith(OF_A_KEY):
+        return UnreadableFile(f"{url}: permission denied by {_endpoint()}; check {KEYS} and their permissions")
+    if code in OF_ONE_OBJECT or code.startswith(OF_A_KEY):
+        return UnreadableFile(f"{url}: {_endpoint()} answered {code}; correct the object, then run deglu retry")
     if not code and any(isinstance(one, libraries().unreachable) for one in _chain(error)):
         return StorageError(f"{url}: {_endpoint()} cannot be reached; check AWS_ENDPOINT_URL and the network")
     if isinstance(error, (*libraries().damaged, CutShort)):
@@ -143,10 +172,15 @@ def _of_s3(url: str, error: Exception) -> DegluError:
 
 def _of_a_folder(url: str, error: Exception) -> DegluError:
     if isinstance(error, FileNotFoundError):
-        return InputError(f"{url}: no such file; check the path")
+        path = path_of(url)
+        where = f"a link to {os.readlink(path)!r}, where there is no file" if os.path.islink(path) else "no such file"
+        return InputError(f"{url}: {where}; check the path")
+    name = errorcode.get(getattr(error, "errno", None) or 0, "")
     if isinstance(error, PermissionError):
-        return StorageError(f"{url}: permission denied; give this user access or choose another folder")
+        name = name or "EACCES"
     reason = getattr(error, "strerror", None) or type(error).__name__
+    if name in OF_A_FILE:
+        return UnreadableFile(f"{url}: {reason[:1].lower()}{reason[1:]}; {OF_A_FILE[name]}")
     return StorageError(f"{url}: {reason}; free space, correct the path, or choose another folder")
 
 

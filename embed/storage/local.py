@@ -1,7 +1,8 @@
 """Files of a local folder, written atomically: no reader ever sees half a file, also after a kill.
 
 Every write goes to a hidden temporary file in the same folder, is synced, and is renamed in one step.  Listings leave
-such temporary files out.  Errors are plain OSErrors; `embed.storage.store` translates them.
+such temporary files out.  Errors are plain OSErrors; `embed.storage.store` translates them.  Inputs, any of which may
+be unreadable, are listed and opened by `embed.storage.local_inputs`.
 """
 
 import os
@@ -10,24 +11,15 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
 
+from embed.storage.entry import Entry, entry_of
+from embed.storage.local_inputs import local_inputs, open_local
+
 TEMPORARY = ".deglu-tmp"
 ABANDONED_S = 600  # age of a temporary file, without writes, after which it is removed
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One object of a listing."""
-
-    url: str
-    size_bytes: int
-    etag: str | None  # S3 only
-    mtime: str | None  # ISO 8601, UTC
 
 
 class LocalFiles:
@@ -67,8 +59,11 @@ class LocalFiles:
                 if not name.endswith(TEMPORARY) and _readable_kind(os.path.join(folder, name)):
                     yield _entry(os.path.join(folder, name))
 
+    def inputs(self, url: str) -> Iterator[Entry]:
+        return local_inputs(url)
+
     def open(self, url: str) -> BinaryIO:
-        return Path(url).open("rb")
+        return open_local(url)
 
     def delete(self, urls: Iterable[str]) -> None:
         for url in urls:
@@ -116,8 +111,7 @@ def _entry(path: str) -> Entry:
         status = os.stat(path)
     except OSError:  # a broken link is listed too, so that opening it fails where failures are counted
         return Entry(path, 0, None, None)
-    moment = datetime.fromtimestamp(status.st_mtime_ns // 1_000 / 1e6, UTC)
-    return Entry(path, status.st_size, None, moment.isoformat(timespec="microseconds"))
+    return entry_of(path, status)
 
 
 def _readable_kind(path: str) -> bool:

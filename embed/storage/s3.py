@@ -16,9 +16,16 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 from embed.errors import StorageError
-from embed.storage.errors import CutShort, already_exists, transient_failure, translate_errors
-from embed.storage.local import Entry
-from embed.storage.retry import Patience, Requests, each
+from embed.storage.entry import Entry
+from embed.storage.errors import (
+    CutShort,
+    already_exists,
+    libraries,
+    transient_failure,
+    translate_errors,
+    unreadable_object,
+)
+from embed.storage.retry import Patience, Requests, Result, each
 from embed.storage.s3_stream import FIRST_BYTES, Head, S3Stream
 from embed.storage.s3_upload import upload
 from embed.storage.scratch import scratch_file
@@ -91,6 +98,9 @@ class S3Files:
             found = [entry for entry in self._page(bucket, key)[0] if entry.url == url]
         yield from found
 
+    def inputs(self, url: str) -> Iterator[Entry]:
+        return self.listing(url)
+
     def open(self, url: str) -> BinaryIO:
         def part(head: Head, start: int, stop: int) -> bytes:
             with translate_errors(url):  # a broken stream must not look like a damaged recording
@@ -128,7 +138,7 @@ class S3Files:
 
     def head(self, url: str, first_bytes: int) -> Head:
         """The beginning of an object, and its size: one request for most small files."""
-        return self._requests.do(url, partial(self._head, url, first_bytes))
+        return self._of_input(url, partial(self._head, url, first_bytes))
 
     def part(self, url: str, head: Head, start: int, stop: int) -> bytes:
         """Bytes `start` to `stop`, or to the end, of the object of `head`."""
@@ -139,13 +149,30 @@ class S3Files:
             data, _ = self._get(url, **asked)
             return _whole(data, stop - start)
 
-        return self._requests.do(url, act)
+        return self._of_input(url, act)
 
     def ask(self, url: str, method: str, **arguments: Any) -> Answer:
         """One request about an object, with retries."""
         bucket, key = place(url)
         act: Callable[[], Answer] = partial(self._fs.call_s3, method, Bucket=bucket, Key=key, **arguments)
         return self._requests.do(url, act)
+
+    def _of_input(self, url: str, act: Callable[[], Result]) -> Result:
+        """A reading of one object.  Raises UnreadableFile where it fails for long while its bucket answers."""
+        try:
+            return self._requests.do(url, act)
+        except libraries().any as error:
+            failure = transient_failure(error)
+            if failure is None or failure.slow or not self._answers(url):
+                raise
+            raise unreadable_object(url, failure) from error
+
+    def _answers(self, url: str) -> bool:
+        try:
+            self._fs.call_s3("list_objects_v2", Bucket=place(url)[0], MaxKeys=1)
+        except libraries().any:
+            return False
+        return True
 
     def _get(self, url: str, **asked: str) -> tuple[bytes, Answer]:
         bucket, key = place(url)

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from embed.errors import SpecError
+from embed.storage.entry import Entry
 from embed.storage.errors import translate_errors
-from embed.storage.local import Entry, LocalFiles
+from embed.storage.local import LocalFiles
 from embed.storage.retry import PATIENCE, Item, Result, each, worker_threads
 from embed.storage.s3 import S3Files
 
@@ -91,10 +92,20 @@ def listing(url: str, suffix: str = "") -> list[Entry]:
     return sorted(found, key=lambda entry: entry.url)
 
 
+def inputs(url: str) -> list[Entry]:
+    """As `listing`; also files and folders that cannot be read, each with its problem, and folders that are repeated.
+
+    Raises a DegluError where `url` itself cannot be listed.
+    """
+    with translate_errors(url):
+        return sorted(_backend(url).inputs(url), key=lambda entry: entry.url)
+
+
 def open_input(url: str) -> BinaryIO:
     """A seekable stream for reading; the caller closes it.  Raises InputError where there is no file or object.
 
-    Later errors are translated too: a broken stream must not look like a damaged recording.
+    Raises UnreadableFile where this one cannot be read, though its storage answers.  Later errors are translated too: a
+    broken stream must not look like a damaged recording.
     """
     with translate_errors(url):
         return _backend(url).open(url)
@@ -143,6 +154,7 @@ class Backend(Protocol):
     def create(self, url: str, data: bytes) -> bool: ...
     def exists(self, url: str) -> bool: ...
     def listing(self, url: str) -> Iterator[Entry]: ...
+    def inputs(self, url: str) -> Iterator[Entry]: ...
     def open(self, url: str) -> BinaryIO: ...
     def delete(self, urls: Sequence[str]) -> None: ...
     def scratch(self, folder: str) -> AbstractContextManager[Path]: ...

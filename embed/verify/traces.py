@@ -8,9 +8,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from embed.errors import InputError
+from embed.identity import asset_id
 from embed.storage.store import join, listing, open_input
+from embed.tables import ID
 
-NAMING = ("assets", "failures", "plans")  # tables with the uris of assets
+NAMING = ("assets", "failures", "plans", "passed_over")  # tables with the uris of assets
 WITH_ROWS = ("data", "staging")  # tables with the contents of assets
 
 
@@ -41,7 +43,13 @@ def _rows_of(url: str, assets: pa.Array) -> int:
     """Rows with these assets; 0 for a file that was deleted meanwhile or is not readable; other checks report it."""
     try:
         with open_input(url) as stream:
-            column = pq.ParquetFile(stream).read(["asset_id"])["asset_id"]
+            column = _ids(pq.ParquetFile(stream))
     except (InputError, OSError, pa.ArrowException):
         return 0
     return int(pc.sum(pc.is_in(column, value_set=assets), min_count=0).as_py())
+
+
+def _ids(file: pq.ParquetFile) -> pa.Array | pa.ChunkedArray:
+    if "asset_id" in file.schema_arrow.names:
+        return file.read(["asset_id"])["asset_id"]
+    return pa.array([asset_id(uri) for uri in file.read(["uri"])["uri"].to_pylist()], ID)

@@ -41,6 +41,15 @@ def failure_filter(text: str | None) -> "Where | None":
         raise
 
 
+def passed_over_filter(text: str | None) -> "Where | None":
+    """A filter over PASSED_OVER.  Raises SpecError with the part that is wrong."""
+    if text is None:
+        return None
+    from embed.tables import PASSED_OVER
+
+    return _parsed(text, PASSED_OVER)
+
+
 def _parsed(text: str, schema: "pa.Schema") -> "Where":
     from index.filter import parse_where
 

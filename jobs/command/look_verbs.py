@@ -6,7 +6,7 @@ import typer
 
 from embed.errors import SpecError
 from jobs.command.doors import named
-from jobs.command.filters import failure_filter, row_filter
+from jobs.command.filters import failure_filter, passed_over_filter, row_filter
 from jobs.command.options import AsJson, Dataset, Debug, Modality, Where
 from jobs.command.output import show
 from jobs.command.progress import progress_on_stderr
@@ -70,7 +70,15 @@ def query(
     return show(result, as_json)
 
 
-def failures(dataset: Dataset, where: Where = None, as_json: AsJson = False, debug: Debug = False) -> int:
+def failures(
+    dataset: Dataset,
+    where: Where = None,
+    skipped: Annotated[
+        bool, typer.Option("--skipped", help="List the files that are passed over instead: hidden, pictures, excluded.")
+    ] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
     """List what could not be embedded, grouped by reason.
 
     Prints file, stage, span and reason of each; reads storage only, so no cluster is needed. --json has all of them.
@@ -80,10 +88,15 @@ def failures(dataset: Dataset, where: Where = None, as_json: AsJson = False, deb
       deglu failures s3://bucket/vectors --json
       deglu failures build/vectors --where "stage = 'decode'"
       deglu failures build/vectors --where "error_class = 'InputError' and uri like 'radio/2026/%'"
+      deglu failures build/vectors --skipped
 
     A filter is one SQL condition, as in deglu query, on the columns of a failure: uri stage error_class message,
     lost_s (seconds), attempts, start end (milliseconds, or bytes or rows of texts), unit_id asset_id.
+    With --skipped the columns are uri and kind.
     """
+    if skipped:
+        listed = named("jobs.operate.list_passed_over:passed_over")
+        return show(listed(dataset, passed_over_filter(where)), as_json)
     return show(named("jobs.operate.list_failures:failures")(dataset, failure_filter(where)), as_json)
 
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from embed.archive.selection import kinds_of
 from embed.dataset.changes import before_assets, num_gone, superseded
 from embed.dataset.folded_since import LogEnd, log_end
 from embed.dataset.job import Job, numbers
 from embed.dataset.publish import publish, publish_draft
-from embed.dataset.runs import Run, is_alive, keep_plan, newest_runs, tidy_runs
+from embed.dataset.runs import Run, is_alive, keep_passed_over, keep_plan, newest_runs, tidy_runs
 from embed.dataset.work_left import WorkLeft, work_left
 from embed.errors import InputError
 from embed.segmentation.units import planned_units
@@ -74,7 +75,12 @@ def run_and_publish(
     Raises WorkLeftUndone.
     """
     watch.update(
-        assets=work.assets.num_rows, plan=keep_plan(job.url, work.assets), planned=work.planned, before=work.before
+        assets=work.assets.num_rows,
+        plan=keep_plan(job.url, work.assets),
+        passed_over=kinds_of(work.passed_over),
+        passed_over_list=keep_passed_over(job.url, work.passed_over),
+        planned=work.planned,
+        before=work.before,
     )
     if work.todo.num_rows:
         _announce(work, watch.progress)  # before Ray, which takes seconds to start

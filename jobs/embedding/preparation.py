@@ -35,7 +35,10 @@ class Preparation:
         """The inputs; `known` assets are not probed again.  SpecError for speech with a model of text alone."""
         with probing(progress, [one.url for one in self.spec.inputs]) as report:
             found = list_archive(self.url, self.spec.inputs, report, known)
-        if not self.model.speaks and pc.any(pc.equal(found.assets["modality"], SPEECH)).as_py():
+        for note in found.notes:
+            progress.note(note)
+        speech = pc.and_(pc.equal(found.assets["modality"], SPEECH), pc.is_null(found.assets["problem"]))
+        if not self.model.speaks and pc.any(speech).as_py():
             raise SpecError(
                 f"model = {self.spec.model!r} encodes text only, but the inputs contain speech; choose another model"
             )

@@ -13,7 +13,11 @@ from embed.dataset.version import GONE, REPLACED, Version
 from embed.spec import EmbedSpec
 from jobs.command.terminal import duration, many
 from jobs.operate.accounts import accounting_text, coverage
+from jobs.operate.list_passed_over import passed_over_text
+from jobs.operate.reasons import by_reason
 from jobs.operate.run_words import run_summary
+
+SOME = 1_000  # failures that are read for the cause of a job that embedded nothing
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class EmbedReport:
     failures: int
     lost_s: float
     max_failed_fraction: float
+    cause: str = ""  # the most frequent reason, where nothing was embedded
 
     @property
     def new_units(self) -> int:
@@ -55,6 +60,8 @@ class EmbedReport:
             "new_units": self.new_units,
             "rows": self.version.rows,
             "failures": self.failures,
+            "passed_over": self.run.passed_over,
+            "cause": self.cause,
             "accounting": a.model_dump(),
             "coverage": coverage(a),
             "run": self.run.model_dump(mode="json"),
@@ -70,6 +77,7 @@ class EmbedReport:
             *accounting_text(self.version.accounting),
             *run_summary(self.run),
         ]
+        lines += passed_over_text(self.run.passed_over, self.url)
         if self.gone_assets or self.replaced_assets:
             lines.append(
                 f"assets   {self.gone_assets} gone and {self.replaced_assets} changed since the previous version"
@@ -77,6 +85,8 @@ class EmbedReport:
         if self.failures:
             lost = f", {duration(self.lost_s)} lost" if self.lost_s else ""
             lines.append(f"{many(self.failures, 'failure')}{lost}; see with: deglu failures {self.url}")
+        if self.cause:
+            lines.append(f"nothing was embedded: {self.cause}")
         return "\n".join(lines)
 
 
@@ -96,4 +106,16 @@ def report_of(version: Version, assets: pa.Table, changed: pa.Table, run: Run, s
         failures=failures.num_rows,
         lost_s=pc.sum(failures["lost_s"], min_count=0).as_py(),
         max_failed_fraction=spec.max_failed_fraction,
+        cause="" if version.accounting.embedded else _cause(failures),
+    )
+
+
+def _cause(failures: pa.Table) -> str:
+    """The most frequent reason among the first failures; empty where there is none."""
+    reasons = by_reason(failures.slice(0, SOME).to_pylist())
+    if not reasons:
+        return ""
+    first = reasons[0]
+    return (
+        f"{first['error_class']}: {first['message']} ({many(first['count'], 'time')}, e.g. {first['example']['uri']})"
     )

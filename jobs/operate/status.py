@@ -1,6 +1,6 @@
 """`deglu status`: progress of a vectors dataset, read from storage alone, also when the cluster is gone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,13 +11,14 @@ from embed.dataset import VectorsDataset, open_dataset
 from embed.dataset.job import Job, read_job
 from embed.dataset.log import head, newest_version, versions
 from embed.dataset.publish import committed
-from embed.dataset.runs import is_alive, newest_runs
+from embed.dataset.runs import Run, is_alive, newest_runs
 from embed.dataset.staging import attempts, staged
 from embed.dataset.version import Version
 from embed.tables import ID, SPEECH, TEXT
 from jobs.command.output import Plain
 from jobs.command.terminal import many
 from jobs.operate.accounts import accounting_text, coverage
+from jobs.operate.list_passed_over import passed_over_text
 from jobs.operate.run_words import run_document, run_text
 
 RUNS = 5  # newest runs that are read: more drivers at once are not expected
@@ -29,7 +30,7 @@ def status(url: str) -> Plain:
     newest = open_dataset(job.url) if versions(job.url) else None
     # Listed before the commits, so that a unit committed in between counts as committed.
     started = attempts(job)
-    waiting, unfinished = staged(job), _unfinished(job, started)
+    waiting, unfinished, runs = staged(job), _unfinished(job, started), newest_runs(job.url, RUNS)
     document = {
         "dataset": job.url,
         "job": job.number,
@@ -38,7 +39,8 @@ def status(url: str) -> Plain:
         "dims": list(job.dims),
         "space": job.space,
         "encoder": job.encoder,
-        "runs": _runs(job),
+        "runs": _shown(runs),
+        "passed_over": next((run.passed_over for run in runs if run.plan), {}),
         "versions": versions(job.url),
         "published": None if newest is None else _published(newest),
         "drafted_units": _drafted(job),
@@ -55,9 +57,9 @@ def _unfinished(job: Job, started: Mapping[bytes, int]) -> dict[str, int]:
     return {unit.hex(): started[unit] for unit in left}
 
 
-def _runs(job: Job) -> list[dict[str, Any]]:
+def _shown(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """The newest run, and any other that is alive."""
-    now, runs = datetime.now(UTC), newest_runs(job.url, RUNS)
+    now = datetime.now(UTC)
     return [run_document(run, now) for place, run in enumerate(runs) if place == 0 or is_alive(run)]
 
 
@@ -94,6 +96,7 @@ def _text(document: Mapping[str, Any], newest: VectorsDataset | None) -> str:
         lines += run_text(run)
         if run["failures"] and run["told"] != "complete":
             lines.append(f"failures {run['failures']:,} so far; see with: deglu failures {document['dataset']}")
+    lines += passed_over_text(document["passed_over"], document["dataset"])
     lines += _waiting_text(document)
     published = document["published"]
     if newest is None or published is None:

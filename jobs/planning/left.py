@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from embed.archive.selection import kinds_of
 from embed.dataset.work_left import WorkLeft
 from embed.errors import DegluError
 from embed.spec import EmbedSpec
@@ -13,7 +14,7 @@ from jobs.command.progress import Progress, Silent
 from jobs.embedding.preparation import prepare
 from jobs.planning.plan_words import left_text
 
-KEYS = ("assets", "planned", "committed", "left", "carried_units", "dropped_units")
+KEYS = ("assets", "passed_over", "planned", "committed", "left", "carried_units", "dropped_units")
 
 
 def embedding_left(spec: EmbedSpec, progress: Progress | None = None) -> Plain:
@@ -39,6 +40,7 @@ def left_document(work: WorkLeft, note: str) -> dict[str, Any]:
     problems = pc.sum(pc.is_valid(work.assets["problem"]), min_count=0).as_py()
     return {
         "assets": {"listed": work.assets.num_rows, "problems": problems},
+        "passed_over": kinds_of(work.passed_over),
         "planned": asdict(work.planned),
         "committed": asdict(work.before),
         "left": asdict(work.left),

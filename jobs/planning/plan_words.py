@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from embed.archive.selection import in_words
 from embed.tables import SPEECH, TEXT
 from jobs.command.terminal import add_row, drawn, duration, many, table_of
 
@@ -17,8 +18,11 @@ def plan_text(plan: Mapping[str, Any]) -> str:
 
 
 def left_text(plan: Mapping[str, Any]) -> list[str]:
-    """Units planned, committed and left, carried and dropped, and the note: a line each."""
+    """Units planned, committed and left, carried and dropped, files passed over, and the note: a line each."""
     lines = [f"units     {_left(plan)}"]
+    if plan["passed_over"]:
+        files = many(sum(plan["passed_over"].values()), "file")
+        lines.insert(0, f"passed    {files} passed over: {in_words(plan['passed_over'])}")
     if plan["carried_units"]:
         lines.append(
             f"carried   {many(plan['carried_units'], 'unit')} of text: their vectors of the previous job are kept"

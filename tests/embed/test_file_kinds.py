@@ -1,6 +1,6 @@
 import pytest
 
-from embed.file_kinds import format_of, is_side_file, modality_of
+from embed.file_kinds import format_of, modality_of, side_kind
 
 
 def test_suffix_decides_the_modality_unless_declared() -> None:
@@ -13,14 +13,33 @@ def test_suffix_decides_the_modality_unless_declared() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [".DS_Store", ".git/config", "a/.hidden.wav", "cover.JPG", "README.md", "LICENSE", "a/README"]
+    ("path", "kind"),
+    [
+        *((path, "hidden file") for path in (".DS_Store", ".git/config", "a/.hidden.wav", "._a.wav")),
+        *(
+            (path, "side file")
+            for path in ("README.md", "LICENSE", "a/README", "Thumbs.db", "desktop.ini", "authors.txt")
+        ),
+        *((path, "side file") for path in ("changelog.gz", "changelog.Debian.gz", "license.apache.txt", "_SUCCESS")),
+        ("cover.JPG", "picture"),
+        ("disc.cue", "playlist"),
+        ("a.md5", "checksum"),
+        ("a.json", "description"),
+        ("rip.log", "log"),
+    ],
 )
-def test_side_files(path: str) -> None:
-    assert is_side_file(path)
+def test_side_files(path: str, kind: str) -> None:
+    assert side_kind(path) == kind
 
 
 @pytest.mark.parametrize(
     "path", ["a.wav", "a/b.mp3", "notes.txt", "c.jsonl", "report.docx", "noname", "t.csv", "a.parquet"]
 )
 def test_not_side_files(path: str) -> None:
-    assert not is_side_file(path)
+    assert side_kind(path) is None
+
+
+@pytest.mark.parametrize("stem", ["Authors", "copyright", "desktop", "thumbs", "license", "changelog", "README"])
+def test_recordings_and_tables_with_the_name_of_a_side_file(stem: str) -> None:
+    for suffix in ("wav", "MP3", "ogg", "amr", "mkv", "csv", "jsonl.gz", "parquet"):
+        assert side_kind(f"a/{stem}.{suffix}") is None

@@ -1,4 +1,7 @@
+import gzip
 import json
+import os
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +131,124 @@ def test_a_list_on_s3(s3_url: str) -> None:
     store.write_bytes(f"{s3_url}/lists/radio/list.jsonl", b'{"audio_filepath": "a.wav", "duration": 1}')
     found: Found = found_in(InputSpec(url=f"{s3_url}/lists/radio"))
     assert [(one.uri, one.url) for one in found] == [("radio/a.wav#t=0,1", f"{s3_url}/lists/radio/a.wav")]
+
+
+def test_recordings_with_the_names_of_side_files(tmp_path: Path) -> None:
+    touch(tmp_path, "Authors.wav", "copyright.wav", "desktop.wav", "README", "Thumbs.db", "a/cover.jpg", ".a.wav")
+    found = found_in(InputSpec(url=str(tmp_path), name="in"))
+    assert [one.uri for one in found] == ["in/Authors.wav", "in/copyright.wav", "in/desktop.wav"]
+    assert sorted(found.passed_over()) == [
+        ("in/.a.wav", "hidden file"),
+        ("in/README", "side file"),
+        ("in/Thumbs.db", "side file"),
+        ("in/a/cover.jpg", "picture"),
+    ]
+
+
+def test_globs_choose_files_and_do_not_change_ids(tmp_path: Path) -> None:
+    touch(tmp_path, "a.wav", "drafts/b.wav", "c.mp3")
+    (tmp_path / "metadata.csv").write_text("file_name,lang\na.wav,wo\ndrafts/b.wav,fr\n")
+    write_list(
+        tmp_path / "list.jsonl", *({"audio_filepath": name, "duration": 1} for name in ("c.mp3", "drafts/b.wav"))
+    )
+    every, some = assets(tmp_path), assets(tmp_path, exclude=["drafts"])
+    assert set(every) - set(some) == {"in/drafts/b.wav#t=0,1"}
+    assert all(every[uri] == one for uri, one in some.items())
+    assert list(assets(tmp_path, include=["*.jsonl"])) == ["in/c.mp3#t=0,1", "in/drafts/b.wav#t=0,1"]
+    with pytest.raises(InputError, match=r"only 5 unselected files; `include: \*\.ogg` matches nothing"):
+        assets(tmp_path, include=["*.ogg"])
+
+
+def test_names_in_other_bytes_are_those_of_their_files(tmp_path: Path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "émission.wav") for form in ("NFC", "NFD"))
+    touch(tmp_path, f"in/{decomposed}", "in/Plain.WAV", "in/sub/x.wav", "in/sub/y.wav", f"far/{decomposed}")
+    (tmp_path / "in/metadata.csv").write_text(
+        f"file_name,lang\n{composed},fr\nplain.wav,en\nsub\\x.wav,wo\n", encoding="utf-8-sig"
+    )
+    found = assets(tmp_path / "in")
+    langs = {uri: one.lang for uri, one in found.items()}
+    assert langs == {f"in/{decomposed}": "fr", "in/Plain.WAV": "en", "in/sub/x.wav": "wo", "in/sub/y.wav": None}
+    assert not any(one.problem for one in found.values())
+    (tmp_path / "in/metadata.csv").unlink()
+    names = [composed, "PLAIN.wav", "sub\\x.wav", f"../far/{composed}"]
+    write_list(tmp_path / "in/list.jsonl", *({"audio_filepath": name, "duration": 1} for name in names))
+    found = assets(tmp_path / "in")
+    assert [uri for uri in found if uri.startswith("in/")] == [
+        f"in/{decomposed}#t=0,1",
+        "in/Plain.WAV#t=0,1",
+        "in/sub/x.wav#t=0,1",
+        f"in{tmp_path}/far/{decomposed}#t=0,1",
+        "in/sub/y.wav",
+    ]
+    assert all(Path(one.url).exists() and one.size_bytes and not one.problem for one in found.values())
+
+
+def test_names_that_could_be_several_files_are_problems_that_name_them(tmp_path: Path) -> None:
+    touch(tmp_path, "a.wav", "A.wav", "b.wav", "c.wav")
+    (tmp_path / "metadata.csv").write_text("file_name,lang\nA.WAV,fr\nb.wav,wo\nB.wav,en\nC.wav,fr\nC.WAV,wo\n")
+    found = assets(tmp_path)
+    assert {uri: one.lang for uri, one in found.items() if not one.problem} == {
+        "in/A.wav": None,
+        "in/a.wav": None,
+        "in/b.wav": "wo",
+        "in/c.wav": None,
+    }
+    problems = {uri: str(one.problem) for uri, one in found.items() if one.problem}
+    assert set(problems) == {"in/A.WAV", "in/B.wav", "in/C.wav", "in/C.WAV"}
+    assert f"similar: {tmp_path}/A.wav, {tmp_path}/a.wav; write the name as its file has it" in problems["in/A.WAV"]
+    assert f"similar: {tmp_path}/b.wav" in problems["in/B.wav"]
+    (tmp_path / "metadata.csv").unlink()
+    write_list(tmp_path / "list.jsonl", {"audio_filepath": "A.WAV", "duration": 1})
+    assert f"names it; similar: {tmp_path}/A.wav, {tmp_path}/a.wav" in str(assets(tmp_path)["in/A.WAV#t=0,1"].problem)
+
+
+def test_a_span_that_two_lists_name_is_two_assets(tmp_path: Path) -> None:
+    touch(tmp_path, "a.wav")
+    for name in ("all", "train"):
+        write_list(tmp_path / f"{name}.jsonl", {"audio_filepath": "a.wav", "duration": 1, "text": name})
+    assert {uri: one.text for uri, one in assets(tmp_path).items()} == {
+        "in/a.wav#t=0,1": "all",
+        "in/a.wav#t=0,1&n=2": "train",
+    }
+
+
+def test_lists_and_side_files_that_cannot_be_read_are_problems(tmp_path: Path) -> None:
+    touch(tmp_path, "a.wav")
+    for name in ("list.jsonl", "metadata.csv", "metadata.jsonl"):
+        (tmp_path / name).symlink_to(name)
+    packed = gzip.compress(b'{"audio_filepath": "a.wav", "duration": 1}\n' * 30 + os.urandom(1 << 17).hex().encode())
+    (tmp_path / "cut.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    found = assets(tmp_path)
+    assert "in/a.wav#t=0,1" in found
+    problems = {uri: str(one.problem) for uri, one in found.items() if one.problem}
+    assert set(problems) == {"in/cut.jsonl.gz", "in/list.jsonl", "in/metadata.csv", "in/metadata.jsonl"}
+    assert "damaged gzip" in problems.pop("in/cut.jsonl.gz")
+    assert all("a link leads to itself" in problem for problem in problems.values())
+
+
+def test_a_recording_that_cannot_be_read_is_the_problem_of_its_line(tmp_path: Path) -> None:
+    touch(tmp_path, "in/a.wav")
+    (tmp_path / "in/self.wav").symlink_to("self.wav")
+    os.mkfifo(tmp_path / "pipe.wav")
+    names = ("a.wav", "self.wav", "../pipe.wav")
+    write_list(tmp_path / "in/list.jsonl", *({"audio_filepath": name, "duration": 1} for name in names))
+    problems = {uri: one.problem for uri, one in assets(tmp_path / "in").items()}
+    assert problems.pop("in/a.wav#t=0,1") is None
+    assert "a link leads to itself" in str(problems.pop("in/self.wav#t=0,1"))
+    assert "a pipe, and no file" in str(problems.pop(f"in{tmp_path}/pipe.wav#t=0,1"))
+    assert not problems
+
+
+@pytest.mark.s3
+def test_names_with_blanks_and_percent_signs_survive(s3_url: str, tmp_path: Path) -> None:
+    names = [" lead.wav", "100%.wav", "a b%20c.wav", "plus+&=.wav", "trail.wav ", "émission.wav"]
+    folder = f"{s3_url}/names/radio"
+    for name in names:
+        store.write_bytes(f"{folder}/{name}", name.encode())
+        (tmp_path / name).write_bytes(name.encode())
+    for url in (folder, str(tmp_path)):
+        found = list(found_in(InputSpec(url=url, name="in")))
+        assert sorted(one.uri for one in found) == sorted(f"in/{name}" for name in names)
+        for one in found:
+            with store.open_input(one.url) as stream:
+                assert stream.read().decode() == one.uri.removeprefix("in/")

@@ -71,7 +71,7 @@ def test_missing_and_empty_inputs_are_errors_that_name_the_url(tmp_path: Path) -
         list_assets([InputSpec(url=str(tmp_path / "absent"))])
     (tmp_path / "bare").mkdir()
     (tmp_path / "bare/README").write_text("x")
-    with pytest.raises(InputError, match=r"bare.*only 1 hidden or side files"):
+    with pytest.raises(InputError, match=r"bare.*only 1 side file;"):
         list_assets([InputSpec(url=str(tmp_path / "bare"))])
 
 

@@ -79,3 +79,19 @@ def test_uris_are_below_the_name() -> None:
     assert uri_below("radio", "/data/radio", "/data/radio/x/a.wav") == "radio/x/a.wav"
     assert uri_below("radio", "/data/radio", "/data/radio2/a.wav") == "radio/data/radio2/a.wav"
     assert uri_below("radio", "s3://b/r", "s3://other/a.wav") == "radio/other/a.wav"
+
+
+def test_each_slash_of_a_key_counts() -> None:
+    keys = ("a/b.wav", "a//b.wav", "/b.wav", "b.wav", "//b.wav", " b.wav", "a/ b.wav", "100%.wav", "100%25.wav")
+    uris = [uri_below("in", "s3://bucket/radio", f"s3://bucket/radio/{key}") for key in keys]
+    assert uris == [f"in/{key}" for key in keys]
+    assert uri_below("in", "/data", "/data/a/b.wav") == uri_below("in", "/", "/a/b.wav") == "in/a/b.wav"
+    assert uri_below("in", "s3://bucket/radio", "s3://far/b.wav") == "in/far/b.wav"
+    assert uri_below("in", "/data", "/data2/b.wav") == "in/data2/b.wav"
+    places = {path: resolved("s3://bucket/radio", path) for path in ("a//b.wav", "./a/../b.wav", "../c.wav", "/d.wav")}
+    assert places == {
+        "a//b.wav": "s3://bucket/radio/a//b.wav",
+        "./a/../b.wav": "s3://bucket/radio/b.wav",
+        "../c.wav": "s3://bucket/c.wav",
+        "/d.wav": "s3://bucket/radio/d.wav",
+    }

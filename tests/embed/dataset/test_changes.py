@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from embed.dataset.changes import before_assets, failed_assets, num_gone, superseded
+from embed.dataset.changes import before_assets, failed_assets, num_gone, superseded, with_unlisted
 from embed.dataset.publish import publish
 from embed.errors import InputError
 from embed.storage.store import join, write_bytes
@@ -40,3 +40,19 @@ def test_a_damaged_list_of_assets_is_named_not_taken_for_an_empty_one(tmp_path: 
     write_bytes(join(begun.url, str(version.assets and version.assets.name)), b"no table")
     with pytest.raises(InputError, match=r"assets/.*damaged"):
         before_assets(begun.url)
+
+
+def test_assets_below_a_folder_that_cannot_be_listed_are_not_gone(tmp_path: Path) -> None:
+    begun = begin(str(tmp_path))
+    names = ("a", "sub/b", "sub/deep/c", "subway/d")
+    for name in names:
+        commit(begun, name, "one")
+    publish(begun, manifest(*names))
+    closed = manifest("sub/")
+    place = closed.schema.get_field_index("problem")
+    closed = closed.set_column(place, closed.schema.field(place), pa.array(["UnreadableFile: closed"]))
+    now = pa.concat_tables([manifest("a"), closed])
+    found = with_unlisted(now, begun.url)
+    assert found["uri"].to_pylist() == ["demo/a", "demo/sub/", "demo/sub/b", "demo/sub/deep/c"]
+    assert [row["asset_id"] for row in superseded(manifest(*names), found).to_pylist()] == [asset_of("subway/d")]
+    assert with_unlisted(manifest("a"), begun.url).equals(manifest("a"))

@@ -14,10 +14,12 @@ from embed.dataset.forget import forget
 from embed.dataset.job import Job, read_job
 from embed.dataset.log import newest_entry, versions
 from embed.dataset.publish import publish, publish_draft
-from embed.dataset.runs import begin_run, keep_plan, write_run
+from embed.dataset.runs import begin_run, keep_passed_over, keep_plan, write_run
 from embed.dataset.staging import staged
 from embed.errors import AlreadyPublished, InputError
+from embed.identity import asset_id
 from embed.storage.store import listing, open_input
+from embed.tables import PASSED_OVER
 from tests.embed.kills import KilledError, kill_after
 from tests.embed.vectors import asset_of, begin, commit, commit_failed, manifest, unit_of
 
@@ -34,7 +36,8 @@ def naming(url: str, asset: bytes = SECRET) -> list[str]:
     for entry in listing(url, ".parquet"):
         with open_input(entry.url) as stream:
             table = pq.read_table(stream)
-        ids = table["asset_id"].to_pylist() if "asset_id" in table.column_names else []
+        names = table["uri"].to_pylist() if "uri" in table.column_names else []
+        ids = table["asset_id"].to_pylist() if "asset_id" in table.column_names else map(asset_id, names)
         if asset in ids and "/tombstones/" not in entry.url:
             found.append(entry.url)
     return found
@@ -56,7 +59,9 @@ def archive(url: str) -> Job:
     commit_failed(job, "c", "no sound")
     publish(job, manifest("a", "b", "c", "secret"))
     plan = keep_plan(url, manifest("a", "b", "c", "d", "secret"))
-    run = begin_run(1).model_copy(update={"plan": plan, "slow": ("demo/secret", "demo/a"), "note": "demo/secret hung"})
+    excluded = pa.table([["demo/secret", "demo/other"], ["excluded file"] * 2], schema=PASSED_OVER)
+    told = {"plan": plan, "slow": ("demo/secret", "demo/a"), "note": "demo/secret hung"}
+    run = begin_run(1).model_copy(update={**told, "passed_over_list": keep_passed_over(url, excluded)})
     write_run(url, run)
     commit(job, "d", "three")
     publish_draft(job)

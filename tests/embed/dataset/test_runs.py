@@ -5,8 +5,23 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
-from embed.dataset.runs import begin_run, is_alive, keep_plan, newest_runs, read_plan, tidy_runs, write_run
+import pyarrow as pa
+import pytest
+
+from embed.dataset.runs import (
+    begin_run,
+    is_alive,
+    keep_passed_over,
+    keep_plan,
+    newest_runs,
+    read_passed_over,
+    read_plan,
+    tidy_runs,
+    write_run,
+)
+from embed.errors import InputError
 from embed.storage.store import join, listing, write_bytes
+from embed.tables import PASSED_OVER
 from tests.embed.vectors import manifest
 
 
@@ -57,3 +72,15 @@ def test_old_runs_are_tidied_and_the_plans_of_the_kept_stay(storage_url: str) ->
     tidy_runs(storage_url, keep=2)
     assert [run.id[:8] for run in newest_runs(storage_url, 9)] == ["20261105", "20261104"]
     assert len(listing(join(storage_url, "plans"))) == 1
+
+
+def test_lists_of_files_that_are_passed_over_are_kept_with_their_runs(storage_url: str) -> None:
+    files = pa.table([["in/a.jpg"], ["picture"]], schema=PASSED_OVER)
+    assert keep_passed_over(storage_url, files.slice(0, 0)) is None
+    run = begin_run(1).model_copy(update={"passed_over_list": keep_passed_over(storage_url, files)})
+    write_run(storage_url, run)
+    tidy_runs(storage_url)
+    assert read_passed_over(storage_url, run).equals(files)
+    assert read_passed_over(storage_url, begin_run(1)).num_rows == 0
+    with pytest.raises(InputError, match="no such"):
+        read_passed_over(storage_url, run.model_copy(update={"passed_over_list": "passed_over/gone.parquet"}))

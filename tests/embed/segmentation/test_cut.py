@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -146,3 +147,35 @@ def test_passages_and_broken_lines_of_a_corpus(tmp_path: Path) -> None:
     (failure,) = (one for row in large for one in row["failures"])
     assert (failure["uri"], failure["stage"], failure["start"]) == ("in/corpus.jsonl", "segment", len(lines[0]) + 1)
     assert large[0]["signal"] is None
+
+
+def test_a_file_that_cannot_be_read_any_more_is_the_failure_of_its_units(tmp_path: Path, voice: Voice) -> None:
+    """Listed and probed well, then spoilt: only its own units fail, with the reason."""
+    soundfile.write(tmp_path / "sound.wav", voice(2.0, 0), 16_000)
+    (tmp_path / "good.txt").write_text("The market opens at six.\n")
+    spoilt = ("sound.wav", "gone.txt", "loop.txt", "folder.txt", "pipe.txt", "disk.txt", "rows.csv", "lines.jsonl")
+    for name in spoilt[1:]:
+        (tmp_path / name).write_text('text\n{"text": "a"}\n' if name == "rows.csv" else '{"text": "a"}\n')
+    cutting = Cutting(SegmentSpec(), PassageSpec(), LETTERS.digest)
+    assets = list_assets([InputSpec(url=str(tmp_path), name="in")])
+    assert assets["problem"].null_count == assets.num_rows == 9
+    for name in spoilt:
+        (tmp_path / name).unlink()
+    (tmp_path / "folder.txt").mkdir()
+    os.mkfifo(tmp_path / "pipe.txt")
+    for name in ("sound.wav", "loop.txt", "rows.csv", "lines.jsonl"):
+        (tmp_path / name).symlink_to(name)
+    (tmp_path / "disk.txt").symlink_to("/proc/self/mem")
+    rows = {row["uri"]: row for row in cut(plan_units(assets, cutting), cutting, LETTERS).to_pylist()}
+    assert [one["text"] for one in rows.pop("in/good.txt")["segments"]] == ["The market opens at six."]
+    reasons = {uri: [one["message"] for one in row["failures"]] for uri, row in rows.items()}
+    for name in spoilt:
+        (reason,) = reasons[f"in/{name}"]
+        assert reason.startswith(f"{tmp_path}/{name}: ")
+    assert "no such file" in reasons["in/gone.txt"][0]
+    assert "a folder, and no file" in reasons["in/folder.txt"][0]
+    assert "a pipe, and no file" in reasons["in/pipe.txt"][0]
+    assert "input/output error" in reasons["in/disk.txt"][0]
+    assert all(
+        "a link leads to itself" in reasons[f"in/{name}"][0] for name in ("sound.wav", "rows.csv", "lines.jsonl")
+    )

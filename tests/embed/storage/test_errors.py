@@ -1,3 +1,6 @@
+import errno
+import os
+
 import pytest
 from aiohttp import ClientPayloadError
 from botocore.exceptions import (
@@ -11,7 +14,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from embed.errors import DegluError, InputError, StorageError
+from embed.errors import DegluError, InputError, StorageError, UnreadableFile
 from embed.storage.errors import CutShort, already_exists, clear_error, transient_failure, translate_errors
 from embed.storage.s3 import S3Files
 
@@ -99,6 +102,11 @@ def test_a_name_that_is_taken() -> None:
         (NoCredentialsError(), StorageError, "no S3 credentials"),
         (TimeoutError(), StorageError, "cannot be reached"),
         (ClientPayloadError(), StorageError, "keeps closing the connection"),
+        (answer("InvalidObjectState", 403, PermissionError), UnreadableFile, "restore it from the archive class first"),
+        (answer("AccessDenied", 403, PermissionError), UnreadableFile, "permission denied by"),
+        (answer("KMS.DisabledException", 400), UnreadableFile, "answered KMS.DisabledException"),
+        (answer("InvalidRequest", 400), UnreadableFile, "answered InvalidRequest"),
+        (answer("InternalError", 500), StorageError, "answered InternalError"),
     ],
     ids=str,
 )
@@ -120,5 +128,26 @@ def test_only_what_storage_raises_is_put_into_words() -> None:
 
 def test_an_endpoint_without_a_scheme_is_refused_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:8333")
-    with pytest.raises(StorageError, match=r"write it with its scheme, as in http://127\.0\.0\.1:8333"):
+    with pytest.raises(StorageError, match=r"write it with its scheme, as in http://127\\.0\\.0\\.1:8333"):
         S3Files()
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "says"),
+    [
+        (errno.ENOENT, InputError, "no such file; check the path"),
+        (errno.EACCES, UnreadableFile, "permission denied; give this user access"),
+        (errno.EIO, UnreadableFile, "input/output error; check its disk or mount, then run deglu retry"),
+        (errno.ESTALE, UnreadableFile, "stale file handle; check its disk"),
+        (errno.ENOTDIR, UnreadableFile, "not a directory; correct the path"),
+        # Of the whole disk, mount or machine: no file is at fault.
+        (errno.ENOTCONN, StorageError, "Transport endpoint is not connected"),
+        (errno.ENOSPC, StorageError, "No space left on device"),
+        (errno.EMFILE, StorageError, "Too many open files"),
+    ],
+    ids=str,
+)
+def test_errors_of_one_file_and_of_its_disk(number: int, kind: type[DegluError], says: str) -> None:
+    clear = clear_error("/in/a.wav", OSError(number, os.strerror(number)))
+    assert type(clear) is kind
+    assert str(clear).startswith(f"/in/a.wav: {says}")

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from embed.audio.decode import decode
-from embed.errors import InputError, StorageError
+from embed.errors import InputError, StorageError, UnreadableFile
 from embed.storage import store
 from embed.storage.retry import Patience
 from embed.storage.s3 import S3Files
@@ -138,6 +138,28 @@ def test_what_cannot_pass_fails_at_once(s3_url: str, monkeypatch: pytest.MonkeyP
     with pytest.raises(StorageError, match="refuses the credentials"):
         store.read_bytes(store.join(s3_url, "none"))
     assert time.monotonic() - begun < 3
+
+
+def test_one_object_that_cannot_be_read_is_told_from_a_server_that_is_gone(
+    faulty_s3: FaultProxy, s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = f"{s3_url}/cold"
+    faulty_s3.deal = lambda asked: Fault.CUT_ANSWER if asked.method == "GET" and "lost.txt" in asked.path else None
+    faulty_s3.archived.add(f"/{folder.removeprefix('s3://')}/cold.txt")
+    for name in ("cold", "good", "lost"):
+        store.write_bytes(f"{folder}/{name}.txt", b"The market opens at six.\n")
+    monkeypatch.setenv("DEGLU_STORAGE_PATIENCE_S", "0.3")
+    cold = "(InvalidObjectState); restore it from the archive class first, then run deglu retry"
+    lost = "closed the connection during an answer each time, for this object alone; restore it, then run deglu retry"
+    for name, reason in (("cold", cold), ("lost", lost)):
+        with pytest.raises(UnreadableFile) as caught:
+            store.open_input(f"{folder}/{name}.txt")
+        assert str(caught.value).startswith(f"{folder}/{name}.txt: ")
+        assert str(caught.value).endswith(reason)
+    faulty_s3.deal = lambda asked: Fault.RESET
+    with pytest.raises(StorageError, match=r"cannot be reached|closing the connection") as caught_all:
+        store.open_input(f"{folder}/good.txt")
+    assert not isinstance(caught_all.value, UnreadableFile)
 
 
 @pytest.mark.chaos

@@ -28,6 +28,7 @@ from jobs.embedding import embed_archive as job
 from jobs.embedding import isolate, run_units
 from jobs.embedding.embed_archive import embed_archive
 from jobs.embedding.encode_worker import EncodeWorker, WorkOrder
+from jobs.embedding.preparation import prepare
 from tests.embed.vectors import begin
 from tests.jobs.embedding.small_archive import GOOD, SENTENCES, Embedded, rows_at, spec_of, write_bad, written
 
@@ -131,6 +132,38 @@ def test_nothing_embedded_is_a_failure(tmp_path: Path, tiny_model: str, capsys: 
     assert run(["embed", str(spec), "--json"]) == 1
     document = json.loads(capsys.readouterr().out)
     assert (document["rows"], document["failures"], document["exit_code"]) == (0, 4, 1)
+    assert document["cause"].endswith("(1 time, e.g. archive/corrupt.flac)")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_an_input_that_cannot_be_read_never_ends_the_job(
+    tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "good.txt").write_text("The market opens at six.\n")
+    (folder / os.fsdecode(b"\xe9mission.txt")).write_text("A programme.\n")
+    (folder / "self.wav").symlink_to("self.wav")
+    (folder / "up").symlink_to(".")
+    (folder / "disk.txt").symlink_to("/proc/self/mem")
+    os.mkfifo(folder / "pipe.wav")
+    (folder / "cover.jpg").touch()
+    spec = spec_of(folder, tmp_path / "out", tiny_model)
+    work, _ = prepare(spec).work(Silent())
+    foreseen = work.assets.filter(pa.compute.is_valid(work.assets["problem"]))["uri"].to_pylist()
+    assert run(["embed", str(written(tmp_path, spec)), "--json"]) == 3
+    document = json.loads(capsys.readouterr().out)
+    assert (document["rows"], document["failures"], document["passed_over"]) == (2, 4, {"picture": 1})
+    assert set(rows_at(tmp_path / "out")["uri"].to_pylist()) == {"archive/good.txt", r"archive/\xe9mission.txt"}
+    failures = {row["uri"]: row["message"] for row in open_dataset(spec.output).failures().to_pylist()}
+    assert (
+        sorted(failures)
+        == sorted(foreseen)
+        == [f"archive/{name}" for name in ("disk.txt", "pipe.wav", "self.wav", "up/")]
+    )
+    assert run(["failures", spec.output, "--skipped"]) == 0
+    assert "archive/cover.jpg" in capsys.readouterr().out
 
 
 @pytest.mark.s3

@@ -19,6 +19,7 @@ PLAN = {
     },
     "problems": [{"uri": f"radio/{number}.mp3", "problem": "InputError: empty"} for number in range(6)],
     "note": "",
+    "passed_over": {"picture": 12, "hidden file": 3},
     "carried_units": 0,
     "dropped_units": 0,
     "planned": {"units": 7300, "sound_s": 3.6e6, "text_bytes": 1_200_000_000},
@@ -59,6 +60,7 @@ def test_a_whole_plan() -> None:
         *(f"          radio/{number}.mp3: InputError: empty" for number in range(5)),
         "          and 1 more: --json has all of them",
         "unknown   length of 2 recordings: their sound is not counted",
+        "passed    15 files passed over: 12 pictures, 3 hidden files",
         "units     7,300 planned, 1,200 committed, 6,100 left: 833.3 h of sound and 1.2 GB of text",
         "speech    17.2x real time, 410 segments an hour (measured here: 135 s, cpu, 2 threads)",
         "text      45.0 passages a second, 1,010 a megabyte (measured here: 98.3 kB, cpu, 2 threads)",
@@ -84,7 +86,7 @@ def test_lengths_of_sound(seconds: float, words: str) -> None:
 
 
 def test_units_that_another_job_has_left() -> None:
-    assert left_text({**PLAN, "carried_units": 12, "dropped_units": 1, "note": "look"})[1:] == [
+    assert left_text({**PLAN, "carried_units": 12, "dropped_units": 1, "note": "look"})[2:] == [
         "carried   12 units of text: their vectors of the previous job are kept",
         "dropped   1 unit of settings that the inputs had before",
         "note      look",
