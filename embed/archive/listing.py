@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 from embed import identity
 from embed.archive.inputs import InputSpec
 from embed.archive.side_files import NAMES, SideFiles, broken_rows, is_side_table
+from embed.archive.sound_tables import TableSound, num_sounds, read_sounds
 from embed.archive.utterance_lists import Utterance, is_audio_list, read_audio_list, uri_below
+from embed.audio.table_sounds import ROW
 from embed.errors import InputError
-from embed.file_kinds import format_of, is_json_lines, is_side_file, modality_of, suffix
+from embed.file_kinds import FORMATS, format_of, is_json_lines, is_side_file, modality_of, suffix
 from embed.storage import store
 from embed.storage.store import Entry
 from embed.tables import SPEECH, TEXT
 from embed.text.documents import Broken
+from embed.text.encodings import ENCODING
+from embed.text.gzipped import encoding_of
 
 _AT_ONCE = 16  # first lines are small: threads wait rather than work
 _MAPPED = ("jsonl", "csv", "parquet")
@@ -49,7 +53,7 @@ def found_in(spec: InputSpec) -> "Found":
     kept = entries if single else [entry for entry in entries if not is_side_file(entry.url[len(root) :].lstrip("/"))]
     if not kept:
         what = f"only {len(entries)} hidden or side files" if entries else "no such file, and no files below it"
-        formats = "Deglu reads recordings, .txt, .jsonl, .csv and .parquet"
+        formats = f"Deglu reads recordings and {', '.join(FORMATS)}"
         raise InputError(f"{spec.url}: nothing to embed: {what}; {formats}")
     if len(kept) < len(entries):
         log.info("%s: %d hidden or side files of %d skipped", spec.url, len(entries) - len(kept), len(entries))
@@ -62,17 +66,16 @@ class Found:
     def __init__(self, spec: InputSpec, root: str, entries: list[Entry], single: bool) -> None:
         self._spec, self._entries, self._single = spec, entries, single
         self._root = root.rpartition("/")[0] if single else root
-        self._lists, self._tables = self._lists_and_tables()
+        self._encodings: dict[str, tuple[str | None, str | None]] = {}
+        self._lists, self._tables, self._sounds = self._lists_and_tables()
         self._side_files = SideFiles()
-        self._broken = {
-            place for place in self._tables if self._side_files.read(entries[place].url, _version(entries[place]))
-        }
+        self._broken = {place for place in self._tables if self._side_files.read(*self._opened(entries[place]))}
         # Files that a list names are embedded as listed, not also as whole files.
         self._places = {entry.url: place for place, entry in enumerate(entries)} if self._lists or self._tables else {}
         self._listed = bytearray(len(entries))
         self._elsewhere: dict[str, Entry | None] = {}
         self._missing = [url for url in self._side_files.about if url not in self._places]
-        self.num = len(self._missing) + len(self._broken)
+        self.num = len(self._missing) + len(self._broken) + sum(self._sounds.values())
         for place in self._lists:
             self._read_list(place)
         self.num += sum(1 for place in range(len(entries)) if self._is_own(place))
@@ -82,36 +85,46 @@ class Found:
             if place in self._lists:
                 yield from self._utterances(entry)
             elif place in self._broken:
-                yield self._list_that_fails(entry, next(broken_rows(entry.url, _version(entry))).reason)
+                yield self._list_that_fails(entry, next(broken_rows(*self._opened(entry))).reason)
+            elif place in self._sounds:
+                yield from self._table_sounds(entry, self._sounds[place])
             elif self._is_own(place):
                 yield self._file(entry)
         for url in self._missing:
             problem = f"InputError: {url}: no such file; a side file names it"
             yield Asset(self._uri(url), url, SPEECH, "audio", 0, "missing", self._spec.lang, {}, problem=problem)
 
-    def _lists_and_tables(self) -> tuple[frozenset[int], frozenset[int]]:
-        """Positions of audio lists and of side files; their first lines are read to find them."""
+    def _lists_and_tables(self) -> tuple[frozenset[int], frozenset[int], dict[int, int]]:
+        """Positions of audio lists, of side files, and of tables with sounds (with their rows).
+
+        The first lines or the footers are read to find them.
+        """
         if self._spec.modality == TEXT:
-            return frozenset(), frozenset()
+            return frozenset(), frozenset(), {}
         perhaps = [place for place, entry in enumerate(self._entries) if self._may_list(entry.url)]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             kinds = dict(zip(perhaps, pool.map(self._kind, perhaps), strict=True))
         found = [frozenset(place for place, kind in kinds.items() if kind == name) for name in ("list", "table")]
-        return found[0], found[1]
+        return found[0], found[1], {place: kind for place, kind in kinds.items() if isinstance(kind, int)}
 
     def _may_list(self, url: str) -> bool:
+        if suffix(url) == ".parquet":
+            return True
         if self._single:  # NeMo also names its lists .json
             return is_json_lines(url) or suffix(url) == ".json"
         return is_json_lines(url) or url.rpartition("/")[2] in NAMES
 
-    def _kind(self, place: int) -> str:
+    def _kind(self, place: int) -> str | int:
+        """`list`, `table`, `file`, or the number of a table's sounds."""
         entry = self._entries[place]
         if not entry.size_bytes:
             return "file"
         try:
-            if not self._single and is_side_table(entry.url, _version(entry)):
+            if suffix(entry.url) == ".parquet":
+                return num_sounds(entry.url) or "file"
+            if not self._single and is_side_table(*self._opened(entry)):
                 return "table"
-            is_list = not entry.url.endswith(".csv") and is_audio_list(entry.url, _version(entry))
+            is_list = not entry.url.endswith(".csv") and is_audio_list(*self._opened(entry))
         except InputError:  # reported when it is probed
             return "file"
         return "list" if is_list else "file"
@@ -121,7 +134,7 @@ class Found:
         entry = self._entries[place]
         unknown: dict[str, None] = {}
         broken = 0
-        for _, found in read_audio_list(entry.url, _version(entry)):
+        for _, found in read_audio_list(*self._opened(entry)):
             if isinstance(found, Broken):
                 broken = 1
                 continue
@@ -135,7 +148,8 @@ class Found:
             self._elsewhere.update(zip(unknown, pool.map(_entry_of, unknown), strict=True))
 
     def _is_own(self, place: int) -> bool:
-        return not self._listed[place] and place not in self._lists and place not in self._tables
+        listing = place in self._lists or place in self._tables or place in self._sounds
+        return not self._listed[place] and not listing
 
     def _file(self, entry: Entry) -> Asset:
         spec = self._spec
@@ -151,13 +165,13 @@ class Found:
             content_version=_version(entry),
             lang=lang or spec.lang,
             metadata={**spec.metadata, **about},
-            columns={str(part): name for part, name in spec.columns.items()} if form in _MAPPED else {},
+            columns=self._settings(form),
         )
 
     def _utterances(self, entry: Entry) -> Iterator[Asset]:
         seen: dict[str, int] = {}
         first_broken = ""
-        for number, found in read_audio_list(entry.url, _version(entry)):
+        for number, found in read_audio_list(*self._opened(entry)):
             if isinstance(found, Broken):
                 first_broken = first_broken or f"line {number}: {found.reason}"
                 continue
@@ -187,12 +201,52 @@ class Found:
             problem=None if entry else problem,
         )
 
+    def _table_sounds(self, entry: Entry, num: int) -> Iterator[Asset]:
+        """The rows of a table with sounds."""
+        columns = {str(part): name for part, name in self._spec.columns.items()}
+        for number, found in enumerate(read_sounds(entry.url, columns)):
+            yield self._table_sound(entry, num, number, found)
+
+    def _table_sound(self, entry: Entry, num: int, number: int, found: TableSound) -> Asset:
+        return Asset(
+            uri=f"{self._spec.name if self._single else self._uri(entry.url)}{ROW}{number}",
+            url=f"{entry.url}{ROW}{number}",
+            modality=SPEECH,
+            format="row",
+            size_bytes=entry.size_bytes // num,
+            content_version=_version(entry),
+            lang=found.lang or self._spec.lang,
+            metadata={**self._spec.metadata, **found.metadata},
+            text=found.text,
+            problem=found.problem,
+        )
+
     def _list_that_fails(self, entry: Entry, reason: str) -> Asset:
         """A list with unreadable lines is an asset itself, so that it is counted and reported."""
-        problem = f"InputError: {entry.url}: {reason}"
+        problem = self._encoding(entry)[1] or f"InputError: {entry.url}: {reason}"
         uri = self._spec.name if self._single else self._uri(entry.url)
         version = _version(entry)
-        return Asset(uri, entry.url, SPEECH, "list", entry.size_bytes, version, None, {}, problem=problem)
+        settings = self._settings("list")
+        return Asset(uri, entry.url, SPEECH, "list", entry.size_bytes, version, None, {}, settings, problem=problem)
+
+    def _settings(self, form: str) -> dict[str, str]:
+        """The settings with which a text of this format is read."""
+        found = {str(part): name for part, name in self._spec.columns.items()} if form in _MAPPED else {}
+        named = self._spec.encoding if form not in ("audio", "parquet") else None
+        return {**found, ENCODING: named} if named else found
+
+    def _opened(self, entry: Entry) -> tuple[str, str, str | None]:
+        """Url, version and encoding of a list or side file."""
+        return entry.url, _version(entry), self._encoding(entry)[0] if self._spec.encoding else None
+
+    def _encoding(self, entry: Entry) -> tuple[str | None, str | None]:
+        """The encoding of a list or side file, None for UTF-8; or the problem, where it is in another one."""
+        if entry.url not in self._encodings:
+            try:
+                self._encodings[entry.url] = encoding_of(entry.url, self._spec.encoding), None
+            except InputError as error:
+                self._encodings[entry.url] = None, f"InputError: {error}"
+        return self._encodings[entry.url]
 
     def _uri(self, url: str) -> str:
         return uri_below(self._spec.name, self._root, url)
