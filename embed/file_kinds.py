@@ -2,7 +2,7 @@
 
 One rule decides when `modality` is `auto`:
 - in a folder, hidden files and folders (`.name`) and side files (`side_kind`) are passed over;
-- `.txt`, `.jsonl`, `.ndjson`, `.csv`, `.tsv` and `.parquet` are text, also packed by gzip (`.jsonl.gz`, `.csv.gz`);
+- the suffixes of `FORMATS` are text, and some also packed by gzip (`.jsonl.gz`, `.csv.gz`);
 - everything else is read as audio.
 """
 
@@ -10,9 +10,16 @@ from posixpath import splitext
 
 from embed.tables import SPEECH, TEXT
 
-JSON_LINES = frozenset({".jsonl", ".ndjson"})
-FORMATS = {".txt": "txt", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"} | dict.fromkeys(JSON_LINES, "jsonl")
-PACKED = frozenset({"jsonl", "csv"})  # formats that are also read when packed by gzip
+JSON_LINES = (".jsonl", ".ndjson")
+FORMATS = {
+    **dict.fromkeys((".txt", ".md", ".rst"), "txt"),
+    **dict.fromkeys(JSON_LINES, "jsonl"),
+    **dict.fromkeys((".csv", ".tsv"), "csv"),
+    ".parquet": "parquet",
+    **dict.fromkeys((".html", ".htm"), "html"),
+    **dict.fromkeys((".srt", ".vtt"), "subtitles"),
+}
+PACKED = frozenset({"jsonl", "csv", "html", "subtitles"})  # formats that are also read when packed by gzip
 
 HIDDEN = "hidden file"
 # Files next to recordings with nothing to embed, by suffix: what they are, as a noun that takes an s.
@@ -43,7 +50,7 @@ def modality_of(path: str, declared: str = "auto") -> str:
 
 
 def format_of(path: str, modality: str) -> str:
-    """How the file is read: `audio`, `txt`, `jsonl`, `csv` or `parquet`."""
+    """How the file is read: `audio`, or a value of `FORMATS`."""
     return "audio" if modality == SPEECH else _text_format(path) or "txt"
 
 

@@ -32,17 +32,19 @@ MANIFEST = pa.schema(
         pa.field("uri", pa.string(), nullable=False),  # <input name>/<path below the input's root>
         pa.field("url", pa.string(), nullable=False),  # where it is opened
         pa.field("modality", pa.string(), nullable=False),  # speech | text
-        pa.field("format", pa.string(), nullable=False),  # audio | utterance | list | txt | jsonl | csv | parquet
+        pa.field("format", pa.string(), nullable=False),  # audio | utterance | row | list | a text's, as in FORMATS
         pa.field("size_bytes", pa.int64(), nullable=False),
         pa.field("content_version", pa.string(), nullable=False),
         pa.field("duration_s", pa.float64()),  # from the header; null where it has none
-        pa.field("items", pa.int64()),  # rows of a table (csv, parquet); bytes of a .jsonl.gz unpacked
+        pa.field("items", pa.int64()),  # rows, pages or cues; bytes of UTF-8 where packed or recoded
         pa.field("start_ms", pa.int64()),  # utterance: its place in the recording at `url`
         pa.field("end_ms", pa.int64()),
         pa.field("text", pa.string()),  # utterance: its transcript, where its list has one
         pa.field("lang", pa.string()),
         pa.field("metadata", METADATA),
-        pa.field("columns", METADATA),  # which field holds id, text, title, lang; only of texts with a mapping
+        pa.field(
+            "columns", METADATA
+        ),  # which field holds id, text, title, lang; and the `encoding`; where the input names them
         pa.field("problem", pa.string()),  # why probing failed, "ErrorClass: message"; null when it succeeded
     ]
 )
@@ -59,7 +61,9 @@ UNITS = pa.schema(
         pa.field("modality", pa.string(), nullable=False),
         pa.field("format", pa.string(), nullable=False),
         pa.field("content_version", pa.string(), nullable=False),
-        pa.field("start", pa.int64(), nullable=False),  # milliseconds (speech), bytes (txt, jsonl) or rows (tables)
+        pa.field(
+            "start", pa.int64(), nullable=False
+        ),  # milliseconds (speech), bytes of UTF-8 (txt, jsonl) or rows (others)
         pa.field("end", pa.int64()),  # null: the end of the stream
         pa.field("planned", pa.int64(), nullable=False),  # milliseconds of sound or bytes of text, only for progress
         pa.field("text", pa.string()),

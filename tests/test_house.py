@@ -35,7 +35,7 @@ EMBED_FOR_INDEX = ("embed/storage/", "embed/dataset/", "embed/check.py")
 FOLDERS: dict[str, set[str]] = {
     "embed/storage": set(),
     "embed/text": {"embed/storage"},
-    "embed/audio": {"embed/storage"},
+    "embed/audio": {"embed/storage", "embed/text"},
     "embed/archive": {"embed/audio", "embed/storage", "embed/text"},
     "embed/model/plain": set(),
     "embed/model/packaged": {"embed/storage"},

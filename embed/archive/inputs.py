@@ -3,6 +3,7 @@
 `embed.file_kinds` decides by a file's name what it is, when `modality` is `auto`.  In addition:
 - a `.jsonl` whose first line has `audio_filepath` lists recordings, and `metadata.csv` or `metadata.jsonl` with
   `file_name` describes the recordings next to it (`embed.archive.utterance_lists`, `embed.archive.side_files`);
+- a `.parquet` with a column of sounds holds recordings, one in a row (`embed.archive.sound_tables`);
 - `include` and `exclude` choose files by globs of their path below the url (`embed.archive.selection`);
 - a file that no reader supports is listed with a problem and counted as failed,
   and so is one that cannot be read: a link that leads to itself, a pipe, a folder that is closed to this user.
@@ -11,9 +12,10 @@
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from embed.base_spec import Spec, speed_only
+from embed.base_spec import Spec, speed_only, where_set
+from embed.text.encodings import canonical
 
 Glob = Annotated[str, Field(min_length=1)]
 
@@ -44,6 +46,9 @@ class InputSpec(Spec):
         default_factory=dict,
         description="Your names for the fields of .jsonl, .csv and .parquet; default: _id or id, text, title, lang.",
     )
+    encoding: str | None = where_set(
+        None, "Encoding of the texts that are not UTF-8, by its name in Python, e.g. cp1252, cp1251, utf-16-le, cp932."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -51,3 +56,8 @@ class InputSpec(Spec):
         if isinstance(values, dict) and not values.get("name") and isinstance(values.get("url"), str):
             return {**values, "name": PurePosixPath(values["url"].rstrip("/")).name or "input"}
         return values
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str | None) -> str | None:
+        return None if value is None else canonical(value)

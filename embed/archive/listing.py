@@ -10,13 +10,17 @@ from embed.archive.inputs import InputSpec
 from embed.archive.named_files import NamedFiles
 from embed.archive.selection import Selection, select
 from embed.archive.side_files import NAMES, SideFiles, broken_rows, is_side_table
+from embed.archive.sound_tables import TableSound, num_sounds, read_sounds
 from embed.archive.utterance_lists import Utterance, is_audio_list, read_audio_list, uri_below
+from embed.audio.table_sounds import ROW
 from embed.errors import OF_ONE_FILE, InputError
-from embed.file_kinds import format_of, is_json_lines, modality_of, suffix
+from embed.file_kinds import FORMATS, format_of, is_json_lines, modality_of, suffix
 from embed.storage import store
 from embed.storage.store import Entry
 from embed.tables import SPEECH, TEXT
 from embed.text.documents import Broken
+from embed.text.encodings import ENCODING
+from embed.text.gzipped import encoding_of
 
 _AT_ONCE = 16  # first lines are small: threads wait rather than work
 _MAPPED = ("jsonl", "csv", "parquet")
@@ -49,7 +53,7 @@ def found_in(spec: InputSpec) -> "Found":
     if not chosen.kept:
         what = f"only {chosen.in_words()}" if entries else "no such file, and no files below it"
         unused = "".join(f"; {glob} matches nothing" for glob in chosen.unused if entries)
-        formats = "Deglu reads recordings, .txt, .jsonl, .csv and .parquet"
+        formats = f"Deglu reads recordings and {', '.join(FORMATS)}"
         raise InputError(f"{spec.url}: nothing to embed: {what}{unused}; {formats}")
     return Found(spec, root, chosen)
 
@@ -61,18 +65,15 @@ class Found:
         self._spec, self._entries, self._single = spec, chosen.kept, chosen.single
         self.url, self.unused, self._passed_over = spec.url, chosen.unused, chosen.passed_over
         self._root = root.rpartition("/")[0] if chosen.single else root
-        self._lists, self._tables = self._lists_and_tables()
+        self._encodings: dict[str, tuple[str | None, str | None]] = {}
+        self._lists, self._tables, self._sounds = self._lists_and_tables()
         self._side_files = SideFiles()
-        self._broken = {
-            place
-            for place in self._tables
-            if self._side_files.read(self._entries[place].url, _version(self._entries[place]))
-        }
+        self._broken = {place for place in self._tables if self._side_files.read(*self._opened(self._entries[place]))}
         # Files that a list names are embedded as listed, not also as whole files.
         self._named = NamedFiles(self._entries if self._lists or self._tables else (), self._passed_over)
         self._listed = bytearray(len(self._entries))
         self._missing = self._side_files.match(self._named.places, self._passed_over)
-        self.num = len(self._missing) + len(self._broken)
+        self.num = len(self._missing) + len(self._broken) + sum(self._sounds.values())
         for place in self._lists:
             self._read_list(place)
         self.num += sum(1 for place in range(len(self._entries)) if self._is_own(place))
@@ -83,8 +84,10 @@ class Found:
             if place in self._lists:
                 yield from self._utterances(entry, seen)
             elif place in self._broken:
-                broken = next(broken_rows(entry.url, _version(entry)), None)
+                broken = next(broken_rows(*self._opened(entry)), None)
                 yield self._list_that_fails(entry, broken.reason if broken else "could not be read; run again")
+            elif place in self._sounds:
+                yield from self._table_sounds(entry, self._sounds[place])
             elif self._is_own(place):
                 yield self._file(entry)
         for url, problem in self._missing.items():
@@ -94,29 +97,37 @@ class Found:
         """Uri and kind of each file that is not embedded."""
         return ((self._uri(url), kind) for url, kind in self._passed_over.items())
 
-    def _lists_and_tables(self) -> tuple[frozenset[int], frozenset[int]]:
-        """Positions of audio lists and of side files; their first lines are read to find them."""
+    def _lists_and_tables(self) -> tuple[frozenset[int], frozenset[int], dict[int, int]]:
+        """Positions of audio lists, of side files, and of tables with sounds (with their rows).
+
+        The first lines or the footers are read to find them.
+        """
         if self._spec.modality == TEXT:
-            return frozenset(), frozenset()
+            return frozenset(), frozenset(), {}
         perhaps = [place for place, entry in enumerate(self._entries) if self._may_list(entry.url)]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             kinds = dict(zip(perhaps, pool.map(self._kind, perhaps), strict=True))
         found = [frozenset(place for place, kind in kinds.items() if kind == name) for name in ("list", "table")]
-        return found[0], found[1]
+        return found[0], found[1], {place: kind for place, kind in kinds.items() if isinstance(kind, int)}
 
     def _may_list(self, url: str) -> bool:
+        if suffix(url) == ".parquet":
+            return True
         if self._single:  # NeMo also names its lists .json
             return is_json_lines(url) or suffix(url) == ".json"
         return is_json_lines(url) or url.rpartition("/")[2] in NAMES
 
-    def _kind(self, place: int) -> str:
+    def _kind(self, place: int) -> str | int:
+        """`list`, `table`, `file`, or the number of a table's sounds."""
         entry = self._entries[place]
         if not entry.size_bytes:
             return "file"
         try:
-            if not self._single and is_side_table(entry.url, _version(entry)):
+            if suffix(entry.url) == ".parquet":
+                return num_sounds(entry.url) or "file"
+            if not self._single and is_side_table(*self._opened(entry)):
                 return "table"
-            is_list = not entry.url.endswith(".csv") and is_audio_list(entry.url, _version(entry))
+            is_list = not entry.url.endswith(".csv") and is_audio_list(*self._opened(entry))
         except OF_ONE_FILE:  # reported when it is probed
             return "file"
         return "list" if is_list else "file"
@@ -126,7 +137,7 @@ class Found:
         entry = self._entries[place]
         counts: Counter[str] = Counter()
         is_broken = False
-        for _, found in read_audio_list(entry.url, _version(entry)):
+        for _, found in read_audio_list(*self._opened(entry)):
             if isinstance(found, Broken):
                 is_broken = True
             elif not self._named.is_excluded(found.url):
@@ -138,7 +149,8 @@ class Found:
         self.num += counts.total() + is_broken
 
     def _is_own(self, place: int) -> bool:
-        return not self._listed[place] and place not in self._lists and place not in self._tables
+        listing = place in self._lists or place in self._tables or place in self._sounds
+        return not self._listed[place] and not listing
 
     def _file(self, entry: Entry) -> Asset:
         spec = self._spec
@@ -154,13 +166,13 @@ class Found:
             content_version=_version(entry),
             lang=lang or spec.lang,
             metadata={**spec.metadata, **about},
-            columns={str(part): name for part, name in spec.columns.items()} if form in _MAPPED else {},
+            columns=self._settings(form),
             problem=entry.problem,
         )
 
     def _utterances(self, entry: Entry, seen: dict[str, int]) -> Iterator[Asset]:
         first_broken = ""
-        for number, found in read_audio_list(entry.url, _version(entry)):
+        for number, found in read_audio_list(*self._opened(entry)):
             if isinstance(found, Broken):
                 first_broken = first_broken or f"line {number}: {found.reason}"
             elif not self._named.is_excluded(found.url):
@@ -191,12 +203,52 @@ class Found:
             problem=entry.problem if entry else missing,
         )
 
+    def _table_sounds(self, entry: Entry, num: int) -> Iterator[Asset]:
+        """The rows of a table with sounds."""
+        columns = {str(part): name for part, name in self._spec.columns.items()}
+        for number, found in enumerate(read_sounds(entry.url, columns)):
+            yield self._table_sound(entry, num, number, found)
+
+    def _table_sound(self, entry: Entry, num: int, number: int, found: TableSound) -> Asset:
+        return Asset(
+            uri=f"{self._spec.name if self._single else self._uri(entry.url)}{ROW}{number}",
+            url=f"{entry.url}{ROW}{number}",
+            modality=SPEECH,
+            format="row",
+            size_bytes=entry.size_bytes // num,
+            content_version=_version(entry),
+            lang=found.lang or self._spec.lang,
+            metadata={**self._spec.metadata, **found.metadata},
+            text=found.text,
+            problem=found.problem,
+        )
+
     def _list_that_fails(self, entry: Entry, reason: str) -> Asset:
         """A list with unreadable lines is an asset itself, so that it is counted and reported."""
-        problem = f"InputError: {entry.url}: {reason}"
+        problem = self._encoding(entry)[1] or f"InputError: {entry.url}: {reason}"
         uri = self._spec.name if self._single else self._uri(entry.url)
         version = _version(entry)
-        return Asset(uri, entry.url, SPEECH, "list", entry.size_bytes, version, None, {}, problem=problem)
+        settings = self._settings("list")
+        return Asset(uri, entry.url, SPEECH, "list", entry.size_bytes, version, None, {}, settings, problem=problem)
+
+    def _settings(self, form: str) -> dict[str, str]:
+        """The settings with which a text of this format is read."""
+        found = {str(part): name for part, name in self._spec.columns.items()} if form in _MAPPED else {}
+        named = self._spec.encoding if form not in ("audio", "parquet") else None
+        return {**found, ENCODING: named} if named else found
+
+    def _opened(self, entry: Entry) -> tuple[str, str, str | None]:
+        """Url, version and encoding of a list or side file."""
+        return entry.url, _version(entry), self._encoding(entry)[0] if self._spec.encoding else None
+
+    def _encoding(self, entry: Entry) -> tuple[str | None, str | None]:
+        """The encoding of a list or side file, None for UTF-8; or the problem, where it is in another one."""
+        if entry.url not in self._encodings:
+            try:
+                self._encodings[entry.url] = encoding_of(entry.url, self._spec.encoding), None
+            except InputError as error:
+                self._encodings[entry.url] = None, f"InputError: {error}"
+        return self._encodings[entry.url]
 
     def _uri(self, url: str) -> str:
         return uri_below(self._spec.name, self._root, url)

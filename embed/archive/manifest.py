@@ -25,6 +25,7 @@ from embed.text.formats import probe_text
 
 _PROBES_AT_ONCE = 16  # headers are small: threads wait rather than work
 _AT_ONCE = 20_000  # assets in memory as Python values
+_PROBED = ("duration_s", "items", "problem", "columns")
 _AS_FOUND = ("uri", "url", "modality", "format", "size_bytes", "content_version", "start_ms", "end_ms", "text", "lang")
 
 
@@ -111,20 +112,21 @@ def _is_forgotten(uri: str, forgotten: Collection[bytes]) -> bool:
     return identity.asset_id(uri) in forgotten or identity.asset_id(recording_of(uri)) in forgotten
 
 
-Probed = tuple[float | None, int | None, str | None]  # duration_s, items, problem
+Probed = tuple[float | None, int | None, str | None, dict[str, str]]  # the values of _PROBED
 
 
 def _probed(asset: Asset) -> Probed:
-    if asset.problem is not None or asset.format == "utterance":
-        return None, None, asset.problem
+    if asset.problem is not None or asset.format in ("utterance", "row"):
+        return None, None, asset.problem, asset.columns
     if asset.size_bytes == 0:
-        return None, None, f"InputError: {asset.url}: empty file (0 bytes)"
+        return None, None, f"InputError: {asset.url}: empty file (0 bytes)", asset.columns
     try:
         if asset.modality == TEXT:
-            return None, probe_text(asset.url, asset.content_version, asset.format, asset.columns), None
-        return audio.probe(asset.url).duration_s, None, None
+            items, settings = probe_text(asset.url, asset.content_version, asset.format, asset.columns)
+            return None, items, None, settings
+        return audio.probe(asset.url).duration_s, None, None, asset.columns
     except DegluError as error:
-        return None, None, f"{type(error).__name__}: {error}"
+        return None, None, f"{type(error).__name__}: {error}", asset.columns
 
 
 def _table(assets: Sequence[Asset]) -> pa.Table:
@@ -132,9 +134,13 @@ def _table(assets: Sequence[Asset]) -> pa.Table:
     columns: dict[str, Any] = {name: [getattr(asset, name) for asset in assets] for name in _AS_FOUND}
     columns["asset_id"] = [identity.asset_id(asset.uri) for asset in assets]
     columns["metadata"] = [list(asset.metadata.items()) for asset in assets]
-    columns["columns"] = [sorted(asset.columns.items()) or None for asset in assets]
     columns |= dict.fromkeys(("duration_s", "items", "problem"), [None] * len(assets))
+    columns["columns"] = [_pairs(asset.columns) for asset in assets]
     return pa.table([pa.array(columns[field.name], field.type) for field in MANIFEST], schema=MANIFEST)
+
+
+def _pairs(settings: dict[str, str]) -> list[tuple[str, str]] | None:
+    return sorted(settings.items()) or None
 
 
 class _Known:
@@ -163,14 +169,15 @@ class _Known:
         return np.where(same, rows, -1)
 
     def joined(self, drafts: pa.Table, rows: NDArray[np.int64], results: Sequence[Probed]) -> pa.Table:
-        """The drafts with durations, items and problems, from here where a row is given, else from `results`."""
+        """The drafts with the values of _PROBED, from here where a row is given, else from `results`."""
         place = np.zeros(len(rows), np.int64)
         place[rows >= 0] = len(results) + np.arange((rows >= 0).sum())
         place[rows < 0] = np.arange(len(results))
         unchanged = self._rows.take(rows[rows >= 0])
-        for position, name in enumerate(("duration_s", "items", "problem")):
+        probed = [(duration_s, items, problem, _pairs(settings)) for duration_s, items, problem, settings in results]
+        for position, name in enumerate(_PROBED):
             field = MANIFEST.field(name)
-            new = pa.chunked_array([pa.array([one[position] for one in results], field.type)])
+            new = pa.chunked_array([pa.array([one[position] for one in probed], field.type)])
             both = pa.chunked_array([*new.chunks, *unchanged[name].chunks], field.type)
             drafts = drafts.set_column(MANIFEST.get_field_index(name), field, both.take(pa.array(place)))
         return drafts.combine_chunks()

@@ -34,10 +34,10 @@ class SideFiles:
         langs = [found.pop(name) for name in ("lang", "language") if name in found]
         return (langs[0] if langs else None), found
 
-    def read(self, url: str, version: str) -> int:
+    def read(self, url: str, version: str, encoding: str | None = None) -> int:
         """Add the rows of a side file; returns how many of its rows name no file."""
         num = 0
-        for found in _rows(url, version):
+        for found in _rows(url, version, encoding):
             if isinstance(found, Broken):
                 num += 1
             else:
@@ -62,29 +62,29 @@ class SideFiles:
         return problems
 
 
-def is_side_table(url: str, version: str) -> bool:
+def is_side_table(url: str, version: str, encoding: str | None = None) -> bool:
     """Whether a file with one of `NAMES` describes files."""
     if PurePosixPath(url).name not in NAMES:
         return False
     if url.endswith(".jsonl"):
-        return any(_FILE in record for record in first_records(url, version)[:1])
+        return any(_FILE in record for record in first_records(url, version, encoding)[:1])
     try:
-        rows = CsvRows(url)
+        rows = CsvRows(url, encoding)
     except InputError:
         return False
     rows.close()
     return _FILE in rows.names
 
 
-def broken_rows(url: str, version: str) -> Iterator[Broken]:
+def broken_rows(url: str, version: str, encoding: str | None = None) -> Iterator[Broken]:
     """Rows of a side file that name no file."""
-    return (found for found in _rows(url, version) if isinstance(found, Broken))
+    return (found for found in _rows(url, version, encoding) if isinstance(found, Broken))
 
 
-def _rows(url: str, version: str) -> Iterator[tuple[str, dict[str, str]] | Broken]:
+def _rows(url: str, version: str, encoding: str | None) -> Iterator[tuple[str, dict[str, str]] | Broken]:
     """The file's url, and its description."""
     folder = url.rpartition("/")[0]
-    for number, found in whole(_records(url, version)):
+    for number, found in whole(_records(url, version, encoding)):
         if isinstance(found, Broken):
             yield found
             continue
@@ -97,13 +97,13 @@ def _rows(url: str, version: str) -> Iterator[tuple[str, dict[str, str]] | Broke
             yield Broken(f"row {number}: {error}", number, number + 1)
 
 
-def _records(url: str, version: str) -> Iterator[tuple[int, dict[str, Any] | Broken]]:
+def _records(url: str, version: str, encoding: str | None) -> Iterator[tuple[int, dict[str, Any] | Broken]]:
     """Records with their numbers, from 0."""
     if url.endswith(".jsonl"):
-        for number, found in records(url, version):
+        for number, found in records(url, version, encoding):
             yield number - 1, found
         return
-    rows = CsvRows(url)
+    rows = CsvRows(url, encoding)
     try:
         yield from rows.read(0, None)
     finally:

@@ -9,10 +9,11 @@ fragment), and is embedded as it is listed: as one segment, or as windows where 
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
+from embed.audio.table_sounds import ROW
 from embed.errors import OF_ONE_FILE, SpecError
 from embed.storage.store import absolute, local_path
 from embed.text.documents import Broken, plain_fields
@@ -39,15 +40,15 @@ class Utterance:
         return f"{_MARK}{_seconds(self.start_ms)},{_seconds(self.end_ms)}"
 
 
-def is_audio_list(url: str, version: str) -> bool:
+def is_audio_list(url: str, version: str, encoding: str | None = None) -> bool:
     """Whether the first line of a .jsonl file names a recording."""
-    return any(PATH in record for record in first_records(url, version)[:1])
+    return any(PATH in record for record in first_records(url, version, encoding)[:1])
 
 
-def read_audio_list(url: str, version: str) -> Iterator[tuple[int, Utterance | Broken]]:
+def read_audio_list(url: str, version: str, encoding: str | None = None) -> Iterator[tuple[int, Utterance | Broken]]:
     """Utterances with the numbers of their lines, from 1; blank lines are left out."""
     folder = url.rpartition("/")[0]
-    for number, found in whole(records(url, version)):
+    for number, found in whole(records(url, version, encoding)):
         if isinstance(found, Broken):
             yield number, found
             continue
@@ -67,11 +68,11 @@ def whole(lines: Iterator[tuple[int, Line | Broken]]) -> Iterator[tuple[int, Lin
         yield number + 1, Broken(str(error), number, number + 1)
 
 
-def broken_lines(url: str, version: str) -> Iterator[Broken]:
+def broken_lines(url: str, version: str, encoding: str | None = None) -> Iterator[Broken]:
     """The broken lines of a list; their places are numbers of lines, from 0."""
-    for number, found in read_audio_list(url, version):
+    for number, found in read_audio_list(url, version, encoding):
         if isinstance(found, Broken):
-            yield Broken(f"line {number}: {found.reason}", number - 1, number)
+            yield replace(found, reason=f"line {number}: {found.reason}", start=number - 1, end=number)
 
 
 def span_of(uri: str) -> tuple[int, int]:
@@ -81,8 +82,8 @@ def span_of(uri: str) -> tuple[int, int]:
 
 
 def recording_of(uri: str) -> str:
-    """The uri of the recording that an utterance is in; any other uri as it is."""
-    return uri.rpartition(_MARK)[0] or uri
+    """The uri of the file that an utterance or a row of a table is in; any other uri as it is."""
+    return uri.rpartition(_MARK)[0] or uri.rpartition(ROW)[0] or uri
 
 
 def resolved(folder: str, path: str) -> str:

@@ -16,9 +16,9 @@ from embed.audio.ffmpeg import by_ffmpeg, headerless
 from embed.audio.mp3 import Mp3Stream
 from embed.audio.mp3_frames import header_at
 from embed.audio.stream import PRE_ROLL_S, Block, Stream, Watched, check_claims, credible_s, kept, mono
+from embed.audio.table_sounds import open_recording
 from embed.audio.wav import stated_frames
 from embed.errors import InputError, UnsupportedFormat
-from embed.storage import store
 
 _UNKNOWN = 1 << 62  # libsndfile's length of a stream that it cannot measure
 _BLOCK_VALUES = 1 << 22  # values of all channels together
@@ -27,7 +27,7 @@ _BLOCK_VALUES = 1 << 22  # values of all channels together
 @contextmanager
 def open_stream(url: str) -> Iterator[Stream]:
     """Raises InputError (missing, empty) or UnsupportedFormat; storage's own errors pass through."""
-    with store.open_input(url) as raw:
+    with open_recording(url) as raw:
         file = Watched(raw)
         if not file.size:
             raise InputError(f"{url}: empty file (0 bytes)")

@@ -73,22 +73,48 @@ class CutRow:
 
 
 class BrokenRows:
-    """Failures of broken rows: one each up to `_REPORTED`, then one for all others, to limit their number."""
+    """Failures of broken rows: one each up to `_REPORTED`, then one for all others, to limit their number.
+
+    Those with bytes that are no characters have one cause, and are one failure.
+    """
 
     def __init__(self, row: CutRow) -> None:
         self._row, self._num = row, 0
-        self._first: Broken | None = None
-        self._last: Broken | None = None
+        self._more, self._undecodable = _Together(), _Together()
 
     def add(self, found: Broken) -> None:
+        if found.undecodable:
+            self._undecodable.add(found)
+            return
         self._num += 1
         if self._num <= _REPORTED:
-            self._row.fail(InputError(f"{self._row.unit['url']}: {found.reason}"), (found.start, found.end))
-            return
-        self._first, self._last = self._first or found, found
+            self._fail(found.reason, (found.start, found.end))
+        else:
+            self._more.add(found)
 
     def close(self) -> None:
-        if self._first is None or self._last is None:
-            return
-        more = f"{self._num - _REPORTED} more, from {self._first.reason}, to {self._last.reason}"
-        self._row.fail(InputError(f"{self._row.unit['url']}: {more}"), (self._first.start, self._last.end))
+        if self._undecodable.num:
+            more = f", and {self._undecodable.num - 1} more" if self._undecodable.num > 1 else ""
+            cure = "correct it, or set the `encoding` of its input where all of the file has another"
+            self._fail(f"{self._undecodable.first}{more}; {cure}", self._undecodable.span)
+        if self._more.num:
+            more = f"{self._more.num} more, from {self._more.first}, to {self._more.last}"
+            self._fail(more, self._more.span)
+
+    def _fail(self, reason: str, span: tuple[int, int]) -> None:
+        self._row.fail(InputError(f"{self._row.unit['url']}: {reason}"), span)
+
+
+@dataclass
+class _Together:
+    """Broken rows that are one failure."""
+
+    num: int = 0
+    first: str = ""
+    last: str = ""
+    span: tuple[int, int] = (0, 0)
+
+    def add(self, found: Broken) -> None:
+        self.first = self.first or found.reason
+        self.span = (self.span[0] if self.num else found.start, found.end)
+        self.num, self.last = self.num + 1, found.reason

@@ -1,4 +1,4 @@
-"""Cutting of a recording: a unit becomes segments of speech."""
+"""Cutting of a recording: a unit becomes segments of speech; a sound in a table is one segment, as its row has it."""
 
 import math
 
@@ -10,7 +10,18 @@ from embed.errors import InputError
 from embed.segmentation import vad
 from embed.segmentation.cut_row import CutRow
 from embed.segmentation.rules import Cutting
-from embed.segmentation.spans import PER_MS, Coverage, SegmentSpec, Span, coverage, ms, owned, segments, stretches
+from embed.segmentation.spans import (
+    PER_MS,
+    Coverage,
+    SegmentSpec,
+    Span,
+    coverage,
+    ms,
+    owned,
+    segments,
+    stretches,
+    whole_or_windows,
+)
 from embed.tables import Unit
 
 # A recording that ends earlier than its header says, by more than this, is damaged; headers may be rounded by a
@@ -35,9 +46,13 @@ def cut_recording(row: CutRow, cutting: Cutting) -> None:
     if unit["start"] == 0 and unit["end"] is None and own[1] < ms(spec.min_s) * PER_MS:
         row.seconds = coverage([], [own], own)
         raise too_short(unit, own[1], spec)
-    spans = _spans(decoded.samples, first, view_ms, spec)
+    if unit["format"] == "row":  # a clip, as its table has it
+        spans = whole_or_windows((0, (first + len(decoded.samples)) // PER_MS), spec)
+    else:
+        spans = _spans(decoded.samples, first, view_ms, spec)
     row.seconds = coverage(spans, [*lost, *missing], own)
-    keep_spans(row, owned(spans, (unit["start"], _end_ms(unit, own))), decoded.samples, first, cutting.speech())
+    kept = owned(spans, (unit["start"], _end_ms(unit, own)))
+    keep_spans(row, kept, decoded.samples, first, cutting.speech(), unit["text"])
     report_lost(row, own, missing)
     if decoded.beyond:
         row.fail(InputError(f"{url}: its header states {declared_s} s, but the stream is far longer: re-encode it"))

@@ -6,8 +6,10 @@ from embed.segmentation.cut_row import BrokenRows, CutRow
 from embed.segmentation.passages import PassageSpec, shortened, spans
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import Words
-from embed.text.documents import Broken, Document
+from embed.text.documents import Broken, Document, is_blank
+from embed.text.encodings import ENCODING
 from embed.text.formats import read_documents
+from embed.text.gzipped import encoding_of
 
 
 def cut_text(row: CutRow, rules: Cutting, words: Words) -> None:
@@ -25,7 +27,7 @@ def cut_text(row: CutRow, rules: Cutting, words: Words) -> None:
 
 def _keep_passages(row: CutRow, cutting: str, found: Document, spec: PassageSpec, words: Words) -> None:
     # A document with only a title is embedded by its title.
-    text, title = (found.text, shortened(found.title, words)) if found.text.strip() else (found.title, "")
+    text, title = (found.text, shortened(found.title, words)) if not is_blank(found.text) else (found.title, "")
     metadata = list(found.metadata.items())
     for low, high in spans(text, spec, words):
         # The title is put before every passage, as usual in retrieval corpora; places count the text only.
@@ -38,6 +40,8 @@ def report_broken_lines(row: CutRow) -> None:
     """Failures of a list of recordings: it is an asset itself where some of its lines cannot be read."""
     broken = BrokenRows(row)
     url, version = row.unit["url"], row.unit["content_version"]
-    for one in (broken_rows if is_side_table(url, version) else broken_lines)(url, version):
+    encoding = encoding_of(url, dict(row.unit["columns"] or ()).get(ENCODING))
+    is_table = is_side_table(url, version, encoding)
+    for one in (broken_rows if is_table else broken_lines)(url, version, encoding):
         broken.add(one)
     broken.close()

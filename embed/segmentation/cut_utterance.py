@@ -13,7 +13,7 @@ from embed.encoder import SAMPLE_RATE
 from embed.segmentation.cut_row import CutRow
 from embed.segmentation.cut_speech import EARLY_S, keep_spans, report_lost, too_short
 from embed.segmentation.rules import Cutting
-from embed.segmentation.spans import PER_MS, Coverage, SegmentSpec, Span, coverage, ms, owned, windows
+from embed.segmentation.spans import PER_MS, Coverage, SegmentSpec, Span, coverage, ms, owned, whole_or_windows
 
 
 def cut_utterance(row: CutRow, cutting: Cutting) -> None:
@@ -24,7 +24,7 @@ def cut_utterance(row: CutRow, cutting: Cutting) -> None:
     row.stage = "decode"
     lost_s = max(unit_ms[1] - unit_ms[0], 0) / 1000
     row.seconds = Coverage(lost_s, 0.0, 0.0, lost_s)  # until the unit is decoded
-    listed = _listed((start_ms, end_ms), spec)
+    listed = whole_or_windows((start_ms, end_ms), spec)
     mine = owned(listed, unit_ms)
     until_ms = max([unit_ms[1], *(end for _, end in mine)])
     decoded = audio.decode(unit["url"], unit_ms[0] / 1000, until_ms / 1000)
@@ -40,10 +40,6 @@ def cut_utterance(row: CutRow, cutting: Cutting) -> None:
     kept = _decoded(mine, stop, spec)
     keep_spans(row, kept, np.asarray(decoded.samples), first, cutting.speech(), text=unit["text"])
     report_lost(row, own, missing)
-
-
-def _listed(span: Span, spec: SegmentSpec) -> list[Span]:
-    return [span] if span[1] - span[0] <= ms(spec.max_s) else windows(span, spec)
 
 
 def _decoded(spans: list[Span], stop: int, spec: SegmentSpec) -> list[Span]:

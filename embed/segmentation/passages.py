@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from embed.base_spec import Spec
 from embed.segmentation.tokens import Words
+from embed.text.documents import is_blank
 
 TITLE_TOKENS = 64  # of a title, at most; it is put before every passage of its document
 SLACK_TOKENS = 8
@@ -55,6 +56,8 @@ def spans(text: str, spec: PassageSpec, words: Words) -> list[Span]:
 
     A longer sentence is cut at the end of a word, else of a token.
     """
+    if is_blank(text):
+        return []
     sentences = list(_sentences(text))
     counted = _Counted(text, sentences, words)
     pieces = [piece for sentence in sentences for piece in counted.fitting(*sentence, spec.max_tokens)]

@@ -76,7 +76,7 @@ def segments(speech: list[Span], view: Span, spec: SegmentSpec) -> list[Span]:
         return windows(view, spec) if view[1] - view[0] >= ms(spec.min_s) else []
     found: set[Span] = set()
     for span in speech:
-        found.update([span] if span[1] - span[0] <= ms(spec.max_s) else windows(span, spec))
+        found.update(whole_or_windows(span, spec))
     if spec.mode == "hybrid":
         found.update(_context(speech, view, spec))
     return sorted(found)
@@ -100,6 +100,11 @@ def windows(span: Span, spec: SegmentSpec) -> list[Span]:
     if len(found) > 1 and found[-1][1] - found[-1][0] < ms(spec.min_s):  # a very short last window joins the one before
         found[-2:] = [(found[-2][0], end)]
     return found
+
+
+def whole_or_windows(span: Span, spec: SegmentSpec) -> list[Span]:
+    """The span as one segment, or windows where it is longer than `max_s`."""
+    return [span] if span[1] - span[0] <= ms(spec.max_s) else windows(span, spec)
 
 
 def owned(spans: list[Span], unit: Span) -> list[Span]:

@@ -19,7 +19,7 @@ from embed.identity import halves_of
 from embed.segmentation.rules import Cutting
 from embed.tables import ID, PLANNED, SPEECH, UNITS
 
-ROWS_OF = frozenset({"csv", "parquet"})  # formats whose units are ranges of rows
+ROWS_OF = frozenset({"csv", "parquet", "html", "subtitles"})  # formats whose units are ranges of rows, pages or cues
 _COPIED = ("asset_id", "uri", "url", "modality", "format", "content_version", "text", "lang", "metadata", "columns")
 _AT_ONCE = 50_000  # assets that are planned together, with one or two hundred bytes each
 

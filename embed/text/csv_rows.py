@@ -1,24 +1,27 @@
 """Rows of a .csv or .tsv file, packed by gzip or not, read as a stream; quoted newlines are supported.
 
-- The first row names the columns; the delimiter is the most frequent of `, ; tab |` in it, a tab in .tsv.
+- The first row names the columns; the delimiter is the most frequent of `, ; tab |` in it, a tab in .tsv, or what a
+  line before it names, as Excel writes it (`sep=;`).
 - A quote that is never closed breaks its own row only: reading continues with the next line.
 - A row with more fields than names is broken: a comma in a text that has no quotes would shift everything.
 """
 
 import csv
 import io
+import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from embed.errors import InputError
 from embed.file_kinds import unpacked_suffix
 from embed.text.documents import Broken
 from embed.text.gzipped import unpacking
-from embed.text.txt import refuse_other_encodings
 
 FIELD_CHARS = 1 << 24  # a longer field is a quote that was never closed
 _DELIMITERS = ",;\t|"
+_SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 
 csv.field_size_limit(FIELD_CHARS)
 
@@ -26,10 +29,13 @@ csv.field_size_limit(FIELD_CHARS)
 class CsvRows:
     """`embed.text.table_rows.Rows` of a csv file."""
 
-    def __init__(self, url: str) -> None:
+    unread: Mapping[str, str] = MappingProxyType({})  # every field is a text
+
+    def __init__(self, url: str, encoding: str | None = None) -> None:
         """Raises InputError where there is no file, or no header."""
         self._url = url
-        self._lines = _Lines(url)
+        self._undecodable = f"not {encoding or 'UTF-8'}"
+        self._lines = _Lines(url, encoding)
         self.at = 0
         try:
             self._delimiter = "\t" if unpacked_suffix(url) == ".tsv" else ","
@@ -54,7 +60,10 @@ class CsvRows:
 
     def _header(self) -> list[str]:
         line = self._lines.peek()
-        if self._delimiter == ",":
+        if separator := _SEPARATOR.fullmatch(line):
+            self._delimiter = separator[1]
+            next(self._lines)
+        elif self._delimiter == ",":
             bare = "".join(line.split('"')[::2])  # what is outside of quotes
             self._delimiter = max(_DELIMITERS, key=bare.count)
         found = self._next_row()
@@ -86,7 +95,8 @@ class CsvRows:
         line, cells = found
         reason = cells if isinstance(cells, str) else self._fault(cells)
         if reason is not None or isinstance(cells, str):
-            return Broken(f"row {number} (line {line}): {reason}", number, number + 1)
+            undecodable = reason == self._undecodable
+            return Broken(f"row {number} (line {line}): {reason}", number, number + 1, undecodable)
         # Of two columns of one name the first counts; a column without a name is dropped.
         named = zip(reversed(self.names), reversed(cells + [""] * (self._width - len(cells))), strict=True)
         return {name: cell for name, cell in named if name}
@@ -98,26 +108,21 @@ class CsvRows:
         try:
             "".join(cells).encode()
         except UnicodeEncodeError:
-            return "not UTF-8"
+            return self._undecodable
         return None
 
 
 class _Lines:
     """Lines of the file; those of the current row can be given back."""
 
-    def __init__(self, url: str) -> None:
-        self._file: Any = unpacking(url)
+    def __init__(self, url: str, encoding: str | None) -> None:
+        file: Any = unpacking(url, encoding)
         self.ended = False
         self.number = 0  # of the row's first line, from 1
         self._next = 1
         self._row: list[str] = []
         self._again: deque[str] = deque()
-        try:
-            refuse_other_encodings(url, self._file.peek(4)[:4])
-        except BaseException:
-            self._file.close()
-            raise
-        self._text = io.TextIOWrapper(self._file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        self._text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
     def __iter__(self) -> "_Lines":
         return self

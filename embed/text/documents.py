@@ -15,6 +15,11 @@ from embed.errors import InputError
 
 DEFAULTS = {"id": ("_id", "id"), "text": ("text",), "title": ("title",), "lang": ("lang",)}
 _PLAIN = (str, int, float, Decimal, datetime.date, datetime.time)
+# White space, zero, and characters without width: soft hyphens, joiners, marks of direction and of byte order.
+_BLANK = (
+    "".join(char for char in map(chr, range(0x3001)) if char.isspace())
+    + "\0\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+)
 
 
 @dataclass(frozen=True)
@@ -35,31 +40,43 @@ class Broken:
     reason: str
     start: int
     end: int
+    undecodable: bool = False  # it has bytes that are no characters
 
 
 class Columns:
     """Names of the fields of a record that hold id, text, title and language."""
 
     def __init__(self, mapping: Mapping[str, str] | None = None) -> None:
-        self._given = dict(mapping or {})
+        """Other settings in the mapping are ignored."""
+        self._given = {part: name for part, name in (mapping or {}).items() if part in DEFAULTS}
         self._names = {part: (self._given[part],) if part in self._given else DEFAULTS[part] for part in DEFAULTS}
 
-    def refuse_absent(self, url: str, names: Iterable[str], optional: Iterable[str] = ()) -> None:
-        """InputError, with the existing names, where a table has no field for the text or for a mapped part."""
-        existing = list(names)
+    def refuse_absent(
+        self, url: str, names: Iterable[str], optional: Iterable[str] = (), unread: Mapping[str, str] | None = None
+    ) -> None:
+        """InputError, with the existing names, where a table has no field for the text or for a mapped part.
+
+        `unread` are the columns without plain values: their types, by name.
+        """
+        existing, types = list(names), unread or {}
         for part in ("text", *(part for part in self._given if part not in ("text", *optional))):
-            if not any(_is_there(name, existing) for name in self._names[part]):
-                expected = " or ".join(repr(name) for name in self._names[part])
-                names_here = ", ".join(map(repr, existing[:20])) or "none"
+            wanted = self._names[part]
+            if any(_is_there(name, existing) for name in wanted):
+                continue
+            cure = f"name one in the input's `columns: {{{part}: ...}}`"
+            names_here = ", ".join(map(repr, existing[:20])) or "none"
+            if held := next((name for name in wanted if name in types), None):
                 raise InputError(
-                    f"{url}: no column {expected} for {part}; the columns are {names_here};"
-                    f" name one in the input's `columns: {{{part}: ...}}`"
+                    f"{url}: column {held!r} holds {types[held]}, which is no {part}; columns with plain values are"
+                    f" {names_here}; {cure}"
                 )
+            expected = " or ".join(map(repr, wanted))
+            raise InputError(f"{url}: no column {expected} for {part}; the columns are {names_here}; {cure}")
 
     def document(self, record: Mapping[str, Any], place: int, place_name: str) -> Document:
         """Document of the record at this place; its id is `place_name` if it has none.  ValueError with the reason."""
         text, title = self._text(record), _as_text(self._value(record, "title")) or ""
-        if not (text or "").strip() and not title.strip():
+        if is_blank(text or "") and is_blank(title):
             raise ValueError("no text" if text is not None else f"no text: no field {self._names['text'][0]!r}")
         lang = _as_text(self._value(record, "lang"))
         found = Document(text or "", title.strip(), self._item(record, place_name), lang, self._rest(record), place)
@@ -93,6 +110,11 @@ class Columns:
         plain = plain_fields(record, taken)
         title = _as_text(self._value(record, "title"))
         return {"title": title, **plain} if title else plain
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of it can be seen."""
+    return not text.strip(_BLANK)
 
 
 def plain_fields(record: Mapping[str, Any], but: Iterable[str] = ()) -> dict[str, str]:

@@ -1,21 +1,27 @@
-"""Text files as seekable streams of bytes, packed by gzip or not.
+"""Text files as seekable streams of UTF-8, packed by gzip or not, and in any encoding.
 
-A packed file can be read only from its beginning.  So a worker keeps the stream open where it stopped: the next unit
-of the same file continues there, and all units of a file cost one reading of it.
+A packed file, and one of another encoding, can be read only from its beginning.  So a worker keeps the stream open
+where it stopped: the next unit of the same file continues there, and all units of a file cost one reading of it.
 """
 
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
 from embed.errors import InputError
 from embed.storage import store
+from embed.text.encodings import Sample, chosen, marked
 from embed.text.open_files import OpenFiles
+from embed.text.recoded import Recoded
 
 _BUFFER = 1 << 20
+_HEAD_BYTES = 1 << 20
+_PART_BYTES = 1 << 16
+_PARTS = 4  # of the rest of a file, at equal distances
+_WHOLE_BYTES = 1 << 26
 
 _STREAMS: OpenFiles[io.BufferedReader] = OpenFiles(2)
 
@@ -25,27 +31,54 @@ def is_packed(url: str) -> bool:
 
 
 @contextmanager
-def open_text(url: str, version: str) -> Iterator[BinaryIO]:
-    """The unpacked bytes of a file of this content version, at any position; seek before you read.
+def open_text(url: str, version: str, encoding: str | None = None) -> Iterator[BinaryIO]:
+    """The text of a file of this content version as UTF-8, at any position; seek before you read.
 
+    `encoding` is what `encoding_of` finds; without it a file is UTF-8, or what its first bytes mark.
     Raises InputError where there is no file, or where the gzip stream is damaged.
     """
-    if not is_packed(url):
+    if not is_packed(url) and encoding is None:
         with store.open_input(url) as file:
-            yield file
-        return
-    stream = _STREAMS.take((url, version)) or unpacking(url)
+            if marked(file.read(4)) is None:
+                yield file
+                return
+    key = (url, version, encoding)
+    stream = _STREAMS.take(key) or unpacking(url, encoding)
     try:
         yield stream
     except BaseException:
         stream.close()
         raise
-    _STREAMS.keep((url, version), stream)
+    _STREAMS.keep(key, stream)
 
 
-def unpacked_bytes(url: str) -> int:
-    """Number of bytes in a .gz file; of a damaged one, those before the damage.  Reads all of it."""
-    with unpacking(url) as stream:
+def encoding_of(
+    url: str, named: str | None = None, declared_in: Callable[[bytes], str | None] | None = None
+) -> str | None:
+    """The encoding of a text file, None for UTF-8; `named` is that of its input, the function reads one in the file.
+
+    Raises InputError, with the cure, for a file that is missing, empty, binary, or in another encoding.
+    """
+    with _bytes(url) as file:
+        sample = _sample(file, packed=is_packed(url))
+    return chosen(url, sample, named, declared_in(sample.head) if declared_in else None)
+
+
+def whole_text(url: str, encoding: str | None = None) -> str:
+    """All of a small text file.  Raises InputError for a large one, and for bytes that are no characters."""
+    with unpacking(url, encoding) as stream:
+        data = stream.read(_WHOLE_BYTES + 1)
+    if len(data) > _WHOLE_BYTES:
+        raise InputError(f"{url}: over {_WHOLE_BYTES >> 20} MiB, too long for a file of its kind; split it")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{url}: byte {error.start} is not {encoding or 'UTF-8'}; correct it") from None
+
+
+def text_bytes(url: str, encoding: str | None = None) -> int:
+    """Number of bytes of UTF-8 in a file; of a damaged .gz file, those before the damage.  Reads all of it."""
+    with unpacking(url, encoding) as stream:
         num = 0
         try:
             while chunk := stream.read(_BUFFER):
@@ -56,10 +89,45 @@ def unpacked_bytes(url: str) -> int:
     return num
 
 
-def unpacking(url: str) -> io.BufferedReader:
-    """The unpacked bytes from the beginning; the caller closes it."""
+def unpacking(url: str, encoding: str | None = None) -> io.BufferedReader:
+    """The text as UTF-8 from the beginning; the caller closes it."""
+    stream = _bytes(url)
+    try:
+        found = encoding or marked(stream.peek(4)[:4])
+    except BaseException:
+        stream.close()
+        raise
+    return stream if found is None else io.BufferedReader(Recoded(stream, found), _BUFFER)
+
+
+def _bytes(url: str) -> io.BufferedReader:
+    """The unpacked bytes."""
     inner = _Unpacked(url) if is_packed(url) else store.open_input(url)
     return io.BufferedReader(cast(io.RawIOBase, inner), _BUFFER)
+
+
+def _sample(file: io.BufferedReader, packed: bool) -> Sample:
+    head = _head(file)
+    if packed or len(head) < _HEAD_BYTES:
+        return Sample(head, whole=len(head) < _HEAD_BYTES)
+    size = file.seek(0, io.SEEK_END)
+    parts = []
+    for number in range(1, _PARTS + 1):
+        file.seek(max(_HEAD_BYTES, size * number // _PARTS - _PART_BYTES))
+        parts.append(file.read(_PART_BYTES))
+    return Sample(head, tuple(parts), whole=False)
+
+
+def _head(file: io.BufferedReader) -> bytes:
+    """The beginning; of a damaged .gz file, up to the damage."""
+    head = b""
+    try:
+        while len(head) < _HEAD_BYTES and (more := file.read1(_HEAD_BYTES - len(head))):
+            head += more
+    except InputError:
+        if not head:
+            raise
+    return head
 
 
 class _Unpacked(io.RawIOBase):

@@ -1,5 +1,6 @@
 """Open files that a worker keeps between two units of a file, so that the second continues where the first stopped."""
 
+import atexit
 from collections.abc import Hashable
 from threading import Lock
 from typing import Generic, Protocol, TypeVar
@@ -19,6 +20,7 @@ class OpenFiles(Generic[T]):
         self._most = most
         self._things: dict[Hashable, T] = {}
         self._lock = Lock()
+        atexit.register(self.close)  # else the interpreter warns of files that nobody has closed
 
     def take(self, key: Hashable) -> T | None:
         with self._lock:
@@ -31,5 +33,13 @@ class OpenFiles(Generic[T]):
             self._things[key] = thing
             while len(self._things) > self._most:
                 gone.append(self._things.pop(next(iter(self._things))))
+        for one in gone:
+            one.close()
+
+    def close(self) -> None:
+        """Close what is kept."""
+        with self._lock:
+            gone = list(self._things.values())
+            self._things.clear()
         for one in gone:
             one.close()

@@ -1,6 +1,6 @@
-"""Rows of a .parquet file, in batches of bounded size; only columns of plain values are read."""
+"""Rows of a .parquet file, in batches of bounded size; by default columns of plain values are read."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, islice
 from typing import Any
 
@@ -16,11 +16,24 @@ _BATCH_ROWS = 256  # cells may be large
 _BUFFER = 1 << 20
 
 
+def plain_columns(schema: pa.Schema) -> list[str]:
+    """The columns that may hold a text, a number, a time, or a record of these."""
+    return [name for name in dict.fromkeys(schema.names) if _is_plain(schema.field(name).type)]
+
+
 class ParquetRows:
     """`embed.text.table_rows.Rows` of a parquet file."""
 
-    def __init__(self, url: str) -> None:
-        """Raises InputError where there is no file, or it is not complete."""
+    def __init__(
+        self,
+        url: str,
+        columns: Callable[[pa.Schema], Sequence[str]] = plain_columns,
+        batch_rows: int = _BATCH_ROWS,
+    ) -> None:
+        """Rows with these columns, which may be fields of records (`audio.path`).
+
+        Raises InputError where there is no file, or it is not complete.
+        """
         self._url = url
         self._source = store.open_input(url)
         try:
@@ -28,9 +41,10 @@ class ParquetRows:
         except (pa.ArrowException, OSError) as error:
             self._source.close()
             raise InputError(f"{url}: not a complete parquet file: {_line(error)}") from None
-        schema = self._file.schema_arrow
-        self._columns = [name for name in dict.fromkeys(schema.names) if _is_plain(schema.field(name).type)]
-        self.names = tuple(leaf for name in self._columns for leaf in _leaves(schema.field(name)))
+        schema = self.schema = self._file.schema_arrow
+        self._columns, self._batch_rows = list(columns(schema)), batch_rows
+        self.unread = {field.name: str(field.type) for field in schema if not _is_plain(field.type)}
+        self.names = tuple(leaf for name in self._columns for leaf in _leaves(schema, name))
         sizes: list[int] = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
         self._edges = [0, *accumulate(sizes)]
         self.at = 0
@@ -65,7 +79,7 @@ class ParquetRows:
         """Records from a row group on; a message in place of one that is not readable."""
         groups = list(range(group, self._file.num_row_groups))
         try:
-            batches = self._file.iter_batches(_BATCH_ROWS, groups, self._columns, use_threads=False)
+            batches = self._file.iter_batches(self._batch_rows, groups, self._columns, use_threads=False)
             for batch in batches:
                 yield from _records(batch)
         except (pa.ArrowException, OSError) as error:
@@ -84,7 +98,6 @@ def _records(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | str]:
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    """Whether it may hold a text, a number, a time, or a record of these."""
     if types.is_struct(kind):
         return any(_is_plain(kind.field(at).type) for at in range(kind.num_fields))
     if types.is_dictionary(kind):
@@ -92,12 +105,16 @@ def _is_plain(kind: pa.DataType) -> bool:
     return not (types.is_nested(kind) or types.is_null(kind) or types.is_interval(kind) or types.is_duration(kind))
 
 
-def _leaves(field: pa.Field, before: str = "") -> list[str]:
+def _leaves(schema: pa.Schema, name: str) -> list[str]:
+    return _below(schema.field(name)) if name in schema.names else [name]
+
+
+def _below(field: pa.Field, before: str = "") -> list[str]:
     name = f"{before}{field.name}"
     if not types.is_struct(field.type):
         return [name]
     inner = (field.type.field(at) for at in range(field.type.num_fields))
-    return [leaf for one in inner for leaf in _leaves(one, f"{name}.")]
+    return [leaf for one in inner for leaf in _below(one, f"{name}.")]
 
 
 def _line(error: Exception) -> str:

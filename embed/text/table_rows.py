@@ -23,6 +23,10 @@ class Rows(Protocol):
         """Names of the columns."""
 
     @property
+    def unread(self) -> Mapping[str, str]:
+        """Types of the columns that are not read, by name."""
+
+    @property
     def at(self) -> int:
         """Number of the next row."""
 
@@ -36,41 +40,41 @@ _OPEN: OpenFiles[Rows] = OpenFiles(2)
 
 
 def read_table(
-    url: str, version: str, format: str, columns: Columns, start: int, end: int | None
+    url: str, version: str, format: str, columns: Columns, start: int, end: int | None, encoding: str | None = None
 ) -> Iterator[Document | Broken]:
     """Documents of the rows in the range.  Raises InputError for a file that is missing, damaged, or lacks a column."""
-    rows = _opened(url, version, format, start)
+    rows = _opened(url, version, format, encoding, start)
     try:
-        columns.refuse_absent(url, rows.names)
+        columns.refuse_absent(url, rows.names, unread=rows.unread)
         for number, record in rows.read(start, end):
             yield record if isinstance(record, Broken) else _document(number, record, columns)
     except BaseException:
         rows.close()
         raise
-    _OPEN.keep((url, version), rows)
+    _OPEN.keep((url, version, encoding), rows)
 
 
-def probe_table(url: str, format: str, columns: Columns) -> int:
+def probe_table(url: str, format: str, columns: Columns, encoding: str | None = None) -> int:
     """Number of rows.  Raises InputError as `read_table`; reads all of a .csv file, the footer of .parquet."""
-    rows = _open(url, format)
+    rows = _open(url, format, encoding)
     try:
-        columns.refuse_absent(url, rows.names)
+        columns.refuse_absent(url, rows.names, unread=rows.unread)
         return rows.num_rows if isinstance(rows, ParquetRows) else sum(1 for _ in rows.read(0, None))
     finally:
         rows.close()
 
 
-def _opened(url: str, version: str, format: str, start: int) -> Rows:
-    kept = _OPEN.take((url, version))
+def _opened(url: str, version: str, format: str, encoding: str | None, start: int) -> Rows:
+    kept = _OPEN.take((url, version, encoding))
     if kept is not None and kept.at <= start:
         return kept
     if kept is not None:
         kept.close()
-    return _open(url, format)
+    return _open(url, format, encoding)
 
 
-def _open(url: str, format: str) -> Rows:
-    return ParquetRows(url) if format == "parquet" else CsvRows(url)
+def _open(url: str, format: str, encoding: str | None) -> Rows:
+    return ParquetRows(url) if format == "parquet" else CsvRows(url, encoding)
 
 
 def _document(number: int, record: Record, columns: Columns) -> Document | Broken:

@@ -1,47 +1,58 @@
-"""Paragraphs of a .txt file: a unit is a range of bytes, a paragraph belongs to the unit in which it starts.
+"""Paragraphs of a .txt, .md or .rst file: a unit is a range of bytes; a paragraph is in the unit where it starts.
 
 The file is read in blocks of about `_GRID` bytes that end with a line, independent of where units begin: so units of
 any size find the same paragraphs, and a file of one very long line is also read in bounded memory.
+
+The front matter of a .md file (its title, date and so on, between two lines of `---` or `+++`) is left out.
 """
 
+import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from embed.errors import InputError
-from embed.storage import store
+from embed.file_kinds import suffix
 from embed.text.documents import Broken, Document
+from embed.text.gzipped import open_text
 
 _GRID = 1 << 18
 _REACH = 1 << 16  # how far after a multiple of _GRID the end of a line is searched
 
+Key = tuple[str, str, str | None]  # url, version, encoding
+
 # Number of characters before a block, of files that this process has read: the next unit counts from there.
-_COUNTED: dict[tuple[str, str], tuple[int, int]] = {}
+_COUNTED: dict[Key, tuple[int, int]] = {}
 _MOST_COUNTED = 64
 
-
-def read_paragraphs(url: str, version: str, start: int, end: int | None) -> Iterator[Document | Broken]:
-    """Paragraphs that start in the byte range.  Raises InputError for a file that is missing, empty or UTF-16."""
-    with store.open_input(url) as file:
-        refuse_other_encodings(url, file.read(4))
-        for at, block, chars in _blocks(file, (url, version), start, end):
-            yield from _in_range(_paragraphs(at, block, chars), start, end)
+# A key or a table follows its first line: a line of dashes alone is also a rule between paragraphs.
+_FRONT_MATTER = re.compile(
+    rb"(?:\xef\xbb\xbf)?(---|\+\+\+)[ \t]*\r?\n[\[\w\"'-][^\n]*?[:=\]].*?\n(?:\1|\.\.\.)[ \t]*(?:[\r\n]+|\Z)", re.DOTALL
+)
 
 
-def refuse_other_encodings(url: str, first: bytes) -> None:
-    """InputError for a file that begins like UTF-16 or UTF-32, or is empty."""
-    if not first:
-        raise InputError(f"{url}: empty file (0 bytes)")
-    if first[:2] in (b"\xff\xfe", b"\xfe\xff") or first == b"\0\0\xfe\xff":
-        raise InputError(f"{url}: the text is in UTF-16 or UTF-32; save it as UTF-8")
+def read_paragraphs(
+    url: str, version: str, start: int, end: int | None, encoding: str | None = None
+) -> Iterator[Document | Broken]:
+    """Paragraphs that start in the range of bytes of UTF-8.  Raises InputError for a file that is missing."""
+    fault = f"not {encoding or 'UTF-8'}"
+    with open_text(url, version, encoding) as file:
+        first = _front_matter(file) if suffix(url) == ".md" else 0
+        for at, block, chars in _blocks(file, (url, version, encoding), first, start, end):
+            yield from _in_range(_paragraphs(at, block, chars, fault), start, end)
 
 
-def _blocks(file: BinaryIO, key: tuple[str, str], start: int, end: int | None) -> Iterator[tuple[int, bytes, int]]:
-    """Blocks that overlap the range: the place in bytes, the bytes, the number of characters before it."""
+def _front_matter(file: BinaryIO) -> int:
+    """Its length in bytes."""
+    file.seek(0)
+    found = _FRONT_MATTER.match(file.read(_REACH))
+    return found.end() if found else 0
+
+
+def _blocks(file: BinaryIO, key: Key, first: int, start: int, end: int | None) -> Iterator[tuple[int, bytes, int]]:
+    """Blocks from `first` on that overlap the range: place in bytes, the bytes, number of characters before it."""
     number = start // _GRID
-    at = _edge(file, number)
-    if at > start:
+    if _edge(file, number) > start:
         number -= 1
-        at = _edge(file, number)
+    at = max(_edge(file, number), first)
     chars = _chars_before(file, key, at)
     while end is None or at < end:
         _remember(key, at, chars)  # of a block's beginning: the next unit may start within the block
@@ -70,13 +81,13 @@ def _edge(file: BinaryIO, number: int) -> int:
     return before + next(place for place in range(1, _REACH) if window[place] & 0xC0 != 0x80)
 
 
-def _paragraphs(at: int, block: bytes, chars: int) -> Iterator[Document | Broken]:
+def _paragraphs(at: int, block: bytes, chars: int, fault: str) -> Iterator[Document | Broken]:
     for begin, end in _bounds(block):
         raw = block[begin:end]
         try:
             text = raw.decode()
         except UnicodeDecodeError:
-            yield Broken(f"paragraph at byte {at + begin}: not UTF-8", at + begin, at + end)
+            yield Broken(f"paragraph at byte {at + begin}: {fault}", at + begin, at + end, undecodable=True)
             chars += _num_chars(raw)
         else:
             yield Document(text, place=at + begin, first_char=chars)
@@ -103,7 +114,7 @@ def _in_range(found: Iterator[Document | Broken], start: int, end: int | None) -
             yield one
 
 
-def _chars_before(file: BinaryIO, key: tuple[str, str], at: int) -> int:
+def _chars_before(file: BinaryIO, key: Key, at: int) -> int:
     begin, chars = _COUNTED.get(key, (0, 0))
     if begin > at:
         begin, chars = 0, 0
@@ -122,7 +133,7 @@ def _num_chars(block: bytes) -> int:
     return len(block.decode("utf-8", "surrogateescape"))
 
 
-def _remember(key: tuple[str, str], at: int, chars: int) -> None:
+def _remember(key: Key, at: int, chars: int) -> None:
     if len(_COUNTED) >= _MOST_COUNTED:
         _COUNTED.clear()
     _COUNTED[key] = (at, chars)

@@ -23,3 +23,13 @@ def test_columns_are_of_four_kinds() -> None:
     assert InputSpec(url="a", columns={"text": "body"}).identity() != InputSpec(url="a").identity()
     with pytest.raises(SpecError, match="columns"):
         InputSpec.parse({"url": "a", "columns": {"body": "text"}})
+
+
+def test_an_encoding_counts_where_it_is_set() -> None:
+    plain = InputSpec(url="a")
+    assert "encoding" not in plain.defining()
+    assert InputSpec(url="a", encoding="UTF8").identity() == plain.identity()
+    assert InputSpec(url="a", encoding="windows-1252").defining()["encoding"] == "cp1252"
+    assert InputSpec(url="a", encoding="cp1252").identity() != plain.identity()
+    with pytest.raises(SpecError, match=r"encoding.*'nonsense'.*e\.g\. cp1252"):
+        InputSpec.parse({"url": "a", "encoding": "nonsense"})

@@ -34,6 +34,7 @@ def write_list(path: Path, *lines: Any) -> None:
 
 def test_files_by_their_suffixes(tmp_path: Path) -> None:
     touch(tmp_path, "a.wav", "b.TXT", "c.jsonl", "d.csv.gz", "e.tsv", "f.parquet", "g.txt.gz", ".h", "README.md")
+    touch(tmp_path, "i.md", "j.rst", "k.htm", "l.html.gz", "m.srt", "n.vtt")
     found = assets(tmp_path, columns={"text": "body"}, lang="wo", metadata={"station": "Sud"})
     assert {uri: (one.modality, one.format) for uri, one in found.items()} == {
         "in/a.wav": ("speech", "audio"),
@@ -43,6 +44,12 @@ def test_files_by_their_suffixes(tmp_path: Path) -> None:
         "in/e.tsv": ("text", "csv"),
         "in/f.parquet": ("text", "parquet"),
         "in/g.txt.gz": ("speech", "audio"),
+        "in/i.md": ("text", "txt"),
+        "in/j.rst": ("text", "txt"),
+        "in/k.htm": ("text", "html"),
+        "in/l.html.gz": ("text", "html"),
+        "in/m.srt": ("text", "subtitles"),
+        "in/n.vtt": ("text", "subtitles"),
     }
     assert found["in/e.tsv"].columns == {"text": "body"}
     assert found["in/b.TXT"].columns == found["in/a.wav"].columns == {}

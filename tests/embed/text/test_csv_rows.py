@@ -43,10 +43,25 @@ def test_quotes_and_newlines_inside_of_fields(tmp_path: Path) -> None:
         ("a.csv", b"id,text\r1,one\r"),
         ("a.csv", b' id , "text"\n1,one\n'.replace(b' "text"', b'"text"')),
         ("a.tsv", b"id\ttext\n1\tone\n"),
+        ("a.csv", b"\xef\xbb\xbfsep=;\r\nid;text\r\n1;one\r\n"),
+        ("a.csv", b'"sep=|"\nid|text\n1|one\n'),
+        ("a.csv", "id,text\n1,one\n".encode("utf-16")),
         ("a.csv.gz", gzip.compress(b"id,text\n1,one\n")),
         ("a.tsv.gz", gzip.compress(b"id\ttext\n1\tone\n")),
     ],
-    ids=["comma", "bom, semicolon", "bar", "old mac", "spaces, quotes", "tab", "packed", "packed tab"],
+    ids=[
+        "comma",
+        "bom, semicolon",
+        "bar",
+        "old mac",
+        "spaces, quotes",
+        "tab",
+        "Excel",
+        "Excel, quotes",
+        "UTF-16",
+        "packed",
+        "packed tab",
+    ],
 )
 def test_the_header_says_how_it_is_written(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
@@ -59,7 +74,7 @@ def test_bad_rows_are_told_with_their_number_and_line(tmp_path: Path) -> None:
     assert [found for _, found in read(tmp_path / "a.csv")[1]] == [
         {"id": "1", "text": "a\nb"},
         Broken("row 1 (line 4): 3 fields for 2 columns; is a quote missing?", 1, 2),
-        Broken("row 2 (line 5): not UTF-8", 2, 3),
+        Broken("row 2 (line 5): not UTF-8", 2, 3, undecodable=True),
         {"id": "4", "text": ""},
         {"id": "5", "text": "e"},
     ]
@@ -92,7 +107,7 @@ def test_of_two_columns_of_one_name_the_first_counts(tmp_path: Path) -> None:
     assert good(tmp_path / "a.csv") == [{"text": "one"}]
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xff\xfei\0"], ids=["empty", "blank", "utf-16"])
+@pytest.mark.parametrize("content", [b"", b"\n\n"], ids=["empty", "blank"])
 def test_no_table_is_an_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(InputError, match=r"a\.csv"):

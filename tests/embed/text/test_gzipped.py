@@ -7,7 +7,7 @@ import pytest
 
 from embed.errors import InputError
 from embed.text import gzipped as unpacked
-from embed.text.gzipped import open_text, unpacked_bytes, unpacking
+from embed.text.gzipped import open_text, text_bytes, unpacking
 
 LETTERS = bytes.maketrans(bytes(range(256)), bytes(b"abcdefghij\n"[n % 11] for n in range(256)))
 TEXT = random.Random(0).randbytes(5_000_000).translate(LETTERS)
@@ -15,7 +15,7 @@ TEXT = random.Random(0).randbytes(5_000_000).translate(LETTERS)
 
 def test_any_place_of_what_is_packed(tmp_path: Path) -> None:
     (tmp_path / "a.gz").write_bytes(gzip.compress(TEXT[:3_000_000]) + gzip.compress(TEXT[3_000_000:]))
-    assert unpacked_bytes(str(tmp_path / "a.gz")) == len(TEXT)
+    assert text_bytes(str(tmp_path / "a.gz")) == len(TEXT)
     for place in (0, 10, 2_999_990, 4_999_000, 5):
         with open_text(str(tmp_path / "a.gz"), "v") as file:
             file.seek(place)
@@ -26,9 +26,9 @@ def test_any_place_of_what_is_packed(tmp_path: Path) -> None:
 def test_the_next_unit_goes_on_and_another_version_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
 
-    def counting(url: str) -> io.BufferedReader:
+    def counting(url: str, encoding: str | None = None) -> io.BufferedReader:
         opened.append(url)
-        return unpacking(url)
+        return unpacking(url, encoding)
 
     monkeypatch.setattr(unpacked, "unpacking", counting)
     (tmp_path / "b.gz").write_bytes(gzip.compress(TEXT))
@@ -43,7 +43,7 @@ def test_the_next_unit_goes_on_and_another_version_does_not(tmp_path: Path, monk
 def test_what_comes_before_the_damage_is_kept(tmp_path: Path) -> None:
     packed = gzip.compress(TEXT)
     (tmp_path / "c.gz").write_bytes(packed[: len(packed) // 2])
-    num = unpacked_bytes(str(tmp_path / "c.gz"))
+    num = text_bytes(str(tmp_path / "c.gz"))
     assert 2_000_000 < num < 3_000_000
     with unpacking(str(tmp_path / "c.gz")) as file:
         assert file.read(num - 10) == TEXT[: num - 10]
@@ -55,4 +55,4 @@ def test_what_comes_before_the_damage_is_kept(tmp_path: Path) -> None:
 def test_what_is_not_packed_at_all_is_an_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "d.gz").write_bytes(content)
     with pytest.raises(InputError, match=r"d\.gz: damaged gzip"):
-        unpacked_bytes(str(tmp_path / "d.gz"))
+        text_bytes(str(tmp_path / "d.gz"))

@@ -25,3 +25,13 @@ def test_the_oldest_of_too_many_is_closed() -> None:
         files.keep(key, thing)
     assert [thing.closed for thing in things] == [True, True, False, False]
     assert files.take("a") is things[3]
+
+
+def test_all_that_is_kept_can_be_closed() -> None:
+    files: OpenFiles[Thing] = OpenFiles(2)
+    things = [Thing(), Thing()]
+    for key, thing in enumerate(things):
+        files.keep(key, thing)
+    files.close()
+    assert all(thing.closed for thing in things)
+    assert files.take(0) is None

@@ -75,9 +75,9 @@ def test_a_unit_before_the_last_one_is_read_too(table: tuple[str, str]) -> None:
 def test_a_worker_reads_a_table_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
 
-    def counting(url: str) -> CsvRows:
+    def counting(url: str, encoding: str | None) -> CsvRows:
         opened.append(url)
-        return CsvRows(url)
+        return CsvRows(url, encoding)
 
     monkeypatch.setattr(tables_in, "CsvRows", counting)
     write_csv(tmp_path / "once.csv")

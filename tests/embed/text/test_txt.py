@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embed.errors import InputError
 from embed.text import txt as paragraphs
 from embed.text.documents import Broken, Document
 from embed.text.txt import read_paragraphs
@@ -44,20 +43,13 @@ def test_a_paragraph_that_is_not_utf8_is_told_and_places_stay_right(tmp_path: Pa
     (tmp_path / "a.txt").write_bytes("Été.\n\n".encode() + "Été.\n\n".encode("latin-1") + "Après.".encode())
     first, second, third = read(tmp_path / "a.txt", size)
     assert first == Document("Été.\n\n", place=0, first_char=0)
-    assert second == Broken("paragraph at byte 8: not UTF-8", 8, 14)
+    assert second == Broken("paragraph at byte 8: not UTF-8", 8, 14, undecodable=True)
     assert third == Document("Après.", place=14, first_char=12)
 
 
 def test_old_line_ends_are_line_ends(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"One.\r\rTwo.\r\rThree.")
     assert texts(read(tmp_path / "a.txt")) == ["One.", "Two.", "Three."]
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff\xfeB\0", b"\xfe\xff\0B"], ids=["empty", "utf-16-le", "utf-16-be"])
-def test_what_is_no_text_is_an_error(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "a.txt").write_bytes(content)
-    with pytest.raises(InputError, match=r"a.txt: (empty file|the text is in UTF-16)"):
-        list(read_paragraphs(str(tmp_path / "a.txt"), "v", 0, None))
 
 
 @pytest.mark.slow
@@ -103,3 +95,25 @@ def test_units_of_any_size_give_the_same_paragraphs(
         whole = read(path)
         assert read(path, size) == whole
         assert "".join(one.text for one in whole if isinstance(one, Document)) == text
+
+
+@pytest.mark.parametrize(
+    ("front", "kept"),
+    [
+        ("---\ntitle: Riz\n---\n", ""),
+        ("\ufeff---\r\ntitle: Riz\r\ntags:\r\n  - a\r\n---\r\n", ""),
+        ("+++\ntitle = 'Riz'\n+++\n\n", ""),
+        ("---\n\nA rule first.\n\n---\n", "---\n\nA rule first.\n\n---\n"),
+        ("---\ntitle: never closed\n\n", "---\ntitle: never closed\n\n"),
+    ],
+    ids=["yaml", "bom", "toml", "rules", "open"],
+)
+def test_front_matter_is_left_out_of_markdown(tmp_path: Path, front: str, kept: str) -> None:
+    text = f"{front}# Le riz\n\nIl coûte cher.\n"
+    (tmp_path / "a.md").write_bytes(text.encode())
+    (tmp_path / "a.txt").write_bytes(text.encode())
+    for size in (None, 20):
+        documents = [one for one in read(tmp_path / "a.md", size) if isinstance(one, Document)]
+        assert "".join(one.text for one in documents) == f"{kept}# Le riz\n\nIl coûte cher.\n"
+        assert all(text[one.first_char :].startswith(one.text) for one in documents)
+    assert len(read(tmp_path / "a.txt")) >= len(documents)
