@@ -34,12 +34,8 @@ class InputSpec(Spec):
     url: str = speed_only(..., "A file or a folder: a local path or s3://bucket/prefix.", min_length=1)
     name: str = Field(default="", description="First part of every uri; by default the last part of the url.")
     modality: Literal["auto", "speech", "text"] = Field(default="auto", description="What the files hold.")
-    include: tuple[Glob, ...] = Field(
-        default=(), description="Globs of the files to embed: `*.mp3`, `2024/*`; by default all of them."
-    )
-    exclude: tuple[Glob, ...] = Field(
-        default=(), description="Globs of files and folders to leave out: `drafts`, `**/raw/*.wav`."
-    )
+    include: tuple[Glob, ...] = where_set((), "Globs of the files to embed: `*.mp3`, `2024/*`; by default all of them.")
+    exclude: tuple[Glob, ...] = where_set((), "Globs of files and folders to leave out: `drafts`, `**/raw/*.wav`.")
     lang: str | None = Field(default=None, description="Language of the whole input, as a row's `lang`.")
     metadata: dict[str, str] = Field(default_factory=dict, description="Metadata copied to every row.")
     columns: dict[Literal["id", "text", "title", "lang"], str] = Field(
