@@ -124,6 +124,7 @@ LEDGER = pa.schema(
         pa.field("embedded_s", pa.float64(), nullable=False),
         pa.field("not_speech_s", pa.float64(), nullable=False),
         pa.field("lost_s", pa.float64(), nullable=False),
+        pa.field("reason", pa.string()),  # why a unit without rows was skipped; null otherwise, and in older datasets
     ]
 )
 
@@ -140,6 +141,7 @@ class LedgerRow(TypedDict):
     embedded_s: float
     not_speech_s: float
     lost_s: float
+    reason: str | None
 
 
 SEGMENT = pa.struct(
@@ -180,6 +182,7 @@ CUTS = pa.schema(
         pa.field("decoded_s", pa.float64(), nullable=False),
         pa.field("not_speech_s", pa.float64(), nullable=False),
         pa.field("lost_s", pa.float64(), nullable=False),
+        pa.field("reason", pa.string()),  # why there are no segments, where that is no failure
     ]
 )
 
@@ -193,6 +196,7 @@ class CutUnit(Unit):
     decoded_s: float
     not_speech_s: float
     lost_s: float
+    reason: str | None
 
 
 PROVENANCE = pa.schema(
@@ -252,6 +256,7 @@ def ledger_row(
     embedded_s: float = 0.0,
     not_speech_s: float = 0.0,
     lost_s: float = 0.0,
+    reason: str | None = None,
 ) -> LedgerRow:
     """The accounting of a unit, a row of UNITS: decoded = embedded + not speech + lost."""
     return {
@@ -264,6 +269,7 @@ def ledger_row(
         "embedded_s": embedded_s,
         "not_speech_s": not_speech_s,
         "lost_s": lost_s,
+        "reason": reason,
     }
 
 

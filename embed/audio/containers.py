@@ -13,9 +13,9 @@ from typing import Any
 import soundfile
 
 from embed.audio.ffmpeg import by_ffmpeg, headerless
-from embed.audio.mp3 import Mp3Stream
+from embed.audio.mp3 import by_frames
 from embed.audio.mp3_frames import header_at
-from embed.audio.stream import PRE_ROLL_S, Block, Stream, Watched, check_claims, credible_s, kept, mono
+from embed.audio.stream import PRE_ROLL_S, Block, Stream, Watched, check_claims, credible_s, frames_of, kept
 from embed.audio.wav import stated_frames
 from embed.errors import InputError, UnsupportedFormat
 from embed.storage import store
@@ -71,10 +71,10 @@ def _soundfile(file: Watched, url: str) -> "_SoundFileStream | None":
     return _SoundFileStream(opened, file, url)
 
 
-def _mp3(file: Watched, url: str) -> Mp3Stream | None:
+def _mp3(file: Watched, url: str) -> Stream | None:
     """None where there are no frames of a supported bitrate ("free" bitrates are not supported)."""
     try:
-        return Mp3Stream(file, url)
+        return by_frames(file, url)
     except UnsupportedFormat:
         return None
 
@@ -102,7 +102,7 @@ class _SoundFileStream:
         while True:
             try:
                 behind = behind or self.file.seek(at) == at
-                samples = mono(self.file.read(size, dtype="float32", always_2d=True).T)
+                samples = frames_of(self.file.read(size, dtype="float32", always_2d=True).T)
             except (soundfile.LibsndfileError, OSError):
                 self._watched.check()
                 yield from self._rest(max(first, at))

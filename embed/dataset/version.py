@@ -125,9 +125,9 @@ def damaged(url: str) -> InputError:
 
 
 def read_ledger(url: str, version: Version | None) -> pa.Table:
-    """The newest row of every unit, as LEDGER_ROWS; empty where nothing is published."""
+    """The newest row of every unit, as LEDGER_ROWS; empty where nothing is published.  Older ones have no reasons."""
     segments = [read_table(url, ref) for ref in version.ledger] if version else []
-    return newest_of_each(pa.concat_tables([LEDGER_ROWS.empty_table(), *segments]))
+    return newest_of_each(pa.concat_tables([LEDGER_ROWS.empty_table(), *segments], promote_options="default"))
 
 
 def read_unit_ids(url: str, version: Version | None) -> pa.ChunkedArray:

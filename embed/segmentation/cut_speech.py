@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from embed.audio import decode as audio
+from embed.audio.questions import SILENT
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import InputError
 from embed.segmentation import vad
@@ -89,9 +90,21 @@ def keep_spans(
     low = min((start for start, _ in spans), default=0) * PER_MS
     high = max((end for _, end in spans), default=0) * PER_MS
     row.signal = np.ascontiguousarray(samples[max(low - first, 0) : max(high - first, 0)], np.float32)
+    row.reason = None if spans else _why_none(row, samples, first)
     for start, end in spans:
         offset, length = start * PER_MS - low, (end - start) * PER_MS
         row.keep(cutting, start, end, offset=offset, length=length, text=text)
+
+
+def _why_none(row: CutRow, samples: FloatArray, first: int) -> str:
+    """Why no segment begins in the unit."""
+    begin, seconds = row.unit["start"] * PER_MS - first, row.seconds
+    own = samples[max(begin, 0) :][: round(seconds.decoded_s * SAMPLE_RATE)]
+    if seconds.embedded_s:
+        return f"its {seconds.embedded_s:.1f} s of speech belong to segments that begin before it"
+    peak = float(np.abs(own).max(initial=0.0))
+    level = f"peak {20 * math.log10(peak):.0f} dB" if peak else "zeros"
+    return f"no speech in {seconds.decoded_s:.1f} s: {'silent' if peak < SILENT else 'sound without speech'} ({level})"
 
 
 def report_lost(row: CutRow, own: Span, missing: list[Span]) -> None:
