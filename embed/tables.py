@@ -35,6 +35,8 @@ MANIFEST = pa.schema(
         pa.field("items", pa.int64()),  # rows of a table (csv, parquet); bytes of a .jsonl.gz unpacked
         pa.field("start_ms", pa.int64()),  # utterance: its place in the recording at `url`
         pa.field("end_ms", pa.int64()),
+        pa.field("track", pa.int32()),  # the sound track that the input names, from 0; null: chosen by content
+        pa.field("tracks", pa.list_(pa.int32())),  # the sound tracks that are decoded, mixed; null: the only one
         pa.field("text", pa.string()),  # utterance: its transcript, where its list has one
         pa.field("lang", pa.string()),
         pa.field("metadata", METADATA),
@@ -55,6 +57,7 @@ UNITS = pa.schema(
         pa.field("start", pa.int64(), nullable=False),  # milliseconds (speech), bytes (txt, jsonl) or rows (tables)
         pa.field("end", pa.int64()),  # null: the end of the stream
         pa.field("planned", pa.int64(), nullable=False),  # milliseconds of sound or bytes of text, only for progress
+        pa.field("tracks", pa.list_(pa.int32())),
         pa.field("text", pa.string()),
         pa.field("lang", pa.string()),
         pa.field("metadata", METADATA),
@@ -76,6 +79,7 @@ class Unit(TypedDict):
     start: int
     end: int | None
     planned: int
+    tracks: list[int] | None
     text: str | None
     lang: str | None
     metadata: list[tuple[str, str]] | None

@@ -37,6 +37,7 @@ class Asset:
     columns: dict[str, str] = field(default_factory=dict)
     start_ms: int | None = None
     end_ms: int | None = None
+    track: int | None = None
     text: str | None = None
     problem: str | None = None
 
@@ -151,6 +152,7 @@ class Found:
             content_version=_version(entry),
             lang=lang or spec.lang,
             metadata={**spec.metadata, **about},
+            track=spec.track if modality == SPEECH else None,
             columns={str(part): name for part, name in spec.columns.items()} if form in _MAPPED else {},
         )
 
@@ -183,6 +185,7 @@ class Found:
             metadata={**self._spec.metadata, **found.metadata},
             start_ms=found.start_ms,
             end_ms=found.end_ms,
+            track=self._spec.track,
             text=found.text,
             problem=None if entry else problem,
         )

@@ -10,7 +10,7 @@ from embed.audio.stream import Block, Stream, lost_blocks
 from embed.encoder import SAMPLE_RATE
 
 
-class Chain:
+class Chain(Stream):
     """`embed.audio.stream.Stream` of parts; each but the last must know its duration."""
 
     def __init__(self, parts: Sequence[Stream]) -> None:

@@ -6,7 +6,7 @@ PyAV reads ogg and libsndfile only measures it: libsndfile skips damaged pages s
 Values in a header are accepted only within the limits of `embed.audio.stream`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from embed.audio.ffmpeg import by_ffmpeg, headerless
 from embed.audio.mp3 import by_frames
 from embed.audio.mp3_frames import header_at
 from embed.audio.stream import PRE_ROLL_S, Block, Stream, Watched, check_claims, credible_s, frames_of, kept
+from embed.audio.tracks import refuse_missing
 from embed.audio.wav import stated_frames
 from embed.errors import InputError, UnsupportedFormat
 from embed.storage import store
@@ -25,8 +26,10 @@ _BLOCK_VALUES = 1 << 22  # values of all channels together
 
 
 @contextmanager
-def open_stream(url: str) -> Iterator[Stream]:
-    """Raises InputError (missing, empty) or UnsupportedFormat; storage's own errors pass through."""
+def open_stream(url: str, tracks: Sequence[int] | None = None) -> Iterator[Stream]:
+    """`tracks` are the sound tracks to mix, from 0; by default they are chosen, see `embed.audio.tracks`.
+
+    Raises InputError (missing, empty, no such track) or UnsupportedFormat; storage's own errors pass through."""
     with store.open_input(url) as raw:
         file = Watched(raw)
         if not file.size:
@@ -34,12 +37,13 @@ def open_stream(url: str) -> Iterator[Stream]:
         stream = None if headerless(file, url) or _is_mp3(file) else _soundfile(file, url)
         if stream is not None and stream.file.format != "OGG":
             with stream.file:
+                refuse_missing(url, tracks, 1)
                 yield stream
         else:
             if stream is not None:
                 stream.file.close()
             file.seek(0)
-            with by_ffmpeg(file, url, stream.duration_s if stream else None) as other:
+            with by_ffmpeg(file, url, stream.duration_s if stream else None, tracks) as other:
                 yield _mp3(file, url) or other if other.format == "mp3" else other
 
 
@@ -79,7 +83,7 @@ def _mp3(file: Watched, url: str) -> Stream | None:
         return None
 
 
-class _SoundFileStream:
+class _SoundFileStream(Stream):
     def __init__(self, file: Any, watched: Watched, url: str) -> None:
         self.file, self._url = file, url
         self.rate: int = file.samplerate

@@ -4,6 +4,7 @@ A span has the same samples wherever decoding began: rates are converted and cha
 recording, never from the requested place.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ class AudioInfo:
     duration_s: float | None  # from the header, or as counted; None where it is unknown
     sample_rate: int
     channels: int
+    stated_s: float | None = None  # the duration, where sound that ends earlier is damaged
+    tracks: list[int] | None = None  # the sound tracks that were chosen, from 0; None where there is one
 
 
 @dataclass(frozen=True)
@@ -40,15 +43,24 @@ class Decoded:
         return self.lost[-1][1] if self.beyond else self.start_s + self.decoded_s
 
 
-def probe(url: str) -> AudioInfo:
+def probe(url: str, tracks: Sequence[int] | None = None) -> AudioInfo:
     """Reads headers (all packets where no header states a duration).  Raises InputError, UnsupportedFormat."""
-    with open_stream(url) as stream:
-        return AudioInfo(stream.duration_s, stream.rate, stream.channels)
+    with open_stream(url, tracks) as stream:
+        duration_s = stream.duration_s
+        stated_s = None if stream.estimated else duration_s
+        return AudioInfo(duration_s, stream.rate, stream.channels, stated_s, stream.tracks)
 
 
-def decode(url: str, start_s: float = 0.0, end_s: float | None = None, most_s: float = MOST_S) -> Decoded:
+def decode(
+    url: str,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    most_s: float = MOST_S,
+    tracks: Sequence[int] | None = None,
+) -> Decoded:
     """The span from `start_s` to `end_s`, or to the end of the recording, whichever is first.
 
+    `tracks` are sound tracks, counted from 0, that are mixed; by default they are chosen as `probe` chooses them.
     Samples that are not finite or not decodable are zeros, and listed in `lost`.  Where the header was wrong and the
     end is more than `most_s` away, the rest is measured, not kept, and counted as lost.
     Raises InputError where nothing at all can be decoded, UnsupportedFormat where no reader supports the format.
@@ -58,7 +70,7 @@ def decode(url: str, start_s: float = 0.0, end_s: float | None = None, most_s: f
     pieces: list[FloatArray] = []
     lost: list[Span] = []
     beyond: int | None = None
-    with open_stream(url) as stream:
+    with open_stream(url, tracks) as stream:
         at = step * STEP_S * SAMPLE_RATE
         for samples, gaps in steps(stream, step):
             if last is not None and at >= last:

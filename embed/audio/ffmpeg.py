@@ -1,18 +1,27 @@
-"""Reader of the formats of ffmpeg, through PyAV: ogg m4a webm g722 gsm mp4 aac ...
+"""Reader of the formats of ffmpeg, through PyAV: ogg m4a webm mkv mp4 ts mxf g722 gsm aac amr ...
 
-Damaged packets are skipped, and the timestamp of the next good one gives the length of the gap.  A timestamp that jumps
-further than the header's duration or ten minutes is ignored.
+Zero is the beginning of the film, as players show it: sound that begins after the picture is preceded by silence.
+Damaged packets are skipped, and the timestamp of the next good one gives the length of the gap (`embed.audio.gaps`).
+Of several sound tracks `embed.audio.tracks` chooses.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import av
 
-from embed.audio.stream import PRE_ROLL_S, Block, Watched, check_claims, credible_s, kept, lost_blocks, mono
+from embed.audio.chains import JOINED, is_chain
+from embed.audio.frames import Frames
+from embed.audio.gaps import Faults, Line, is_pause
+from embed.audio.lengths import is_alone, stated_end
+from embed.audio.programme import channels_together
+from embed.audio.protection import is_encrypted, protected
+from embed.audio.stream import PRE_ROLL_S, Block, Watched, check_claims, credible_s, frames_of, kept, lost_blocks
+from embed.audio.tracks import chosen, readable_tracks
 from embed.encoder import FloatArray
-from embed.errors import UnsupportedFormat
+from embed.errors import InputError, UnsupportedFormat
 from embed.file_kinds import suffix
 
 # These streams have no header that names their format.
@@ -20,16 +29,18 @@ _HEADERLESS = {".g722": "g722", ".gsm": "gsm", ".ulaw": "mulaw", ".alaw": "alaw"
 _TELEPHONE = {"sample_rate": "8000"}
 _MAGIC = (b"RIFF", b"RF64", b"FORM", b"OggS", b"fLaC", b"ID3", b"caff", b"\x1aE\xdf\xa3")  # the last is webm's
 
-_GAP_S = 0.1  # a longer jump of the timestamps is lost sound; a shorter one is rounding
-_LONGEST_GAP_S = 600  # where no duration is stated, a longer jump is a wrong timestamp
 _MOST_ERRORS = 1000  # in a row: more than damage causes; the reader does not advance
 # Readers of playlists would open other files, or the network.
 _OPTIONS = {"protocol_whitelist": "none"}
 
+Placed = tuple[int, int, FloatArray]  # number of the track among the chosen, place of its first sample, samples
+
 
 @contextmanager
-def by_ffmpeg(file: Watched, url: str, measured_s: float | None = None) -> Iterator["FfmpegStream"]:
-    stream = FfmpegStream(file, url, measured_s)
+def by_ffmpeg(
+    file: Watched, url: str, measured_s: float | None = None, tracks: Sequence[int] | None = None
+) -> Iterator["FfmpegStream"]:
+    stream = FfmpegStream(file, url, measured_s, tracks)
     try:
         yield stream
     finally:
@@ -42,21 +53,26 @@ def headerless(file: Watched, url: str) -> str | None:
 
 
 class FfmpegStream:
-    def __init__(self, file: Watched, url: str, measured_s: float | None) -> None:
+    """`embed.audio.stream.Stream` of the tracks that are chosen, mixed where they are several."""
+
+    def __init__(self, file: Watched, url: str, measured_s: float | None, tracks: Sequence[int] | None) -> None:
         self._watched, self._url = file, url
         self._open()
         self.format: str = self._container.format.name
-        self.rate: int = self._stream.rate
-        self.channels: int = self._stream.channels
         try:
+            self._places = self._choose(tracks)
+            self._streams = self._chosen()
+            self.rate: int = self._streams[0].rate
+            self.channels: int = sum(stream.channels for stream in self._streams)
             check_claims(url, self.rate, self.channels)
-        except UnsupportedFormat:
+        except InputError:
             self.close()
             raise
+        self.tracks = self._places if len(self._container.streams.audio) > 1 else None
         # soundfile can measure other oggs.  A chain states the duration of one link, and ffmpeg cannot seek in it.
         self._measured_s = measured_s
-        self._chained = self.format == "ogg" and measured_s is None
-        self._origin = float((self._stream.start_time or 0) * self._stream.time_base)
+        self._origin = self._first_s()
+        self._header_s, self.estimated = self._header()
 
     def close(self) -> None:
         self._container.close()
@@ -70,13 +86,30 @@ class FfmpegStream:
         except (av.FFmpegError, ValueError, OSError) as error:
             self._watched.check()
             raise UnsupportedFormat(f"{self._url}: no reader knows this format, or the file is damaged") from error
-        streams = self._container.streams.audio
-        if not streams or not getattr(streams[0], "rate", None):  # a stream of an unknown codec has none
-            name = self._container.format.name
-            self.close()
-            raise UnsupportedFormat(f"{self._url}: {name} without a readable audio stream")
-        self._stream = streams[0]
         self._fresh = True
+
+    def _choose(self, tracks: Sequence[int] | None) -> list[int]:
+        """Positions of the tracks to decode, among the sound tracks."""
+        readable = readable_tracks(self._container, self._url, tracks)
+        if tracks or len(readable) == 1:
+            return readable
+        self._fresh = False
+        return chosen(self._container, readable)
+
+    def _chosen(self) -> list[Any]:
+        sound = self._container.streams.audio
+        if len(sound) <= max(self._places):
+            raise UnsupportedFormat(f"{self._url}: its sound tracks changed while it was read")
+        return [sound[place] for place in self._places]
+
+    def _first_s(self) -> float:
+        """Where the film begins, on the clock of the timestamps; where the sound does, if there is nothing else."""
+        starts = [float(stream.start_time * stream.time_base) for stream in self._streams if stream.start_time]
+        own_s = min(starts, default=0.0) if len(starts) == len(self._streams) else 0.0
+        if self._container.start_time is None or is_alone(self._container, self._streams):
+            return own_s
+        whole_s = float(self._container.start_time / av.time_base)
+        return own_s if abs(own_s - whole_s) * av.time_base < 2 else whole_s  # the container's is rounded
 
     def _rewind(self) -> None:
         """To the very beginning: seeking may lose the first packet, so the container is opened again."""
@@ -84,123 +117,143 @@ class FfmpegStream:
             self.close()
             self._watched.seek(0)
             self._open()
+            self._streams = self._chosen()
         self._fresh = False
 
     @property
     def duration_s(self) -> float | None:
-        return self._stated_s() or credible_s(self._counted(), self._watched.size)
+        if self.format.startswith("mov"):
+            self._fresh = False
+            next(self._packets(self._streams), None)  # raises where it is encrypted
+        return self._header_s or credible_s(self._counted(), self._watched.size)
 
-    def _stated_s(self) -> float | None:
-        stated = None
+    def _header(self) -> tuple[float | None, bool]:
+        """Duration by the header, and whether it is an estimate."""
         if self._chained or self._measured_s:  # ffmpeg counts the silence that opus skips
-            return self._measured_s
-        if self._stream.duration:
-            stated = float(self._stream.duration * self._stream.time_base)
-        elif self._container.duration and "aac" not in self.format:  # raw aac's is a guess
-            stated = float(self._container.duration / av.time_base)
-        return credible_s(stated, self._watched.size)
+            return self._measured_s, False
+        end_s, estimated = stated_end(self._container, self._streams, self._origin)
+        end_s = credible_s(end_s, self._watched.size)
+        return end_s, estimated and end_s is not None  # what is counted instead is exact
+
+    @cached_property
+    def _chained(self) -> bool:
+        """Whether this is a chain, in which a place can only be found by reading all before it."""
+        if self.format == "ogg":
+            return self._measured_s is None
+        if self.format not in JOINED:
+            return False
+        self._fresh = False
+        return is_chain(self._container, self._streams[0], self._watched.size)
 
     def _counted(self) -> float | None:
         """Duration by reading all packets without decoding: browsers' recordings state none."""
         most = end = links = 0.0
-        try:
-            self._rewind()
-            for packet in self._container.demux(self._stream):
-                if packet.pts is None:
-                    continue
-                start = float(packet.pts * packet.time_base) - self._origin + links
-                if start < end - PRE_ROLL_S:  # another link of a chain, whose timestamps start again
-                    links, start = links + end - start, end
-                end = start + float((packet.duration or 0) * packet.time_base)
-                most = max(most, end)
-        except av.FFmpegError:
-            pass  # packets before the error count
-        self._watched.check()
+        self._rewind()
+        for packet in self._packets(self._streams):
+            if packet.pts is None:
+                continue
+            start = self._seconds(packet) + links
+            if start < end - PRE_ROLL_S:  # another link of a chain, whose timestamps start again
+                links, start = links + end - start, end
+            end = start + float((packet.duration or 0) * packet.time_base)
+            most = max(most, end)
         return most or None
 
     def blocks(self, first: int) -> Iterator[Block]:
-        at: int | None = None
-        stated_s = self._stated_s()
-        for start, samples in self._frames(first):
-            at = max(min(start, first), -self.rate) if at is None else at
-            furthest = at + _LONGEST_GAP_S * self.rate if stated_s is None else (stated_s + 1) * self.rate
-            if _GAP_S * self.rate < start - at and start <= furthest:
-                yield from lost_blocks(first, at, start, self.rate)
-                at = start
-            yield from kept(first, at, Block(samples))
-            at += len(samples)
+        parts = self._parts(first)
+        if len(self._streams) > 1:
+            yield from channels_together(parts, len(self._streams), self.rate)
+        else:
+            yield from (block for _, block in parts)
 
-    def _frames(self, first: int) -> Iterator[tuple[int, FloatArray]]:
+    def _parts(self, first: int) -> Iterator[tuple[int, Block]]:
+        """The number of a track, and its next block; each track's begin at `first`."""
+        self._faults = Faults(self.format)
+        lines: dict[int, Line] = {}
+        furthest = None if self._header_s is None else round((self._header_s + 1) * self.rate)
+        for number, start, samples in self._frames(first):
+            line = lines.setdefault(number, Line(first, start, self.rate))
+            if gap := line.gap(start, furthest):
+                places = (line.at / self.rate, (line.at + gap) / self.rate)
+                lost = self._faults.explain(*places)
+                pause = lost_blocks(first, line.at, line.at + gap, self.rate, lost)
+                yield from ((number, block) for block in pause)
+                line.at += gap
+            yield from ((number, block) for block in kept(first, line.at, Block(samples)))
+            line.at += len(samples)
+
+    def _frames(self, first: int) -> Iterator[Placed]:
         """Decoded frames with their places, from some place at or before `first`."""
         frames = self._decoded(0.0 if self._chained else max(first / self.rate - PRE_ROLL_S, 0.0))
         head = next(frames, None)
-        if first and (head is None or head[0] > first):  # the container's index is wrong or missing
+        if first and (head is None or head[1] > first):  # the container's index is wrong or missing
             frames = self._decoded(0.0)
             head = next(frames, None)
         if head is not None:
             yield head
             yield from frames
 
-    def _decoded(self, from_s: float) -> Iterator[tuple[int, FloatArray]]:
+    def _decoded(self, from_s: float) -> Iterator[Placed]:
         if from_s == 0.0:
             self._rewind()
         elif not self._sought(from_s):
             return
-        plain = _Plain(self.rate)
-        at = 0
-        for frame in self._decodable():
-            at = at if frame.pts is None else round((float(frame.pts * frame.time_base) - self._origin) * self.rate)
-            for samples in plain(frame):
-                yield at, samples
-                at += len(samples)
+        converters = [Frames(self.rate) for _ in self._streams]
+        at = [0] * len(self._streams)
+        for number, frame in self._decodable():
+            if frame.pts is not None:
+                at[number] = round(self._seconds(frame) * self.rate)
+            for samples in map(frames_of, converters[number](frame)):
+                yield number, at[number], samples
+                at[number] += len(samples)
+        for number, converter in enumerate(converters):
+            for samples in map(frames_of, converter.rest()):
+                yield number, at[number], samples
+
+    def _seconds(self, timed: Any) -> float:
+        """Place of a packet or a frame in the film."""
+        return float(timed.pts * timed.time_base) - self._origin
 
     def _sought(self, from_s: float) -> bool:
         self._fresh = False
+        stream = self._streams[0]
         try:
-            self._container.seek(round((from_s + self._origin) / self._stream.time_base), stream=self._stream)
+            self._container.seek(round((from_s + self._origin) / stream.time_base), stream=stream)
         except av.FFmpegError:
             self._watched.check()
             return False
         return True
 
-    def _decodable(self) -> Iterator[Any]:
-        """Packets that can be decoded; the timestamp after a damaged one shows the gap."""
-        packets = self._container.demux(self._stream)
-        errors = 0
-        while errors < _MOST_ERRORS:
+    def _decodable(self) -> Iterator[tuple[int, Any]]:
+        """Frames, each with the number of its track; packets without sound, or that cannot be decoded, are left out."""
+        numbers = {stream.index: number for number, stream in enumerate(self._streams)}
+        errors, at_s = 0, 0.0
+        for packet in self._packets():
+            self._watched.check()
+            number = numbers.get(packet.stream.index)
+            at_s = at_s if packet.pts is None else self._seconds(packet)
+            self._faults.see(packet, at_s, number is not None)
+            if number is None or is_pause(packet):
+                continue
             try:
-                packet = next(packets, None)
-                frames = packet.decode() if packet is not None else []
-            except av.error.EOFError:
-                return
+                frames = packet.decode()
             except av.FFmpegError:
                 self._watched.check()
+                self._faults.add(at_s)
                 errors += 1
+                if errors == _MOST_ERRORS:
+                    return
                 continue
-            self._watched.check()
-            if packet is None:
-                return
             errors = 0
-            yield from frames
+            yield from ((number, frame) for frame in frames)
 
-
-class _Plain:
-    """Conversion of any frames to mono float32 at one rate: a damaged stream may change its layout."""
-
-    def __init__(self, rate: int) -> None:
-        self._rate = rate
-        self._resamplers: dict[tuple[str, str, int], Any] = {}
-
-    def __call__(self, frame: Any) -> Iterator[FloatArray]:
+    def _packets(self, streams: Sequence[Any] = ()) -> Iterator[Any]:
+        """Packets of these tracks, or of all, up to the end of the file or to damage that ffmpeg cannot pass."""
         try:
-            check_claims("", frame.sample_rate, frame.layout.nb_channels)
-            key = (frame.format.name, frame.layout.name, frame.sample_rate)
-            if key not in self._resamplers:
-                self._resamplers[key] = av.AudioResampler(format="flt", rate=self._rate)
-            frame.pts = None
-            parts = self._resamplers[key].resample(frame)
-        except (av.FFmpegError, ValueError, UnsupportedFormat):
-            return
-        for part in parts:
-            # Not planar: av reads beyond its memory where there are more than eight planes.
-            yield mono(part.to_ndarray().reshape(part.samples, -1).T)
+            for packet in self._container.demux(list(streams)):
+                if is_encrypted(packet):
+                    raise protected(self._url)
+                yield packet
+        except av.FFmpegError:
+            pass  # the packets before it count
+        self._watched.check()

@@ -29,7 +29,7 @@ from embed.audio.mp3_frames import (
     tag_in,
     walk,
 )
-from embed.audio.stream import Block, Watched, check_claims, frames_of, kept, lost_blocks
+from embed.audio.stream import Block, Stream, Watched, check_claims, frames_of, kept, lost_blocks
 from embed.encoder import FloatArray
 from embed.errors import UnsupportedFormat
 
@@ -62,7 +62,7 @@ def by_frames(file: Watched, url: str) -> "Mp3Stream | Chain":
     return Chain([Mp3Stream(first, url), *(Mp3Stream(part, url, tagged=False) for part in others)])
 
 
-class Mp3Stream:
+class Mp3Stream(Stream):
     """`embed.audio.stream.Stream` of MPEG audio of one kind."""
 
     def __init__(self, file: Watched, url: str, tagged: bool = True) -> None:

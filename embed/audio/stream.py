@@ -28,6 +28,8 @@ class Block(NamedTuple):
 class Stream(Protocol):
     rate: int
     channels: int
+    estimated: bool = False  # `duration_s` is a guess, or that of a picture: sound that ends earlier is not missing
+    tracks: list[int] | None = None  # the sound tracks that are decoded, counted from 0; None where there is only one
 
     @property
     def duration_s(self) -> float | None:
@@ -117,10 +119,10 @@ def kept(first: int, at: int, block: Block) -> Iterator[Block]:
         yield Block(rest, block.lost)
 
 
-def lost_blocks(first: int, at: int, until: int, rate: int) -> Iterator[Block]:
+def lost_blocks(first: int, at: int, until: int, rate: int, lost: bool = True) -> Iterator[Block]:
     """Zeros from `at` to `until`, in blocks of ten seconds at most, without those before `first`."""
     for start in range(max(first, at), until, 10 * rate):
-        yield Block(np.zeros(min(10 * rate, until - start), np.float32), lost=True)
+        yield Block(np.zeros(min(10 * rate, until - start), np.float32), lost)
 
 
 def frames_of(channels_CN: FloatArray) -> FloatArray:

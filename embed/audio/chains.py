@@ -1,0 +1,40 @@
+"""Chains: recordings joined to one file, whose timestamps start again or whose rate or channels change."""
+
+from math import inf
+from typing import Any
+
+import av
+
+JOINED = ("aac", "mpegts")  # formats that can be joined by `cat`; of an ogg libsndfile knows it
+_PLACES = 16  # of the file, that are compared: a link that is shorter than a sixteenth may be missed
+
+
+def is_chain(container: Any, track: Any, size_bytes: int) -> bool:
+    """Whether a seek by time would fail.  Reads from the container: its position is another one afterwards."""
+    latest, kinds = -inf, set()
+    for number in range(_PLACES):
+        try:
+            container.seek(number * size_bytes // _PLACES, unsupported_byte_offset=True)
+            found = _first(container, track)
+        except av.FFmpegError:
+            continue
+        if found is None:
+            continue
+        at_s, kind = found
+        kinds.add(kind)
+        if at_s < latest or len(kinds) > 1:
+            return True
+        latest = at_s if container.format.name == "mpegts" else latest  # of the others, bytes have no times
+    return False
+
+
+def _first(container: Any, track: Any) -> tuple[float, tuple[int, str]] | None:
+    """Time of the next packet that can be decoded; its rate and channels."""
+    for packet in container.demux(track):
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            continue
+        if frames and packet.pts is not None:
+            return float(packet.pts * packet.time_base), (frames[0].sample_rate, frames[0].layout.name)
+    return None
