@@ -9,13 +9,16 @@ from embed.audio.steps import STEP_S, Step, steps
 from embed.audio.stream import Block, Stream, lost_blocks
 from embed.encoder import SAMPLE_RATE
 
+_ROUNDING_S = 0.5  # of a duration in a header; a part that ends earlier by more is damaged
+
 
 class Chain(Stream):
     """`embed.audio.stream.Stream` of parts; each but the last must know its duration."""
 
     def __init__(self, parts: Sequence[Stream]) -> None:
         self._parts = parts
-        self.rate, self.channels = SAMPLE_RATE, parts[0].channels
+        self.rate, self.channels, self.tracks = SAMPLE_RATE, parts[0].channels, parts[0].tracks
+        self.estimated = any(part.estimated for part in parts)
         self._lengths = [_length(part) for part in parts]
 
     @property
@@ -43,7 +46,8 @@ class Chain(Stream):
                 if len(samples):
                     yield Block(samples, block.lost)
         if length is not None:
-            yield from lost_blocks(first, at, length, SAMPLE_RATE)
+            is_lost = not part.estimated and length - at > _ROUNDING_S * SAMPLE_RATE
+            yield from lost_blocks(first, at, length, SAMPLE_RATE, is_lost)
 
 
 def _blocks(step: Step) -> Iterator[Block]:

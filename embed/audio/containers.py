@@ -7,12 +7,14 @@ Values in a header are accepted only within the limits of `embed.audio.stream`.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import soundfile
 
+from embed.audio.chain import Chain
 from embed.audio.ffmpeg import by_ffmpeg, headerless
+from embed.audio.links import parts_of
 from embed.audio.mp3 import by_frames
 from embed.audio.mp3_frames import header_at
 from embed.audio.stream import PRE_ROLL_S, Block, Stream, Watched, check_claims, credible_s, frames_of, kept
@@ -29,22 +31,29 @@ _BLOCK_VALUES = 1 << 22  # values of all channels together
 def open_stream(url: str, tracks: Sequence[int] | None = None) -> Iterator[Stream]:
     """`tracks` are the sound tracks to mix, from 0; by default they are chosen, see `embed.audio.tracks`.
 
-    Raises InputError (missing, empty, no such track) or UnsupportedFormat; storage's own errors pass through."""
-    with store.open_input(url) as raw:
+    Raises InputError (missing, empty, no such track) or UnsupportedFormat; storage's own errors pass through.
+    """
+    with store.open_input(url) as raw, ExitStack() as links:
         file = Watched(raw)
         if not file.size:
             raise InputError(f"{url}: empty file (0 bytes)")
-        stream = None if headerless(file, url) or _is_mp3(file) else _soundfile(file, url)
-        if stream is not None and stream.file.format != "OGG":
-            with stream.file:
-                refuse_missing(url, tracks, 1)
-                yield stream
-        else:
-            if stream is not None:
-                stream.file.close()
-            file.seek(0)
-            with by_ffmpeg(file, url, stream.duration_s if stream else None, tracks) as other:
-                yield _mp3(file, url) or other if other.format == "mp3" else other
+        parts = [links.enter_context(_opened(part, url, tracks)) for part in parts_of(file, url)]
+        yield parts[0] if len(parts) == 1 else Chain(parts)
+
+
+@contextmanager
+def _opened(file: Watched, url: str, tracks: Sequence[int] | None) -> Iterator[Stream]:
+    stream = None if headerless(file, url) or _is_mp3(file) else _soundfile(file, url)
+    if stream is not None and stream.file.format != "OGG":
+        with stream.file:
+            refuse_missing(url, tracks, 1)
+            yield stream
+    else:
+        if stream is not None:
+            stream.file.close()
+        file.seek(0)
+        with by_ffmpeg(file, url, stream.duration_s if stream else None, tracks) as other:
+            yield _mp3(file, url) or other if other.format == "mp3" else other
 
 
 def _is_mp3(file: Watched) -> bool:

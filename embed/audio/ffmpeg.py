@@ -12,10 +12,10 @@ from typing import Any
 
 import av
 
-from embed.audio.chains import JOINED, is_chain
 from embed.audio.frames import Frames
 from embed.audio.gaps import Faults, Line, is_pause
 from embed.audio.lengths import is_alone, stated_end
+from embed.audio.links import READ_THROUGH, restarts
 from embed.audio.programme import channels_together
 from embed.audio.protection import is_encrypted, protected
 from embed.audio.stream import PRE_ROLL_S, Block, Watched, check_claims, credible_s, frames_of, kept, lost_blocks
@@ -29,6 +29,7 @@ _HEADERLESS = {".g722": "g722", ".gsm": "gsm", ".ulaw": "mulaw", ".alaw": "alaw"
 _TELEPHONE = {"sample_rate": "8000"}
 _MAGIC = (b"RIFF", b"RF64", b"FORM", b"OggS", b"fLaC", b"ID3", b"caff", b"\x1aE\xdf\xa3")  # the last is webm's
 
+_COUNTED = ("aac",)  # its times are counted from the rate of its first frame, so they know no pauses
 _MOST_ERRORS = 1000  # in a row: more than damage causes; the reader does not advance
 # Readers of playlists would open other files, or the network.
 _OPTIONS = {"protocol_whitelist": "none"}
@@ -130,7 +131,7 @@ class FfmpegStream:
     def _header(self) -> tuple[float | None, bool]:
         """Duration by the header, and whether it is an estimate."""
         if self._chained or self._measured_s:  # ffmpeg counts the silence that opus skips
-            return self._measured_s, False
+            return self._measured_s, self.format in READ_THROUGH
         end_s, estimated = stated_end(self._container, self._streams, self._origin)
         end_s = credible_s(end_s, self._watched.size)
         return end_s, estimated and end_s is not None  # what is counted instead is exact
@@ -140,10 +141,10 @@ class FfmpegStream:
         """Whether this is a chain, in which a place can only be found by reading all before it."""
         if self.format == "ogg":
             return self._measured_s is None
-        if self.format not in JOINED:
+        if self.format not in READ_THROUGH:
             return False
         self._fresh = False
-        return is_chain(self._container, self._streams[0], self._watched.size)
+        return restarts(self._container, self._streams[0], self._watched.size)
 
     def _counted(self) -> float | None:
         """Duration by reading all packets without decoding: browsers' recordings state none."""
@@ -174,10 +175,9 @@ class FfmpegStream:
         for number, start, samples in self._frames(first):
             line = lines.setdefault(number, Line(first, start, self.rate))
             if gap := line.gap(start, furthest):
-                places = (line.at / self.rate, (line.at + gap) / self.rate)
-                lost = self._faults.explain(*places)
-                pause = lost_blocks(first, line.at, line.at + gap, self.rate, lost)
-                yield from ((number, block) for block in pause)
+                lost = self._faults.explain(line.at / self.rate, (line.at + gap) / self.rate)
+                gap = gap if lost or self.format not in _COUNTED else 0
+                yield from ((number, block) for block in lost_blocks(first, line.at, line.at + gap, self.rate, lost))
                 line.at += gap
             yield from ((number, block) for block in kept(first, line.at, Block(samples)))
             line.at += len(samples)

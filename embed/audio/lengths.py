@@ -10,6 +10,7 @@ from av.stream import Disposition
 # ffmpeg guesses the duration of these from their size and their first bitrate: packets are counted instead.
 _GUESSED = ("aac", "ac3", "amr", "dts", "eac3", "loas", "mlp", "mp3", "truehd")
 _MEASURED = ("mpegts", "mpeg")  # by the last timestamps in the file; no header states anything
+_WHOLE = ("asf",)  # ffmpeg gives each track the duration of the whole
 _TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")  # of Matroska, for each track
 
 
@@ -43,19 +44,10 @@ def _own_end(container: Any, track: Any, origin_s: float) -> float | None:
     if tag:
         hours, minutes, seconds = tag.groups()
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - max(origin_s, 0.0)
-    if not track.duration or _is_copied(container, track):
+    if not track.duration or container.format.name in _WHOLE:
         return None
     start_s = origin_s if track.start_time is None else float(track.start_time * track.time_base)
     return start_s - origin_s + float(track.duration * track.time_base)
-
-
-def _is_copied(container: Any, track: Any) -> bool:
-    """Whether another track has the same duration, that of the container: ffmpeg copies it where a track has none."""
-    if container.format.name.startswith("mov"):
-        return False
-    same = [other for other in container.streams if other.duration and not _is_cover(other)]
-    lengths = [float(other.duration * other.time_base) for other in same if other.index != track.index]
-    return any(abs(length - float(track.duration * track.time_base)) < 0.01 for length in lengths)
 
 
 def _is_cover(stream: Any) -> bool:
