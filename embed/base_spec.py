@@ -18,6 +18,14 @@ def speed_only(default: Any, description: str, **constraints: Any) -> Any:
     return Field(default, description=description, json_schema_extra={"identity": False}, **constraints)
 
 
+def where_set(default: Any, description: str, **constraints: Any) -> Any:
+    """A field that is part of `Spec.identity` only where it differs from its default.
+
+    So outputs that began before the field existed keep their identity.
+    """
+    return Field(default, description=description, json_schema_extra={"identity": "where set"}, **constraints)
+
+
 class Spec(BaseModel):
     """Settings of one command: frozen, without unknown fields, hashed over the fields that define the result."""
 
@@ -25,7 +33,9 @@ class Spec(BaseModel):
 
     def defining(self) -> dict[str, Any]:
         """The result-defining fields only, nested specs included, as plain JSON values."""
-        return {name: _plain(getattr(self, name)) for name, field in type(self).model_fields.items() if _defines(field)}
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        fields = type(self).model_fields
+        return {name: _plain(value) for name, value in values.items() if _defines(fields[name], value)}
 
     def identity(self) -> str:
         """32 hexadecimal digits of the result-defining fields; equal specs always give equal identities."""
@@ -64,9 +74,10 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     return value
 
 
-def _defines(field: Any) -> bool:
+def _defines(field: Any, value: Any) -> bool:
     extra = field.json_schema_extra
-    return not (isinstance(extra, dict) and extra.get("identity") is False)
+    identity = extra.get("identity") if isinstance(extra, dict) else True
+    return identity is not False and not (identity == "where set" and value == field.default)
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ LEDGER    one row per committed unit, with its accounting
 `ledger_row` make these for a unit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypedDict
 
 import pyarrow as pa
@@ -44,6 +44,15 @@ MANIFEST = pa.schema(
         pa.field("problem", pa.string()),  # why probing failed, "ErrorClass: message"; null when it succeeded
     ]
 )
+
+
+def manifest_of(table: pa.Table, columns: Sequence[str] | None = None) -> pa.Table:
+    """Columns of MANIFEST, by default all, of a table that an older Deglu may have written: nulls where it has none."""
+    for field in MANIFEST:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table.select(columns or MANIFEST.names)
+
 
 UNITS = pa.schema(
     [

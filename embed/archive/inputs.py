@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from embed.base_spec import Spec, speed_only
+from embed.base_spec import Spec, speed_only, where_set
 
 
 class InputSpec(Spec):
@@ -25,10 +25,8 @@ class InputSpec(Spec):
     name: str = Field(default="", description="First part of every uri; by default the last part of the url.")
     modality: Literal["auto", "speech", "text"] = Field(default="auto", description="What the files hold.")
     lang: str | None = Field(default=None, description="Language of the whole input, as a row's `lang`.")
-    track: int | None = Field(
-        default=None,
-        ge=0,
-        description="The sound track to embed of every recording, counted from 0; by default as players choose it.",
+    track: int | None = where_set(
+        None, "Sound track of the recordings, counted from 0; by default the one that players take.", ge=0
     )
     metadata: dict[str, str] = Field(default_factory=dict, description="Metadata copied to every row.")
     columns: dict[Literal["id", "text", "title", "lang"], str] = Field(
@@ -42,7 +40,3 @@ class InputSpec(Spec):
         if isinstance(values, dict) and not values.get("name") and isinstance(values.get("url"), str):
             return {**values, "name": PurePosixPath(values["url"].rstrip("/")).name or "input"}
         return values
-
-    def defining(self) -> dict[str, Any]:
-        """Without `track` where it is not set: identities are older than this field."""
-        return {name: value for name, value in super().defining().items() if name != "track" or value is not None}

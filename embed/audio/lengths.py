@@ -8,7 +8,7 @@ import av
 from av.stream import Disposition
 
 # ffmpeg guesses the duration of these from their size and their first bitrate: packets are counted instead.
-_GUESSED = ("aac", "ac3", "amr", "dts", "eac3", "loas", "mlp", "mp3", "truehd")
+_GUESSED = ("aac", "ac3", "amr", "dts", "eac3", "loas", "mlp", "truehd")
 _MEASURED = ("mpegts", "mpeg")  # by the last timestamps in the file; no header states anything
 _WHOLE = ("asf",)  # ffmpeg gives each track the duration of the whole
 _TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")  # of Matroska, for each track

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from embed.accounting import EMBEDDED, FAILED
 from embed.dataset.log import newest_version
 from embed.dataset.version import GONE, REPLACED, in_one, key_of, read_table
-from embed.tables import MANIFEST
+from embed.tables import MANIFEST, manifest_of
 
 
 def before_assets(url: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -16,7 +16,7 @@ def before_assets(url: str, columns: Sequence[str] | None = None) -> pa.Table:
     newest = newest_version(url)
     if newest is None or newest.assets is None:
         return MANIFEST.empty_table().select(columns or MANIFEST.names)
-    return read_table(url, newest.assets, columns)
+    return manifest_of(read_table(url, newest.assets, columns), columns)
 
 
 def num_gone(before: pa.Table, now: pa.Table) -> int:

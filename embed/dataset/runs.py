@@ -22,7 +22,7 @@ from embed.amount import Amount
 from embed.dataset.version import write_table
 from embed.errors import InputError
 from embed.storage.store import delete, join, listing, read_bytes, write_bytes
-from embed.tables import MANIFEST
+from embed.tables import MANIFEST, manifest_of
 
 State = Literal["listing", "embedding", "publishing", "complete", "stopped", "failed", "interrupted"]
 ENDED = ("complete", "stopped", "failed", "interrupted")
@@ -93,7 +93,8 @@ def read_plan(url: str, run: Run, columns: Sequence[str] | None = None) -> pa.Ta
     except InputError:
         data = b""
     names = list(columns or MANIFEST.names)
-    return pq.read_table(io.BytesIO(data), columns=names) if data else MANIFEST.empty_table().select(names)
+    stored = pq.ParquetFile(io.BytesIO(data)).read(names) if data else MANIFEST.empty_table()
+    return manifest_of(stored, names)
 
 
 def tidy_runs(url: str, keep: int = 30) -> None:

@@ -108,11 +108,11 @@ def file_name(folder: str, number: int | None, stem: str) -> str:
 
 
 def read_table(url: str, ref: FileRef, columns: Sequence[str] | None = None) -> pa.Table:
-    """The table of one of a version's files.  InputError where it is missing or damaged."""
+    """The table of one of a version's files, without columns that it lacks.  InputError: it is missing or damaged."""
     place, names = join(url, ref.name), None if columns is None else list(columns)  # pyarrow takes no tuple
     try:
         if ref.size_bytes < LARGE_BYTES:
-            return pq.read_table(io.BytesIO(read_bytes(place)), columns=names)
+            return pq.ParquetFile(io.BytesIO(read_bytes(place))).read(names)
         with open_input(place) as stream:
             return pq.ParquetFile(stream).read(names)
     except pa.ArrowException:
