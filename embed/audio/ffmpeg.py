@@ -173,9 +173,10 @@ class FfmpegStream:
         lines: dict[int, Line] = {}
         furthest = None if self._header_s is None else round((self._header_s + 1) * self.rate)
         for number, start, samples in self._frames(first):
+            begins = number not in lines
             line = lines.setdefault(number, Line(first, start, self.rate))
             if gap := line.gap(start, furthest):
-                lost = self._faults.explain(line.at / self.rate, (line.at + gap) / self.rate)
+                lost = self._faults.explain(line.at / self.rate, (line.at + gap) / self.rate, begins)
                 gap = gap if lost or self.format not in _COUNTED else 0
                 yield from ((number, block) for block in lost_blocks(first, line.at, line.at + gap, self.rate, lost))
                 line.at += gap

@@ -9,7 +9,7 @@ from av.stream import Disposition
 
 # ffmpeg guesses the duration of these from their size and their first bitrate: packets are counted instead.
 _GUESSED = ("aac", "ac3", "amr", "dts", "eac3", "loas", "mlp", "truehd")
-_MEASURED = ("mpegts", "mpeg")  # by the last timestamps in the file; no header states anything
+_MEASURED = ("avi", "mpeg", "mpegts")  # by what is in the file: of these no header states more
 _WHOLE = ("asf",)  # ffmpeg gives each track the duration of the whole
 _TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")  # of Matroska, for each track
 

@@ -5,6 +5,7 @@
 - A track that is silent or cannot be decoded is passed over.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,8 +17,8 @@ from embed.audio.frames import Frames
 from embed.audio.protection import encryption, is_encrypted, protected
 from embed.errors import InputError, UnsupportedFormat
 
-_PLACES = 48  # where a track is tried, spread over the recording
-_STEP = 29  # from one of them to the next: far apart, and all of them in turn
+_PLACES = 48  # where a track is tried, spread over the recording; of a shorter one, all of it
+_STEP = 53  # from one of them to the next: a prime over 48, so that each has its turn
 _TRIED_S = 1.0
 _TRIED_PACKETS = 500  # of tracks without timestamps
 _SILENT = 1e-4  # peak, -80 dB: dither, and what lossy codecs make of zeros, are below
@@ -77,8 +78,9 @@ def _preferred(container: Any, readable: Sequence[int]) -> list[list[int]]:
 
 
 def _kind(stream: Any) -> tuple[Any, ...]:
-    """Equal for the channels of one programme."""
-    return stream.channels, stream.rate, stream.name, stream.language, stream.disposition
+    """Equal for the channels of one programme; of uncompressed ones writers often enable the first alone."""
+    enabled = None if stream.name.startswith("pcm") else stream.disposition
+    return stream.channels, stream.rate, stream.name, stream.language, enabled
 
 
 def _rank(stream: Any) -> tuple[bool, bool]:
@@ -88,8 +90,9 @@ def _rank(stream: Any) -> tuple[bool, bool]:
 def _tried(container: Any, readable: Sequence[int]) -> Iterator[set[int]]:
     """For each place of the recording, the tracks that are audible there."""
     begin, length = container.start_time or 0, container.duration or _PLACES * av.time_base
-    for number in range(_PLACES):
-        place = begin + number * _STEP % _PLACES * length // _PLACES
+    num = min(_PLACES, math.ceil(length / (_TRIED_S * av.time_base)))
+    for number in range(num):
+        place = begin + number * _STEP % num * length // num
         if number:
             try:
                 container.seek(place)

@@ -32,11 +32,17 @@ def film(
     picture_s: float = 0.0,
     form: str | None = None,
     options: Mapping[str, str] | None = None,
+    title: str | None = None,
 ) -> Path:
-    """Writes the tracks, and a picture by the codec `picture` where there is one; returns the path."""
+    """Writes the tracks, and a picture by the codec `picture` where there is one; returns the path.
+
+    `title` is that of the last track.
+    """
     with av.open(str(path), "w", format=form, options=dict(options or {})) as container:
         streams = [] if picture is None else [_picture(container, picture)]
         streams += [_sound(container, track) for track in tracks]
+        if title:
+            streams[-1].metadata["title"] = title
         packets = [] if picture is None else list(_pictures(streams[0], picture_s))
         for stream, track in zip(streams[picture is not None :], tracks, strict=True):
             packets += _sounds(stream, track)
@@ -62,6 +68,8 @@ def _picture(container: Any, codec: str) -> Any:
 def _sound(container: Any, track: Track) -> Any:
     stream = container.add_stream(track.codec, rate=track.rate)
     stream.layout = "mono" if track.wave.ndim == 1 else "stereo"
+    if track.codec == "wmav2":
+        stream.bit_rate = 64_000
     stream.disposition = Disposition.default if track.default else 0
     if track.lang:
         stream.metadata["language"] = track.lang
@@ -82,11 +90,12 @@ def _sounds(stream: Any, track: Track) -> Iterator[Any]:
     places = np.arange(wave.shape[1] * track.rate // SAMPLE_RATE) * SAMPLE_RATE // track.rate
     sound = np.ascontiguousarray(np.clip(wave[:, places], -0.95, 0.95).astype(np.float32))
     frame = av.AudioFrame.from_ndarray(sound, format="fltp", layout=stream.layout.name)
-    frame.sample_rate, frame.time_base = track.rate, Fraction(1, track.rate)
-    frame.pts = round(track.start_s * track.rate)
+    frame.sample_rate, frame.time_base, frame.pts = track.rate, Fraction(1, track.rate), 0
+    start = round(track.start_s * track.rate)
     fifo = av.AudioFifo()
     for part in av.AudioResampler(format=stream.codec_context.format, rate=track.rate).resample(frame):
         fifo.write(part)
     while (part := fifo.read(stream.codec_context.frame_size or 1024, partial=True)) is not None:
+        part.pts = (part.pts or 0) + start
         yield from stream.encode(part)
     yield from stream.encode(None)
