@@ -23,3 +23,10 @@ def test_columns_are_of_four_kinds() -> None:
     assert InputSpec(url="a", columns={"text": "body"}).identity() != InputSpec(url="a").identity()
     with pytest.raises(SpecError, match="columns"):
         InputSpec.parse({"url": "a", "columns": {"body": "text"}})
+
+
+def test_a_track_counts_where_it_is_set() -> None:
+    assert "track" not in InputSpec(url="a").defining()
+    assert InputSpec(url="a", track=0).identity() != InputSpec(url="a").identity()
+    with pytest.raises(SpecError, match="'track' = -1"):
+        InputSpec.parse({"url": "a", "track": -1})
