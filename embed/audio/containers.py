@@ -14,11 +14,11 @@ import soundfile
 
 from embed.audio.chain import Chain
 from embed.audio.ffmpeg import by_ffmpeg, headerless
+from embed.audio.ffmpeg.tracks import refuse_missing
 from embed.audio.links import parts_of
 from embed.audio.mp3 import by_frames
 from embed.audio.mp3_frames import header_at
 from embed.audio.stream import PRE_ROLL_S, Block, Stream, Watched, check_claims, credible_s, frames_of, kept
-from embed.audio.tracks import refuse_missing
 from embed.audio.wav import stated_frames
 from embed.errors import InputError, UnsupportedFormat
 from embed.storage import store
@@ -29,7 +29,7 @@ _BLOCK_VALUES = 1 << 22  # values of all channels together
 
 @contextmanager
 def open_stream(url: str, tracks: Sequence[int] | None = None) -> Iterator[Stream]:
-    """`tracks` are the sound tracks to mix, from 0; by default they are chosen, see `embed.audio.tracks`.
+    """`tracks` are the sound tracks to mix, from 0; by default they are chosen, see `embed.audio.ffmpeg.tracks`.
 
     Raises InputError (missing, empty, no such track) or UnsupportedFormat; storage's own errors pass through.
     """

@@ -1,20 +1,14 @@
-"""Links of a chain: where the recordings begin that were joined to one file, as by `cat`.
+"""Links of a chain: where the recordings begin that were joined to one ogg or Matroska, as by `cat`.
 
-An ogg or Matroska is divided at these places, and each link is read by itself.  Raw aac and transport streams are read
-through; there it matters only that no time can be looked up.
+Each link is read by itself.
 """
 
 import re
 import struct
 from collections.abc import Iterator
-from typing import Any, NamedTuple
-
-import av
+from typing import NamedTuple
 
 from embed.audio.stream import Watched
-
-READ_THROUGH = ("aac", "mpegts")  # formats of chains that ffmpeg reads without a division
-_PLACES = 16  # of the file, that are compared: a link that is shorter than a sixteenth may be missed
 
 _BEGIN = re.compile(rb"OggS\0[\2\6]\0{8}.{4}\0{4}", re.DOTALL)  # the first page of a stream: granule 0, page 0
 _PAGE_BYTES = 27 + 255 * 256  # at most
@@ -35,40 +29,6 @@ def parts_of(file: Watched, url: str) -> list[Watched]:
     elif magic == _EBML:
         begins = list(_matroska_begins(file))
     return [file.part(begin, end) for begin, end in zip(begins, [*begins[1:], file.size], strict=True)]
-
-
-def restarts(container: Any, track: Any, size_bytes: int) -> bool:
-    """Whether timestamps go back, or rate or channels change, between places of a file that is read through.
-
-    Reads from the container: its position is another one afterwards.
-    """
-    latest, kinds = float("-inf"), set()
-    for number in range(_PLACES):
-        try:
-            container.seek(number * size_bytes // _PLACES, unsupported_byte_offset=True)
-            found = _first_frame(container, track)
-        except av.FFmpegError:
-            continue
-        if found is None:
-            continue
-        at_s, kind = found
-        kinds.add(kind)
-        if at_s < latest or len(kinds) > 1:
-            return True
-        latest = at_s if container.format.name == "mpegts" else latest  # of aac, bytes have no times
-    return False
-
-
-def _first_frame(container: Any, track: Any) -> tuple[float, tuple[int, str]] | None:
-    """Time of the next packet that can be decoded; its rate and channels."""
-    for packet in container.demux(track):
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:
-            continue
-        if frames and packet.pts is not None:
-            return float(packet.pts * packet.time_base), (frames[0].sample_rate, frames[0].layout.name)
-    return None
 
 
 class _Page(NamedTuple):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from embed.audio.decode import decode, probe
-from embed.audio.gaps import Line
+from embed.audio.ffmpeg.gaps import Line
 from embed.encoder import SAMPLE_RATE
 from tests.embed.audio.test_links import begins
 from tests.embed.films import Track, film

@@ -1,8 +1,8 @@
 """Reader of the formats of ffmpeg, through PyAV: ogg m4a webm mkv mp4 ts mxf g722 gsm aac amr ...
 
 Zero is the beginning of the film, as players show it: sound that begins after the picture is preceded by silence.
-Damaged packets are skipped, and the timestamp of the next good one gives the length of the gap (`embed.audio.gaps`).
-Of several sound tracks `embed.audio.tracks` chooses.
+Damaged packets are skipped, and the timestamp of the next good one gives the length of the gap (`gaps`).
+Of several sound tracks `tracks` chooses.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,14 +12,14 @@ from typing import Any
 
 import av
 
-from embed.audio.frames import Frames
-from embed.audio.gaps import Faults, Line, is_pause
-from embed.audio.lengths import is_alone, stated_end
-from embed.audio.links import READ_THROUGH, restarts
-from embed.audio.programme import channels_together
-from embed.audio.protection import is_encrypted, protected
+from embed.audio.ffmpeg.frames import Frames
+from embed.audio.ffmpeg.gaps import Faults, Line, is_pause
+from embed.audio.ffmpeg.lengths import is_alone, stated_end
+from embed.audio.ffmpeg.programme import channels_together
+from embed.audio.ffmpeg.protection import is_encrypted, protected
+from embed.audio.ffmpeg.restarts import READ_THROUGH, restarts
+from embed.audio.ffmpeg.tracks import chosen, readable_tracks
 from embed.audio.stream import PRE_ROLL_S, Block, Watched, check_claims, credible_s, frames_of, kept, lost_blocks
-from embed.audio.tracks import chosen, readable_tracks
 from embed.encoder import FloatArray
 from embed.errors import InputError, UnsupportedFormat
 from embed.file_kinds import suffix

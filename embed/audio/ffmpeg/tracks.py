@@ -13,8 +13,8 @@ import av
 import numpy as np
 from av.stream import Disposition
 
-from embed.audio.frames import Frames
-from embed.audio.protection import encryption, is_encrypted, protected
+from embed.audio.ffmpeg.frames import Frames
+from embed.audio.ffmpeg.protection import encryption, is_encrypted, protected
 from embed.errors import InputError, UnsupportedFormat
 
 _PLACES = 48  # where a track is tried, spread over the recording; of a shorter one, all of it
