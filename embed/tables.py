@@ -13,7 +13,7 @@ PASSED_OVER  one row per file of the inputs that is no asset
 `ledger_row` make these for a unit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypedDict
 
 import pyarrow as pa
@@ -39,6 +39,8 @@ MANIFEST = pa.schema(
         pa.field("items", pa.int64()),  # rows, pages or cues; bytes of UTF-8 where packed or recoded
         pa.field("start_ms", pa.int64()),  # utterance: its place in the recording at `url`
         pa.field("end_ms", pa.int64()),
+        pa.field("track", pa.int32()),  # the sound track that the input names, from 0; null: chosen by content
+        pa.field("tracks", pa.list_(pa.int32())),  # the sound tracks that are decoded, mixed; null: the only one
         pa.field("text", pa.string()),  # utterance: its transcript, where its list has one
         pa.field("lang", pa.string()),
         pa.field("metadata", METADATA),
@@ -52,6 +54,15 @@ MANIFEST = pa.schema(
 # Files of the inputs that are no assets, with what they are: "hidden file", "picture", "excluded file" ...
 PASSED_OVER = pa.schema([pa.field("uri", pa.string(), nullable=False), pa.field("kind", pa.string(), nullable=False)])
 
+
+def manifest_of(table: pa.Table, columns: Sequence[str] | None = None) -> pa.Table:
+    """Columns of MANIFEST, by default all, of a table that an older Deglu may have written: nulls where it has none."""
+    for field in MANIFEST:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table.select(columns or MANIFEST.names)
+
+
 UNITS = pa.schema(
     [
         pa.field("unit_id", ID, nullable=False),
@@ -61,11 +72,11 @@ UNITS = pa.schema(
         pa.field("modality", pa.string(), nullable=False),
         pa.field("format", pa.string(), nullable=False),
         pa.field("content_version", pa.string(), nullable=False),
-        pa.field(
-            "start", pa.int64(), nullable=False
-        ),  # milliseconds (speech), bytes of UTF-8 (txt, jsonl) or rows (others)
+        # milliseconds (speech), bytes of UTF-8 (txt, jsonl) or rows (others)
+        pa.field("start", pa.int64(), nullable=False),
         pa.field("end", pa.int64()),  # null: the end of the stream
         pa.field("planned", pa.int64(), nullable=False),  # milliseconds of sound or bytes of text, only for progress
+        pa.field("tracks", pa.list_(pa.int32())),
         pa.field("text", pa.string()),
         pa.field("lang", pa.string()),
         pa.field("metadata", METADATA),
@@ -89,6 +100,7 @@ class Unit(TypedDict):
     start: int
     end: int | None
     planned: int
+    tracks: list[int] | None
     text: str | None
     lang: str | None
     metadata: list[tuple[str, str]] | None
@@ -138,6 +150,7 @@ LEDGER = pa.schema(
         pa.field("not_speech_s", pa.float64(), nullable=False),
         pa.field("lost_s", pa.float64(), nullable=False),
         pa.field("description", ID),  # digest of the asset's lang, metadata and text in its rows; null: an older Deglu
+        pa.field("reason", pa.string()),  # why a unit without rows was skipped; null otherwise, and in older datasets
     ]
 )
 
@@ -155,6 +168,7 @@ class LedgerRow(TypedDict):
     not_speech_s: float
     lost_s: float
     description: bytes | None
+    reason: str | None
 
 
 SEGMENT = pa.struct(
@@ -195,6 +209,7 @@ CUTS = pa.schema(
         pa.field("decoded_s", pa.float64(), nullable=False),
         pa.field("not_speech_s", pa.float64(), nullable=False),
         pa.field("lost_s", pa.float64(), nullable=False),
+        pa.field("reason", pa.string()),  # why there are no segments, where that is no failure
     ]
 )
 
@@ -208,6 +223,7 @@ class CutUnit(Unit):
     decoded_s: float
     not_speech_s: float
     lost_s: float
+    reason: str | None
 
 
 PROVENANCE = pa.schema(
@@ -267,6 +283,7 @@ def ledger_row(
     embedded_s: float = 0.0,
     not_speech_s: float = 0.0,
     lost_s: float = 0.0,
+    reason: str | None = None,
 ) -> LedgerRow:
     """The accounting of a unit, a row of UNITS: decoded = embedded + not speech + lost."""
     return {
@@ -280,6 +297,7 @@ def ledger_row(
         "not_speech_s": not_speech_s,
         "lost_s": lost_s,
         "description": identity.description(unit.get("lang"), unit.get("metadata"), unit.get("text")),
+        "reason": reason,
     }
 
 

@@ -35,7 +35,8 @@ EMBED_FOR_INDEX = ("embed/storage/", "embed/dataset/", "embed/check.py")
 FOLDERS: dict[str, set[str]] = {
     "embed/storage": set(),
     "embed/text": {"embed/storage"},
-    "embed/audio": {"embed/storage", "embed/text"},
+    "embed/audio/ffmpeg": set(),
+    "embed/audio": {"embed/audio/ffmpeg", "embed/storage", "embed/text"},
     "embed/archive": {"embed/audio", "embed/storage", "embed/text"},
     "embed/model/plain": set(),
     "embed/model/packaged": {"embed/storage"},
@@ -74,6 +75,7 @@ FOLDERS: dict[str, set[str]] = {
 }
 # Contracts at the top of a folder, which the folders inside it may import too.
 CONTRACTS = {
+    "embed/audio": {"mix", "stream"},
     "embed/model": {"spec"},
     "train/curate": {"clip", "dropped", "split"},
 }

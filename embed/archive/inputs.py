@@ -37,6 +37,9 @@ class InputSpec(Spec):
     include: tuple[Glob, ...] = where_set((), "Globs of the files to embed: `*.mp3`, `2024/*`; by default all of them.")
     exclude: tuple[Glob, ...] = where_set((), "Globs of files and folders to leave out: `drafts`, `**/raw/*.wav`.")
     lang: str | None = Field(default=None, description="Language of the whole input, as a row's `lang`.")
+    track: int | None = where_set(
+        None, "Sound track of the recordings, counted from 0; by default the one that players take.", ge=0
+    )
     metadata: dict[str, str] = Field(default_factory=dict, description="Metadata copied to every row.")
     columns: dict[Literal["id", "text", "title", "lang"], str] = Field(
         default_factory=dict,

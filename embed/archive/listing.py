@@ -41,6 +41,7 @@ class Asset:
     columns: dict[str, str] = field(default_factory=dict)
     start_ms: int | None = None
     end_ms: int | None = None
+    track: int | None = None
     text: str | None = None
     problem: str | None = None
 
@@ -166,6 +167,7 @@ class Found:
             content_version=_version(entry),
             lang=lang or spec.lang,
             metadata={**spec.metadata, **about},
+            track=spec.track if modality == SPEECH else None,
             columns=self._settings(form),
             problem=entry.problem,
         )
@@ -199,6 +201,7 @@ class Found:
             metadata={**self._spec.metadata, **found.metadata},
             start_ms=found.start_ms,
             end_ms=found.end_ms,
+            track=self._spec.track,
             text=found.text,
             problem=entry.problem if entry else missing,
         )

@@ -25,8 +25,10 @@ from embed.text.formats import probe_text
 
 _PROBES_AT_ONCE = 16  # headers are small: threads wait rather than work
 _AT_ONCE = 20_000  # assets in memory as Python values
-_PROBED = ("duration_s", "items", "problem", "columns")
-_AS_FOUND = ("uri", "url", "modality", "format", "size_bytes", "content_version", "start_ms", "end_ms", "text", "lang")
+_AS_FOUND = (
+    "uri", "url", "modality", "format", "size_bytes", "content_version", "start_ms", "end_ms", "track", "text", "lang"
+)  # fmt: skip
+_PROBED = ("duration_s", "items", "tracks", "problem", "columns")
 
 
 class Listed(NamedTuple):
@@ -112,21 +114,30 @@ def _is_forgotten(uri: str, forgotten: Collection[bytes]) -> bool:
     return identity.asset_id(uri) in forgotten or identity.asset_id(recording_of(uri)) in forgotten
 
 
-Probed = tuple[float | None, int | None, str | None, dict[str, str]]  # the values of _PROBED
+class Probed(NamedTuple):
+    """The values of _PROBED."""
+
+    duration_s: float | None = None
+    items: int | None = None
+    tracks: list[int] | None = None
+    problem: str | None = None
+    columns: list[tuple[str, str]] | None = None
 
 
 def _probed(asset: Asset) -> Probed:
+    before = Probed(tracks=None if asset.track is None else [asset.track], columns=_pairs(asset.columns))
     if asset.problem is not None or asset.format in ("utterance", "row"):
-        return None, None, asset.problem, asset.columns
+        return before._replace(problem=asset.problem)
     if asset.size_bytes == 0:
-        return None, None, f"InputError: {asset.url}: empty file (0 bytes)", asset.columns
+        return before._replace(problem=f"InputError: {asset.url}: empty file (0 bytes)")
     try:
         if asset.modality == TEXT:
             items, settings = probe_text(asset.url, asset.content_version, asset.format, asset.columns)
-            return None, items, None, settings
-        return audio.probe(asset.url).duration_s, None, None, asset.columns
+            return before._replace(items=items, columns=_pairs(settings))
+        info = audio.probe(asset.url, before.tracks)
+        return before._replace(duration_s=info.duration_s, tracks=info.tracks)
     except DegluError as error:
-        return None, None, f"{type(error).__name__}: {error}", asset.columns
+        return before._replace(problem=f"{type(error).__name__}: {error}")
 
 
 def _table(assets: Sequence[Asset]) -> pa.Table:
@@ -134,7 +145,7 @@ def _table(assets: Sequence[Asset]) -> pa.Table:
     columns: dict[str, Any] = {name: [getattr(asset, name) for asset in assets] for name in _AS_FOUND}
     columns["asset_id"] = [identity.asset_id(asset.uri) for asset in assets]
     columns["metadata"] = [list(asset.metadata.items()) for asset in assets]
-    columns |= dict.fromkeys(("duration_s", "items", "problem"), [None] * len(assets))
+    columns |= dict.fromkeys(_PROBED, [None] * len(assets))
     columns["columns"] = [_pairs(asset.columns) for asset in assets]
     return pa.table([pa.array(columns[field.name], field.type) for field in MANIFEST], schema=MANIFEST)
 
@@ -153,7 +164,7 @@ class _Known:
         self._sorted = halves[self._order]
 
     def find(self, drafts: pa.Table) -> NDArray[np.int64]:
-        """For each draft its row here; -1 where there is none, it has a problem, or the file has changed."""
+        """For each draft its row here; -1 where there is none, it has a problem, or the file or its track changed."""
         if not len(self._sorted) or not drafts.num_rows:
             return np.full(drafts.num_rows, -1)
         places = np.minimum(
@@ -166,6 +177,7 @@ class _Known:
             same &= pc.equal(drafts[name], matches[name]).to_numpy()
         mapped = zip(drafts["columns"].to_pylist(), matches["columns"].to_pylist(), strict=True)
         same &= np.asarray([(one or None) == (other or None) for one, other in mapped], bool)
+        same &= pc.equal(*(pc.fill_null(one["track"], -1) for one in (drafts, matches))).to_numpy()
         return np.where(same, rows, -1)
 
     def joined(self, drafts: pa.Table, rows: NDArray[np.int64], results: Sequence[Probed]) -> pa.Table:
@@ -174,10 +186,9 @@ class _Known:
         place[rows >= 0] = len(results) + np.arange((rows >= 0).sum())
         place[rows < 0] = np.arange(len(results))
         unchanged = self._rows.take(rows[rows >= 0])
-        probed = [(duration_s, items, problem, _pairs(settings)) for duration_s, items, problem, settings in results]
         for position, name in enumerate(_PROBED):
             field = MANIFEST.field(name)
-            new = pa.chunked_array([pa.array([one[position] for one in probed], field.type)])
+            new = pa.chunked_array([pa.array([one[position] for one in results], field.type)])
             both = pa.chunked_array([*new.chunks, *unchanged[name].chunks], field.type)
             drafts = drafts.set_column(MANIFEST.get_field_index(name), field, both.take(pa.array(place)))
         return drafts.combine_chunks()

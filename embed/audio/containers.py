@@ -6,16 +6,19 @@ PyAV reads ogg and libsndfile only measures it: libsndfile skips damaged pages s
 Values in a header are accepted only within the limits of `embed.audio.stream`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import soundfile
 
+from embed.audio.chain import Chain
 from embed.audio.ffmpeg import by_ffmpeg, headerless
-from embed.audio.mp3 import Mp3Stream
+from embed.audio.ffmpeg.tracks import refuse_missing
+from embed.audio.links import parts_of
+from embed.audio.mp3 import by_frames
 from embed.audio.mp3_frames import header_at
-from embed.audio.stream import PRE_ROLL_S, Block, Stream, Watched, check_claims, credible_s, kept, mono
+from embed.audio.stream import PRE_ROLL_S, Block, Stream, Watched, check_claims, credible_s, frames_of, kept
 from embed.audio.table_sounds import open_recording
 from embed.audio.wav import stated_frames
 from embed.errors import InputError, UnsupportedFormat
@@ -25,22 +28,32 @@ _BLOCK_VALUES = 1 << 22  # values of all channels together
 
 
 @contextmanager
-def open_stream(url: str) -> Iterator[Stream]:
-    """Raises InputError (missing, empty) or UnsupportedFormat; storage's own errors pass through."""
-    with open_recording(url) as raw:
+def open_stream(url: str, tracks: Sequence[int] | None = None) -> Iterator[Stream]:
+    """`tracks` are the sound tracks to mix, from 0; by default they are chosen, see `embed.audio.ffmpeg.tracks`.
+
+    Raises InputError (missing, empty, no such track) or UnsupportedFormat; storage's own errors pass through.
+    """
+    with open_recording(url) as raw, ExitStack() as links:
         file = Watched(raw)
         if not file.size:
             raise InputError(f"{url}: empty file (0 bytes)")
-        stream = None if headerless(file, url) or _is_mp3(file) else _soundfile(file, url)
-        if stream is not None and stream.file.format != "OGG":
-            with stream.file:
-                yield stream
-        else:
-            if stream is not None:
-                stream.file.close()
-            file.seek(0)
-            with by_ffmpeg(file, url, stream.duration_s if stream else None) as other:
-                yield _mp3(file, url) or other if other.format == "mp3" else other
+        parts = [links.enter_context(_opened(part, url, tracks)) for part in parts_of(file, url)]
+        yield parts[0] if len(parts) == 1 else Chain(parts)
+
+
+@contextmanager
+def _opened(file: Watched, url: str, tracks: Sequence[int] | None) -> Iterator[Stream]:
+    stream = None if headerless(file, url) or _is_mp3(file) else _soundfile(file, url)
+    if stream is not None and stream.file.format != "OGG":
+        with stream.file:
+            refuse_missing(url, tracks, 1)
+            yield stream
+    else:
+        if stream is not None:
+            stream.file.close()
+        file.seek(0)
+        with by_ffmpeg(file, url, stream.duration_s if stream else None, tracks) as other:
+            yield _mp3(file, url) or other if other.format == "mp3" else other
 
 
 def _is_mp3(file: Watched) -> bool:
@@ -71,15 +84,15 @@ def _soundfile(file: Watched, url: str) -> "_SoundFileStream | None":
     return _SoundFileStream(opened, file, url)
 
 
-def _mp3(file: Watched, url: str) -> Mp3Stream | None:
+def _mp3(file: Watched, url: str) -> Stream | None:
     """None where there are no frames of a supported bitrate ("free" bitrates are not supported)."""
     try:
-        return Mp3Stream(file, url)
+        return by_frames(file, url)
     except UnsupportedFormat:
         return None
 
 
-class _SoundFileStream:
+class _SoundFileStream(Stream):
     def __init__(self, file: Any, watched: Watched, url: str) -> None:
         self.file, self._url = file, url
         self.rate: int = file.samplerate
@@ -102,7 +115,7 @@ class _SoundFileStream:
         while True:
             try:
                 behind = behind or self.file.seek(at) == at
-                samples = mono(self.file.read(size, dtype="float32", always_2d=True).T)
+                samples = frames_of(self.file.read(size, dtype="float32", always_2d=True).T)
             except (soundfile.LibsndfileError, OSError):
                 self._watched.check()
                 yield from self._rest(max(first, at))

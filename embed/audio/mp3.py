@@ -5,15 +5,31 @@ before it, and its timestamps leave out damaged frames.
 
 - constant bitrate: the offset gives the time; a unit reads only its own span.
 - variable bitrate: the frames are counted once per process and file, by reading it through.
+- several files in one: tags between are passed over; where rate or layer changes, the file is a chain of streams.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
+from typing import TypeVar
 
 import av
 
-from embed.audio.mp3_frames import ByteClock, CountedClock, Frame, Header, NotConstantError, Tag, counted, tag_in, walk
-from embed.audio.stream import Block, Watched, check_claims, kept, lost_blocks, mono
+from embed.audio.chain import Chain
+from embed.audio.mp3_frames import (
+    ByteClock,
+    CountedClock,
+    Frame,
+    Header,
+    NotConstantError,
+    Tag,
+    counted,
+    ranges,
+    tag_bytes,
+    tag_in,
+    walk,
+)
+from embed.audio.stream import Block, Stream, Watched, check_claims, frames_of, kept, lost_blocks
 from embed.encoder import FloatArray
 from embed.errors import UnsupportedFormat
 
@@ -23,15 +39,34 @@ _SMALL_BYTES = 1 << 20  # a file of one read is counted, at any bitrate
 _COMPARED = 200  # frames whose bitrates are compared at the beginning
 _TAIL_BYTES = 1 << 15
 _LEAST_BYTES, _MOST_BYTES = 24, 1800  # of a frame
+_SMALL_TAGS_BYTES = 1 << 16  # what may follow the last frame
 _KEPT = 8
 
-_counts: dict[tuple[str, int, bytes], CountedClock] = {}  # of files counted recently in this process
+T = TypeVar("T")
+
+Key = tuple[str, int, bytes]
+_counts: dict[Key, CountedClock] = {}  # of files counted recently in this process
+_ranges: dict[Key, list[tuple[int, int]]] = {}  # and of files that were searched for changes
 
 
-class Mp3Stream:
-    """`embed.audio.stream.Stream` of MPEG audio."""
+def by_frames(file: Watched, url: str) -> "Mp3Stream | Chain":
+    """Raises UnsupportedFormat where there are no frames of a supported bitrate ("free" ones are not supported)."""
+    whole = Mp3Stream(file, url)
+    key = _key(file, url)
+    if key not in _ranges:
+        _remember(_ranges, key, [] if whole.is_uniform() else ranges(file, _after_tags(file)))
+    found = _ranges[key]
+    if len(found) < 2:
+        return whole
+    first, *others = (file.part(begin, end) for begin, end in found)
+    return Chain([Mp3Stream(first, url), *(Mp3Stream(part, url, tagged=False) for part in others)])
 
-    def __init__(self, file: Watched, url: str) -> None:
+
+class Mp3Stream(Stream):
+    """`embed.audio.stream.Stream` of MPEG audio of one kind."""
+
+    def __init__(self, file: Watched, url: str, tagged: bool = True) -> None:
+        """Without `tagged`, a first frame that is an encoder's tag is silence, as players have it inside a file."""
         self._file, self._url = file, url
         head = next(walk(file, _after_tags(file)), None)
         if head is None:
@@ -39,9 +74,11 @@ class Mp3Stream:
         self._header: Header = head.header
         self.rate, self.channels = head.header.rate, head.header.channels
         check_claims(url, self.rate, self.channels)
-        tag = tag_in(head.data, head.header)
+        tag = tag_in(head.data, head.header) if tagged else None
         self._tagged = tag is not None
         self._tag = tag or Tag(constant=True, frames=None)
+        if file.size - head.offset > _stated_bytes(self._tag, head.header) + _SMALL_TAGS_BYTES:
+            self._tag = replace(self._tag, constant=False, frames=None)  # of the first of several files in one
         self._first = head.offset + len(head.data) * self._tagged
 
     @property
@@ -50,6 +87,15 @@ class Mp3Stream:
         frames = self._stated() or self._count
         padding = self._tag.padding if frames == self._tag.frames else 0
         return max(frames * self._header.samples - self._tag.delay - padding, 0) / self.rate or None
+
+    def is_uniform(self) -> bool:
+        """Whether all frames are of one kind, as far as some places of a large file show."""
+        size = self._file.size
+        if size <= _SMALL_BYTES:
+            return False  # unknown: reading all of it costs little
+        places = [*(size * share // 4 for share in (1, 2, 3)), size - _TAIL_BYTES]
+        heads = (next(walk(self._file.part(at, min(at + _TAIL_BYTES, size)), 0), None) for at in places)
+        return all(frame.header.kind == self._header.kind for frame in heads if frame)
 
     def blocks(self, first: int) -> Iterator[Block]:
         at = first
@@ -78,7 +124,7 @@ class Mp3Stream:
         for number, frame in self._numbered((first + self._tag.delay) // self._header.samples - _PRE_ROLL):
             try:
                 for part in codec.decode(av.Packet(frame.data)):
-                    yield number, mono(part.to_ndarray())
+                    yield number, frames_of(part.to_ndarray())
             except av.FFmpegError:
                 continue
 
@@ -123,11 +169,9 @@ class Mp3Stream:
         return ByteClock(self._first, whole if padded else least)
 
     def _counted_clock(self) -> CountedClock:
-        key = (self._url, self._file.size, self._file.read_at(0, 4096))
+        key = _key(self._file, self._url)
         if key not in _counts:
-            while len(_counts) >= _KEPT:
-                _counts.pop(next(iter(_counts)), None)
-            _counts[key] = counted(self._file, self._first, self._header.kind, self._stated() or None)
+            _remember(_counts, key, counted(self._file, self._first, self._header.kind, self._stated() or None))
         return _counts[key]
 
     @cached_property
@@ -146,15 +190,26 @@ class Mp3Stream:
         return walk(self._file, offset, self._header.kind)
 
 
+def _key(file: Watched, url: str) -> Key:
+    return url, file.size, file.read_at(0, 4096)
+
+
+def _remember(found: dict[Key, T], key: Key, value: T) -> None:
+    while len(found) >= _KEPT:
+        found.pop(next(iter(found)), None)
+    found[key] = value
+
+
+def _stated_bytes(tag: Tag, header: Header) -> float:
+    """Bytes of the frames that the tag counts; infinite where it does not say."""
+    if tag.size:
+        return tag.size
+    return tag.frames * (header.length + 1) if tag.frames and tag.constant else float("inf")
+
+
 def _after_tags(file: Watched) -> int:
     """First byte that can be sound: after ID3v2 tags, unless their size is wrong."""
     offset = 0
-    while (head := file.read_at(offset, 10))[:3] == b"ID3" and len(head) == 10:
-        size = 0
-        for byte in head[6:]:
-            size = size << 7 | byte & 0x7F
-        behind = offset + 10 + size + 10 * bool(head[5] & 0x10)
-        if behind >= file.size:
-            break
-        offset = behind
+    while (head := file.read_at(offset, 10))[:3] == b"ID3" and 0 < (size := tag_bytes(head)) < file.size - offset:
+        offset += size
     return offset

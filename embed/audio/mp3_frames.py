@@ -10,7 +10,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, reduce
 from typing import NamedTuple, Protocol
 
 from embed.audio.stream import Watched
@@ -21,6 +21,9 @@ _CHAIN = 4  # frames in a row, too many for chance
 _CHAIN_BYTES = 1 << 14  # more than the bytes of so many frames
 _STEP_TO_BREAK = 1.5  # frames by which a byte clock may be wrong before it is dropped
 _SYNC = re.compile(rb"\xff[\xe2-\xff]")
+_TAGS = (b"ID3", b"TAG", b"APE")
+_TAG_HEAD = 32
+_IS_HEADER = 1 << 29  # of an APE tag's flags: its items follow
 
 # Bitrates in kbit/s by index 1 to 14, for (MPEG-1 or not, layer).
 _V1_L1 = (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448)
@@ -68,32 +71,52 @@ class Frame(NamedTuple):
     offset: int
     data: bytes
     header: Header
-    after_gap: bool  # bytes that are no frame are before it
+    gap: int  # bytes before it that are neither frames nor tags
 
 
-def walk(file: Watched, offset: int, kind: int | None = None, searched: bool = True) -> Iterator[Frame]:
-    """Complete frames (of one kind) from `offset` on; bytes between them are skipped.
+def walk(
+    file: Watched, offset: int, kind: int | None = None, searched: bool = True, changes: bool = False
+) -> Iterator[Frame]:
+    """Complete frames of one kind from `offset` on; bytes between them are skipped.
 
     `searched`: the first one, too, must be one of a chain, since `offset` may be anywhere.
+    `changes`: where a chain of another kind begins, its frames follow.
     """
-    data, base, at, gap, ended = b"", offset, 0, searched, False
+    data, base, at, gap, ended = b"", offset, 0, 0, False
     while True:
         if not ended and len(data) - at < _CHAIN_BYTES:
             more = file.read_at(base + len(data), _CHUNK)
             data, base, at, ended = data[at:] + more, base + at, 0, not more
         head = header_at(data, at)
-        if head is None or kind not in (None, head.kind) or (gap and not _chained(data, at, head)):
+        other = head is not None and kind not in (None, head.kind)
+        if head is None or (other and not changes) or ((other or gap or searched) and not _chained(data, at, head)):
+            if tag := _tag_at(file, base, data, at):
+                base, data, at = base + at + tag, b"", 0
+                continue
             found = _SYNC.search(data, at + 1)
             if found is None and ended:
                 return
             # The last byte may be the first half of a sync.
-            at, gap = found.start() if found else max(at, len(data) - 1), True
+            place = found.start() if found else max(at, len(data) - 1)
+            gap += place - at
+            at = place
         elif at + head.length > len(data):
             return  # cut short by the end of the file
         else:
             yield Frame(base + at, data[at : at + head.length], head, gap)
-            kind, gap = head.kind, False
+            kind, gap, searched = head.kind, 0, False
             at += head.length
+
+
+def ranges(file: Watched, first: int) -> list[tuple[int, int]]:
+    """Where in the file each stretch of frames of one kind begins and ends."""
+    found = list[tuple[int, int]]()
+    kind: int | None = None
+    for frame in walk(file, first, changes=True):
+        begin = found.pop()[0] if found and frame.header.kind == kind else frame.offset
+        found.append((begin, frame.offset + len(frame.data)))
+        kind = frame.header.kind
+    return found
 
 
 def _chained(data: bytes, at: int, head: Header) -> bool:
@@ -104,9 +127,31 @@ def _chained(data: bytes, at: int, head: Header) -> bool:
             return at == len(data) or number > 1
         following = header_at(data, at)
         if following is None or following.kind != head.kind:
-            return data[at : at + 3] == b"TAG"
+            return data[at : at + 3] in _TAGS
         head = following
     return True
+
+
+def _tag_at(file: Watched, base: int, data: bytes, at: int) -> int:
+    """Bytes of the tag at `at`, which no sound is in; 0 where there is none, or its size is wrong."""
+    if data[at : at + 3] not in _TAGS:
+        return 0
+    length = tag_bytes(data[at : at + _TAG_HEAD])
+    behind = file.read_at(base + at + length, _CHAIN_BYTES)
+    head = header_at(behind, 0)
+    right = not behind or behind[:3] in _TAGS or (head is not None and _chained(behind, 0, head))
+    return min(length, file.size - base - at) if right else 0
+
+
+def tag_bytes(head: bytes) -> int:
+    """Bytes of the tag that begins like this (ID3v2, APE with a header, ID3v1); 0 where none does."""
+    if head[:3] == b"ID3" and len(head) >= 10:
+        size = reduce(lambda size, byte: size << 7 | byte & 0x7F, head[6:10], 0)
+        return 10 + size + 10 * bool(head[5] & 0x10)
+    if head[:8] == b"APETAGEX" and len(head) >= _TAG_HEAD:
+        size, _, flags = struct.unpack_from("<III", head, 12)
+        return 32 + (size if flags & _IS_HEADER else 0)
+    return 128 if head[:3] == b"TAG" else 0
 
 
 class Clock(Protocol):
@@ -135,7 +180,7 @@ class ByteClock:
 
     def number(self, frame: Frame, before: int | None) -> int:
         exact = (frame.offset - self.first) / self.length
-        if before is None or frame.after_gap:
+        if before is None or frame.gap:
             return max(round(exact), 0 if before is None else before + 1)
         if abs(exact - (before + 1)) > _STEP_TO_BREAK:
             raise NotConstantError
@@ -166,14 +211,13 @@ class CountedClock:
 def counted(file: Watched, first: int, kind: int, stated: int | None) -> CountedClock:
     """Clock from a walk over the whole file; `stated` is the number of frames in its header."""
     places, gaps = list[tuple[int, int]](), list[tuple[int, int]]()
-    number, end, walked = 0, first, 0
+    number, walked = 0, 0
     for frame in walk(file, first, kind, searched=False):
-        if frame.offset > end:
-            gaps.append((frame.offset, frame.offset - end))
-        if number % _ANCHOR == 0 or frame.offset > end:
+        if frame.gap:
+            gaps.append((frame.offset, frame.gap))
+        if number % _ANCHOR == 0 or frame.gap:
             places.append((number, frame.offset))
         number, walked = number + 1, walked + len(frame.data)
-        end = frame.offset + len(frame.data)
     lengths = [size * number / walked for _, size in gaps]
     missing = (stated or 0) - number
     estimated = sum(lengths)
@@ -203,21 +247,28 @@ class Tag:
     frames: int | None
     delay: int = 0  # samples that encoder and decoder add at the beginning
     padding: int = 0  # and at the end
+    size: int | None = None  # bytes of all frames, this one included
 
 
 def tag_in(frame: bytes, header: Header) -> Tag | None:
     if frame[36:40] == b"VBRI" and len(frame) >= 54:
-        return Tag(False, struct.unpack_from(">I", frame, 50)[0] or None)
+        size, frames = struct.unpack_from(">II", frame, 46)
+        return Tag(False, frames or None, size=size or None)
     side = (17 if header.channels == 1 else 32) if header.mpeg1 else (9 if header.channels == 1 else 17)
     at = 4 + side
     name = frame[at : at + 4]
     if name not in (b"Xing", b"Info") or len(frame) < at + 8:
         return None
     (flags,) = struct.unpack_from(">I", frame, at + 4)
-    frames = struct.unpack_from(">I", frame, at + 8)[0] if flags & 1 and len(frame) >= at + 12 else None
-    lame = at + 8 + 4 * bool(flags & 1) + 4 * bool(flags & 2) + 100 * bool(flags & 4) + 4 * bool(flags & 8)
-    delay, padding = _trimming(frame[lame : lame + 24])
-    return Tag(name == b"Info", frames or None, delay, padding)
+    at += 8
+    frames = _number(frame, at) if flags & 1 else None
+    size = _number(frame, at + 4 * bool(flags & 1)) if flags & 2 else None
+    lame = at + 4 * bool(flags & 1) + 4 * bool(flags & 2) + 100 * bool(flags & 4) + 4 * bool(flags & 8)
+    return Tag(name == b"Info", frames, *_trimming(frame[lame : lame + 24]), size)
+
+
+def _number(frame: bytes, at: int) -> int | None:
+    return int.from_bytes(frame[at : at + 4], "big") or None
 
 
 def _trimming(lame: bytes) -> tuple[int, int]:

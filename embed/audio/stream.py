@@ -21,13 +21,15 @@ _LEAST_BYTES_PER_S = 0.5  # the smallest known is digital silence in flac at 8 k
 class Block(NamedTuple):
     """Consecutive samples; `lost` where they are zeros in place of sound that could not be decoded."""
 
-    samples: FloatArray
+    samples: FloatArray  # [N] of one channel, [N, C] of several: `embed.audio.mix` needs to see them
     lost: bool = False
 
 
 class Stream(Protocol):
     rate: int
     channels: int
+    estimated: bool = False  # `duration_s` is a guess, or that of a picture: sound that ends earlier is not missing
+    tracks: list[int] | None = None  # the sound tracks that are decoded, counted from 0; None where there is only one
 
     @property
     def duration_s(self) -> float | None:
@@ -38,20 +40,31 @@ class Stream(Protocol):
 
 
 class Watched:
-    """A file that keeps storage's first error: in a decoder's callback it would look like the end of the file."""
+    """A file, or a part of one, that keeps storage's first error.
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    In a decoder's callback an error would look like the end of the file.
+    """
+
+    def __init__(self, file: BinaryIO, begin: int = 0, end: int | None = None) -> None:
+        self._file, self._begin, self._at = file, begin, 0
         self._error: Exception | None = None
-        self.size = file.seek(0, 2)
-        file.seek(0)
+        self.size = (file.seek(0, 2) if end is None else end) - begin
+
+    def part(self, begin: int, end: int) -> "Watched":
+        """The bytes [begin, end) as a file; both may be read in turn."""
+        return Watched(self._file, self._begin + begin, self._begin + end)
 
     def read(self, size: int = -1) -> bytes:
+        left = max(self.size - self._at, 0)
         try:
-            return self._file.read(size)
+            if self._file.tell() != self._begin + self._at:
+                self._file.seek(self._begin + self._at)
+            data = self._file.read(left if size < 0 else min(size, left))
         except Exception as error:
             self._error = self._error or error
             return b""
+        self._at += len(data)
+        return data
 
     def readinto(self, buffer: Any) -> int:
         data = self.read(len(buffer))
@@ -67,11 +80,14 @@ class Watched:
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """-1, and nothing moves, where a wrong header points before the beginning, or beyond the size of any file."""
-        place = offset + (0, self._file.tell(), self.size)[whence] if whence in (0, 1, 2) else -1
-        return self._file.seek(place) if 0 <= place < _NO_FILE else -1
+        place = offset + (0, self._at, self.size)[whence] if whence in (0, 1, 2) else -1
+        if not 0 <= place < _NO_FILE:
+            return -1
+        self._at = place
+        return place
 
     def tell(self) -> int:
-        return self._file.tell()
+        return self._at
 
     def write(self, data: bytes) -> int:
         raise OSError("opened for reading")
@@ -103,10 +119,15 @@ def kept(first: int, at: int, block: Block) -> Iterator[Block]:
         yield Block(rest, block.lost)
 
 
-def lost_blocks(first: int, at: int, until: int, rate: int) -> Iterator[Block]:
+def lost_blocks(first: int, at: int, until: int, rate: int, lost: bool = True) -> Iterator[Block]:
     """Zeros from `at` to `until`, in blocks of ten seconds at most, without those before `first`."""
     for start in range(max(first, at), until, 10 * rate):
-        yield Block(np.zeros(min(10 * rate, until - start), np.float32), lost=True)
+        yield Block(np.zeros(min(10 * rate, until - start), np.float32), lost)
+
+
+def frames_of(channels_CN: FloatArray) -> FloatArray:
+    """[N] of one channel, else [N, C]."""
+    return channels_CN[0] if len(channels_CN) == 1 else channels_CN.T
 
 
 def mono(channels_CN: FloatArray) -> FloatArray:

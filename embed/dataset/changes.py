@@ -22,11 +22,11 @@ from embed import identity
 from embed.accounting import EMBEDDED, FAILED, imbalances
 from embed.dataset.log import newest_version
 from embed.dataset.version import GONE, REPLACED, in_one, key_of, read_table
-from embed.tables import ID, MANIFEST
+from embed.tables import ID, MANIFEST, manifest_of
 
 KEY = ["asset_id", "content_version"]
 DESCRIBED = ["asset_id", "lang", "metadata", "text"]  # columns of an asset that its rows carry
-PLAIN = ("audio", "utterance", "txt")  # formats whose rows have no language and metadata of their own
+PLAIN = ("audio", "utterance", "row", "txt")  # formats whose rows have no language and metadata of their own
 
 
 def before_assets(url: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -34,7 +34,7 @@ def before_assets(url: str, columns: Sequence[str] | None = None) -> pa.Table:
     newest = newest_version(url)
     if newest is None or newest.assets is None:
         return MANIFEST.empty_table().select(columns or MANIFEST.names)
-    return read_table(url, newest.assets, columns)
+    return manifest_of(read_table(url, newest.assets, columns), columns)
 
 
 def num_gone(before: pa.Table, now: pa.Table) -> int:

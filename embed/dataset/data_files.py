@@ -29,6 +29,7 @@ READ_ROWS = 4_096
 # Columns with repeated values; a dictionary for vectors would cost time and save nothing.
 REPEATING = ["asset_id", "unit_id", "uri", "content_version", "modality", "item", "lang", "space", "encoder"]
 
+LISTED = ("utterance", "row")  # formats whose transcript is in the manifest
 Change = Callable[[pa.Table], pa.Table]  # some of the rows, in their order; may be none
 
 
@@ -72,7 +73,7 @@ def described(unit_ids: pa.Array, assets: pa.Table) -> Change:
         mine = pc.and_(pc.is_in(in_one(table["unit_id"]), value_set=unit_ids), pc.is_valid(places))
         if not pc.any(mine, min_count=0).as_py():
             return table
-        listed = pc.equal(in_one(assets["format"]).take(places), "utterance")  # others have no transcript there
+        listed = pc.is_in(in_one(assets["format"]).take(places), value_set=pa.array(LISTED))
         for name, where in (("lang", mine), ("metadata", mine), ("text", pc.and_(mine, pc.fill_null(listed, False)))):
             both = pa.concat_arrays([in_one(table[name]), in_one(assets[name]).take(places)])
             rows = np.arange(table.num_rows)

@@ -25,7 +25,7 @@ from embed.dataset.version import write_table
 from embed.errors import InputError
 from embed.storage.names import PlainPath
 from embed.storage.store import delete, join, listing, read_bytes, write_bytes
-from embed.tables import MANIFEST, PASSED_OVER
+from embed.tables import MANIFEST, PASSED_OVER, manifest_of
 
 State = Literal["listing", "embedding", "publishing", "complete", "stopped", "failed", "interrupted"]
 ENDED = ("complete", "stopped", "failed", "interrupted")
@@ -99,7 +99,7 @@ def read_plan(url: str, run: Run, columns: Sequence[str] | None = None) -> pa.Ta
     try:
         data = read_bytes(join(url, run.plan)) if run.plan else b""
         if data:
-            return pq.read_table(io.BytesIO(data), columns=names)
+            return manifest_of(pq.ParquetFile(io.BytesIO(data)).read(names), names)
     except InputError:
         pass
     except pa.ArrowException:

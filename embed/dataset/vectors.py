@@ -25,7 +25,7 @@ from embed.dataset.version import FileRef, Version, damaged, read_ledger, read_t
 from embed.errors import InputError
 from embed.identity import digest
 from embed.storage.store import absolute, join, open_input
-from embed.tables import LEDGER, MANIFEST, rows, with_metadata
+from embed.tables import LEDGER, MANIFEST, manifest_of, rows, with_metadata
 
 KEY = ["asset_id", "content_version"]
 PART_ROWS = 65_536
@@ -91,7 +91,7 @@ class VectorsDataset:
 
     def assets(self) -> pa.Table:
         """MANIFEST at the time of publishing, without forgotten assets."""
-        return self._read(self.info.assets) if self.info.assets else MANIFEST.empty_table()
+        return manifest_of(self._read(self.info.assets)) if self.info.assets else MANIFEST.empty_table()
 
     def ledger(self) -> pa.Table:
         """LEDGER: the newest row of each unit, without tombstoned ones."""

@@ -110,11 +110,11 @@ def file_name(folder: str, number: int | None, stem: str) -> str:
 
 
 def read_table(url: str, ref: FileRef, columns: Sequence[str] | None = None) -> pa.Table:
-    """The table of one of a version's files.  InputError where it is missing or damaged."""
+    """The table of one of a version's files, without columns that it lacks.  InputError: it is missing or damaged."""
     place, names = join(url, ref.name), None if columns is None else list(columns)  # pyarrow takes no tuple
     try:
         if ref.size_bytes < LARGE_BYTES:
-            return pq.read_table(io.BytesIO(read_bytes(place)), columns=names)
+            return pq.ParquetFile(io.BytesIO(read_bytes(place))).read(names)
         with open_input(place) as stream:
             return pq.ParquetFile(stream).read(names)
     except pa.ArrowException:
@@ -129,7 +129,7 @@ def damaged(url: str) -> InputError:
 def read_ledger(url: str, version: Version | None) -> pa.Table:
     """The newest row of every unit, as LEDGER_ROWS; empty where nothing is published."""
     segments = [read_table(url, ref) for ref in version.ledger] if version else []
-    # An older Deglu recorded no description.
+    # An older Deglu recorded neither reasons nor descriptions.
     return newest_of_each(pa.concat_tables([LEDGER_ROWS.empty_table(), *segments], promote_options="default"))
 
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from embed.audio import decode as audio
+from embed.audio.questions import SILENT
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import InputError
 from embed.segmentation import vad
@@ -30,15 +31,16 @@ EARLY_S, EARLY_SHARE, EARLY_MOST_S = 0.5, 0.01, 5.0
 
 
 def cut_recording(row: CutRow, cutting: Cutting) -> None:
-    unit, url, spec = row.unit, row.unit["url"], cutting.segment
-    declared_s = audio.probe(url).duration_s
+    unit, url, tracks, spec = row.unit, row.unit["url"], row.unit["tracks"], cutting.segment
+    info = audio.probe(url, tracks)
+    declared_s = info.stated_s
     row.stage = "decode"
     view_ms = max(unit["start"] - spec.halo_ms, 0)
     lead_s = math.ceil(vad.LEAD_SAMPLES / SAMPLE_RATE)
     until_s = None if unit["end"] is None else (unit["end"] + spec.halo_ms) / 1000
-    row.seconds = _all_lost(unit, declared_s)  # until the unit is decoded
+    row.seconds = _all_lost(unit, info.duration_s)  # until the unit is decoded
     most_s = max(audio.MOST_S, 2.0 * spec.unit_s)
-    decoded = audio.decode(url, max(view_ms // 1000 - lead_s, 0), until_s, most_s)
+    decoded = audio.decode(url, max(view_ms // 1000 - lead_s, 0), until_s, most_s, tracks)
     first = round(decoded.start_s * SAMPLE_RATE)
     own, missing = _own(unit, round(decoded.end_s * SAMPLE_RATE), declared_s)
     lost = [(math.floor(a * SAMPLE_RATE), math.ceil(b * SAMPLE_RATE)) for a, b in decoded.lost]
@@ -52,10 +54,12 @@ def cut_recording(row: CutRow, cutting: Cutting) -> None:
         spans = _spans(decoded.samples, first, view_ms, spec)
     row.seconds = coverage(spans, [*lost, *missing], own)
     kept = owned(spans, (unit["start"], _end_ms(unit, own)))
-    keep_spans(row, kept, decoded.samples, first, cutting.speech(), unit["text"])
+    keep_spans(row, kept, decoded.samples, first, cutting.speech(tracks), unit["text"])
     report_lost(row, own, missing)
     if decoded.beyond:
-        row.fail(InputError(f"{url}: its header states {declared_s} s, but the stream is far longer: re-encode it"))
+        row.fail(
+            InputError(f"{url}: its header states {info.duration_s} s, but the stream is far longer: re-encode it")
+        )
 
 
 def _all_lost(unit: Unit, declared_s: float | None) -> Coverage:
@@ -65,7 +69,7 @@ def _all_lost(unit: Unit, declared_s: float | None) -> Coverage:
 
 
 def _own(unit: Unit, stop: int, declared_s: float | None) -> tuple[Span, list[Span]]:
-    """The unit's own span in samples, and its parts that the header states but the stream does not have."""
+    """The unit's own span in samples, and its parts that the sound's header states but the stream does not have."""
     start = unit["start"] * PER_MS
     planned = stop if unit["end"] is None else min(stop, unit["end"] * PER_MS)
     if declared_s is not None and _is_early(stop, declared_s) and (unit["end"] is None or planned == stop):
@@ -104,9 +108,21 @@ def keep_spans(
     low = min((start for start, _ in spans), default=0) * PER_MS
     high = max((end for _, end in spans), default=0) * PER_MS
     row.signal = np.ascontiguousarray(samples[max(low - first, 0) : max(high - first, 0)], np.float32)
+    row.reason = None if spans else _why_none(row, samples, first)
     for start, end in spans:
         offset, length = start * PER_MS - low, (end - start) * PER_MS
         row.keep(cutting, start, end, offset=offset, length=length, text=text)
+
+
+def _why_none(row: CutRow, samples: FloatArray, first: int) -> str:
+    """Why no segment begins in the unit."""
+    begin, seconds = row.unit["start"] * PER_MS - first, row.seconds
+    own = samples[max(begin, 0) :][: round(seconds.decoded_s * SAMPLE_RATE)]
+    if seconds.embedded_s:
+        return f"its {seconds.embedded_s:.1f} s of speech belong to segments that begin before it"
+    peak = float(np.abs(own).max(initial=0.0))
+    level = f"peak {20 * math.log10(peak):.0f} dB" if peak else "zeros"
+    return f"no speech in {seconds.decoded_s:.1f} s: {'silent' if peak < SILENT else 'sound without speech'} ({level})"
 
 
 def report_lost(row: CutRow, own: Span, missing: list[Span]) -> None:

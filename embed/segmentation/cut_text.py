@@ -23,6 +23,7 @@ def cut_text(row: CutRow, rules: Cutting, words: Words) -> None:
         else:
             _keep_passages(row, cutting, found, rules.passage, words)
     broken.close()
+    row.reason = None if row.segments else "no text in it"
 
 
 def _keep_passages(row: CutRow, cutting: str, found: Document, spec: PassageSpec, words: Words) -> None:

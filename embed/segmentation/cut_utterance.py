@@ -27,7 +27,7 @@ def cut_utterance(row: CutRow, cutting: Cutting) -> None:
     listed = whole_or_windows((start_ms, end_ms), spec)
     mine = owned(listed, unit_ms)
     until_ms = max([unit_ms[1], *(end for _, end in mine)])
-    decoded = audio.decode(unit["url"], unit_ms[0] / 1000, until_ms / 1000)
+    decoded = audio.decode(unit["url"], unit_ms[0] / 1000, until_ms / 1000, tracks=unit["tracks"])
     first = round(decoded.start_s * SAMPLE_RATE)
     stop = first + len(decoded.samples)
     own, missing = _own(unit_ms, stop, (start_ms, end_ms))
@@ -38,7 +38,7 @@ def cut_utterance(row: CutRow, cutting: Cutting) -> None:
         raise too_short(unit, own[1] - own[0], spec)
     row.seconds = coverage(_decoded(listed, stop, spec), [*lost, *missing], own)
     kept = _decoded(mine, stop, spec)
-    keep_spans(row, kept, np.asarray(decoded.samples), first, cutting.speech(), text=unit["text"])
+    keep_spans(row, kept, np.asarray(decoded.samples), first, cutting.speech(unit["tracks"]), text=unit["text"])
     report_lost(row, own, missing)
 
 

@@ -1,6 +1,6 @@
 """Rules of cutting for speech and text: stored with a dataset, and part of every id as a fingerprint."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -33,10 +33,14 @@ class Cutting:
     passage: PassageSpec
     words: str  # digest of the tokenizer that counts tokens
 
-    def speech(self) -> str:
-        """Fingerprint of all rules for cutting speech, including the network that detects it."""
+    def speech(self, tracks: Sequence[int] | None = None) -> str:
+        """Fingerprint of all rules for cutting speech, including the network that detects it.
+
+        Part of it are the sound tracks of a recording, unless it is the first one, as in most recordings.
+        """
         network = None if self.segment.mode == "windows" else vad.model_digest()
-        return identity.digest("speech", _SPEECH_RULES, self.segment.cutting(), network).hex()
+        other = [] if tracks is None or list(tracks) == [0] else [list(tracks)]
+        return identity.digest("speech", _SPEECH_RULES, self.segment.cutting(), network, *other).hex()
 
     def text(self, columns: Mapping[str, str] | None = None) -> str:
         """Fingerprint of all rules for passages; `columns` maps id, text, title, lang to a table's own names."""

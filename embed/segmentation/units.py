@@ -20,7 +20,9 @@ from embed.segmentation.rules import Cutting
 from embed.tables import ID, PLANNED, SPEECH, UNITS
 
 ROWS_OF = frozenset({"csv", "parquet", "html", "subtitles"})  # formats whose units are ranges of rows, pages or cues
-_COPIED = ("asset_id", "uri", "url", "modality", "format", "content_version", "text", "lang", "metadata", "columns")
+_COPIED = (
+    "asset_id", "uri", "url", "modality", "format", "content_version", "tracks", "text", "lang", "metadata", "columns"
+)  # fmt: skip
 _AT_ONCE = 50_000  # assets that are planned together, with one or two hundred bytes each
 
 Ints = NDArray[np.int64]
@@ -150,13 +152,15 @@ def _ids(manifest: pa.Table, slices: _Slices, cutting: Cutting) -> pa.Array:
 
 def _fingerprints(manifest: pa.Table, cutting: Cutting) -> list[str]:
     """The cutting fingerprint of each asset."""
-    speech, known = cutting.speech(), {}
+    known: dict[tuple[Any, ...], str] = {}
     found = []
-    for modality, columns in zip(manifest["modality"].to_pylist(), manifest["columns"].to_pylist(), strict=True):
-        mapping = tuple(columns or ())
-        if modality != SPEECH and mapping not in known:
-            known[mapping] = cutting.text(dict(mapping))
-        found.append(speech if modality == SPEECH else known[mapping])
+    for modality, columns, tracks in zip(
+        *(manifest[name].to_pylist() for name in ("modality", "columns", "tracks")), strict=True
+    ):
+        rules = (SPEECH, *(tracks or ())) if modality == SPEECH else tuple(columns or ())
+        if rules not in known:
+            known[rules] = cutting.speech(tracks) if modality == SPEECH else cutting.text(dict(columns or ()))
+        found.append(known[rules])
     return found
 
 

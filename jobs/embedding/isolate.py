@@ -106,14 +106,16 @@ def joined(unit: Unit, parts: list[Part], order: WorkOrder) -> Part:
     rows = [rows.cast(schema) for rows, _, _ in parts if rows.num_rows]
     table = pa.concat_tables(rows) if rows else schema.empty_table()
     failures = [failure for _, _, some in parts for failure in some]
+    outcome = EMBEDDED if table.num_rows else FAILED if failures else SKIPPED
     ledger = ledger_row(
         unit,
-        EMBEDDED if table.num_rows else FAILED if failures else SKIPPED,
+        outcome,
         table.num_rows,
         decoded_s=sum(one["decoded_s"] for _, one, _ in parts),
         embedded_s=sum(one["embedded_s"] for _, one, _ in parts),
         not_speech_s=sum(one["not_speech_s"] for _, one, _ in parts),
         lost_s=sum(one["lost_s"] for _, one, _ in parts),
+        reason=next((one["reason"] for _, one, _ in parts if one["reason"]), None) if outcome == SKIPPED else None,
     )
     return table, ledger, failures
 

@@ -2,12 +2,14 @@
 
 from typing import Any, get_type_hints
 
+import pyarrow as pa
 import pytest
 
 from embed.tables import (
     CUTS,
     FAILURES,
     LEDGER,
+    MANIFEST,
     SEGMENT,
     UNITS,
     CutUnit,
@@ -17,6 +19,7 @@ from embed.tables import (
     Unit,
     failure_row,
     ledger_row,
+    manifest_of,
 )
 
 ROWS = {
@@ -48,3 +51,10 @@ def test_a_ledger_row_has_no_seconds_but_those_given() -> None:
     row = ledger_row({"unit_id": b"u", "asset_id": b"a", "content_version": "etag:1"}, "skipped", decoded_s=2.0)
     assert (row["outcome"], row["rows"], row["decoded_s"], row["lost_s"]) == ("skipped", 0, 2.0, 0.0)
     assert list(row) == LEDGER.names
+
+
+def test_a_manifest_of_an_older_version_has_nulls_for_newer_columns() -> None:
+    older = MANIFEST.empty_table().drop_columns(["track", "tracks"])
+    assert manifest_of(older).schema == MANIFEST
+    some = manifest_of(pa.table({"uri": ["in/a.wav"]}), ["tracks", "uri"])
+    assert some.to_pylist() == [{"tracks": None, "uri": "in/a.wav"}]

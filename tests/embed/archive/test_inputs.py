@@ -33,3 +33,10 @@ def test_an_encoding_counts_where_it_is_set() -> None:
     assert InputSpec(url="a", encoding="cp1252").identity() != plain.identity()
     with pytest.raises(SpecError, match=r"encoding.*'nonsense'.*e\.g\. cp1252"):
         InputSpec.parse({"url": "a", "encoding": "nonsense"})
+
+
+def test_a_track_counts_where_it_is_set() -> None:
+    assert "track" not in InputSpec(url="a").defining()
+    assert InputSpec(url="a", track=0).identity() != InputSpec(url="a").identity()
+    with pytest.raises(SpecError, match="'track' = -1"):
+        InputSpec.parse({"url": "a", "track": -1})

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import soundfile
 
@@ -12,7 +13,11 @@ from embed.archive.listing import Asset
 from embed.archive.manifest import list_assets
 from embed.errors import InputError, SpecError
 from embed.identity import asset_id
+from embed.segmentation.units import plan_units
 from embed.storage import store
+from tests.embed import sounds
+from tests.embed.films import Track, film
+from tests.embed.sounds import CUTTING
 
 
 def tone(path: Path, seconds: float) -> None:
@@ -152,3 +157,33 @@ def test_a_mapping_goes_with_its_tables(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\n")
     found = list_assets([InputSpec(url=str(tmp_path), columns={"text": "body"})]).to_pylist()
     assert [row["columns"] for row in found] == [[("text", "body")], None]
+
+
+def test_a_track_is_chosen_once_recorded_and_part_of_ids_where_it_is_another(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    silence, high, low = sounds.tone(2, 300, 0.0), sounds.tone(2, 800), sounds.tone(2, 300)
+    film(folder / "a.mkv", *(Track(wave, "flac") for wave in (silence, high, low)))
+    film(folder / "b.mka", Track(low, "flac"))
+    found = list_assets([InputSpec(url=str(folder))])
+    assert found.select(["track", "tracks"]).to_pylist() == [
+        {"track": None, "tracks": [1]},
+        {"track": None, "tracks": None},
+    ]
+
+    def ids(assets: pa.Table) -> list[bytes]:
+        units = plan_units(assets, CUTTING)
+        assert units["tracks"].to_pylist() == assets["tracks"].to_pylist()
+        return list(units["unit_id"].to_pylist())
+
+    plain = ids(found.set_column(found.schema.get_field_index("tracks"), "tracks", pa.nulls(2, found["tracks"].type)))
+    assert ids(found)[0] != plain[0]
+    assert ids(found)[1] == plain[1]
+    named = list_assets([InputSpec(url=str(folder), track=2)], found)
+    assert named["tracks"].to_pylist() == [[2], [2]]
+    assert [bool(problem and "no track 2" in problem) for problem in named["problem"].to_pylist()] == [False, True]
+    assert len({ids(named)[0], ids(found)[0], plain[0]}) == 3
+    first = list_assets([InputSpec(url=str(folder), track=0)], named)
+    assert first["tracks"].to_pylist() == [[0], None]
+    assert ids(first) == plain  # the first track is what a recording of one has
+    assert list_assets([InputSpec(url=str(folder))], first).equals(found)

@@ -42,7 +42,7 @@ def test_what_is_no_header(head: bytes) -> None:
 def test_walking_passes_over_what_is_no_frame() -> None:
     found = frames(b"junk" + FRAME * 5 + b" \xff\xfb\x90\xc0 a false one" + bytes(999) + FRAME * 4 + FRAME[:100])
     assert len(found) == 9
-    assert [frame.offset for frame in found if frame.after_gap] == [4, 4 + 5 * 417 + 16 + 1000]
+    assert [frame.offset for frame in found if frame.gap] == [4, 4 + 5 * 417 + 16 + 1000]
     assert all(frame.data == FRAME for frame in found)
 
 

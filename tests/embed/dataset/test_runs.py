@@ -19,6 +19,7 @@ from embed.dataset.runs import (
     tidy_runs,
     write_run,
 )
+from embed.dataset.version import write_table
 from embed.errors import InputError
 from embed.storage.store import join, listing, write_bytes
 from embed.tables import PASSED_OVER
@@ -62,6 +63,13 @@ def test_equal_plans_are_one_file_and_are_read_by_column(storage_url: str) -> No
     assert read_plan(storage_url, planned).num_rows == 0
     assert keep_plan(storage_url, manifest("a", "b")) == name
     assert read_plan(storage_url, planned).num_rows == 2
+
+
+def test_a_plan_of_an_older_version_has_nulls_for_newer_columns(storage_url: str) -> None:
+    older = write_table(storage_url, "plans", manifest("a").drop_columns(["track", "tracks"]))
+    run = begin_run(1).model_copy(update={"plan": older.name})
+    assert read_plan(storage_url, run).equals(manifest("a"))
+    assert read_plan(storage_url, run, ["tracks", "uri"]).to_pylist() == [{"tracks": None, "uri": "demo/a"}]
 
 
 def test_old_runs_are_tidied_and_the_plans_of_the_kept_stay(storage_url: str) -> None:
