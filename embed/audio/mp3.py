@@ -44,7 +44,7 @@ _KEPT = 8
 
 T = TypeVar("T")
 
-Key = tuple[str, int, bytes]
+Key = tuple[str, int, bytes, int]
 _counts: dict[Key, CountedClock] = {}  # of files counted recently in this process
 _ranges: dict[Key, list[tuple[int, int]]] = {}  # and of files that were searched for changes
 
@@ -52,21 +52,20 @@ _ranges: dict[Key, list[tuple[int, int]]] = {}  # and of files that were searche
 def by_frames(file: Watched, url: str) -> "Mp3Stream | Chain":
     """Raises UnsupportedFormat where there are no frames of a supported bitrate ("free" ones are not supported)."""
     whole = Mp3Stream(file, url)
-    key = _key(file, url)
+    key = _key(file, url, 0)
     if key not in _ranges:
         _remember(_ranges, key, [] if whole.is_uniform() else ranges(file, _after_tags(file)))
     found = _ranges[key]
     if len(found) < 2:
         return whole
-    first, *others = (file.part(begin, end) for begin, end in found)
-    return Chain([Mp3Stream(first, url), *(Mp3Stream(part, url, tagged=False) for part in others)])
+    return Chain([Mp3Stream(file.part(*bounds), url, place) for place, bounds in enumerate(found)])
 
 
 class Mp3Stream:
     """`embed.audio.stream.Stream` of MPEG audio of one kind."""
 
-    def __init__(self, file: Watched, url: str, tagged: bool = True) -> None:
-        """Without `tagged`, a first frame that is an encoder's tag is silence, as players have it inside a file."""
+    def __init__(self, file: Watched, url: str, place: int | None = None) -> None:
+        """`place` is that of a part of a chain; an encoder's tag inside a file is a frame of silence, as in players."""
         self._file, self._url = file, url
         head = next(walk(file, _after_tags(file)), None)
         if head is None:
@@ -74,11 +73,12 @@ class Mp3Stream:
         self._header: Header = head.header
         self.rate, self.channels = head.header.rate, head.header.channels
         check_claims(url, self.rate, self.channels)
-        tag = tag_in(head.data, head.header) if tagged else None
+        tag = None if place else tag_in(head.data, head.header)
         self._tagged = tag is not None
         self._tag = tag or Tag(constant=True, frames=None)
-        if file.size - head.offset > _stated_bytes(self._tag, head.header) + _SMALL_TAGS_BYTES:
-            self._tag = replace(self._tag, constant=False, frames=None)  # of the first of several files in one
+        longer = file.size - head.offset > _stated_bytes(self._tag, head.header) + _SMALL_TAGS_BYTES
+        if longer or place is not None:  # the tag is that of the first of several files
+            self._tag = replace(self._tag, constant=False, frames=None)
         self._first = head.offset + len(head.data) * self._tagged
 
     @property
@@ -169,7 +169,7 @@ class Mp3Stream:
         return ByteClock(self._first, whole if padded else least)
 
     def _counted_clock(self) -> CountedClock:
-        key = _key(self._file, self._url)
+        key = _key(self._file, self._url, self._first)
         if key not in _counts:
             _remember(_counts, key, counted(self._file, self._first, self._header.kind, self._stated() or None))
         return _counts[key]
@@ -190,8 +190,8 @@ class Mp3Stream:
         return walk(self._file, offset, self._header.kind)
 
 
-def _key(file: Watched, url: str) -> Key:
-    return url, file.size, file.read_at(0, 4096)
+def _key(file: Watched, url: str, first: int) -> Key:
+    return url, file.size, file.read_at(0, 4096), first
 
 
 def _remember(found: dict[Key, T], key: Key, value: T) -> None:

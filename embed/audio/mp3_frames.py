@@ -20,7 +20,7 @@ _ANCHOR = 64  # frames from one recorded place to the next
 _CHAIN = 4  # frames in a row, too many for chance
 _CHAIN_BYTES = 1 << 14  # more than the bytes of so many frames
 _STEP_TO_BREAK = 1.5  # frames by which a byte clock may be wrong before it is dropped
-_SYNC = re.compile(rb"\xff[\xe2-\xff]")
+_SYNC = re.compile(rb"\xff[\xe2-\xff]|ID3[\x02-\x04]|APETAGEX|TAG")
 _TAGS = (b"ID3", b"TAG", b"APE")
 _TAG_HEAD = 32
 _IS_HEADER = 1 << 29  # of an APE tag's flags: its items follow
@@ -82,7 +82,7 @@ def walk(
     `searched`: the first one, too, must be one of a chain, since `offset` may be anywhere.
     `changes`: where a chain of another kind begins, its frames follow.
     """
-    data, base, at, gap, ended = b"", offset, 0, 0, False
+    data, base, at, gap, ended, last = b"", offset, 0, 0, False, b""
     while True:
         if not ended and len(data) - at < _CHAIN_BYTES:
             more = file.read_at(base + len(data), _CHUNK)
@@ -90,8 +90,9 @@ def walk(
         head = header_at(data, at)
         other = head is not None and kind not in (None, head.kind)
         if head is None or (other and not changes) or ((other or gap or searched) and not _chained(data, at, head)):
-            if tag := _tag_at(file, base, data, at):
-                base, data, at = base + at + tag, b"", 0
+            behind = _after_tag(file, base + at, data[at : at + 3], b"" if gap else last)
+            if behind is not None:
+                base, data, at, last = behind, b"", 0, b""
                 continue
             found = _SYNC.search(data, at + 1)
             if found is None and ended:
@@ -103,7 +104,8 @@ def walk(
         elif at + head.length > len(data):
             return  # cut short by the end of the file
         else:
-            yield Frame(base + at, data[at : at + head.length], head, gap)
+            last = data[at : at + head.length]
+            yield Frame(base + at, last, head, gap)
             kind, gap, searched = head.kind, 0, False
             at += head.length
 
@@ -132,15 +134,19 @@ def _chained(data: bytes, at: int, head: Header) -> bool:
     return True
 
 
-def _tag_at(file: Watched, base: int, data: bytes, at: int) -> int:
-    """Bytes of the tag at `at`, which no sound is in; 0 where there is none, or its size is wrong."""
-    if data[at : at + 3] not in _TAGS:
-        return 0
-    length = tag_bytes(data[at : at + _TAG_HEAD])
-    behind = file.read_at(base + at + length, _CHAIN_BYTES)
+def _after_tag(file: Watched, offset: int, here: bytes, last: bytes) -> int | None:
+    """Where a tag ends that begins at `offset`, or inside the last frame, which is cut short then.
+
+    None where there is none, or its size is wrong.
+    """
+    begin = offset if here in _TAGS else offset - len(last) + inside if (inside := last.rfind(b"ID3")) > 0 else None
+    length = 0 if begin is None else tag_bytes(file.read_at(begin, _TAG_HEAD))
+    if begin is None or not length:
+        return None
+    behind = file.read_at(begin + length, _CHAIN_BYTES)
     head = header_at(behind, 0)
     right = not behind or behind[:3] in _TAGS or (head is not None and _chained(behind, 0, head))
-    return min(length, file.size - base - at) if right else 0
+    return begin + length if right else None
 
 
 def tag_bytes(head: bytes) -> int:
