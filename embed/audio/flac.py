@@ -19,6 +19,8 @@ _CHUNK = 1 << 20
 _SIZES = {1: 192, **{n: 576 << n - 2 for n in range(2, 6)}, **{n: 256 << n - 8 for n in range(8, 16)}}
 _RATE_BYTES = {12: 1, 13: 2, 14: 2}  # behind the number, for rates that have no code
 
+# Hundredths of a file, whose numbers must rise: those of up to 20 equal streams do not.
+_PLACES = (10, 21, 43, 61, 83, 100)
 _streams: Recent[list[tuple[int, int]]] = Recent()
 
 
@@ -38,9 +40,8 @@ def streams(file: Watched, url: str) -> list[tuple[int, int]]:
     info = _info(file)
     if info is None:
         return []
-    if not info.samples or _is_plain(file, info):
-        return [(0, file.size)]
-    return _streams.of(key_of(file, url), lambda: _found(file))
+    whole = [(0, file.size)]
+    return _streams.of(key_of(file, url), lambda: whole if not info.samples or _is_plain(file, info) else _found(file))
 
 
 def is_longer(file: Watched) -> bool:
@@ -52,7 +53,7 @@ def is_longer(file: Watched) -> bool:
 
 def _is_plain(file: Watched, info: Info) -> bool:
     """Whether it is one stream of the stated length, as far as some places show."""
-    frames = [_frames(file, file.size * share // 4, info) for share in (1, 2, 3, 4)]
+    frames = [_frames(file, file.size * share // 100, info) for share in _PLACES]
     ends = [some[-1].end for some in frames if some]
     return ends == sorted(ends) and (not frames[-1] or ends[-1] == info.samples)
 

@@ -84,7 +84,7 @@ def walk(
         if head is None or (other and not changes) or ((other or gap or searched) and not _chained(data, at, head)):
             behind = _after_tag(file, base + at, data[at : at + 3], b"" if gap else last)
             if behind is not None:
-                base, data, at, last = behind, b"", 0, b""
+                base, data, at, last, ended = behind, b"", 0, b"", False
                 continue
             found = _SYNC.search(data, at + 1)
             if found is None and ended:
@@ -133,7 +133,7 @@ def _after_tag(file: Watched, offset: int, here: bytes, last: bytes) -> int | No
     """
     begin = offset if here in _TAGS else offset - len(last) + inside if (inside := last.rfind(b"ID3")) > 0 else None
     length = 0 if begin is None else tag_bytes(file.read_at(begin, _TAG_HEAD))
-    if begin is None or not length:
+    if begin is None or not offset - begin < length <= file.size - begin:
         return None
     behind = file.read_at(begin + length, _CHAIN_BYTES)
     head = header_at(behind, 0)
