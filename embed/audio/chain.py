@@ -9,6 +9,8 @@ from embed.audio.steps import STEP_S, Step, steps
 from embed.audio.stream import Block, Stream, lost_blocks
 from embed.encoder import SAMPLE_RATE
 
+_ROUNDING_S = 0.5  # of a duration in a header; a part that ends earlier by more is damaged
+
 
 class Chain:
     """`embed.audio.stream.Stream` of parts; each but the last must know its duration."""
@@ -43,7 +45,8 @@ class Chain:
                 if len(samples):
                     yield Block(samples, block.lost)
         if length is not None:
-            yield from lost_blocks(first, at, length, SAMPLE_RATE)
+            is_lost = length - at > _ROUNDING_S * SAMPLE_RATE
+            yield from lost_blocks(first, at, length, SAMPLE_RATE, is_lost)
 
 
 def _blocks(step: Step) -> Iterator[Block]:

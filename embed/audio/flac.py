@@ -87,7 +87,7 @@ def _frames(file: Watched, end: int, info: Info) -> list[Frame]:
 
 def _frame(head: bytes, info: Info) -> Frame | None:
     """The frame with this header; None where its checksum is wrong."""
-    if len(head) < _FRAME_HEAD or head[2] >> 4 == 0 or head[3] & 1:
+    if len(head) < _FRAME_HEAD or head[2] >> 4 == 0 or head[3] & 1 or head[4] == 0xFF:
         return None
     size_code, rate_code = head[2] >> 4, head[2] & 15
     number, at = _number(head)

@@ -59,6 +59,8 @@ class Watched:
 
     def read(self, size: int = -1) -> bytes:
         left = max(self.size - self._at, 0)
+        if not left:
+            return b""
         try:
             if self._file.tell() != self._begin + self._at:
                 self._file.seek(self._begin + self._at)
@@ -140,10 +142,10 @@ def kept(first: int, at: int, block: Block) -> Iterator[Block]:
         yield Block(rest, block.lost)
 
 
-def lost_blocks(first: int, at: int, until: int, rate: int) -> Iterator[Block]:
+def lost_blocks(first: int, at: int, until: int, rate: int, lost: bool = True) -> Iterator[Block]:
     """Zeros from `at` to `until`, in blocks of ten seconds at most, without those before `first`."""
     for start in range(max(first, at), until, 10 * rate):
-        yield Block(np.zeros(min(10 * rate, until - start), np.float32), lost=True)
+        yield Block(np.zeros(min(10 * rate, until - start), np.float32), lost)
 
 
 def frames_of(channels_CN: FloatArray) -> FloatArray:

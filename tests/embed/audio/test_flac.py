@@ -38,6 +38,8 @@ def test_what_is_one_stream() -> None:
         assert streams(Watched(io.BytesIO(data)), name) == [(0, len(data))]
         assert not is_longer(Watched(io.BytesIO(data)))
     assert streams(Watched(io.BytesIO(b"RIFF")), "wav") == []
+    chance = whole[:42] + b"\xff\xf8\x69\x08" + b"\xff" * 20 + whole[42:]
+    assert streams(Watched(io.BytesIO(chance)), "chance") == [(0, len(chance))]
 
 
 def test_a_stream_that_is_longer_than_stated_is_read_to_its_end(tmp_path: Path) -> None:
