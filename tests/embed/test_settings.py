@@ -280,6 +280,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "_sync", lambda path: None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("seed", range(3))
 def test_any_history_ends_as_a_new_output_would(tmp_path: Path, seed: int) -> None:

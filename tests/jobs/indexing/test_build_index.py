@@ -80,7 +80,7 @@ def published(storage_url: str) -> str:
     for modality in ("speech", "text"):
         table = pa.Table.from_pylist(_rows(modality), schema=rows(4))
         commit_unit(job, table, _ledger_row(table), FAILURES.empty_table())
-    publish(job, _manifest())
+    publish(job, _manifest({"radio/speech.x": "speech", "radio/text.x": "text"}))
     return url
 
 
@@ -88,7 +88,7 @@ def _ledger_row(table: pa.Table) -> LedgerRow:
     return ledger_row(table.slice(0, 1).to_pylist()[0], "embedded", table.num_rows)
 
 
-def _manifest() -> pa.Table:
+def _manifest(modalities: dict[str, str]) -> pa.Table:
     assets = [
         {
             "asset_id": asset_id(uri),
@@ -99,7 +99,7 @@ def _manifest() -> pa.Table:
             "size_bytes": 1,
             "content_version": "v",
         }
-        for modality, uri in (("speech", "radio/speech.x"), ("text", "radio/text.x"))
+        for uri, modality in modalities.items()
     ]
     return pa.Table.from_pylist(assets, schema=MANIFEST)
 
@@ -210,7 +210,7 @@ def test_any_number_of_workers_makes_the_same_parts(
     job = open_job(vectors, {"encoder": {"name": "words"}}, (8,), "words", "words-and-waves", "mine")
     for number in range(5):
         commit_text(job, number)
-    publish(job, MANIFEST.empty_table(), file_bytes=1)
+    publish(job, _manifest({f"news/{number}.txt": "text" for number in range(5)}), file_bytes=1)
     assert len(open_dataset(vectors).parts()) == 5
 
     def parts(name: str, tasks_from: int, workers: int | None = None) -> list[str]:
