@@ -50,6 +50,7 @@ def _failed(error: BaseException) -> int:
         return _fail(str(error), error.exit_code)
     if isinstance(error, typer.TyperException):
         return _fail(_usage(error), USAGE)
+    error = getattr(error, "cause", None) or error  # of a task of Ray, whose text is a page
     if isinstance(error, SystemExit) and error.__context__ is not None:
         error = error.__context__
     return _fail(f"internal error: {type(error).__name__}: {error}; run again with --debug for the traceback", INTERNAL)

@@ -13,8 +13,9 @@ from embed.dataset.runs import Run
 from embed.dataset.version import GONE, REPLACED, Version
 from embed.dataset.work_left import WorkLeft
 from embed.errors import WorkLeftUndone
+from embed.quantities import many
 from embed.spec import EmbedSpec
-from jobs.command.terminal import duration, many
+from jobs.command.terminal import duration
 from jobs.operate.accounts import accounting_text, coverage
 from jobs.operate.run_words import run_summary
 

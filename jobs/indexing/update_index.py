@@ -6,12 +6,12 @@ from typing import Any
 
 from embed.dataset import open_dataset
 from embed.dataset.tombstones import forgotten
+from embed.quantities import many
 from index import live
 from index.filter import parse_where
 from index.parts.artifact import Manifest
 from index.spec import IndexSpec
 from jobs.command.output import Plain
-from jobs.command.terminal import many
 from jobs.indexing.build_index import lineage_of
 
 

@@ -7,9 +7,9 @@ from embed.dataset import forget as takedown
 from embed.dataset.log import newest_version, versions
 from embed.dataset.tombstones import forgotten
 from embed.identity import asset_id
+from embed.quantities import many
 from embed.storage.store import absolute
 from jobs.command.output import Plain
-from jobs.command.terminal import many
 
 
 def forget(url: str, assets: Sequence[str], compact: bool = False) -> Plain:

@@ -10,9 +10,10 @@ from embed.dataset.job import Job, read_job
 from embed.dataset.log import head, newest_version
 from embed.dataset.staging import read_units, staged
 from embed.file_kinds import modality_of
+from embed.quantities import many
 from embed.tables import FAILURES, SPEECH, FailureRow
 from jobs.command.output import Plain
-from jobs.command.terminal import add_row, drawn, duration, many, table_of
+from jobs.command.terminal import add_row, drawn, duration, table_of
 from jobs.operate.reasons import by_reason, without_file
 
 if TYPE_CHECKING:  # loaded where a filter is given

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from embed.quantities import many, size
 from embed.tables import SPEECH, TEXT
-from jobs.command.terminal import add_row, drawn, duration, many, table_of
+from jobs.command.terminal import add_row, drawn, duration, table_of
 
 PROBLEMS = 5  # shown to people; --json has all
 HOUR_S = 3600
@@ -30,15 +31,6 @@ def left_text(plan: Mapping[str, Any]) -> list[str]:
     if plan["note"]:
         lines.append(f"note      {plan['note']}")
     return lines
-
-
-def size(num_bytes: float) -> str:
-    """`812 B`, `12.1 MB`, `1.2 TB`: powers of a thousand, as storage is sold."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if num_bytes < 999.5:
-            return f"{num_bytes:.0f} B" if unit == "B" else f"{num_bytes:.1f} {unit}"
-        num_bytes /= 1000
-    return f"{num_bytes:,.1f} TB"
 
 
 def sound(seconds: float) -> str:

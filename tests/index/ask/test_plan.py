@@ -70,7 +70,7 @@ def test_decisions(asked: dict[str, Any], setting: Setting | None, why: str, cod
 
 def test_without_codes_every_row_is_read() -> None:
     made = _decide(shelves.shelf([segment(clustered(7, 1))]), kept=6, recall=0.9)
-    assert made == Decision(None, None, "every row: 6 are too few to be worth lists and codes")
+    assert made == Decision(None, None, "every row: 6 rows, too few to be worth lists and codes")
 
 
 class _Card:

@@ -464,7 +464,7 @@ def test_an_explanation_of_reading_every_row(opened: Any, vectors_of: Any, neste
     index = opened(vectors_of(text=nested_rows(400, 32, 15), dims=(32, 8)))
     _, explained = _explained(index, nested_rows(2, 32, 16), SearchRequest(k=5, modality="text", dim=8, explain=True))
     assert [(s.stage, s.dim, s.rows, s.bytes) for s in explained.stages] == [("all", 8, 800, 800 * 32 * 2)]
-    assert explained.why == ("text: every row: 400 are too few to be worth lists and codes",)
+    assert explained.why == ("text: every row: 400 rows, too few to be worth lists and codes",)
     assert explained.seconds > 0
 
 

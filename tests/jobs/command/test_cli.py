@@ -191,8 +191,11 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
 
 def test_a_terminal_gets_a_bar() -> None:
     probe = (
+        "from embed.amount import Amount\n"
         "from jobs.command.progress import progress_on_stderr\n"
-        "with progress_on_stderr() as p: p.begin('embed', 2); p.advance(2, sound_s=9); p.note('[b]kept')"
+        "with progress_on_stderr() as p:\n"
+        "  p.begin('short', 2); p.advance(2)\n"
+        "  p.begin_archive('embed', Amount(units=2), Amount()); p.advance(2, sound_s=9); p.note('[b]kept')\n"
     )
     ours, theirs = pty.openpty()
     subprocess.run([sys.executable, "-c", probe], stderr=theirs, check=True, timeout=60)
@@ -201,4 +204,5 @@ def test_a_terminal_gets_a_bar() -> None:
     os.close(ours)
     assert "\x1b[" in shown
     assert "2/2 units" in shown
+    assert "short" not in shown
     assert "[b]kept" in shown

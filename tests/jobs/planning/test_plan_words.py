@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.planning.plan_words import left_text, plan_text, size, sound
+from jobs.planning.plan_words import left_text, plan_text, sound
 
 PLAN = {
     "inputs": ["s3://bucket/radio", "s3://bucket/news"],
@@ -69,13 +69,6 @@ def test_a_whole_plan() -> None:
         "assumed   each of 8 workers is like this",
         "          nothing fails",
     ]
-
-
-@pytest.mark.parametrize(
-    ("num_bytes", "words"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (12.34e6, "12.3 MB"), (1.2e15, "1,200.0 TB")]
-)
-def test_sizes(num_bytes: float, words: str) -> None:
-    assert size(num_bytes) == words
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (90, "1.5 min"), (7200, "2.0 h"), (3.6e7, "10,000.0 h")])
