@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 PLACE, PREFIX = Path("/tmp"), "dg"
 PRIVATE = ("RAY_TMPDIR", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
 BACKEND_LEVEL = "RAY_BACKEND_LOG_LEVEL"
+NATIVE_LINE = re.compile(rb"\[\d{4}-\d\d-\d\d [\d:,]+ [DIWE] \d+ \d+\] ")
 
 
 @contextmanager
@@ -148,16 +150,26 @@ def _start_errors(what: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet_backend() -> Iterator[None]:
-    """Ray's native code prints its errors on this process's stderr, with advice for Ray's developers: not ours."""
-    before = os.environ.get(BACKEND_LEVEL)
-    if not _verbose():
-        os.environ.setdefault(BACKEND_LEVEL, "fatal")
-    try:
+    """Without Ray's native log lines, which it prints on this process's stderr, with advice for Ray's developers.
+
+    The level that is set here lasts for the life of Ray in this process and in what it starts; Ray prints a line on
+    being given a level, so what is written on stderr meanwhile is kept and written without such lines afterwards.
+    """
+    if _verbose() or BACKEND_LEVEL in os.environ:
         yield
-    finally:
-        os.environ.pop(BACKEND_LEVEL, None)
-        if before is not None:
-            os.environ[BACKEND_LEVEL] = before
+        return
+    os.environ[BACKEND_LEVEL] = "fatal"
+    with tempfile.TemporaryFile() as written:
+        stderr = os.dup(2)
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            del os.environ[BACKEND_LEVEL]
+            written.seek(0)
+            os.write(2, b"".join(line for line in written if not NATIVE_LINE.match(line)))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ VERBS = (
     "forget", "status",
 )  # fmt: skip
 BEHIND = """
+from embed.amount import Amount
 from embed.errors import DegluError
 from embed.base_spec import Spec
 from jobs.command.output import Plain
@@ -30,7 +31,7 @@ class HouseSpec(Spec):
     colour: str = "white"
 
 def build(spec, progress, new_version=False):
-    progress.begin("build", spec.rooms, "rooms")
+    progress.begin_archive("build", Amount(units=spec.rooms), Amount())
     progress.advance(spec.rooms, failures=1)
     if spec.colour == "none":
         raise NoColour("a house needs a colour;\\n choose one")
@@ -59,7 +60,7 @@ def test_results_go_to_stdout_and_progress_to_stderr(house: str, capsys: pytest.
     assert run(["embed", house, "--set", "rooms=5"]) == 3
     out, err = capsys.readouterr()
     assert out == "5 rooms\n"
-    assert err.splitlines()[-1].startswith("build: 5/5 rooms · 100 % · 1 failure")
+    assert err.splitlines()[-1].startswith("build: 5/5 units · 100 % · 1 failure")
 
 
 def test_json_is_one_document(house: str, capsys: pytest.CaptureFixture[str]) -> None:
