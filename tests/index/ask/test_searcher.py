@@ -439,6 +439,19 @@ def test_any_keeps_each_modality_in_the_order_of_its_cosines(built: Index) -> No
             assert np.diff(found).max() < 1e-6  # what calibration rounds to one value goes by id
 
 
+def test_any_of_a_few_rows_is_not_led_by_the_modality_that_is_nearer(opened: Any, vectors_of: Any) -> None:
+    """Each row's cosine to the query is its first value: speech is near, whatever it says; one text answers."""
+
+    def near(*cosines: float) -> Any:
+        others = np.eye(8, dtype=np.float32)[1 : len(cosines) + 1]
+        return np.array([[c] for c in cosines]) * np.eye(8)[0] + np.sqrt(1 - np.square(cosines))[:, None] * others
+
+    index = opened(vectors_of(speech=near(0.50, 0.51, 0.53), text=near(0.1, 0.12, 0.48, 0.14), dims=(8,)))
+    hits = index.search(np.eye(8)[:1], SearchRequest(k=7))
+    assert index.rows(hits.ids[0])["modality"].to_pylist()[:2] == ["text", "speech"]
+    assert [int(dict(one)["number"]) for one in index.rows(hits.ids[0, :1])["metadata"].to_pylist()] == [2]
+
+
 # Explanations.
 
 
