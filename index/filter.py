@@ -387,7 +387,7 @@ def _with_quotes(node: "Expr", schema: pa.Schema) -> InputError | None:
         _CONDITIONS[node.key](mended, schema)
     except InputError:
         return None
-    cure = f"did you mean {_shown(mended)}? Text is in single quotes"
+    cure = f"did you mean {_shown(mended)}? Text is written in single quotes"
     return _refused(f"unknown column {_short(', '.join(bare))}: {cure}") if bare else None
 
 

@@ -47,6 +47,8 @@ def decide(shelf: Shelf, k: int, dim: int, effort: Effort, kept: int) -> Decisio
     """The decision for a search in which `kept` of the shelf's rows may be hits."""
     if shelf.cards and unsuited(k, dim, shelf.width, kept < shelf.rows) is None:
         return Decision(None, None, "every row, in half precision on the card, the best of them exactly", on_card=True)
+    if not kept:
+        return Decision(None, None, "no row may be a hit")
     if shelf.coder is None:
         return Decision(None, None, f"every row: {many(kept, 'row')}, too few to be worth lists and codes")
     if effort.recall == EVERY_ROW:

@@ -35,9 +35,9 @@ BEST = 10
 # Cosines closer than this are one value: a background of equal rows must not make scores huge.
 SMALLEST_DEVIATION = 1e-3
 # Of each modality, for z-scores.  Mean reciprocal rank of the answer among speech and text of the demo, by z-scores and
-# `without_gap`: 4 rows each .80 and .89, 8 each .75 and .79, 16 each .72 and .74, 32 each .62 and .62; 100 of speech and
-# 8 of text .52 and .64, 16 .60 and .64, 32 .57 and .59; 8 of speech and 100 of text .54 and .61, 16 .57 and .58, 32 .57
-# and .54 (NOTES, 2026-11-30).
+# `without_gap`: 4 rows each .80 and .89, 8 each .75 and .79, 16 each .72 and .74, 32 each .62 and .62; 100 of speech
+# and 8 of text .52 and .64, 16 .60 and .64, 32 .57 and .59; 8 of speech and 100 of text .54 and .61, 16 .57 and .58,
+# 32 .57 and .54 (NOTES, 2026-11-30).
 FEWEST_ROWS = 32
 
 

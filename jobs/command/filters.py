@@ -55,4 +55,4 @@ def _hint(text: str, schema: "pa.Schema") -> str:
         return ""
     if "*" in value:
         compare, value = "like", value.replace("*", "%")
-    return f": did you mean {column} {compare} '{value}'? Text is in single quotes"
+    return f": did you mean {column} {compare} '{value}'? Text is written in single quotes"

@@ -68,7 +68,7 @@ def test_rows_are_deleted_and_then_gone(spec: IndexSpec) -> None:
     told = compact_index(spec)
     assert told.document()["versions_removed"] == [1, 2]
     assert told.text().splitlines()[1:] == [
-        "deleted   version 1, 2, with all its own files",
+        "deleted   versions 1, 2, with all their own files",
         f"check     deglu verify {spec.output}",
     ]
     assert "unchanged there are no bytes to delete" in compact_index(spec).text()
