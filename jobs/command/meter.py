@@ -72,9 +72,9 @@ class Meter:
 
 # A megabyte of text takes about as long as this many seconds of sound, on one core with the demo's model.
 SOUND_S_PER_MB = 1_250
-# The time left is a guess until this much is done, in seconds of sound, or this share of the work, whichever is less:
+# The time left is a guess until this share of the work is done, at most one long unit, at least some seconds of sound:
 # one short text of an archive, done while the workers start, gave "128 h left" for three minutes of sound.
-MEASURED_S, MEASURED_SHARE = 600.0, 0.05
+MEASURED_SHARE, MOST_S, LEAST_S = 0.05, 600.0, 10.0
 
 
 class ArchiveMeter(Meter):
@@ -101,7 +101,7 @@ class ArchiveMeter(Meter):
     def left_s(self) -> float | None:
         """Seconds left at the pace so far; None before enough is done to measure it."""
         here, ours = self.done - effort(self._before), self.total - effort(self._before)
-        if here < min(MEASURED_S, MEASURED_SHARE * ours) or not 0 < here <= ours:
+        if here < max(LEAST_S, min(MOST_S, MEASURED_SHARE * ours)) or here > ours:
             return None
         return self.elapsed_s * (self.total - self.done) / here if self.fraction < 1 else 0.0
 

@@ -162,7 +162,7 @@ def _text_pace(pace: Pace | None, gpu: bool) -> dict[str, Any] | None:
 def _assumed(sample: Sample, gpu: bool, work: WorkLeft, workers: int) -> list[str]:
     """The assumptions behind the figures, as sentences."""
     worker = "a GPU like the one here" if gpu else f"{many(sample.threads, 'thread')} of cores like those here"
-    lines = [f"each of {many(workers, 'worker')} has {worker}, and reaches {PIPELINE:.0%} of the sample's pace"]
+    lines = [f"each of {many(workers, 'worker')} has {worker}, and reaches {100 * PIPELINE:.0f} % of the sample's pace"]
     if gpu:
         lines.append("each GPU has enough CPU cores to decode and cut ahead of it")
     for pace, amount, kind in (

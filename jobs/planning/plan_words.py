@@ -6,6 +6,7 @@ from typing import Any
 from embed.quantities import many, size
 from embed.tables import SPEECH, TEXT
 from jobs.command.terminal import add_row, drawn, duration, table_of
+from jobs.operate.reasons import without_file
 
 PROBLEMS = 5  # shown to people; --json has all
 HOUR_S = 3600
@@ -67,13 +68,19 @@ def _lines(plan: Mapping[str, Any]) -> list[str]:
 def _problems(plan: Mapping[str, Any]) -> list[str]:
     problems = plan["problems"]
     lines = [f"problems  {many(len(problems), 'asset')} cannot be embedded as they are:"] if problems else []
-    lines += [f"          {one['uri']}: {one['problem']}" for one in problems[:PROBLEMS]]
+    lines += [f"          {one['uri']}: {_problem(one)}" for one in problems[:PROBLEMS]]
     if len(problems) > PROBLEMS:
         lines.append(f"          and {len(problems) - PROBLEMS:,} more: --json has all of them")
     unknown = sum(kind["unknown"] or 0 for kind in plan["assets"]["kinds"])
     if unknown:
         lines.append(f"unknown   length of {many(unknown, 'recording')}: their sound is not counted")
     return lines
+
+
+def _problem(one: Mapping[str, str]) -> str:
+    """The class of the error and its message, without the file's url, whose end is the uri."""
+    error_class, _, message = one["problem"].partition(": ")
+    return f"{error_class}: {without_file({'uri': one['uri'], 'message': message})}"
 
 
 def _left(plan: Mapping[str, Any]) -> str:

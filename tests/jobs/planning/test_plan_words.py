@@ -17,7 +17,10 @@ PLAN = {
             {"modality": "text", "format": "jsonl", "assets": 12, "bytes": 1.2e9, "sound_s": None, "unknown": 0},
         ],
     },
-    "problems": [{"uri": f"radio/{number}.mp3", "problem": "InputError: empty"} for number in range(6)],
+    "problems": [
+        {"uri": f"radio/{number}.mp3", "problem": f"InputError: s3://bucket/radio/{number}.mp3: empty"}
+        for number in range(6)
+    ],
     "note": "",
     "carried_units": 0,
     "dropped_units": 0,
