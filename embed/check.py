@@ -41,13 +41,3 @@ def tried(
 def problems_of(lines: Iterable[str]) -> tuple[Problem, ...]:
     """Problems that concern no unit, one a line."""
     return tuple(Problem(line) for line in lines)
-
-
-def many(count: int, thing: str) -> str:
-    """`1 row`, `1,200 rows`."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
-def many_files(count: int, size_bytes: int) -> str:
-    """`3 files, 1,200.5 MB`."""
-    return f"{many(count, 'file')}, {size_bytes / 1e6:,.1f} MB"

@@ -155,7 +155,12 @@ def _check_tokens(tokens: Sequence[Any]) -> None:
 
 def _condition(node: "Expr", schema: pa.Schema) -> Read:
     if read := _CONDITIONS.get(node.key):
-        return read(node, schema)
+        try:
+            return read(node, schema)
+        except InputError:
+            if hint := _with_quotes(node, schema):
+                raise hint from None
+            raise
     if node.key in ("column", "bracket", "literal", "neg", "null"):
         raise _refused(f"{_shown(node)} is not a condition; compare it with something")
     raise _refused(f"{_shown(node)} is not allowed; {_ALLOWED}")
@@ -361,6 +366,29 @@ def _unknown(node: "Expr", schema: pa.Schema) -> InputError:
     else:
         cure = f", did you mean {close[0]}?" if close else ""
     return _refused(f"unknown column {_shown(node)}{cure}; columns are {_known(schema)}")
+
+
+_ARITHMETIC: Final = ("add", "sub", "mul", "div", "mod", "dot")  # as which fr-CA and radio/2026/a.mp3 are parsed
+
+
+def _with_quotes(node: "Expr", schema: pa.Schema) -> InputError | None:
+    """The error of a comparison that would be right with quotes around what is no column; None for any other."""
+    from sqlglot.expressions import Literal
+
+    if node.key not in ("in", "like", "between", *_COMPARE):
+        return None
+    mended, bare = node.copy(), []
+    for part in list(mended.iter_expressions()):
+        if part.key in _ARITHMETIC or (part.key == "column" and part.sql().lower() not in schema.names):
+            is_name = part.key == "column" and not part.args.get("table")
+            bare.append(part.name if is_name else _shown(part).replace(" ", ""))
+            part.replace(Literal.string(bare[-1]))
+    try:
+        _CONDITIONS[node.key](mended, schema)
+    except InputError:
+        return None
+    cure = f"did you mean {_shown(mended)}? Text is written in single quotes"
+    return _refused(f"unknown column {_short(', '.join(bare))}: {cure}") if bare else None
 
 
 def _metadata(node: "Expr", schema: pa.Schema) -> _Value:

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from embed.check import Check, many, many_files, problems_of, tried
+from embed.check import Check, problems_of, tried
 from embed.errors import DegluError
 from embed.identity import stream_sha256
+from embed.quantities import many, many_files
 from embed.storage.store import Entry, join, listing, open_input
 from embed.tables import ID
 from index.building.survey import ids_of

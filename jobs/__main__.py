@@ -53,6 +53,7 @@ def _failed(error: BaseException) -> int:
         return _fail(_usage(error), USAGE)
     if isinstance(error, SystemExit) and error.code == signal.SIGTERM:
         return _fail(f"ended by SIGTERM; {KEPT}", TERMINATED)
+    error = getattr(error, "cause", None) or error  # of a task of Ray, whose text is a page
     if isinstance(error, SystemExit) and error.__context__ is not None:
         error = error.__context__
     return _fail(f"internal error: {type(error).__name__}: {error}; run again with --debug for the traceback", INTERNAL)

@@ -69,7 +69,7 @@ FOLDERS: dict[str, set[str]] = {
     "jobs/indexing": {"jobs/cluster", "jobs/command"},
     "jobs/embedding": {"jobs/cluster", "jobs/command", "jobs/operate"},
     "jobs/training": {"jobs/cluster", "jobs/command"},
-    "jobs/planning": {"jobs/command", "jobs/embedding", "jobs/training"},
+    "jobs/planning": {"jobs/command", "jobs/embedding", "jobs/operate", "jobs/training"},
     "jobs/evaluation": {"jobs/command"},
     "jobs/demo": {"jobs/command", "jobs/embedding", "jobs/indexing"},
 }

@@ -116,4 +116,4 @@ def _listings(url: str) -> Iterator[pa.Table]:
 def _similar(uri: str, known: list[str]) -> list[str]:
     name = uri.rsplit("/", 1)[-1].lower()
     same = [one for one in known if one.rsplit("/", 1)[-1].lower() == name]
-    return sorted(set(same))[:3] or get_close_matches(uri, known[:NEAR], n=3)
+    return sorted(set(same))[:3] or get_close_matches(uri, list(dict.fromkeys(known))[:NEAR], n=3)

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embed.accounting import FAILED, Accounting, account, imbalances
-from embed.check import Check, Problem, many
+from embed.check import Check, Problem
+from embed.quantities import many
 from embed.segmentation.rules import Cutting
 from embed.segmentation.units import plan_units, units_left
 from embed.tables import ID

@@ -11,13 +11,14 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from embed.check import Check, Problem, many, many_files, problems_of, tried
+from embed.check import Check, Problem, problems_of, tried
 from embed.dataset import VectorsDataset
 from embed.dataset.job import Job, read_job
 from embed.dataset.log import read_entry
 from embed.dataset.orphans import files_in, orphans
 from embed.dataset.version import Version, forgotten_of, read_ledger, read_table, without_tombstoned
 from embed.errors import DegluError, InputError
+from embed.quantities import many, many_files
 from embed.segmentation.rules import Cutting
 from embed.storage.numbered_log import numbers
 from embed.storage.store import Entry, join

@@ -96,9 +96,17 @@ def as_json(answers: Sequence[Answer]) -> list[dict[str, Any]]:
 
 def place(answer: Answer) -> str:
     """Minutes and seconds of speech, characters of text."""
-    if answer.modality == SPEECH:
-        return f"{_clock(answer.start_s)} - {_clock(answer.end_s)}"
-    return f"{answer.start} - {answer.end}"
+    return clock_times(answer) or characters(answer)
+
+
+def clock_times(answer: Answer) -> str:
+    """`1:15.0 - 1:16.0`, minutes and seconds of speech; empty for text."""
+    return f"{_clock(answer.start_s)} - {_clock(answer.end_s)}" if answer.modality == SPEECH else ""
+
+
+def characters(answer: Answer) -> str:
+    """`0 - 25`, the characters of a text; empty for speech."""
+    return "" if answer.modality == SPEECH else f"{answer.start} - {answer.end}"
 
 
 def _clock(seconds: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from embed.quantities import many
 from index.ladder import Curve, Point, Setting
 from index.rungs.gpu import unsuited
 from index.rungs.shelf import Shelf
@@ -46,13 +47,15 @@ def decide(shelf: Shelf, k: int, dim: int, effort: Effort, kept: int) -> Decisio
     """The decision for a search in which `kept` of the shelf's rows may be hits."""
     if shelf.cards and unsuited(k, dim, shelf.width, kept < shelf.rows) is None:
         return Decision(None, None, "every row, in half precision on the card, the best of them exactly", on_card=True)
+    if not kept:
+        return Decision(None, None, "no row may be a hit")
     if shelf.coder is None:
-        return Decision(None, None, f"every row: {kept:,} are too few to be worth lists and codes")
+        return Decision(None, None, f"every row: {many(kept, 'row')}, too few to be worth lists and codes")
     if effort.recall == EVERY_ROW:
         return Decision(None, None, "every row: recall 1 was asked for")
     read = filtered(kept, shelf.rows, k)
     if read.every:
-        return Decision(None, None, f"all {kept:,} rows that the filter keeps")
+        return Decision(None, None, f"all {many(kept, 'row')} that the filter keeps")
     hits = k * read.widen
     curve = shelf.curve(dim, round(hits))
     if curve is None:

@@ -14,7 +14,7 @@ from embed.encoder import FloatArray, truncate
 from embed.errors import FingerprintMismatch, InputError, SpecError
 from index.ask.opened import OpenParts, open_version
 from index.ask.plan import Effort, decide
-from index.calibration.blend import Background, calibrated
+from index.calibration.blend import FEWEST_ROWS, Background, calibrated, without_gap
 from index.contracts import NO_ID, Chosen, Exclude, Explanation, Hits, IntArray, Mask, SearchRequest, StageCost
 from index.faiss_library import Device, library
 from index.neighbours import join, top
@@ -53,7 +53,7 @@ class Index:
         names = [name for name in self._shelves if request.modality in (ANY, name)]
         found = [self._found(name, call) for name in names]
         if request.modality == ANY:
-            parts = [self._comparable(name, call, hits) for name, (hits, _) in zip(names, found, strict=True)]
+            parts = self._comparable(names, call, [hits for hits, _ in found])
             hits = join([_no_hits(len(call.queries)), *parts], request.k)
         else:
             hits = found[0][0] if found else join([_no_hits(len(call.queries))], request.k)
@@ -89,9 +89,19 @@ class Index:
         hits = _shelf_hits(shelf, call.queries, request, call.costs.append if call.request.explain else None)
         return hits, Chosen(name, made.setting, made.point, made.why)
 
-    def _comparable(self, name: str, call: "_Call", hits: Hits) -> Hits:
-        standard = self._backgrounds[name].standardise(call.queries, hits.scores, call.dim)
-        return Hits(hits.ids, calibrated(standard, self.manifest.modalities[name].top_scores[call.dim]))
+    def _comparable(self, names: Sequence[str], call: "_Call", found: Sequence[Hits]) -> list[Hits]:
+        """The hits of each modality, with scores by which they can be merged."""
+        rows, scores = [self._kept_rows[name] for name in names], [hits.scores for hits in found]
+        if min(rows, default=FEWEST_ROWS) < FEWEST_ROWS:
+            cosines = [self._backgrounds[name].cosines(call.queries, call.dim) for name in names]
+            comparable = without_gap(scores, cosines, rows)
+        else:
+            comparable = [self._calibrated(name, call, one) for name, one in zip(names, scores, strict=True)]
+        return [Hits(hits.ids, one) for hits, one in zip(found, comparable, strict=True)]
+
+    def _calibrated(self, name: str, call: "_Call", scores: FloatArray) -> FloatArray:
+        standard = self._backgrounds[name].standardise(call.queries, scores, call.dim)
+        return calibrated(standard, self.manifest.modalities[name].top_scores[call.dim])
 
     @cached_property
     def _backgrounds(self) -> dict[str, Background]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from embed.errors import SpecError
+from embed.quantities import many
 from index.spec import CODE_BITS, IndexSpec
 
 # Reading 10,000 float16 rows of width 384 moves 7.7 MB: half a millisecond at the 15 GB/s measured for flat reading.
@@ -120,13 +121,13 @@ def _too_small(rows: int, dims: tuple[int, ...], spec: IndexSpec, ceiling: int, 
 
 def _why_exact(rows: int, spec: IndexSpec) -> str:
     if spec.ladder == "exact":
-        return f"all {rows:,} rows are read, as the spec says"
-    return f"all {rows:,} rows are read: lists and codes are faster from {EXACT_BELOW:,} rows on"
+        return f"every row is read ({many(rows, 'row')}), as the spec says"
+    return f"every row is read ({many(rows, 'row')}): lists and codes are faster from {EXACT_BELOW:,} rows on"
 
 
 def _why_coded(rows: int, spec: IndexSpec) -> str:
     if spec.ladder == "coded":
-        return f"lists and codes for {rows:,} rows, as the spec says"
+        return f"lists and codes for {many(rows, 'row')}, as the spec says"
     return f"lists and codes for {rows:,} rows: from {EXACT_BELOW:,} on reading every row costs more"
 
 

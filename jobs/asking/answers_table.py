@@ -1,11 +1,14 @@
 """One question's answers as a table for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
-from index.ask.answers import Answer, place
+from index.ask.answers import Answer, characters, clock_times
+
+# By title: the place of speech in time, of text in characters; a column that is empty for all answers is left out.
+PLACES: dict[str, Callable[[Answer], str]] = {"time": clock_times, "characters": characters}
 
 
 def as_table(answers: Sequence[Answer], question: str | None = None) -> Table:
@@ -14,11 +17,13 @@ def as_table(answers: Sequence[Answer], question: str | None = None) -> Table:
     table.add_column("#", justify="right")
     table.add_column("score", justify="right")
     table.add_column("asset", overflow="fold")
-    table.add_column("start - end", justify="right", no_wrap=True)
+    places = {title: place for title, place in PLACES.items() if any(map(place, answers))}
+    for title in places:
+        table.add_column(title, justify="right", no_wrap=True)
     table.add_column("text")
     for answer in answers:
         asset = f"{answer.uri} {answer.item}" if answer.item else answer.uri
-        cells = [str(answer.rank), f"{answer.score:.3f}", asset, place(answer), answer.text or ""]
+        cells = [str(answer.rank), f"{answer.score:.3f}", asset, *(place(answer) for place in places.values())]
         # Bare strings would be read as markup, and archives have brackets in their names.
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(Text, [*cells, answer.text or ""]))
     return table

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from embed.quantities import many, size
 from index.contracts import Chosen, Explanation, StageCost
 from index.parts.artifact import Manifest
-from jobs.command.terminal import add_row, drawn, many, table_of
+from jobs.command.terminal import add_row, drawn, table_of
 
 ROUTE = "route"  # reads the centres of lists; all other stages read rows
 KINDS = {"rows": "own rows", "spans": "spans of its texts", "log": "logged questions"}
@@ -32,14 +33,14 @@ def costs_text(costs: Mapping[str, Any]) -> str:
         f"({_as_ms(costs['first_search_s'])} ms the first time, while files and code were loaded)"
     )
     table = table_of(
-        "modality", "stage", "dim", "read", "of all", "MB", "ms", right=("dim", "read", "of all", "MB", "ms")
+        "modality", "stage", "dim", "read", "of all", "size", "ms", right=("dim", "read", "of all", "size", "ms")
     )
     for stage in costs["stages"]:
         thing = "list" if stage["stage"] == ROUTE else "row"
         share = "" if stage["share"] is None else f"{100 * stage['share']:.3g} %"
-        size, spent = f"{stage['bytes'] / 1e6:.2f}", _as_ms(stage["seconds"])
-        read = f"{stage['rows']:,} {thing}{'' if stage['rows'] == 1 else 's'}"
-        add_row(table, stage["modality"], stage["stage"], stage["dim"], read, share, size, spent)
+        read_bytes, spent = size(stage["bytes"]), _as_ms(stage["seconds"])
+        read = many(stage["rows"], thing)
+        add_row(table, stage["modality"], stage["stage"], stage["dim"], read, share, read_bytes, spent)
     chosen = [line for name, one in costs["chosen"].items() for line in _chosen_lines(name, one)]
     return "\n".join([f"{many(costs['queries'], 'question')}: {times}", drawn(table), *chosen])
 

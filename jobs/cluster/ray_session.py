@@ -2,28 +2,35 @@
 
 import logging
 import os
+import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-# Ray reads these when it is first imported; they turn off its usage reports and a warning.
+# Ray reads these when it is first imported: no usage reports, no warning, 120 s for a busy machine in place of 30.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "120")
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")
 
 import ray
 import ray.data
 import ray.exceptions
 
 from embed.errors import DegluError, WorkLeftUndone
+from embed.quantities import many
 from embed.storage.scratch import living_folder, remove_leftovers
 
 logger = logging.getLogger(__name__)
 
 PLACE, PREFIX = Path("/tmp"), "dg"
 PRIVATE = ("RAY_TMPDIR", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
+BACKEND_LEVEL = "RAY_BACKEND_LOG_LEVEL"
+NATIVE_LINE = re.compile(rb"\[\d{4}-\d\d-\d\d [\d:,]+ [DIWE] \d+ \d+\] ")
 
 
 @contextmanager
@@ -44,15 +51,36 @@ def ray_session(cpus: int | None = None) -> Iterator[None]:
             yield
 
 
-def last_line(error: BaseException) -> str:
-    """The cause of an error of Ray's: its last line, after pages of traceback."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[-1].strip()
+# Why a worker failed, in our words: Ray's messages are pages that end with advice on settings of Ray.
+CRASHED = "it crashed, hung or was killed"
+REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (ray.exceptions.OutOfMemoryError, "it ran out of memory"),
+    (ray.exceptions.NodeDiedError, "its machine was lost"),
+    (ray.exceptions.RayActorError, CRASHED),
+    (ray.exceptions.WorkerCrashedError, CRASHED),
+    (ray.exceptions.OutOfDiskError, "its disk is full"),
+    (ray.exceptions.ObjectStoreFullError, "Ray's shared memory is full"),
+    (ray.exceptions.ObjectLostError, "its results were lost with a machine"),
+)
+_ADVICE = re.compile(
+    r"\bRAY_\w|\bray\.\w|\bray (?:start|stop|status)\b|--\w|https?://|environment variable", re.IGNORECASE
+)
 
 
-def first_line(error: BaseException) -> str:
-    """The cause of an error that ends with advice: its first line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()
+def reason_of(error: BaseException) -> str:
+    """Why a worker failed, in one line without Ray's advice."""
+    cause = getattr(error, "cause", error)  # of a task: the error that it raised
+    if isinstance(cause, DegluError):
+        return str(cause)
+    if failures := getattr(error, "worker_failures", None):  # of a training, by worker
+        return reason_of(next(iter(failures.values())))
+    raised = isinstance(error, ray.exceptions.RayTaskError) or "raised in its creation task" in str(error)
+    known = next((reason for kind, reason in REASONS if isinstance(error, kind)), None)
+    if known and not raised:
+        return known
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    sentences = re.split(r"(?<=[.!?])\s", lines[-1] if raised else lines[0])  # an error of a worker ends its traceback
+    return " ".join(one for one in sentences if not _ADVICE.search(one)) or type(error).__name__
 
 
 @contextmanager
@@ -69,14 +97,15 @@ def plain_errors(retries: int) -> Iterator[None]:
         raise
     except ray.exceptions.RayError as error:
         raise WorkLeftUndone(
-            f"a worker was lost {retries + 1} times ({last_line(error)}); finished work is kept: run again, and if "
-            "memory ran out, with fewer `workers`"
+            f"a worker was lost {many(retries + 1, 'time')} ({reason_of(error)}); finished work is kept: run again, and"
+            " if memory ran out, with fewer `workers`"
         ) from None
 
 
 @contextmanager
 def _joined(address: str) -> Iterator[None]:
-    ray.init(address=address, log_to_driver=_verbose(), logging_level=_level())
+    with _start_errors(f"the cluster at {address} cannot be joined"), _quiet_backend():
+        ray.init(address=address, log_to_driver=_verbose(), logging_level=_level())
     _quieten()
     try:
         yield
@@ -86,20 +115,61 @@ def _joined(address: str) -> Iterator[None]:
 
 @contextmanager
 def _started(folder: Path, cpus: int | None) -> Iterator[None]:
-    ray.init(
-        address="local",
-        num_cpus=cpus,
-        include_dashboard=False,
-        log_to_driver=_verbose(),
-        logging_level=_level(),
-        _temp_dir=str(folder / "ray"),
-    )
+    with _start_errors("Ray cannot be started on this machine"), _quiet_backend():
+        ray.init(
+            address="local",
+            num_cpus=cpus,
+            include_dashboard=False,
+            log_to_driver=_verbose(),
+            logging_level=_level(),
+            _temp_dir=str(folder / "ray"),
+        )
     _quieten()
     logger.info("started Ray on this machine with %s cores", ray.cluster_resources().get("CPU"))
     try:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _start_errors(what: str) -> Iterator[None]:
+    """Any error of Ray's start as one line with the cure; Ray raises bare exceptions here, with advice of its own."""
+    try:
+        yield
+    except Exception as error:
+        text = str(error).lower()
+        if isinstance(error, TimeoutError) or "timed out" in text or "timeout" in text:
+            load, cores = os.getloadavg()[0], os.cpu_count()
+            raise DegluError(
+                f"{what} in time: the machine is busy (load {load:.1f} on {cores} cores) or short of memory; finished"
+                " work is kept: stop what else runs here, or wait, and run the same command again"
+            ) from error
+        raise DegluError(f"{what}: {reason_of(error)}; run again with --debug for Ray's own messages") from error
+
+
+@contextmanager
+def _quiet_backend() -> Iterator[None]:
+    """Without Ray's native log lines, which it prints on this process's stderr, with advice for Ray's developers.
+
+    The level that is set here lasts for the life of Ray in this process and in what it starts; Ray prints a line on
+    being given a level, so what is written on stderr meanwhile is kept and written without such lines afterwards.
+    """
+    if _verbose() or BACKEND_LEVEL in os.environ:
+        yield
+        return
+    os.environ[BACKEND_LEVEL] = "fatal"
+    with tempfile.TemporaryFile() as written:
+        stderr = os.dup(2)
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            del os.environ[BACKEND_LEVEL]
+            written.seek(0)
+            os.write(2, b"".join(line for line in written if not NATIVE_LINE.match(line)))
 
 
 @contextmanager

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from embed.errors import SpecError
+from jobs.command.advice import Advice
 from jobs.command.doors import dry_result, is_training, load_spec, named, run_verb
-from jobs.command.filters import failure_filter
+from jobs.command.filters import failure_filter, row_filter
 from jobs.command.options import AsJson, Debug, DryRun, NewVersion, Overrides, SpecPath, Where
 from jobs.command.output import show
 from jobs.command.progress import progress_on_stderr
@@ -159,8 +160,12 @@ def index(
         raise SpecError(f"{' and '.join(given)} cannot be combined: give one, then the other")
     if not given or new_version or dry_run:
         return _job("index", spec, overrides, as_json, dry_run, new_version=new_version)
-    checked = load_spec("index", spec, overrides or ())
-    return show(named("jobs.indexing.update_index:update_index")(checked, append, delete, compact), as_json)
+    row_filter(delete, "--delete")  # refused before the index is opened
+    advice = Advice("index", spec, overrides or ())
+    with advice.errors():
+        checked = load_spec("index", spec, overrides or ())
+        result = advice.result(named("jobs.indexing.update_index:update_index")(checked, append, delete, compact))
+    return show(result, as_json)
 
 
 def evaluate(
@@ -207,7 +212,9 @@ def _plan_training(path: str, overrides: list[str] | None, as_json: bool) -> int
 
 
 def _job(verb: str, path: str, overrides: list[str] | None, as_json: bool, dry_run: bool, **options: Any) -> int:
-    spec = load_spec(verb, path, overrides or ())
-    with progress_on_stderr() as progress:
-        result = dry_result(verb, spec, progress) if dry_run else run_verb(verb, spec, progress, **options)
+    advice = Advice(verb, path, overrides or ())
+    with advice.errors(), progress_on_stderr() as progress:
+        spec = load_spec(verb, path, overrides or ())
+        found = dry_result(verb, spec, progress) if dry_run else run_verb(verb, spec, progress, **options)
+        result = advice.result(found)
     return show(result, as_json)

@@ -1,16 +1,18 @@
 """Meter of progress: shares done, pace and time left, as numbers and as text."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from embed.amount import Amount
+from embed.quantities import many
 from jobs.command.terminal import duration
 
 
 @dataclass
 class Meter:
-    """Progress of one task; every number only grows, except the time left."""
+    """Progress of one task; every number only grows, except the time left.  `unit` is a plural: `files`."""
 
     task: str
     total: float
@@ -55,21 +57,24 @@ class Meter:
 
     def text(self) -> str:
         """`12/40 units · 30 % · 4 min left · 8.1x real time · 2 failures`"""
-        return " · ".join([f"{_count(self.done)}/{_count(self.total)} {self.unit}", *self._pace()])
+        return " · ".join([of_total(self.done, self.total, self.unit), *self._pace()])
 
     def _pace(self) -> list[str]:
-        parts = [f"{100 * self.fraction:.0f} %"]
+        parts = [f"{percent(self.fraction)} %"]
         if self.left_s:
             parts.append(f"{duration(self.left_s)} left")
         if self.times_real is not None:
             parts.append(f"{self.times_real:.1f}x real time")
         if self.failures:
-            parts.append(f"{self.failures} failure{'s' * (self.failures > 1)}")
+            parts.append(many(self.failures, "failure"))
         return parts
 
 
 # A megabyte of text takes about as long as this many seconds of sound, on one core with the demo's model.
 SOUND_S_PER_MB = 1_250
+# The time left is a guess until this share of the work is done, at most one long unit, at least some seconds of sound:
+# one short text of an archive, done while the workers start, gave "128 h left" for three minutes of sound.
+MEASURED_SHARE, MOST_S, LEAST_S = 0.05, 600.0, 10.0
 
 
 class ArchiveMeter(Meter):
@@ -86,9 +91,19 @@ class ArchiveMeter(Meter):
         super().add(effort(more), sound_s, failures)
 
     @property
+    def fraction(self) -> float:
+        """As of any meter, but 1 only when every unit is done, and always then: weights and lengths are estimates."""
+        if self._now.units >= self._planned.units:
+            return 1.0
+        return min(super().fraction, 0.999)
+
+    @property
     def left_s(self) -> float | None:
-        here = self.done - effort(self._before)
-        return self.elapsed_s * (self.total - self.done) / here if here > 0 and self.done <= self.total else None
+        """Seconds left at the pace so far; None before enough is done to measure it."""
+        here, ours = self.done - effort(self._before), self.total - effort(self._before)
+        if here < max(LEAST_S, min(MOST_S, MEASURED_SHARE * ours)) or here > ours:
+            return None
+        return self.elapsed_s * (self.total - self.done) / here if self.fraction < 1 else 0.0
 
     def text(self) -> str:
         """`12.4/105.3 h · 3.1/20.0 MB of text · 12 % · 8.1x real time · 3 h 05 min left · 2 failures`"""
@@ -97,13 +112,23 @@ class ArchiveMeter(Meter):
         if planned.text_bytes:
             parts.append(f"{_megabytes(now.text_bytes, planned.text_bytes)} of text")
         if not parts:
-            parts.append(f"{now.units}/{planned.units} units")
+            parts.append(of_total(now.units, planned.units, "units"))
         return " · ".join([*parts, *self._pace()])
 
 
 def effort(amount: Amount) -> float:
     """The cost of sound, text and the number of units, in seconds of sound."""
     return amount.sound_s + amount.text_bytes / 1e6 * SOUND_S_PER_MB + amount.units * 0.01
+
+
+def percent(fraction: float) -> int:
+    """Whole percents, rounded down: 100 is everything."""
+    return math.floor(100 * fraction + 1e-9)
+
+
+def of_total(done: float, total: float, unit: str) -> str:
+    """`3/40 files`, `0/1 file`; `unit` is the plural."""
+    return f"{_count(done)}/{_count(total)} {unit.removesuffix('s') if total == 1 else unit}"
 
 
 def _hours(done_s: float, all_s: float) -> str:

@@ -1,8 +1,9 @@
-"""Progress on stderr: a bar on a terminal, plain lines elsewhere, never running backwards."""
+"""Progress on stderr: a bar on a terminal, plain lines elsewhere, never running backwards; nothing for short tasks."""
 
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
@@ -12,7 +13,7 @@ from jobs.command.meter import ArchiveMeter, Meter
 from jobs.command.terminal import duration
 
 LINE_EVERY_S = 5.0
-QUIET_S = 2.0  # of listing or loading, before a note is printed
+QUIET_S = 2.0  # of a task, of listing or loading, before anything is shown of it
 
 
 class Progress(Protocol):
@@ -34,87 +35,119 @@ class Progress(Protocol):
         """End the task, finished or not."""
 
 
-class Lines:
-    """Plain lines for logs and pipes: the first, one every few seconds, the last."""
+class _Display(ABC):
+    """Display of one task at a time: it opens after `quiet_s`, so that a short task shows nothing."""
 
-    def __init__(
-        self, stream: TextIO, every_s: float = LINE_EVERY_S, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._stream, self._every_s, self._clock = stream, every_s, clock
+    def __init__(self, quiet_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._quiet_s, self._clock = quiet_s, clock
         self._meter: Meter | None = None
-        self._written = -1.0  # `done` at the last line
-        self._next_s = 0.0
+        self._is_open = False
+        self._timer, self._lock = threading.Timer(quiet_s, self._show), threading.RLock()
 
     def begin(self, task: str, total: float, unit: str = "units") -> None:
         self._begin(Meter(task, total, unit, self._clock))
+        self._timer = threading.Timer(self._quiet_s, self._show)
+        self._timer.daemon = True
+        self._timer.start()
 
     def begin_archive(self, task: str, planned: Amount, before: Amount) -> None:
         self._begin(ArchiveMeter(task, planned, before, self._clock))
+        self._show()  # at once: workers take seconds to start
 
     def advance(self, units: float, sound_s: float = 0.0, failures: int = 0, text_bytes: int = 0) -> None:
-        if self._meter is None:
-            return
-        self._meter.add(units, sound_s, failures, text_bytes)
-        if self._clock() >= self._next_s:
-            self._write(self._meter)
+        with self._lock:
+            if self._meter is not None:
+                self._meter.add(units, sound_s, failures, text_bytes)
+                if self._is_open:
+                    self._update(self._meter)
+
+    def end(self) -> None:
+        self._timer.cancel()
+        with self._lock:
+            if self._meter is not None and self._is_open:
+                self._close(self._meter)
+            self._meter, self._is_open = None, False
 
     def _begin(self, meter: Meter) -> None:
         self.end()
         self._meter = meter
-        self._write(meter)
+
+    def _show(self) -> None:
+        with self._lock:
+            if self._meter is not None and not self._is_open:
+                self._is_open = True
+                self._open(self._meter)
+
+    @abstractmethod
+    def note(self, text: str) -> None: ...
+    @abstractmethod
+    def _open(self, meter: Meter) -> None: ...
+    @abstractmethod
+    def _update(self, meter: Meter) -> None: ...
+    @abstractmethod
+    def _close(self, meter: Meter) -> None: ...
+
+
+class Lines(_Display):
+    """Plain lines for logs and pipes: the first, one every few seconds, the last."""
+
+    def __init__(
+        self,
+        stream: TextIO,
+        every_s: float = LINE_EVERY_S,
+        clock: Callable[[], float] = time.monotonic,
+        quiet_s: float = QUIET_S,
+    ) -> None:
+        super().__init__(quiet_s, clock)
+        self._stream, self._every_s = stream, every_s
+        self._written = -1.0  # `moved` at the last line
+        self._next_s = 0.0
 
     def note(self, text: str) -> None:
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        with self._lock:
+            self._stream.write(text + "\n")
+            self._stream.flush()
 
-    def end(self) -> None:
-        meter, self._meter = self._meter, None
-        if meter is not None and meter.moved != self._written:
-            self.note(f"{meter.task}: {meter.text()} · {duration(meter.elapsed_s)}")
-
-    def _write(self, meter: Meter) -> None:
+    def _open(self, meter: Meter) -> None:
         self.note(f"{meter.task}: {meter.text()}")
         self._written, self._next_s = meter.moved, self._clock() + self._every_s
 
+    def _update(self, meter: Meter) -> None:
+        if self._clock() >= self._next_s:
+            self._open(meter)
 
-class Bar:
+    def _close(self, meter: Meter) -> None:
+        if meter.moved != self._written:
+            self.note(f"{meter.task}: {meter.text()} · {duration(meter.elapsed_s)}")
+
+
+class Bar(_Display):
     """A bar for terminals."""
 
     def __init__(self, stream: TextIO) -> None:
-        # Slow to import, and needed on terminals only.
-        from rich.console import Console
+        from rich.console import Console  # slow to import, and needed on terminals only
+
+        super().__init__(QUIET_S)
+        self._console = Console(file=stream)
+
+    def note(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False)
+
+    def _open(self, meter: Meter) -> None:
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as RichProgress
 
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
-        self._rich = RichProgress(*columns, console=Console(file=stream), redirect_stdout=False)
-        self._meter: Meter | None = None
-
-    def begin(self, task: str, total: float, unit: str = "units") -> None:
-        self._begin(Meter(task, total, unit))
-
-    def begin_archive(self, task: str, planned: Amount, before: Amount) -> None:
-        self._begin(ArchiveMeter(task, planned, before))
-
-    def _begin(self, meter: Meter) -> None:
-        self.end()
-        self._meter = meter
+        self._rich = RichProgress(*columns, console=self._console, redirect_stdout=False)
         self._task = self._rich.add_task(meter.task, total=1.0, text=meter.text())
-        self._rich.update(self._task, completed=meter.fraction)
+        self._update(meter)
         self._rich.start()
 
-    def advance(self, units: float, sound_s: float = 0.0, failures: int = 0, text_bytes: int = 0) -> None:
-        if self._meter is not None:
-            self._meter.add(units, sound_s, failures, text_bytes)
-            self._rich.update(self._task, completed=self._meter.fraction, text=self._meter.text())
+    def _update(self, meter: Meter) -> None:
+        self._rich.update(self._task, completed=meter.fraction, text=meter.text())
 
-    def note(self, text: str) -> None:
-        self._rich.console.print(text, markup=False, highlight=False)
-
-    def end(self) -> None:
-        if self._meter is not None:
-            self._meter = None
-            self._rich.stop()
+    def _close(self, meter: Meter) -> None:
+        self._rich.stop()
 
 
 class Silent:
@@ -150,18 +183,15 @@ def note_if_slow(progress: Progress, text: str) -> Iterator[Callable[[], None]]:
 @contextmanager
 def probing(progress: Progress, urls: Iterable[str]) -> Iterator[Callable[[int, int], None]]:
     """For `list_assets`: a note of what is listed where that takes long, then the progress of probing."""
-    shown_from_s = time.monotonic() + QUIET_S
     done: int | None = None
 
     def report(now: int, of: int) -> None:
         nonlocal done
         cancel_note()
-        if done is None and time.monotonic() > shown_from_s:
+        if done is None:
             progress.begin("probing", of, "files")
-            done = 0
-        if done is not None:
-            progress.advance(now - done)
-            done = now
+        progress.advance(now - (done or 0))
+        done = now
 
     with note_if_slow(progress, f"listing {', '.join(urls)}") as cancel_note:
         try:

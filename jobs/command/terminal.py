@@ -24,11 +24,6 @@ def add_row(table: Table, *cells: object) -> None:
     table.add_row(*(Text(str(cell)) for cell in cells))
 
 
-def many(count: int, thing: str) -> str:
-    """`1 unit`, `2 units`."""
-    return f"{count} {thing}{'' if count == 1 else 's'}"
-
-
 def duration(seconds: float) -> str:
     """`42 s`, `7 min`, `3 h 05 min`: rounded for people."""
     if seconds < 60:

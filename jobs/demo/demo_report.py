@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from embed.quantities import many
 from evaluate.measures.metrics import CUTOFF, NDCG, RECALL
 from evaluate.results import Interval
 from index.ask.answers import Answer, place
@@ -78,7 +79,7 @@ class DemoReport:
         lines: list[str] = []
         for kind in dict.fromkeys(question.kind for question in self.questions):
             chosen = [question for question in self.questions if question.kind == kind]
-            lines += ["", f"{kind}: {len(chosen)} questions, {min(SHOWN, len(chosen))} of them"]
+            lines += ["", f"{kind}: {many(len(chosen), 'question')}, {min(SHOWN, len(chosen))} of them"]
             for question in chosen[:SHOWN]:
                 lines += _example_lines(question)
         return lines

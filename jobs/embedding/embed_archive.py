@@ -16,12 +16,12 @@ from embed.dataset.publish import publish, publish_draft
 from embed.dataset.runs import Run, is_alive, keep_passed_over, keep_plan, newest_runs, tidy_runs
 from embed.dataset.work_left import WorkLeft, work_left
 from embed.errors import InputError
+from embed.quantities import many
 from embed.segmentation.units import planned_units
 from embed.spec import EmbedSpec
 from jobs.cluster.attempts import ATTEMPTS, Attempts
 from jobs.cluster.ray_session import ray_session
 from jobs.command.progress import Progress, Silent
-from jobs.command.terminal import many
 from jobs.embedding.encode_worker import WorkOrder
 from jobs.embedding.preparation import Preparation, prepare
 from jobs.embedding.report import EmbedReport, report_of
@@ -133,6 +133,6 @@ def _is_second(job: Job, mine: Run, progress: Progress) -> bool:
 
 
 def _announce(work: WorkLeft, progress: Progress) -> None:
-    units = f"{work.todo.num_rows} of {work.planned.units} units to embed"
+    units = f"{work.todo.num_rows:,} of {many(work.planned.units, 'unit')} to embed"
     progress.note(f"{many(work.assets.num_rows, 'asset')} listed; {units}")
     progress.begin_archive("embedding", work.planned, work.before)

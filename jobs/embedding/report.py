@@ -10,8 +10,9 @@ from embed.dataset import open_dataset
 from embed.dataset.changes import failed_assets
 from embed.dataset.runs import Run
 from embed.dataset.version import GONE, REPLACED, Version
+from embed.quantities import many
 from embed.spec import EmbedSpec
-from jobs.command.terminal import duration, many
+from jobs.command.terminal import duration
 from jobs.operate.accounts import accounting_text, coverage
 from jobs.operate.list_passed_over import passed_over_text
 from jobs.operate.reasons import by_reason

@@ -30,7 +30,7 @@ def retry_failures(spec: EmbedSpec, progress: Progress | None = None, where: "Wh
     progress = progress or Silent()
     prepared = prepare(spec)
     if not versions(prepared.url):
-        raise InputError(f"{prepared.url}: nothing is published yet; run deglu embed to its end first")
+        raise InputError(f"{prepared.url}: nothing is published yet; run `deglu embed SPEC` to its end first")
     job = prepared.job()
     with Watch.of(job, spec.workers, progress) as watch:
         publish_draft(job)  # what a retry that was killed has left

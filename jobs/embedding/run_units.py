@@ -24,11 +24,11 @@ from embed.dataset.job import Job
 from embed.dataset.publish import committed, publish_draft
 from embed.dataset.staging import attempts, staged
 from embed.errors import DegluError, SpecError, WorkLeftUndone
+from embed.quantities import many
 from embed.spec import EmbedSpec
 from embed.tables import ID
 from jobs.cluster.attempts import ATTEMPTS, Attempts
-from jobs.cluster.ray_session import last_line
-from jobs.command.terminal import many
+from jobs.cluster.ray_session import reason_of
 from jobs.embedding.encode_worker import EncodeWorker, WorkOrder, cut_ahead
 from jobs.embedding.isolate import Isolation, embed_alone
 from jobs.embedding.parcels import parcels
@@ -56,8 +56,8 @@ def run_units(spec: EmbedSpec, order: WorkOrder, todo: pa.Table, assets: int, wa
         try:
             loop.run(todo.filter(pc.invert(difficult))) if not all(difficult.to_pylist()) else loop.isolate(todo)
         except ray.exceptions.RayError as error:
-            reason = last_line(error)
-            watch.restarted(f"the pass was interrupted: {reason}")
+            reason = reason_of(error)
+            watch.restarted(f"the pass was interrupted, a worker failed: {reason}")
         todo = loop.left(todo)
         difficult = _tried(todo, order)
         before, state = state, (todo.num_rows, pc.sum(difficult, min_count=0).as_py())
@@ -184,7 +184,7 @@ class Folder:
                 ray.get(ready[0])
             except (ray.exceptions.RayError, DegluError) as error:
                 log.warning(
-                    "%s: folding of staged units failed (%s); it is tried again later", self.job.url, last_line(error)
+                    "%s: folding of staged units failed (%s); it is tried again later", self.job.url, reason_of(error)
                 )
         return self._task is None
 
@@ -223,5 +223,5 @@ def _unfinished(loop: _Loop, todo: pa.Table) -> list[str]:
 
 def _left_undone(todo: pa.Table, reason: str) -> str:
     names = ", ".join(sorted(set(todo["uri"].to_pylist()))[:5])
-    why = f" ({reason})" if reason else ""
+    why = f" (a worker failed: {reason})" if reason else ""
     return f"{many(todo.num_rows, 'unit')} could not be finished, of {names}{why}; finished work is kept: run again"

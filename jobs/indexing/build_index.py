@@ -8,6 +8,7 @@ from typing import Any
 
 from embed.dataset import VectorsDataset, open_dataset
 from embed.dataset.job import read_job
+from embed.quantities import many, size
 from embed.storage.numbered_log import entry_url
 from embed.storage.store import read_bytes
 from index.building.build import build
@@ -18,7 +19,6 @@ from index.parts.removed import read_removed
 from index.spec import IndexSpec
 from jobs.command.output import Plain
 from jobs.command.progress import Progress, Silent
-from jobs.command.terminal import many
 from jobs.indexing.calibration_questions import encoder_of, read_log
 
 # With fewer rows one process finishes before Ray has started.
@@ -103,9 +103,8 @@ def _document(spec: IndexSpec, manifest: Manifest) -> dict[str, Any]:
 
 
 def _text(spec: IndexSpec, manifest: Manifest, document: dict[str, Any]) -> str:
-    size = f"{document['bytes'] / 1e6:,.1f} MB"
     done = "published" if document["published"] else "existed already, its files are written again"
-    head = f"{spec.output} version {manifest.version}: {many(manifest.rows, 'row')}, {size}, {done}"
+    head = f"{spec.output} version {manifest.version}: {many(manifest.rows, 'row')}, {size(document['bytes'])}, {done}"
     rows = document["rows_by_modality"]
     lines = [f"{name:<9} {many(rows[name], 'row')}: {_promise(spec, e)}" for name, e in manifest.modalities.items()]
     if document["removed"]:

@@ -6,12 +6,12 @@ from typing import Any
 
 from embed.dataset import open_dataset
 from embed.dataset.tombstones import forgotten
+from embed.quantities import many
 from index import live
 from index.filter import parse_where
 from index.parts.artifact import Manifest
 from index.spec import IndexSpec
 from jobs.command.output import Plain
-from jobs.command.terminal import many
 from jobs.indexing.build_index import lineage_of
 
 
@@ -86,7 +86,10 @@ def _changes(document: Mapping[str, Any]) -> list[str]:
     if document.get("merged"):
         lines.append("merged    small segments into larger ones")
     if document.get("versions_removed"):
-        lines.append(f"deleted   version {', '.join(map(str, document['versions_removed']))}, with all its own files")
+        gone = document["versions_removed"]
+        one = len(gone) == 1
+        numbers = ", ".join(map(str, gone))
+        lines.append(f"deleted   version{'' if one else 's'} {numbers}, with all {'its' if one else 'their'} own files")
     if not document["published"] and not document.get("versions_removed"):
         reasons = {"append": f"it has all rows of {spec_dataset}", "compact": "there are no bytes to delete"}
         lines.append(f"unchanged {reasons[document['change']]}")

@@ -7,9 +7,9 @@ from embed.dataset import forget as takedown
 from embed.dataset.log import newest_version, versions
 from embed.dataset.tombstones import forgotten
 from embed.identity import asset_id
+from embed.quantities import many
 from embed.storage.store import absolute
 from jobs.command.output import Plain
-from jobs.command.terminal import many
 
 
 def forget(url: str, assets: Sequence[str], compact: bool = False) -> Plain:
@@ -46,7 +46,8 @@ def _text(document: Mapping[str, Any]) -> str:
         lines.append(f"before    {many(len(old), 'asset')} forgotten already: {', '.join(old[:5])}")
     if not document["compacted"]:
         return "\n".join([*lines, f"kept      the bytes stay in older files until: deglu forget {url} --compact"])
-    removed = ", ".join(map(str, document["versions_removed"]))
-    deleted = f"; deleted with their bytes: version {removed}" if removed else ""
+    gone = document["versions_removed"]
+    numbers = f"version{'' if len(gone) == 1 else 's'} {', '.join(map(str, gone))}"
+    deleted = f"; deleted with their bytes: {numbers}" if gone else ""
     purged = f"purged    no file contains a forgotten asset{deleted}"
     return "\n".join([*lines, purged, f"check     deglu verify {url}"])

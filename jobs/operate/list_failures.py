@@ -10,9 +10,10 @@ from embed.dataset.job import Job, read_job
 from embed.dataset.log import head, newest_version
 from embed.dataset.staging import read_units, staged
 from embed.file_kinds import modality_of
+from embed.quantities import many
 from embed.tables import FAILURES, SPEECH, FailureRow
 from jobs.command.output import Plain
-from jobs.command.terminal import add_row, drawn, duration, many, table_of
+from jobs.command.terminal import add_row, drawn, duration, table_of
 from jobs.operate.reasons import by_reason, without_file
 
 if TYPE_CHECKING:  # loaded where a filter is given
@@ -97,8 +98,9 @@ def _reasons_text(reasons: Sequence[Mapping[str, Any]]) -> str:
     table = table_of("count", "lost", "stage", "reason", right=("count", "lost"))
     for reason in reasons[:LINES]:
         lost = duration(reason["lost_s"]) if reason["lost_s"] else ""
-        example = f"e.g. {reason['example']['uri']}" if reason["count"] > 1 else reason["example"]["uri"]
-        message = f"{reason['error_class']}: {reason['message']}\n  {example}"
+        row, several = reason["example"], reason["count"] > 1
+        what = reason["message"] if several else without_file(row)
+        message = f"{reason['error_class']}: {what}\n  {'e.g. ' if several else ''}{row['uri']}"
         add_row(table, f"{reason['count']:,}", lost, reason["stage"], message)
     more = len(reasons) - LINES
     return drawn(table) + (f"\n... and {many(more, 'reason')} more" if more > 0 else "")

@@ -16,9 +16,10 @@ from embed.dataset.job import read_job
 from embed.dataset.log import versions
 from embed.dataset.runs import newest_runs, read_passed_over
 from embed.dataset.version import in_one
+from embed.quantities import many
 from embed.tables import PASSED_OVER, SPEECH
 from jobs.command.output import Plain
-from jobs.command.terminal import add_row, drawn, many, table_of
+from jobs.command.terminal import add_row, drawn, table_of
 
 if TYPE_CHECKING:  # loaded where a filter is given
     from index.filter import Where

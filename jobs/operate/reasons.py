@@ -8,8 +8,8 @@ Row = Mapping[str, Any]
 
 _URL = re.compile(r"(?:[a-z][a-z0-9+]*://|(?<![\w.~])[.~]{0,2}/)[^\s:;,'\"()]*[^\s:;,.'\"()]", re.ASCII)
 _ID = re.compile(r"\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{12,}\b|\b0x[0-9a-f]+\b", re.IGNORECASE)
-# 12, 3.5, 1,000, 6e-05, 00:12:30, 10-20; not the 8 of utf-8, nor the 16 of pcm16.
-_NUMBER = re.compile(r"(?<![\w-])\d+(?:[.,:-]\d+)*(?:e[-+]?\d+)?", re.IGNORECASE)
+# 12, 3.5, 1,000, 6e-05, 00:12:30, 10-20, 10ms; not where it is a part of a name: utf-8, pcm16, 3gp, mp4a.40.2, H.264.
+_NUMBER = re.compile(r"(?<![\w-])(?<!\w\.)\d+(?:[.,:-]\d+)*(?:e[-+]?\d+)?(?=(?:[mk]?s|x)?(?!\w))", re.IGNORECASE)
 
 
 def by_reason(rows: Iterable[Row]) -> list[dict[str, Any]]:

@@ -1,12 +1,14 @@
 """Text of a run of `deglu embed`, from its state on storage: the same numbers as its own progress."""
 
+import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from embed.dataset.runs import ENDED, Run, is_alive
-from jobs.command.meter import ArchiveMeter
-from jobs.command.terminal import duration, many
+from embed.quantities import many
+from jobs.command.meter import ArchiveMeter, of_total
+from jobs.command.terminal import duration
 
 CUT_SHORT = "cut short"
 
@@ -22,7 +24,7 @@ def run_document(run: Run, now: datetime) -> dict[str, Any]:
         "seen_s_ago": _ago_s(run.seen, now),
         "last_unit_s_ago": _ago_s(run.last_unit, now) if run.last_unit else None,
         "elapsed_s": meter.elapsed_s,
-        "percent": round(100 * meter.fraction, 1) if run.planned.units else None,
+        "percent": math.floor(1000 * meter.fraction + 1e-9) / 10 if run.planned.units else None,
         "times_real": round(meter.times_real, 2) if meter.times_real else None,
         "left_s": round(meter.left_s) if alive and meter.left_s is not None else None,
         "words": meter.text() if run.planned.units else "",
@@ -86,7 +88,7 @@ def _progress(document: Mapping[str, Any]) -> Iterator[str]:
     amounts, percent, pace = parts[:place], parts[place], parts[place + 1 :]
     done = document["before"]["units"] + document["done"]["units"]
     # Without sound and text the meter counts units itself.
-    units = [] if amounts[0].endswith(" units") else [f"{done:,}/{document['planned']['units']:,} units"]
+    units = [] if amounts[0].endswith((" unit", " units")) else [of_total(done, document["planned"]["units"], "units")]
     yield f"done     {' · '.join([*amounts, *units, percent])}"
     pace = [part for part in pace if "failure" not in part and (document["alive"] or not part.endswith(" left"))]
     if document["alive"] and document["last_unit_s_ago"] is not None:

@@ -14,9 +14,9 @@ from embed.dataset.publish import committed
 from embed.dataset.runs import Run, is_alive, newest_runs
 from embed.dataset.staging import attempts, staged
 from embed.dataset.version import Version
+from embed.quantities import many, size
 from embed.tables import ID, SPEECH, TEXT
 from jobs.command.output import Plain
-from jobs.command.terminal import many
 from jobs.operate.accounts import accounting_text, coverage
 from jobs.operate.list_passed_over import passed_over_text
 from jobs.operate.run_words import run_document, run_text
@@ -123,8 +123,8 @@ def _waiting_text(document: Mapping[str, Any]) -> list[str]:
 def _published_text(url: str, published: Mapping[str, Any], info: Version) -> list[str]:
     assets = published["assets"]
     return [
-        f"version  {published['version']} of {published['created']}: {published['rows']:,} vectors, "
-        f"{published['bytes'] / 1e6:.1f} MB",
+        f"version  {published['version']} of {published['created']}: {many(published['rows'], 'vector')}, "
+        f"{size(published['bytes'])}",
         f"assets   {assets['listed']} listed, {assets[SPEECH]} of speech and {assets[TEXT]} of text",
         *accounting_text(info.accounting),
         f"failures {published['failures']}" + (f"; see with: deglu failures {url}" if published["failures"] else ""),

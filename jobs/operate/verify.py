@@ -12,6 +12,7 @@ from embed.dataset import open_dataset
 from embed.dataset.log import newest_version
 from embed.dataset.tombstones import forgotten
 from embed.errors import DegluError
+from embed.quantities import many
 from embed.storage.store import absolute, join, listing, read_bytes
 from embed.tables import SPEECH
 from embed.verify.verify import verify_version
@@ -19,7 +20,6 @@ from index.parts.artifact import WITHDRAWN, Manifest, read_manifest
 from index.verify import verify_index
 from jobs.command.output import Plain
 from jobs.command.progress import Progress, Silent
-from jobs.command.terminal import many
 
 LINES = 20  # of problems, for people; --json has all
 

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from embed.dataset.work_left import WorkLeft
 from embed.errors import SpecError
+from embed.quantities import many
 from embed.segmentation.tokens import words_of
 from embed.spec import EmbedSpec
 from embed.stages import cut_stage
@@ -16,7 +17,6 @@ from embed.storage.store import absolute, local_path
 from embed.tables import ID, SPEECH, TEXT
 from jobs.command.output import Plain
 from jobs.command.progress import Progress, Silent
-from jobs.command.terminal import many
 from jobs.embedding.preparation import Preparation, prepare
 from jobs.planning.estimate import PIPELINE, Estimate, Pace, Source, estimate
 from jobs.planning.left import left_document
@@ -34,7 +34,7 @@ def plan_archive(spec: EmbedSpec, progress: Progress | None = None) -> Plain:
     prepared = prepare(spec)
     work, note = prepared.work(progress)
     if work.todo.num_rows:
-        progress.note(f"encoding a sample of {work.left.units:,} units")
+        progress.note(f"encoding a sample of {many(work.left.units, 'unit')}")
     sample, gpu = _sampled(prepared, work)
     dim = prepared.model.spec.dims[0]
     expected = estimate(work.left, _source(spec, work), sample.speech, sample.text, dim, spec.workers, gpu, spec.rates)
@@ -162,7 +162,7 @@ def _text_pace(pace: Pace | None, gpu: bool) -> dict[str, Any] | None:
 def _assumed(sample: Sample, gpu: bool, work: WorkLeft, workers: int) -> list[str]:
     """The assumptions behind the figures, as sentences."""
     worker = "a GPU like the one here" if gpu else f"{many(sample.threads, 'thread')} of cores like those here"
-    lines = [f"each of {many(workers, 'worker')} has {worker}, and reaches {PIPELINE:.0%} of the sample's pace"]
+    lines = [f"each of {many(workers, 'worker')} has {worker}, and reaches {100 * PIPELINE:.0f} % of the sample's pace"]
     if gpu:
         lines.append("each GPU has enough CPU cores to decode and cut ahead of it")
     for pace, amount, kind in (

@@ -12,10 +12,10 @@ from embed.model.fusion import Fusion
 from embed.model.head import SpeechHead
 from embed.model.towers.pretrained import structure_of
 from embed.model.towers.speech_families import known_family
+from embed.quantities import many, size
 from embed.storage import store
 from jobs.command.output import Plain
 from jobs.command.progress import Progress, Silent, note_if_slow
-from jobs.command.terminal import many
 from jobs.training.check_towers import check_towers, tower_digests
 from jobs.training.compute_features import missing_shards
 from jobs.training.teacher import Lesson
@@ -98,7 +98,7 @@ def _text(document: dict[str, Any]) -> str:
         lines.append("left out: " + "; ".join(f"{count} {reason}" for reason, count in document["dropped"].items()))
     features = document["features"]
     if features is not None:
-        kept = f"{features['bytes'] / 1e9:.2f} GB kept in {features['url']}" if features["bytes"] else "never kept"
+        kept = f"{size(features['bytes'])} kept in {features['url']}" if features["bytes"] else "never kept"
         lines.append(
             f"features: {features['frames']:,} frames in {many(features['views'], 'view')}, {kept};"
             f" {features['missing']} of {many(features['shards'], 'shard')} still to be computed"
@@ -118,13 +118,13 @@ def _features(spec: TrainSpec, lesson: Lesson) -> dict[str, Any] | None:
         return None
     url = store.join(lesson.work, "features")
     shards = plan_shards(spec.encoder, lesson.clips, spec.features, spec.seed, url, lesson.num_train)
-    size = feature_size(spec.encoder, lesson.clips, spec.features, lesson.num_train)
+    needed = feature_size(spec.encoder, lesson.clips, spec.features, lesson.num_train)
     missing = len(shards) if spec.features.cache == "off" else len(missing_shards(shards))
     return {
         "cache": spec.features.cache,
-        "views": size.views,
-        "frames": size.frames,
-        "bytes": size.bytes,
+        "views": needed.views,
+        "frames": needed.frames,
+        "bytes": needed.bytes,
         "url": url,
         "shards": len(shards),
         "missing": missing,

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from embed.archive.selection import in_words
+from embed.quantities import many, size
 from embed.tables import SPEECH, TEXT
-from jobs.command.terminal import add_row, drawn, duration, many, table_of
+from jobs.command.terminal import add_row, drawn, duration, table_of
+from jobs.operate.reasons import without_file
 
 PROBLEMS = 5  # shown to people; --json has all
 HOUR_S = 3600
@@ -32,15 +34,6 @@ def left_text(plan: Mapping[str, Any]) -> list[str]:
     if plan["note"]:
         lines.append(f"note      {plan['note']}")
     return lines
-
-
-def size(num_bytes: float) -> str:
-    """`812 B`, `12.1 MB`, `1.2 TB`: powers of a thousand, as storage is sold."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if num_bytes < 999.5:
-            return f"{num_bytes:.0f} B" if unit == "B" else f"{num_bytes:.1f} {unit}"
-        num_bytes /= 1000
-    return f"{num_bytes:,.1f} TB"
 
 
 def sound(seconds: float) -> str:
@@ -77,13 +70,19 @@ def _lines(plan: Mapping[str, Any]) -> list[str]:
 def _problems(plan: Mapping[str, Any]) -> list[str]:
     problems = plan["problems"]
     lines = [f"problems  {many(len(problems), 'asset')} cannot be embedded as they are:"] if problems else []
-    lines += [f"          {one['uri']}: {one['problem']}" for one in problems[:PROBLEMS]]
+    lines += [f"          {one['uri']}: {_problem(one)}" for one in problems[:PROBLEMS]]
     if len(problems) > PROBLEMS:
         lines.append(f"          and {len(problems) - PROBLEMS:,} more: --json has all of them")
     unknown = sum(kind["unknown"] or 0 for kind in plan["assets"]["kinds"])
     if unknown:
         lines.append(f"unknown   length of {many(unknown, 'recording')}: their sound is not counted")
     return lines
+
+
+def _problem(one: Mapping[str, str]) -> str:
+    """The class of the error and its message, without the file's url, whose end is the uri."""
+    error_class, _, message = one["problem"].partition(": ")
+    return f"{error_class}: {without_file({'uri': one['uri'], 'message': message})}"
 
 
 def _left(plan: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from embed.quantities import many
 from jobs.command.progress import Progress
 from jobs.training.event_channel import WorkerEvent, WorkersStart
 from jobs.training.training_curves import PICTURE, training_curves
@@ -43,12 +44,12 @@ class TrainingFollower:
     def _begin(self, event: WorkersStart) -> None:
         self.starts += 1
         self._log.resume_from(event.step)
-        many = f"{event.workers} worker{'s' * (event.workers > 1)}"
+        workers = many(event.workers, "worker")
         if self.starts > 1:
             self._progress.end()
-            self._progress.note(f"workers were lost: continuing from step {event.step} with {many}")
+            self._progress.note(f"workers were lost: continuing from step {event.step} with {workers}")
         origin = f", from step {event.step} on" if event.step else ""
-        self._progress.begin(f"training with {many}{origin}", event.of - event.step, "steps")
+        self._progress.begin(f"training with {workers}{origin}", event.of - event.step, "steps")
 
 
 def step_numbers(event: StepDone) -> dict[str, float]:

@@ -13,7 +13,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 
 from embed.errors import SpecError, WorkLeftUndone
 from embed.storage.cache import cache_folder
-from jobs.cluster.ray_session import first_line
+from jobs.cluster.ray_session import reason_of
 from jobs.command.progress import Progress
 from jobs.training.event_channel import event_channel
 from jobs.training.follow_training import TrainingFollower
@@ -37,7 +37,7 @@ def run_workers(spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, progr
                 _trainer(spec, lesson, checkpoints, channel, str(scratch), name).fit()
     except (ray.train.TrainingFailedError, ray.exceptions.RayError) as error:
         raise WorkLeftUndone(
-            f"the training's workers failed ({first_line(error)}); checkpoints are kept: run again, and if memory ran"
+            f"the training's workers failed ({reason_of(error)}); checkpoints are kept: run again, and if memory ran"
             " out, with fewer `workers` or a smaller optimiser.micro_batch"
         ) from None
     finally:

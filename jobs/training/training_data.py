@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from embed.errors import SpecError
 from embed.identity import digest
+from embed.quantities import many
 from embed.storage import store
 from embed.storage.cache import cache_folder
 from jobs.command.progress import Progress
@@ -117,7 +118,7 @@ def _filtered(spec: TrainSpec, clips: Sequence[Clip], progress: Progress) -> tup
     if store.exists(url):
         reasons = {int(row): reason for row, reason in json.loads(store.read_bytes(url)).items()}
     else:
-        progress.note(f"checking {len(clips):,} recordings")
+        progress.note(f"checking {many(len(clips), 'recording')}")
         reasons = drop_reasons(clips, filters)
         store.write_bytes(url, json.dumps(reasons).encode())
     return divide(clips, reasons)

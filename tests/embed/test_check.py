@@ -1,8 +1,8 @@
-"""A check that cannot be done is a problem, and counts are words."""
+"""A check that cannot be done is a problem."""
 
 import pytest
 
-from embed.check import Check, Problem, many, many_files, problems_of, tried
+from embed.check import Check, Problem, problems_of, tried
 from embed.errors import InputError
 
 
@@ -18,8 +18,3 @@ def test_a_check_that_cannot_read_what_it_needs_has_a_problem() -> None:
     assert broken.problems == problems_of(["bad; mend it"])
     with pytest.raises(ValueError, match="bad"):
         tried("rows", lambda: failing(ValueError("bad")))
-
-
-def test_counts() -> None:
-    assert (many(1, "row"), many(0, "row"), many(1200, "row")) == ("1 row", "0 rows", "1,200 rows")
-    assert many_files(3, 1_200_500_000) == "3 files, 1,200.5 MB"

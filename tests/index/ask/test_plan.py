@@ -55,7 +55,7 @@ def _decide(
         ({"budget_ms": 3, "k": 20}, FEW.wider(2), "within 3 ms: measured 1 ms, recall@10 of 0.9500 or more"),
         ({"recall": 0.9, "kept": 150}, None, "all 150 rows that the filter keeps"),
         ({"recall": 0.9, "kept": 320}, FEW.wider(1.25), "recall 0.9: the cheapest point"),
-        ({"recall": 0.9, "kept": 0}, None, "all 0 rows that the filter keeps"),
+        ({"recall": 0.9, "kept": 0}, None, "no row may be a hit"),
         ({"recall": 0.9, "k": N}, None, "all 400 rows that the filter keeps"),
     ],
     ids=str,
@@ -70,7 +70,7 @@ def test_decisions(asked: dict[str, Any], setting: Setting | None, why: str, cod
 
 def test_without_codes_every_row_is_read() -> None:
     made = _decide(shelves.shelf([segment(clustered(7, 1))]), kept=6, recall=0.9)
-    assert made == Decision(None, None, "every row: 6 are too few to be worth lists and codes")
+    assert made == Decision(None, None, "every row: 6 rows, too few to be worth lists and codes")
 
 
 class _Card:

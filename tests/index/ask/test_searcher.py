@@ -439,6 +439,19 @@ def test_any_keeps_each_modality_in_the_order_of_its_cosines(built: Index) -> No
             assert np.diff(found).max() < 1e-6  # what calibration rounds to one value goes by id
 
 
+def test_any_of_a_few_rows_is_not_led_by_the_modality_that_is_nearer(opened: Any, vectors_of: Any) -> None:
+    """Each row's cosine to the query is its first value: speech is near, whatever it says; one text answers."""
+
+    def near(*cosines: float) -> Any:
+        others = np.eye(8, dtype=np.float32)[1 : len(cosines) + 1]
+        return np.array([[c] for c in cosines]) * np.eye(8)[0] + np.sqrt(1 - np.square(cosines))[:, None] * others
+
+    index = opened(vectors_of(speech=near(0.50, 0.51, 0.53), text=near(0.1, 0.12, 0.48, 0.14), dims=(8,)))
+    hits = index.search(np.eye(8)[:1], SearchRequest(k=7))
+    assert index.rows(hits.ids[0])["modality"].to_pylist()[:2] == ["text", "speech"]
+    assert [int(dict(one)["number"]) for one in index.rows(hits.ids[0, :1])["metadata"].to_pylist()] == [2]
+
+
 # Explanations.
 
 
@@ -464,7 +477,7 @@ def test_an_explanation_of_reading_every_row(opened: Any, vectors_of: Any, neste
     index = opened(vectors_of(text=nested_rows(400, 32, 15), dims=(32, 8)))
     _, explained = _explained(index, nested_rows(2, 32, 16), SearchRequest(k=5, modality="text", dim=8, explain=True))
     assert [(s.stage, s.dim, s.rows, s.bytes) for s in explained.stages] == [("all", 8, 800, 800 * 32 * 2)]
-    assert explained.why == ("text: every row: 400 are too few to be worth lists and codes",)
+    assert explained.why == ("text: every row: 400 rows, too few to be worth lists and codes",)
     assert explained.seconds > 0
 
 

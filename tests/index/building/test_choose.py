@@ -20,10 +20,10 @@ def _spec(**fields: Any) -> IndexSpec:
 @pytest.mark.parametrize(
     ("rows", "ladder", "coded", "why"),
     [
-        (0, "auto", False, "all 0 rows are read: lists and codes are faster from 10,000 rows on"),
-        (9_999, "auto", False, "all 9,999 rows are read: lists and codes are faster from 10,000 rows on"),
+        (0, "auto", False, "every row is read (0 rows): lists and codes are faster from 10,000 rows on"),
+        (9_999, "auto", False, "every row is read (9,999 rows): lists and codes are faster from 10,000 rows on"),
         (10_000, "auto", True, "lists and codes for 10,000 rows: from 10,000 on reading every row costs more"),
-        (10_000_000, "exact", False, "all 10,000,000 rows are read, as the spec says"),
+        (10_000_000, "exact", False, "every row is read (10,000,000 rows), as the spec says"),
         (20, "coded", True, "lists and codes for 20 rows, as the spec says"),
     ],
 )

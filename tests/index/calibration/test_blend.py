@@ -7,7 +7,14 @@ import pyarrow as pa
 import pytest
 
 from embed.encoder import truncate
-from index.calibration.blend import Background, SourcedSegment, calibrated, source_numbers, top_scores
+from index.calibration.blend import (
+    Background,
+    SourcedSegment,
+    calibrated,
+    source_numbers,
+    top_scores,
+    without_gap,
+)
 from index.neighbours import scan
 from index.parts.artifact import TopScores
 from tests.index import shelves
@@ -41,6 +48,31 @@ def test_a_background_is_of_all_segments(nested_rows: Any) -> None:
 def test_zero_is_the_usual_best() -> None:
     scores = calibrated(np.array([[3.0, 5.0, -np.inf]], np.float32), TopScores(mean=3.0, std=2.0))
     assert scores.tolist() == [[0.0, 1.0, -np.inf]]
+
+
+def test_few_rows_are_compared_by_cosines_without_the_gap() -> None:
+    """Speech is nearer to the query by .3, whatever it says; the text that answers is .4 above the other texts."""
+    speech, text = np.array([[0.40, 0.42, 0.44]]), np.array([[0.52, 0.10, 0.12, 0.14]])
+    found = without_gap([speech, text], [speech, text], [3, 4])
+    assert found[1][0, 0] > found[0].max() + 0.25
+    for scores, cosines in zip(
+        found, (speech, text), strict=True
+    ):  # the order within a modality is that of its cosines
+        assert np.array_equal(np.argsort(scores), np.argsort(cosines))
+
+
+def test_a_single_row_is_compared_with_the_rows_of_the_other_modality() -> None:
+    speech, text = np.array([[0.5]]), np.array([[0.1, 0.2, 0.3]])
+    found = without_gap([speech, text], [speech, text], [1, 3])
+    np.testing.assert_allclose(found[0], 0.5 - 0.15, atol=1e-6)
+    assert found[1].max() < 0.3 - 0.15
+    less = np.array([[0.4]])
+    both = without_gap([speech, less], [speech, less], [1, 1])  # nothing is known but the cosines
+    np.testing.assert_allclose(both, [[[0.5]], [[0.4]]], atol=1e-6)
+
+
+def test_an_empty_place_stays_empty_without_the_gap() -> None:
+    assert without_gap([np.array([[-np.inf]])], [np.array([[0.1, 0.2]])], [0])[0].tolist() == [[-np.inf]]
 
 
 @pytest.mark.parametrize("asker", ["typed", "spoken"])

@@ -97,7 +97,7 @@ def test_a_typed_question_finds_its_words(index: str) -> None:
     assert [answer["rank"] for answer in question["answers"]] == [1, 2]
     assert question["answers"][0]["text"] == TEXTS[0]
     assert question["answers"][0]["score"] == pytest.approx(1, abs=1e-3)
-    assert all(part in found.text() for part in (TEXTS[0], "score", "asset", "start - end", "radio/0.x", "0 - 25"))
+    assert all(part in found.text() for part in (TEXTS[0], "score", "asset", "characters", "radio/0.x", "0 - 25"))
 
 
 @pytest.mark.parametrize("rate", [SAMPLE_RATE, 44_100])
@@ -142,7 +142,7 @@ def test_explain_says_what_each_stage_did(index: str, tiny_model: str) -> None:
     assert read == {("speech", "all", 8, 1, 1.0), ("text", "all", 8, 4, 1.0)}
     assert min(costs[name] for name in ("encode_s", "first_search_s", "search_s")) > 0
     assert f"1 question: encoded by {tiny_model} in " in found.text()
-    assert "text: every row: 4 are too few to be worth lists and codes" in found.text()
+    assert "text: every row: 4 rows, too few to be worth lists and codes" in found.text()
 
 
 def test_a_filter_leaves_other_rows_out(index: str) -> None:

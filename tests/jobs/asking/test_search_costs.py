@@ -80,10 +80,10 @@ def test_people_get_a_table_and_the_reasons() -> None:
         "2 questions: encoded by demo in 12.30 ms, searched in 1.00 ms (25.00 ms the first time, while files and "
         "code were loaded)"
     )
-    assert lines[1].split() == ["modality", "stage", "dim", "read", "of", "all", "MB", "ms"]
-    assert lines[2].split() == ["speech", "all", "64", "200", "rows", "100", "%", "0.03", "0.50"]
-    assert lines[3].split() == ["text", "route", "64", "80", "lists", "0.02", "0.10"]
-    assert lines[4].split() == ["text", "scan", "64", "400", "rows", "2", "%", "6.40", "0.20"]
+    assert lines[1].split() == ["modality", "stage", "dim", "read", "of", "all", "size", "ms"]
+    assert lines[2].split() == ["speech", "all", "64", "200", "rows", "100", "%", "25.6", "kB", "0.50"]
+    assert lines[3].split() == ["text", "route", "64", "80", "lists", "20.5", "kB", "0.10"]
+    assert lines[4].split() == ["text", "scan", "64", "400", "rows", "2", "%", "6.4", "MB", "0.20"]
     assert lines[6:8] == ["speech: every row: 100 are too few", "text: recall 0.99: kept"]
     assert lines[8:] == [
         "  measured  recall 0.9951 (own rows), 0.9930 (spans of its texts); 95 % lower bound 0.9912",

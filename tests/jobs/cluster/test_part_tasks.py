@@ -61,5 +61,5 @@ def test_a_part_that_kills_its_worker(ray_session: None) -> None:
 
         return act
 
-    with pytest.raises(WorkLeftUndone, match=r"a worker was lost 1 times .*; finished work is kept: run again"):
+    with pytest.raises(WorkLeftUndone, match=r"a worker was lost 1 time .*; finished work is kept: run again"):
         list(RayTasks(1, Attempts(task_retries=0))(killing(), PARTS[:1]))

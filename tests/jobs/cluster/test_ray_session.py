@@ -1,13 +1,14 @@
 """A session of our own, in a process of its own: the run's shared Ray is left alone."""
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
-from embed.errors import InputError, WorkLeftUndone
-from jobs.cluster.ray_session import plain_errors
+from embed.errors import DegluError, InputError, WorkLeftUndone
+from jobs.cluster.ray_session import plain_errors, ray_session, reason_of
 
 PROBE = """
 import os, pathlib
@@ -43,8 +44,60 @@ def test_a_private_session_comes_and_goes_quietly() -> None:
 def test_a_lost_worker_is_work_left_undone() -> None:
     from ray.exceptions import OutOfMemoryError  # after our own session has set what Ray reads at its import
 
-    reason = r"a worker was lost 3 times \(killed\); finished work is kept: run again"
+    reason = r"a worker was lost 3 times \(it ran out of memory\); finished work is kept: run again"
     with pytest.raises(WorkLeftUndone, match=reason), plain_errors(2):
-        raise OutOfMemoryError("pages of advice\nkilled")
+        raise OutOfMemoryError("Task was killed.\nTo adjust the kill threshold, set `RAY_memory_usage_threshold`")
     with pytest.raises(InputError, match="ours"), plain_errors(2):
         raise InputError("ours")
+
+
+def test_a_reason_has_no_advice_of_rays() -> None:
+    from ray.exceptions import (
+        ActorDiedError,
+        ObjectFetchTimedOutError,
+        RaySystemError,
+        RayTaskError,
+        WorkerCrashedError,
+    )
+
+    trace = "Traceback (most recent call last):\n  File x\nValueError: batch is empty"
+    task = RayTaskError("embed", trace, ValueError("batch is empty"))
+    reasons = {
+        ActorDiedError(): "it crashed, hung or was killed",
+        ActorDiedError(task): "ValueError: batch is empty",
+        WorkerCrashedError(): "it crashed, hung or was killed",
+        ObjectFetchTimedOutError("00", "here", ""): "its results were lost with a machine",
+        task: "ValueError: batch is empty",
+        RayTaskError(
+            "embed", trace, InputError("a.wav: empty; run with --new-version")
+        ): "a.wav: empty; run with --new-version",
+        RaySystemError("no room. Set RAY_x or call ray.init(y=1) to go on."): "System error: no room.",
+        RuntimeError("See https://docs.ray.io"): "RuntimeError",
+    }
+    assert {error: reason_of(error) for error in reasons} == reasons
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (Exception("The current node timed out during startup. The GCS has become overloaded."), "busy (load "),
+        (RuntimeError("Timed out waiting for file /tmp/dg/gcs_port"), "run the same command again"),
+        (
+            ConnectionError("no GCS. Set RAY_ADDRESS"),
+            "cannot be started on this machine: no GCS.; run again with --debug",
+        ),
+    ],
+)
+def test_ray_that_does_not_start_is_one_line_with_the_cure(
+    error: Exception, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.init", fail)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(DegluError, match=re.escape(line)) as caught, ray_session():
+        pass
+    assert "overloaded" not in str(caught.value)
+    assert "RAY_" not in str(caught.value)

@@ -18,6 +18,7 @@ VERBS = (
     "forget", "status",
 )  # fmt: skip
 BEHIND = """
+from embed.amount import Amount
 from embed.errors import DegluError
 from embed.base_spec import Spec
 from jobs.command.output import Plain
@@ -30,7 +31,7 @@ class HouseSpec(Spec):
     colour: str = "white"
 
 def build(spec, progress, new_version=False):
-    progress.begin("build", spec.rooms, "rooms")
+    progress.begin_archive("build", Amount(units=spec.rooms), Amount())
     progress.advance(spec.rooms, failures=1)
     if spec.colour == "none":
         raise NoColour("a house needs a colour;\\n choose one")
@@ -59,7 +60,7 @@ def test_results_go_to_stdout_and_progress_to_stderr(house: str, capsys: pytest.
     assert run(["embed", house, "--set", "rooms=5"]) == 3
     out, err = capsys.readouterr()
     assert out == "5 rooms\n"
-    assert err.splitlines()[-1].startswith("build: 5/5 rooms · 100 % · 1 failure")
+    assert err.splitlines()[-1].startswith("build: 5/5 units · 100 % · 1 failure")
 
 
 def test_json_is_one_document(house: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -230,8 +231,11 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
 
 def test_a_terminal_gets_a_bar() -> None:
     probe = (
+        "from embed.amount import Amount\n"
         "from jobs.command.progress import progress_on_stderr\n"
-        "with progress_on_stderr() as p: p.begin('embed', 2); p.advance(2, sound_s=9); p.note('[b]kept')"
+        "with progress_on_stderr() as p:\n"
+        "  p.begin('short', 2); p.advance(2)\n"
+        "  p.begin_archive('embed', Amount(units=2), Amount()); p.advance(2, sound_s=9); p.note('[b]kept')\n"
     )
     ours, theirs = pty.openpty()
     subprocess.run([sys.executable, "-c", probe], stderr=theirs, check=True, timeout=60)
@@ -240,4 +244,5 @@ def test_a_terminal_gets_a_bar() -> None:
     os.close(ours)
     assert "\x1b[" in shown
     assert "2/2 units" in shown
+    assert "short" not in shown
     assert "[b]kept" in shown

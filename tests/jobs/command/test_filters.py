@@ -54,12 +54,15 @@ def test_failures_are_filtered_by_their_columns(text: str, kept: bool) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("error_class=UnsupportedFormat", "a filter is one SQL condition; write error_class = 'UnsupportedFormat'"),
-        ("uri=radio/0*", "write uri like 'radio/0%'"),
-        ("uri=radio/monday [1].mp3", "write uri = 'radio/monday [1].mp3'"),
+        (
+            "error_class=UnsupportedFormat",
+            "unknown column UnsupportedFormat: did you mean error_class = 'UnsupportedFormat'?",
+        ),
+        ("uri=radio/0*", ": did you mean uri like 'radio/0%'?"),
+        ("uri=radio/monday [1].mp3", ": did you mean uri = 'radio/monday [1].mp3'?"),
         ("uri=l'heure.mp3", "--where: a quote, or a comment, is not closed"),
         ("stage = decode and uri = 'x'", "unknown column decode"),
-        ("stage=", "write stage = ''"),
+        ("stage=", "not one complete condition"),
         ("stage='decode' or", "not one complete condition"),
         ("decode", "decode is not a condition"),
         (
@@ -81,6 +84,8 @@ def test_rows_are_filtered_by_their_provenance() -> None:
     where = row_filter("lang = 'wo' and metadata['programme'] = 'news'")
     assert where is not None
     assert where.columns == ("lang", "metadata")
+    with pytest.raises(SpecError, match=r"--delete: unknown column fr: did you mean lang = 'fr'\?"):
+        row_filter("lang = fr", "--delete")
     with pytest.raises(SpecError, match="--where: unknown column stage, did you mean start"):
         row_filter("stage = 'decode'")
 

@@ -68,7 +68,7 @@ def test_rows_are_deleted_and_then_gone(spec: IndexSpec) -> None:
     told = compact_index(spec)
     assert told.document()["versions_removed"] == [1, 2]
     assert told.text().splitlines()[1:] == [
-        "deleted   version 1, 2, with all its own files",
+        "deleted   versions 1, 2, with all their own files",
         f"check     deglu verify {spec.output}",
     ]
     assert "unchanged there are no bytes to delete" in compact_index(spec).text()
@@ -107,6 +107,10 @@ def test_the_command_line(spec: IndexSpec, tmp_path: Path, capsys: pytest.Captur
     assert "--delete and --compact cannot be combined: give one, then the other" in capsys.readouterr().err
     assert run(["index", str(path), "--delete", "uri = 'demo/a.txt'", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["removed"] == {"deleted": {"text": 3}}
+    assert run(["index", str(path), "--delete", "uri = demo"]) == 2
+    assert "--delete: unknown column demo: did you mean uri = 'demo'?" in capsys.readouterr().err
+    assert run(["index", str(path), "--delete", "text = 'b.txt two'"]) == 0
+    assert f"until: deglu index {path} --compact" in capsys.readouterr().out
     assert run(["index", str(path), "--append"]) == 0
     assert run(["index", str(path), "--compact"]) == 0
     assert run(["verify", spec.output]) == 0

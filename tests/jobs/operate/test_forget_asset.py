@@ -38,7 +38,7 @@ def test_an_asset_is_hidden_and_then_purged(url: str) -> None:
     assert again.text().splitlines() == [
         f"{url} version 3: 1 vector left",
         "before    1 asset forgotten already: demo/a",
-        "purged    no file contains a forgotten asset; deleted with their bytes: version 1, 2",
+        "purged    no file contains a forgotten asset; deleted with their bytes: versions 1, 2",
         f"check     deglu verify {url}",
     ]
     assert open_dataset(url).table(["text"])["text"].to_pylist() == ["three"]

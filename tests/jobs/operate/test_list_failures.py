@@ -102,7 +102,7 @@ def test_some_are_chosen(many: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_broken_filter_is_refused_before_anything_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     for verb in ("failures", "retry"):
         assert run([verb, "never-opened", "--where", "error_class=UnsupportedFormat"]) == 2
-        assert "write error_class = 'UnsupportedFormat'" in capsys.readouterr().err
+        assert "did you mean error_class = 'UnsupportedFormat'?" in capsys.readouterr().err
         assert run([verb, "never-opened", "--where", "file = 'x'"]) == 2
         assert "columns are unit_id, asset_id, uri, stage, error_class, message" in capsys.readouterr().err
 

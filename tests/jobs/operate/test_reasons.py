@@ -23,6 +23,8 @@ def row(message: str, uri: str = "radio/a b.mp3", stage: str = "decode", lost_s:
         ("unit 0123456789abcdef and 0x7ff at 00:12:30", "unit ID and ID at N"),
         ("pcm16 and/or mp3 on\n two lines", "pcm16 and/or mp3 on two lines"),
         ("deadbeefdead is a word", "deadbeefdead is a word"),
+        ("mov,mp4,m4a,3gp,3g2,mj2 without a readable audio stream",) * 2,
+        ("codec mp4a.40.2 or H.264 after 10ms, 2x or 3.5 s", "codec mp4a.40.2 or H.264 after Nms, Nx or N s"),
     ],
 )
 def test_what_is_particular_is_taken_out(message: str, kind: str) -> None:

@@ -37,7 +37,7 @@ def test_a_whole_dataset(whole: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert run(["verify", str(whole)]) == 0
     captured = capsys.readouterr()
     assert captured.out.splitlines() == lines
-    assert captured.err.splitlines()[-1].startswith("verifying: 1/1 files · 100 %")
+    assert all(line.startswith("verifying: ") for line in captured.err.splitlines())  # none where that is quick
 
 
 def test_a_damaged_one_names_its_units(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
