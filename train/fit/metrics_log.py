@@ -43,6 +43,10 @@ class MetricsLog:
         self._write([(step, epoch, name, float(value)) for name, value in values.items()])
         self._file.flush()
 
+    def flush(self) -> None:
+        """Write the event files to disk too, which happens by itself only every two minutes."""
+        self._board.flush()
+
     def _open(self, rows: Iterable[Row]) -> None:
         """Write both from these rows: rows cannot be removed from event files, so these are rewritten."""
         shutil.rmtree(self.events, ignore_errors=True)

@@ -5,6 +5,7 @@ In a process of its own: Ray's workers look for the prompts in the cache that th
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,10 +17,11 @@ import torch
 import yaml
 
 from embed.errors import SpecError
-from embed.model.folder import FUSION, HEAD, TEXT, read_hybrid, read_spec
+from embed.model.folder import CARD, FUSION, HEAD, TEXT, read_hybrid, read_spec
 from embed.model.handle import resolve_model
 from embed.model.hybrid import HybridEncoder
 from embed.model.weights import load_joint, load_model
+from embed.storage.mirror import mirrored
 from evaluate.models import load_ridge
 from jobs.demo.demo_material import voice
 from jobs.training.publish_model import METRICS
@@ -54,8 +56,8 @@ class Trained:
 
 
 @pytest.fixture(scope="module")
-def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Late fusion (bert, whisper), the same with a hybrid, text (bert), ridge (qwen3, hubert), a dual encoder."""
+def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, s3_url: str) -> Trained:
+    """Late fusion (bert, whisper), the same with a hybrid, text (bert), ridge (qwen3, hubert); a dual encoder on S3."""
     root = tmp_path_factory.mktemp("training")
     write_prompts(root / "cache", 40)
     late = values_of(tiny, root, encoder={**encoder_values(tiny), "transform": True})
@@ -80,7 +82,8 @@ def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     specs = []
     for name, values in wanted.items():
         specs.append(str(root / f"{name}.yaml"))
-        Path(specs[-1]).write_text(yaml.safe_dump({**values, "output": str(root / name)}), encoding="utf-8")
+        output = f"{s3_url}/dual" if name == "dual" else str(root / name)
+        Path(specs[-1]).write_text(yaml.safe_dump({**values, "output": output}), encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", ALL_IN_ONE_RAY, *specs],
@@ -90,6 +93,9 @@ def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Trained:
         timeout=560,
     )
     assert done.returncode == 0, done.stderr[-4000:]
+    with mirrored(f"{s3_url}/dual") as copy:
+        copy.fetch(lambda name: True)
+        shutil.copytree(copy.folder, root / "dual")
     return Trained(root, done.stderr)
 
 
@@ -218,7 +224,9 @@ def test_ridge_is_a_model_too(trained: Trained) -> None:
 
 
 @pytest.mark.ray
-def test_a_dual_encoder_has_a_head_of_its_own(trained: Trained) -> None:
+def test_a_dual_encoder_has_a_head_of_its_own_and_is_whole_on_s3(trained: Trained) -> None:
+    assert {CARD, CSV, PICTURE, TENSORBOARD} <= {path.name for path in (trained.root / "dual").iterdir()}
+    assert not Path("s3:").exists()
     model = load_joint(resolve_model(str(trained.root / "dual")))
     assert (trained.root / "dual" / HEAD).is_file()
     assert model.encode([voice(1, 0)], "query").shape == (1, 32)
