@@ -1,4 +1,4 @@
-"""Model at a url, as `deglu train` writes it to S3: copied to this machine's cache, once for each state of its files."""
+"""Model at a url, as `deglu train` writes it: copied to this machine's cache, once for each state of its files."""
 
 import json
 from pathlib import Path, PurePath
@@ -11,7 +11,7 @@ NUMBERS = "tensorboard"  # folders that no model needs
 
 
 def fetched_model(url: str, hybrid: str) -> Path:
-    """The folder in the cache; a hybrid, whose file is `hybrid`, is fetched with the folder above it, where its model is."""
+    """The folder in the cache; a hybrid, whose file is `hybrid`, is fetched with its model, the folder above it."""
     url = url.rstrip("/")
     parent, _, name = url.rpartition("/")
     made = store.join(url, hybrid)

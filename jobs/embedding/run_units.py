@@ -161,7 +161,9 @@ class _Loop:
         units = ray.data.from_arrow(blocks)
         if self.order.ahead:
             cut = cut_ahead(self.order)
-            units = units.map_batches(cut, batch_size=None, batch_format="pyarrow", num_cpus=1, **self.machines.options())
+            units = units.map_batches(
+                cut, batch_size=None, batch_format="pyarrow", num_cpus=1, **self.machines.options()
+            )
         # `map_batches` refuses GPUs without a batch size, since their memory may not hold a block.  The encoder makes
         # batches that its memory holds, and a parcel, which is a block, must not be joined with others.
         outcomes = units.map_batches_internal(

@@ -1,6 +1,7 @@
 """Faults of the machine are told from those of an input."""
 
 import errno
+from itertools import pairwise
 
 import pytest
 
@@ -10,7 +11,7 @@ from embed.machine import MachineFault, machine_fault
 
 def raised(*errors: BaseException) -> BaseException:
     """The last one, each raised from the one before."""
-    for cause, error in zip(errors, errors[1:], strict=False):
+    for cause, error in pairwise(errors):
         error.__cause__ = cause
     return errors[-1]
 

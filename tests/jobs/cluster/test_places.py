@@ -56,7 +56,7 @@ def test_a_path_of_one_machine_is_refused_unless_all_have_it() -> None:
 
 def test_the_cure_works() -> None:
     found = local_places("embed", embed("output=/vectors"))
-    with pytest.raises(SpecError, match="add --shared /vectors$") as refused:
+    with pytest.raises(SpecError, match=r"add --shared /vectors$") as refused:
         check_shared(found, [])
     check_shared(found, [str(refused.value).rpartition(" ")[2]])
 
@@ -73,7 +73,7 @@ def test_a_training_needs_a_place_that_its_workers_share(tiny: Tiny) -> None:
         "encoder.speech.name",
     ]
     unset = local_places("train", TrainSpec.parse({**values, "work": ""}))
-    with pytest.raises(SpecError, match="^work is not set: .* --set work=s3://bucket/prefix"):
+    with pytest.raises(SpecError, match=r"^work is not set: .* --set work=s3://bucket/prefix"):
         check_shared(unset[-1:], ["/"])
     with pytest.raises(SpecError, match=r"^checkpoints\.url = runs: a relative path"):
         local_places("train", TrainSpec.parse({**values, "checkpoints": {"url": "runs"}}))
@@ -86,7 +86,7 @@ def test_the_other_verbs_name_places_too() -> None:
     assert local_places("index", index) == [("questions", "/data/questions.jsonl")]
     task = {"source": "asterisk", "speech_lang": "fr", "text_lang": "en"}
     evaluated = EvaluateSpec.parse({"model": "demo", "tasks": [task], "output": "report"})
-    with pytest.raises(SpecError, match="^output = report: a relative path"):
+    with pytest.raises(SpecError, match=r"^output = report: a relative path"):
         local_places("evaluate", evaluated)
 
 

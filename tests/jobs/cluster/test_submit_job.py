@@ -203,12 +203,12 @@ def test_a_path_of_this_machine_is_refused_by_a_cluster_of_others(
     assert is_only_machine(known.url)
     monkeypatch.setattr(socket, "gethostname", lambda: "laptop")
     assert not is_only_machine(known.url)
-    with pytest.raises(SpecError, match="^model = /nowhere/model: .* add --shared /nowhere$"):
+    with pytest.raises(SpecError, match=r"^model = /nowhere/model: .* add --shared /nowhere$"):
         submit_job("embed", str(spec), known.url)
 
 
 def test_a_relative_path_never_travels(spec: Path) -> None:
-    with pytest.raises(SpecError, match="^output = build/vectors: a relative path"):
+    with pytest.raises(SpecError, match=r"^output = build/vectors: a relative path"):
         submit_job("embed", str(spec), "http://127.0.0.1:9", overrides=["output=build/vectors"])
 
 

@@ -1,7 +1,7 @@
 """Machines at fault, for the tests: substitutes that a driver in a process of its own takes before it runs `deglu`.
 
-A machine is faulty where DEGLU_TEST_FAULT names a file; the file says at what.  No machine here has a GPU: a worker that
-has taken a logical one computes on the CPU.
+A machine is faulty where DEGLU_TEST_FAULT names a file; the file says at what.  No machine here has a GPU: a worker
+that has taken a logical one computes on the CPU.
 """
 
 import errno

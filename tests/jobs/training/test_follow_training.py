@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from jobs.command.progress import Silent
 from embed.storage.mirror import mirrored
+from jobs.command.progress import Silent
 from jobs.training.event_channel import CheckpointSaved, WorkerEvent, WorkersStart
 from jobs.training.follow_training import EPOCH_SECONDS, TrainingFollower, epoch_text, measures_text, step_numbers
 from jobs.training.train_model import _is_continued
