@@ -28,7 +28,7 @@ from embed.errors import DegluError, SpecError, WorkLeftUndone
 from embed.spec import EmbedSpec
 from embed.tables import ID
 from jobs.cluster.attempts import ATTEMPTS, Attempts
-from jobs.cluster.machines import Fault, Machines, cores_of_each
+from jobs.cluster.machines import Fault, Machines, NoMachineLeft, cores_of_each
 from jobs.cluster.ray_session import last_line
 from jobs.command.terminal import many
 from jobs.embedding.encode_worker import LEFT, EncodeWorker, WorkOrder, check_machine, cut_ahead
@@ -61,10 +61,14 @@ def run_units(spec: EmbedSpec, order: WorkOrder, todo: pa.Table, assets: int, wa
         try:
             loop.machines.probe_new()
             loop.run(todo.filter(pc.invert(difficult))) if not all(difficult.to_pylist()) else loop.isolate(todo)
+        except NoMachineLeft:
+            loop.forgive(todo)
+            raise
         except ray.exceptions.RayError as error:
             reason = last_line(error)
             watch.restarted(f"the pass was interrupted: {reason}")
-            loop.find_fault(todo)
+            if loop.machines.probe_again():
+                loop.forgive(todo)
         todo = loop.left(todo)
         difficult = _tried(todo, order)
         before = state
@@ -90,11 +94,10 @@ class _Loop:
     def machines(self) -> Machines:
         return Machines(partial(check_machine, self.order), self.watch.progress.note, float(self.order.gpu))
 
-    def find_fault(self, units: pa.Table) -> None:
-        """After a pass was interrupted: where a machine was at fault, the starts of these units are forgiven."""
-        if self.machines.probe_again():
-            started = attempts(self.order.job)
-            forgive_attempts(self.order.job, [unit for unit in units["unit_id"].to_pylist() if unit in started])
+    def forgive(self, units: pa.Table) -> None:
+        """After a pass that a machine's fault has ended: units that were in progress are not suspect."""
+        started = attempts(self.order.job)
+        forgive_attempts(self.order.job, [unit for unit in units["unit_id"].to_pylist() if unit in started])
 
     def left(self, units: pa.Table) -> pa.Table:
         """Those that are not committed; a retry ignores ledger rows of earlier runs."""

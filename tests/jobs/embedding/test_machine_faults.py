@@ -73,7 +73,7 @@ def whole(ended: Ended) -> None:
 
 
 def given_up(ended: Ended, cause: str) -> None:
-    assert re.findall(r"machine 127\.0\.0\.1 \(\S+\) is given up: (.*)", ended.log) == [cause], ended.log
+    assert re.findall(r"machine [\d.]+ \(\S+\) is given up: (.*)", ended.log) == [cause], ended.log
 
 
 def test_gpus_are_taken_and_a_machine_that_cannot_start_a_worker_is_given_up(
@@ -92,11 +92,12 @@ def test_without_a_machine_that_works_the_job_ends_with_the_causes_and_blames_no
     ended = embed(cluster, tmp_path, tiny_model, "", AS_IT_IS)
     assert ended.code == 1
     last = ended.log.strip().splitlines()[-1]
-    assert last.startswith("deglu: no machine is left that can run a worker. 127.0.0.1 (")
+    assert re.match(r"deglu: no machine is left that can run a worker\. [\d.]+ \(\S+\): torch", last)
     assert last.count("torch finds no GPU there, though Ray offers one: install a torch with CUDA") == 2
     assert "Nothing was recorded as a failure" in last
     job = read_job(ended.url)
-    assert (versions(ended.url), staged(job), attempts(job)) == ([], [], {})
+    assert (versions(ended.url), staged(job)) == ([], [])
+    assert max(attempts(job).values(), default=0) <= 1, "but for a cut that was on its way, nothing counts as a start"
 
 
 @pytest.mark.campaign
