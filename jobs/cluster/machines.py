@@ -70,10 +70,9 @@ class Machines:
             self.faults[fault.node] = fault
             self.note(f"machine {fault.name} is given up: {fault.cause}")
         if not any(node["NodeID"] not in self.faults for node in self._fitting()):
-            causes = "; ".join(f"{one.name}: {one.cause}" for one in self.faults.values())
             raise NoMachineLeft(
-                f"no machine is left that can run a worker. {causes}. Nothing was recorded as a failure, and finished"
-                " work is kept: mend one of them and run again"
+                f"no machine is left that can run a worker. {self._causes()}. Nothing was recorded as a failure, and"
+                " finished work is kept: mend one of them and run again"
             )
 
     def probe_new(self) -> None:
@@ -86,6 +85,13 @@ class Machines:
         before = len(self.faults)
         self._probe_all(node for node in self._fitting() if node["NodeID"] not in self.faults)
         return len(self.faults) > before
+
+    def _causes(self) -> str:
+        """Each cause once, after the machines that have it."""
+        names: dict[str, list[str]] = {}
+        for fault in self.faults.values():
+            names.setdefault(fault.cause, []).append(fault.name)
+        return "; ".join(f"{', '.join(dict.fromkeys(of))}: {cause}" for cause, of in names.items())
 
     def cores(self) -> list[float]:
         """Of each machine that is alive and not given up."""
