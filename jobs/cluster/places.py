@@ -32,7 +32,7 @@ def local_places(verb: str, spec: Spec) -> Places:
     """Paths of a spec on the machines' own disks.  SpecError for a relative one: it has no meaning in a job."""
     values = spec.model_dump()
     found = [one for name in PLACES[verb] for one in _at(values, name)]
-    found += [one for name in MODELS.get(verb, ()) for one in _at(values, name) if not (RELEASED / one[1]).is_dir()]
+    found += [one for name in MODELS.get(verb, ()) for one in _at(values, name) if not _is_released(one[1])]
     found += [one for name in TOWERS.get(verb, ()) for one in _at(values, name) if _is_folder(one[1])]
     found = [(field, value) for field, value in found if store.local_path(value) is not None]
     for field, value in found:
@@ -75,6 +75,10 @@ def _at(value: Any, dotted: str, path: str = "") -> Iterator[tuple[str, str]]:
         yield from _at(value.get(name), rest, f"{path}.{name}")
     elif isinstance(value, str) and value and not dotted:
         yield path.removeprefix("."), value
+
+
+def _is_released(model: str) -> bool:
+    return not Path(model).is_absolute() and (RELEASED / model).is_dir()
 
 
 def _is_folder(name: str) -> bool:

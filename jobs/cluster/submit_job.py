@@ -32,7 +32,7 @@ from jobs.command.output import Plain
 
 POLL_S = 1.0
 PATIENCE_S = 60.0  # how long a cluster may be out of reach while its job is followed
-NODES_S = 30.0  # until the cluster's list of machines is given up
+NODES_S = 30.0  # the wait for the cluster's list of machines
 PASSED_PREFIXES = ("AWS_", "DEGLU_")
 ADDRESS_VARIABLES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 
@@ -85,10 +85,12 @@ def is_only_machine(address: str) -> bool:
 
     The address does not tell: a forwarded port of another cluster is on this machine, too.
     """
+    url, until = f"{address.rstrip('/')}/nodes?view=hostNameList", time.monotonic() + NODES_S
     with suppress(requests.RequestException, ValueError, KeyError, TypeError):
-        answer = requests.get(f"{address.rstrip('/')}/nodes?view=summary", headers=_headers(), timeout=NODES_S)
-        nodes = answer.json()["data"]["summary"]
-        return {node["hostname"] for node in nodes if node["raylet"]["state"] == "ALIVE"} == {socket.gethostname()}
+        while time.monotonic() < until:
+            if names := requests.get(url, headers=_headers(), timeout=NODES_S).json()["data"]["hostNameList"]:
+                return bool(names == [socket.gethostname()])
+            time.sleep(POLL_S)  # a cluster that has just started has an empty list for some seconds
     return False
 
 

@@ -44,7 +44,8 @@ def test_a_relative_path_is_refused_with_field_value_and_cure(override: str, fie
         local_places("embed", embed(override))
 
 
-def test_a_path_of_one_machine_is_refused_unless_all_have_it() -> None:
+def test_a_path_of_one_machine_is_refused_unless_all_have_it(tmp_path: Path) -> None:
+    assert local_places("embed", embed(f"model={tmp_path}")) == [("model", str(tmp_path))]
     found = local_places("embed", embed("output=/data/out", "inputs.0.url=/mnt/radio/archive", "model=/models/mine"))
     assert dict(found) == {"output": "/data/out", "inputs.0.url": "/mnt/radio/archive", "model": "/models/mine"}
     check_shared(found, ["/data", "/mnt/radio", "/models/mine"])
