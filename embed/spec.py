@@ -32,7 +32,9 @@ class EmbedSpec(Spec):
 
     inputs: tuple[InputSpec, ...] = Field(min_length=1, description="Files and folders, local or s3://")
     output: str = speed_only(..., "Url of the dataset of vectors: a folder or s3://bucket/prefix", min_length=1)
-    model: str = Field(default="demo", description="A released model or a model directory")
+    model: str = Field(
+        default="demo", description="A released model, or a model directory: a folder or s3://bucket/prefix"
+    )
     segment: SegmentSpec = Field(default_factory=SegmentSpec, description="How speech is cut")
     passage: PassageSpec = Field(default_factory=PassageSpec, description="How text is cut")
     max_failed_fraction: float = speed_only(1.0, "Share of assets that may fail; with more the job fails", ge=0, le=1)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from embed import tables
 from embed.encoder import SAMPLE_RATE, Batch, Encoder, FloatArray, truncate
 from embed.errors import DegluError
+from embed.machine import MachineFault
 from embed.segmentation.cut import cut
 from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import PER_MS, Span, coverage
@@ -81,7 +82,10 @@ def encode_units(units: Sequence[CutUnit], encoder: Encoder) -> list[Encoded]:
 
 
 def encode_unit(unit: CutUnit, encoder: Encoder) -> Encoded:
-    """The segments that were encoded, their vectors [n, D], and all failures of the unit, cutting's included."""
+    """The segments that were encoded, their vectors [n, D], and all failures of the unit, cutting's included.
+
+    Raises MachineFault where the model encodes nothing at all any more.
+    """
     segments = unit["segments"]
     contents = _contents(unit, segments)
     try:
@@ -97,6 +101,8 @@ def encode_unit(unit: CutUnit, encoder: Encoder) -> Encoded:
             kept.append(segment)
         except (DegluError, RuntimeError, ValueError) as error:
             faults.append((segment, error))
+    for _, error in faults[:1]:
+        _check_encoder(encoder, unit["modality"], error)
     failures = [*unit["failures"], *_failures(unit, kept, faults)]
     return kept, np.concatenate(vectors) if vectors else np.zeros((0, encoder.dims[0]), np.float32), failures
 
@@ -158,6 +164,22 @@ def _encoded(encoder: Encoder, contents: Batch) -> FloatArray:
     if not np.isfinite(vectors).all():
         raise DegluError("the model returned a vector that is not finite")
     return vectors
+
+
+def _check_encoder(encoder: Encoder, modality: str, error: Exception) -> None:
+    """Raises MachineFault where a word, or a second of a tone, fails as well: a lost GPU, a library that is missing.
+
+    Only after a RuntimeError, which is what torch raises; others are ours, and of the content.
+    """
+    if not isinstance(error, RuntimeError):
+        return
+    tone = np.sin(np.arange(SAMPLE_RATE, dtype=np.float32) * np.float32(0.2)) * np.float32(0.1)
+    try:
+        encoder.encode([tone] if modality == tables.SPEECH else ["word"], "document")
+    except RuntimeError as broken:
+        raise MachineFault(f"its model encodes nothing any more ({' '.join(str(broken).split())})") from error
+    except (DegluError, ValueError):
+        pass  # the model works, and has an answer of its own
 
 
 def _contents(unit: CutUnit, segments: Sequence[Segment]) -> list[str] | list[FloatArray]:

@@ -70,7 +70,7 @@ class MeasureSpec(Spec):
     'asterisk dev fr->en'
     """
 
-    model: str = Field(min_length=1, description="name or folder of a model")
+    model: str = Field(min_length=1, description="name, folder or s3:// url of a model")
     tasks: tuple[TaskSpec, ...] = Field(min_length=1)
     systems: tuple[SystemName, ...] = Field(default=("late-fusion", "ridge", "ceiling"), min_length=1)
     dual: str | None = Field(
@@ -124,7 +124,7 @@ class EvaluateSpec(MeasureSpec):
     """Spec of `deglu evaluate`: the measurement, the gates, and the folder of the report."""
 
     gates: tuple[GateSpec, ...] = ()
-    output: str = speed_only(..., "folder of report.json, report.md and the plots", min_length=1)
+    output: str = speed_only(..., "folder or s3:// prefix of report.json, report.md and the plots", min_length=1)
 
     @field_validator("gates")
     @classmethod

@@ -1,9 +1,10 @@
 """A Ray cluster of several nodes and drivers of `deglu embed`, in processes of their own, to be killed with no warning.
 
 Run as a program (`python -m tests.chaos_cluster`) it is the cluster: it prints its address and the pids of its nodes,
-and adds a node for every line that it reads.
+and adds a node for every line that it reads, which has the node's options as JSON.
 """
 
+import json
 import os
 import secrets
 import shutil
@@ -46,7 +47,7 @@ class Process(NamedTuple):
 
 
 class Nodes:
-    """A head without cores, and WORKERS nodes of one core each."""
+    """A head without cores, and nodes of one core each, or as they are asked for."""
 
     def __init__(self, environment: Mapping[str, str], program: "subprocess.Popen[str]") -> None:
         self.environment, self._program = dict(environment), program
@@ -65,16 +66,16 @@ class Nodes:
         for pid in [raylet, *(workers if number % 2 == 0 else [])]:
             kill(pid)
 
-    def add_node(self) -> None:
-        """Returns when it has joined."""
+    def add_node(self, **options: Any) -> None:
+        """Returns when it has joined; the options are those of Ray's own test cluster: num_gpus, env_vars."""
         assert self._program.stdin is not None
-        self._program.stdin.write("add\n")
+        self._program.stdin.write(json.dumps(options) + "\n")
         self._program.stdin.flush()
         self.raylets.append(int(_line(self._program)))
 
 
 @contextmanager
-def nodes(folder: Path) -> Iterator[Nodes]:
+def nodes(folder: Path, num: int = WORKERS) -> Iterator[Nodes]:
     """A cluster that has the environment of now, the AWS_* variables included; all of it is killed at the end."""
     place = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))  # short: paths of sockets are limited
     (place / "token").write_text(secrets.token_hex(32))
@@ -96,7 +97,7 @@ def nodes(folder: Path) -> Iterator[Nodes]:
             try:
                 address = _line(program)
                 found = Nodes({**environment, "RAY_ADDRESS": address}, program)
-                for _ in range(WORKERS):
+                for _ in range(num):
                     found.add_node()
                 yield found
             finally:
@@ -110,7 +111,12 @@ def nodes(folder: Path) -> Iterator[Nodes]:
 
 @contextmanager
 def driver(
-    spec: Path, nodes: Nodes | None = None, *options: str, verb: str = "embed", settings: Mapping[str, str] = NOTHING
+    spec: Path,
+    nodes: Nodes | None = None,
+    *options: str,
+    verb: str = "embed",
+    settings: Mapping[str, str] = NOTHING,
+    program: str = DRIVER,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """`deglu embed SPEC`, or another verb, on a cluster or with a Ray of its own; it prints to SPEC.log and SPEC.json.
 
@@ -120,7 +126,7 @@ def driver(
     environment = {**(nodes.environment if nodes else _without_ray()), **SETTINGS, **settings, MARK: mark}
     with _appended(spec.with_suffix(".log")) as log, spec.with_suffix(".json").open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-c", DRIVER, verb, str(spec), "--json", *options],
+            [sys.executable, "-c", program, verb, str(spec), "--json", *options],
             env=environment,
             stdout=out,
             stderr=log,
@@ -207,8 +213,8 @@ def main() -> None:
     cluster = Cluster(initialize_head=True, head_node_args=head)
     sys.stdout.write(f"{cluster.address}\n")
     sys.stdout.flush()
-    for _ in sys.stdin:
-        node = cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+    for line in sys.stdin:
+        node = cluster.add_node(**{"num_cpus": 1, "object_store_memory": STORE_BYTES, **json.loads(line)})
         sys.stdout.write(f"{node.all_processes['raylet'][0].process.pid}\n")
         sys.stdout.flush()
 

@@ -17,6 +17,7 @@ import torch
 import yaml
 from torch import Tensor
 
+from embed.storage.mirror import mirrored
 from evaluate.bench.s3_server import S3Server
 from jobs.command.progress import Silent
 from jobs.training.checkpoint_place import checkpoints_of
@@ -30,6 +31,7 @@ from tests.train.lesson import write_prompts
 from tests.train.workers import run_workers
 from train.fit.checkpoint import State
 from train.fit.loop import run
+from train.fit.metrics_log import CSV, read_metrics
 from train.fit.parallel import group_workers
 from train.frozen.features import plan_shards
 from train.spec import TrainSpec
@@ -121,7 +123,7 @@ def best_state(values: Mapping[str, Any], lesson: Lesson) -> dict[str, Tensor]:
 def test_a_lost_rank_a_lost_driver_and_storage_that_is_away_change_no_weight(
     place: Place, undisturbed: dict[str, Tensor]
 ) -> None:
-    spec, path, witness = disturbed(place, "short")
+    spec, path, witness = disturbed(place, "short", output="s3://test/model-of-short")
     with training(path) as process:
         after(witness, 2, process)
         kill(ranks(process)[-1])
@@ -134,6 +136,11 @@ def test_a_lost_rank_a_lost_driver_and_storage_that_is_away_change_no_weight(
     log = said(path)
     assert "workers were lost: continuing from step" in log
     assert log.count("from step") >= 2
+    with mirrored(spec.output) as output:  # the numbers too, though two machines have written them
+        output.fetch(lambda name: name == CSV)
+        steps = [step for step, _, name, _ in read_metrics(output.folder / CSV) if name == "loss/total"]
+    assert steps == list(range(1, len(steps) + 1))
+    assert len(steps) > EVERY
 
 
 @pytest.mark.campaign
@@ -200,8 +207,8 @@ def test_a_full_disk_stops_the_training_and_loses_nothing(place: Place, undistur
 def disturbed(place: Place, name: str, url: str = "", **changed: Any) -> tuple[TrainSpec, Path, Witness]:
     """A spec with checkpoints and an output of its own, its file, and who watches it."""
     checkpoints = place.spec.checkpoints.model_copy(update={"url": url or f"s3://test/{name}"})
-    output = str(place.folder / f"model-{name}")
-    spec = place.spec.model_copy(update={"checkpoints": checkpoints, "output": output, **changed})
+    update = {"checkpoints": checkpoints, "output": str(place.folder / f"model-{name}"), **changed}
+    spec = place.spec.model_copy(update=update)
     path = place.folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(spec.model_dump(mode="json")), encoding="utf-8")
     place.proxy.deal = witness = Witness(name)

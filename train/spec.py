@@ -197,7 +197,7 @@ class TrainSpec(Spec):
     ridge: tuple[float, ...] = Field(
         default=(1.0, 10.0, 100.0, 1000.0), min_length=1, description="Ridge strengths to try on dev"
     )
-    output: str = Field(description="Folder where the model directory is written")
+    output: str = Field(description="Folder or s3:// prefix where the model directory is written")
     seed: int = 0
     workers: int = speed_only(2, "Data-parallel workers", ge=1)
     fewest_workers: int | None = speed_only(

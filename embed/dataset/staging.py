@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from embed.dataset.job import Job
 from embed.errors import FingerprintMismatch, InputError, StorageError
 from embed.identity import ID_BYTES
-from embed.storage.store import each, exists, in_turn, join, listing, read_bytes, write_bytes
+from embed.storage.store import delete, each, exists, in_turn, join, listing, read_bytes, write_bytes
 from embed.tables import FAILURES, ID, LEDGER, FailureRow, LedgerRow
 
 UNIT = "deglu.unit"
@@ -57,6 +57,11 @@ def attempts(job: Job) -> dict[bytes, int]:
     """Number of starts of each unit that is in no version; one listing."""
     marks = ((_unit_of(entry.url), entry.size_bytes) for entry in listing(_folder(job, "attempts")))
     return {unit: count for unit, count in marks if unit}
+
+
+def forgive_attempts(job: Job, unit_ids: Iterable[bytes]) -> None:
+    """Forget the starts of units that were stopped through no fault of theirs."""
+    delete([_mark(job, unit) for unit in unit_ids])
 
 
 def commit_unit(job: Job, rows: pa.Table, ledger: LedgerRow, failures: pa.Table) -> None:

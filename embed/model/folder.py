@@ -14,9 +14,11 @@ from embed.base_spec import Spec
 from embed.encoder import Fingerprints
 from embed.errors import SpecError
 from embed.identity import digest
+from embed.model.remote import fetched_model
 from embed.model.spec import EncoderSpec
 from embed.model.towers.digests import file_digest
 from embed.model.towers.files import tower_digest
+from embed.storage.store import local_path
 
 RELEASED = Path(__file__).parent / "released"
 SPEC, HYBRID, TRANSFORM, CARD, TEXT = "encoder.json", "hybrid.json", "transform.safetensors", "CARD.md", "text"
@@ -38,13 +40,15 @@ class HybridSpec(Spec):
 
 
 def model_folder(name: str) -> Path:
-    """The folder of a released model (`demo`) or of the user's own.  SpecError where there is none."""
-    for folder in (RELEASED / name, Path(name)):
+    """The folder of a released model (`demo`) or of the user's own, fetched from a url.  SpecError if there is none."""
+    for folder in (RELEASED / name, fetched_model(name, HYBRID) if local_path(name) is None else Path(name)):
         if _is_model(folder):
             return folder
     found = (folder for depth in ("*", "*/*") for folder in RELEASED.glob(depth) if _is_model(folder))
     released = ", ".join(sorted(str(folder.relative_to(RELEASED)) for folder in found))
-    raise SpecError(f"model {name!r} is neither a released one ({released or 'none'}) nor a folder with {SPEC}")
+    raise SpecError(
+        f"model {name!r} is neither a released one ({released or 'none'}) nor a folder or s3:// url with {SPEC}"
+    )
 
 
 def read_spec(name: str) -> EncoderSpec:

@@ -21,6 +21,7 @@ from embed.model.folder import (
     with_own_text,
 )
 from embed.model.spec import EncoderSpec
+from embed.storage.store import local_path
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class ModelHandle:
     """A model's folder, settings and fingerprints."""
 
     name: str  # as it was given
-    lasting_name: str  # a released model's name, else the folder's absolute path: valid in any working directory
+    lasting_name: str  # a released model's name, a url, or the folder's absolute path: valid in any working directory
     folder: Path
     spec: EncoderSpec  # towers by names that can be loaded; for a hybrid, that of its model
     fingerprints: Fingerprints
@@ -49,7 +50,7 @@ class ModelHandle:
 def resolve_model(name: str) -> ModelHandle:
     """A released model (`demo`) or a folder's, each of its files read once.  Raises SpecError, InputError."""
     folder = model_folder(name)
-    lasting = name if folder == RELEASED / name else str(folder.absolute())
+    lasting = name if folder == RELEASED / name or local_path(name) is None else str(folder.absolute())
     if not is_hybrid(folder):
         spec = with_own_text(spec_in(folder), folder)
         return ModelHandle(name, lasting, folder, spec, fingerprints_of(spec, folder))

@@ -1,13 +1,15 @@
 """Cutting: a unit of work becomes segments that are ready to be encoded; UNITS in, CUTS out.
 
 Bad input never stops it: input that cannot be read, decoded or used is a failure inside the unit's row, with stage and
-reason.  Errors of all the storage (a bucket that cannot be reached) are raised, since a retry may help.  Only inputs
-are read here: an error of the output's storage never becomes a failure of an input.
+reason.  Errors of all the storage (a bucket that cannot be reached) and faults of the machine (no more open files) are
+raised, since a retry, or another machine, may help.  Only inputs are read here: an error of the output's storage never
+becomes a failure of an input.
 """
 
 import pyarrow as pa
 
 from embed.errors import OF_ONE_FILE
+from embed.machine import machine_fault
 from embed.segmentation.cut_row import CutRow
 from embed.segmentation.cut_speech import cut_recording
 from embed.segmentation.cut_text import cut_text, report_broken_lines
@@ -38,5 +40,7 @@ def cut_unit(unit: Unit, cutting: Cutting, words: Words) -> CutUnit:
         else:
             cut_text(row, cutting, words)
     except OF_ONE_FILE as error:
+        if machine_fault(error):
+            raise
         row.fail(error)
     return row.values()

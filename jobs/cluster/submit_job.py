@@ -1,6 +1,7 @@
 """Submission of a verb to a Ray cluster: its spec is sent, its log followed, its exit code returned.
 
-The cluster's machines have Deglu installed; only the spec is sent.  A cluster that requires a token gets the one that
+The cluster's machines have Deglu installed; only the spec is sent, so that its places must be valid there: see
+`jobs.cluster.places`.  A cluster that requires a token gets the one that
 Ray itself would use here: RAY_AUTH_TOKEN, the file RAY_AUTH_TOKEN_PATH, or ~/.ray/auth_token.
 """
 
@@ -9,11 +10,12 @@ import logging
 import os
 import shlex
 import shutil
+import socket
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +25,14 @@ import requests
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from embed.base_spec import read_yaml
 from embed.errors import DegluError, SpecError
+from jobs.cluster.places import check_shared, local_places
+from jobs.command.doors import load_spec
 from jobs.command.output import Plain
 
 POLL_S = 1.0
 PATIENCE_S = 60.0  # how long a cluster may be out of reach while its job is followed
+NODES_S = 30.0  # the wait for the cluster's list of machines
 PASSED_PREFIXES = ("AWS_", "DEGLU_")
 ADDRESS_VARIABLES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 
@@ -38,12 +42,18 @@ for _chatty in ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk", 
 
 
 def submit_job(
-    verb: str, spec_path: str, address: str, overrides: Sequence[str] = (), env_names: Sequence[str] = ()
+    verb: str,
+    spec_path: str,
+    address: str,
+    overrides: Sequence[str] = (),
+    env_names: Sequence[str] = (),
+    shared: Sequence[str] = (),
 ) -> Plain:
     """Run `deglu VERB SPEC` on the cluster at `address` (http://head:8265) and wait; its log goes to stderr.
 
-    Raises SpecError where the spec is not readable or a variable may not be passed, DegluError where the cluster
-    cannot be reached, or rejects the token or the job.
+    `shared` are folders that every machine of the cluster has at the same path.  Raises SpecError where the spec is
+    wrong, names a place that is not valid on all machines, or a variable may not be passed; DegluError where the
+    cluster cannot be reached, or rejects the token or the job.
 
     >>> import deglu
     >>> deglu.submit("embed", "missing.yaml", "http://head:8265")
@@ -51,9 +61,11 @@ def submit_job(
     embed.errors.SpecError: missing.yaml: no such spec file; the ready ones are in deploy/specs/
     """
     environment = job_environment(env_names)
-    read_yaml(spec_path)
+    places = local_places(verb, load_spec(verb, spec_path, overrides))
     with _plain_errors(address):
         client = connect(address)
+        if places and not is_only_machine(address):
+            check_shared(places, shared)
         job = _send(client, verb, spec_path, overrides, environment)
         sys.stderr.write(f"job {job} runs on {address}\n")
         follow(client, job)
@@ -64,10 +76,22 @@ def connect(address: str) -> JobSubmissionClient:
     """A client of the cluster's job service, with the token found here."""
     if not address.startswith(("http://", "https://")):
         raise SpecError(f"--address {address}: write the dashboard's url, as in http://head:8265")
-    token = find_token()
-    headers = {"Authorization": f"Bearer {token}"} if token else None
     with _without(ADDRESS_VARIABLES):  # Ray would prefer them to the given address
-        return JobSubmissionClient(address, headers=headers)
+        return JobSubmissionClient(address, headers=_headers())
+
+
+def is_only_machine(address: str) -> bool:
+    """Whether this machine is the cluster's only one, so that each path is the same here and there.
+
+    The address does not tell: a forwarded port of another cluster is on this machine, too.
+    """
+    url, until = f"{address.rstrip('/')}/nodes?view=hostNameList", time.monotonic() + NODES_S
+    with suppress(requests.RequestException, ValueError, KeyError, TypeError):
+        while time.monotonic() < until:
+            if names := requests.get(url, headers=_headers(), timeout=NODES_S).json()["data"]["hostNameList"]:
+                return bool(names == [socket.gethostname()])
+            time.sleep(POLL_S)  # a cluster that has just started has an empty list for some seconds
+    return False
 
 
 def find_token() -> str | None:
@@ -84,6 +108,11 @@ def find_token() -> str | None:
         if named:
             raise SpecError(f"RAY_AUTH_TOKEN_PATH={named}: no such file; write the cluster's token there") from None
         return None
+
+
+def _headers() -> dict[str, str] | None:
+    token = find_token()
+    return {"Authorization": f"Bearer {token}"} if token else None
 
 
 def job_environment(names: Sequence[str]) -> dict[str, str]:

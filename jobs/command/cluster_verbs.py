@@ -25,6 +25,12 @@ def submit(
         list[str] | None,
         typer.Option("--env", metavar="NAME", help="Pass this AWS_* or DEGLU_* variable to the job; repeatable."),
     ] = None,
+    shared: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--shared", metavar="FOLDER", help="Every machine of the cluster has this folder, at this path; repeatable."
+        ),
+    ] = None,
     as_json: AsJson = False,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -33,8 +39,10 @@ def submit(
 
     Follows the job's log on stderr and ends with the job's own exit code.
 
-    The cluster's machines must have Deglu installed (deploy/Dockerfile); only the spec is sent, and paths in it
-    are paths on the cluster. A cluster with token authentication requires RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH
+    The cluster's machines must have Deglu installed (deploy/Dockerfile); only the spec is sent. Inputs, outputs and
+    models in it are s3:// urls, or below a --shared folder: a relative path, or one on a machine's own disk, is
+    refused, since it is lost with the job. (Where this machine is the whole cluster, full paths are accepted.)
+    A cluster with token authentication requires RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH
     here. Everyone who can open the cluster's dashboard can read the values of --env: set permanent secrets on the
     cluster itself. An interrupt here does not stop the job.
 
@@ -45,4 +53,5 @@ def submit(
     checked = load_spec(verb, spec, overrides or ())
     if dry_run:
         return show(resolved(verb, checked), as_json)
-    return show(named("jobs.cluster.submit_job:submit_job")(verb, spec, address, overrides or (), env or ()), as_json)
+    submit_job = named("jobs.cluster.submit_job:submit_job")
+    return show(submit_job(verb, spec, address, overrides or (), env or (), shared or ()), as_json)

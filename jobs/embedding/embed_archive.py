@@ -98,7 +98,14 @@ def _order(prepared: Preparation, job: Job, end: LogEnd | None, attempts: Attemp
     spec, gpu = prepared.spec, offered_gpus(prepared.spec)
     ahead = gpu if spec.cut_ahead is None else spec.cut_ahead
     model = prepared.model.lasting_name  # found from the folder of any worker
-    return WorkOrder(job, model, prepared.cutting, spec.precision, gpu, ahead, spec.stall_s, end, attempts)
+    return WorkOrder(
+        job, model, prepared.cutting, spec.precision, gpu, ahead, spec.stall_s, end, attempts, torch_device(gpu)
+    )
+
+
+def torch_device(gpu: bool) -> str:
+    """Where torch computes in a worker that has one of Ray's GPUs, or none."""
+    return "cuda" if gpu else "cpu"
 
 
 def _published(prepared: Preparation, job: Job, work: WorkLeft, former: pa.Table, watch: Watch) -> EmbedReport:

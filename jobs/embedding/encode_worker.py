@@ -3,13 +3,18 @@
 A unit is marked before it starts and committed when it is finished.  Ray restarts a killed worker with the same units
 and does not report which of them killed it: the markers do, and a unit that was started too often is left to
 `jobs.embedding.isolate`.
+
+A worker whose machine is at fault (no GPU for torch, no model, a full disk) starts no unit: it leaves them all to other
+machines, and reports the fault to the driver, which gives the machine up.
 """
 
 import faulthandler
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TextIO
 
 import pyarrow as pa
@@ -18,22 +23,27 @@ import ray
 from embed import tables
 from embed.dataset.folded_since import FoldedSince, LogEnd
 from embed.dataset.job import Job
-from embed.dataset.staging import commit_unit, mark_attempts, staged_of
+from embed.dataset.staging import commit_unit, forgive_attempts, mark_attempts, staged_of
+from embed.machine import MachineFault, machine_fault
 from embed.model.folder import read_spec
+from embed.model.handle import resolve_model
 from embed.model.spec import Precision
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import words_of
 from embed.stages import EncodeUnits, Stage, cut_stage
 from embed.tables import FailureRow, LedgerRow, ledger_row
 from jobs.cluster.attempts import ATTEMPTS, Attempts
+from jobs.cluster.machines import Fault, cause_and_cure
 
 ELSEWHERE = "elsewhere"  # outcome of a unit that another driver has committed meanwhile
+LEFT = "left"  # outcome of a unit that a machine at fault leaves to others
+ROOM_BYTES = 1 << 20  # that a machine must have in its temporary folder and in its shared memory
 
 # A worker's report of each unit to its driver: the ledger row, and what progress and reports need.
 OUTCOMES = pa.schema(
     [*tables.LEDGER, pa.field("uri", pa.string()), pa.field("modality", pa.string()), pa.field("start", pa.int64()),
      pa.field("planned", pa.int64()), pa.field("precision", pa.string()),
-     pa.field("note", pa.string())]
+     pa.field("note", pa.string()), pa.field("fault", pa.string())]
 )  # fmt: skip
 
 _since: dict[tuple[str, int, LogEnd], FoldedSince] = {}  # for the life of the process, which runs many tasks
@@ -47,11 +57,12 @@ class WorkOrder:
     model: str
     cutting: Cutting
     precision: Precision
-    gpu: bool
+    gpu: bool  # each worker takes one of Ray's
     ahead: bool  # units arrive cut already
     stall_s: float
     planned: LogEnd | None = None  # units folded since then are skipped; None where committed units run again
     attempts: Attempts = ATTEMPTS
+    device: str = "cpu"  # where torch computes
 
     @property
     def starts(self) -> int:
@@ -60,6 +71,20 @@ class WorkOrder:
 
     def stage(self) -> Stage:
         return cut_stage(self.cutting, words_of(read_spec(self.model).text.name))
+
+
+def check_machine(order: WorkOrder) -> None:
+    """Raises where this machine cannot run workers; it takes a second, since torch is left to the workers."""
+    resolve_model(order.model)
+    for folder in (tempfile.gettempdir(), "/dev/shm"):
+        if not Path(folder).is_dir():
+            continue
+        try:
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(bytes(ROOM_BYTES))
+        except OSError as error:
+            if cause := machine_fault(error):
+                raise MachineFault(f"{folder}: {cause}") from error
 
 
 def cut_ahead(order: WorkOrder) -> Any:
@@ -77,33 +102,61 @@ class EncodeWorker:
     """UNITS (or CUTS, where they are cut ahead) to OUTCOMES; each unit's rows and failures are committed on the way."""
 
     def __init__(self, order: WorkOrder) -> None:
-        import torch  # here, since drivers, and tasks that cut and fold, import this module and need no torch
-
-        from embed.model.handle import resolve_model
-        from embed.model.weights import load_model
-
-        cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
-        torch.set_num_threads(max(1, int(cpus)))
         self._order = order
-        self._encoder = load_model(resolve_model(order.model), "cuda" if order.gpu else "cpu", order.precision)
-        self._cut = None if order.ahead else order.stage()
+        self._fault: Fault | None = None
+        self._cut: Stage | None = None
         self._reported = 0  # halvings of the budget that the driver knows of
+        try:
+            self._load()
+        except Exception as error:
+            self._fault = Fault.here(cause_and_cure(error))
 
     def __call__(self, units: pa.Table) -> pa.Table:
+        if self._fault is None:
+            try:
+                return self._outcomes(units)
+            except Exception as error:
+                self._fault = _fault_or_raise(error)
+        return left(self._order, units, self._fault)
+
+    def piece(self, units: pa.Table) -> list[tuple[pa.Table, LedgerRow, list[FailureRow]]]:
+        """Rows, ledger row and failures of each unit, or part of one, not committed: for `jobs.embedding.isolate`."""
+        found: list[tuple[pa.Table, LedgerRow, list[FailureRow]]] = []
+        try:
+            with time_limit(self._order.stall_s):
+                take = EncodeUnits(self._encoder, lambda rows, ledger, failures: found.append((rows, ledger, failures)))
+                take(self._stage().run(units))
+        except Exception as error:
+            self._fault = _fault_or_raise(error)
+        return found
+
+    def fault(self) -> Fault | None:
+        """Why this worker can do nothing; None where it works."""
+        return self._fault
+
+    def _load(self) -> None:
+        import torch  # here, since drivers, and tasks that cut and fold, import this module and need no torch
+
+        from embed.model.weights import load_model
+
+        order = self._order
+        if order.device == "cuda" and not torch.cuda.is_available():
+            raise MachineFault(
+                "torch finds no GPU there, though Ray offers one: install a torch with CUDA and the GPU's driver"
+                " (nvidia-smi shows it), or set device: cpu"
+            )
+        cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
+        torch.set_num_threads(max(1, int(cpus)))
+        self._encoder = load_model(resolve_model(order.model), order.device, order.precision)
+        self._cut = None if order.ahead else order.stage()
+
+    def _outcomes(self, units: pa.Table) -> pa.Table:
         with time_limit(self._order.stall_s):
             todo, done = startable(self._order, units)
             ledgers = EncodeUnits(self._encoder, self._commit)(self._cut_units(todo))
         precision = self._encoder.precision
         mine = outcomes(todo, ledgers, precision, self._note())
-        return pa.concat_tables([outcomes(done, _elsewhere(done), precision), mine])
-
-    def piece(self, units: pa.Table) -> list[tuple[pa.Table, LedgerRow, list[FailureRow]]]:
-        """Rows, ledger row and failures of each unit, or part of one, not committed: for `jobs.embedding.isolate`."""
-        found: list[tuple[pa.Table, LedgerRow, list[FailureRow]]] = []
-        with time_limit(self._order.stall_s):
-            collect = EncodeUnits(self._encoder, lambda rows, ledger, failures: found.append((rows, ledger, failures)))
-            collect(self._stage().run(units))
-        return found
+        return pa.concat_tables([outcomes(done, _without_rows(done, ELSEWHERE), precision), mine])
 
     def _stage(self) -> Stage:
         return self._cut or self._order.stage()
@@ -145,11 +198,20 @@ def _folded(order: WorkOrder, unit_ids: list[bytes]) -> set[bytes]:
     return _since[key].holds(unit_ids)
 
 
-def outcomes(units: pa.Table, ledgers: pa.Table, precision: str, note: str | None = None) -> pa.Table:
+def left(order: WorkOrder, units: pa.Table, fault: Fault) -> pa.Table:
+    """OUTCOMES of units that are left to other machines; their starts on this one are forgiven."""
+    forgive_attempts(order.job, units["unit_id"].to_pylist())
+    return outcomes(units, _without_rows(units, LEFT), "", fault=fault)
+
+
+def outcomes(
+    units: pa.Table, ledgers: pa.Table, precision: str, note: str | None = None, fault: Fault | None = None
+) -> pa.Table:
     """OUTCOMES of units and their ledger rows, both in one order; the note is added to the first row."""
     more = {name: units[name].combine_chunks() for name in ("uri", "modality", "start", "planned")}
     more["precision"] = pa.repeat(pa.scalar(precision), units.num_rows)
     more["note"] = pa.array([note, *[None] * (units.num_rows - 1)][: units.num_rows], pa.string())
+    more["fault"] = pa.array([fault and fault.to_json()] * units.num_rows, pa.string())
     for name, column in more.items():
         ledgers = ledgers.append_column(OUTCOMES.field(name), column)
     return ledgers.cast(OUTCOMES)
@@ -172,6 +234,15 @@ def _stderr() -> TextIO:
     return sys.__stderr__ if sys.__stderr__ is not None else sys.stderr
 
 
-def _elsewhere(units: pa.Table) -> pa.Table:
+def _without_rows(units: pa.Table, outcome: str) -> pa.Table:
+    """LEDGER of units that this worker did not embed."""
     ids = units.select(["unit_id", "asset_id", "content_version"]).to_pylist()
-    return pa.Table.from_pylist([ledger_row(unit, ELSEWHERE) for unit in ids], schema=tables.LEDGER)
+    return pa.Table.from_pylist([ledger_row(unit, outcome) for unit in ids], schema=tables.LEDGER)
+
+
+def _fault_or_raise(error: Exception) -> Fault:
+    """The machine's fault; any other error is raised again."""
+    cause = machine_fault(error)
+    if cause is None:
+        raise error
+    return Fault.here(cause)

@@ -4,7 +4,8 @@
 
 Each unit has an actor to itself.  Parts that do not crash are kept: a unit has the same segments however it is
 narrowed (see `embed.segmentation.units`).  A healthy unit, started twice because a machine was switched off, is
-embedded whole.
+embedded whole.  After a unit that crashed, the rest return to the normal run with their starts forgiven: they are
+suspect only because they ran next to it.  A worker that cannot start counts against its machine, never a unit.
 """
 
 from collections.abc import Callable
@@ -17,8 +18,9 @@ import ray.exceptions
 
 from embed import tables
 from embed.accounting import EMBEDDED, FAILED, SKIPPED
-from embed.dataset.staging import commit_unit, mark_attempts
+from embed.dataset.staging import commit_unit, forgive_attempts
 from embed.tables import FailureRow, LedgerRow, Unit, failure_row, ledger_row
+from jobs.cluster.machines import Machines
 from jobs.embedding.encode_worker import EncodeWorker, WorkOrder, outcomes
 
 LEAST = {"audio": 10_000, "txt": 4_096, "jsonl": 4_096, "csv": 16, "parquet": 16}  # ms, bytes, rows
@@ -35,36 +37,68 @@ class Isolation:
     """One worker at a time; after a piece has killed it, the next piece starts another."""
 
     order: WorkOrder
+    machines: Machines
     cpus: float
     gpus: float
     deaths: int = 0
     _actor: Any = field(default=None, repr=False)
 
     def __call__(self, unit: Unit) -> Part:
-        """The part of a unit.  Raises WorkerDied."""
-        if self._actor is None:
-            remote = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_restarts=0)(EncodeWorker)
-            self._actor = remote.remote(self.order)
-        try:
-            found: list[Part] = ray.get(self._actor.piece.remote(table_of(unit)))
-        except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
-            self._actor, self.deaths = None, self.deaths + 1
-            raise WorkerDied(cause_of(error)) from error
-        return found[0]
+        """The part of a unit.  Raises WorkerDied; NoMachineLeft, or Ray's error, where no worker can start."""
+        while True:
+            worker = self._worker()
+            try:
+                found: list[Part] = ray.get(worker.piece.remote(table_of(unit)))
+            except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
+                self._actor = None
+                if self.machines.probe_again():
+                    continue
+                self.deaths += 1
+                raise WorkerDied(cause_of(error)) from error
+            if found:
+                return found[0]
 
     def close(self) -> None:
         if self._actor is not None:
             ray.kill(self._actor)
             self._actor = None
 
+    def _worker(self) -> Any:
+        """A worker that has started, on a machine that is not at fault."""
+        starts = 0
+        while True:
+            starts += 1
+            try:
+                self._actor = self._actor or self._new()
+                fault = ray.get(self._actor.fault.remote())
+            except ray.exceptions.RayActorError:
+                self._actor = None
+                if not self.machines.probe_again() and starts >= self.order.attempts.fruitless_passes:
+                    raise
+                continue
+            if fault is None:
+                return self._actor
+            self.close()
+            self.machines.give_up(fault)
+
+    def _new(self) -> Any:
+        worker = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_restarts=0)(EncodeWorker)
+        return worker.options(**self.machines.options()).remote(self.order)
+
 
 def embed_alone(order: WorkOrder, units: pa.Table, isolation: Isolation, observe: Callable[[pa.Table], None]) -> None:
-    """Commit every unit, with a failure for each part that crashes; `observe` gets their OUTCOMES one by one."""
+    """Commit units, with a failure for each part that crashes, until one has crashed; the rest are forgiven.
+
+    `observe` gets their OUTCOMES one by one.
+    """
     rest: list[Unit] = units.to_pylist()
-    for unit in rest:
-        mark_attempts(order.job, [unit["unit_id"]])
+    while rest:
+        unit, before = rest.pop(0), isolation.deaths
         rows, ledger, failures = joined(unit, parts_of(unit, isolation, order.attempts.piece_deaths), order)
         commit_unit(order.job, rows, ledger, pa.Table.from_pylist(failures, schema=tables.FAILURES))
+        if isolation.deaths > before:
+            forgive_attempts(order.job, [one["unit_id"] for one in rest])
+            rest = []
         row = pa.Table.from_pylist([ledger], schema=tables.LEDGER)
         observe(outcomes(table_of(unit), row, order.precision))
 

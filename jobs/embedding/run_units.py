@@ -2,6 +2,7 @@
 
     plan(left) -> waves of parcels -> Ray Data: (cut by tasks ->) encode and commit by actors -> observe
                                                                   units that kill their worker -> isolate
+                                                                  machines at fault -> given up, their units again
 
 - A parcel is one block of Ray Data, a row of it one unit: a worker that dies loses one parcel.
 - A wave is bounded, so that the plan of a large archive is not in Ray's memory all at once.
@@ -9,9 +10,9 @@
 """
 
 import logging
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import pyarrow as pa
@@ -22,14 +23,15 @@ import ray.exceptions
 
 from embed.dataset.job import Job
 from embed.dataset.publish import committed, publish_draft
-from embed.dataset.staging import attempts, staged
+from embed.dataset.staging import attempts, forgive_attempts, staged
 from embed.errors import DegluError, SpecError, WorkLeftUndone
 from embed.quantities import many
 from embed.spec import EmbedSpec
 from embed.tables import ID
 from jobs.cluster.attempts import ATTEMPTS, Attempts
+from jobs.cluster.machines import Fault, Machines, NoMachineLeft, cores_of_each
 from jobs.cluster.ray_session import reason_of
-from jobs.embedding.encode_worker import EncodeWorker, WorkOrder, cut_ahead
+from jobs.embedding.encode_worker import LEFT, EncodeWorker, WorkOrder, check_machine, cut_ahead
 from jobs.embedding.isolate import Isolation, embed_alone
 from jobs.embedding.parcels import parcels
 from jobs.embedding.watch import FailureLimit, Watch
@@ -46,21 +48,31 @@ class TooManyFailed(WorkLeftUndone):
 
 
 def run_units(spec: EmbedSpec, order: WorkOrder, todo: pa.Table, assets: int, watch: Watch) -> None:
-    """Commit all of `todo`.  Raises WorkLeftUndone with the units that no pass could finish, TooManyFailed."""
+    """Commit all of `todo`.
+
+    Raises WorkLeftUndone with the units that no pass could finish, or where no machine can run a worker, TooManyFailed.
+    """
     watch.unfinished = lambda: _unfinished(loop, todo)
     loop = _Loop(
         spec, order, watch, FailureLimit(todo, assets, spec.max_failed_fraction), Folder(order.job, order.attempts)
     )
-    difficult, state, fruitless, reason = _tried(todo, order), (0, 0), 0, ""
+    difficult, state, fruitless, reason = _tried(todo, order), (0, 0, 0), 0, ""
     while todo.num_rows and fruitless < order.attempts.fruitless_passes:
         try:
+            loop.machines.probe_new()
             loop.run(todo.filter(pc.invert(difficult))) if not all(difficult.to_pylist()) else loop.isolate(todo)
+        except NoMachineLeft:
+            loop.forgive(todo)
+            raise
         except ray.exceptions.RayError as error:
             reason = reason_of(error)
             watch.restarted(f"the pass was interrupted, a worker failed: {reason}")
+            if loop.machines.probe_again():
+                loop.forgive(todo)
         todo = loop.left(todo)
         difficult = _tried(todo, order)
-        before, state = state, (todo.num_rows, pc.sum(difficult, min_count=0).as_py())
+        before = state
+        state = todo.num_rows, pc.sum(difficult, min_count=0).as_py(), len(loop.machines.faults)
         fruitless = fruitless + 1 if state == before else 0
     loop.folder.finish()
     if todo.num_rows:
@@ -78,6 +90,15 @@ class _Loop:
     folder: "Folder"
     observed: set[bytes] = field(default_factory=set)  # units, where this is a retry
 
+    @cached_property
+    def machines(self) -> Machines:
+        return Machines(partial(check_machine, self.order), self.watch.progress.note, float(self.order.gpu))
+
+    def forgive(self, units: pa.Table) -> None:
+        """After a pass that a machine's fault has ended: units that were in progress are not suspect."""
+        started = attempts(self.order.job)
+        forgive_attempts(self.order.job, [unit for unit in units["unit_id"].to_pylist() if unit in started])
+
     def left(self, units: pa.Table) -> pa.Table:
         """Those that are not committed; a retry ignores ledger rows of earlier runs."""
         job, is_retry = self.order.job, self.order.planned is None
@@ -86,6 +107,7 @@ class _Loop:
 
     def run(self, units: pa.Table) -> None:
         """One pass over units, in waves."""
+        given_up = len(self.machines.faults)
         unit_ms, unit_bytes = self.spec.segment.unit_s * 1000, self.spec.passage.unit_bytes
         blocks = parcels(units, unit_ms, unit_bytes)
         for first in range(0, len(blocks), WAVE):
@@ -95,19 +117,29 @@ class _Loop:
             # Closed before Ray is shut down, also by Ctrl-C: its threads must not outlive Ray.
             with closing(self._stream(some)) as batches:
                 for outcomes in batches:
-                    self._observe(outcomes)
+                    self._observe(self._without_left(outcomes))
+            if len(self.machines.faults) > given_up:
+                return  # the next pass has the units that were left, and not these machines
 
     def isolate(self, units: pa.Table) -> None:
         """Units that may kill their worker, each alone."""
         self.watch.progress.note(
-            f"{many(units.num_rows, 'unit')} were started before and not finished: each runs alone now"
+            f"{many(units.num_rows, 'unit')} were started before and not finished: each runs alone now, until one has"
+            " stopped its worker"
         )
-        alone = Isolation(self.order, *self._resources())
+        alone = Isolation(self.order, self.machines, *self._resources())
         try:
             embed_alone(self.order, units, alone, self._observe)
         finally:
             alone.close()
             self.watch.update(restarts=self.watch.run.restarts + alone.deaths)
+
+    def _without_left(self, outcomes: pa.Table) -> pa.Table:
+        """OUTCOMES without the units that machines at fault have left to others; these machines are given up."""
+        is_left = pc.equal(outcomes["outcome"], LEFT)
+        for fault in pc.unique(outcomes.filter(is_left)["fault"]).to_pylist():
+            self.machines.give_up(Fault.parse(fault))
+        return outcomes.filter(pc.invert(is_left))
 
     def _observe(self, outcomes: pa.Table) -> None:
         if self.order.planned is None:
@@ -131,8 +163,13 @@ class _Loop:
         cpus, gpus = self._resources()
         units = ray.data.from_arrow(blocks)
         if self.order.ahead:
-            units = units.map_batches(cut_ahead(self.order), batch_size=None, batch_format="pyarrow", num_cpus=1)
-        outcomes = units.map_batches(
+            cut = cut_ahead(self.order)
+            units = units.map_batches(
+                cut, batch_size=None, batch_format="pyarrow", num_cpus=1, **self.machines.options()
+            )
+        # `map_batches` refuses GPUs without a batch size, since their memory may not hold a block.  The encoder makes
+        # batches that its memory holds, and a parcel, which is a block, must not be joined with others.
+        outcomes = units.map_batches_internal(
             EncodeWorker,
             fn_constructor_kwargs={"order": self.order},
             batch_size=None,
@@ -141,13 +178,15 @@ class _Loop:
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=self.spec.workers, initial_size=self.spec.workers),
             num_cpus=cpus,
             num_gpus=gpus,
+            **self.machines.options(),
         )
         return iter(outcomes.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
 
     def _resources(self) -> tuple[float, float]:
         """Cores and GPUs of one worker."""
         ahead = self.order.ahead or self.order.gpu
-        return (1.0 if ahead else cores_of_each(self.spec.workers, node_cores())), float(self.order.gpu)
+        cores = 1.0 if ahead else cores_of_each(self.spec.workers, self.machines.cores())
+        return cores, float(self.order.gpu)
 
 
 @dataclass
@@ -195,18 +234,6 @@ def offered_gpus(spec: EmbedSpec) -> bool:
     if spec.device == "gpu" and not offered:
         raise SpecError("device = gpu: Ray offers no GPU here; use device: auto, or a cluster with GPUs")
     return spec.device != "cpu" and offered
-
-
-def node_cores() -> list[float]:
-    """Of each machine that is alive."""
-    return [node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]]
-
-
-def cores_of_each(workers: int, nodes: Sequence[float]) -> float:
-    """As many for each worker as all can have, each worker on one machine; one where there are too few."""
-    most = int(max(nodes, default=1))
-    fitting = (cores for cores in range(most, 0, -1) if sum(node // cores for node in nodes) >= workers)
-    return float(next(fitting, 1))
 
 
 def _tried(todo: pa.Table, order: WorkOrder) -> pa.Array:

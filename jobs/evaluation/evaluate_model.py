@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from embed.storage.mirror import mirrored
 from evaluate.measures.metrics import NDCG
 from evaluate.report.gates import missed_gates
 from evaluate.report.plots import ndcg_by_dim_plot
@@ -21,7 +22,7 @@ class EvaluateReport:
     """The report, where it was written, and the gates that were missed."""
 
     report: Report
-    folder: Path
+    output: str
     missed: tuple[str, ...]
 
     @property
@@ -29,7 +30,7 @@ class EvaluateReport:
         return 4 if self.missed else 0
 
     def document(self) -> dict[str, Any]:
-        return {**as_json(self.report), "output": str(self.folder), "missed_gates": list(self.missed)}
+        return {**as_json(self.report), "output": self.output, "missed_gates": list(self.missed)}
 
     def text(self) -> str:
         return "\n".join([as_markdown(self.report), *(f"gate missed: {one}" for one in self.missed)])
@@ -41,13 +42,15 @@ def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> Eval
     progress.begin("evaluating", len(spec.tasks), "tasks")
     report = evaluate(spec, lambda task: progress.advance(1))
     progress.end()
-    folder = Path(spec.output)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").write_text(json.dumps(as_json(report), indent=1) + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(as_markdown(report) + "\n", encoding="utf-8")
-    for task in report.tasks:
-        _plot(task, folder)
-    return EvaluateReport(report, folder, tuple(str(one) for one in missed_gates(report, spec.gates)))
+    with mirrored(spec.output) as output:
+        folder = output.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "report.json").write_text(json.dumps(as_json(report), indent=1) + "\n", encoding="utf-8")
+        (folder / "report.md").write_text(as_markdown(report) + "\n", encoding="utf-8")
+        for task in report.tasks:
+            _plot(task, folder)
+        output.push()
+    return EvaluateReport(report, spec.output, tuple(str(one) for one in missed_gates(report, spec.gates)))
 
 
 def _plot(task: Task, folder: Path) -> None:

@@ -13,6 +13,7 @@ from embed.base_spec import canonical_json
 from embed.errors import WorkLeftUndone
 from embed.identity import digest
 from embed.storage import store
+from embed.storage.mirror import Mirror
 from jobs.training.check_towers import tower_digests
 from jobs.training.follow_training import EPOCH_SECONDS
 from jobs.training.frozen_side import fit_identity
@@ -46,7 +47,7 @@ def defining_of(spec: TrainSpec, lesson: Lesson) -> dict[str, Any]:
 
 
 def take_best(
-    trainings: Sequence[TrainSpec], lesson: Lesson, strategy: AnyStrategy, stopped: Sequence[str]
+    trainings: Sequence[TrainSpec], lesson: Lesson, strategy: AnyStrategy, stopped: Sequence[str], output: Mirror
 ) -> dict[str, Any]:
     """Load the best weights into the strategy; returns the metrics of the trainings."""
     states: list[Mapping[str, torch.Tensor]] = []
@@ -58,7 +59,7 @@ def take_best(
             raise WorkLeftUndone(f"{checkpoints.url} has no scored checkpoint: run the same command again")
         states.append(best.final_weights())
         done = {"best_epoch": best.epoch, "steps": newest.step, "epochs": newest.epoch + 1, "stopped": why}
-        runs.append({"seed": spec.seed, **done, "seconds": _seconds(Path(spec.output))})
+        runs.append({"seed": spec.seed, **done, "seconds": _seconds(output.path(spec.output))})
     learnt = sum(value.numel() for value in trained(strategy.model).values())
     if len(states) == 1:
         strategy.load(states[0])
@@ -78,6 +79,6 @@ def _examples(lesson: Lesson) -> str:
     return digest("examples", lesson.num_train, clips, pairs).hex()
 
 
-def _seconds(output: Path) -> float:
+def _seconds(folder: Path) -> float:
     """Seconds of all epochs in the metrics; 0 where there are none."""
-    return round(sum(value for _, _, name, value in read_metrics(output / CSV) if name == EPOCH_SECONDS), 1)
+    return round(sum(value for _, _, name, value in read_metrics(folder / CSV) if name == EPOCH_SECONDS), 1)

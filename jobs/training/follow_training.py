@@ -1,10 +1,16 @@
-"""Follower of a training: turns its events into progress for the user, numbers for the log, and a plot of them."""
+"""Follower of a training: turns its events into progress for the user, numbers for the log, and a plot of them.
 
-from collections.abc import Mapping
+With each checkpoint these files are copied to the output, where it is remote: a training that resumes on another
+machine finds the numbers of all steps before.
+"""
 
+import logging
+from collections.abc import Callable, Mapping
+
+from embed.errors import DegluError
 from embed.quantities import many
 from jobs.command.progress import Progress
-from jobs.training.event_channel import WorkerEvent, WorkersStart
+from jobs.training.event_channel import CheckpointSaved, WorkerEvent, WorkersStart
 from jobs.training.training_curves import PICTURE, training_curves
 from train.events import EpochDone, SmallerMicroBatch, StepDone, TrainingEnd
 from train.fit.metrics_log import MetricsLog, read_metrics
@@ -13,12 +19,16 @@ from train.strategy import SCORE
 
 EPOCH_SECONDS = "speed/epoch_s"
 
+log = logging.getLogger(__name__)
+
 
 class TrainingFollower:
-    """Takes the events, in order."""
+    """Takes the events, in order; `push` copies the written files to the output."""
 
-    def __init__(self, spec: TrainSpec, progress: Progress, log: MetricsLog) -> None:
-        self._spec, self._progress, self._log = spec, progress, log
+    def __init__(
+        self, spec: TrainSpec, progress: Progress, numbers: MetricsLog, push: Callable[[], None] = lambda: None
+    ) -> None:
+        self._spec, self._progress, self._log, self._push = spec, progress, numbers, push
         self.stopped = ""  # the reason why the training ended
         self.starts = 0
 
@@ -33,6 +43,8 @@ class TrainingFollower:
             self._progress.note(epoch_text(event, self._spec.optimiser.epochs))
             if event.scores:
                 training_curves(read_metrics(self._log.path), self._log.path.with_name(PICTURE))
+        elif isinstance(event, CheckpointSaved):
+            self._copy()
         elif isinstance(event, SmallerMicroBatch):
             self._progress.note(f"out of memory: {event.micro_batch} rows at a time from step {event.step} on")
         elif isinstance(event, TrainingEnd):
@@ -40,6 +52,13 @@ class TrainingFollower:
             self._progress.end()
             if event.early:
                 self._progress.note(f"stopped after epoch {event.epoch + 1}: {event.reason}")
+
+    def _copy(self) -> None:
+        self._log.flush()
+        try:
+            self._push()
+        except DegluError as error:
+            log.warning("%s; the numbers of the training are copied again with the next checkpoint", error)
 
     def _begin(self, event: WorkersStart) -> None:
         self.starts += 1

@@ -22,11 +22,16 @@ FOLDER = "hybrid"  # in the model's folder
 
 
 def tune_hybrid(
-    spec: TrainSpec, strategy: LateFusionStrategy, lesson: Lesson, progress: Progress, device: str = "cpu"
+    spec: TrainSpec,
+    strategy: LateFusionStrategy,
+    lesson: Lesson,
+    output: Path,
+    progress: Progress,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """The chosen weight and the scores of all: mean nDCG@10 of spoken questions in the recogniser's languages.
 
-    Writes the hybrid's folder into `spec.output`, where the model will be written.
+    Writes the hybrid's folder into `output`, where the model will be written.
     """
     settings = spec.hybrid
     assert settings is not None
@@ -49,7 +54,7 @@ def tune_hybrid(
 
     weight, scores = best_weight(spoken, words, settings.weights, score)
     made = HybridSpec(model="..", asr=settings.asr, langs=settings.langs, weight=weight, hypotheses=settings.hypotheses)
-    save_hybrid(made, Path(spec.output) / FOLDER)
+    save_hybrid(made, output / FOLDER)
     return {
         "folder": FOLDER,
         "asr": settings.asr,

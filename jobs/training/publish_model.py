@@ -32,9 +32,10 @@ TITLES = {
 CLIPS = {"all": "the same clips", "recorded": "the recorded clips among them, on which it scores better"}
 
 
-def publish(spec: TrainSpec, strategy: AnyStrategy, ridge: Ridge | None, metrics: Mapping[str, Any]) -> dict[str, Any]:
+def publish(
+    spec: TrainSpec, output: Path, strategy: AnyStrategy, ridge: Ridge | None, metrics: Mapping[str, Any]
+) -> dict[str, Any]:
     """Write the directory, its spec last; `metrics` with the model's fingerprints."""
-    output = Path(spec.output)
     output.mkdir(parents=True, exist_ok=True)
     (output / SPEC).write_text(
         yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True), encoding="utf-8"

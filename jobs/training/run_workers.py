@@ -3,7 +3,6 @@
 import os
 import secrets
 import shutil
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -13,6 +12,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 
 from embed.errors import SpecError, WorkLeftUndone
 from embed.storage.cache import cache_folder
+from embed.storage.mirror import Mirror
 from jobs.cluster.ray_session import reason_of
 from jobs.command.progress import Progress
 from jobs.training.event_channel import event_channel
@@ -24,15 +24,15 @@ from train.fit.metrics_log import MetricsLog
 from train.spec import TrainSpec
 
 
-def run_workers(spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, progress: Progress) -> str:
+def run_workers(spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, output: Mirror, progress: Progress) -> str:
     """Run the workers until they end; returns why they stopped.  Raises the error that they gave up with."""
     _check_room(spec)
     scratch = cache_folder() / "ray-train"
     # A unique name: Ray would restore the state of an earlier run, but the state is in our checkpoints.
     name = f"{spec.strategy}-{secrets.token_hex(6)}"
     try:
-        with MetricsLog(Path(spec.output)) as numbers:
-            follower = TrainingFollower(spec, progress, numbers)
+        with MetricsLog(output.path(spec.output)) as numbers:
+            follower = TrainingFollower(spec, progress, numbers, output.push)
             with event_channel(follower.take) as channel:
                 _trainer(spec, lesson, checkpoints, channel, str(scratch), name).fit()
     except (ray.train.TrainingFailedError, ray.exceptions.RayError) as error:

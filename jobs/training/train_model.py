@@ -6,12 +6,15 @@
 The same command continues after any kill, and only publishes where the training was finished.  Test is not used.
 """
 
+from pathlib import PurePath
 from typing import Any
 
 import ray
 import torch
 
+from embed.model.folder import SPEC
 from embed.storage import store
+from embed.storage.mirror import Mirror, mirrored
 from jobs.cluster.ray_session import ray_session
 from jobs.command.output import Plain
 from jobs.command.progress import Progress, Silent
@@ -24,16 +27,32 @@ from jobs.training.publish_model import dev_intervals, publish
 from jobs.training.run_workers import run_workers
 from jobs.training.teacher import AnyStrategy, Lesson, strategy_of
 from jobs.training.training_data import training_data
+from train.fit.metrics_log import CSV, TENSORBOARD
 from train.frozen.features import plan_shards
 from train.spec import TrainSpec
 from train.strategies.late_fusion import LateFusionStrategy
-from train.strategies.ridge import Ridge, tune_ridge
+from train.strategies.ridge import RIDGE, Ridge, tune_ridge
 
 
 def train_model(spec: TrainSpec, progress: Progress | None = None) -> Plain:
     """Train, choose the weights that are best on dev, write the model directory; returns its metrics."""
     progress = progress or Silent()
     check_towers(spec)
+    with mirrored(spec.output) as output:
+        output.fetch(_is_continued)
+        document = _trained(spec, output, progress)
+        output.push(last=SPEC)
+    return Plain(document, _text(document))
+
+
+def _is_continued(name: str) -> bool:
+    """Whether a file of an earlier run in this output is continued, or removed where the new model has none."""
+    path = PurePath(name)
+    return path.name in (CSV, RIDGE) or TENSORBOARD in path.parts
+
+
+def _trained(spec: TrainSpec, output: Mirror, progress: Progress) -> dict[str, Any]:
+    """The metrics; the model directory is in the folder of `output`."""
     found = training_data(spec, progress)
     with ray_session():
         lesson = _with_features(spec, found.lesson, progress)
@@ -48,12 +67,12 @@ def train_model(spec: TrainSpec, progress: Progress | None = None) -> Plain:
         for number, own in enumerate(trainings):
             if len(trainings) > 1:
                 progress.note(f"training {number + 1} of {len(trainings)}, seed {own.seed}")
-            stopped.append(_train(own, lesson, progress))
+            stopped.append(_train(own, lesson, output, progress))
     progress.note("scoring dev")
     strategy = strategy_of(spec, lesson, _device(spec))
     strategy.module.to(_device(spec))
     if trainings:
-        metrics["training"] = take_best(trainings, lesson, strategy, stopped)
+        metrics["training"] = take_best(trainings, lesson, strategy, stopped, output)
     ridge = None
     if isinstance(strategy, LateFusionStrategy) and (spec.strategy == "ridge" or spec.features.cache != "off"):
         ridge, metrics["ridge"] = tune_ridge(strategy, spec.ridge)
@@ -62,9 +81,8 @@ def train_model(spec: TrainSpec, progress: Progress | None = None) -> Plain:
     metrics["dev"] = dev_intervals(strategy, spec.seed)
     if spec.hybrid is not None:
         assert isinstance(strategy, LateFusionStrategy)
-        metrics["hybrid"] = tune_hybrid(spec, strategy, lesson, progress, _device(spec))
-    document = {"output": spec.output, **publish(spec, strategy, ridge, metrics)}
-    return Plain(document, _text(document))
+        metrics["hybrid"] = tune_hybrid(spec, strategy, lesson, output.folder, progress, _device(spec))
+    return {"output": spec.output, **publish(spec, output.folder, strategy, ridge, metrics)}
 
 
 def _with_features(spec: TrainSpec, lesson: Lesson, progress: Progress) -> Lesson:
@@ -78,7 +96,7 @@ def _with_features(spec: TrainSpec, lesson: Lesson, progress: Progress) -> Lesso
     return lesson.with_shards(shards)
 
 
-def _train(spec: TrainSpec, lesson: Lesson, progress: Progress) -> str:
+def _train(spec: TrainSpec, lesson: Lesson, output: Mirror, progress: Progress) -> str:
     """Train to the last step, unless that was done before; returns why it stopped."""
     checkpoints = checkpoints_of(spec, lesson)
     newest = checkpoints.newest()
@@ -90,7 +108,7 @@ def _train(spec: TrainSpec, lesson: Lesson, progress: Progress) -> str:
         ray.get(ray.remote(num_gpus=1)(_frozen).remote(spec.model_dump(), lesson))
     else:
         strategy_of(spec, lesson)
-    return run_workers(spec, lesson, checkpoints, progress)
+    return run_workers(spec, lesson, checkpoints, output, progress)
 
 
 def _frozen(spec: dict[str, Any], lesson: Lesson) -> None:

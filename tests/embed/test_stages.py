@@ -10,6 +10,8 @@ import pytest
 
 from embed import tables
 from embed.accounting import imbalances
+from embed.encoder import Batch, FloatArray, Role
+from embed.machine import MachineFault
 from embed.segmentation.rules import Cutting
 from embed.stages import EncodeUnits, cut_stage
 from embed.tables import FailureRow, LedgerRow
@@ -131,6 +133,31 @@ def test_texts_fail_one_by_one_and_lose_no_seconds(tmp_path: Path) -> None:
         ("DegluError", "the model returned a vector that is not finite", 0.0),
     ]
     assert ledger["outcome"].to_pylist() == ["embedded"]
+
+
+class Broken(Spectrum):
+    """Loses its GPU at the first exclamation mark, or only refuses that text."""
+
+    def __init__(self, for_good: bool) -> None:
+        super().__init__()
+        self.for_good, self.lost = for_good, False
+
+    def encode(self, batch: Batch, role: Role, task: str | None = None) -> FloatArray:
+        strange = any(isinstance(one, str) and "!" in one for one in batch)
+        self.lost = self.for_good and (self.lost or strange)
+        if self.lost or strange:
+            raise RuntimeError("CUDA error: unspecified launch failure")
+        return super().encode(batch, role, task)
+
+
+def test_a_lost_gpu_is_no_fault_of_a_text(tmp_path: Path) -> None:
+    (tmp_path / "some.txt").write_text("aaa.\n\nbbb!\n", encoding="utf-8")
+    cuts = cut_stage(CUTTING, LETTERS).run(units_of(tmp_path))
+    found: list[FailureRow] = []
+    EncodeUnits(Broken(for_good=False), lambda rows, ledger, failures: found.extend(failures))(cuts)
+    assert [failure["message"] for failure in found] == ["CUDA error: unspecified launch failure"]
+    with pytest.raises(MachineFault, match=r"encodes nothing any more \(CUDA error"):
+        EncodeUnits(Broken(for_good=True), lambda rows, ledger, failures: pytest.fail("committed"))(cuts)
 
 
 def test_silence_is_skipped_and_rubbish_fails(tmp_path: Path) -> None:

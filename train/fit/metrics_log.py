@@ -7,11 +7,14 @@ the later rows.
 
 import csv
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 
-from tensorboardX import SummaryWriter
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.summary import scalar
 
 CSV, TENSORBOARD = "metrics.csv", "tensorboard"
 COLUMNS = ("step", "epoch", "name", "value")
@@ -43,10 +46,16 @@ class MetricsLog:
         self._write([(step, epoch, name, float(value)) for name, value in values.items()])
         self._file.flush()
 
+    def flush(self) -> None:
+        """Write the event files to disk too, not only the CSV, whose rows are there at once."""
+        self._board.flush()
+
     def _open(self, rows: Iterable[Row]) -> None:
         """Write both from these rows: rows cannot be removed from event files, so these are rewritten."""
         shutil.rmtree(self.events, ignore_errors=True)
-        self._board = SummaryWriter(str(self.events))
+        self.events.mkdir()
+        # Not `SummaryWriter`, whose thread writes later.  An absolute path: one that begins with "s3" would need boto3.
+        self._board = EventsWriter(str(self.events.absolute() / "events"))
         self._file = self.path.open("w", newline="", encoding="utf-8")
         self._csv = csv.writer(self._file, lineterminator="\n")
         self._csv.writerow(COLUMNS)
@@ -56,7 +65,7 @@ class MetricsLog:
     def _write(self, rows: Iterable[Row]) -> None:
         for step, epoch, name, value in rows:
             self._csv.writerow([step, epoch, name, repr(value)])
-            self._board.add_scalar(name, value, step)
+            self._board.write_event(Event(step=step, wall_time=time.time(), summary=scalar(name, value)))
 
     def _close(self) -> None:
         self._file.close()

@@ -11,6 +11,7 @@ import pytest
 from embed.errors import SpecError
 from embed.model.folder import HYBRID, OWN_TEXT, SPEC, TEXT
 from embed.model.handle import resolve_model
+from embed.storage.store import write_bytes
 from tests.towers import encoder_values, model_in
 
 Tiny = Callable[[str], str]
@@ -73,3 +74,29 @@ def test_its_spec_is_read_once(model: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_is_no_model_is_named() -> None:
     with pytest.raises(SpecError, match="'nosuch' is neither a released one"):
         resolve_model("nosuch")
+
+
+@pytest.mark.s3
+def test_a_model_on_s3_is_fetched_once_and_again_when_it_has_changed(
+    model: Path, tiny: Tiny, s3_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEGLU_CACHE", str(tmp_path / "cache"))
+    (model / "hybrid").mkdir()
+    (model / "hybrid" / HYBRID).write_text(json.dumps({"model": "..", "asr": tiny("whisper")}))
+    url = f"{s3_url}/{tmp_path.name}"
+    for path in model.rglob("*"):
+        if path.is_file():
+            write_bytes(f"{url}/{path.relative_to(model)}", path.read_bytes())
+    write_bytes(f"{url}/tensorboard/events", b"1")
+    here, there = resolve_model(str(model)), resolve_model(url)
+    assert (there.name, there.lasting_name) == (url, url)
+    assert (there.spec, there.fingerprints) == (here.spec, here.fingerprints)
+    assert not (there.folder / "tensorboard").exists()
+    write_bytes(f"{url}/tensorboard/events", b"12")
+    assert resolve_model(f"{url}/").folder == there.folder
+    hybrid = resolve_model(f"{url}/hybrid")
+    assert hybrid.fingerprints == resolve_model(str(model / "hybrid")).fingerprints
+    write_bytes(f"{url}/CARD.md", b"of another training")
+    assert resolve_model(url).folder != there.folder
+    with pytest.raises(SpecError, match="neither a released one"):
+        resolve_model(f"{url}-nowhere")

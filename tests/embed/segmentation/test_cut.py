@@ -1,3 +1,4 @@
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from embed import tables
 from embed.archive.inputs import InputSpec
 from embed.archive.manifest import list_assets
 from embed.encoder import FloatArray
+from embed.errors import InputError
 from embed.segmentation.cut import cut
 from embed.segmentation.passages import PassageSpec
 from embed.segmentation.rules import Cutting
@@ -101,6 +103,18 @@ def test_four_bad_files_are_four_failures_with_file_stage_and_reason(tmp_path: P
     assert all(one["uri"].removeprefix("in/") in one["message"] and one["attempts"] == 1 for one in failures)
     assert "too short" in next(one["message"] for one in failures if one["uri"] == "in/one.wav")
     assert all(row["segments"] == [] and balance(row) == 0 for row in cuts.to_pylist())
+
+
+def test_a_machine_without_room_is_no_fault_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the input whose cause is the machine is raised, so that another machine takes the unit."""
+    (tmp_path / "news.txt").write_text("rain")
+
+    def full(*_: Any) -> None:
+        raise InputError("news.txt: cannot be read") from OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr("embed.segmentation.cut.cut_text", full)
+    with pytest.raises(InputError, match="cannot be read"):
+        cuts_of(tmp_path)
 
 
 def test_a_recording_that_ends_early_loses_what_its_header_promised(tmp_path: Path) -> None:

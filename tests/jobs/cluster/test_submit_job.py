@@ -19,11 +19,18 @@ import requests
 
 from embed.dataset import open_dataset
 from embed.errors import DegluError, SpecError
-from jobs.cluster.submit_job import connect, entrypoint, find_token, follow, job_environment, submit_job
+from jobs.cluster.submit_job import (
+    connect,
+    entrypoint,
+    find_token,
+    follow,
+    is_only_machine,
+    job_environment,
+    submit_job,
+)
 from tests.chaos_cluster import kill
 
 START_S = 60
-TRAIN_SPEC = Path(__file__).resolve().parents[3] / "deploy" / "specs" / "train-demo.yaml"
 
 
 @dataclass(frozen=True)
@@ -124,8 +131,9 @@ def descendants(ancestor: int) -> list[int]:
 
 @pytest.fixture
 def spec(tmp_path: Path) -> Path:
-    path = tmp_path / "embed-wrong.yaml"
-    path.write_text("no_such_field: 1\n")
+    """Valid here; its model is missing on the cluster."""
+    path = tmp_path / "embed.yaml"
+    path.write_text("inputs: [{url: 's3://test/archive'}]\noutput: s3://test/vectors\nmodel: /nowhere/model\n")
     return path
 
 
@@ -139,20 +147,22 @@ def known(head: Head, monkeypatch: pytest.MonkeyPatch) -> Head:
 
 
 @pytest.mark.cluster
-def test_the_jobs_exit_code_and_log_come_home(known: Head, capsys: pytest.CaptureFixture[str]) -> None:
-    result = submit_job("train", str(TRAIN_SPEC), known.url, overrides=["no_such_field=1"])
+def test_the_jobs_exit_code_and_log_come_home(known: Head, spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = submit_job("embed", str(spec), known.url)
     log = capsys.readouterr().err
     assert result.exit_code == 2, log
     assert result.document()["status"] == "FAILED"
-    assert "unknown field 'no_such_field'" in log
-    assert log.count("unknown field") == 1
+    assert log.count("model '/nowhere/model' is neither a released one") == 1
 
 
 @pytest.mark.cluster
 def test_an_archive_is_embedded_on_the_cluster(
     known: Head, tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One good file, one that is no sound: the job completes with a failure, and says so by its exit code."""
+    """One good file, one that is no sound: the job completes with a failure, and says so by its exit code.
+
+    Full paths are accepted, since the cluster is this machine alone.
+    """
     archive = tmp_path / "archive"
     archive.mkdir()
     (archive / "news.txt").write_text("the rain came early\n\nthe market is open\n")
@@ -182,7 +192,28 @@ def test_inside_a_job_the_session_is_the_clusters(known: Head, capsys: pytest.Ca
 @pytest.mark.cluster
 def test_another_ray_address_does_not_win(known: Head, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:9")
-    assert submit_job("no-such-verb", str(spec), known.url).exit_code == 2
+    assert submit_job("embed", str(spec), known.url).exit_code == 2
+
+
+@pytest.mark.cluster
+def test_a_path_of_this_machine_is_refused_by_a_cluster_of_others(
+    known: Head, spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a forwarded port: the address is on this machine, the cluster is not."""
+    assert is_only_machine(known.url)
+    monkeypatch.setattr(socket, "gethostname", lambda: "laptop")
+    assert not is_only_machine(known.url)
+    with pytest.raises(SpecError, match=r"^model = /nowhere/model: .* add --shared /nowhere$"):
+        submit_job("embed", str(spec), known.url)
+
+
+def test_a_relative_path_never_travels(spec: Path) -> None:
+    with pytest.raises(SpecError, match=r"^output = build/vectors: a relative path"):
+        submit_job("embed", str(spec), "http://127.0.0.1:9", overrides=["output=build/vectors"])
+
+
+def test_an_address_that_does_not_list_its_machines_is_of_others() -> None:
+    assert not is_only_machine(f"http://127.0.0.1:{free_port()}")
 
 
 @pytest.mark.cluster

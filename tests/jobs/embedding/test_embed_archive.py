@@ -227,6 +227,30 @@ def test_a_unit_that_kills_its_worker_is_halved_and_all_but_a_little_is_kept(
     assert staged(read_job(url)) == []
 
 
+@pytest.mark.chaos
+@pytest.mark.slow
+def test_units_that_ran_next_to_a_bad_one_do_not_run_alone_in_the_next_run(
+    tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first run ends as soon as the bad one is known, the second embeds the others in the normal way."""
+    folder, url = tmp_path / "in", str(tmp_path / "out")
+    folder.mkdir()
+    (folder / "a.txt").write_text("Here is poison.\n", encoding="utf-8")
+    for number in range(5):
+        (folder / f"water-{number}.txt").write_text(f"Water {number}.\n", encoding="utf-8")
+    monkeypatch.setattr(run_units, "EncodeWorker", Killer)
+    monkeypatch.setattr(isolate, "EncodeWorker", Killer)
+    attempts = Attempts(starts=1, piece_deaths=1)  # each death takes seconds
+    first, second = Notes(), Notes()
+    with pytest.raises(run_units.TooManyFailed):
+        embed_archive(spec_of(folder, url, tiny_model, max_failed_fraction=0.1), first, attempts=attempts)
+    assert "6 units were started before and not finished: each runs alone now" in "".join(first.told)
+    assert len(staged(read_job(url))) == 1
+    report = embed_archive(spec_of(folder, url, tiny_model), second, attempts=attempts)
+    assert (report.exit_code, report.failures, report.version.rows, report.run.restarts) == (3, 1, 5, 0)
+    assert "alone" not in "".join(second.told)
+
+
 def test_a_new_version_cuts_anew_and_keeps_the_texts(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
     output = tmp_path / "vectors"
     shutil.copytree(embedded.output, output)

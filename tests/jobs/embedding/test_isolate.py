@@ -1,14 +1,19 @@
 """A unit that crashes its worker is halved until the part that does is small: here it is second 333."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
 
 from embed import tables
+from embed.dataset.staging import attempts, mark_attempts, staged
 from embed.identity import digest
 from embed.tables import Unit
-from jobs.embedding.isolate import Part, WorkerDied, halves, joined, parts_of, table_of
+from jobs.embedding.encode_worker import WorkOrder
+from jobs.embedding.isolate import Part, WorkerDied, embed_alone, halves, joined, parts_of, table_of
+from tests.embed.sounds import CUTTING
+from tests.embed.vectors import begin
 
 POISON = 333_000
 
@@ -93,6 +98,35 @@ def test_halves_cover_the_whole() -> None:
     assert [(one["start"], one["end"]) for one in halves(unit(0, 33, "parquet"))] == [(0, 16), (16, 33)]
     assert halves(unit(0, 31, "csv")) == []
     assert halves(unit(0, None, "txt", planned=5000)) == []
+
+
+class Alone(Worker):
+    """Counts its deaths, as `Isolation` does."""
+
+    deaths = 0
+
+    def __call__(self, piece: Unit) -> Part:
+        try:
+            rows, ledger, failures = super().__call__(piece)
+        except WorkerDied:
+            self.deaths += 1
+            raise
+        return rows.slice(0, 0), {**ledger, "rows": 0, "outcome": "skipped"}, failures
+
+
+def test_those_that_ran_next_to_a_bad_unit_return_to_the_normal_run(tmp_path: Path) -> None:
+    job = begin(str(tmp_path))
+    spans = {"before": (0, 300_000), "bad": (330_000, 340_000), "after": (400_000, 500_000), "last": (0, 9_000)}
+    units = [{**unit(*span), "unit_id": digest(name)} for name, span in spans.items()]
+    for _ in range(2):
+        mark_attempts(job, [one["unit_id"] for one in units])
+    order = WorkOrder(job, "demo", CUTTING, "float32", False, False, 9.0)
+    observed: list[bytes] = []
+    table = pa.Table.from_pylist(units, schema=tables.UNITS)
+    embed_alone(order, table, Alone(), lambda some: observed.extend(some["unit_id"].to_pylist()))  # type: ignore[arg-type]
+    assert observed == [digest("before"), digest("bad")]
+    assert set(staged(job)) == set(observed)
+    assert set(attempts(job)) == set(observed), "the others begin anew"
 
 
 def test_a_part_of_a_unit_is_a_unit() -> None:

@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+from embed.storage.mirror import mirrored
 from jobs.command.progress import Silent
-from jobs.training.event_channel import WorkersStart
+from jobs.training.event_channel import CheckpointSaved, WorkerEvent, WorkersStart
 from jobs.training.follow_training import EPOCH_SECONDS, TrainingFollower, epoch_text, measures_text, step_numbers
+from jobs.training.train_model import _is_continued
 from jobs.training.training_curves import PICTURE
 from tests.towers import Tiny
+from tests.train.fit.test_metrics_log import scalars
 from tests.train.lesson import lesson_spec
 from train.events import EpochDone, SmallerMicroBatch, StepDone, TrainingEnd
-from train.fit.metrics_log import CSV, MetricsLog, read_metrics
+from train.fit.metrics_log import CSV, TENSORBOARD, MetricsLog, read_metrics
 
 LOSSES = {"loss": 2.5, "contrast": 2.0, "distillation": 0.1, "temperature": 0.05}
 SCORES = {"score": 0.45, "speech_to_text@32": 0.5, "speech_to_text@8": 0.4, "text_to_speech@32": 0.4}
@@ -56,6 +59,26 @@ def test_a_restart_is_told_and_its_steps_are_noted_once(tiny: Tiny, tmp_path: Pa
     assert (3, 0, EPOCH_SECONDS, 1.5) in rows
     assert follower.stopped.startswith("no better score")
     assert (tmp_path / PICTURE).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_training_that_resumes_on_another_machine_keeps_the_numbers_before(tiny: Tiny, storage_url: str) -> None:
+    """Its driver is lost after step 3; the checkpoint was at step 2."""
+    events: list[tuple[WorkerEvent, ...]] = [
+        (WorkersStart(0, 6, 1, 0), step(1), step(2), CheckpointSaved(2), step(3)),
+        (WorkersStart(2, 6, 1, 0), step(3), step(4), CheckpointSaved(4)),
+    ]
+    for some in events:
+        with mirrored(storage_url) as output:
+            output.fetch(_is_continued)
+            with MetricsLog(output.folder) as numbers:
+                follower = TrainingFollower(lesson_spec(tiny), Told(), numbers, output.push)
+                for event in some:
+                    follower.take(event)
+    with mirrored(storage_url) as output:
+        output.fetch(_is_continued)
+        steps = [number for number, _, name, _ in read_metrics(output.folder / CSV) if name == "loss/total"]
+        assert steps == [1, 2, 3, 4]
+        assert [number for number, name, _ in scalars(output.folder / TENSORBOARD) if name == "loss/total"] == steps
 
 
 def test_numbers_of_a_step_stand_by_their_tags() -> None:

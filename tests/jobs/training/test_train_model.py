@@ -5,6 +5,7 @@ In a process of its own: Ray's workers look for the prompts in the cache that th
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,10 +18,11 @@ import torch
 import yaml
 
 from embed.errors import SpecError
-from embed.model.folder import FUSION, HEAD, TEXT, read_hybrid, read_spec
+from embed.model.folder import CARD, FUSION, HEAD, TEXT, read_hybrid, read_spec
 from embed.model.handle import resolve_model
 from embed.model.hybrid import HybridEncoder
 from embed.model.weights import load_joint, load_model
+from embed.storage.mirror import mirrored
 from evaluate.models import load_ridge
 from jobs.demo.demo_material import voice
 from jobs.training.publish_model import METRICS
@@ -60,8 +62,8 @@ class Trained:
 
 
 @pytest.fixture(scope="module")
-def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Late fusion (bert, whisper), the same with a hybrid, text (bert), ridge (qwen3, hubert)."""
+def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, s3_url: str) -> Trained:
+    """Late fusion (bert, whisper), the same with a hybrid, text (bert) on S3, ridge (qwen3, hubert)."""
     root = tmp_path_factory.mktemp("training")
     write_prompts(root / "cache", 40)
     late = values_of(tiny, root, encoder={**encoder_values(tiny), "transform": True})
@@ -73,10 +75,14 @@ def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     wanted = {
         "late": late,
         "again": {**late, "hybrid": hybrid},
-        "text": values_of(tiny, root, strategy="text", **alone, workers=1),
+        "text": {**values_of(tiny, root, strategy="text", **alone, workers=1), "output": f"{s3_url}/text"},
         "ridge": values_of(tiny, root, strategy="ridge", encoder=head),
     }
-    return Trained(root, train(root, wanted))
+    said = train(root, wanted)
+    with mirrored(f"{s3_url}/text") as copy:
+        copy.fetch(lambda name: True)
+        shutil.copytree(copy.folder, root / "text")
+    return Trained(root, said)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +106,8 @@ def train(root: Path, wanted: Mapping[str, dict[str, Any]]) -> str:
     specs: list[str] = []
     for name, values in wanted.items():
         specs.append(str(root / f"{name}.yaml"))
-        Path(specs[-1]).write_text(yaml.safe_dump({**values, "output": str(root / name)}), encoding="utf-8")
+        output = values["output"] if "://" in values["output"] else str(root / name)
+        Path(specs[-1]).write_text(yaml.safe_dump({**values, "output": output}), encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", ALL_IN_ONE_RAY, *specs],
@@ -222,6 +229,8 @@ def test_text_gives_a_tower_of_its_own(trained: Trained) -> None:
     assert vectors.shape == (2, 32)
     assert set(trained.metrics("text")["dev"]) == {f"query_to_document@{dim}" for dim in (32, 16, 8)}
     assert read_spec(str(output)).text.name == str(output / TEXT)
+    assert {CARD, CSV, PICTURE, TENSORBOARD} <= {path.name for path in output.iterdir()}
+    assert not Path("s3:").exists()
 
 
 @pytest.mark.ray

@@ -1,0 +1,132 @@
+"""GPUs of a cluster, and machines at fault: each is given up by name, and no unit is ever blamed for it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+from embed.dataset import open_dataset
+from embed.dataset.job import read_job
+from embed.dataset.log import versions
+from embed.dataset.runs import newest_runs
+from embed.dataset.staging import attempts, staged
+from tests.chaos_cluster import Nodes, driver, nodes
+from tests.jobs.embedding.faulty_machines import COMMIT, FAULT, IMPORT, NOT_INSTALLED, START
+from tests.jobs.embedding.small_archive import spec_of, written
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
+
+AS_IT_IS = "from jobs import __main__; __main__.main()"
+LOGICAL = "from tests.jobs.embedding.faulty_machines import with_logical_gpus; with_logical_gpus()"
+PARAGRAPHS = 40
+ENDS_WITHIN_S = 240
+
+
+class Cluster(NamedTuple):
+    nodes: Nodes
+    fault: Path  # of the second machine
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two machines with a logical GPU each; the second can be at fault."""
+    folder = tmp_path_factory.mktemp("machines")
+    (folder / "sitecustomize.py").write_text(NOT_INSTALLED)
+    (folder / "fault").write_text("")
+    machine = {"num_cpus": 2, "num_gpus": 1}
+    with nodes(folder, 0) as found:
+        found.add_node(**machine)
+        found.add_node(**machine, env_vars={FAULT: str(folder / "fault"), "PYTHONPATH": str(folder)})
+        yield Cluster(found, folder / "fault")
+
+
+class Ended(NamedTuple):
+    code: int
+    log: str
+    url: str
+
+
+def embed(cluster: Cluster, folder: Path, model: str, fault: str, program: str = LOGICAL, **changed: Any) -> Ended:
+    """`deglu embed` of forty units on both machines."""
+    (folder / "in").mkdir()
+    paragraphs = [f"Paragraph {number:02d} is short.\n\n" for number in range(PARAGRAPHS)]
+    (folder / "in" / "some.txt").write_text("".join(paragraphs), encoding="utf-8")
+    few = {"passage": {"unit_bytes": len(paragraphs[0])}, "workers": 2, "device": "gpu", **changed}
+    path, url = written(folder, spec_of(folder / "in", folder / "out", model, **few)), str(folder / "out")
+    cluster.fault.write_text(fault)
+    with driver(path, cluster.nodes, program=program) as process:
+        code = process.wait(ENDS_WITHIN_S)
+    return Ended(code, path.with_suffix(".log").read_text(errors="replace"), url)
+
+
+def whole(ended: Ended) -> None:
+    """All units are embedded, none is a failure, and none was suspected."""
+    assert ended.code == 0, ended.log
+    data = open_dataset(ended.url)
+    assert len(set(data.table()["segment_id"].to_pylist())) == data.info.rows == PARAGRAPHS
+    assert (data.failures().num_rows, newest_runs(ended.url, 1)[0].device) == (0, "gpu")
+    assert "alone" not in ended.log
+
+
+def given_up(ended: Ended, cause: str) -> None:
+    assert re.findall(r"machine [\d.]+ \(\S+\) is given up: (.*)", ended.log) == [cause], ended.log
+
+
+def test_gpus_are_taken_and_a_machine_that_cannot_start_a_worker_is_given_up(
+    cluster: Cluster, tmp_path: Path, tiny_model: str
+) -> None:
+    ended = embed(cluster, tmp_path, tiny_model, START)
+    whole(ended)
+    given_up(ended, "no space is left on its disk: free some")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch finds a GPU here")
+def test_without_a_machine_that_works_the_job_ends_with_the_causes_and_blames_no_unit(
+    cluster: Cluster, tmp_path: Path, tiny_model: str
+) -> None:
+    """Ray offers GPUs that torch does not find: really so, on this machine."""
+    ended = embed(cluster, tmp_path, tiny_model, "", AS_IT_IS)
+    assert ended.code == 1
+    last = ended.log.strip().splitlines()[-1]
+    assert re.match(r"deglu: no machine is left that can run a worker\. [\d.]+ \(\S+\): torch", last)
+    assert last.count("torch finds no GPU there, though Ray offers one: install a torch with CUDA") == 1
+    assert ended.log.count("is given up: torch finds no GPU there") == 2
+    assert "Nothing was recorded as a failure" in last
+    job = read_job(ended.url)
+    assert (versions(ended.url), staged(job)) == ([], [])
+    assert max(attempts(job).values(), default=0) <= 1, "but for a cut that was on its way, nothing counts as a start"
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        (COMMIT, "no space is left on its disk: free some"),
+        (IMPORT, "Deglu cannot be loaded there"),
+    ],
+)
+@pytest.mark.parametrize("ahead", [True, False], ids=["cut ahead", "cut by workers"])
+def test_a_machine_that_fails_later_or_has_no_deglu_is_given_up(
+    cluster: Cluster, tmp_path: Path, tiny_model: str, fault: str, cause: str, ahead: bool
+) -> None:
+    ended = embed(cluster, tmp_path, tiny_model, fault, cut_ahead=ahead)
+    whole(ended)
+    assert len(found := re.findall(r"is given up: (.*)", ended.log)) == 1, ended.log
+    assert found[0].startswith(cause)
+
+
+@pytest.mark.campaign
+def test_the_vectors_are_those_of_a_machine_without_gpus(cluster: Cluster, tmp_path: Path, tiny_model: str) -> None:
+    tables = []
+    for device in ("gpu", "cpu"):
+        (tmp_path / device).mkdir()
+        ended = embed(cluster, tmp_path / device, tiny_model, "", device=device)
+        assert ended.code == 0, ended.log
+        tables.append(open_dataset(ended.url).table().sort_by("start"))
+    assert tables[0]["text"].equals(tables[1]["text"])
+    vectors = [np.asarray(table["vector"].to_pylist(), np.float32) for table in tables]
+    np.testing.assert_allclose(*vectors, atol=2e-3)
