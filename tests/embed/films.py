@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import av
@@ -50,6 +51,12 @@ def film(
         for packet in sorted(packets, key=lambda one: float((one.dts or 0) * one.time_base)):
             container.mux(packet)
     return path
+
+
+def film_bytes(name: str, *tracks: Track, **given: Any) -> bytes:
+    """The bytes of a film."""
+    with TemporaryDirectory() as folder:
+        return film(Path(folder) / name, *tracks, **given).read_bytes()
 
 
 def joined(path: Path, *parts: Path) -> Path:

@@ -13,6 +13,7 @@ import soundfile
 
 from embed.audio.mp3_frames import header_at
 from embed.encoder import FloatArray
+from tests.embed.films import Track, film_bytes
 
 Rng = np.random.Generator
 
@@ -47,13 +48,22 @@ _FFMPEG = {
     "g722": ("g722", 16_000, None),
     "caf": ("alac", 16_000, None),
 }
-KINDS = (*_SOUNDFILE, *_FFMPEG)
+_FILMS: dict[str, Callable[[FloatArray], bytes]] = {
+    "late.mkv": lambda wave: film_bytes("a.mkv", Track(wave, "aac", start_s=4.087), picture="mpeg4", picture_s=20),
+    "tracks.mp4": lambda wave: film_bytes("a.mp4", Track(0 * wave, "aac"), Track(wave, "aac")),
+    "film.ts": lambda wave: film_bytes("a.ts", Track(wave, "mp2"), picture="mpeg2video", picture_s=13),
+    "channels.mxf": lambda wave: film_bytes(
+        "a.mxf", Track(wave, "pcm_s16le"), Track(wave, "pcm_s16le"), picture="mpeg2video", picture_s=13
+    ),
+}
+KINDS = (*_SOUNDFILE, *_FFMPEG, *_FILMS)
 
 
 def originals(wave: FloatArray) -> dict[str, bytes]:
     """One small file of each kind, of `wave` (mono, 16 kHz)."""
     made = {kind: by_soundfile(wave, *values) for kind, values in _SOUNDFILE.items()}
-    return made | {kind: by_ffmpeg(wave, kind, *values) for kind, values in _FFMPEG.items()}
+    made |= {kind: by_ffmpeg(wave, kind, *values) for kind, values in _FFMPEG.items()}
+    return made | {kind: make(wave) for kind, make in _FILMS.items()}
 
 
 def by_soundfile(wave: FloatArray, form: str, subtype: str, rate: int, channels: int) -> bytes:

@@ -7,6 +7,7 @@ before.  Else it is a pause: the sound began late, its recorder was paused, or a
 """
 
 from collections import deque
+from collections.abc import Sequence
 from math import inf
 from typing import Any
 
@@ -17,7 +18,7 @@ _LONGEST_S = 600  # where no duration is stated, a longer jump is a wrong timest
 _NEAR_S = 1.0
 _KEPT = 1000  # faults
 # Types of AMR frames that describe noise, or stand for nothing (3GPP TS 26.101 and 26.201, table 1).
-_NO_SPEECH = {"amrnb": range(8, 16), "amrwb": (9, 14, 15)}
+_NO_SPEECH: dict[str, Sequence[int]] = {"amrnb": range(8, 16), "amrwb": (9, 14, 15)}
 _HEADER_BYTES = 32  # between two packets at most; more where a page or a cluster begins, which is far less than half
 _STEADY = ("mpegts", "mpeg", "ogg")  # broadcasts: a pause is sent as silence
 _APART = ("mov", "mxf")  # packets lie apart, or in another order: bytes between them mean nothing
@@ -86,5 +87,5 @@ class Faults:
 
 def is_pause(packet: Any) -> bool:
     """Whether an AMR packet says that nobody spoke: ffmpeg's decoders take these for damage."""
-    silent = _NO_SPEECH.get(packet.stream.name)
+    silent = _NO_SPEECH.get(packet.stream.name, ())
     return bool(silent and packet.size) and bytes(packet)[0] >> 3 & 15 in silent

@@ -250,11 +250,15 @@ class FfmpegStream:
 
     def _packets(self, streams: Sequence[Any] = ()) -> Iterator[Any]:
         """Packets of these tracks, or of all, up to the end of the file or to damage that ffmpeg cannot pass."""
-        try:
-            for packet in self._container.demux(list(streams)):
-                if is_encrypted(packet):
-                    raise protected(self._url)
-                yield packet
-        except av.FFmpegError:
-            pass  # the packets before it count
+        for _ in range(_MOST_ERRORS):
+            try:
+                for packet in self._container.demux(list(streams)):
+                    if is_encrypted(packet):
+                        raise protected(self._url)
+                    yield packet
+            except av.error.BlockingIOError:  # a transport stream is searched for its next packet
+                continue
+            except av.FFmpegError:
+                pass  # the packets before it count
+            break
         self._watched.check()

@@ -73,7 +73,8 @@ def unit_of(modality: str, form: str, start: int, planned: int) -> Unit:
     """To the end of its file."""
     return {
         "unit_id": b"u" * 16, "asset_id": b"t" * 16, "uri": "in/a", "url": "/in/a", "modality": modality,
-        "format": form, "content_version": "v", "start": start, "end": None, "planned": planned, "text": None,
+        "format": form, "content_version": "v", "start": start, "end": None, "planned": planned,
+        "tracks": None, "text": None,
         "lang": None, "metadata": None, "columns": None,
     }  # fmt: skip
 

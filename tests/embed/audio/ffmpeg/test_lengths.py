@@ -72,7 +72,8 @@ def test_pauses_of_amr_are_no_loss_and_its_length_is_counted(wide: bool, tmp_pat
     (tmp_path / "a.amr").write_bytes(amr(wide, np.random.default_rng(0)))
     assert probe(str(tmp_path / "a.amr")).duration_s == pytest.approx(12, abs=0.03)
     decoded_s, lost_s, messages = totals(cuts_of(tmp_path / "a.amr", mode="windows"))
-    assert (decoded_s, lost_s, messages) == (pytest.approx(12, abs=0.03), 0, [])
+    assert decoded_s == pytest.approx(12, abs=0.03)
+    assert (lost_s, messages) == (0, [])
 
 
 def test_the_guessed_duration_of_aac_is_counted(tmp_path: Path) -> None:
