@@ -27,6 +27,7 @@ _SMALL_BYTES = 1 << 20  # a file of one read is counted, at any bitrate
 _COMPARED = 200  # frames whose bitrates are compared at the beginning
 _TAIL_BYTES = 1 << 15
 _LEAST_BYTES, _MOST_BYTES = 24, 1800  # of a frame
+_LEAST_CHANGE_BYTES = 1 << 12  # behind the frames that a tag counts; more may be another recording
 _SMALL_TAGS_BYTES = 1 << 16  # what may follow the last frame
 
 _counts: Recent[CountedClock] = Recent()
@@ -57,7 +58,8 @@ class Mp3Stream(Stream):
         tag = None if place else tag_in(head.data, head.header)
         self._tagged = tag is not None
         self._tag = tag or Tag(constant=True, frames=None)
-        longer = file.size - head.offset > _stated_bytes(self._tag, head.header) + _SMALL_TAGS_BYTES
+        self._bytes = file.size - head.offset
+        longer = self._bytes > _stated_bytes(self._tag, head.header) + _SMALL_TAGS_BYTES
         if longer or place is not None:  # the tag is that of the first of several files
             self._tag = replace(self._tag, constant=False, frames=None)
         self._first = head.offset + len(head.data) * self._tagged
@@ -72,6 +74,8 @@ class Mp3Stream(Stream):
     def is_uniform(self) -> bool:
         """Whether all frames are of one kind, as far as some places of a large file show."""
         size = self._file.size
+        if self._tag.size is not None and 0 <= self._bytes - self._tag.size <= _LEAST_CHANGE_BYTES:
+            return True
         if size <= _SMALL_BYTES:
             return False  # unknown: reading all of it costs little
         places = [*(size * share // 4 for share in (1, 2, 3)), size - _TAIL_BYTES]

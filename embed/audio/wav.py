@@ -152,7 +152,8 @@ def _read(file: Watched) -> Header | None:
     kind, riff_bytes, form = struct.unpack("<4sI4s", file.read_at(0, 12))
     if kind not in (b"RIFF", b"RF64") or form != b"WAVE":
         return None
-    at, sound, long_bytes, padded = 12, (0, 0, 0, None), 0, True
+    at, long_bytes, padded = 12, 0, True
+    sound: tuple[int, int, int, str | None] = (0, 0, 0, None)
     for _ in range(_MOST_CHUNKS):
         name, size = struct.unpack("<4sI", file.read_at(at, 8))
         if name == b"ds64":
