@@ -90,7 +90,7 @@ def test_a_large_file_is_known_to_be_a_chain_by_some_places(
 class Plain:
     """A stream of ones that may end before its stated length."""
 
-    channels = 1
+    channels, estimated, tracks = 1, False, None
 
     def __init__(self, rate: int, stated: int, there: int) -> None:
         self.rate, self.duration_s, self._there = rate, stated / rate, there
