@@ -153,10 +153,3 @@ def lost_blocks(first: int, at: int, until: int, rate: int, lost: bool = True) -
 def frames_of(channels_CN: FloatArray) -> FloatArray:
     """[N] of one channel, else [N, C]."""
     return channels_CN[0] if len(channels_CN) == 1 else channels_CN.T
-
-
-def mono(channels_CN: FloatArray) -> FloatArray:
-    """[N], the mean of all channels; not finite where one of them is not."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        mixed: FloatArray = channels_CN.mean(axis=0, dtype=np.float32)
-    return mixed
