@@ -132,11 +132,11 @@ def test_a_lost_rank_a_lost_driver_and_storage_that_is_away_change_no_weight(
     log = said(path)
     assert "workers were lost: continuing from step" in log
     assert log.count("from step") >= 2
-    with mirrored(spec.output) as output:  # the numbers too, though two machines have written them
+    with mirrored(spec.output) as output:
         output.fetch(lambda name: name == CSV)
         steps = [step for step, _, name, _ in read_metrics(output.folder / CSV) if name == "loss/total"]
-    assert steps == list(range(1, len(steps) + 1))
-    assert len(steps) > EVERY
+    assert steps == sorted(set(steps)), "two drivers have written them, each step once"
+    assert steps[0] == 1, "the lost driver's are kept, but for those of its last seconds"
 
 
 @pytest.mark.campaign
