@@ -135,8 +135,9 @@ def test_a_lost_rank_a_lost_driver_and_storage_that_is_away_change_no_weight(
     with mirrored(spec.output) as output:
         output.fetch(lambda name: name == CSV)
         steps = [step for step, _, name, _ in read_metrics(output.folder / CSV) if name == "loss/total"]
-    assert steps == sorted(set(steps)), "two drivers have written them, each step once"
-    assert steps[0] == 1, "the lost driver's are kept, but for those of its last seconds"
+    # Two drivers have written them, each step once; those of the lost one's last seconds are missing, here perhaps all.
+    assert steps == sorted(set(steps))
+    assert len(steps) > EVERY
 
 
 @pytest.mark.campaign
