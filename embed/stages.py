@@ -101,8 +101,8 @@ def encode_unit(unit: CutUnit, encoder: Encoder) -> Encoded:
             kept.append(segment)
         except (DegluError, RuntimeError, ValueError) as error:
             faults.append((segment, error))
-    for _, first in faults[:1]:
-        _check_encoder(encoder, unit["modality"], first)
+    if faults:
+        _check_encoder(encoder, unit["modality"], faults[0][1])
     failures = [*unit["failures"], *_failures(unit, kept, faults)]
     return kept, np.concatenate(vectors) if vectors else np.zeros((0, encoder.dims[0]), np.float32), failures
 

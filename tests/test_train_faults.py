@@ -136,10 +136,11 @@ def test_a_lost_rank_a_lost_driver_and_storage_that_is_away_change_no_weight(
     log = said(path)
     assert "workers were lost: continuing from step" in log
     assert log.count("from step") >= 2
-    with mirrored(spec.output) as output:  # the numbers too, though two machines have written them
+    with mirrored(spec.output) as output:
         output.fetch(lambda name: name == CSV)
         steps = [step for step, _, name, _ in read_metrics(output.folder / CSV) if name == "loss/total"]
-    assert steps == list(range(1, len(steps) + 1))
+    # Two drivers have written them, each step once; those of the lost one's last seconds are missing, here perhaps all.
+    assert steps == sorted(set(steps))
     assert len(steps) > EVERY
 
 

@@ -1,7 +1,7 @@
 """Follower of a training: turns its events into progress for the user, numbers for the log, and a plot of them.
 
-With each checkpoint these files are copied to the output, where it is remote: a training that resumes on another
-machine finds the numbers of all steps before.
+After each checkpoint these files are copied to the output, where it is remote: a training that resumes on another
+machine continues them.
 """
 
 import logging
@@ -31,6 +31,7 @@ class TrainingFollower:
         self._spec, self._progress, self._log, self._push = spec, progress, numbers, push
         self.stopped = ""  # the reason why the training ended
         self.starts = 0
+        self._is_saved = False  # a checkpoint whose step is not reported yet: workers report it after they have saved
 
     def take(self, event: WorkerEvent) -> None:
         if isinstance(event, WorkersStart):
@@ -38,13 +39,15 @@ class TrainingFollower:
         elif isinstance(event, StepDone):
             self._progress.advance(1)
             self._log.note(event.step, event.epoch, step_numbers(event))
+            self._copy()
         elif isinstance(event, EpochDone):
             self._log.note(event.step, event.epoch, epoch_numbers(event))
             self._progress.note(epoch_text(event, self._spec.optimiser.epochs))
             if event.scores:
                 training_curves(read_metrics(self._log.path), self._log.path.with_name(PICTURE))
-        elif isinstance(event, CheckpointSaved):
             self._copy()
+        elif isinstance(event, CheckpointSaved):
+            self._is_saved = True
         elif isinstance(event, SmallerMicroBatch):
             self._progress.note(f"out of memory: {event.micro_batch} rows at a time from step {event.step} on")
         elif isinstance(event, TrainingEnd):
@@ -54,6 +57,9 @@ class TrainingFollower:
                 self._progress.note(f"stopped after epoch {event.epoch + 1}: {event.reason}")
 
     def _copy(self) -> None:
+        if not self._is_saved:
+            return
+        self._is_saved = False
         self._log.flush()
         try:
             self._push()

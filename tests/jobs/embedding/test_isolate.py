@@ -120,7 +120,7 @@ def test_those_that_ran_next_to_a_bad_unit_return_to_the_normal_run(tmp_path: Pa
     spans = {"before": (0, 300_000), "bad": (330_000, 340_000), "after": (400_000, 500_000), "last": (0, 9_000)}
     units: list[Unit] = [{**unit(*span), "unit_id": digest(name)} for name, span in spans.items()]
     for _ in range(2):
-        mark_attempts(job, [one["unit_id"] for one in units])
+        mark_attempts(job, map(digest, spans))
     order = WorkOrder(job, "demo", CUTTING, "float32", False, False, 9.0)
     observed: list[bytes] = []
     table = pa.Table.from_pylist(units, schema=tables.UNITS)

@@ -128,5 +128,5 @@ def test_the_vectors_are_those_of_a_machine_without_gpus(cluster: Cluster, tmp_p
         assert ended.code == 0, ended.log
         tables.append(open_dataset(ended.url).table().sort_by("start"))
     assert tables[0]["text"].equals(tables[1]["text"])
-    one, other = (np.asarray(table["vector"].to_pylist(), np.float32) for table in tables)
-    np.testing.assert_allclose(one, other, atol=2e-3)
+    gpu, cpu = (np.asarray(table["vector"].to_pylist(), np.float32) for table in tables)
+    np.testing.assert_allclose(gpu, cpu, atol=2e-3)

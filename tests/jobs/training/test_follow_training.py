@@ -64,8 +64,8 @@ def test_a_restart_is_told_and_its_steps_are_noted_once(tiny: Tiny, tmp_path: Pa
 def test_a_training_that_resumes_on_another_machine_keeps_the_numbers_before(tiny: Tiny, storage_url: str) -> None:
     """Its driver is lost after step 3; the checkpoint was at step 2."""
     events: list[tuple[WorkerEvent, ...]] = [
-        (WorkersStart(0, 6, 1, 0), step(1), step(2), CheckpointSaved(2), step(3)),
-        (WorkersStart(2, 6, 1, 0), step(3), step(4), CheckpointSaved(4)),
+        (WorkersStart(0, 6, 1, 0), step(1), CheckpointSaved(2), step(2), step(3)),
+        (WorkersStart(2, 6, 1, 0), step(3), CheckpointSaved(4), step(4)),
     ]
     for some in events:
         with mirrored(storage_url) as output:
