@@ -62,5 +62,5 @@ def _blocks(step: Step) -> Iterator[Block]:
 
 
 def _length(part: Stream) -> int:
-    """Samples at 16 kHz."""
-    return -(-round((part.duration_s or 0.0) * part.rate) * SAMPLE_RATE // part.rate)
+    """Samples at 16 kHz, as the resampler rounds."""
+    return int(round((part.duration_s or 0.0) * part.rate) * SAMPLE_RATE / part.rate + 0.5)

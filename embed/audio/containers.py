@@ -1,9 +1,10 @@
 """Container formats: one interface to recordings over soundfile, PyAV and our own reader of mp3.
 
 soundfile (wav flac aiff ...) is tried first, PyAV (ogg m4a webm g722 gsm mp4 ...) reads the rest.  Content decides,
-not the name, except for formats that have no header.  Blocks are mono float32 at the recording's own rate.
+not the name, except for formats that have no header.  Blocks are float32 at the recording's own rate.
 PyAV reads ogg and libsndfile only measures it: libsndfile skips damaged pages silently, so later sound is too early.
-Values in a header are accepted only within the limits of `embed.audio.stream`.
+Values in a header are accepted only within the limits of `embed.audio.stream`; where it is wrong about the length of
+its sound, that is found in the file.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,14 +13,13 @@ from typing import Any
 
 import soundfile
 
+from embed.audio import flac, links, wav
 from embed.audio.chain import Chain
-from embed.audio.ffmpeg import by_ffmpeg, headerless
+from embed.audio.ffmpeg import FfmpegStream, by_ffmpeg, headerless
 from embed.audio.ffmpeg.tracks import refuse_missing
-from embed.audio.links import parts_of
 from embed.audio.mp3 import by_frames
 from embed.audio.mp3_frames import header_at
 from embed.audio.stream import PRE_ROLL_S, Block, Stream, Watched, check_claims, credible_s, frames_of, kept
-from embed.audio.wav import stated_frames
 from embed.errors import InputError, UnsupportedFormat
 from embed.storage import store
 
@@ -33,18 +33,24 @@ def open_stream(url: str, tracks: Sequence[int] | None = None) -> Iterator[Strea
 
     Raises InputError (missing, empty, no such track) or UnsupportedFormat; storage's own errors pass through.
     """
-    with store.open_input(url) as raw, ExitStack() as links:
+    with store.open_input(url) as raw, ExitStack() as opened:
         file = Watched(raw)
         if not file.size:
             raise InputError(f"{url}: empty file (0 bytes)")
-        parts = [links.enter_context(_opened(part, url, tracks)) for part in parts_of(file, url)]
+        parts = [opened.enter_context(_opened(part, url, tracks)) for part in _parts(file, url)]
         yield parts[0] if len(parts) == 1 else Chain(parts)
+
+
+def _parts(file: Watched, url: str) -> list[Watched]:
+    """The recordings in a file, one after the other; most files are one."""
+    ranges = flac.streams(file, url) or links.ranges(file, url) or wav.files(file)
+    return [file.part(begin, end) for begin, end in ranges]
 
 
 @contextmanager
 def _opened(file: Watched, url: str, tracks: Sequence[int] | None) -> Iterator[Stream]:
     stream = None if headerless(file, url) or _is_mp3(file) else _soundfile(file, url)
-    if stream is not None and stream.file.format != "OGG":
+    if stream is not None and stream.file.frames and stream.file.format != "OGG":
         with stream.file:
             refuse_missing(url, tracks, 1)
             yield stream
@@ -52,8 +58,25 @@ def _opened(file: Watched, url: str, tracks: Sequence[int] | None) -> Iterator[S
         if stream is not None:
             stream.file.close()
         file.seek(0)
-        with by_ffmpeg(file, url, stream.duration_s if stream else None, tracks) as other:
+        with ExitStack() as opened:
+            other = _by_ffmpeg(file, url, stream, tracks, opened)
             yield _mp3(file, url) or other if other.format == "mp3" else other
+
+
+def _by_ffmpeg(
+    file: Watched, url: str, sound: "_SoundFileStream | None", tracks: Sequence[int] | None, opened: ExitStack
+) -> FfmpegStream:
+    """`sound` is the same, where libsndfile measured it, or found none: its header may be wrong."""
+    empty = sound is not None and not sound.file.frames
+    try:
+        stream = opened.enter_context(by_ffmpeg(file, url, sound.duration_s if sound else None, tracks))
+    except UnsupportedFormat:
+        if not empty:
+            raise
+    else:
+        if not empty or stream.duration_s is not None:
+            return stream
+    raise InputError(f"{url}: the recording has no samples")
 
 
 def _is_mp3(file: Watched) -> bool:
@@ -63,25 +86,32 @@ def _is_mp3(file: Watched) -> bool:
 
 
 def _soundfile(file: Watched, url: str) -> "_SoundFileStream | None":
-    """None where another reader is better: mp3, and streams that it cannot measure (of a chained ogg, one link)."""
-    file.seek(0)
-    try:
-        opened = soundfile.SoundFile(file)
-    except (soundfile.LibsndfileError, OSError):
-        file.check()
-        return None
+    """None where another reader is better: mp3, and streams whose length libsndfile does not know."""
+    raw = wav.beyond(file)
+    opened = _sound(file) if raw is None else _sound(file.part(raw.begin, raw.end), raw)
     file.check()
-    if opened.format == "MP3" or opened.frames >= _UNKNOWN:
+    if opened is None:
+        return None
+    longer = opened.format == "FLAC" and flac.is_longer(file)
+    if opened.format == "MP3" or opened.frames >= _UNKNOWN or longer:
         opened.close()
         return None
     try:
         check_claims(url, opened.samplerate, opened.channels)
-        if opened.frames <= 0:
-            raise InputError(f"{url}: the recording has no samples")
-    except InputError:
+    except UnsupportedFormat:
         opened.close()
         raise
     return _SoundFileStream(opened, file, url)
+
+
+def _sound(file: Watched, raw: wav.Raw | None = None) -> Any:
+    """libsndfile's object; None where it cannot read the format."""
+    file.seek(0)
+    form = (raw.rate, raw.channels, raw.subtype, raw.endian, "RAW") if raw else ()
+    try:
+        return soundfile.SoundFile(file, "r", *form)
+    except (soundfile.LibsndfileError, OSError):
+        return None
 
 
 def _mp3(file: Watched, url: str) -> Stream | None:
@@ -103,7 +133,7 @@ class _SoundFileStream(Stream):
     def duration_s(self) -> float | None:
         """Of a truncated wav, the duration in its header: libsndfile gives only that of the rest."""
         readable_s = credible_s(self.file.frames / self.rate, self._watched.size)
-        stated = stated_frames(self._watched) if self.file.format in ("WAV", "WAVEX", "RF64") else 0
+        stated = wav.stated_frames(self._watched) if self.file.format in ("WAV", "WAVEX", "RF64") else 0
         return max(readable_s, credible_s(stated / self.rate, self._watched.size) or 0.0) if readable_s else None
 
     def blocks(self, first: int) -> Iterator[Block]:

@@ -16,6 +16,7 @@ from embed.encoder import FloatArray
 # Correlation, by energy, from which a pair cancels: of one voice in both channels, inverted, with noise 8 dB below it.
 # Wide stereo music seldom passes -0.6 for a second, and its mean then loses only 4 dB.
 _OPPOSITE = -0.85
+_PAIRWISE = 8  # numbers from which numpy adds in another order
 _AUDIBLE = 0.01  # least share of a pair in the energy of all channels
 
 
@@ -23,9 +24,11 @@ def mean_of(frames: FloatArray) -> FloatArray:
     """[N] from [N] or [N, C]: the mean of all channels; not finite where one of them is not."""
     if frames.ndim == 1:
         return frames
+    channels_CN = frames.T
     with np.errstate(invalid="ignore", over="ignore"):
-        mean: FloatArray = frames.T.mean(axis=0, dtype=np.float32)
-    return mean
+        # The same bits as numpy's mean, which is fifty times slower along so short an axis.
+        total: FloatArray = sum(channels_CN) if len(channels_CN) < _PAIRWISE else channels_CN.sum(axis=0)
+        return total / np.float32(len(channels_CN))
 
 
 def mixed(frames_NC: FloatArray, rate: int) -> FloatArray:
@@ -45,8 +48,8 @@ def mixed(frames_NC: FloatArray, rate: int) -> FloatArray:
 def _signs(second_NC: FloatArray) -> FloatArray:
     """[C], of one second: -1 for a channel that cancels an earlier one, if that one is not inverted itself."""
     with np.errstate(invalid="ignore", over="ignore"):
-        centred = second_NC - second_NC.mean(axis=0)
-        products_CC = centred.T @ centred
+        sums_C = np.ones(len(second_NC), np.float32) @ second_NC
+        products_CC = second_NC.T @ second_NC - np.outer(sums_C, sums_C) / len(second_NC)  # without any offset
         powers = np.diag(products_CC)
         pairs_CC = powers[:, None] + powers
         cancel_CC = (2 * products_CC < _OPPOSITE * pairs_CC) & (pairs_CC > _AUDIBLE * powers.sum())

@@ -11,25 +11,13 @@ before it, and its timestamps leave out damaged frames.
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
-from typing import TypeVar
 
 import av
 
 from embed.audio.chain import Chain
-from embed.audio.mp3_frames import (
-    ByteClock,
-    CountedClock,
-    Frame,
-    Header,
-    NotConstantError,
-    Tag,
-    counted,
-    ranges,
-    tag_bytes,
-    tag_in,
-    walk,
-)
-from embed.audio.stream import Block, Stream, Watched, check_claims, frames_of, kept, lost_blocks
+from embed.audio.mp3_clock import ByteClock, CountedClock, NotConstantError, counted
+from embed.audio.mp3_frames import Frame, Header, Tag, ranges, tag_bytes, tag_in, walk
+from embed.audio.stream import Block, Recent, Stream, Watched, check_claims, frames_of, kept, key_of, lost_blocks
 from embed.encoder import FloatArray
 from embed.errors import UnsupportedFormat
 
@@ -39,34 +27,27 @@ _SMALL_BYTES = 1 << 20  # a file of one read is counted, at any bitrate
 _COMPARED = 200  # frames whose bitrates are compared at the beginning
 _TAIL_BYTES = 1 << 15
 _LEAST_BYTES, _MOST_BYTES = 24, 1800  # of a frame
+_LEAST_CHANGE_BYTES = 1 << 12  # behind the frames that a tag counts; more may be another recording
 _SMALL_TAGS_BYTES = 1 << 16  # what may follow the last frame
-_KEPT = 8
 
-T = TypeVar("T")
-
-Key = tuple[str, int, bytes]
-_counts: dict[Key, CountedClock] = {}  # of files counted recently in this process
-_ranges: dict[Key, list[tuple[int, int]]] = {}  # and of files that were searched for changes
+_counts: Recent[CountedClock] = Recent()
+_ranges: Recent[list[tuple[int, int]]] = Recent()
 
 
 def by_frames(file: Watched, url: str) -> "Mp3Stream | Chain":
     """Raises UnsupportedFormat where there are no frames of a supported bitrate ("free" ones are not supported)."""
     whole = Mp3Stream(file, url)
-    key = _key(file, url)
-    if key not in _ranges:
-        _remember(_ranges, key, [] if whole.is_uniform() else ranges(file, _after_tags(file)))
-    found = _ranges[key]
+    found = _ranges.of(key_of(file, url), lambda: [] if whole.is_uniform() else ranges(file, _after_tags(file)))
     if len(found) < 2:
         return whole
-    first, *others = (file.part(begin, end) for begin, end in found)
-    return Chain([Mp3Stream(first, url), *(Mp3Stream(part, url, tagged=False) for part in others)])
+    return Chain([Mp3Stream(file.part(*bounds), url, place) for place, bounds in enumerate(found)])
 
 
 class Mp3Stream(Stream):
     """`embed.audio.stream.Stream` of MPEG audio of one kind."""
 
-    def __init__(self, file: Watched, url: str, tagged: bool = True) -> None:
-        """Without `tagged`, a first frame that is an encoder's tag is silence, as players have it inside a file."""
+    def __init__(self, file: Watched, url: str, place: int | None = None) -> None:
+        """`place` is that of a part of a chain; an encoder's tag inside a file is a frame of silence, as in players."""
         self._file, self._url = file, url
         head = next(walk(file, _after_tags(file)), None)
         if head is None:
@@ -74,11 +55,13 @@ class Mp3Stream(Stream):
         self._header: Header = head.header
         self.rate, self.channels = head.header.rate, head.header.channels
         check_claims(url, self.rate, self.channels)
-        tag = tag_in(head.data, head.header) if tagged else None
+        tag = None if place else tag_in(head.data, head.header)
         self._tagged = tag is not None
         self._tag = tag or Tag(constant=True, frames=None)
-        if file.size - head.offset > _stated_bytes(self._tag, head.header) + _SMALL_TAGS_BYTES:
-            self._tag = replace(self._tag, constant=False, frames=None)  # of the first of several files in one
+        self._bytes = file.size - head.offset
+        longer = self._bytes > _stated_bytes(self._tag, head.header) + _SMALL_TAGS_BYTES
+        if longer or place is not None:  # the tag is that of the first of several files
+            self._tag = replace(self._tag, constant=False, frames=None)
         self._first = head.offset + len(head.data) * self._tagged
 
     @property
@@ -91,6 +74,8 @@ class Mp3Stream(Stream):
     def is_uniform(self) -> bool:
         """Whether all frames are of one kind, as far as some places of a large file show."""
         size = self._file.size
+        if self._tag.size is not None and 0 <= self._bytes - self._tag.size <= _LEAST_CHANGE_BYTES:
+            return True
         if size <= _SMALL_BYTES:
             return False  # unknown: reading all of it costs little
         places = [*(size * share // 4 for share in (1, 2, 3)), size - _TAIL_BYTES]
@@ -169,10 +154,9 @@ class Mp3Stream(Stream):
         return ByteClock(self._first, whole if padded else least)
 
     def _counted_clock(self) -> CountedClock:
-        key = _key(self._file, self._url)
-        if key not in _counts:
-            _remember(_counts, key, counted(self._file, self._first, self._header.kind, self._stated() or None))
-        return _counts[key]
+        key = key_of(self._file, self._url, self._first)
+        kind, stated = self._header.kind, self._stated() or None
+        return _counts.of(key, lambda: counted(self._file, self._first, kind, stated))
 
     @cached_property
     def _count(self) -> int:
@@ -188,16 +172,6 @@ class Mp3Stream(Stream):
 
     def _walk(self, offset: int) -> Iterator[Frame]:
         return walk(self._file, offset, self._header.kind)
-
-
-def _key(file: Watched, url: str) -> Key:
-    return url, file.size, file.read_at(0, 4096)
-
-
-def _remember(found: dict[Key, T], key: Key, value: T) -> None:
-    while len(found) >= _KEPT:
-        found.pop(next(iter(found)), None)
-    found[key] = value
 
 
 def _stated_bytes(tag: Tag, header: Header) -> float:

@@ -1,26 +1,18 @@
-"""Frames of MPEG audio (mp3, mp2): their headers, their order in the file, and their numbers.
-
-The number of a frame is its place in time.  In a file of constant bitrate it follows from the offset, so hour 35 is
-found without reading the hours before it, and damage moves nothing.  A variable one must be counted from the start,
-once; the length of damage is then estimated from its bytes, or from the number of frames that the header states.
-"""
+"""Frames of MPEG audio (mp3, mp2): their headers, their order in the file, and the tags before and between them."""
 
 import re
 import struct
-from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, reduce
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from embed.audio.stream import Watched
 
 _CHUNK = 1 << 18
-_ANCHOR = 64  # frames from one recorded place to the next
 _CHAIN = 4  # frames in a row, too many for chance
 _CHAIN_BYTES = 1 << 14  # more than the bytes of so many frames
-_STEP_TO_BREAK = 1.5  # frames by which a byte clock may be wrong before it is dropped
-_SYNC = re.compile(rb"\xff[\xe2-\xff]")
+_SYNC = re.compile(rb"\xff[\xe2-\xff]|ID3[\x02-\x04]|APETAGEX|TAG")
 _TAGS = (b"ID3", b"TAG", b"APE")
 _TAG_HEAD = 32
 _IS_HEADER = 1 << 29  # of an APE tag's flags: its items follow
@@ -82,7 +74,7 @@ def walk(
     `searched`: the first one, too, must be one of a chain, since `offset` may be anywhere.
     `changes`: where a chain of another kind begins, its frames follow.
     """
-    data, base, at, gap, ended = b"", offset, 0, 0, False
+    data, base, at, gap, ended, last = b"", offset, 0, 0, False, b""
     while True:
         if not ended and len(data) - at < _CHAIN_BYTES:
             more = file.read_at(base + len(data), _CHUNK)
@@ -90,8 +82,9 @@ def walk(
         head = header_at(data, at)
         other = head is not None and kind not in (None, head.kind)
         if head is None or (other and not changes) or ((other or gap or searched) and not _chained(data, at, head)):
-            if tag := _tag_at(file, base, data, at):
-                base, data, at = base + at + tag, b"", 0
+            behind = _after_tag(file, base + at, data[at : at + 3], b"" if gap else last)
+            if behind is not None:
+                base, data, at, last, ended = behind, b"", 0, b"", False
                 continue
             found = _SYNC.search(data, at + 1)
             if found is None and ended:
@@ -103,7 +96,8 @@ def walk(
         elif at + head.length > len(data):
             return  # cut short by the end of the file
         else:
-            yield Frame(base + at, data[at : at + head.length], head, gap)
+            last = data[at : at + head.length]
+            yield Frame(base + at, last, head, gap)
             kind, gap, searched = head.kind, 0, False
             at += head.length
 
@@ -132,15 +126,19 @@ def _chained(data: bytes, at: int, head: Header) -> bool:
     return True
 
 
-def _tag_at(file: Watched, base: int, data: bytes, at: int) -> int:
-    """Bytes of the tag at `at`, which no sound is in; 0 where there is none, or its size is wrong."""
-    if data[at : at + 3] not in _TAGS:
-        return 0
-    length = tag_bytes(data[at : at + _TAG_HEAD])
-    behind = file.read_at(base + at + length, _CHAIN_BYTES)
+def _after_tag(file: Watched, offset: int, here: bytes, last: bytes) -> int | None:
+    """Where a tag ends that begins at `offset`, or inside the last frame, which is cut short then.
+
+    None where there is none, or its size is wrong.
+    """
+    begin = offset if here in _TAGS else offset - len(last) + inside if (inside := last.rfind(b"ID3")) > 0 else None
+    length = 0 if begin is None else tag_bytes(file.read_at(begin, _TAG_HEAD))
+    if begin is None or not offset - begin < length <= file.size - begin:
+        return None
+    behind = file.read_at(begin + length, _CHAIN_BYTES)
     head = header_at(behind, 0)
     right = not behind or behind[:3] in _TAGS or (head is not None and _chained(behind, 0, head))
-    return min(length, file.size - base - at) if right else 0
+    return begin + length if right else None
 
 
 def tag_bytes(head: bytes) -> int:
@@ -152,91 +150,6 @@ def tag_bytes(head: bytes) -> int:
         size, _, flags = struct.unpack_from("<III", head, 12)
         return 32 + (size if flags & _IS_HEADER else 0)
     return 128 if head[:3] == b"TAG" else 0
-
-
-class Clock(Protocol):
-    """Numbers of frames."""
-
-    def offset(self, number: int) -> int:
-        """Byte from which to walk to reach frame `number`: that of this frame or of one before it."""
-
-    def number(self, frame: Frame, before: int | None) -> int:
-        """Number of a frame; `before` is the number of the frame before it in the walk."""
-
-
-class NotConstantError(Exception):
-    """The bitrate is not constant."""
-
-
-@dataclass(frozen=True)
-class ByteClock:
-    """Constant bitrate: `length` bytes a frame on average, which may be a fraction."""
-
-    first: int
-    length: float
-
-    def offset(self, number: int) -> int:
-        return max(self.first + int((number - 1) * self.length), self.first)
-
-    def number(self, frame: Frame, before: int | None) -> int:
-        exact = (frame.offset - self.first) / self.length
-        if before is None or frame.gap:
-            return max(round(exact), 0 if before is None else before + 1)
-        if abs(exact - (before + 1)) > _STEP_TO_BREAK:
-            raise NotConstantError
-        return before + 1
-
-
-@dataclass
-class CountedClock:
-    """Any bitrate: a recorded place every few frames, and the numbers of the frames after damage."""
-
-    numbers: list[int] = field(default_factory=list)
-    offsets: list[int] = field(default_factory=list)
-    jumps: dict[int, int] = field(default_factory=dict)  # number of the frame at this offset
-    count: int = 0
-
-    def offset(self, number: int) -> int:
-        return self.offsets[max(bisect_right(self.numbers, number) - 1, 0)] if self.offsets else 0
-
-    def number(self, frame: Frame, before: int | None) -> int:
-        if frame.offset in self.jumps:
-            return self.jumps[frame.offset]
-        if before is not None:
-            return before + 1
-        # A walk begins at a recorded place, or after it where that was a false one.
-        return self.numbers[max(bisect_right(self.offsets, frame.offset) - 1, 0)]
-
-
-def counted(file: Watched, first: int, kind: int, stated: int | None) -> CountedClock:
-    """Clock from a walk over the whole file; `stated` is the number of frames in its header."""
-    places, gaps = list[tuple[int, int]](), list[tuple[int, int]]()
-    number, walked = 0, 0
-    for frame in walk(file, first, kind, searched=False):
-        if frame.gap:
-            gaps.append((frame.offset, frame.gap))
-        if number % _ANCHOR == 0 or frame.gap:
-            places.append((number, frame.offset))
-        number, walked = number + 1, walked + len(frame.data)
-    lengths = [size * number / walked for _, size in gaps]
-    missing = (stated or 0) - number
-    estimated = sum(lengths)
-    scale = missing / estimated if estimated and 0.5 < missing / estimated < 2 else 1.0
-    scaled = [(offset, lost * scale) for (offset, _), lost in zip(gaps, lengths, strict=True)]
-    return _numbered(places, scaled, number)
-
-
-def _numbered(places: list[tuple[int, int]], gaps: list[tuple[int, float]], count: int) -> CountedClock:
-    clock, lost, gap = CountedClock(), 0.0, 0
-    for number, offset in places:
-        if gap < len(gaps) and gaps[gap][0] == offset:
-            lost += gaps[gap][1]
-            gap += 1
-            clock.jumps[offset] = number + round(lost)
-        clock.numbers.append(number + round(lost))
-        clock.offsets.append(offset)
-    clock.count = count + round(lost)
-    return clock
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from embed.encoder import SAMPLE_RATE, FloatArray
 STEP_S = 10
 _MARGIN_S = 1  # far longer than the resampler's filter; whole seconds, so that both rates align exactly
 _MOST_VALUES_PER_S = 1 << 20  # of all channels together; more are averaged without a check, to limit memory
+_MOST = 1e30  # below this the sum of all channels is finite
 
 Span = tuple[int, int]  # samples at 16 kHz
 Bools = NDArray[np.bool_]
@@ -80,11 +81,12 @@ def _cleaned(block: Block, rate: int) -> tuple[FloatArray, Bools]:
     frames = block.samples
     if block.lost:
         return frames, np.ones(len(frames), bool)
-    mean = mean_of(frames)
-    bad = ~np.isfinite(mean)
-    if frames.ndim == 1 or frames.shape[1] * rate > _MOST_VALUES_PER_S:
-        return np.where(bad, np.float32(0), mean), bad
-    return np.where(bad[:, None], np.float32(0), frames), bad
+    if frames.ndim > 1 and frames.shape[1] * rate > _MOST_VALUES_PER_S:
+        frames = mean_of(frames)
+    if len(frames) and frames.min() > -_MOST and frames.max() < _MOST:
+        return frames, np.zeros(len(frames), bool)
+    bad = ~np.isfinite(mean_of(frames))
+    return np.where(bad if frames.ndim == 1 else bad[:, None], np.float32(0), frames), bad
 
 
 def _mono(pieces: list[FloatArray], here: slice, rate: int) -> FloatArray:

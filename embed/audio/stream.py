@@ -1,7 +1,7 @@
 """Interface of the readers of recordings: blocks of samples, streams of blocks, and files that keep storage errors."""
 
-from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -15,7 +15,12 @@ RATES = (1_000, 768_000)
 MOST_CHANNELS = 64
 LONGEST_S = 10_000 * 3600.0
 _NO_FILE = 1 << 60
+_KEPT = 8
 _LEAST_BYTES_PER_S = 0.5  # the smallest known is digital silence in flac at 8 kHz: 1.2
+
+
+Key = tuple[str, int, bytes, int]
+T = TypeVar("T")
 
 
 class Block(NamedTuple):
@@ -56,6 +61,8 @@ class Watched:
 
     def read(self, size: int = -1) -> bytes:
         left = max(self.size - self._at, 0)
+        if not left:
+            return b""
         try:
             if self._file.tell() != self._begin + self._at:
                 self._file.seek(self._begin + self._at)
@@ -95,6 +102,24 @@ class Watched:
     def check(self) -> None:
         if self._error is not None:
             raise self._error
+
+
+class Recent(dict[Key, T]):
+    """What was measured by reading files through, of the last few in this process."""
+
+    def of(self, key: Key, measure: Callable[[], T]) -> T:
+        """The value at `key`, measured where it is not known."""
+        if key not in self:
+            value = measure()
+            while len(self) >= _KEPT:
+                self.pop(next(iter(self)), None)
+            self[key] = value
+        return self[key]
+
+
+def key_of(file: Watched, url: str, first: int = 0) -> Key:
+    """Key of the sound from byte `first` of a file with this beginning."""
+    return url, file.size, file.read_at(0, 4096), first
 
 
 def check_claims(url: str, rate: int, channels: int) -> None:

@@ -11,6 +11,7 @@ import av
 import numpy as np
 import soundfile
 
+from embed.audio.mp3_frames import header_at
 from embed.encoder import FloatArray
 from tests.embed.films import Track, film_bytes
 
@@ -186,6 +187,21 @@ def _tagged(rng: Rng, data: bytes, made: Mapping[str, bytes]) -> bytes:
     return b"ID3\x04\0\0" + lengths + bytes(100) + data + b"TAG" + bytes(125)
 
 
+def _unclosed(rng: Rng, data: bytes, made: Mapping[str, bytes]) -> bytes:
+    """As its recorder left it when it was killed: a wav whose sizes are zero."""
+    if data[:4] not in (b"RIFF", b"RF64"):
+        return data
+    at = data.index(b"data")
+    return data[:4] + bytes(4) + data[8 : at + 4] + bytes(4) + data[at + 8 :]
+
+
+def _two_rates(rng: Rng, data: bytes, made: Mapping[str, bytes]) -> bytes:
+    """Another recording of the same format and another rate behind it, and a tag between where these are usual."""
+    if data[:4] in (b"RIFF", b"RF64", b"fLaC"):
+        return data + made["96.flac" if data[:4] == b"fLaC" else "fast.wav"]
+    return data + b"TAG" + bytes(125) + made["slow.mp3"] if data[:3] == b"ID3" or header_at(data, 0) else data
+
+
 _DAMAGES: dict[str, Callable[[Rng, bytes, Mapping[str, bytes]], bytes]] = {
     "truncated": _truncated,
     "bit flips": _bit_flips,
@@ -205,7 +221,10 @@ _DAMAGES: dict[str, Callable[[Rng, bytes, Mapping[str, bytes]], bytes]] = {
     "tagged": _tagged,
     "beginning missing": lambda rng, data, made: data[int(rng.integers(1, len(data))) :],
     "sound": lambda rng, data, made: data,
+    "unclosed": _unclosed,
+    "two rates": _two_rates,
 }
+WHOLE = ("sound", "unclosed", "two rates")  # all sound is there and must be found
 
 
 def write(one: Mutant, folder: Path) -> Path:

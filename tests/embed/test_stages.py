@@ -145,6 +145,7 @@ def test_silence_is_skipped_and_rubbish_fails(tmp_path: Path) -> None:
         "archive/silence.wav": "skipped",
     }
     assert [row["not_speech_s"] for row in ledger.to_pylist()] == [0.0, 3.0]
+    assert ledger["reason"].to_pylist() == [None, "no speech in 3.0 s: silent (zeros)"]
     assert imbalances(ledger, 2) == []
 
 

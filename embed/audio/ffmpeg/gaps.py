@@ -19,7 +19,8 @@ _KEPT = 1000  # faults
 # Types of AMR frames that describe noise, or stand for nothing (3GPP TS 26.101 and 26.201, table 1).
 _NO_SPEECH: dict[str, Sequence[int]] = {"amrnb": range(8, 16), "amrwb": (9, 14, 15)}
 _HEADER_BYTES = 32  # between two packets at most; more where a page or a cluster begins, which is far less than half
-_PAUSED = ("matroska", "mov", "flv", "asf", "mxf", "nut", "rm", "amr")  # in others a pause is sent as silence
+# A gap in their times proves no loss: those of aac are counted.  In formats not listed a pause is sent as silence.
+_PAUSED = ("aac", "amr", "asf", "flv", "matroska", "mov", "mxf", "nut", "rm")
 _APART = ("mov", "mxf")  # packets lie apart, or in another order: bytes between them mean nothing
 
 

@@ -9,7 +9,7 @@ from embed.audio import ffmpeg as ffmpeg_stream
 from embed.audio import mp3
 from embed.audio.decode import decode, probe
 from embed.audio.mp3 import Mp3Stream
-from embed.audio.mp3_frames import ByteClock, CountedClock
+from embed.audio.mp3_clock import ByteClock, CountedClock
 from embed.audio.stream import Watched
 from embed.encoder import FloatArray
 from tests.embed.mutations import by_ffmpeg, by_soundfile

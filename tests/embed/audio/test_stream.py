@@ -2,7 +2,7 @@ import io
 
 import pytest
 
-from embed.audio.stream import Watched, check_claims, credible_s, lost_blocks
+from embed.audio.stream import Recent, Watched, check_claims, credible_s, key_of, lost_blocks
 from embed.errors import UnsupportedFormat
 
 
@@ -33,3 +33,45 @@ def test_a_seek_to_nowhere_moves_nothing() -> None:
     file = Watched(io.BytesIO(b"abcdef"))
     assert [file.seek(*to) for to in ((2, 0), (-9, 0), (-9, 2), (1 << 62, 0), (1, 1), (-2, 2))] == [2, -1, -1, -1, 3, 4]
     assert (file.size, file.read()) == (6, b"ef")
+
+
+def test_parts_of_a_file_are_read_in_turn() -> None:
+    file = Watched(io.BytesIO(b"abcdefgh"))
+    first, second = file.part(0, 3), file.part(3, 7)
+    inner = second.part(1, 4)
+    assert [part.read(2) for part in (first, second, first, second, first, inner)] == [
+        b"ab",
+        b"de",
+        b"c",
+        b"fg",
+        b"",
+        b"ef",
+    ]
+    assert (second.size, second.read_at(1, 99), inner.seek(-1, 2), inner.read(), file.read()) == (
+        4,
+        b"efg",
+        2,
+        b"g",
+        b"abcdefgh",
+    )
+
+
+def test_a_part_keeps_storages_error() -> None:
+    class Breaks(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise ConnectionResetError
+
+    part = Watched(Breaks(bytes(10))).part(2, 8)
+    assert part.read(4) == b""
+    with pytest.raises(ConnectionResetError):
+        part.check()
+
+
+def test_what_was_measured_is_kept_for_the_last_files() -> None:
+    recent: Recent[int] = Recent()
+    keys = [key_of(Watched(io.BytesIO(bytes(size))), "a.mp3") for size in range(1, 11)]
+    for number, key in enumerate(keys):
+        assert recent.of(key, lambda number=number: number) == number  # type: ignore[misc]
+    assert recent.of(keys[-1], lambda: -1) == 9
+    assert recent.of(keys[0], lambda: -1) == -1
+    assert len(recent) == 8

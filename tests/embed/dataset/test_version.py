@@ -4,9 +4,11 @@ import pytest
 from embed.dataset.version import (
     LEDGER_ROWS,
     TOMBSTONES,
+    Version,
     forgotten_of,
     may_repeat,
     newest_of_each,
+    read_ledger,
     read_table,
     without_tombstoned,
     write_table,
@@ -32,6 +34,17 @@ def test_repeats_are_seen_across_chunks_and_slices() -> None:
     assert not may_repeat(pa.chunked_array([ids.slice(2, 3), ids.slice(0, 0)]))
     assert may_repeat(pa.chunked_array([ids.slice(0, 3), ids.slice(4, 1)]))
     assert not may_repeat(pa.chunked_array([], ID))
+
+
+def test_a_ledger_from_before_reasons_were_kept_has_none(storage_url: str) -> None:
+    old = write_table(storage_url, "ledger", segment(("a", 1)).drop_columns(["reason"]))
+    new = pa.Table.from_pylist(
+        [{**ledger_row("b", 0, "skipped"), "reason": "no speech", "commit": b"c" * 16}], schema=LEDGER_ROWS
+    )
+    version = Version.model_construct(ledger=(old, write_table(storage_url, "ledger", new)))
+    found = read_ledger(storage_url, version)
+    assert found.schema == LEDGER_ROWS
+    assert found["reason"].to_pylist() == [None, "no speech"]
 
 
 def test_equal_tables_are_one_file(storage_url: str) -> None:

@@ -130,6 +130,23 @@ def test_silence_has_no_segments_and_is_no_failure(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(16_000 * 30, np.float32), 16_000)
     (row,) = cuts_of(tmp_path).to_pylist()
     assert (row["segments"], row["failures"], row["not_speech_s"]) == ([], [], 30.0)
+    assert row["reason"] == "no speech in 30.0 s: silent (zeros)"
+
+
+def test_a_unit_without_segments_says_why(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).uniform(-1, 1, 16_000 * 5).astype(np.float32)
+    for name, loudness in {"tape.wav": 1e-4, "rain.wav": 0.1}.items():
+        soundfile.write(tmp_path / name, loudness * noise, 16_000)
+    (tmp_path / "blank.txt").write_text("\n \n")
+    rows = cuts_of(tmp_path, mode="vad").to_pylist()
+    assert {row["uri"]: row["reason"] for row in rows} == {
+        "in/blank.txt": "no text in it",
+        "in/rain.wav": "no speech in 5.0 s: sound without speech (peak -20 dB)",
+        "in/tape.wav": "no speech in 5.0 s: silent (peak -78 dB)",
+    }
+    soundfile.write(tmp_path / "talk.wav", np.tile(noise, 3)[: 16_000 * 12], 16_000)
+    long = cuts_of(tmp_path / "talk.wav", mode="windows", unit_s=10).to_pylist()
+    assert [row["reason"] for row in long] == [None, "its 2.0 s of speech belong to segments that begin before it"]
 
 
 def test_passages_and_broken_lines_of_a_corpus(tmp_path: Path) -> None:
