@@ -40,6 +40,7 @@ CHAINS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHAINS)
 def test_every_link_is_heard_at_its_time_from_any_place(name: str, tmp_path: Path) -> None:
     links = [
