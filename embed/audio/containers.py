@@ -13,11 +13,10 @@ from typing import Any
 
 import soundfile
 
-from embed.audio import flac, wav
+from embed.audio import flac, links, wav
 from embed.audio.chain import Chain, Unreadable
 from embed.audio.ffmpeg import FfmpegStream, by_ffmpeg, headerless
 from embed.audio.ffmpeg.tracks import refuse_missing
-from embed.audio.links import parts_of
 from embed.audio.mp3 import by_frames
 from embed.audio.mp3_frames import header_at
 from embed.audio.stream import PRE_ROLL_S, Block, Stream, Watched, check_claims, credible_s, frames_of, kept
@@ -64,8 +63,8 @@ def _readable(files: list[Watched], url: str, tracks: Sequence[int] | None, open
 
 def _parts(file: Watched, url: str) -> list[Watched]:
     """The recordings in a file, one after the other; most files are one."""
-    bounds = flac.streams(file, url) or wav.files(file)
-    return parts_of(file, url) if len(bounds) == 1 else [file.part(begin, end) for begin, end in bounds]
+    ranges = flac.streams(file, url) or links.ranges(file, url) or wav.files(file)
+    return [file.part(begin, end) for begin, end in ranges]
 
 
 @contextmanager
@@ -80,12 +79,12 @@ def _opened(file: Watched, url: str, tracks: Sequence[int] | None) -> Iterator[S
             stream.file.close()
         file.seek(0)
         with ExitStack() as opened:
-            other = _by_ffmpeg(file, url, tracks, stream, opened)
+            other = _by_ffmpeg(file, url, stream, tracks, opened)
             yield _mp3(file, url) or other if other.format == "mp3" else other
 
 
 def _by_ffmpeg(
-    file: Watched, url: str, tracks: Sequence[int] | None, sound: "_SoundFileStream | None", opened: ExitStack
+    file: Watched, url: str, sound: "_SoundFileStream | None", tracks: Sequence[int] | None, opened: ExitStack
 ) -> FfmpegStream:
     """`sound` is the same, where libsndfile measured it, or found none: its header may be wrong."""
     empty = sound is not None and not sound.file.frames

@@ -8,27 +8,26 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from embed.audio.stream import Watched
+from embed.audio.stream import Recent, Watched, key_of
 
 _BEGIN = re.compile(rb"OggS\0[\2\6]\0{8}.{4}\0{4}", re.DOTALL)  # the first page of a stream: granule 0, page 0
 _PAGE_BYTES = 27 + 255 * 256  # at most
 _LOOK_BYTES = 1 << 14
 _CHUNK_BYTES = 1 << 20
-_KEPT = 8
-_scanned: dict[tuple[str, int, bytes], list[int]] = {}  # beginnings in files that were read through recently
+_scanned: Recent[list[int]] = Recent()  # beginnings in files that were read through
 
 _EBML, _SEGMENT = b"\x1aE\xdf\xa3", b"\x18S\x80g"
 
 
-def parts_of(file: Watched, url: str) -> list[Watched]:
-    """The links of a file, in order; most files are one."""
+def ranges(file: Watched, url: str) -> list[tuple[int, int]]:
+    """Where each link of an ogg or Matroska begins and ends; of another format none."""
     magic = file.read_at(0, 4)
-    begins = [0]
-    if magic == b"OggS" and _is_ogg_chain(file):
-        begins = _ogg_begins(file, url)
+    begins: list[int] = []
+    if magic == b"OggS":
+        begins = _ogg_begins(file, url) if _is_ogg_chain(file) else [0]
     elif magic == _EBML:
         begins = list(_matroska_begins(file))
-    return [file.part(begin, end) for begin, end in zip(begins, [*begins[1:], file.size], strict=True)]
+    return list(zip(begins, [*begins[1:], file.size], strict=False))
 
 
 class _Page(NamedTuple):
@@ -76,19 +75,20 @@ def _last_page(file: Watched) -> _Page | None:
 
 
 def _ogg_begins(file: Watched, url: str) -> list[int]:
-    """Places of links, by reading the file through, once a process: streams that begin together are one link."""
-    key = (url, file.size, file.read_at(0, 4096))
-    if key not in _scanned:
-        begins, end = [0], 0
-        for at in _matches(file):
-            page = _page(file, at)
-            if page is not None and at > end:
-                begins.append(at)
-            end = at + page.size if page is not None else end
-        while len(_scanned) >= _KEPT:
-            _scanned.pop(next(iter(_scanned)), None)
-        _scanned[key] = begins
-    return _scanned[key]
+    """Places of links, by reading the file through, once a process."""
+    return _scanned.of(key_of(file, url), lambda: list(_scan(file)))
+
+
+def _scan(file: Watched) -> Iterator[int]:
+    """Places where streams begin; those that begin together are one link."""
+    yield 0
+    end = 0
+    for at in _matches(file):
+        page = _page(file, at)
+        if page is not None:
+            if at > end:
+                yield at
+            end = at + page.size
 
 
 def _matches(file: Watched) -> Iterator[int]:

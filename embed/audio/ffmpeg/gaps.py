@@ -1,9 +1,8 @@
 """Gaps between frames of a track: pauses that were never sent, sound that was lost, and links that start again.
 
 A gap is lost sound where a packet near it could not be read or decoded, or where the file has bytes that belong to no
-packet, enough of them for half of the missing sound; in formats that are sent without pauses, wherever sound came
-before.  Else it is a pause: the sound began late, its recorder was paused, or a codec sent nothing while nobody spoke
-(DTX).
+packet, enough of them for half of the missing sound; in formats that have no pauses, wherever sound came before.  Else
+it is a pause: the sound began late, its recorder was paused, or a codec sent nothing while nobody spoke (DTX).
 """
 
 from collections import deque
@@ -20,7 +19,8 @@ _KEPT = 1000  # faults
 # Types of AMR frames that describe noise, or stand for nothing (3GPP TS 26.101 and 26.201, table 1).
 _NO_SPEECH: dict[str, Sequence[int]] = {"amrnb": range(8, 16), "amrwb": (9, 14, 15)}
 _HEADER_BYTES = 32  # between two packets at most; more where a page or a cluster begins, which is far less than half
-_STEADY = ("mpegts", "mpeg", "ogg")  # broadcasts: a pause is sent as silence
+# A gap in their times proves no loss: those of aac are counted.  In formats not listed a pause is sent as silence.
+_PAUSED = ("aac", "amr", "asf", "flv", "matroska", "mov", "mxf", "nut", "rm")
 _APART = ("mov", "mxf")  # packets lie apart, or in another order: bytes between them mean nothing
 
 
@@ -52,7 +52,7 @@ class Faults:
     """Packets that failed and bytes that no packet has, each with its place in seconds."""
 
     def __init__(self, form: str) -> None:
-        self._steady, self._apart = form in _STEADY, form.startswith(_APART)
+        self._steady, self._apart = not form.startswith(_PAUSED), form.startswith(_APART)
         self._place, self._end = -1, -1  # in the file, of the packet before
         self._bytes, self._seconds = 0, 0.0  # of sound
         self._faults: deque[tuple[float, float]] = deque(maxlen=_KEPT)

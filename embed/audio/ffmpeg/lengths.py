@@ -1,4 +1,4 @@
-"""Length of sound in a container: where it ends by the header, and whether that is said of the sound itself."""
+"""Length of sound in a container: where its film begins, and where the sound ends by the header."""
 
 import re
 from collections.abc import Sequence
@@ -12,6 +12,16 @@ _GUESSED = ("aac", "ac3", "amr", "dts", "eac3", "loas", "mlp", "truehd")
 _MEASURED = ("avi", "mpeg", "mpegts")  # by what is in the file: of these no header states more
 _WHOLE = ("asf",)  # ffmpeg gives each track the duration of the whole
 _TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")  # of Matroska, for each track
+
+
+def film_begin(container: Any, tracks: Sequence[Any]) -> float:
+    """Where the film begins, on the clock of its timestamps; of a container with nothing else, where the sound does."""
+    starts = [float(track.start_time * track.time_base) for track in tracks if track.start_time is not None]
+    own_s = min(starts, default=0.0)
+    if container.start_time is None or is_alone(container, tracks):
+        return own_s
+    whole_s = float(container.start_time / av.time_base)
+    return own_s if abs(own_s - whole_s) * av.time_base < 2 else whole_s  # the container's is rounded
 
 
 def stated_end(container: Any, tracks: Sequence[Any], origin_s: float) -> tuple[float | None, bool]:

@@ -14,14 +14,14 @@ import av
 
 from embed.audio.ffmpeg.frames import Frames
 from embed.audio.ffmpeg.gaps import Faults, Line, is_pause
-from embed.audio.ffmpeg.lengths import is_alone, stated_end
+from embed.audio.ffmpeg.lengths import film_begin, stated_end
 from embed.audio.ffmpeg.programme import channels_together
 from embed.audio.ffmpeg.protection import is_encrypted, protected
 from embed.audio.ffmpeg.restarts import READ_THROUGH, restarts
 from embed.audio.ffmpeg.tracks import chosen, readable_tracks
 from embed.audio.stream import PRE_ROLL_S, Block, Watched, check_claims, credible_s, frames_of, kept, lost_blocks
 from embed.encoder import FloatArray
-from embed.errors import InputError, UnsupportedFormat
+from embed.errors import UnsupportedFormat
 from embed.file_kinds import suffix
 
 # These streams have no header that names their format.
@@ -66,13 +66,13 @@ class FfmpegStream:
             self.rate: int = self._streams[0].rate
             self.channels: int = sum(stream.channels for stream in self._streams)
             check_claims(url, self.rate, self.channels)
-        except InputError:
+        except Exception:
             self.close()
             raise
         self.tracks = self._places if len(self._container.streams.audio) > 1 else None
         # soundfile can measure other oggs.  A chain states the duration of one link, and ffmpeg cannot seek in it.
         self._measured_s = measured_s
-        self._origin = self._first_s()
+        self._origin = film_begin(self._container, self._streams)
         self._header_s, self.estimated = self._header()
 
     def close(self) -> None:
@@ -95,22 +95,15 @@ class FfmpegStream:
         if tracks or len(readable) == 1:
             return readable
         self._fresh = False
-        return chosen(self._container, readable)
+        best = chosen(self._container, readable)
+        self._watched.check()
+        return best
 
     def _chosen(self) -> list[Any]:
         sound = self._container.streams.audio
         if len(sound) <= max(self._places):
             raise UnsupportedFormat(f"{self._url}: its sound tracks changed while it was read")
         return [sound[place] for place in self._places]
-
-    def _first_s(self) -> float:
-        """Where the film begins, on the clock of the timestamps; where the sound does, if there is nothing else."""
-        starts = [float(stream.start_time * stream.time_base) for stream in self._streams if stream.start_time]
-        own_s = min(starts, default=0.0) if len(starts) == len(self._streams) else 0.0
-        if self._container.start_time is None or is_alone(self._container, self._streams):
-            return own_s
-        whole_s = float(self._container.start_time / av.time_base)
-        return own_s if abs(own_s - whole_s) * av.time_base < 2 else whole_s  # the container's is rounded
 
     def _rewind(self) -> None:
         """To the very beginning: seeking may lose the first packet, so the container is opened again."""
@@ -144,7 +137,9 @@ class FfmpegStream:
         if self.format not in READ_THROUGH:
             return False
         self._fresh = False
-        return restarts(self._container, self._streams[0], self._watched.size)
+        found = restarts(self._container, self._streams[0], self._watched.size)
+        self._watched.check()
+        return found
 
     def _counted(self) -> float | None:
         """Duration by reading all packets without decoding: browsers' recordings state none."""

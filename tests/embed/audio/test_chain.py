@@ -102,7 +102,10 @@ def test_a_part_that_no_reader_knows_is_lost_and_the_others_are_not(tmp_path: Pa
 class Plain:
     """A stream of ones that may end before its stated length."""
 
-    channels, estimated, tracks = 1, False, None
+    estimated = False
+    tracks: list[int] | None = None
+
+    channels = 1
 
     def __init__(self, rate: int, stated: int, there: int) -> None:
         self.rate, self.duration_s, self._there = rate, stated / rate, there

@@ -33,6 +33,7 @@ def totals(rows: list[CutUnit]) -> tuple[float, float, list[str]]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LONGER)
 def test_a_picture_that_lasts_longer_loses_nothing(name: str, tmp_path: Path) -> None:
     picture, codec, rate = LONGER[name]

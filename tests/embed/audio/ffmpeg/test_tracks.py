@@ -1,5 +1,6 @@
 """Which sound track is decoded, in containers of several; each track is a tone of its own."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from embed.audio.decode import decode, probe
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import InputError, UnsupportedFormat
+from embed.storage import store
 from tests.embed.films import Track, film
 from tests.embed.sounds import tone
 
@@ -110,3 +112,18 @@ def test_a_channel_may_be_inverted_or_end_early(tmp_path: Path) -> None:
     assert decoded.decoded_s == pytest.approx(4, abs=0.01)
     assert tones_in(decoded.samples) == [300, 800]
     assert tones_in(decoded.samples[2 * SAMPLE_RATE :]) == [300]
+
+
+def test_a_storage_error_chooses_no_other_track(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet_at_first(tmp_path / "a.mkv")
+    data = (tmp_path / "a.mkv").read_bytes()
+
+    class Breaks(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() > len(data) // 2:
+                raise ConnectionResetError("the bucket is gone")
+            return super().read(size)
+
+    monkeypatch.setattr(store, "open_input", lambda url: Breaks(data))
+    with pytest.raises(ConnectionResetError):
+        decode("a.mkv", end_s=0.5)
