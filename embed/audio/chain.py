@@ -50,6 +50,21 @@ class Chain(Stream):
             yield from lost_blocks(first, at, length, SAMPLE_RATE, is_lost)
 
 
+class Unreadable(Stream):
+    """A part that no reader can decode: all of it is lost."""
+
+    def __init__(self, duration_s: float) -> None:
+        self.rate, self.channels = SAMPLE_RATE, 1
+        self._length = round(duration_s * SAMPLE_RATE)
+
+    @property
+    def duration_s(self) -> float | None:
+        return self._length / SAMPLE_RATE
+
+    def blocks(self, first: int) -> Iterator[Block]:
+        yield from lost_blocks(first, first, self._length, SAMPLE_RATE)
+
+
 def _blocks(step: Step) -> Iterator[Block]:
     """A step's sound and its lost spans, in turn."""
     at = 0

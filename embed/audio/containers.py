@@ -14,7 +14,7 @@ from typing import Any
 import soundfile
 
 from embed.audio import flac, links, wav
-from embed.audio.chain import Chain
+from embed.audio.chain import Chain, Unreadable
 from embed.audio.ffmpeg import FfmpegStream, by_ffmpeg, headerless
 from embed.audio.ffmpeg.tracks import refuse_missing
 from embed.audio.mp3 import by_frames
@@ -37,8 +37,28 @@ def open_stream(url: str, tracks: Sequence[int] | None = None) -> Iterator[Strea
         file = Watched(raw)
         if not file.size:
             raise InputError(f"{url}: empty file (0 bytes)")
-        parts = [opened.enter_context(_opened(part, url, tracks)) for part in _parts(file, url)]
-        yield parts[0] if len(parts) == 1 else Chain(parts)
+        parts = _parts(file, url)
+        if len(parts) == 1:
+            yield opened.enter_context(_opened(file, url, tracks))
+        else:
+            yield Chain(_readable(parts, url, tracks, opened))
+
+
+def _readable(files: list[Watched], url: str, tracks: Sequence[int] | None, opened: ExitStack) -> list[Stream]:
+    """A stream of each; of one that cannot be read the length follows from its bytes.  Raises where none can be."""
+    found: list[Stream | None] = []
+    errors: list[InputError] = []
+    for file in files:
+        try:
+            found.append(opened.enter_context(_opened(file, url, tracks)))
+        except InputError as error:
+            found.append(None)
+            errors.append(error)
+    known = [(file.size, stream.duration_s or 0.0) for file, stream in zip(files, found, strict=True) if stream]
+    if not known:
+        raise errors[0]
+    size, seconds = map(sum, zip(*known, strict=True))
+    return [stream or Unreadable(seconds * file.size / size) for file, stream in zip(files, found, strict=True)]
 
 
 def _parts(file: Watched, url: str) -> list[Watched]:

@@ -9,6 +9,8 @@ the pair changes its sign.
 - Where no channels cancel, the mean is unchanged to the last bit.
 """
 
+from functools import reduce
+
 import numpy as np
 
 from embed.encoder import FloatArray
@@ -27,7 +29,7 @@ def mean_of(frames: FloatArray) -> FloatArray:
     channels_CN = frames.T
     with np.errstate(invalid="ignore", over="ignore"):
         # The same bits as numpy's mean, which is fifty times slower along so short an axis.
-        total: FloatArray = sum(channels_CN) if len(channels_CN) < _PAIRWISE else channels_CN.sum(axis=0)
+        total: FloatArray = reduce(np.add, channels_CN) if len(channels_CN) < _PAIRWISE else channels_CN.sum(axis=0)
         return total / np.float32(len(channels_CN))
 
 

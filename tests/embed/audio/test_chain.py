@@ -10,6 +10,7 @@ from embed.audio.chain import Chain
 from embed.audio.decode import decode, probe
 from embed.audio.mp3 import Mp3Stream, by_frames
 from embed.audio.stream import Block, Watched
+from embed.errors import UnsupportedFormat
 from tests.embed.mutations import by_ffmpeg, by_soundfile
 
 RATE = 16_000
@@ -85,6 +86,17 @@ def test_a_large_file_is_known_to_be_a_chain_by_some_places(
     (tmp_path / "one").write_bytes(mp3(44_100))
     with (tmp_path / "one").open("rb") as file:
         assert isinstance(by_frames(Watched(file), "one"), Mp3Stream)
+
+
+def test_a_part_that_no_reader_knows_is_lost_and_the_others_are_not(tmp_path: Path) -> None:
+    broken = wav(RATE).replace(RATE.to_bytes(4, "little"), bytes(4), 1)
+    (tmp_path / "a.wav").write_bytes(wav(RATE) + broken + wav(RATE))
+    found = decode(str(tmp_path / "a.wav"))
+    assert (found.decoded_s, found.lost) == (33, [(11, 22)])
+    assert decode(str(tmp_path / "a.wav"), 21, 24).lost == [(21, 22)]
+    (tmp_path / "b.wav").write_bytes(broken + broken)
+    with pytest.raises(UnsupportedFormat, match=r"b\.wav"):
+        decode(str(tmp_path / "b.wav"))
 
 
 class Plain:
