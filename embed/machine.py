@@ -28,8 +28,9 @@ def machine_fault(error: BaseException) -> str | None:
         if isinstance(one, MachineFault):
             return str(one)
         if isinstance(one, OSError) and one.errno in CAUSES:
-            place = f" ({one.filename})" if one.filename else ""
-            return f"{CAUSES[one.errno]}{place}"
+            # Errors of Deglu begin with the file; a failed write does not name its own.
+            place = one.filename or (str(error).partition(": ")[0] if isinstance(error, DegluError) else "")
+            return CAUSES[one.errno] + (f" ({place})" if place else "")
     return None
 
 

@@ -27,6 +27,8 @@ def test_the_file_is_named() -> None:
     assert machine_fault(OSError(errno.ENOSPC, "full", "/data/out")) == (
         "no space is left on its disk: free some (/data/out)"
     )
+    full = raised(OSError(errno.ENOSPC, "full"), StorageError("out/ab: No space left on device; free space"))
+    assert machine_fault(full) == "no space is left on its disk: free some (out/ab)"
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,7 @@ def test_gpus_are_taken_and_a_machine_that_cannot_start_a_worker_is_given_up(
     given_up(ended, "no space is left on its disk: free some")
 
 
+@pytest.mark.campaign
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch finds a GPU here")
 def test_without_a_machine_that_works_the_job_ends_with_the_causes_and_blames_no_unit(
     cluster: Cluster, tmp_path: Path, tiny_model: str
