@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from embed.dataset.job import Job, next_job, open_job
 from embed.dataset.work_left import Listing, WorkLeft, list_archive, work_left
-from embed.errors import SpecError
+from embed.errors import SpecError, UnreadableFile
 from embed.model.handle import ModelHandle, resolve_model
 from embed.segmentation.rules import Cutting, refuse_truncation
 from embed.segmentation.tokens import words_of
@@ -37,7 +37,9 @@ class Preparation:
             found = list_archive(self.url, self.spec.inputs, report, known)
         for note in found.notes:
             progress.note(note)
-        speech = pc.and_(pc.equal(found.assets["modality"], SPEECH), pc.is_null(found.assets["problem"]))
+        # Nobody knows what is in a pipe, or in a folder that is closed.
+        unreadable = pc.starts_with(pc.fill_null(found.assets["problem"], ""), UnreadableFile.__name__)
+        speech = pc.and_not(pc.equal(found.assets["modality"], SPEECH), unreadable)
         if not self.model.speaks and pc.any(speech).as_py():
             raise SpecError(
                 f"model = {self.spec.model!r} encodes text only, but the inputs contain speech; choose another model"

@@ -34,4 +34,4 @@ def test_a_fault_travels_as_text() -> None:
 def test_the_cause_of_a_start_that_failed() -> None:
     assert cause_and_cure(SpecError("model 'x' is missing")) == "model 'x' is missing"
     assert cause_and_cure(OSError(errno.ENOSPC, "full")) == "no space is left on its disk: free some"
-    assert cause_and_cure(RuntimeError("first\nlast")) == "RuntimeError: last"
+    assert cause_and_cure(RuntimeError("first\nlast")) == "RuntimeError: first"
