@@ -36,7 +36,8 @@ def passed_over(url: str, where: "Where | None" = None) -> Plain:
     """
     job = read_job(url)
     run = next((run for run in newest_runs(job.url, RUNS) if run.plan), None)
-    files = pa.concat_tables([read_passed_over(job.url, run) if run else PASSED_OVER.empty_table(), _empty(job.url)])
+    empty, reasons = _empty(job.url)
+    files = pa.concat_tables([read_passed_over(job.url, run) if run else PASSED_OVER.empty_table(), empty])
     if where is not None:
         files = files.filter(pa.array(where.mask(files)))
     document = {
@@ -45,9 +46,11 @@ def passed_over(url: str, where: "Where | None" = None) -> Plain:
         "where": None if where is None else where.text,
         "count": files.num_rows,
         "kinds": [_kind(files, kind, count) for kind, count in kinds_of(files).items()],
-        "files": files.to_pylist(),
+        "files": [
+            file | ({"reason": reasons[file["uri"]]} if file["uri"] in reasons else {}) for file in files.to_pylist()
+        ],
     }
-    return Plain(document, _text(document))
+    return Plain(document, _text(document, reasons))
 
 
 def passed_over_text(counts: Mapping[str, int], url: str) -> list[str]:
@@ -58,10 +61,10 @@ def passed_over_text(counts: Mapping[str, int], url: str) -> list[str]:
     return [f"passed   {files} passed over: {in_words(counts)}; see with: deglu failures --skipped {url}"]
 
 
-def _empty(url: str) -> pa.Table:
-    """PASSED_OVER of the newest version's assets all of whose units are skipped."""
+def _empty(url: str) -> tuple[pa.Table, dict[str, str]]:
+    """PASSED_OVER of the newest version's assets all of whose units are skipped; by uri why the first of them was."""
     if not versions(url):
-        return PASSED_OVER.empty_table()
+        return PASSED_OVER.empty_table(), {}
     dataset = open_dataset(url)
     ledger, assets = dataset.ledger(), dataset.assets()
     skipped = pc.equal(ledger["outcome"], SKIPPED)
@@ -69,7 +72,9 @@ def _empty(url: str) -> pa.Table:
     empty = pc.and_not(pc.is_in(assets["asset_id"], value_set=in_one(ledger.filter(skipped)["asset_id"])), others)
     found = assets.filter(empty)
     kinds = pc.if_else(pc.equal(found["modality"], SPEECH), SILENT, BLANK)
-    return pa.table([found["uri"], kinds], schema=PASSED_OVER)
+    first = pc.index_in(in_one(found["asset_id"]), value_set=in_one(ledger["asset_id"]))
+    reasons = zip(found["uri"].to_pylist(), in_one(ledger["reason"]).take(first).to_pylist(), strict=True)
+    return pa.table([found["uri"], kinds], schema=PASSED_OVER), {uri: reason for uri, reason in reasons if reason}
 
 
 def _kind(files: pa.Table, kind: str, count: int) -> dict[str, Any]:
@@ -77,7 +82,7 @@ def _kind(files: pa.Table, kind: str, count: int) -> dict[str, Any]:
     return {"kind": kind, "count": count, "examples": uris}
 
 
-def _text(document: Mapping[str, Any]) -> str:
+def _text(document: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
     listed = f"listed {document['listed']}" if document["listed"] else "nothing listed yet"
     filtered = f" where {document['where']}" if document["where"] else ""
     count = many(document["count"], "file")
@@ -91,9 +96,15 @@ def _text(document: Mapping[str, Any]) -> str:
             table,
             f"{kind['count']:,}",
             kind["kind"],
-            "\n".join([*kind["examples"], *([f"and {more:,} more"] if more else [])]),
+            "\n".join(
+                [*(_example(uri, reasons) for uri in kind["examples"]), *([f"and {more:,} more"] if more else [])]
+            ),
         )
     lines = [head, "", drawn(table)]
     if any(kind["count"] > EXAMPLES for kind in document["kinds"]):
         lines += ["", f"--json has all of them, --where selects: --where \"kind = '{document['kinds'][0]['kind']}'\""]
     return "\n".join(lines)
+
+
+def _example(uri: str, reasons: Mapping[str, str]) -> str:
+    return f"{uri}: {reasons[uri]}" if uri in reasons else uri

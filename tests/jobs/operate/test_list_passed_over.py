@@ -10,7 +10,7 @@ from embed.dataset.publish import publish
 from embed.dataset.runs import begin_run, keep_passed_over, keep_plan, write_run
 from embed.dataset.staging import commit_unit
 from embed.errors import InputError
-from embed.tables import PASSED_OVER
+from embed.tables import PASSED_OVER, LedgerRow
 from index.filter import parse_where
 from jobs.__main__ import run
 from jobs.operate.list_passed_over import passed_over, passed_over_text
@@ -80,13 +80,16 @@ def test_assets_with_nothing_to_embed_are_listed_too(tmp_path: Path) -> None:
     job = begin(str(tmp_path))
     commit(job, "a", "one")
     commit_failed(job, "b", "no sound")
-    for name in "cd":
-        commit_unit(job, unit_rows(name, []), ledger_row(name, 0, "skipped"), failures_of(name))
+    silent = "no speech in 5.0 s: silent (peak -78 dB)"
+    for name, reason in ("c", None), ("d", silent):
+        skipped: LedgerRow = {**ledger_row(name, 0, "skipped"), "reason": reason}
+        commit_unit(job, unit_rows(name, []), skipped, failures_of(name))
     assets = manifest("a", "b", "c", "d")
     place = assets.schema.get_field_index("modality")
     modality = pa.array(["text", "text", "text", "speech"])
     publish(job, assets.set_column(place, assets.schema.field(place), modality))
     assert passed_over(job.url).document()["files"] == [
         {"uri": "demo/c", "kind": "text with no words"},
-        {"uri": "demo/d", "kind": "recording with no speech"},
+        {"uri": "demo/d", "kind": "recording with no speech", "reason": silent},
     ]
+    assert f"demo/d: {silent}" in " ".join(passed_over(job.url).text().split())
