@@ -278,8 +278,11 @@ def test_two_drivers_at_once_share_the_work(archive: Archive, place: Place, clus
     assert min(shares) > 0, shares
 
 
+@pytest.mark.cluster
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.campaign) for seed in range(1, 6))])
-def test_a_bad_network_is_not_to_be_seen_in_what_is_published(archive: Archive, place: Place, seed: int) -> None:
+def test_a_bad_network_is_not_to_be_seen_in_what_is_published(
+    archive: Archive, place: Place, cluster: Nodes, seed: int
+) -> None:
     """The first commit of a version is always answered by a lie; the other faults come as the seed has it."""
     fewer = archive.spec.passage.model_copy(update={"unit_bytes": 4 * archive.spec.passage.unit_bytes})
     spec, url = written(archive, place.folder, f"network-{seed}", workers=1, passage=fewer)
@@ -289,7 +292,7 @@ def test_a_bad_network_is_not_to_be_seen_in_what_is_published(archive: Archive, 
         return Fault.FALSE_412 if asked.conditional and "/versions/" in asked.path else others(asked)
 
     place.proxy.deal = deal
-    with driver(spec) as process:
+    with driver(spec, cluster) as process:
         code = process.wait(ENDS_WITHIN_S)
     place.proxy.deal = calm
     assert code == 0, said(spec)

@@ -123,6 +123,7 @@ def _ledger(units: pa.Table) -> pa.Table:
         "embedded_s": np.full(count, 480.0),
         "not_speech_s": np.full(count, 120.0),
         "lost_s": np.zeros(count),
+        "reason": pa.nulls(count, pa.string()),
         "description": pa.nulls(count, pa.binary(16)),
         "commit": pa.array([number.to_bytes(16, "little") for number in range(count)], pa.binary(16)),
     }
