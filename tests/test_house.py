@@ -259,6 +259,7 @@ def test_what_encodes_nothing_loads_no_torch() -> None:
     assert done.stdout == "[]\n", done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [room for room in ROOMS if room != "deploy"])
 def test_a_room_is_ours(room: str) -> None:
     """Another distribution that brings a package of the same name (evaluate does) is never installed beside."""

@@ -179,6 +179,7 @@ def test_the_cure_that_failures_names_mends(archive: Archive) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mend", "again"), [(Archive.embed, []), (Archive.retry, ["in/docs.jsonl"])])
 def test_what_an_older_deglu_broke_is_mended_and_nothing_is_embedded_twice(
     archive: Archive, mend: Callable[[Archive], VectorsDataset], again: list[str]
@@ -197,6 +198,7 @@ def test_what_an_older_deglu_broke_is_mended_and_nothing_is_embedded_twice(
     assert len(mended.table()) < len(broken.table())
 
 
+@pytest.mark.slow
 def test_rows_carry_the_newest_language_and_metadata_and_recordings_keep_their_vectors(archive: Archive) -> None:
     write_wave(archive.folder / "tones.wav", tone(12, 200), tone(2, 500))
     archive.copy()

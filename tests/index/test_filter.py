@@ -215,6 +215,7 @@ def test_it_reads_its_columns_alone() -> None:
     np.testing.assert_array_equal(where.mask(TABLE.select(where.columns)), where.mask(TABLE))
 
 
+@pytest.mark.slow
 def test_a_thousand_conditions_in_a_row() -> None:
     assert _kept(" or ".join(f"end={number}" for number in range(900))) == [4, 6]
     assert _kept(" and ".join(["end>-1"] * 900)) == [4, 5, 6]

@@ -10,6 +10,7 @@ from embed.audio.decode import decode
 from embed.storage import store
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", ["wav", "flac", "ogg", "mp3"])
 @pytest.mark.parametrize("first", [0, 1, 22_050, 22_050 * 3 + 7])
 def test_blocks_begin_where_they_are_asked_to(container: str, first: int, tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", WRONG)
 def test_all_sound_is_read_where_a_header_is_wrong(kind: str, tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(WRONG[kind])

@@ -76,6 +76,7 @@ def is_purged(url: str) -> bool:
     return not naming(url) and all(run["slow"] == ["demo/a"] and run["note"] == "" for run in runs)
 
 
+@pytest.mark.slow
 def test_bytes_are_gone_with_the_versions_that_hold_them(job: Job) -> None:
     assert len(naming(job.url)) > 5
     forget(job.url, ["demo/secret"])
@@ -130,6 +131,7 @@ def test_a_kill_at_every_write_is_mended_by_the_next_run(tmp_path: Path) -> None
     assert kills > 20
 
 
+@pytest.mark.slow
 def test_files_of_a_writer_that_lost_or_died_are_removed(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     create = "embed.storage.numbered_log.create_exclusive"
     monkeypatch.setattr(create, lambda url, data: (_ for _ in ()).throw(KilledError))

@@ -69,6 +69,7 @@ def test_the_library_gives_our_vectors(tiny: Tiny, tmp_path: Path, text: str, po
     assert sorted(path.suffix for path in folder.rglob("*") if path.suffix in (".bin", ".pt", ".pkl")) == []
 
 
+@pytest.mark.slow
 def test_a_hybrid_is_exported_as_its_model(tiny: Tiny, tmp_path: Path) -> None:
     name = model_of(tiny, tmp_path / "model", "bert", "mean", True)
     save_hybrid(HybridSpec.parse({"model": "../model"}), tmp_path / "hybrid")

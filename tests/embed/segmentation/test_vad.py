@@ -49,6 +49,7 @@ def test_the_end_of_reading_changes_its_last_frame_alone(recording: FloatArray) 
     np.testing.assert_array_equal(part[:-1], whole[: len(part) - 1])
 
 
+@pytest.mark.slow
 def test_each_block_is_what_the_package_finds_frame_by_frame_after_the_warm_up(recording: FloatArray) -> None:
     _, fast = vad.speech_probabilities(recording)
     for block in (0, 3):

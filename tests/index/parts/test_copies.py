@@ -116,6 +116,7 @@ def test_what_this_process_uses_stays_though_it_is_old() -> None:
     assert _names() == ["another", "new", "own"]
 
 
+@pytest.mark.slow
 def test_what_another_process_uses_stays_until_it_ends(tmp_path: Path) -> None:
     _left_behind("young", 1)
     with _in_another_process("other's") as other:

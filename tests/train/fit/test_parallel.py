@@ -109,6 +109,7 @@ def near(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
     return max(float((one[name] - other[name]).abs().max() / other[name].abs().max().clamp_min(1e-3)) for name in other)
 
 
+@pytest.mark.slow
 def test_one_worker_is_alone() -> None:
     gather = ONE_WORKER.gather([3])
     rows = torch.ones(3, 2)

@@ -54,6 +54,7 @@ def test_a_row_that_does_not_fit_is_said(lesson: MemoryLesson) -> None:
         gradients_of(lesson, 0)
 
 
+@pytest.mark.slow
 def test_it_is_told_once_and_remembered(lesson: MemoryLesson) -> None:
     spec = lesson.with_(optimiser={"epochs": 1})
     strategy = lesson.strategy(spec)

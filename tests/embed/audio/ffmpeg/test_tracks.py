@@ -58,6 +58,7 @@ def unknown_codec_first(path: Path) -> None:
     path.write_bytes(data.replace(b"A_OPUS", b"A_XXXX", 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "make", "tracks", "tones"),
     [

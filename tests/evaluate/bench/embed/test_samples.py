@@ -11,6 +11,7 @@ from train.curate.clip import LONGEST_S
 from train.curate.sources import manuals
 
 
+@pytest.mark.slow
 def test_made_up_texts_are_as_long_as_real_ones() -> None:
     some = samples.made_up_texts(2000)
     lengths = [len(text) for text in some]

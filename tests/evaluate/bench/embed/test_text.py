@@ -26,6 +26,7 @@ def test_unequal_vectors_are_no_comparison() -> None:
         check_equal({"ours": axes, "theirs": axes[::-1]})
 
 
+@pytest.mark.slow
 def test_drift_is_told_against_float32_and_one_by_one(tiny: Callable[[str], str]) -> None:
     values = EncoderSpec.parse({"text": {"name": tiny("bert"), "pooling": "mean"}, "dims": [32]})
     exact, quick = (assemble(values).for_inference(precision) for precision in ("float32", "bfloat16"))
