@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from jobs.command.cluster_verbs import submit
-from jobs.command.job_verbs import demo, embed, evaluate, export, index, plan, retry, train
+from jobs.command.export_verbs import exports
+from jobs.command.job_verbs import demo, embed, evaluate, index, plan, retry, train
 from jobs.command.look_verbs import failures, forget, query, status, verify
 from jobs.command.options import EXIT_CODES
 
@@ -19,9 +20,10 @@ app = typer.Typer(
     epilog=EXIT_CODES,
 )
 
-VERBS = (demo, train, plan, embed, retry, index, evaluate, export, query, submit, failures, verify, forget, status)
+VERBS = (demo, train, plan, embed, retry, index, evaluate, query, submit, failures, verify, forget, status)
 for _verb in VERBS:
     app.command(epilog=EXIT_CODES)(_verb)
+app.add_typer(exports, name="export")
 
 
 def _version(show: bool) -> None:

@@ -1,4 +1,4 @@
-"""Verbs that run a job: demo, train, plan, embed, retry, index, evaluate, export."""
+"""Verbs that run a job: demo, train, plan, embed, retry, index, evaluate."""
 
 from typing import Annotated, Any
 
@@ -184,24 +184,6 @@ def evaluate(
       deglu evaluate deploy/specs/evaluate-demo.yaml --json
     """
     return _job("evaluate", spec, overrides, as_json, dry_run)
-
-
-def export(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A released model's name, or a model's folder.")],
-    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder to write; it must not exist.")],
-    as_json: AsJson = False,
-    debug: Debug = False,
-) -> int:
-    """Write a model's text side for sentence-transformers.
-
-    Tower, pooling and nesting transform, with the prompts query and document; truncate_dim cuts to a declared width.
-    Speech is not exported: that library does not support it. Requires the extra `export`.
-
-    \b
-    Example:
-      deglu export demo build/demo-text
-    """
-    return show(named("jobs.training.export_model:export_model")(model, folder), as_json)
 
 
 def _plan_training(path: str, overrides: list[str] | None, as_json: bool) -> int:
