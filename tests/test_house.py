@@ -45,6 +45,7 @@ FOLDERS: dict[str, set[str]] = {
     "embed/model": {"embed/model/recognition", "embed/model/towers", "embed/storage"},
     "embed/segmentation": {"embed/archive", "embed/audio", "embed/model", "embed/model/packaged", "embed/text"},
     "embed/dataset": {"embed/archive", "embed/segmentation", "embed/storage"},
+    "embed/exports": {"embed/dataset", "embed/storage"},
     "embed/verify": {"embed/dataset", "embed/segmentation", "embed/storage"},
     "index/parts": set(),
     "index/rungs": {"index/parts"},

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from embed.dataset.vectors import DatasetPart, VectorsDataset
 from embed.errors import InputError, SpecError
+from embed.exports.card import NAME as CARD
+from embed.exports.card import card
 from embed.exports.note import ExportNote, begin, complete
 from embed.exports.rows import READ, export_rows
 from embed.exports.targets import target
-from embed.storage.store import absolute
+from embed.storage.store import absolute, join, write_bytes
 
 Report = Callable[[int], None]  # called with the rows of the dataset that are dealt with
 
@@ -65,6 +67,7 @@ def export_vectors(
     if not rows + before:
         raise InputError(f"{dataset.url}: no row to export{'' if kept is None else f' where {kept.text}'}")
     advice = store.finish()
+    write_bytes(join(folder, CARD), card(dataset, note, rows + before, store.tables, advice).encode())
     complete(folder, note, rows + before)
     return Exported(note, rows + before, before, advice)
 

@@ -48,6 +48,10 @@ class Files:
     def __init__(self, folder: str, form: FileFormat) -> None:
         self._folder, self._form = folder, form
 
+    @property
+    def tables(self) -> str | None:
+        return f"{DATA}/*.parquet" if ".parquet" in self._form.suffixes else None
+
     def written(self) -> dict[str, int]:
         return {name: int(marker["rows"]) for name, marker in self._markers().items()}
 

@@ -28,6 +28,8 @@ def lance_table(folder: str, dim: int) -> "LanceTable":
 class LanceTable:
     """A `Target`."""
 
+    tables = None
+
     def __init__(self, library: Any, url: str, dim: int) -> None:
         self._lance, self._url, self._schema = library, url, export_schema(dim)
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from embed.exports.files import DATA, Files
@@ -41,8 +42,8 @@ class _Bulk:
     def advice(self, folder: str) -> list[str]:
         to = "$OPENSEARCH/vectors"
         return [
-            f'create     curl -X PUT "{to}" -H "Content-Type: application/json" -d @{folder}/mapping.json',
-            f"load       for f in {folder}/{DATA}/*.ndjson; do curl -X POST "
+            f'create     curl -X PUT "{to}" -H "Content-Type: application/json" -d @{quote(folder)}/mapping.json',
+            f"load       for f in {quote(folder)}/{DATA}/*.ndjson; do curl -X POST "
             f'"{to}/_bulk" -H "Content-Type: application/x-ndjson" --data-binary "@$f"; done',
         ]
 

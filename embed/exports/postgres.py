@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -51,7 +52,7 @@ class _Copy:
 
     def advice(self, folder: str) -> list[str]:
         return [
-            f"load       cd {folder} && psql -v ON_ERROR_STOP=1 -f load.sql DATABASE",
+            f"load       cd {quote(folder)} && psql -v ON_ERROR_STOP=1 -f load.sql DATABASE",
             f"ask        select id, uri, text from {TABLE} order by vector <=> '[...]' limit 10",
         ]
 

@@ -44,6 +44,8 @@ def sqlite_file(folder: str, dim: int) -> "SqliteFile":
 class SqliteFile:
     """A `Target`."""
 
+    tables = None
+
     def __init__(self, connection: Any, path: Path, dim: int) -> None:
         self._connection, self._path = connection, path
         self._schema = export_schema(dim)

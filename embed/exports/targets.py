@@ -18,6 +18,10 @@ Rows = Iterator[pa.RecordBatch]  # as `embed.exports.rows.export_schema`, none e
 class Target(Protocol):
     """A store that takes the parts of a version one after the other."""
 
+    @property
+    def tables(self) -> str | None:
+        """Pattern of the Parquet files, below the folder of the export; None where there are none."""
+
     def written(self) -> dict[str, int]:
         """Rows of each part that is in the store completely, by the part's name."""
 

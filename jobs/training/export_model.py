@@ -1,4 +1,4 @@
-"""`deglu export`: writes a model's text side as a folder that sentence-transformers opens."""
+"""`deglu export model`: writes a model's text side as a folder that sentence-transformers opens."""
 
 from pathlib import Path
 

@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -154,6 +157,21 @@ def test_a_store_has_every_row_once_also_after_a_stop_on_the_way(
     assert (again.rows, again.before) == (7, 7)
     note = json.loads((out / "export.json").read_text())
     assert (note["rows"], note["complete"], note["dim"], note["to"]) == (7, True, 2, to)
+
+
+@pytest.mark.slow
+def test_the_library_of_hugging_face_opens_the_folder_by_its_card(dataset: VectorsDataset, tmp_path: Path) -> None:
+    """In a process of its own: the library asks the environment whether it may use the network when it is imported."""
+    export_vectors(dataset, str(tmp_path / "out"), "parquet", 2)
+    assert "# Vectors of 2 text files" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    script = (
+        "import datasets, json, sys\n"
+        "loaded = datasets.load_dataset(sys.argv[1], split='train', cache_dir=sys.argv[2])\n"
+        "print(json.dumps({row['id']: row['vector'] for row in loaded}))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "out"), str(tmp_path / "cache")]
+    printed = subprocess.run(command, env={**os.environ, "HF_HUB_OFFLINE": "1"}, capture_output=True, check=True).stdout
+    assert json.loads(printed) == _wanted(dataset)
 
 
 def test_texts_come_through_csv_as_they_are(dataset: VectorsDataset, tmp_path: Path) -> None:

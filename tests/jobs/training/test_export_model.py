@@ -13,11 +13,11 @@ def test_the_verb(tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture
     folder = str(tmp_path / "exported")
     from sentence_transformers import SentenceTransformer  # ten seconds: not while tests are collected
 
-    assert run(["export", tiny_model, folder]) == 0
+    assert run(["export", "model", tiny_model, folder]) == 0
     out = capsys.readouterr().out
     assert f"open it    SentenceTransformer({folder!r}, truncate_dim=8)" in out
     assert SentenceTransformer(folder, device="cpu", truncate_dim=8).encode(["a"]).shape == (1, 8)
-    assert run(["export", tiny_model, folder]) == 2
+    assert run(["export", "model", tiny_model, folder]) == 2
     assert "exists already; name a new folder" in capsys.readouterr().err
-    assert run(["export", tiny_model, str(tmp_path / "again"), "--json"]) == 0
+    assert run(["export", "model", tiny_model, str(tmp_path / "again"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["dims"] == [32, 16, 8]
