@@ -10,6 +10,9 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import (
     BertConfig,
     BertModel,
+    EmbeddingGemma2Config,
+    EmbeddingGemma2Model,
+    Gemma4AudioFeatureExtractor,
     HubertConfig,
     HubertModel,
     PreTrainedTokenizerFast,
@@ -122,6 +125,27 @@ def _whisper(folder: Path) -> None:
     WhisperFeatureExtractor().save_pretrained(folder)
 
 
+def _embedding_gemma(folder: Path) -> None:
+    """As `google/embeddinggemma-2`, with its picture side, which is not loaded; tokens of the marks are the last."""
+    size = _tokenizer(folder, closing=True)
+    text = {
+        "vocab_size": size + 5, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "global_head_dim": 8,
+        "num_global_key_value_heads": 2, "hidden_size_per_layer_input": 16, "embedding_dim": 192,
+        "initializer_range": 0.3, "sliding_window": 8,
+    }  # fmt: skip
+    audio = {
+        "model_type": "gemma4_audio", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "output_proj_dims": 48, "subsampling_conv_channels": [128, 8], "initializer_range": 0.3,
+    }  # fmt: skip
+    config = EmbeddingGemma2Config(
+        text_config=text, audio_config=audio, vision_config=None, boa_token_id=size, eoa_token_index=size + 1,
+        audio_token_id=size + 2, image_token_id=size + 3, video_token_id=size + 4,
+    )  # fmt: skip
+    EmbeddingGemma2Model(config).save_pretrained(folder)
+    Gemma4AudioFeatureExtractor().save_pretrained(folder)
+
+
 SPEECH_MAKERS: dict[str, Callable[[Path], None]] = {
     "whisper": _whisper,
     "hubert": _hubert,
@@ -136,7 +160,12 @@ SPEECH_MAKERS: dict[str, Callable[[Path], None]] = {
     "w2v-bert-relative": partial(_w2v_bert, position_embeddings_type="relative"),
     "w2v-bert-rotary": partial(_w2v_bert, position_embeddings_type="rotary"),
 }
-MAKERS: dict[str, Callable[[Path], None]] = {"qwen3": _qwen3, "bert": _bert, **SPEECH_MAKERS}
+MAKERS: dict[str, Callable[[Path], None]] = {
+    "qwen3": _qwen3,
+    "bert": _bert,
+    "embedding-gemma": _embedding_gemma,
+    **SPEECH_MAKERS,
+}
 
 
 Tiny = Callable[[str], str]

@@ -5,6 +5,7 @@ Fingerprints are of the weights as stored, so they do not depend on dtype and de
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from embed.identity import digest
 from embed.model.remote import fetched_model
 from embed.model.spec import EncoderSpec
 from embed.model.towers.digests import file_digest
-from embed.model.towers.files import tower_digest
+from embed.model.towers.files import hub_folder, settings_digest, tower_digest
+from embed.model.towers.one_tower import one_tower_spec
 from embed.storage.store import local_path
 
 RELEASED = Path(__file__).parent / "released"
 SPEC, HYBRID, TRANSFORM, CARD, TEXT = "encoder.json", "hybrid.json", "transform.safetensors", "CARD.md", "text"
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 OWN_TEXT = f"./{TEXT}"  # the name of a text tower in the model's folder
 FUSION, HEAD = "fusion.safetensors", "head.safetensors"
 LORA_TEXT, LORA_SPEECH, LAYERS = "lora-text.safetensors", "lora-speech.safetensors", "speech.safetensors"
@@ -40,15 +43,22 @@ class HybridSpec(Spec):
 
 
 def model_folder(name: str) -> Path:
-    """The folder of a released model (`demo`) or of the user's own, fetched from a url.  SpecError if there is none."""
+    """The folder of a released model (`demo`), of the user's own, of a url or a hub's.  SpecError if there is none."""
     for folder in (RELEASED / name, fetched_model(name, HYBRID) if local_path(name) is None else Path(name)):
         if _is_model(folder):
             return folder
+    if is_hub_name(name) and _is_model(folder := hub_folder(name)):
+        return folder
     found = (folder for depth in ("*", "*/*") for folder in RELEASED.glob(depth) if _is_model(folder))
     released = ", ".join(sorted(str(folder.relative_to(RELEASED)) for folder in found))
     raise SpecError(
         f"model {name!r} is neither a released one ({released or 'none'}) nor a folder or s3:// url with {SPEC}"
     )
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether it has the form of a hub's `owner/model`, and no folder of the owner's name is here."""
+    return _HUB_NAME.fullmatch(name) is not None and not Path(name).parent.exists()
 
 
 def read_spec(name: str) -> EncoderSpec:
@@ -72,6 +82,9 @@ def fingerprints_of(spec: EncoderSpec, folder: Path) -> Fingerprints:
         # Without a {task} in the query, the task changes nothing.
         task = [spec.text.task] if "{task}" in spec.text.query else []
         return Fingerprints(space, digest("encoder", space, spec.text.query, *task).hex())
+    if spec.one_tower:
+        extractor = settings_digest(spec.speech.name)
+        return Fingerprints(space, digest("encoder", space, spec.text.query, spec.text.task, extractor).hex())
     speech = [list(spec.speech.layers or ()), tower_digest(spec.speech.name)]
     part = spec.fusion if spec.fusion is not None else spec.head
     assert part is not None  # the spec checks this
@@ -117,8 +130,10 @@ def recogniser_of(folder: Path, asr: str) -> str:
 
 
 def spec_in(folder: Path) -> EncoderSpec:
-    """The spec as stored in the folder."""
+    """The spec as stored in the folder, or of the pretrained model that is there."""
     path = folder / SPEC
+    if not path.is_file() and (spec := one_tower_spec(folder)):
+        return spec
     try:
         return EncoderSpec.parse(json.loads(path.read_text(encoding="utf-8")), origin=str(path))
     except (ValueError, UnicodeDecodeError) as error:
@@ -149,7 +164,7 @@ def files_of(spec: EncoderSpec) -> list[str]:
 
 
 def _is_model(folder: Path) -> bool:
-    return (folder / SPEC).is_file() or is_hybrid(folder)
+    return (folder / SPEC).is_file() or is_hybrid(folder) or one_tower_spec(folder) is not None
 
 
 def _scale(spec: EncoderSpec, file: str) -> float | int:

@@ -14,6 +14,7 @@ from embed.model.folder import (
     fingerprints_of,
     hybrid_fingerprints,
     inner_model,
+    is_hub_name,
     is_hybrid,
     model_folder,
     read_hybrid,
@@ -21,6 +22,7 @@ from embed.model.folder import (
     with_own_text,
 )
 from embed.model.spec import EncoderSpec
+from embed.model.towers.one_tower import LONGEST_S
 from embed.storage.store import local_path
 
 
@@ -46,11 +48,17 @@ class ModelHandle:
         """Whether it encodes speech."""
         return self.spec.speech is not None
 
+    @property
+    def longest_s(self) -> float | None:
+        """The longest speech it takes, in seconds, where that is known without loading it."""
+        return LONGEST_S if self.spec.one_tower and self.speaks else None
+
 
 def resolve_model(name: str) -> ModelHandle:
     """A released model (`demo`) or a folder's, each of its files read once.  Raises SpecError, InputError."""
     folder = model_folder(name)
-    lasting = name if folder == RELEASED / name or local_path(name) is None else str(folder.absolute())
+    own = folder != RELEASED / name and local_path(name) is not None and not is_hub_name(name)
+    lasting = str(folder.absolute()) if own else name
     if not is_hybrid(folder):
         spec = with_own_text(spec_in(folder), folder)
         return ModelHandle(name, lasting, folder, spec, fingerprints_of(spec, folder))

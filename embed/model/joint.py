@@ -26,6 +26,7 @@ from embed.model.spec import EncoderSpec
 from embed.model.towers.budget import Budget
 from embed.model.towers.precision import prepare_inference
 from embed.model.towers.speech import SpeechTower
+from embed.model.towers.speech_side import Marks, SpeechSide
 from embed.model.towers.text import TextTower
 from embed.model.transform import NestingTransform
 
@@ -43,8 +44,9 @@ class JointEncoder(nn.Module):
         self,
         spec: EncoderSpec,
         text: TextTower,
-        speech: SpeechTower | None,
+        speech: SpeechTower | SpeechSide | None,
         fingerprints: Fingerprints | None = None,
+        marks: Marks | None = None,
     ) -> None:
         super().__init__()
         if spec.dims[0] != text.width:
@@ -59,6 +61,7 @@ class JointEncoder(nn.Module):
             else []
         )
         self.fusion, self.others = (members[0] if members else None), nn.ModuleList(members[1:])
+        self.marks = marks  # of a model that reads speech itself: there is no fusion
         self.head = SpeechHead(spec.head, speech.width, spec.dims) if spec.head and speech else None
         self.transform = NestingTransform(text.width) if spec.transform else None
         self.precision: Literal["float32", "bfloat16"] = "float32"
@@ -145,6 +148,8 @@ class JointEncoder(nn.Module):
     @property
     def frame_pool(self) -> int:
         """Number of neighbouring frames that `shorten` averages before `forward`."""
+        if self.marks is not None:
+            return 1
         part = self.fusion if self.fusion is not None else self.head
         if part is None:
             raise SpecError(NO_SPEECH)
@@ -161,7 +166,7 @@ class JointEncoder(nn.Module):
         if self.head is not None:
             vectors: Tensor = self.head(x, lengths)
             return vectors
-        if self.fusion is None:
+        if not self._readers:
             raise SpecError(NO_SPEECH)
         found = self._placed(x, lengths, role, task)
         return found[0] if len(found) == 1 else nn.functional.normalize(torch.stack(found).mean(0), dim=-1)
@@ -171,17 +176,22 @@ class JointEncoder(nn.Module):
         """The fusion's members, the first of which is `fusion`; [] where there is none."""
         return [] if self.fusion is None else [self.fusion, *cast(Iterable[Fusion], self.others)]
 
+    @property
+    def _readers(self) -> list[Fusion | Marks]:
+        """What makes input embeddings of frames."""
+        return [self.marks] if self.marks is not None else [*self.fusions]
+
     def _placed(self, x: Tensor, lengths: Tensor, role: Role, task: str | None) -> list[Tensor]:
         """Unit vectors [B, D] by each of the fusions, in one pass through the text tower."""
         # In float32 a GPU would spend more time on the fusion than on the towers.
         halved = self.precision == "bfloat16" and x.is_cuda
         with torch.autocast("cuda", torch.bfloat16, enabled=halved):
-            contents = [fusion(x, lengths) for fusion in self.fusions]
+            contents = [reader(x, lengths) for reader in self._readers]
         counts = torch.cat([count for _, count in contents])
         embedded, mask = self._framed(torch.cat([content for content, _ in contents]), counts, role, task)
         tower = self.spoken if self.spoken is not None else self.text
         pooled = tower.pooled(mask, embedded=embedded).chunk(len(contents))
-        return [self.place(fusion.output_map(one)) for fusion, one in zip(self.fusions, pooled, strict=True)]
+        return [self.place(reader.output_map(one)) for reader, one in zip(self._readers, pooled, strict=True)]
 
     def _frames(self, waves: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
         """Averaged frames [B, T, F] and lengths [B]."""
@@ -196,7 +206,7 @@ class JointEncoder(nn.Module):
 
     def _framed(self, content: Tensor, counts: Tensor, role: Role, task: str | None) -> tuple[Tensor, Tensor]:
         """Instruction, content, end token; each row dense from position 0, padding after it: [B, S, H] and mask."""
-        head, tail = self.text.frame(role, task)
+        head, tail = self.text.bare_frame() if self.marks is not None else self.text.frame(role, task)
         words = self.text.embeddings(torch.tensor([*head, *tail], device=content.device)).to(content.dtype)
         begin, end = words[: len(head)], words[len(head) :]
         rows = [torch.cat([begin, row[: int(n)], end]) for row, n in zip(content, counts, strict=True)]

@@ -92,6 +92,9 @@ class EncoderSpec(Spec):
     fusion: FusionSpec | None = None
     head: HeadSpec | None = None
     adapt: AdaptSpec = AdaptSpec()
+    one_tower: bool = Field(
+        False, description="One pretrained model encodes text and speech: both name it, and nothing is trained"
+    )
     transform: bool = Field(False, description="Centre and rotate, for towers that were not trained as Matryoshka")
     dims: tuple[int, ...] = Field(description="Valid widths, descending; the first is the tower's own")
 
@@ -99,10 +102,19 @@ class EncoderSpec(Spec):
     def _consistent(self) -> "EncoderSpec":
         if list(self.dims) != sorted(set(self.dims), reverse=True) or not self.dims or self.dims[-1] < 1:
             raise ValueError("dims must be positive and descending, e.g. [384, 256, 128]")
-        if (self.speech is not None) != ((self.fusion is None) != (self.head is None)):
+        parts = sum(part is not None for part in (self.fusion, self.head)) + int(self.one_tower)
+        if self.one_tower:
+            self._check_one_tower(parts)
+        elif (self.speech is not None) != (parts == 1):
             raise ValueError("speech needs fusion or head, exactly one of them; give none of the three for text only")
         if self.adapt != AdaptSpec() and self.fusion is not None and self.fusion.members > 1:
             raise ValueError("fusion.members needs frozen towers: with adapt there is one fusion")
         if self.adapt != AdaptSpec() and self.fusion is None:
             raise ValueError("adapt needs fusion: only with it are the towers trained for speech")
         return self
+
+    def _check_one_tower(self, parts: int) -> None:
+        if parts > 1 or self.transform:
+            raise ValueError("one_tower has neither fusion, head nor transform: leave these out")
+        if self.speech is not None and self.speech.name != self.text.name:
+            raise ValueError("one_tower: text and speech must name the same model")

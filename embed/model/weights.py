@@ -37,6 +37,7 @@ from embed.model.joint import JointEncoder
 from embed.model.spec import AdaptSpec, EncoderSpec, Precision
 from embed.model.towers.precision import effective_precision
 from embed.model.towers.speech import SpeechTower
+from embed.model.towers.speech_side import Marks, SpeechSide
 from embed.model.towers.text import TextTower
 
 LARGEST_HALF = 65_504.0
@@ -151,8 +152,22 @@ def _joint(handle: ModelHandle, device: str, precision: Precision, speech: bool)
 
 
 def _with_towers(spec: EncoderSpec, fingerprints: Fingerprints | None, plain: bool = False) -> JointEncoder:
+    if spec.one_tower:
+        return _one_tower(spec, fingerprints)
     speech = SpeechTower.load(spec.speech, plain) if spec.speech else None
     return JointEncoder(spec, TextTower.load(spec.text, plain), speech, fingerprints)
+
+
+def _one_tower(spec: EncoderSpec, fingerprints: Fingerprints | None) -> JointEncoder:
+    from embed.model.towers.pretrained import one_tower_model  # transformers takes seconds to import
+
+    model, tokenizer, extractor = one_tower_model(spec.text.name, speech=spec.speech is not None)
+    text = TextTower(spec.text, model.language_model, tokenizer)
+    if spec.speech is None:
+        return JointEncoder(spec, text, None, fingerprints)
+    ids = torch.tensor([model.config.boa_token_id, model.config.eoa_token_index])
+    begin, end = text.embeddings(ids)
+    return JointEncoder(spec, text, SpeechSide(spec.speech, model, extractor), fingerprints, Marks(begin, end))
 
 
 def _places(model: JointEncoder) -> dict[str, State]:

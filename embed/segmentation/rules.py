@@ -76,3 +76,12 @@ def refuse_truncation(model: ModelHandle, passage: PassageSpec) -> None:
             f"passage.max_tokens = {passage.max_tokens}: with a title and special tokens that is more than the"
             f" {tower.max_tokens} tokens that the text tower of {model.name!r} takes; set it to {most} or less"
         )
+
+
+def refuse_long_speech(model: ModelHandle, segment: SegmentSpec) -> None:
+    """SpecError where a segment of speech may be longer than the model takes."""
+    if model.longest_s is not None and segment.max_s > model.longest_s:
+        raise SpecError(
+            f"segment.max_s = {segment.max_s:g}: model {model.name!r} takes at most {model.longest_s:g} s of speech; "
+            "set it to that or less"
+        )

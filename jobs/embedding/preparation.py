@@ -10,7 +10,7 @@ from embed.dataset.job import Job, next_job, open_job
 from embed.dataset.work_left import Listing, WorkLeft, list_archive, work_left
 from embed.errors import SpecError, UnreadableFile
 from embed.model.handle import ModelHandle, resolve_model
-from embed.segmentation.rules import Cutting, refuse_truncation
+from embed.segmentation.rules import Cutting, refuse_long_speech, refuse_truncation
 from embed.segmentation.tokens import words_of
 from embed.spec import EmbedSpec
 from embed.storage.store import absolute
@@ -69,5 +69,6 @@ def prepare(spec: EmbedSpec) -> Preparation:
     """Reads the model's spec and no weights.  Raises SpecError where it is missing, or would truncate passages."""
     model = resolve_model(spec.model)
     refuse_truncation(model, spec.passage)
+    refuse_long_speech(model, spec.segment)
     cutting = Cutting(spec.segment, spec.passage, words_of(model.spec.text.name).digest)
     return Preparation(spec, absolute(spec.output), cutting, model)

@@ -19,6 +19,8 @@ CONFIG = "config.json"
 ADAPTER = "adapter_config.json"
 # Files of a checkpoint that define a tower's vectors.
 TOWER_FILES = ("*.safetensors", "tokenizer.json", "vocab.json", "merges.txt", "sentencepiece.bpe.model")
+# Files that define how sound becomes features.
+EXTRACTOR_FILES = ("preprocessor_config.json", "processor_config.json")
 # Config keys about how a file was written, not about its results.
 CONFIG_NOISE = {"transformers_version", "_name_or_path", "torch_dtype", "dtype"}
 # Weights that checkpoints leave out and that change no vector.
@@ -59,14 +61,28 @@ def tower_digest(name: str) -> str:
     return digest("tower", kept, [[path.name, file_digest(path)] for path in files]).hex()
 
 
+def settings_digest(name: str) -> str:
+    """Digest of how a tower's sound is prepared, from the files on this disk."""
+    files = [_config_of(name).parent / file for file in EXTRACTOR_FILES]
+    return digest("extractor", [[path.name, file_digest(path)] for path in files if path.is_file()]).hex()
+
+
+def hub_folder(name: str) -> Path:
+    """The folder of a hub's model in its cache, with all that is read of it.  SpecError where it cannot be had."""
+    from huggingface_hub import snapshot_download  # takes seconds to import
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        # Everything at once: a digest of what happens to be in the cache would change with the next file.
+        return Path(snapshot_download(name, allow_patterns=[*TOWER_FILES, "*.json", "tokenizer.model"]))
+    except (OSError, HFValidationError) as error:
+        raise SpecError(f"tower {name!r} is no folder, and the hub does not give it: {load_problem(error)}") from None
+
+
 def _config_of(name: str) -> Path:
     """The tower's config.json; for a tower that is no folder here, from the hub's cache or from the hub."""
     folder = Path(resolve(name))
-    if (folder / CONFIG).is_file():
-        return folder / CONFIG
-    from transformers.utils import cached_file  # takes seconds to import
-
-    config = cached_file(str(folder), CONFIG)
-    if config is None:
+    config = (folder if folder.is_dir() else hub_folder(str(folder))) / CONFIG
+    if not config.is_file():
         raise SpecError(f"tower {name!r} has no {CONFIG}")
-    return Path(config)
+    return config

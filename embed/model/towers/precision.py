@@ -37,7 +37,7 @@ def prepare_inference(tower: Any, precision: Literal["float32", "bfloat16"]) -> 
     on_cpu = next(tower.parameters()).device.type == "cpu"
     if precision == "bfloat16":
         nn.Module.to(tower, torch.bfloat16)
-        if on_cpu:
+        if on_cpu and hasattr(tower, "config"):  # else parts of a model, with an attention of their own
             from embed.model.towers.attention import attend_in_blocks  # transformers takes seconds to import
 
             attend_in_blocks(tower)

@@ -58,6 +58,19 @@ def speech_model(name: str) -> tuple[Any, Any]:
         return model, AutoFeatureExtractor.from_pretrained(place, trust_remote_code=False)
 
 
+def one_tower_model(name: str, speech: bool) -> tuple[Any, Any, Any]:
+    """Model in float32 of text and, with `speech`, sound; tokenizer, extractor.  Pictures are left out.  SpecError."""
+    place = tower_place(name)
+    with _clear_errors("model", name):
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+        config.vision_config = None
+        if not speech:
+            config.audio_config = None
+        model = _weights(AutoModel, name, place, config=config)
+        extractor = AutoFeatureExtractor.from_pretrained(place, trust_remote_code=False) if speech else None
+        return model, AutoTokenizer.from_pretrained(place, trust_remote_code=False), extractor
+
+
 def recogniser_model(name: str, by_letters: bool) -> tuple[Any, Any, Any]:
     """Model in float32, feature extractor, tokenizer; `by_letters` for CTC, else with a decoder.  Raises SpecError."""
     place = tower_place(name)

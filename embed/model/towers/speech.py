@@ -68,7 +68,7 @@ class SpeechTower(nn.Module):
     def forward(self, waves: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
         """float32 frames [B, T, L*H], zero after each clip's end, and lengths [B].  InputError for an unfit wave."""
         for wave in waves:
-            self._check(wave)
+            check_wave(wave, self.longest_s, self.spec.name)
         device = next(self.model.parameters()).device
         found = [self._run.features(wave) for wave in waves]
         lengths = torch.tensor([len(one) for one in found], device=device)
@@ -78,11 +78,11 @@ class SpeechTower(nn.Module):
         frames = torch.cat([states[layer - 1] for layer in self.layers], dim=-1)
         return frames.float() * mask.unsqueeze(-1), lengths
 
-    def _check(self, wave: FloatArray) -> None:
-        seconds = len(wave) / SAMPLE_RATE
-        if seconds > self.longest_s + 1e-6:
-            raise InputError(
-                f"a wave of {seconds:.1f} s is longer than the {self.longest_s:.1f} s that {self.spec.name} takes"
-            )
-        if seconds < SHORTEST_S or not np.isfinite(wave).all():
-            raise InputError(f"a wave must be at least {SHORTEST_S} s long and finite")
+
+def check_wave(wave: FloatArray, longest_s: float, name: str) -> None:
+    """InputError for a wave that the tower `name` does not take."""
+    seconds = len(wave) / SAMPLE_RATE
+    if seconds > longest_s + 1e-6:
+        raise InputError(f"a wave of {seconds:.1f} s is longer than the {longest_s:.1f} s that {name} takes")
+    if seconds < SHORTEST_S or not np.isfinite(wave).all():
+        raise InputError(f"a wave must be at least {SHORTEST_S} s long and finite")

@@ -26,7 +26,8 @@ class TextTower(nn.Module):
         self.spec = spec
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
-        self.width: int = model.config.hidden_size
+        # Some towers end with a projection from the width of their states to that of the vector.
+        self.width: int = getattr(model.config, "embedding_dim", None) or model.config.hidden_size
         self._specials = _special_frame(tokenizer, spec)
 
     @classmethod
@@ -56,6 +57,10 @@ class TextTower(nn.Module):
         """Token ids before and after the content: the instruction, and the end token."""
         start, end = self._specials
         return [*start, *self._plain(self.prefix(role, task))], end
+
+    def bare_frame(self) -> tuple[list[int], list[int]]:
+        """Token ids before and after content that has no instruction."""
+        return self._specials
 
     def tokens(self, texts: Sequence[str], role: Role, task: str | None = None) -> list[list[int]]:
         """Ids with prefix and special tokens; a text over `max_tokens` is cut and keeps its end token."""
