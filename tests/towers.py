@@ -10,9 +10,6 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import (
     BertConfig,
     BertModel,
-    EmbeddingGemma2Config,
-    EmbeddingGemma2Model,
-    Gemma4AudioFeatureExtractor,
     HubertConfig,
     HubertModel,
     PreTrainedTokenizerFast,
@@ -127,6 +124,8 @@ def _whisper(folder: Path) -> None:
 
 def _embedding_gemma(folder: Path) -> None:
     """As `google/embeddinggemma-2`, with its picture side, which is not loaded; tokens of the marks are the last."""
+    from transformers import EmbeddingGemma2Config, EmbeddingGemma2Model, Gemma4AudioFeatureExtractor  # since 5.24
+
     size = _tokenizer(folder, closing=True)
     text = {
         "vocab_size": size + 5, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
