@@ -1,5 +1,6 @@
 """Peers that walk a graph: hnswlib, faiss HNSW over 8-bit codes, usearch, and SVS Vamana."""
 
+import json
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +17,7 @@ from index.contracts import IntArray
 from index.faiss_library import library
 
 DEEPEST = 3_000  # longest queue of candidates in the grids
+VSAG_DEEPEST = 1_000  # its own limit; above it the answer is arbitrary
 REFINED = (15, 30)
 
 
@@ -148,6 +150,47 @@ class Vamana:
         return self._svs.LVQLoader(plain, primary=4, residual=8)
 
 
+class Vsag:
+    """VSAG's hierarchical graph over 8-bit codes, rows of float32 ranked last."""
+
+    def __init__(self, degree: int, effort: int) -> None:
+        self.degree, self.effort = degree, effort
+        self.name = f"VSAG HGraph R={degree} efC={effort} sq8"
+
+    def build(self, rows: FloatArray) -> None:
+        self._rows, self._dim = rows.shape
+        plan = {
+            "base_quantization_type": "sq8",
+            "use_reorder": True,
+            "precise_quantization_type": "fp32",
+            "max_degree": self.degree,
+            "ef_construction": self.effort,
+            "build_thread_count": 1,
+        }
+        values = {"dim": self._dim, "dtype": "float32", "metric_type": "ip", "index_param": plan}
+        self._index: Any = import_module("pyvsag").Index("hgraph", json.dumps(values))
+        self._index.build(rows.reshape(-1), np.arange(self._rows, dtype=np.int64), self._rows, self._dim)
+
+    def bytes_per_vector(self) -> float:
+        with TemporaryDirectory() as folder:
+            self._index.save(f"{folder}/index")
+            return float(Path(f"{folder}/index").stat().st_size / self._rows)
+
+    def use_threads(self, count: int) -> None:
+        """Its Python package answers one question at a time, with one thread."""
+
+    def ladders(self) -> list[list[Setting]]:
+        return [list(steps(10, min(VSAG_DEEPEST, self._rows)))]
+
+    def search(self, queries: FloatArray, k: int, setting: Setting) -> IntArray:
+        depth = json.dumps({"hgraph": {"ef_search": setting}})
+        found = np.full((len(queries), k), -1, np.int64)
+        for place, query in enumerate(queries):
+            ids = self._index.knn_search(query, k, depth)[0]
+            found[place, : len(ids)] = ids
+        return found
+
+
 def vamana(kind: str, unusable: str | None = None) -> Family:
     shapes = ((32, 200), (64, 200))
     return Family(f"SVS Vamana {kind}", "svs", tuple(partial(Vamana, *shape, kind) for shape in shapes), unusable)
@@ -163,6 +206,8 @@ FAMILIES = (
         Family(f"usearch {kind}", "usearch", tuple(partial(Usearch, kind, m) for m in (16, 32)))
         for kind in ("f16", "i8")
     ),
+    Family("VSAG HGraph", "pyvsag", tuple(partial(Vsag, *shape) for shape in ((16, 200), (32, 200)))),
+    Family("NGT-QG", "ngtpy", (), "its package cannot build a quantised graph: only NGT's own program qbg can"),
     vamana("float16"),
     # On other processors the library ends the whole process.
     vamana("LVQ4x8", None if "Intel" in machine() else "SVS has LVQ and LeanVec only for processors of Intel"),

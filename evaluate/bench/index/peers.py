@@ -2,9 +2,18 @@
 
 from evaluate.bench.index import flat as index_flat
 from evaluate.bench.index import graphs as index_graphs
+from evaluate.bench.index import rabitq as index_rabitq
 from evaluate.bench.index import scann as index_scann
 from evaluate.bench.index.contender import Family
 
-PACKAGES = ("faiss-cpu", "hnswlib", "scann", "usearch", "scalable-vs", "wordllama")
+PACKAGES = (
+    *("faiss-cpu", "hnswlib", "scann", "usearch", "scalable-vs"),
+    *("rabitqlib", "turbovec", "lancedb", "pyvsag", "wordllama"),
+)
 
-FAMILIES: tuple[Family, ...] = (*index_flat.FAMILIES, *index_graphs.FAMILIES, *index_scann.FAMILIES)
+FAMILIES: tuple[Family, ...] = (
+    *index_flat.FAMILIES,
+    *index_graphs.FAMILIES,
+    *index_rabitq.FAMILIES,
+    *index_scann.FAMILIES,
+)

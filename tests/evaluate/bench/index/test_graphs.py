@@ -1,4 +1,4 @@
-"""Every graph that is installed, at its dearest setting, finds what exact search finds."""
+"""Every graph and every kind of RaBitQ that is installed, at its dearest setting, finds what exact search finds."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,11 @@ import pytest
 from evaluate.bench.index.contender import Family
 from evaluate.bench.index.graphs import FAMILIES
 from evaluate.bench.index.measure import Truth
+from evaluate.bench.index.rabitq import FAMILIES as RABITQ
 from evaluate.bench.index.vectors import Vectors
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", [*FAMILIES, *RABITQ], ids=lambda family: family.name)
 def test_a_deep_search_is_nearly_exact(clustered: Vectors, family: Family) -> None:
     if family.missing:
         pytest.skip(family.missing)
