@@ -6,7 +6,9 @@ DegluError                1
 │   └── UnsupportedFormat     no reader supports this container
 ├── StorageError          1   a bucket or folder cannot be read or written
 │   ├── AlreadyPublished      another writer published this version first
+│   ├── UnreadableBucket      a bucket does not exist, or the credentials do not open it
 │   └── UnreadableFile        one file or object cannot be read, though its storage answers
+│       └── OutsideInput          a link or a list leads out of its input
 ├── FingerprintMismatch   1   vectors, index and query were not made by the same encoder
 ├── DataUnavailable       1   installable data or weights are not available here
 └── WorkLeftUndone        1   a job ended with units neither embedded, failed nor skipped
@@ -89,6 +91,14 @@ class UnreadableFile(StorageError):
     """
 
 
+class UnreadableBucket(StorageError):
+    """A bucket does not exist, or the credentials do not open it."""
+
+
+class OutsideInput(UnreadableFile):
+    """A link or a list leads to a file outside of its input, which is not read unless the input allows it."""
+
+
 class FingerprintMismatch(DegluError):
     """Vectors, index and query were not made by the same encoder.
 
@@ -118,6 +128,9 @@ class WorkLeftUndone(DegluError):
     1
     """
 
+
+# Of a listed file that is never opened; in its problem, "ErrorClass: message", by name.
+NEVER_OPENED = (OutsideInput, UnreadableBucket)
 
 # Of one file that is read: the others may be fine.  Any other error of storage concerns all of them.
 OF_ONE_FILE = (InputError, UnreadableFile)

@@ -81,6 +81,7 @@ UNITS = pa.schema(
         pa.field("lang", pa.string()),
         pa.field("metadata", METADATA),
         pa.field("columns", METADATA),
+        pa.field("problem", pa.string()),  # of the asset, as it was listed
     ]
 )
 
@@ -105,6 +106,7 @@ class Unit(TypedDict):
     lang: str | None
     metadata: list[tuple[str, str]] | None
     columns: list[tuple[str, str]] | None
+    problem: str | None
 
 
 FAILURES = pa.schema(

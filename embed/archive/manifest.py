@@ -19,7 +19,7 @@ from embed.archive.inputs import InputSpec
 from embed.archive.listing import Asset, Found, found_in
 from embed.archive.utterance_lists import recording_of
 from embed.audio import decode as audio
-from embed.errors import DegluError, SpecError
+from embed.errors import DegluError, OutsideInput, SpecError
 from embed.tables import MANIFEST, PASSED_OVER, TEXT
 from embed.text.formats import probe_text
 
@@ -32,7 +32,7 @@ _PROBED = ("duration_s", "items", "tracks", "problem", "columns")
 
 
 class Listed(NamedTuple):
-    """The inputs of a job: MANIFEST, PASSED_OVER, and notes about globs that match nothing."""
+    """The inputs of a job: MANIFEST, PASSED_OVER, and notes for the user."""
 
     assets: pa.Table
     passed_over: pa.Table
@@ -83,8 +83,22 @@ def list_inputs(
             if on_progress:
                 on_progress(done, total)
             parts.append(before.joined(drafts, rows, results))
-    notes = tuple(f"{found.url}: {glob} matches no file" for found in listed for glob in found.unused)
-    return Listed(pa.concat_tables(parts), _passed_over(listed, forgotten), notes)
+    manifest = pa.concat_tables(parts)
+    notes = (note for spec, found in zip(inputs, listed, strict=True) for note in _notes(spec, found, manifest))
+    return Listed(manifest, _passed_over(listed, forgotten), tuple(notes))
+
+
+def _notes(spec: InputSpec, found: Found, manifest: pa.Table) -> Iterator[str]:
+    """For the user: globs that match nothing, and what is outside of the input."""
+    yield from (f"{found.url}: {glob} matches no file" for glob in found.unused)
+    if spec.follow == "outside":
+        yield f"{found.url}: links and lists may lead out of it (`follow: outside`)"
+        return
+    own = pc.or_(pc.starts_with(manifest["uri"], f"{spec.name}/"), pc.equal(manifest["uri"], spec.name))
+    is_outside = pc.starts_with(pc.fill_null(manifest["problem"], ""), f"{OutsideInput.__name__}:")
+    if num := pc.sum(pc.and_(own, is_outside), min_count=0).as_py():
+        what = "file that a link or a list leads to is" if num == 1 else "files that links or lists lead to are"
+        yield f"{found.url}: {num:,} {what} outside of it, and not read; set `follow: outside` for it to read them"
 
 
 def _passed_over(listed: Iterable[Found], forgotten: Collection[bytes]) -> pa.Table:

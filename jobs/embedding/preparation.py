@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from embed.dataset.job import Job, next_job, open_job
 from embed.dataset.work_left import Listing, WorkLeft, list_archive, work_left
-from embed.errors import SpecError, UnreadableFile
+from embed.errors import OutsideInput, SpecError, UnreadableFile
 from embed.model.handle import ModelHandle, resolve_model
 from embed.segmentation.rules import Cutting, refuse_truncation
 from embed.segmentation.tokens import words_of
@@ -16,6 +16,8 @@ from embed.spec import EmbedSpec
 from embed.storage.store import absolute
 from embed.tables import SPEECH
 from jobs.command.progress import Progress, probing
+
+_UNREADABLE = f"^({UnreadableFile.__name__}|{OutsideInput.__name__}): "
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Preparation:
         for note in found.notes:
             progress.note(note)
         # Nobody knows what is in a pipe, or in a folder that is closed.
-        unreadable = pc.starts_with(pc.fill_null(found.assets["problem"], ""), UnreadableFile.__name__)
+        unreadable = pc.match_substring_regex(pc.fill_null(found.assets["problem"], ""), _UNREADABLE)
         speech = pc.and_not(pc.equal(found.assets["modality"], SPEECH), unreadable)
         if not self.model.speaks and pc.any(speech).as_py():
             raise SpecError(
