@@ -3,7 +3,8 @@
 DegluError                1
 ├── SpecError             2   the spec or the command line is wrong
 ├── InputError            1   an input is missing, empty, damaged or unsupported
-│   └── UnsupportedFormat     no reader supports this container
+│   ├── UnsupportedFormat     no reader supports this container
+│   └── ExpandsTooFar         a small file has content of far over its size
 ├── StorageError          1   a bucket or folder cannot be read or written
 │   ├── AlreadyPublished      another writer published this version first
 │   ├── UnreadableBucket      a bucket does not exist, or the credentials do not open it
@@ -62,6 +63,10 @@ class UnsupportedFormat(InputError):
     ...     "notes.txt" in str(error)
     True
     """
+
+
+class ExpandsTooFar(InputError):
+    """A small file unpacks to far more bytes, rows or cells than its size allows."""
 
 
 class StorageError(DegluError):
@@ -130,7 +135,7 @@ class WorkLeftUndone(DegluError):
 
 
 # Of a listed file that is never opened; in its problem, "ErrorClass: message", by name.
-NEVER_OPENED = (OutsideInput, UnreadableBucket)
+NEVER_OPENED = (OutsideInput, UnreadableBucket, ExpandsTooFar)
 
 # Of one file that is read: the others may be fine.  Any other error of storage concerns all of them.
 OF_ONE_FILE = (InputError, UnreadableFile)
