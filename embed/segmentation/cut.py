@@ -8,6 +8,7 @@ becomes a failure of an input.
 
 import pyarrow as pa
 
+from embed.archive.contents import digest_of_unit
 from embed.errors import NEVER_OPENED, OF_ONE_FILE
 from embed.machine import machine_fault
 from embed.segmentation.cut_row import CutRow
@@ -48,4 +49,6 @@ def cut_unit(unit: Unit, cutting: Cutting, words: Words) -> CutUnit:
         if machine_fault(error):
             raise
         row.fail(error)
+    if row.segments or row.reason:
+        row.digest = digest_of_unit(unit)
     return row.values()

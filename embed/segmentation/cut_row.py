@@ -24,6 +24,7 @@ class CutRow:
     failures: list[FailureRow] = field(default_factory=list)
     seconds: Coverage = field(default_factory=lambda: Coverage(0.0, 0.0, 0.0, 0.0))
     reason: str | None = None  # why there are no segments, where that is no failure
+    digest: bytes | None = None  # of the file's content
 
     def fail(self, error: Exception, span: tuple[int, int | None] | None = None) -> None:
         """Add a failure of `span`, else of the whole unit; its lost time is what the unit has lost so far."""
@@ -79,6 +80,7 @@ class CutRow:
             "not_speech_s": self.seconds.not_speech_s,
             "lost_s": self.seconds.lost_s,
             "reason": self.reason,
+            "digest": self.digest,
         }
 
 
