@@ -142,7 +142,7 @@ class ParquetRows:
         chunks = self._file.metadata.row_group(group)
         repeating = [place for place in self._places if chunks.column(place).has_dictionary_page]
         columns = [self._file.schema.column(place) for place in repeating]
-        fixed = sum(one.length for one in columns if one.physical_type == "FIXED_LEN_BYTE_ARRAY")
+        fixed: int = sum(one.length for one in columns if one.physical_type == "FIXED_LEN_BYTE_ARRAY")
         names = [one.path for one in columns if one.physical_type == "BYTE_ARRAY"]
         if not names:
             return fixed
@@ -156,9 +156,9 @@ class ParquetRows:
 def _longest(column: pa.Array) -> int:
     """Bytes of the longest value of a dictionary, or of all those of a record."""
     if types.is_struct(column.type):
-        return sum(map(_longest, column.flatten()))
+        return sum(_longest(one) for one in column.flatten())
     if types.is_dictionary(column.type) and _has_length(column.type.value_type):
-        return pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+        return int(pc.max(pc.binary_length(column.dictionary)).as_py() or 0)
     return 0
 
 

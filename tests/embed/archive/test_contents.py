@@ -5,6 +5,7 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,6 @@ import pytest
 import soundfile
 
 from embed import identity
-from embed.archive import contents as module
 from embed.archive.contents import Contents, Touched, digests_of
 from embed.archive.inputs import InputSpec
 from embed.archive.manifest import Listed, list_inputs
@@ -68,7 +68,12 @@ def test_files_with_other_times_keep_their_units_and_are_read_once(
     touch(tmp_path, 1_000_000_000)
     read: list[str] = []
     digest = identity.stream_digest
-    monkeypatch.setattr(identity, "stream_digest", lambda stream: read.append(stream.raw.name) or digest(stream))
+
+    def reading(stream: Any) -> bytes:
+        read.append(stream.raw.name)
+        return digest(stream)
+
+    monkeypatch.setattr(identity, "stream_digest", reading)
     second = listed(tmp_path, first, ledger)
     assert plan_units(second.assets, CUTTING)["unit_id"] == units
     assert second.assets["as_listed"].null_count == 0
@@ -125,7 +130,7 @@ def test_a_file_that_changes_while_it_is_read_has_no_digest(tmp_path: Path, monk
     kept = {(b"a" * 16, "size:3;mtime:0"): b"x" * 16}
     assets = [Touched(b"a" * 16, "size:3;mtime:0", str(path), 3)]
     with ThreadPoolExecutor(1) as pool:
-        monkeypatch.setattr(module.identity, "stream_digest", lambda stream: b"x" * 16)
+        monkeypatch.setattr(identity, "stream_digest", lambda stream: b"x" * 16)
         assert Contents(lambda: kept).unchanged(assets, pool) == [True]
-        monkeypatch.setattr(module.identity, "stream_digest", changing)
+        monkeypatch.setattr(identity, "stream_digest", changing)
         assert Contents(lambda: kept).unchanged(assets, pool) == [False]

@@ -260,7 +260,13 @@ NO_FILES = [
     "gs://b/k",
     "://x",
 ]
-NO_TIMES = [{"offset": 1e300}, {"offset": 10**400}, {"duration": 1e18}, {"text": "\ud800"}, {"speaker": "\ud800"}]
+NO_TIMES: list[dict[str, Any]] = [
+    {"offset": 1e300},
+    {"offset": 10**400},
+    {"duration": 1e18},
+    {"text": "\ud800"},
+    {"speaker": "\ud800"},
+]
 
 
 def test_a_line_that_cannot_be_an_input_is_one_problem(tmp_path: Path) -> None:
