@@ -124,7 +124,7 @@ def _apply(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
 
 def _value(text: str, override: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)
     except yaml.YAMLError:
         raise SpecError(f"--set {override}: the value is not readable as YAML; put it in quotes") from None
 

@@ -3,10 +3,13 @@
 DegluError                1
 ├── SpecError             2   the spec or the command line is wrong
 ├── InputError            1   an input is missing, empty, damaged or unsupported
-│   └── UnsupportedFormat     no reader supports this container
+│   ├── UnsupportedFormat     no reader supports this container
+│   └── ExpandsTooFar         a small file has content of far over its size
 ├── StorageError          1   a bucket or folder cannot be read or written
 │   ├── AlreadyPublished      another writer published this version first
+│   ├── UnreadableBucket      a bucket does not exist, or the credentials do not open it
 │   └── UnreadableFile        one file or object cannot be read, though its storage answers
+│       └── OutsideInput          a link or a list leads out of its input
 ├── FingerprintMismatch   1   vectors, index and query were not made by the same encoder
 ├── DataUnavailable       1   installable data or weights are not available here
 └── WorkLeftUndone        1   a job ended with units neither embedded, failed nor skipped
@@ -62,6 +65,10 @@ class UnsupportedFormat(InputError):
     """
 
 
+class ExpandsTooFar(InputError):
+    """A small file unpacks to far more bytes, rows or cells than its size allows."""
+
+
 class StorageError(DegluError):
     """A bucket or folder cannot be read or written, or a file on it is damaged.
 
@@ -87,6 +94,14 @@ class UnreadableFile(StorageError):
     >>> issubclass(deglu.UnreadableFile, deglu.StorageError)
     True
     """
+
+
+class UnreadableBucket(StorageError):
+    """A bucket does not exist, or the credentials do not open it."""
+
+
+class OutsideInput(UnreadableFile):
+    """A link or a list leads to a file outside of its input, which is not read unless the input allows it."""
 
 
 class FingerprintMismatch(DegluError):
@@ -118,6 +133,9 @@ class WorkLeftUndone(DegluError):
     1
     """
 
+
+# Of a listed file that is never opened; in its problem, "ErrorClass: message", by name.
+NEVER_OPENED = (OutsideInput, UnreadableBucket, ExpandsTooFar)
 
 # Of one file that is read: the others may be fine.  Any other error of storage concerns all of them.
 OF_ONE_FILE = (InputError, UnreadableFile)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from embed.base_spec import canonical_json
 
 ID_BYTES = 16
+OF_TIME = "size:"  # begins a content version that follows the time of a file
 
 
 def digest(*parts: Any) -> bytes:
@@ -29,7 +30,12 @@ def asset_id(uri: str) -> bytes:
 
 def content_version(etag: str | None, size: int, mtime: str | None) -> str:
     """The etag where the store gives one, else size and modification time."""
-    return f"etag:{etag}" if etag else f"size:{size};mtime:{mtime}"
+    return f"etag:{etag}" if etag else f"{OF_TIME}{size};mtime:{mtime}"
+
+
+def is_of_time(version: str) -> bool:
+    """Whether a content version follows the time of a file, which may be another one for the same content."""
+    return version.startswith(OF_TIME)
 
 
 def unit_id(asset: bytes, version: str, cutting: str, start: int, end: int | None) -> bytes:
@@ -63,6 +69,11 @@ def file_sha256(path: Path) -> str:
 def stream_sha256(stream: BinaryIO) -> str:
     """SHA-256 of a stream from its position to its end, in hexadecimal; the position is then the end."""
     return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # all have `readinto`
+
+
+def stream_digest(stream: BinaryIO) -> bytes:
+    """blake2b-128 of a stream from its position to its end."""
+    return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=ID_BYTES)).digest()  # type: ignore[arg-type]
 
 
 def segment_id(

@@ -54,5 +54,11 @@ class EmbedSpec(Spec):
         ge=0,
         le=1,
     )
+    max_changed_fraction: float = speed_only(
+        0.5,
+        "Share of the previous version's assets, if ten or more, that may have other content; more stops the job",
+        ge=0,
+        le=1,
+    )
     rates: Rates = speed_only(Rates(), "Prices for the cost that `deglu plan` shows")
     device: Literal["auto", "cpu", "gpu"] = speed_only("auto", "Where the model runs; auto uses a GPU if Ray has one")

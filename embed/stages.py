@@ -155,6 +155,7 @@ def ledger_of(unit: CutUnit, num_rows: int, failures: Sequence[FailureRow]) -> L
         not_speech_s=unit["not_speech_s"],
         lost_s=unit["lost_s"] + lost,
         reason=unit["reason"] if outcome == "skipped" else None,
+        digest=unit.get("digest"),
     )
 
 

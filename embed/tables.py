@@ -48,6 +48,8 @@ MANIFEST = pa.schema(
             "columns", METADATA
         ),  # which field holds id, text, title, lang; and the `encoding`; where the input names them
         pa.field("problem", pa.string()),  # why probing failed, "ErrorClass: message"; null when it succeeded
+        # The content version by the file's present time, where its content is that of `content_version`; else null.
+        pa.field("as_listed", pa.string()),
     ]
 )
 
@@ -81,6 +83,7 @@ UNITS = pa.schema(
         pa.field("lang", pa.string()),
         pa.field("metadata", METADATA),
         pa.field("columns", METADATA),
+        pa.field("problem", pa.string()),  # of the asset, as it was listed
     ]
 )
 
@@ -105,6 +108,7 @@ class Unit(TypedDict):
     lang: str | None
     metadata: list[tuple[str, str]] | None
     columns: list[tuple[str, str]] | None
+    problem: str | None
 
 
 FAILURES = pa.schema(
@@ -151,6 +155,7 @@ LEDGER = pa.schema(
         pa.field("lost_s", pa.float64(), nullable=False),
         pa.field("description", ID),  # digest of the asset's lang, metadata and text in its rows; null: an older Deglu
         pa.field("reason", pa.string()),  # why a unit without rows was skipped; null otherwise, and in older datasets
+        pa.field("digest", ID),  # of a local file's content, in its first unit; null otherwise, and in older datasets
     ]
 )
 
@@ -169,6 +174,7 @@ class LedgerRow(TypedDict):
     lost_s: float
     description: bytes | None
     reason: str | None
+    digest: bytes | None
 
 
 SEGMENT = pa.struct(
@@ -210,6 +216,7 @@ CUTS = pa.schema(
         pa.field("not_speech_s", pa.float64(), nullable=False),
         pa.field("lost_s", pa.float64(), nullable=False),
         pa.field("reason", pa.string()),  # why there are no segments, where that is no failure
+        pa.field("digest", ID),  # of the file's content, as in LEDGER
     ]
 )
 
@@ -224,6 +231,7 @@ class CutUnit(Unit):
     not_speech_s: float
     lost_s: float
     reason: str | None
+    digest: bytes | None
 
 
 PROVENANCE = pa.schema(
@@ -284,6 +292,7 @@ def ledger_row(
     not_speech_s: float = 0.0,
     lost_s: float = 0.0,
     reason: str | None = None,
+    digest: bytes | None = None,
 ) -> LedgerRow:
     """The accounting of a unit, a row of UNITS: decoded = embedded + not speech + lost."""
     return {
@@ -298,6 +307,7 @@ def ledger_row(
         "lost_s": lost_s,
         "description": identity.description(unit.get("lang"), unit.get("metadata"), unit.get("text")),
         "reason": reason,
+        "digest": digest,
     }
 
 

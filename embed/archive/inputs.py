@@ -5,6 +5,7 @@
   `file_name` describes the recordings next to it (`embed.archive.utterance_lists`, `embed.archive.side_files`);
 - a `.parquet` with a column of sounds holds recordings, one in a row (`embed.archive.sound_tables`);
 - `include` and `exclude` choose files by globs of their path below the url (`embed.archive.selection`);
+- links and lists lead to files below the url alone, unless `follow: outside` allows others;
 - a file that no reader supports is listed with a problem and counted as failed,
   and so is one that cannot be read: a link that leads to itself, a pipe, a folder that is closed to this user.
 """
@@ -39,6 +40,9 @@ class InputSpec(Spec):
     lang: str | None = Field(default=None, description="Language of the whole input, as a row's `lang`.")
     track: int | None = where_set(
         None, "Sound track of the recordings, counted from 0; by default the one that players take.", ge=0
+    )
+    follow: Literal["inside", "outside"] = where_set(
+        "inside", "Links and lists lead to files below the url alone, or also `outside` of it."
     )
     metadata: dict[str, str] = Field(default_factory=dict, description="Metadata copied to every row.")
     columns: dict[Literal["id", "text", "title", "lang"], str] = Field(

@@ -49,7 +49,7 @@ class Asset:
 def found_in(spec: InputSpec) -> "Found":
     """The assets of an input.  Raises InputError where it is missing or holds no file to embed."""
     root = store.absolute(spec.url)
-    entries = store.inputs(root)
+    entries = store.inputs(root, contained=spec.follow == "inside")
     chosen = select(spec, root, entries)
     if not chosen.kept:
         what = f"only {chosen.in_words()}" if entries else "no such file, and no files below it"
@@ -71,9 +71,11 @@ class Found:
         self._side_files = SideFiles()
         self._broken = {place for place in self._tables if self._side_files.read(*self._opened(self._entries[place]))}
         # Files that a list names are embedded as listed, not also as whole files.
-        self._named = NamedFiles(self._entries if self._lists or self._tables else (), self._passed_over)
+        within = self._root if spec.follow == "inside" else None
+        self._named = NamedFiles(self._entries if self._lists or self._tables else (), self._passed_over, within)
         self._listed = bytearray(len(self._entries))
-        self._missing = self._side_files.match(self._named.places, self._passed_over)
+        absent = self._side_files.match(self._named.places, self._passed_over)
+        self._missing = {url: _not_below(url, self._root) or problem for url, problem in absent.items()}
         self.num = len(self._missing) + len(self._broken) + sum(self._sounds.values())
         for place in self._lists:
             self._read_list(place)
@@ -189,6 +191,11 @@ class Found:
         seen[uri] = seen.get(uri, 0) + 1
         similar = self._named.similar(found.url)
         missing = f"InputError: {found.url}: no such file; line {number} of {list_entry.url} names it{similar}"
+        if self._named.is_outside(found.url):
+            missing = (
+                f"OutsideInput: {found.url}: outside of the input, and not read; line {number} of {list_entry.url}"
+                " names it; set `follow: outside` for the input"
+            )
         return Asset(
             # The same span may be listed with several texts.
             uri=uri if seen[uri] == 1 else f"{uri}&n={seen[uri]}",
@@ -255,6 +262,14 @@ class Found:
 
     def _uri(self, url: str) -> str:
         return uri_below(self._spec.name, self._root, url)
+
+
+def _not_below(url: str, root: str) -> str | None:
+    """The problem of a side file's row that names a file outside of the input, whether there is one or not."""
+    if store.is_below(url, root):
+        return None
+    cure = "a side file describes files below the input: move the file there, or correct the row"
+    return f"OutsideInput: {url}: outside of the input, and not read; {cure}"
 
 
 def _version(entry: Entry) -> str:

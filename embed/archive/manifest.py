@@ -5,7 +5,7 @@ is not probed again.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -15,11 +15,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from embed import identity
+from embed.archive.contents import Contents, Touched
 from embed.archive.inputs import InputSpec
 from embed.archive.listing import Asset, Found, found_in
 from embed.archive.utterance_lists import recording_of
 from embed.audio import decode as audio
-from embed.errors import DegluError, SpecError
+from embed.errors import DegluError, OutsideInput, SpecError
 from embed.tables import MANIFEST, PASSED_OVER, TEXT
 from embed.text.formats import probe_text
 
@@ -32,7 +33,7 @@ _PROBED = ("duration_s", "items", "tracks", "problem", "columns")
 
 
 class Listed(NamedTuple):
-    """The inputs of a job: MANIFEST, PASSED_OVER, and notes about globs that match nothing."""
+    """The inputs of a job: MANIFEST, PASSED_OVER, and notes for the user."""
 
     assets: pa.Table
     passed_over: pa.Table
@@ -54,12 +55,14 @@ def list_inputs(
     known: pa.Table | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     forgotten: Collection[bytes] = frozenset(),
+    contents: Contents | None = None,
 ) -> Listed:
     """The assets of all inputs, in their order, then by url, and the files that are passed over.
 
     An asset that cannot be read is a row with `problem`.  Rows of `known` with equal uri, size and content version
-    are not probed again, except those with a problem.  Assets with an id in `forgotten` are left out.  `on_progress`
-    is called with the number of assets that are done, and the total.
+    are not probed again, except those with a problem; where only the time of a file is another, `contents` decides.
+    Assets with an id in `forgotten` are left out.  `on_progress` is called with the number of assets that are done, and
+    the total.
     Raises InputError for an input that is missing or holds no file to embed, SpecError for two inputs of one name.
     """
     _refuse_same_names(inputs)
@@ -71,7 +74,7 @@ def list_inputs(
         for assets in _batches(asset for found in listed for asset in found):
             kept = [asset for asset in assets if not _is_forgotten(asset.uri, forgotten)]
             done += len(assets) - len(kept)
-            drafts = _table(kept)
+            drafts = before.settled(_table(kept), contents, pool)
             rows = before.find(drafts)
             probes = pool.map(_probed, (asset for asset, row in zip(kept, rows.tolist(), strict=True) if row < 0))
             results = []
@@ -83,8 +86,23 @@ def list_inputs(
             if on_progress:
                 on_progress(done, total)
             parts.append(before.joined(drafts, rows, results))
-    notes = tuple(f"{found.url}: {glob} matches no file" for found in listed for glob in found.unused)
-    return Listed(pa.concat_tables(parts), _passed_over(listed, forgotten), notes)
+    manifest = pa.concat_tables(parts)
+    notes = [note for spec, found in zip(inputs, listed, strict=True) for note in _notes(spec, found, manifest)]
+    notes += contents.notes() if contents else []
+    return Listed(manifest, _passed_over(listed, forgotten), tuple(notes))
+
+
+def _notes(spec: InputSpec, found: Found, manifest: pa.Table) -> Iterator[str]:
+    """For the user: globs that match nothing, and what is outside of the input."""
+    yield from (f"{found.url}: {glob} matches no file" for glob in found.unused)
+    if spec.follow == "outside":
+        yield f"{found.url}: links and lists may lead out of it (`follow: outside`)"
+        return
+    own = pc.or_(pc.starts_with(manifest["uri"], f"{spec.name}/"), pc.equal(manifest["uri"], spec.name))
+    is_outside = pc.starts_with(pc.fill_null(manifest["problem"], ""), f"{OutsideInput.__name__}:")
+    if num := pc.sum(pc.and_(own, is_outside), min_count=0).as_py():
+        what = "file that a link or a list leads to is" if num == 1 else "files that links or lists lead to are"
+        yield f"{found.url}: {num:,} {what} outside of it, and not read; set `follow: outside` for it to read them"
 
 
 def _passed_over(listed: Iterable[Found], forgotten: Collection[bytes]) -> pa.Table:
@@ -147,6 +165,7 @@ def _table(assets: Sequence[Asset]) -> pa.Table:
     columns["metadata"] = [list(asset.metadata.items()) for asset in assets]
     columns |= dict.fromkeys(_PROBED, [None] * len(assets))
     columns["columns"] = [_pairs(asset.columns) for asset in assets]
+    columns["as_listed"] = [None] * len(assets)
     return pa.table([pa.array(columns[field.name], field.type) for field in MANIFEST], schema=MANIFEST)
 
 
@@ -167,10 +186,7 @@ class _Known:
         """For each draft its row here; -1 where there is none, it has a problem, or the file or its track changed."""
         if not len(self._sorted) or not drafts.num_rows:
             return np.full(drafts.num_rows, -1)
-        places = np.minimum(
-            np.searchsorted(self._sorted, identity.halves_of(drafts["asset_id"])[0]), len(self._sorted) - 1
-        )
-        rows = self._order[places]
+        rows = self._nearest(drafts)
         matches = self._rows.take(rows)
         same = np.asarray(matches["problem"].is_null())
         for name in ("asset_id", "size_bytes", "content_version", "format"):
@@ -179,6 +195,42 @@ class _Known:
         same &= np.asarray([(one or None) == (other or None) for one, other in mapped], bool)
         same &= pc.equal(*(pc.fill_null(one["track"], -1) for one in (drafts, matches))).to_numpy()
         return np.where(same, rows, -1)
+
+    def settled(self, drafts: pa.Table, contents: Contents | None, pool: Executor) -> pa.Table:
+        """The drafts, with the content version of here and `as_listed` where only the time of the file is another."""
+        if contents is None or not len(self._sorted) or not drafts.num_rows:
+            return drafts
+        matches = self._rows.take(self._nearest(drafts))
+        now, before = drafts["content_version"], matches["content_version"]
+        touched = np.asarray(pc.and_(matches["problem"].is_null(), pc.not_equal(now, before)).to_numpy())
+        for name in ("asset_id", "size_bytes", "format"):
+            touched &= pc.equal(drafts[name], matches[name]).to_numpy()
+        for versions in (now, before):
+            touched &= pc.starts_with(versions, identity.OF_TIME).to_numpy()
+        if not touched.any():
+            return drafts
+        seen = np.asarray(pc.fill_null(pc.equal(now, matches["as_listed"]), False).to_numpy())
+        places = np.flatnonzero(touched & ~seen)
+        files = drafts.select(["asset_id", "url", "size_bytes"]).take(places).to_pylist()
+        assets = [
+            Touched(one["asset_id"], then, one["url"], one["size_bytes"])
+            for one, then in zip(files, before.take(places).to_pylist(), strict=True)
+        ]
+        same = touched & seen
+        same[places] = contents.unchanged(assets, pool)
+        is_same = pa.array(same)
+        for name, values in (
+            ("content_version", pc.if_else(is_same, before, now)),
+            ("as_listed", pc.if_else(is_same, now, pa.scalar(None, pa.string()))),
+        ):
+            drafts = drafts.set_column(MANIFEST.get_field_index(name), MANIFEST.field(name), values)
+        return drafts
+
+    def _nearest(self, drafts: pa.Table) -> NDArray[np.int64]:
+        """For each draft the row here whose id begins as its own, if there is one."""
+        places = np.searchsorted(self._sorted, identity.halves_of(drafts["asset_id"])[0])
+        found: NDArray[np.int64] = self._order[np.minimum(places, len(self._sorted) - 1)]
+        return found
 
     def joined(self, drafts: pa.Table, rows: NDArray[np.int64], results: Sequence[Probed]) -> pa.Table:
         """The drafts with the values of _PROBED, from here where a row is given, else from `results`."""

@@ -1,11 +1,11 @@
-"""Files that a list names: in the input, elsewhere, under another spelling, or nowhere."""
+"""Files that a list names: in the input, elsewhere where the input allows it, under another spelling, or nowhere."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from embed.archive.selection import EXCLUDED
 from embed.archive.spellings import alike, other_spellings, similar_in_words
-from embed.errors import OF_ONE_FILE
+from embed.errors import OF_ONE_FILE, UnreadableBucket
 from embed.storage import store
 from embed.storage.store import Entry
 
@@ -13,9 +13,14 @@ _AT_ONCE = 16  # requests are small: threads wait rather than work
 
 
 class NamedFiles:
-    """Files by the url that a list gives; those of the input have a `place` among its entries."""
+    """Files by the url that a list gives; those of the input have a `place` among its entries.
 
-    def __init__(self, entries: Sequence[Entry], passed_over: Mapping[str, str]) -> None:
+    With `within`, a folder, files outside of it are not looked up.
+    """
+
+    def __init__(self, entries: Sequence[Entry], passed_over: Mapping[str, str], within: str | None = None) -> None:
+        self._within = within
+        self._outside: set[str] = set()
         self.places = {entry.url: place for place, entry in enumerate(entries)}
         self._entries, self._passed_over = entries, passed_over
         self._others: dict[str, Entry | None] = {}  # urls that the listing does not have
@@ -23,6 +28,10 @@ class NamedFiles:
 
     def is_excluded(self, url: str) -> bool:
         return self._passed_over.get(url) == EXCLUDED
+
+    def is_outside(self, url: str) -> bool:
+        """Whether it was not looked up, since it is outside."""
+        return url in self._outside
 
     def entry(self, url: str) -> Entry | None:
         """The file; None where there is none.  `look_up` the url first."""
@@ -42,6 +51,9 @@ class NamedFiles:
         """Search for those that the listing does not have.  A name without a file is that of the one similar file."""
         unknown = [url for url in urls if url not in self.places and url not in self._others]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
+            leads_out = pool.map(self._leads_out, unknown)
+            self._outside.update(url for url, is_out in zip(unknown, leads_out, strict=True) if is_out)
+            unknown = [url for url in unknown if url not in self._outside]
             self._others.update(zip(unknown, pool.map(_entry_of, unknown), strict=True))
             absent = [url for url in unknown if self._others[url] is None]
             elsewhere = pool.map(self._of_other_spellings, absent)
@@ -53,12 +65,18 @@ class NamedFiles:
                     self._similar[url] = sorted(found)
 
     def _of_other_spellings(self, url: str) -> list[Entry]:
-        found = (_entry_of(other) for other in other_spellings(url) if not self.is_excluded(other))
-        return [entry for entry in found if entry is not None]
+        others = [other for other in other_spellings(url) if not self.is_excluded(other)]
+        inside = [other for other in others if not self._leads_out(other)]
+        if len(inside) < len(others):
+            self._outside.add(url)
+        return [entry for other in inside if (entry := _entry_of(other)) is not None]
+
+    def _leads_out(self, url: str) -> bool:
+        return self._within is not None and not store.is_below(url, self._within)
 
 
 def _entry_of(url: str) -> Entry | None:
     try:
         return next((entry for entry in store.inputs(url) if entry.url == url), None)
-    except OF_ONE_FILE as error:
+    except (*OF_ONE_FILE, UnreadableBucket) as error:
         return Entry(url, 0, None, None, problem=f"{type(error).__name__}: {error}")

@@ -15,7 +15,7 @@ from embed.archive.spellings import alike, similar_in_words
 from embed.archive.utterance_lists import resolved, whole
 from embed.errors import InputError
 from embed.text.csv_rows import CsvRows
-from embed.text.documents import Broken, plain_fields
+from embed.text.documents import Broken, plain_fields, refuse_halves
 from embed.text.jsonl import first_records, records
 
 NAMES = frozenset({"metadata.csv", "metadata.jsonl"})
@@ -92,7 +92,9 @@ def _rows(url: str, version: str, encoding: str | None) -> Iterator[tuple[str, d
             name = found.get(_FILE)
             if not isinstance(name, str) or not name:
                 raise ValueError(f"no {_FILE}")
-            yield resolved(folder, name), plain_fields(found, (_FILE,))
+            about = plain_fields(found, (_FILE,))
+            refuse_halves(*about, *about.values())
+            yield resolved(folder, name), about
         except ValueError as error:
             yield Broken(f"row {number}: {error}", number, number + 1)
 

@@ -6,7 +6,6 @@ Paths are relative to the list.  Every line is an asset, `<name>/<path>#t=<start
 fragment), and is embedded as it is listed: as one segment, or as windows where it is longer than `max_s`.
 """
 
-import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -16,12 +15,13 @@ from typing import Any, TypeVar
 from embed.audio.table_sounds import ROW
 from embed.errors import OF_ONE_FILE, SpecError
 from embed.storage.store import absolute, local_path
-from embed.text.documents import Broken, plain_fields
+from embed.text.documents import Broken, plain_fields, refuse_halves
 from embed.text.jsonl import first_records, records
 
 PATH = "audio_filepath"
 _OWN = (PATH, "offset", "duration", "text", "lang", "language")
 _MARK = "#t="
+_MOST_S = 1e9  # thirty years
 
 Line = TypeVar("Line")
 
@@ -87,14 +87,16 @@ def recording_of(uri: str) -> str:
 
 
 def resolved(folder: str, path: str) -> str:
-    """Url of a path in a list, relative to the list's folder.  ValueError for an address that is not storage."""
+    """Url of a path in a list, relative to the list's folder.  ValueError for an address that no file can have."""
     path = path.removeprefix("file://")
     if local_path(path) is None:
-        return _checked(path)
+        if not _checked(path).partition("://")[2].partition("/")[2].strip("/"):
+            raise ValueError(f"{path}: it names a bucket and no object; write it as {path.rstrip('/')}/path")
+        return path
     if local_path(folder) is not None:
-        return os.path.normpath(os.path.join(folder, path))
+        return _checked(os.path.normpath(os.path.join(folder, path)))
     scheme, _, place = folder.partition("://")
-    return f"{scheme}://{_without_dots(f'{place}/{path.lstrip(chr(47))}')}"
+    return _checked(f"{scheme}://{_without_dots(f'{place}/{path.lstrip(chr(47))}')}")
 
 
 def uri_below(name: str, root: str, url: str) -> str:
@@ -134,7 +136,7 @@ def _utterance(folder: str, record: dict[str, Any]) -> Utterance:
     if start_ms < 0 or length_ms <= 0:
         raise ValueError("offset must not be negative and duration must be over 0; both are in seconds")
     text, lang = record.get("text"), record.get("lang") or record.get("language")
-    return Utterance(
+    found = Utterance(
         url=resolved(folder, path),
         start_ms=start_ms,
         end_ms=start_ms + length_ms,
@@ -142,13 +144,17 @@ def _utterance(folder: str, record: dict[str, Any]) -> Utterance:
         lang=lang if isinstance(lang, str) else None,
         metadata=plain_fields(record, _OWN),
     )
+    refuse_halves(found.text or "", found.lang or "", *found.metadata, *found.metadata.values())
+    return found
 
 
 def _ms(record: dict[str, Any], name: str, absent: float | None) -> int:
     value = record.get(name)
     value = absent if value is None else value
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{name} is {value!r}; give it in seconds" if value is not None else f"no {name}")
+    if value is None:
+        raise ValueError(f"no {name}")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_MOST_S <= value <= _MOST_S:
+        raise ValueError(f"{name} is {repr(value)[:40]}; give it in seconds")
     return round(value * 1000)
 
 

@@ -27,7 +27,7 @@ def sound_column(schema: pa.Schema) -> str | None:
     structs = [field.name for field in schema if _holds_files(field.type)]
     described = _described(schema)
     if described:
-        return next((name for name in structs if (described.get(name) or {}).get("_type") == "Audio"), None)
+        return next((name for name in structs if described.get(name, {}).get("_type") == "Audio"), None)
     return _NAME if _NAME in structs else None
 
 
@@ -53,9 +53,9 @@ def _described(schema: pa.Schema) -> dict[str, Any]:
     """The columns as `datasets` describes them in the file."""
     try:
         found: dict[str, Any] = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return {name: one for name, one in found.items() if isinstance(one, dict)} if isinstance(found, dict) else {}
 
 
 def _holds_files(kind: pa.DataType) -> bool:

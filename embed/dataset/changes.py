@@ -43,6 +43,14 @@ def num_gone(before: pa.Table, now: pa.Table) -> int:
     return int(before.num_rows - kept)
 
 
+def num_changed(before: pa.Table, now: pa.Table) -> int:
+    """Number of assets of a listing that have other content in a later one, and can be read there."""
+    readable = now.filter(pc.is_null(now["problem"]))
+    there = before.filter(pc.is_in(before["asset_id"], value_set=in_one(readable["asset_id"])))
+    same = pc.sum(pc.is_in(key_of(there), value_set=in_one(key_of(readable))), min_count=0).as_py()
+    return int(there.num_rows - same)
+
+
 def with_unlisted(now: pa.Table, url: str) -> pa.Table:
     """MANIFEST, and the newest version's assets below folders that cannot be listed now: they are not gone."""
     is_closed = pc.and_(pc.ends_with(now["uri"], "/"), pc.is_valid(now["problem"]))

@@ -262,7 +262,15 @@ class _Draft:
             return former
         assets = self.plan.assets
         kept = assets.filter(pc.invert(pc.is_in(assets["asset_id"], value_set=forgotten_of(tombstones))))
-        return write_table(self.job.url, "assets", kept.select(MANIFEST.names).cast(MANIFEST), self.number, former)
+        return write_table(
+            self.job.url, "assets", _as_before(kept.select(MANIFEST.names).cast(MANIFEST)), self.number, former
+        )
+
+
+def _as_before(assets: pa.Table) -> pa.Table:
+    """Without a column that older versions lack, where it is empty: equal assets are an equal file."""
+    is_empty = assets["as_listed"].null_count == assets.num_rows
+    return assets.drop_columns(["as_listed"]) if is_empty else assets
 
 
 def _own(job: Job, base: Version | None) -> Version | None:

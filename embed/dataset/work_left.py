@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embed.amount import Amount
+from embed.archive.contents import Contents, digests_of
 from embed.archive.inputs import InputSpec
 from embed.archive.manifest import list_inputs
 from embed.dataset.carry_over import carriable
@@ -29,7 +30,7 @@ from embed.tables import FAILURES, ID, PASSED_OVER, TEXT
 # Columns about the probing of an asset; of a million assets the others are hundreds of megabytes.
 PROBED = (
     "asset_id", "size_bytes", "content_version", "format", "columns", "track",
-    "duration_s", "items", "tracks", "problem",
+    "duration_s", "items", "tracks", "problem", "as_listed",
 )  # fmt: skip
 
 
@@ -73,7 +74,8 @@ def list_archive(
     Raises InputError for an input that is missing or holds no file to embed.
     """
     before = known_assets(url) if known is None else known
-    found = list_inputs(inputs, before, on_progress, frozenset(forgotten(url).to_pylist()))
+    contents = Contents(lambda: digests_of(read_ledger(url, head(url))))
+    found = list_inputs(inputs, before, on_progress, frozenset(forgotten(url).to_pylist()), contents)
     assets = with_unlisted(found.assets, url)
     return Listing(assets, before, found.passed_over, found.notes)
 

@@ -8,7 +8,8 @@ becomes a failure of an input.
 
 import pyarrow as pa
 
-from embed.errors import OF_ONE_FILE
+from embed.archive.contents import digest_of_unit
+from embed.errors import NEVER_OPENED, OF_ONE_FILE
 from embed.machine import machine_fault
 from embed.segmentation.cut_row import CutRow
 from embed.segmentation.cut_speech import cut_recording
@@ -17,6 +18,8 @@ from embed.segmentation.cut_utterance import cut_utterance
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import Words
 from embed.tables import CUTS, SPEECH, CutUnit, Unit
+
+_REFUSED = frozenset(error.__name__ for error in NEVER_OPENED)
 
 
 def cut(units: pa.Table, cutting: Cutting, words: Words) -> pa.Table:
@@ -30,6 +33,9 @@ def cut_unit(unit: Unit, cutting: Cutting, words: Words) -> CutUnit:
     Segments are those that start in the unit; decoded_s, not_speech_s and lost_s are of the unit's own span.
     """
     row = CutRow(unit)
+    if (unit["problem"] or "").partition(":")[0] in _REFUSED:
+        row.refuse()
+        return row.values()
     try:
         if unit["format"] == "list":
             report_broken_lines(row)
@@ -43,4 +49,6 @@ def cut_unit(unit: Unit, cutting: Cutting, words: Words) -> CutUnit:
         if machine_fault(error):
             raise
         row.fail(error)
+    if row.segments or row.reason:
+        row.digest = digest_of_unit(unit)
     return row.values()

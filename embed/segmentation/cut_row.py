@@ -7,7 +7,7 @@ from embed import identity
 from embed.encoder import FloatArray
 from embed.errors import InputError
 from embed.segmentation.spans import Coverage
-from embed.tables import CutUnit, FailureRow, Segment, Unit, failure_row
+from embed.tables import SPEECH, CutUnit, FailureRow, Segment, Unit, failure_row
 from embed.text.documents import Broken
 
 _REPORTED = 100  # broken rows of a unit that are reported one by one
@@ -24,11 +24,20 @@ class CutRow:
     failures: list[FailureRow] = field(default_factory=list)
     seconds: Coverage = field(default_factory=lambda: Coverage(0.0, 0.0, 0.0, 0.0))
     reason: str | None = None  # why there are no segments, where that is no failure
+    digest: bytes | None = None  # of the file's content
 
     def fail(self, error: Exception, span: tuple[int, int | None] | None = None) -> None:
         """Add a failure of `span`, else of the whole unit; its lost time is what the unit has lost so far."""
         kind, lost_s = type(error).__name__, self.seconds.lost_s
         self.failures.append(failure_row(self.unit, self.stage, kind, str(error), span=span, lost_s=lost_s))
+
+    def refuse(self) -> None:
+        """Fail as the asset was listed, without opening it; a stretch of a recording is lost."""
+        kind, _, message = str(self.unit["problem"]).partition(": ")
+        start, end = self.unit["start"], self.unit["end"]
+        lost_s = (end - start) / 1000 if self.unit["modality"] == SPEECH and end is not None else 0.0
+        self.seconds = Coverage(lost_s, 0.0, 0.0, lost_s)
+        self.failures.append(failure_row(self.unit, self.stage, kind, message, lost_s=lost_s))
 
     def keep(
         self,
@@ -71,6 +80,7 @@ class CutRow:
             "not_speech_s": self.seconds.not_speech_s,
             "lost_s": self.seconds.lost_s,
             "reason": self.reason,
+            "digest": self.digest,
         }
 
 

@@ -21,7 +21,8 @@ from embed.tables import ID, PLANNED, SPEECH, UNITS
 
 ROWS_OF = frozenset({"csv", "parquet", "html", "subtitles"})  # formats whose units are ranges of rows, pages or cues
 _COPIED = (
-    "asset_id", "uri", "url", "modality", "format", "content_version", "tracks", "text", "lang", "metadata", "columns"
+    "asset_id", "uri", "url", "modality", "format", "content_version", "tracks", "text", "lang", "metadata", "columns",
+    "problem",
 )  # fmt: skip
 _AT_ONCE = 50_000  # assets that are planned together, with one or two hundred bytes each
 

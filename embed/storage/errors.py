@@ -11,7 +11,7 @@ from errno import errorcode
 from functools import cache
 from urllib.parse import urlsplit
 
-from embed.errors import DegluError, InputError, StorageError, UnreadableFile
+from embed.errors import DegluError, InputError, StorageError, UnreadableBucket, UnreadableFile
 from embed.storage.local_names import path_of
 from embed.storage.retry import TransientFailure
 
@@ -64,6 +64,7 @@ class LibraryErrors:
     damaged: tuple[type[Exception], ...]
     certificate: type[Exception]
     no_credentials: tuple[type[Exception], ...]
+    invalid: type[Exception]
 
 
 @cache
@@ -85,6 +86,7 @@ def libraries() -> LibraryErrors:
         ),
         certificate=boto.SSLError,
         no_credentials=(boto.NoCredentialsError, boto.PartialCredentialsError),
+        invalid=boto.ParamValidationError,
     )
 
 
@@ -143,15 +145,17 @@ def _of_s3(url: str, error: Exception) -> DegluError:
     bucket = url.removeprefix("s3://").partition("/")[0]
     code, _ = _answer(error)
     if code == "NoSuchBucket":
-        return StorageError(f"{url}: there is no bucket {bucket!r} at {_endpoint()}; create it or correct the name")
+        return UnreadableBucket(f"{url}: there is no bucket {bucket!r} at {_endpoint()}; create it or correct the name")
     if isinstance(error, FileNotFoundError):
         return InputError(f"{url}: no such object; check the address")
     if code == "PreconditionFailed":
         return InputError(f"{url}: was replaced while it was read; run again")
     if isinstance(error, libraries().no_credentials):
-        return StorageError(f"{url}: no S3 credentials in the environment; set {KEYS}")
+        return UnreadableBucket(f"{url}: no S3 credentials in the environment; set {KEYS}")
     if code in REFUSED:
-        return StorageError(f"{url}: {_endpoint()} refuses the credentials ({code}); check {KEYS}")
+        return UnreadableBucket(f"{url}: {_endpoint()} refuses the credentials ({code}); check {KEYS}")
+    if isinstance(error, libraries().invalid):
+        return UnreadableBucket(f"{url}: no bucket and object can be named so; correct the address")
     if code == "RequestTimeTooSkewed":
         return StorageError(f"{url}: the clocks of this machine and of {_endpoint()} differ; set this machine's clock")
     if code == ARCHIVED:

@@ -59,8 +59,8 @@ class LocalFiles:
                 if not name.endswith(TEMPORARY) and _readable_kind(os.path.join(folder, name)):
                     yield _entry(os.path.join(folder, name))
 
-    def inputs(self, url: str) -> Iterator[Entry]:
-        return local_inputs(url)
+    def inputs(self, url: str, contained: bool) -> Iterator[Entry]:
+        return local_inputs(url, contained)
 
     def open(self, url: str) -> BinaryIO:
         return open_local(url)

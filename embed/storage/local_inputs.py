@@ -1,7 +1,8 @@
 """Inputs on a local disk: every file below a folder, and whatever there cannot be read, each with its reason.
 
 One bad file, link or folder is an entry with a problem, and opening it raises the same reason: a pipe would block its
-reader for ever, a link may lead to itself, a folder may be closed to this user.  Links to folders are followed once.
+reader for ever, a link may lead to itself, a folder may be closed to this user.  Links to folders are followed once;
+a link that leads out of a folder with `contained` is a problem too, and nothing there is opened.
 """
 
 import os
@@ -11,7 +12,7 @@ from pathlib import Path
 from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISREG, S_ISSOCK
 from typing import Any, BinaryIO
 
-from embed.errors import UnreadableFile
+from embed.errors import OutsideInput, UnreadableFile
 from embed.storage.entry import Entry, entry_of
 from embed.storage.errors import clear_error
 from embed.storage.local_names import path_of, url_of
@@ -19,9 +20,10 @@ from embed.storage.local_names import path_of, url_of
 _KINDS = {S_ISFIFO: "a pipe", S_ISSOCK: "a socket", S_ISCHR: "a device", S_ISBLK: "a device"}
 
 
-def local_inputs(url: str) -> Iterator[Entry]:
+def local_inputs(url: str, contained: bool) -> Iterator[Entry]:
     """Every file below `url`, or `url` itself.  Raises OSError where `url` is a folder that cannot be listed."""
     top = path_of(url)
+    real_top = os.path.realpath(top) if contained else os.sep
     if not os.path.isdir(top):
         yield from _entry(top)
         return
@@ -39,13 +41,21 @@ def local_inputs(url: str) -> Iterator[Entry]:
             continue
         followed: list[str] = []
         for one in inside:
-            if not _is_folder(one):
+            if one.is_symlink() and not is_inside(one.path, real_top):
+                yield _leading_out(one)
+            elif not _is_folder(one):
                 yield from _entry(one.path)
             elif refused := list(_not_followed(one.path, first_paths)):
                 yield from refused
             else:
                 followed.append(one.path)
         waiting += reversed(followed)
+
+
+def is_inside(path: str, real_folder: str) -> bool:
+    """Whether a path leads to a folder without links, or below it."""
+    real = os.path.realpath(path)
+    return real == real_folder or real.startswith(f"{real_folder.rstrip(os.sep)}{os.sep}")
 
 
 def open_local(url: str) -> BinaryIO:
@@ -92,6 +102,15 @@ def _entry(path: str) -> Iterator[Entry]:
         yield _problem(path, error)
     else:
         yield entry_of(url_of(path), status)
+
+
+def _leading_out(one: "os.DirEntry[str]") -> Entry:
+    """A link that is not followed; of a folder with a `/`, as of a folder that cannot be listed."""
+    url = url_of(f"{one.path}/" if _is_folder(one) else one.path)
+    place = url_of(os.path.realpath(one.path))
+    cure = "copy it into the input, or set `follow: outside` for the input"
+    error = OutsideInput(f"{url}: a link to {place!r}, which is outside of the input and is not read; {cure}")
+    return Entry(url, 0, None, None, problem=f"{type(error).__name__}: {error}")
 
 
 def _is_folder(one: "os.DirEntry[str]") -> bool:

@@ -11,6 +11,15 @@ _LITERAL = re.compile(r"\\(?=x(?:5c|[89a-f][0-9a-f]))")
 _ESCAPED = re.compile(r"\\x(5c|[89a-f][0-9a-f])")
 
 
+def is_text(name: str) -> bool:
+    """Whether every character of a name is whole; half a surrogate pair is not valid text."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def url_of(path: str) -> str:
     """The url of a path, as `os` gives it."""
     if path.isascii() and "\\" not in path:

@@ -98,8 +98,8 @@ class S3Files:
             found = [entry for entry in self._page(bucket, key)[0] if entry.url == url]
         yield from found
 
-    def inputs(self, url: str) -> Iterator[Entry]:
-        return self.listing(url)
+    def inputs(self, url: str, contained: bool) -> Iterator[Entry]:
+        return self.listing(url)  # no object is a link
 
     def open(self, url: str) -> BinaryIO:
         def part(head: Head, start: int, stop: int) -> bytes:

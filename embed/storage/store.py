@@ -24,6 +24,8 @@ from embed.errors import SpecError
 from embed.storage.entry import Entry
 from embed.storage.errors import translate_errors
 from embed.storage.local import LocalFiles
+from embed.storage.local_inputs import is_inside
+from embed.storage.local_names import is_text, path_of
 from embed.storage.retry import PATIENCE, Item, Result, each, worker_threads
 from embed.storage.s3 import S3Files
 
@@ -35,7 +37,7 @@ def join(url: str, *parts: str) -> str:
 
 
 def absolute(url: str) -> str:
-    """The url with an absolute path, valid in any working directory."""
+    """The url with an absolute path, valid in any working directory.  Raises SpecError for what no file can have."""
     _backend(url)
     return url.rstrip("/") if local_path(url) is None else os.path.abspath(url)
 
@@ -92,13 +94,21 @@ def listing(url: str, suffix: str = "") -> list[Entry]:
     return sorted(found, key=lambda entry: entry.url)
 
 
-def inputs(url: str) -> list[Entry]:
+def inputs(url: str, contained: bool = False) -> list[Entry]:
     """As `listing`; also files and folders that cannot be read, each with its problem, and folders that are repeated.
 
+    Where it is `contained`, a link that leads out of the folder `url` is such a problem, OutsideInput.
     Raises a DegluError where `url` itself cannot be listed.
     """
     with translate_errors(url):
-        return sorted(_backend(url).inputs(url), key=lambda entry: entry.url)
+        return sorted(_backend(url).inputs(url, contained), key=lambda entry: entry.url)
+
+
+def is_below(url: str, folder: str) -> bool:
+    """Whether a file is in a folder: of a local disk wherever links lead, else by the names."""
+    if local_path(url) is None or local_path(folder) is None:
+        return url.startswith(f"{folder.rstrip('/')}/") and not {".", ".."} & set(url.split("/"))
+    return is_inside(path_of(url), os.path.realpath(path_of(folder)))
 
 
 def open_input(url: str) -> BinaryIO:
@@ -154,7 +164,7 @@ class Backend(Protocol):
     def create(self, url: str, data: bytes) -> bool: ...
     def exists(self, url: str) -> bool: ...
     def listing(self, url: str) -> Iterator[Entry]: ...
-    def inputs(self, url: str) -> Iterator[Entry]: ...
+    def inputs(self, url: str, contained: bool) -> Iterator[Entry]: ...
     def open(self, url: str) -> BinaryIO: ...
     def delete(self, urls: Sequence[str]) -> None: ...
     def scratch(self, folder: str) -> AbstractContextManager[Path]: ...
@@ -178,6 +188,8 @@ SCHEME = "://"
 
 
 def _backend(url: str) -> Backend:
+    if "\0" in url or not is_text(url):
+        raise SpecError(f"{url!a}: no name has a zero byte or half a character; correct it")
     scheme, found, path = url.partition(SCHEME)
     if not found and url:
         return LocalFiles()

@@ -80,8 +80,7 @@ class Columns:
             raise ValueError("no text" if text is not None else f"no text: no field {self._names['text'][0]!r}")
         lang = _as_text(self._value(record, "lang"))
         found = Document(text or "", title.strip(), self._item(record, place_name), lang, self._rest(record), place)
-        # Half a surrogate pair is not valid text: no table can hold it.
-        "".join([found.text, title, found.item or "", lang or "", *found.metadata, *found.metadata.values()]).encode()
+        refuse_halves(found.text, title, found.item or "", lang or "", *found.metadata, *found.metadata.values())
         return found
 
     def _value(self, record: Mapping[str, Any], part: str) -> Any:
@@ -115,6 +114,15 @@ class Columns:
 def is_blank(text: str) -> bool:
     """Whether nothing of it can be seen."""
     return not text.strip(_BLANK)
+
+
+def refuse_halves(*texts: str) -> None:
+    """ValueError for half a surrogate pair, which is not valid text: no table can hold it."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])
+        raise ValueError(f"{half} is half a character (of a surrogate pair); remove it") from None
 
 
 def plain_fields(record: Mapping[str, Any], but: Iterable[str] = ()) -> dict[str, str]:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
-from embed.errors import InputError
+from embed.errors import ExpandsTooFar, InputError
 from embed.storage import store
 from embed.text.encodings import Sample, chosen, marked
+from embed.text.expansion import check_bytes
 from embed.text.open_files import OpenFiles
 from embed.text.recoded import Recoded
 
@@ -83,6 +84,8 @@ def text_bytes(url: str, encoding: str | None = None) -> int:
         try:
             while chunk := stream.read(_BUFFER):
                 num += len(chunk)
+        except ExpandsTooFar:
+            raise
         except InputError:
             if not num:
                 raise
@@ -135,6 +138,8 @@ class _Unpacked(io.RawIOBase):
 
     def __init__(self, url: str) -> None:
         self._url, self._file = url, store.open_input(url)
+        self._size = self._file.seek(0, io.SEEK_END)
+        self._file.seek(0)
         self._inner = gzip.GzipFile(fileobj=self._file, mode="rb")
 
     def readable(self) -> bool:
@@ -150,6 +155,7 @@ class _Unpacked(io.RawIOBase):
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             at = self._inner.tell()
             raise InputError(f"{self._url}: damaged gzip: nothing after byte {at} can be unpacked: {error}") from error
+        check_bytes(self._url, "its text", self._inner.tell(), self._size)
         buffer[: len(data)] = data
         return len(data)
 

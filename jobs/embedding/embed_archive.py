@@ -9,7 +9,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from embed.archive.selection import kinds_of
-from embed.dataset.changes import before_assets, num_gone, superseded
+from embed.dataset.changes import KEY, before_assets, superseded
 from embed.dataset.folded_since import LogEnd, log_end
 from embed.dataset.job import Job, numbers
 from embed.dataset.publish import publish, publish_draft
@@ -47,9 +47,10 @@ def embed_archive(
     prepared = prepare(spec)
     if not new_version and numbers(prepared.url):
         prepared.job()  # refused before the listing, which may take long
-    former = before_assets(prepared.url, ["asset_id", "content_version"])
+    former = before_assets(prepared.url, KEY)
     listing = prepared.list_inputs(progress)
-    _refuse_lost_mount(spec, former, listing.assets)
+    if doubt := prepared.doubt(former, listing.assets):
+        raise InputError(doubt)
     job = prepared.job(new_version)  # the first write
     with Watch.of(job, spec.workers, progress) as watch:
         is_second = _is_second(job, watch.run, progress)
@@ -116,15 +117,6 @@ def _published(prepared: Preparation, job: Job, work: WorkLeft, former: pa.Table
     watch.update(state="complete")
     tidy_runs(job.url)
     return replace(report, run=watch.run)
-
-
-def _refuse_lost_mount(spec: EmbedSpec, former: pa.Table, now: pa.Table) -> None:
-    gone = num_gone(former, now)
-    if gone > spec.max_gone_fraction * former.num_rows:
-        raise InputError(
-            f"{gone} of {many(former.num_rows, 'asset')} of the current version are no longer in the inputs: is a"
-            " mount missing? If they were deleted for good: --set max_gone_fraction=1"
-        )
 
 
 def _is_second(job: Job, mine: Run, progress: Progress) -> bool:

@@ -6,16 +6,22 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from embed.dataset.changes import KEY, before_assets, num_changed, num_gone
 from embed.dataset.job import Job, next_job, open_job
 from embed.dataset.work_left import Listing, WorkLeft, list_archive, work_left
-from embed.errors import SpecError, UnreadableFile
+from embed.errors import OutsideInput, SpecError, UnreadableFile
 from embed.model.handle import ModelHandle, resolve_model
+from embed.quantities import many
 from embed.segmentation.rules import Cutting, refuse_long_speech, refuse_truncation
 from embed.segmentation.tokens import words_of
 from embed.spec import EmbedSpec
 from embed.storage.store import absolute
 from embed.tables import SPEECH
 from jobs.command.progress import Progress, probing
+
+_UNREADABLE = f"^({UnreadableFile.__name__}|{OutsideInput.__name__}): "
+
+LEAST_CHANGED = 10  # fewer assets are embedded again in minutes
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Preparation:
         for note in found.notes:
             progress.note(note)
         # Nobody knows what is in a pipe, or in a folder that is closed.
-        unreadable = pc.starts_with(pc.fill_null(found.assets["problem"], ""), UnreadableFile.__name__)
+        unreadable = pc.match_substring_regex(pc.fill_null(found.assets["problem"], ""), _UNREADABLE)
         speech = pc.and_not(pc.equal(found.assets["modality"], SPEECH), unreadable)
         if not self.model.speaks and pc.any(speech).as_py():
             raise SpecError(
@@ -50,8 +56,29 @@ class Preparation:
         """The work that `deglu embed` would do now, and a note where it would require --new-version; writes nothing."""
         listing = self.list_inputs(progress)
         job, differences = next_job(**self._begun_with())
-        note = "the output was begun with another spec: deglu embed requires --new-version, or another output"
-        return work_left(job, listing, self.cutting), note if differences else ""
+        doubt = self.doubt(before_assets(self.url, KEY), listing.assets)
+        notes = [f"deglu embed will stop: {doubt}"] if doubt else []
+        if differences:
+            notes.append(
+                "the output was begun with another spec: deglu embed requires --new-version, or another output"
+            )
+        return work_left(job, listing, self.cutting), "; ".join(notes)
+
+    def doubt(self, former: pa.Table, now: pa.Table) -> str:
+        """Why so many assets of the version before cannot be gone or changed by intent; empty where they may be."""
+        gone, changed, before = num_gone(former, now), num_changed(former, now), many(former.num_rows, "asset")
+        if gone > self.spec.max_gone_fraction * former.num_rows:
+            return (
+                f"{gone} of {before} of the current version are no longer in the inputs: is a mount missing? If they"
+                " were deleted for good: --set max_gone_fraction=1"
+            )
+        if changed >= LEAST_CHANGED and changed > self.spec.max_changed_fraction * former.num_rows:
+            return (
+                f"{changed} of {before} of the current version have other content, size or time, and would be embedded"
+                " again: are the inputs a copy without the times of the files, or others? If they changed:"
+                " --set max_changed_fraction=1"
+            )
+        return ""
 
     def _begun_with(self) -> dict[str, Any]:
         """Settings that an output is begun with, and that every later run must match."""

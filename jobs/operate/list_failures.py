@@ -11,10 +11,10 @@ from embed.dataset.log import head, newest_version
 from embed.dataset.staging import read_units, staged
 from embed.file_kinds import modality_of
 from embed.quantities import many
-from embed.tables import FAILURES, SPEECH, FailureRow
+from embed.tables import FAILURES, SPEECH, TEXT, FailureRow
 from jobs.command.output import Plain
 from jobs.command.terminal import add_row, drawn, duration, table_of
-from jobs.operate.reasons import by_reason, without_file
+from jobs.operate.reasons import by_reason, short_uri, without_file
 
 if TYPE_CHECKING:  # loaded where a filter is given
     from index.filter import Where
@@ -77,7 +77,9 @@ def _staged(job: Job) -> tuple[list[FailureRow], set[bytes]]:
 
 
 def _modalities(assets: pa.Table) -> dict[bytes, str]:
-    return dict(zip(assets["asset_id"].to_pylist(), assets["modality"].to_pylist(), strict=True))
+    """Of each asset; places in a list of recordings are lines, as in a text."""
+    kinds = zip(*(assets[name].to_pylist() for name in ("asset_id", "modality", "format")), strict=True)
+    return {asset: TEXT if form == "list" else modality for asset, modality, form in kinds}
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def _reasons_text(reasons: Sequence[Mapping[str, Any]]) -> str:
         lost = duration(reason["lost_s"]) if reason["lost_s"] else ""
         row, several = reason["example"], reason["count"] > 1
         what = reason["message"] if several else without_file(row)
-        message = f"{reason['error_class']}: {what}\n  {'e.g. ' if several else ''}{row['uri']}"
+        message = f"{reason['error_class']}: {what}\n  {'e.g. ' if several else ''}{short_uri(row['uri'])}"
         add_row(table, f"{reason['count']:,}", lost, reason["stage"], message)
     more = len(reasons) - LINES
     return drawn(table) + (f"\n... and {many(more, 'reason')} more" if more > 0 else "")
@@ -112,7 +114,7 @@ def _files_text(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         return []
     table = table_of("file", "span", "what happened", right=("span",))
     for row in rows[:LINES]:
-        add_row(table, row["uri"], place(row), without_file(row))
+        add_row(table, short_uri(row["uri"]), place(row), without_file(row))
     lines = [drawn(table)]
     if len(rows) > LINES:
         some = f"--where \"error_class = '{rows[-1]['error_class']}'\""

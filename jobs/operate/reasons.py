@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 Row = Mapping[str, Any]
+LONG = 200
 
 _URL = re.compile(r"(?:[a-z][a-z0-9+]*://|(?<![\w.~])[.~]{0,2}/)[^\s:;,'\"()]*[^\s:;,.'\"()]", re.ASCII)
 _ID = re.compile(r"\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{12,}\b|\b0x[0-9a-f]+\b", re.IGNORECASE)
@@ -28,6 +29,11 @@ def kind_of(row: Row) -> str:
     """The message with `FILE`, `ID` and `N` in place of what differs between files."""
     message = _URL.sub("FILE", without_file(row))
     return _NUMBER.sub("N", _ID.sub("ID", message))
+
+
+def short_uri(uri: str) -> str:
+    """The uri for a table: of one with thousands of letters the beginning and the end."""
+    return uri if len(uri) <= LONG else f"{uri[: LONG // 2]} ... {uri[-LONG // 2 :]}"
 
 
 def without_file(row: Row) -> str:

@@ -7,7 +7,7 @@ from embed.archive.selection import in_words
 from embed.quantities import many, size
 from embed.tables import SPEECH, TEXT
 from jobs.command.terminal import add_row, drawn, duration, table_of
-from jobs.operate.reasons import without_file
+from jobs.operate.reasons import short_uri, without_file
 
 PROBLEMS = 5  # shown to people; --json has all
 HOUR_S = 3600
@@ -70,7 +70,7 @@ def _lines(plan: Mapping[str, Any]) -> list[str]:
 def _problems(plan: Mapping[str, Any]) -> list[str]:
     problems = plan["problems"]
     lines = [f"problems  {many(len(problems), 'asset')} cannot be embedded as they are:"] if problems else []
-    lines += [f"          {one['uri']}: {_problem(one)}" for one in problems[:PROBLEMS]]
+    lines += [f"          {short_uri(one['uri'])}: {_problem(one)}" for one in problems[:PROBLEMS]]
     if len(problems) > PROBLEMS:
         lines.append(f"          and {len(problems) - PROBLEMS:,} more: --json has all of them")
     unknown = sum(kind["unknown"] or 0 for kind in plan["assets"]["kinds"])

@@ -9,6 +9,8 @@ import pytest
 
 from embed.archive.inputs import InputSpec
 from embed.archive.listing import Asset, Found, found_in
+from embed.archive.side_files import broken_rows
+from embed.archive.utterance_lists import broken_lines
 from embed.errors import InputError
 from embed.storage import store
 
@@ -67,7 +69,7 @@ def test_a_list_speaks_of_its_recordings(tmp_path: Path) -> None:
         {"audio_filepath": "../clips/gone.wav", "duration": 2},
         {"audio_filepath": "../clips/a.wav"},
     )
-    found = assets(tmp_path / "in", lang="wo", metadata={"station": "Sud"})
+    found = assets(tmp_path / "in", lang="wo", metadata={"station": "Sud"}, follow="outside")
     far = f"in{tmp_path}/far/b.wav#t=0,2"
     assert list(found) == [
         "in/clips/own.wav",
@@ -179,7 +181,7 @@ def test_names_in_other_bytes_are_those_of_their_files(tmp_path: Path) -> None:
     (tmp_path / "in/metadata.csv").unlink()
     names = [composed, "PLAIN.wav", "sub\\x.wav", f"../far/{composed}"]
     write_list(tmp_path / "in/list.jsonl", *({"audio_filepath": name, "duration": 1} for name in names))
-    found = assets(tmp_path / "in")
+    found = assets(tmp_path / "in", follow="outside")
     assert [uri for uri in found if uri.startswith("in/")] == [
         f"in/{decomposed}#t=0,1",
         "in/Plain.WAV#t=0,1",
@@ -239,11 +241,126 @@ def test_a_recording_that_cannot_be_read_is_the_problem_of_its_line(tmp_path: Pa
     os.mkfifo(tmp_path / "pipe.wav")
     names = ("a.wav", "self.wav", "../pipe.wav")
     write_list(tmp_path / "in/list.jsonl", *({"audio_filepath": name, "duration": 1} for name in names))
-    problems = {uri: one.problem for uri, one in assets(tmp_path / "in").items()}
+    problems = {uri: one.problem for uri, one in assets(tmp_path / "in", follow="outside").items()}
     assert problems.pop("in/a.wav#t=0,1") is None
     assert "a link leads to itself" in str(problems.pop("in/self.wav#t=0,1"))
     assert "a pipe, and no file" in str(problems.pop(f"in{tmp_path}/pipe.wav#t=0,1"))
     assert not problems
+
+
+LONG, DEEP = "x" * 5000 + ".wav", "/".join(["d" * 200] * 40) + "/a.wav"
+NO_FILES = [
+    "a\0.wav",
+    "\ud800.wav",
+    "s3://",
+    "s3://bucket",
+    "s3://bucket/",
+    "s3://b/a\0b",
+    "http://x/a.wav",
+    "gs://b/k",
+    "://x",
+]
+NO_TIMES: list[dict[str, Any]] = [
+    {"offset": 1e300},
+    {"offset": 10**400},
+    {"duration": 1e18},
+    {"text": "\ud800"},
+    {"speaker": "\ud800"},
+]
+
+
+def test_a_line_that_cannot_be_an_input_is_one_problem(tmp_path: Path) -> None:
+    """The other lines are listed; `broken` lines are failures of their list, one each."""
+    touch(tmp_path, "a.wav")
+    bad = [*({"audio_filepath": name, "duration": 1} for name in NO_FILES)]
+    bad += [{"audio_filepath": "a.wav", "duration": 1, **one} for one in NO_TIMES]
+    good = [{"audio_filepath": name, "duration": 1} for name in ("a.wav", LONG, DEEP)]
+    write_list(tmp_path / "list.jsonl", *bad, *good)
+    found = assets(tmp_path)
+    uris = ["in/a.wav#t=0,1", f"in/{LONG}#t=0,1", f"in/{DEEP}#t=0,1", "in/list.jsonl"]
+    assert list(found) == uris
+    problems = [found[uri].problem for uri in uris]
+    assert problems[0] is None
+    assert all("file name too long" in str(one) for one in problems[1:3])
+    assert "line 1: " in str(problems[3])
+    url = f"{tmp_path}/list.jsonl"
+    assert [one.start for one in broken_lines(url, "")] == list(range(len(bad)))
+
+    (tmp_path / "list.jsonl").unlink()
+    rows = ({"file_name": name} for name in ("a.wav", *NO_FILES))
+    write_list(tmp_path / "metadata.jsonl", *rows, {"file_name": LONG}, {"file_name": "a.wav", "by": "\ud800"})
+    found = assets(tmp_path)
+    assert list(found) == ["in/a.wav", "in/metadata.jsonl", f"in/{LONG}"]
+    assert [one.start for one in broken_rows(f"{tmp_path}/metadata.jsonl", "")] == [*range(1, len(NO_FILES) + 1), 11]
+
+
+def test_links_and_lists_lead_out_of_the_input_only_where_it_allows(tmp_path: Path) -> None:
+    touch(tmp_path, "far/b.wav", "far/sub/c.wav", "real/a.wav", "real/sub/d.wav")
+    (tmp_path / "in").symlink_to("real")  # the input itself may be a link
+    for name, target in (
+        ("notes.txt", "/etc/passwd"), ("far", "../far"), ("up", ".."), ("b.wav", "../far/b.wav"),
+        ("gone.wav", "../far/gone.wav"), ("tub", "sub"), ("d.wav", "sub/d.wav"),
+    ):  # fmt: skip
+        (tmp_path / "real" / name).symlink_to(target)
+    names = (
+        "a.wav",
+        "sub/d.wav",
+        "../far/b.wav",
+        f"{tmp_path}/far/b.wav",
+        "far/sub/c.wav",
+        "..\\far\\b.wav",
+        "../no.wav",
+    )
+    write_list(tmp_path / "real/list.jsonl", *({"audio_filepath": name, "duration": 1} for name in names))
+    write_list(tmp_path / "real/metadata.jsonl", *({"file_name": name} for name in ("a.wav", "../far/b.wav")))
+    found = assets(tmp_path / "in")
+    outside = {uri for uri, one in found.items() if str(one.problem).startswith("OutsideInput: ")}
+    assert set(found) - outside == {"in/a.wav#t=0,1", "in/sub/d.wav#t=0,1", "in/d.wav"}
+    assert outside == {
+        *("in/notes.txt", "in/far/", "in/up/", "in/b.wav", "in/gone.wav"),
+        *(f"in{tmp_path}/far/b.wav#t=0,1", f"in{tmp_path}/far/b.wav#t=0,1&n=2", f"in{tmp_path}/no.wav#t=0,1"),
+        *("in/far/sub/c.wav#t=0,1", "in/..\\far\\b.wav#t=0,1", f"in{tmp_path}/far/b.wav"),
+    }
+    assert "a link to '/etc/passwd', which is outside" in str(found["in/notes.txt"].problem)
+    named = str(found[f"in{tmp_path}/far/b.wav#t=0,1"].problem)
+    assert f"line 3 of {tmp_path}/in/list.jsonl names it; set `follow: outside` for the input" in named
+
+    (tmp_path / "real/up").unlink()
+    found = assets(tmp_path / "in", follow="outside")
+    assert found["in/notes.txt"].size_bytes == os.path.getsize("/etc/passwd")
+    problems = {uri: str(one.problem).partition(": ")[0] for uri, one in found.items() if one.problem}
+    assert problems == {
+        **dict.fromkeys(("in/gone.wav", f"in{tmp_path}/no.wav#t=0,1"), "InputError"),
+        f"in{tmp_path}/far/b.wav": "OutsideInput",  # a side file describes files of the input
+    }
+
+
+@pytest.mark.s3
+def test_lines_that_name_other_buckets(s3_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = f"{s3_url}/lines"
+    names = [
+        f"{folder}/radio/a.wav",
+        f"{folder}/b.wav",
+        "../b.wav",
+        "s3://no-such-bucket/a.wav",
+        "s3://No!/a.wav",
+        "k" * 5000,
+    ]
+    lines = b"".join(json.dumps({"audio_filepath": name, "duration": 1}).encode() + b"\n" for name in names)
+    for name, data in (("radio/a.wav", b"x"), ("b.wav", b"x"), ("radio/list.jsonl", lines)):
+        store.write_bytes(f"{folder}/{name}", data)
+
+    def kinds(url: str, follow: str) -> list[str]:
+        listed = found_in(InputSpec.parse({"url": url, "follow": follow}))
+        return [str(one.problem).partition(":")[0] for one in listed]
+
+    assert kinds(f"{folder}/radio", "inside") == ["None", *["OutsideInput"] * 4, "InputError"]
+    assert kinds(f"{folder}/radio", "outside") == ["None"] * 3 + ["UnreadableBucket"] * 2 + ["InputError"]
+    (tmp_path / "list.jsonl").write_bytes(lines)
+    assert kinds(f"{tmp_path}/list.jsonl", "inside")[:5] == ["OutsideInput"] * 5
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert kinds(f"{tmp_path}/list.jsonl", "outside")[:2] == ["UnreadableBucket"] * 2
 
 
 @pytest.mark.s3

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from embed.dataset.changes import before_assets, failed_assets, num_gone, superseded, with_unlisted
+from embed.dataset.changes import before_assets, failed_assets, num_changed, num_gone, superseded, with_unlisted
 from embed.dataset.publish import publish
 from embed.errors import InputError
 from embed.storage.store import join, write_bytes
@@ -20,6 +20,7 @@ def test_changed_and_gone_assets_become_tombstones_with_the_reason() -> None:
     assert [(row["asset_id"], row["reason"]) for row in found] == [(asset_of("b"), "replaced"), (asset_of("c"), "gone")]
     assert num_gone(before, now) == 1
     assert num_gone(before.slice(0, 0), now) == 0
+    assert (num_changed(before, now), num_changed(before, before)) == (1, 0)
 
 
 def test_an_asset_has_failed_when_none_of_its_units_was_embedded() -> None:

@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -210,3 +211,23 @@ def test_a_file_that_cannot_be_read_any_more_is_the_failure_of_its_units(tmp_pat
     assert all(
         "a link leads to itself" in reasons[f"in/{name}"][0] for name in ("sound.wav", "rows.csv", "lines.jsonl")
     )
+
+
+def test_what_is_outside_of_the_input_is_a_failure_that_nobody_opens(tmp_path: Path, voice: Voice) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("in/a.wav", "far.wav"):
+        soundfile.write(tmp_path / name, voice(2.0, 0), 16_000)
+    (tmp_path / "in/notes.txt").symlink_to("/etc/passwd")
+    names = ["a.wav", "../far.wav"]
+    lines = (json.dumps({"audio_filepath": name, "offset": 0.5, "duration": 1}) + "\n" for name in names)
+    (tmp_path / "in/list.jsonl").write_text("".join(lines))
+    (tmp_path / "in/metadata.csv").write_text("file_name,by\n../far.wav,Awa\n")  # it is there, and a recording
+    rows = {row["uri"]: row for row in cuts_of(tmp_path / "in").to_pylist()}
+    assert len(rows.pop("in/a.wav#t=0.5,1.5")["segments"]) == 1
+    far = f"in{tmp_path}/far.wav"
+    assert set(rows) == {"in/notes.txt", far, f"{far}#t=0.5,1.5"}
+    for uri, row in rows.items():
+        (failure,) = row["failures"]
+        assert (failure["stage"], failure["error_class"], row["segments"]) == ("probe", "OutsideInput", [])
+        assert balance(row) == 0
+        assert row["lost_s"] == (1.0 if "#t=" in uri else 0.0)

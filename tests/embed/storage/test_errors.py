@@ -9,12 +9,13 @@ from botocore.exceptions import (
     EndpointConnectionError,
     IncompleteReadError,
     NoCredentialsError,
+    ParamValidationError,
     ReadTimeoutError,
     SSLError,
 )
 from botocore.parsers import ResponseParserError
 
-from embed.errors import DegluError, InputError, StorageError, UnreadableFile
+from embed.errors import DegluError, InputError, StorageError, UnreadableBucket, UnreadableFile
 from embed.storage.errors import CutShort, already_exists, clear_error, transient_failure, translate_errors
 from embed.storage.s3 import S3Files
 
@@ -93,13 +94,14 @@ def test_a_name_that_is_taken() -> None:
     ("error", "kind", "says"),
     [
         (answer("NoSuchKey", 404, FileNotFoundError), InputError, "no such object"),
-        (answer("NoSuchBucket", 404, FileNotFoundError), StorageError, "there is no bucket 'bucket' at"),
-        (answer("ExpiredToken", 400, PermissionError), StorageError, "refuses the credentials"),
+        (answer("NoSuchBucket", 404, FileNotFoundError), UnreadableBucket, "there is no bucket 'bucket' at"),
+        (answer("ExpiredToken", 400, PermissionError), UnreadableBucket, "refuses the credentials"),
         (answer("RequestTimeTooSkewed", 403, PermissionError), StorageError, "clocks"),
         (answer("PreconditionFailed", 412), InputError, "replaced while it was read"),
         (answer("SlowDown", 503), StorageError, "answered SlowDown"),
         (answer("RequestTimeout", 400, TimeoutError), StorageError, "answered RequestTimeout"),
-        (NoCredentialsError(), StorageError, "no S3 credentials"),
+        (NoCredentialsError(), UnreadableBucket, "no S3 credentials"),
+        (ParamValidationError(report="a secret"), UnreadableBucket, "no bucket and object can be named so"),
         (TimeoutError(), StorageError, "cannot be reached"),
         (ClientPayloadError(), StorageError, "keeps closing the connection"),
         (answer("InvalidObjectState", 403, PermissionError), UnreadableFile, "restore it from the archive class first"),

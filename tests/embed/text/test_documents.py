@@ -47,8 +47,8 @@ def test_columns_name_fields_also_inside_of_others() -> None:
         ({"text": " ", "title": " "}, "no text"),
         ({"text": 5}, "holds int"),
         ({"text": b"\xff"}, "utf-8"),
-        ({"text": "a\ud800"}, "surrogates"),
-        ({"text": "a", "more": "\ud800"}, "surrogates"),
+        ({"text": "a\ud800"}, "half a character"),
+        ({"text": "a", "more": "\ud800"}, "half a character"),
         ({"text": "a", "id": ["x"]}, "the id is list"),
     ],
 )

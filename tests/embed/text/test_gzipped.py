@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from embed.errors import InputError
+from embed.errors import ExpandsTooFar, InputError
 from embed.text import gzipped as unpacked
 from embed.text.gzipped import open_text, text_bytes, unpacking
 
@@ -56,3 +56,14 @@ def test_what_is_not_packed_at_all_is_an_error(tmp_path: Path, content: bytes) -
     (tmp_path / "d.gz").write_bytes(content)
     with pytest.raises(InputError, match=r"d\.gz: damaged gzip"):
         text_bytes(str(tmp_path / "d.gz"))
+
+
+def test_a_small_file_that_unpacks_to_far_more_is_refused_as_a_whole(tmp_path: Path) -> None:
+    text = b"the same words\n" * 500_000
+    (tmp_path / "a.gz").write_bytes(gzip.compress(text))
+    with pytest.raises(
+        ExpandsTooFar, match=r"a.gz: its text: .* bytes or more, unpacked from a file of .*; the most is"
+    ):
+        text_bytes(str(tmp_path / "a.gz"))
+    (tmp_path / "b.gz").write_bytes(gzip.compress(text + random.Random(0).randbytes(len(text) // 150)))
+    assert text_bytes(str(tmp_path / "b.gz")) > len(text)

@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -5,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from embed.errors import InputError
+from embed.errors import ExpandsTooFar, InputError
+from embed.text import parquet_rows
 from embed.text.documents import Broken
 from embed.text.parquet_rows import ParquetRows
 
@@ -86,4 +89,68 @@ def test_what_is_not_whole_is_an_error(tmp_path: Path) -> None:
 def test_no_rows_is_a_table(tmp_path: Path) -> None:
     rows = rows_of(write(tmp_path / "a.parquet", {"text": pa.array([], pa.string())}))
     assert (rows.num_rows, list(rows.read(0, None))) == (0, [])
+    rows.close()
+
+
+POOL = pa.proxy_memory_pool(pa.default_memory_pool())  # it knows the most bytes that Arrow had at a time
+
+
+@pytest.fixture
+def memory() -> Iterator[pa.MemoryPool]:
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(POOL)
+    yield POOL
+    pa.set_memory_pool(before)
+
+
+def again(value: Any, rows: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array([value]))
+
+
+MB = "word " * 200_000
+EXPANDING = {
+    "a dictionary": {"text": again(MB, 16_000)},
+    "one of strings": {"text": again(MB, 200).cast(pa.string())},
+    "one of bytes": {"text": again(MB.encode(), 5_000)},
+    "a field of a record": {"doc": pa.StructArray.from_arrays([again(MB, 5_000)], ["text"])},
+    "a long value": {"text": ["word " * 8_000_000]},
+    "rows": {"text": again("a word", 2_000_000)},
+    "cells": {
+        "text": again("a word", 700_000),
+        **{f"n{number}": pa.nulls(700_000, pa.int8()) for number in range(150)},
+    },
+}
+
+
+@pytest.mark.parametrize("kind", EXPANDING)
+def test_a_small_file_that_expands_fails_before_it_fills_the_memory(
+    tmp_path: Path, memory: pa.MemoryPool, kind: str
+) -> None:
+    path = write(tmp_path / "a.parquet", EXPANDING[kind], compression="zstd")
+    written, size = memory.max_memory(), path.stat().st_size
+    assert size < 700_000
+    stated = rf"a\.parquet: .* file of {size:,}.*; the most is"
+    with pytest.raises(ExpandsTooFar, match=stated), closing(rows_of(path)) as rows:
+        next(rows.read(0, None))
+    assert memory.max_memory() <= max(written, 200 << 20)
+
+
+def test_what_a_range_of_rows_may_hold_is_counted_alone(tmp_path: Path) -> None:
+    page = "word " * 30_000  # 27 of them are 4 MiB
+    path = write(tmp_path / "a.parquet", {"text": again(page, 100).cast(pa.string())})
+    for first in (0, 20, 75):
+        with closing(rows_of(path)) as rows:
+            assert len(list(rows.read(first, first + 25))) == 25
+    for first in (15, 20):  # the next range, of a table that is open or was skipped to it
+        with closing(rows_of(path)) as rows:
+            assert len(list(rows.read(first, 40))) == 40 - first
+            with pytest.raises(ExpandsTooFar, match="rows 60 to 99: 6,000,000 bytes"):
+                next(rows.read(60, None))
+
+
+def test_a_row_that_is_too_long_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_rows, "ROW_BYTES", 10)
+    rows = rows_of(write(tmp_path / "a.parquet", {"text": ["short", "far too long", None]}))
+    texts = [one["text"] if isinstance(one, dict) else one.reason for _, one in rows.read(0, None)]
+    assert texts == ["short", "row 1: over 0 MiB in one row (12 bytes); split it", None]
     rows.close()

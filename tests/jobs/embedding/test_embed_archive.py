@@ -147,6 +147,7 @@ def test_an_input_that_cannot_be_read_never_ends_the_job(
     (folder / "self.wav").symlink_to("self.wav")
     (folder / "up").symlink_to(".")
     (folder / "disk.txt").symlink_to("/proc/self/mem")
+    (folder / "users.txt").symlink_to("/etc/passwd")
     os.mkfifo(folder / "pipe.wav")
     (folder / "cover.jpg").touch()
     spec = spec_of(folder, tmp_path / "out", tiny_model)
@@ -154,14 +155,15 @@ def test_an_input_that_cannot_be_read_never_ends_the_job(
     foreseen = work.assets.filter(pa.compute.is_valid(work.assets["problem"]))["uri"].to_pylist()
     assert run(["embed", str(written(tmp_path, spec)), "--json"]) == 3
     document = json.loads(capsys.readouterr().out)
-    assert (document["rows"], document["failures"], document["passed_over"]) == (2, 4, {"picture": 1})
+    assert (document["rows"], document["failures"], document["passed_over"]) == (2, 5, {"picture": 1})
     assert set(rows_at(tmp_path / "out")["uri"].to_pylist()) == {"archive/good.txt", r"archive/\xe9mission.txt"}
     failures = {row["uri"]: row["message"] for row in open_dataset(spec.output).failures().to_pylist()}
     assert (
         sorted(failures)
         == sorted(foreseen)
-        == [f"archive/{name}" for name in ("disk.txt", "pipe.wav", "self.wav", "up/")]
+        == [f"archive/{name}" for name in ("disk.txt", "pipe.wav", "self.wav", "up/", "users.txt")]
     )
+    assert "set `follow: outside` for the input" in failures["archive/users.txt"]
     assert run(["failures", spec.output, "--skipped"]) == 0
     assert "archive/cover.jpg" in capsys.readouterr().out
 
@@ -289,6 +291,25 @@ def test_a_lost_mount_is_not_taken_for_an_empty_archive(embedded: Embedded, tmp_
     with pytest.raises(InputError, match=r"9 of 10 assets .* are no longer in the inputs: is a mount missing"):
         embed_archive(spec_of(folder, embedded.output, tiny_model))
     assert versions(str(embedded.output)) == [1]
+
+
+def test_a_copy_without_times_keeps_its_vectors(
+    embedded: Embedded, tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "ray_session", lambda: pytest.fail("Ray is not needed"))
+    folder, output = tmp_path / "in", tmp_path / "vectors"
+    folder.mkdir()
+    shutil.copytree(embedded.output, output)
+    for name in GOOD:
+        shutil.copyfile(embedded.folder / name, folder / name)
+    notes = Notes()
+    report = embed_archive(spec_of(folder, output, tiny_model), notes)
+    assert (report.new_units, report.replaced_assets, report.gone_assets, report.exit_code) == (0, 0, 4, 0)
+    assert rows_at(output).equals(rows_at(embedded.output))
+    assert notes.told[0].startswith("6 files with other times and the size of before, ")
+    again = Notes()
+    assert embed_archive(spec_of(folder, output, tiny_model), again).version == report.version
+    assert not any("other times" in note for note in again.told), "the times are known by now"
 
 
 def test_cutting_ahead_gives_the_very_rows(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:

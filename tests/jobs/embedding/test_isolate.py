@@ -23,7 +23,7 @@ def unit(start: int = 0, end: int | None = 600_000, form: str = "audio", planned
         "unit_id": digest("u"), "asset_id": digest("a"), "uri": "radio/monday.mp3", "url": "/radio/monday.mp3",
         "modality": "speech" if form == "audio" else "text", "format": form, "content_version": "v", "start": start,
         "end": end, "planned": planned,
-        "tracks": None, "text": None, "lang": None, "metadata": [], "columns": [],
+        "tracks": None, "text": None, "lang": None, "metadata": [], "columns": [], "problem": None,
     }  # fmt: skip
 
 

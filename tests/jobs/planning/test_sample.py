@@ -75,7 +75,7 @@ def unit_of(modality: str, form: str, start: int, planned: int) -> Unit:
         "unit_id": b"u" * 16, "asset_id": b"t" * 16, "uri": "in/a", "url": "/in/a", "modality": modality,
         "format": form, "content_version": "v", "start": start, "end": None, "planned": planned,
         "tracks": None, "text": None,
-        "lang": None, "metadata": None, "columns": None,
+        "lang": None, "metadata": None, "columns": None, "problem": None,
     }  # fmt: skip
 
 
