@@ -20,6 +20,7 @@ os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")
 import ray
 import ray.data
 import ray.exceptions
+from ray._private import ray_constants
 
 from embed.errors import DegluError, WorkLeftUndone
 from embed.quantities import many
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 PLACE, PREFIX = Path("/tmp"), "dg"
 PRIVATE = ("RAY_TMPDIR", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
 BACKEND_LEVEL = "RAY_BACKEND_LOG_LEVEL"
+CLUSTER = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
 NATIVE_LINE = re.compile(rb"\[\d{4}-\d\d-\d\d [\d:,]+ [DIWE] \d+ \d+\] ")
 
 
@@ -115,21 +117,41 @@ def _joined(address: str) -> Iterator[None]:
 
 @contextmanager
 def _started(folder: Path, cpus: int | None) -> Iterator[None]:
-    with _start_errors("Ray cannot be started on this machine"), _quiet_backend():
-        ray.init(
-            address="local",
-            num_cpus=cpus,
-            include_dashboard=False,
-            log_to_driver=_verbose(),
-            logging_level=_level(),
-            _temp_dir=str(folder / "ray"),
-        )
-    _quieten()
-    logger.info("started Ray on this machine with %s cores", ray.cluster_resources().get("CPU"))
+    with _on_loopback():
+        with _start_errors("Ray cannot be started on this machine"), _quiet_backend():
+            ray.init(
+                address="local",
+                num_cpus=cpus,
+                include_dashboard=False,
+                log_to_driver=_verbose(),
+                logging_level=_level(),
+                _temp_dir=str(folder / "ray"),
+            )
+        _quieten()
+        logger.info("started Ray on this machine with %s cores", ray.cluster_resources().get("CPU"))
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Ray's ports, those for metrics too, are opened on 127.0.0.1: the cluster is this machine alone.
+
+    Ray does so where it may start no cluster of several machines.  (It replaces a 127.0.0.1 that is given to `ray.init`
+    by the address in the network.)  It reads the variable once, when it is imported; its children read it again.
+    """
+    before, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
+    kept = os.environ.get(CLUSTER)
+    os.environ[CLUSTER] = "0"
     try:
         yield
     finally:
-        ray.shutdown()
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        os.environ.pop(CLUSTER)
+        if kept is not None:
+            os.environ[CLUSTER] = kept
 
 
 @contextmanager

@@ -16,6 +16,25 @@ before = {k: v for k, v in os.environ.items() if k.startswith("RAY_")}
 from jobs.cluster.ray_session import ray_session
 import ray
 imported = {k for k in os.environ if k.startswith("RAY_")}
+
+def listening(folder):
+    # Addresses on which the processes of the cluster in a folder, and this one, listen.
+    found = {}
+    for kind in ("tcp", "tcp6"):
+        for line in pathlib.Path("/proc/net", kind).read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A":
+                found[f"socket:[{words[9]}]"] = words[1].rpartition(":")[0]
+    addresses = []
+    for place in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            mine = int(place.name) == os.getpid() or str(folder).encode() in (place / "environ").read_bytes()
+            addresses += [found[link] for fd in (place / "fd").iterdir() if mine and (link := os.readlink(fd)) in found]
+        except OSError:
+            pass
+    return addresses
+
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}
 for _ in range(2):
     with ray_session(1):
         folder = pathlib.Path(os.environ["RAY_TMPDIR"])
@@ -24,6 +43,8 @@ for _ in range(2):
             pass
         assert ray.get(ray.remote(lambda: 7).remote()) == 7
         print(ray.data.range(3).count())
+        addresses = listening(folder)
+        assert len(addresses) > 4 and set(addresses) <= LOOPBACK, addresses
     assert not ray.is_initialized()
     assert not folder.exists()
     assert {k for k in os.environ if k.startswith("RAY_")} == imported
