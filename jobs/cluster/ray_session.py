@@ -17,10 +17,12 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "120")
 os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")
 
+import grpc  # type: ignore[import-untyped]
 import ray
 import ray.data
 import ray.exceptions
 from ray._private import ray_constants
+from ray._private.grpc_utils import init_grpc_channel
 
 from embed.errors import DegluError, WorkLeftUndone
 from embed.quantities import many
@@ -28,6 +30,8 @@ from embed.storage.scratch import living_folder, remove_leftovers
 
 logger = logging.getLogger(__name__)
 
+ANSWER_S = 15.0  # an address that accepts connections and is silent for so long is no cluster
+ADDRESS = re.compile(r"[^/:\s]+:\d+|\[[0-9a-fA-F:]+\]:\d+")  # of a head, as RAY_ADDRESS gives it
 PLACE, PREFIX = Path("/tmp"), "dg"
 PRIVATE = ("RAY_TMPDIR", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
 BACKEND_LEVEL = "RAY_BACKEND_LOG_LEVEL"
@@ -106,6 +110,7 @@ def plain_errors(retries: int) -> Iterator[None]:
 
 @contextmanager
 def _joined(address: str) -> Iterator[None]:
+    _check_answers(address)
     with _start_errors(f"the cluster at {address} cannot be joined"), _quiet_backend():
         ray.init(address=address, log_to_driver=_verbose(), logging_level=_level())
     _quieten()
@@ -113,6 +118,22 @@ def _joined(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """DegluError where nobody answers at the address: Ray itself would wait without end, and print nothing."""
+    if not ADDRESS.fullmatch(address):
+        return  # `auto`, and other words of Ray's own
+    channel = init_grpc_channel(address)
+    try:
+        grpc.channel_ready_future(channel).result(timeout=ANSWER_S)
+    except grpc.FutureTimeoutError:
+        raise DegluError(
+            f"no cluster answers at RAY_ADDRESS={address}, in {ANSWER_S:.0f} s: give its head's address and port (6379"
+            " by default), see that the head runs, and that this machine can reach it"
+        ) from None
+    finally:
+        channel.close()
 
 
 @contextmanager

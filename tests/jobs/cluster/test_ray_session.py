@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 
@@ -122,3 +123,17 @@ def test_ray_that_does_not_start_is_one_line_with_the_cure(
         pass
     assert "overloaded" not in str(caught.value)
     assert "RAY_" not in str(caught.value)
+
+
+def test_a_cluster_that_never_answers_is_given_up_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray itself waits for minutes, without a word."""
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("jobs.cluster.ray_session.ANSWER_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with (
+            pytest.raises(DegluError, match=f"no cluster answers at RAY_ADDRESS={address}, in .* see that"),
+            ray_session(),
+        ):
+            pass

@@ -229,6 +229,14 @@ def test_nobody_at_the_address(spec: Path) -> None:
         submit_job("embed", str(spec), f"http://127.0.0.1:{free_port()}")
 
 
+def test_an_address_that_never_answers_is_given_up_in_seconds(spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.cluster.submit_job.ANSWER_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts; nobody reads
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(DegluError, match=r"accepts connections and does not answer, .* dashboard \(port 8265"):
+            submit_job("embed", str(spec), url)
+
+
 def test_an_address_is_a_url(spec: Path) -> None:
     with pytest.raises(SpecError, match="write the dashboard's url"):
         submit_job("embed", str(spec), "head:8265")
