@@ -8,7 +8,7 @@
 - room: some space in the temporary folder and in shared memory.
 
 The driver asks every machine that has joined, and every worker asks itself when it starts, since its machine may be
-newer.  `deglu doctor` prints the same proofs.
+newer.  (A worker that has taken a GPU also looks for it.)  `deglu doctor` prints the same proofs.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -33,6 +34,11 @@ from jobs.cluster.machines import cause_and_cure
 ROOM_BYTES = 1 << 20  # that a machine must have in its temporary folder and in its shared memory
 HEAD_BYTES = 1 << 16  # of a file, that are compared
 MARK = ".deglu-handshake-"  # names of the files that this module writes, and removes
+
+NO_GPU = (
+    "torch finds no GPU there, though Ray offers one: install a torch with CUDA and the GPU's driver (nvidia-smi shows"
+    " it), or set device: cpu"
+)
 
 MODEL, TOWER, NETWORK = "model", "tower", "network"
 _DIGESTS: dict[str, Callable[[str], str]] = {
@@ -93,6 +99,12 @@ def check(terms: Terms) -> None:
     """Raises MachineFault with every cause and cure, where this machine is not as the driver's."""
     if faults := [fault for fault in prove(terms).values() if fault]:
         raise MachineFault("; ".join(faults))
+
+
+@cache
+def check_once(terms: Terms) -> None:
+    """As `check`, in a process that runs many tasks."""
+    check(terms)
 
 
 def prove(terms: Terms) -> dict[str, str]:

@@ -7,8 +7,9 @@ The job ends where no machine is left, with the cause and the cure of each.  Not
 
 import json
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Self
 
 import ray
@@ -137,14 +138,36 @@ class Machines:
         return [node for node in ray.nodes() if node["Alive"] and self._slots_of(node)]
 
     def _probe_all(self, nodes: Iterable[dict[str, Any]]) -> None:
-        asked = {_probing(self.probe, node["NodeID"]): node for node in nodes}
-        self._probed |= {node["NodeID"] for node in asked.values()}
-        ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=PROBE_S) if asked else ([], [])
-        for answer in ready:
-            if cause := _cause(answer):
-                node = asked[answer]
-                name = _name(node["NodeManagerAddress"], node["NodeManagerHostname"])
-                self.give_up(Fault(node["NodeID"], name, cause))
+        nodes = list(nodes)
+        self._probed |= {node["NodeID"] for node in nodes}
+        for answer in answers(lambda node: partial(_cause_here, self.probe), nodes):
+            if cause := answer.fault or answer.value:
+                self.give_up(Fault(answer.node, answer.name, cause))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answer of a machine: a value, or a fault; neither, where it did not answer in time."""
+
+    node: str
+    name: str
+    value: Any = None
+    fault: str = ""  # why nothing of Deglu can run there
+
+
+def answers(
+    act: Callable[[dict[str, Any]], Callable[[], Any]], nodes: Sequence[dict[str, Any]], calls: int = 0
+) -> Iterator[Answer]:
+    """For each of Ray's nodes, what `act` of it returns when it is called there, within PROBE_S.
+
+    The process ends after so many `calls`, where they are not 0.
+    """
+    asked = {_asked(act(node), node["NodeID"], calls): node for node in nodes}
+    ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=PROBE_S) if asked else ([], [])
+    for reply, node in asked.items():
+        name = _name(node["NodeManagerAddress"], node["NodeManagerHostname"])
+        value, fault = _value_of(reply) if reply in ready else (None, "")
+        yield Answer(node["NodeID"], name, value, fault)
 
 
 def cores_of_each(workers: int, nodes: Sequence[float]) -> float:
@@ -161,32 +184,37 @@ def cause_and_cure(error: BaseException) -> str:
     return machine_fault(error) or f"{type(error).__name__}: {reason_of(error)}"
 
 
-def _probing(probe: Probe, node: str) -> Any:
+def _asked(act: Callable[[], Any], node: str, calls: int) -> Any:
     there = NodeAffinitySchedulingStrategy(node, soft=False)
-    return ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)(_answer).remote(probe)
+    return ray.remote(num_cpus=0, max_retries=0, max_calls=calls, scheduling_strategy=there)(_called).remote(act)
+
+
+def _called(act: Callable[[], Any]) -> Any:
+    """On the machine."""
+    return act()
 
 
 def _start() -> None:
     """A worker could start."""
 
 
-def _answer(probe: Probe) -> str | None:
+def _cause_here(probe: Probe) -> str:
     """On the machine: the cause, where it cannot run a worker."""
     try:
         probe()
     except Exception as error:
         return cause_and_cure(error)
-    return None
+    return ""
 
 
-def _cause(answer: Any) -> str | None:
+def _value_of(reply: Any) -> tuple[Any, str]:
     try:
-        cause: str | None = ray.get(answer)
-    except ray.exceptions.RayTaskError as error:  # before the probe: it could not be loaded
-        return f"Deglu cannot be loaded there ({reason_of(error)}): install the same version in the python of its Ray"
+        return ray.get(reply), ""
+    except ray.exceptions.RayTaskError as error:  # before it began: it could not be loaded
+        reason = reason_of(error)
+        return None, f"Deglu cannot be loaded there ({reason}): install the same version in the python of its Ray"
     except ray.exceptions.RayError:  # the machine was lost meanwhile: Ray notices by itself
-        return None
-    return cause
+        return None, ""
 
 
 def _name(address: str, host: str) -> str:

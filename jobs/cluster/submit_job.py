@@ -64,11 +64,11 @@ def submit_job(
     """
     environment = job_environment(env_names)
     places = local_places(verb, load_spec(verb, spec_path, overrides))
-    with _plain_errors(address):
+    with plain_errors(address):
         client = connect(address)
         if places and not is_only_machine(address):
             check_shared(places, shared)
-        job = _send(client, verb, spec_path, overrides, environment)
+        job = send(client, verb, spec_path, overrides, environment)
         sys.stderr.write(f"job {job} runs on {address}\n")
         follow(client, job)
         return _outcome(client, job)
@@ -180,14 +180,25 @@ class _LogCopy:
             sys.stderr.flush()
 
 
-def _send(
-    client: JobSubmissionClient, verb: str, spec_path: str, overrides: Sequence[str], environment: dict[str, str]
+def send(
+    client: JobSubmissionClient,
+    verb: str,
+    spec_path: str | None,
+    overrides: Sequence[str],
+    environment: dict[str, str],
+    options: Sequence[str] = (),
 ) -> str:
-    name = Path(spec_path).name
+    """Start `deglu VERB SPEC` with these options on the cluster; the id of its job."""
+    runtime_env: dict[str, Any] = {"env_vars": environment}
     with tempfile.TemporaryDirectory(prefix="deglu-job-") as folder:
-        shutil.copyfile(spec_path, Path(folder) / name)
-        runtime_env: dict[str, Any] = {"working_dir": folder, "env_vars": environment}
-        job: str = client.submit_job(entrypoint=entrypoint(verb, name, overrides), runtime_env=runtime_env)
+        if spec_path is None:
+            line = shlex.join(["python", "-m", "jobs", verb, *options])
+        else:
+            name = Path(spec_path).name
+            shutil.copyfile(spec_path, Path(folder) / name)
+            runtime_env["working_dir"] = folder
+            line = shlex.join([*shlex.split(entrypoint(verb, name, overrides)), *options])
+        job: str = client.submit_job(entrypoint=line, runtime_env=runtime_env)
     return job
 
 
@@ -206,7 +217,8 @@ def _outcome(client: JobSubmissionClient, job: str) -> Plain:
 
 
 @contextmanager
-def _plain_errors(address: str) -> Iterator[None]:
+def plain_errors(address: str) -> Iterator[None]:
+    """Errors of Ray's client, each as one line with the cure."""
     try:
         yield
     except AuthenticationError:

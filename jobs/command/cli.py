@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.command.cluster_verbs import submit
+from jobs.command.cluster_verbs import doctor, submit
 from jobs.command.job_verbs import demo, embed, evaluate, export, index, plan, retry, train
 from jobs.command.look_verbs import failures, forget, query, status, verify
 from jobs.command.options import EXIT_CODES
@@ -19,7 +19,23 @@ app = typer.Typer(
     epilog=EXIT_CODES,
 )
 
-VERBS = (demo, train, plan, embed, retry, index, evaluate, export, query, submit, failures, verify, forget, status)
+VERBS = (
+    demo,
+    train,
+    plan,
+    embed,
+    retry,
+    index,
+    evaluate,
+    export,
+    query,
+    submit,
+    doctor,
+    failures,
+    verify,
+    forget,
+    status,
+)
 for _verb in VERBS:
     app.command(epilog=EXIT_CODES)(_verb)
 

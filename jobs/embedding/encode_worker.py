@@ -13,7 +13,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, TextIO
 
 import pyarrow as pa
@@ -32,7 +31,7 @@ from embed.segmentation.tokens import words_of
 from embed.stages import EncodeUnits, Stage, cut_stage
 from embed.tables import FailureRow, LedgerRow, ledger_row
 from jobs.cluster.attempts import ATTEMPTS, Attempts
-from jobs.cluster.handshake import Terms, check
+from jobs.cluster.handshake import NO_GPU, Terms, check, check_once
 from jobs.cluster.machines import Fault, cause_and_cure
 
 ELSEWHERE = "elsewhere"  # outcome of a unit that another driver has committed meanwhile
@@ -77,18 +76,12 @@ def cut_ahead(order: WorkOrder) -> Any:
     """UNITS to CUTS by tasks, before the actors: marked here too, since damaged files crash decoders."""
 
     def run(units: pa.Table) -> pa.Table:
-        _check_once(order.terms)
+        check_once(order.terms)
         with time_limit(order.stall_s):
             units, _ = startable(order, units)
             return order.stage().run(units) if units.num_rows else tables.CUTS.empty_table()
 
     return run
-
-
-@cache
-def _check_once(terms: Terms) -> None:
-    """In a process that runs many tasks."""
-    check(terms)
 
 
 class EncodeWorker:
@@ -135,10 +128,7 @@ class EncodeWorker:
         order = self._order
         check(order.terms)  # here too: this machine may have joined after all were asked
         if order.device == "cuda" and not torch.cuda.is_available():
-            raise MachineFault(
-                "torch finds no GPU there, though Ray offers one: install a torch with CUDA and the GPU's driver"
-                " (nvidia-smi shows it), or set device: cpu"
-            )
+            raise MachineFault(NO_GPU)
         cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
         torch.set_num_threads(max(1, int(cpus)))
         self._encoder = load_model(resolve_model(order.model), order.device, order.precision)

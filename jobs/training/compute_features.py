@@ -1,6 +1,7 @@
 """Frozen speech features, computed by Ray actors: every shard that is missing, also after a kill."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import ray
@@ -10,7 +11,7 @@ from ray.util import ActorPool
 from embed.model.towers.speech import SpeechTower
 from embed.storage import store
 from jobs.cluster.attempts import ATTEMPTS, Attempts
-from jobs.cluster.handshake import Terms, check
+from jobs.cluster.handshake import Terms, check_once
 from jobs.cluster.ray_session import plain_errors
 from jobs.command.progress import Progress
 from jobs.training.training_machines import TrainingMachines
@@ -61,13 +62,17 @@ class Featurer:
     """The speech tower, loaded once a worker."""
 
     def __init__(self, spec: Mapping[str, Any], terms: Terms) -> None:
-        check(terms)  # this machine may have joined after all were asked
         torch.set_num_threads(1)
-        encoder = TrainSpec.parse(spec).encoder
+        self._spec, self._terms = spec, terms
+
+    @cached_property
+    def _tower(self) -> SpeechTower:
+        encoder = TrainSpec.parse(self._spec).encoder
         assert encoder.speech is not None
-        self._tower = SpeechTower.load(encoder.speech).to("cuda" if torch.cuda.is_available() else "cpu")
+        return SpeechTower.load(encoder.speech).to("cuda" if torch.cuda.is_available() else "cpu")
 
     def compute(self, shard: Shard) -> float:
-        """Compute and write one shard; returns its seconds of sound."""
+        """Compute and write one shard; returns its seconds of sound.  Raises MachineFault."""
+        check_once(self._terms)  # this machine may have joined after all were asked
         compute_shard(self._tower, shard)
         return sum(seconds(clip) for clip in shard.clips)

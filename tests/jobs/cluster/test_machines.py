@@ -46,7 +46,7 @@ def test_a_cluster_without_a_machine_for_the_work_is_reported_in_seconds(
     notes: list[str] = []
     without_gpus = Machines(lambda: None, notes.append, gpus=1.0)
     with pytest.raises(
-        NoMachineLeft, match="^no machine of the cluster has a core and a GPU for a worker; .* start one"
+        NoMachineLeft, match=r"^no machine of the cluster has a core and a GPU for a worker; .* start one"
     ):
         without_gpus.wait_for_room(0.4)
     assert notes == [

@@ -19,6 +19,8 @@ import requests
 
 from embed.dataset import open_dataset
 from embed.errors import DegluError, SpecError
+from embed.installation import installed
+from jobs.cluster.doctor import doctor
 from jobs.cluster.submit_job import (
     connect,
     entrypoint,
@@ -175,6 +177,18 @@ def test_an_archive_is_embedded_on_the_cluster(
     dataset = open_dataset(str(tmp_path / "vectors"))
     assert dataset.info.rows == 2
     assert dataset.failures()["uri"].to_pylist() == ["archive/broken.wav"]
+
+
+@pytest.mark.cluster
+def test_the_doctor_examines_the_cluster(known: Head, tiny_model: str, tmp_path: Path) -> None:
+    path = tmp_path / "embed.yaml"
+    path.write_text(f"inputs: [{{url: {tmp_path}}}]\noutput: {tmp_path / 'vectors'}\nmodel: {tiny_model}\n")
+    result = doctor(str(path), known.url)
+    assert result.exit_code == 0, result.text()
+    (machine,) = result.document()["machines"]
+    assert (machine["deglu"], machine["proofs"]["model"]) == (installed(), "")
+    with pytest.raises(DegluError, match=r"job \w+ failed: model '/nowhere' is neither a released one"):
+        doctor(str(path), known.url, ["model=/nowhere"])
 
 
 @pytest.mark.cluster
