@@ -30,6 +30,8 @@ from jobs.embedding.report import EmbedReport, report_of
 from jobs.embedding.run_units import offered_gpus, run_units
 from jobs.embedding.watch import Watch
 
+SAMPLED = 100  # units, of whose local files some must be readable on every machine
+
 
 def embed_archive(
     spec: EmbedSpec, progress: Progress | None = None, new_version: bool = False, attempts: Attempts = ATTEMPTS
@@ -113,7 +115,8 @@ def embedding_terms(prepared: Preparation, job: Job, todo: pa.Table) -> Terms:
     if prepared.cutting.segment.mode != "windows":
         weights.append(Weights.of(NETWORK, "segment", "silero-vad"))
     begun = File.of("output", entry_url(job.url, job.number, JOBS))  # has a nonce of its own
-    inputs = local_files("inputs", todo["url"].to_pylist())
+    places = pa.array(range(0, todo.num_rows, 1 + todo.num_rows // SAMPLED), pa.int64())
+    inputs = local_files("inputs", todo["url"].take(places).to_pylist())
     return Terms(tuple(weights), (begun, *inputs), (("output", job.url),))
 
 

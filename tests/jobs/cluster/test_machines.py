@@ -55,11 +55,12 @@ def test_a_cluster_without_a_machine_for_the_work_is_reported_in_seconds(
     assert (without_gpus.slots(), Machines(lambda: None, notes.append).slots()) == (0, 2)
 
 
+@pytest.mark.slow
 def test_a_cluster_in_use_is_reported_too(ray_session: None, monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
 
     notes: list[str] = []
-    both = ray.remote(num_cpus=2)(time.sleep).remote(3)
+    both = ray.remote(num_cpus=2)(lambda: time.sleep(3)).remote()
     monkeypatch.setattr("jobs.cluster.machines.ROOM_S", 1.0)
     Machines(lambda: None, notes.append).wait_for_room()
     assert notes == ["every machine that has a core for a worker is in use by other jobs: waiting for them to end"]

@@ -25,7 +25,11 @@ pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 
 
 def spec_of(tiny: Tiny, folder: Path, **changed: Any) -> TrainSpec:
-    values = {"encoder": encoder_values(tiny), "sources": [{"name": "asterisk"}], "output": str(folder / "model")}
+    values = {
+        "encoder": encoder_values(tiny),
+        "sources": [{"name": "asterisk", "langs": ["fr"]}],
+        "output": str(folder / "model"),
+    }
     return TrainSpec.parse({**values, "work": str(folder / "work"), **changed})
 
 
