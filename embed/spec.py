@@ -38,6 +38,11 @@ class EmbedSpec(Spec):
     segment: SegmentSpec = Field(default_factory=SegmentSpec, description="How speech is cut")
     passage: PassageSpec = Field(default_factory=PassageSpec, description="How text is cut")
     max_failed_fraction: float = speed_only(1.0, "Share of assets that may fail; with more the job fails", ge=0, le=1)
+    tolerate: Literal["exit 3", "exit 0"] = speed_only(
+        "exit 3",
+        "Exit code of a job that is complete with tolerated failures, as max_failed_fraction allows; exit 0 is for"
+        " schedulers that repeat every job whose code is not 0",
+    )
     workers: int = speed_only(1, "Number of actors that load the model", ge=1)
     precision: Precision = speed_only(
         "auto", "Precision of the towers; auto uses bfloat16 where the hardware has it, recorded with the run"

@@ -5,6 +5,7 @@
 - Transient failures (a busy, broken or absent server, half a body) are retried with full jitter until the patience,
   counted from the first failure, is over: the default is enough to restart a storage server.
 - The first long wait logs one warning with its reason; permanent failures are raised at once.
+- A server that accepts a request and does not answer is reported too, long before the request's own time limit.
 
 The libraries' own retries are off: this is the only policy.
 """
@@ -35,6 +36,7 @@ class Attempts:
     first_pause_s: float = 0.1  # between two attempts; the bound doubles
     longest_pause_s: float = 10.0
     warn_after_s: float = 2.0  # of waiting
+    silent_s: float = 15.0  # without an answer to one request, until that is reported
     requests_at_once: int = 16  # of a process
     races: int = 5  # lost races for the next number of a log before a writer gives up: see `embed.storage.numbered_log`
     looks: int = 4  # readings of a log whose entries may be removed meanwhile
@@ -99,6 +101,7 @@ class Requests:
         self._patience = patience or Patience()
         self.slots = _Slots(at_once, self._patience)
         self._warned = False
+        self._unanswered = _Unanswered(self._report_silence)
 
     def do(self, what: str, act: Callable[[], Result]) -> Result:
         """The result of `act`, a request that is safe to repeat; raises its last error when the patience is over.
@@ -108,7 +111,7 @@ class Requests:
         failed_at: float | None = None
         for attempt in count():
             try:
-                with self.slots.one():
+                with self.slots.one(), self._unanswered.one(what):
                     result = act()
             except Exception as error:
                 failure = self._transient_failure(error)
@@ -133,6 +136,15 @@ class Requests:
             message = "waiting for storage: %s: %s; trying again for at most %.0f s (set %s to change this)"
             log.warning(message, what, failure.reason, left_s, PATIENCE)
         self._patience.sleep(pause_s)
+
+    def _report_silence(self, what: str, silent_s: float) -> None:
+        if not self._warned:
+            self._warned = True
+            log.warning(
+                "waiting for storage: %s: no answer for %.0f s; see that the address is right and its server well",
+                what,
+                silent_s,
+            )
 
     def _succeed(self, what: str) -> None:
         self.slots.speed_up()
@@ -164,6 +176,42 @@ def _is_abandoned() -> bool:
     """Whether the result of this thread is no longer needed."""
     given_up = _given_up.get(None)
     return given_up is not None and given_up.is_set()
+
+
+class _Unanswered:
+    """The requests that run now; while there are some, a thread reports one that gets no answer for long."""
+
+    def __init__(self, report: Callable[[str, float], None], silent_s: float = ATTEMPTS.silent_s) -> None:
+        self._report, self._silent_s = report, silent_s
+        self._running: dict[int, tuple[float, str]] = {}  # by thread
+        self._starting, self._watched = threading.Lock(), False
+
+    @contextmanager
+    def one(self, what: str) -> Iterator[None]:
+        me = threading.get_ident()
+        self._running[me] = time.monotonic(), what
+        self._watch()
+        try:
+            yield
+        finally:
+            del self._running[me]
+
+    def _watch(self) -> None:
+        with self._starting:
+            if not self._watched:
+                self._watched = True
+                threading.Thread(target=self._look, daemon=True, name="unanswered requests").start()
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(self._silent_s / 3)
+            with self._starting:
+                if not self._running:
+                    self._watched = False
+                    return
+                began, what = min(list(self._running.values()))
+            if (silent_s := time.monotonic() - began) >= self._silent_s:
+                self._report(what, silent_s)
 
 
 class _Slots:

@@ -7,8 +7,9 @@ The job ends where no machine is left, with the cause and the cure of each.  Not
 
 import json
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Self
 
 import ray
@@ -19,6 +20,8 @@ from embed.errors import DegluError, WorkLeftUndone
 from embed.machine import machine_fault
 from jobs.cluster.ray_session import reason_of
 
+ROOM_S = 15.0  # without a machine that has room for a worker, until that is reported
+ROOM_WITHIN_S = 900.0  # a cluster that grows by itself needs minutes for a machine
 PROBE_S = 60.0  # a machine that does not answer within this time is busy, or dies: Ray itself will notice
 
 Probe = Callable[[], None]  # raises where this machine cannot run a worker
@@ -64,6 +67,27 @@ class Machines:
         """Ray's options of tasks and actors that may run on any machine but those given up."""
         return {"label_selector": {"ray.io/node-id": f"!in({','.join(self.faults)})"}} if self.faults else {}
 
+    def wait_for_room(self, at_most_s: float = ROOM_WITHIN_S) -> None:
+        """Returns once a machine has had room for a worker; a note explains where that takes long.
+
+        Where others use all machines, Ray's queue decides when the workers start.  Raises NoMachineLeft where no
+        machine that is large enough joins within `at_most_s`: a cluster that grows by itself needs minutes.
+        """
+        # Not cancelled where it may be running: that can end this process (Ray 2.60).
+        task = ray.remote(num_cpus=1, num_gpus=self.gpus, max_retries=0, **self.options())(_start).remote()
+        if ray.wait([task], timeout=ROOM_S)[0]:
+            return
+        kind, one = ("GPU", "a core and a GPU") if self.gpus else ("CPU", "a core")
+        if self._fitting():
+            if ray.available_resources().get(kind, 0.0) < (self.gpus or 1.0):
+                self.note(f"every machine that has {one} for a worker is in use by other jobs: waiting for them to end")
+            return
+        missing = f"no machine of the cluster has {one} for a worker"
+        self.note(f"{missing}: waiting for one to join, for at most {at_most_s:.0f} s")
+        if not ray.wait([task], timeout=max(at_most_s - ROOM_S, 0.0))[0]:
+            ray.cancel(task)
+            raise NoMachineLeft(f"{missing}; finished work is kept: start one that has, and run again")
+
     def give_up(self, fault: Fault) -> None:
         """Raises NoMachineLeft where it was the last."""
         if fault.node not in self.faults:
@@ -71,7 +95,7 @@ class Machines:
             self.note(f"machine {fault.name} is given up: {fault.cause}")
         if not any(node["NodeID"] not in self.faults for node in self._fitting()):
             raise NoMachineLeft(
-                f"no machine is left that can run a worker. {self._causes()}. Nothing was recorded as a failure, and"
+                f"no machine is left that can run a worker. {self.causes()}. Nothing was recorded as a failure, and"
                 " finished work is kept: mend one of them and run again"
             )
 
@@ -86,7 +110,7 @@ class Machines:
         self._probe_all(node for node in self._fitting() if node["NodeID"] not in self.faults)
         return len(self.faults) > before
 
-    def _causes(self) -> str:
+    def causes(self) -> str:
         """Each cause once, after the machines that have it."""
         names: dict[str, list[str]] = {}
         for fault in self.faults.values():
@@ -95,24 +119,55 @@ class Machines:
 
     def cores(self) -> list[float]:
         """Of each machine that is alive and not given up."""
-        nodes = (node for node in ray.nodes() if node["Alive"] and node["NodeID"] not in self.faults)
-        return [node["Resources"].get("CPU", 0.0) for node in nodes]
+        return [node["Resources"].get("CPU", 0.0) for node in self._left()]
+
+    def slots(self) -> int:
+        """Workers of one core each that the machines not given up can run at the same time."""
+        return sum(map(self._slots_of, self._left()))
+
+    def _slots_of(self, node: dict[str, Any]) -> int:
+        """Workers that a machine has room for."""
+        least = {"CPU": 1.0, **({"GPU": self.gpus} if self.gpus else {})}
+        return int(min(node["Resources"].get(name, 0.0) // one for name, one in least.items()))
+
+    def _left(self) -> list[dict[str, Any]]:
+        return [node for node in ray.nodes() if node["Alive"] and node["NodeID"] not in self.faults]
 
     def _fitting(self) -> list[dict[str, Any]]:
         """Machines that are alive and have room for a worker, those given up included."""
-        least = {"CPU": 1.0, "GPU": self.gpus}
-        alive = (node for node in ray.nodes() if node["Alive"])
-        return [node for node in alive if all(node["Resources"].get(name, 0.0) >= one for name, one in least.items())]
+        return [node for node in ray.nodes() if node["Alive"] and self._slots_of(node)]
 
     def _probe_all(self, nodes: Iterable[dict[str, Any]]) -> None:
-        asked = {_probing(self.probe, node["NodeID"]): node for node in nodes}
-        self._probed |= {node["NodeID"] for node in asked.values()}
-        ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=PROBE_S) if asked else ([], [])
-        for answer in ready:
-            if cause := _cause(answer):
-                node = asked[answer]
-                name = _name(node["NodeManagerAddress"], node["NodeManagerHostname"])
-                self.give_up(Fault(node["NodeID"], name, cause))
+        nodes = list(nodes)
+        self._probed |= {node["NodeID"] for node in nodes}
+        for answer in answers(lambda node: partial(_cause_here, self.probe), nodes):
+            if cause := answer.fault or answer.value:
+                self.give_up(Fault(answer.node, answer.name, cause))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answer of a machine: a value, or a fault; neither, where it did not answer in time."""
+
+    node: str
+    name: str
+    value: Any = None
+    fault: str = ""  # why nothing of Deglu can run there
+
+
+def answers(
+    act: Callable[[dict[str, Any]], Callable[[], Any]], nodes: Sequence[dict[str, Any]], calls: int = 0
+) -> Iterator[Answer]:
+    """For each of Ray's nodes, what `act` of it returns when it is called there, within PROBE_S.
+
+    The process ends after so many `calls`, where they are not 0.
+    """
+    asked = {_asked(act(node), node["NodeID"], calls): node for node in nodes}
+    ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=PROBE_S) if asked else ([], [])
+    for reply, node in asked.items():
+        name = _name(node["NodeManagerAddress"], node["NodeManagerHostname"])
+        value, fault = _value_of(reply) if reply in ready else (None, "")
+        yield Answer(node["NodeID"], name, value, fault)
 
 
 def cores_of_each(workers: int, nodes: Sequence[float]) -> float:
@@ -129,28 +184,37 @@ def cause_and_cure(error: BaseException) -> str:
     return machine_fault(error) or f"{type(error).__name__}: {reason_of(error)}"
 
 
-def _probing(probe: Probe, node: str) -> Any:
+def _asked(act: Callable[[], Any], node: str, calls: int) -> Any:
     there = NodeAffinitySchedulingStrategy(node, soft=False)
-    return ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)(_answer).remote(probe)
+    return ray.remote(num_cpus=0, max_retries=0, max_calls=calls, scheduling_strategy=there)(_called).remote(act)
 
 
-def _answer(probe: Probe) -> str | None:
+def _called(act: Callable[[], Any]) -> Any:
+    """On the machine."""
+    return act()
+
+
+def _start() -> None:
+    """A worker could start."""
+
+
+def _cause_here(probe: Probe) -> str:
     """On the machine: the cause, where it cannot run a worker."""
     try:
         probe()
     except Exception as error:
         return cause_and_cure(error)
-    return None
+    return ""
 
 
-def _cause(answer: Any) -> str | None:
+def _value_of(reply: Any) -> tuple[Any, str]:
     try:
-        cause: str | None = ray.get(answer)
-    except ray.exceptions.RayTaskError as error:  # before the probe: it could not be loaded
-        return f"Deglu cannot be loaded there ({reason_of(error)}): install the same version in the python of its Ray"
+        return ray.get(reply), ""
+    except ray.exceptions.RayTaskError as error:  # before it began: it could not be loaded
+        reason = reason_of(error)
+        return None, f"Deglu cannot be loaded there ({reason}): install the same version in the python of its Ray"
     except ray.exceptions.RayError:  # the machine was lost meanwhile: Ray notices by itself
-        return None
-    return cause
+        return None, ""
 
 
 def _name(address: str, host: str) -> str:

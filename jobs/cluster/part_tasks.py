@@ -3,8 +3,8 @@
 Workers import this module, so it imports little.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -21,11 +21,12 @@ class RayTasks:
 
     workers: int | None = None
     attempts: Attempts = ATTEMPTS
+    options: Mapping[str, Any] = field(default_factory=dict)  # of Ray, for each task: which machines may run it
 
     def __call__(self, act: Callable[[VectorsPart], Made], parts: Sequence[VectorsPart]) -> Iterator[Made]:
         """The results in order of completion.  Raises what `act` raises, WorkLeftUndone where a part kills workers."""
         retries = self.attempts.task_retries
-        task = ray.remote(num_cpus=1, max_retries=retries)(_done)
+        task = ray.remote(num_cpus=1, max_retries=retries, **self.options)(_done)
         shared = ray.put(act)  # once for each machine: coders may be large
         waiting = list(parts)
         running: list[Any] = []

@@ -30,10 +30,9 @@ Places = list[tuple[str, str]]  # a field and its value: ("inputs.0.url", "/data
 
 def local_places(verb: str, spec: Spec) -> Places:
     """Paths of a spec on the machines' own disks.  SpecError for a relative one: it has no meaning in a job."""
-    values = spec.model_dump()
-    found = [one for name in PLACES[verb] for one in _at(values, name)]
-    found += [one for name in MODELS.get(verb, ()) for one in _at(values, name) if not _is_released(one[1])]
-    found += [one for name in TOWERS.get(verb, ()) for one in _at(values, name) if _is_folder(one[1])]
+    found = fields_of(PLACES, verb, spec)
+    found += [one for one in fields_of(MODELS, verb, spec) if not _is_released(one[1])]
+    found += [one for one in fields_of(TOWERS, verb, spec) if _is_folder(one[1])]
     found = [(field, value) for field, value in found if store.local_path(value) is not None]
     for field, value in found:
         if not Path(value).is_absolute():
@@ -42,9 +41,15 @@ def local_places(verb: str, spec: Spec) -> Places:
                 f" job; give an s3:// url, or the full path of a folder that every machine of the cluster has:"
                 f" --set {field}=..."
             )
-    if verb == "train" and not values["work"]:
+    if verb == "train" and not spec.model_dump()["work"]:
         found.append(("work", ""))
     return found
+
+
+def fields_of(table: Mapping[str, Sequence[str]], verb: str, spec: Spec) -> Places:
+    """The values of a spec in the fields of PLACES, MODELS or TOWERS; empty ones are left out."""
+    values = spec.model_dump()
+    return [one for name in table.get(verb, ()) for one in _at(values, name)]
 
 
 def check_shared(places: Places, shared: Sequence[str]) -> None:

@@ -17,9 +17,12 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "120")
 os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")
 
+import grpc  # type: ignore[import-untyped]
 import ray
 import ray.data
 import ray.exceptions
+from ray._private import ray_constants
+from ray._private.grpc_utils import init_grpc_channel
 
 from embed.errors import DegluError, WorkLeftUndone
 from embed.quantities import many
@@ -27,9 +30,12 @@ from embed.storage.scratch import living_folder, remove_leftovers
 
 logger = logging.getLogger(__name__)
 
+ANSWER_S = 15.0  # an address that accepts connections and is silent for so long is no cluster
+ADDRESS = re.compile(r"[^/:\s]+:\d+|\[[0-9a-fA-F:]+\]:\d+")  # of a head, as RAY_ADDRESS gives it
 PLACE, PREFIX = Path("/tmp"), "dg"
 PRIVATE = ("RAY_TMPDIR", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
 BACKEND_LEVEL = "RAY_BACKEND_LOG_LEVEL"
+CLUSTER = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
 NATIVE_LINE = re.compile(rb"\[\d{4}-\d\d-\d\d [\d:,]+ [DIWE] \d+ \d+\] ")
 
 
@@ -104,6 +110,7 @@ def plain_errors(retries: int) -> Iterator[None]:
 
 @contextmanager
 def _joined(address: str) -> Iterator[None]:
+    _check_answers(address)
     with _start_errors(f"the cluster at {address} cannot be joined"), _quiet_backend():
         ray.init(address=address, log_to_driver=_verbose(), logging_level=_level())
     _quieten()
@@ -113,23 +120,59 @@ def _joined(address: str) -> Iterator[None]:
         ray.shutdown()
 
 
+def _check_answers(address: str) -> None:
+    """DegluError where nobody answers at the address: Ray itself would wait without end, and print nothing."""
+    if not ADDRESS.fullmatch(address):
+        return  # `auto`, and other words of Ray's own
+    channel = init_grpc_channel(address)
+    try:
+        grpc.channel_ready_future(channel).result(timeout=ANSWER_S)
+    except grpc.FutureTimeoutError:
+        raise DegluError(
+            f"no cluster answers at RAY_ADDRESS={address}, in {ANSWER_S:.0f} s: give its head's address and port (6379"
+            " by default), see that the head runs, and that this machine can reach it"
+        ) from None
+    finally:
+        channel.close()
+
+
 @contextmanager
 def _started(folder: Path, cpus: int | None) -> Iterator[None]:
-    with _start_errors("Ray cannot be started on this machine"), _quiet_backend():
-        ray.init(
-            address="local",
-            num_cpus=cpus,
-            include_dashboard=False,
-            log_to_driver=_verbose(),
-            logging_level=_level(),
-            _temp_dir=str(folder / "ray"),
-        )
-    _quieten()
-    logger.info("started Ray on this machine with %s cores", ray.cluster_resources().get("CPU"))
+    with _on_loopback():
+        with _start_errors("Ray cannot be started on this machine"), _quiet_backend():
+            ray.init(
+                address="local",
+                num_cpus=cpus,
+                include_dashboard=False,
+                log_to_driver=_verbose(),
+                logging_level=_level(),
+                _temp_dir=str(folder / "ray"),
+            )
+        _quieten()
+        logger.info("started Ray on this machine with %s cores", ray.cluster_resources().get("CPU"))
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Ray's ports, those for metrics too, are opened on 127.0.0.1: the cluster is this machine alone.
+
+    Ray does so where it may start no cluster of several machines.  (It replaces a 127.0.0.1 that is given to `ray.init`
+    by the address in the network.)  It reads the variable once, when it is imported; its children read it again.
+    """
+    before, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
+    kept = os.environ.get(CLUSTER)
+    os.environ[CLUSTER] = "0"
     try:
         yield
     finally:
-        ray.shutdown()
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        os.environ.pop(CLUSTER)
+        if kept is not None:
+            os.environ[CLUSTER] = kept
 
 
 @contextmanager

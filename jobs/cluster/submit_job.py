@@ -27,10 +27,12 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 
 from embed.errors import DegluError, SpecError
 from jobs.cluster.places import check_shared, local_places
+from jobs.cluster.ray_session import ANSWER_S
 from jobs.command.doors import load_spec
 from jobs.command.output import Plain
 
 POLL_S = 1.0
+CHANGE_S = 120.0  # the wait for the answer to a request that starts or uploads something
 PATIENCE_S = 60.0  # how long a cluster may be out of reach while its job is followed
 NODES_S = 30.0  # the wait for the cluster's list of machines
 PASSED_PREFIXES = ("AWS_", "DEGLU_")
@@ -62,11 +64,11 @@ def submit_job(
     """
     environment = job_environment(env_names)
     places = local_places(verb, load_spec(verb, spec_path, overrides))
-    with _plain_errors(address):
+    with plain_errors(address):
         client = connect(address)
         if places and not is_only_machine(address):
             check_shared(places, shared)
-        job = _send(client, verb, spec_path, overrides, environment)
+        job = send(client, verb, spec_path, overrides, environment)
         sys.stderr.write(f"job {job} runs on {address}\n")
         follow(client, job)
         return _outcome(client, job)
@@ -77,7 +79,15 @@ def connect(address: str) -> JobSubmissionClient:
     if not address.startswith(("http://", "https://")):
         raise SpecError(f"--address {address}: write the dashboard's url, as in http://head:8265")
     with _without(ADDRESS_VARIABLES):  # Ray would prefer them to the given address
-        return JobSubmissionClient(address, headers=_headers())
+        return _Client(address, headers=_headers())
+
+
+class _Client(JobSubmissionClient):  # type: ignore[misc]
+    """Ray's client, with an end to its waiting: a service that accepts a connection may never answer."""
+
+    def _do_request(self, method: str, endpoint: str, **options: Any) -> Any:
+        limit_s = ANSWER_S if method == "GET" else CHANGE_S
+        return super()._do_request(method, endpoint, **{"timeout": limit_s, **options})
 
 
 def is_only_machine(address: str) -> bool:
@@ -170,14 +180,25 @@ class _LogCopy:
             sys.stderr.flush()
 
 
-def _send(
-    client: JobSubmissionClient, verb: str, spec_path: str, overrides: Sequence[str], environment: dict[str, str]
+def send(
+    client: JobSubmissionClient,
+    verb: str,
+    spec_path: str | None,
+    overrides: Sequence[str],
+    environment: dict[str, str],
+    options: Sequence[str] = (),
 ) -> str:
-    name = Path(spec_path).name
+    """Start `deglu VERB SPEC` with these options on the cluster; the id of its job."""
+    runtime_env: dict[str, Any] = {"env_vars": environment}
     with tempfile.TemporaryDirectory(prefix="deglu-job-") as folder:
-        shutil.copyfile(spec_path, Path(folder) / name)
-        runtime_env: dict[str, Any] = {"working_dir": folder, "env_vars": environment}
-        job: str = client.submit_job(entrypoint=entrypoint(verb, name, overrides), runtime_env=runtime_env)
+        if spec_path is None:
+            line = shlex.join(["python", "-m", "jobs", verb, *options])
+        else:
+            name = Path(spec_path).name
+            shutil.copyfile(spec_path, Path(folder) / name)
+            runtime_env["working_dir"] = folder
+            line = shlex.join([*shlex.split(entrypoint(verb, name, overrides)), *options])
+        job: str = client.submit_job(entrypoint=line, runtime_env=runtime_env)
     return job
 
 
@@ -196,12 +217,18 @@ def _outcome(client: JobSubmissionClient, job: str) -> Plain:
 
 
 @contextmanager
-def _plain_errors(address: str) -> Iterator[None]:
+def plain_errors(address: str) -> Iterator[None]:
+    """Errors of Ray's client, each as one line with the cure."""
     try:
         yield
     except AuthenticationError:
         raise DegluError(
             f"{address}: authentication failed: set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH to the cluster's token"
+        ) from None
+    except requests.exceptions.Timeout:
+        raise DegluError(
+            f"{address} accepts connections and does not answer, in {ANSWER_S:.0f} s: is this the url of a cluster's"
+            " dashboard (port 8265 by default), and does its head run?"
         ) from None
     except (ConnectionError, requests.exceptions.RequestException) as error:
         raise DegluError(

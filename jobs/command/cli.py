@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.command.cluster_verbs import submit
+from jobs.command.cluster_verbs import doctor, submit
 from jobs.command.export_verbs import exports
 from jobs.command.job_verbs import demo, embed, evaluate, index, plan, retry, train
 from jobs.command.look_verbs import failures, forget, query, status, verify
@@ -20,7 +20,8 @@ app = typer.Typer(
     epilog=EXIT_CODES,
 )
 
-VERBS = (demo, train, plan, embed, retry, index, evaluate, query, submit, failures, verify, forget, status)
+JOBS = (demo, train, plan, embed, retry, index, evaluate)
+VERBS = (*JOBS, query, submit, doctor, failures, verify, forget, status)
 for _verb in VERBS:
     app.command(epilog=EXIT_CODES)(_verb)
 app.add_typer(exports, name="export")

@@ -1,4 +1,4 @@
-"""Verbs that talk to a Ray cluster: submit."""
+"""Verbs that talk to a Ray cluster: submit, doctor."""
 
 from typing import Annotated, Literal
 
@@ -55,3 +55,39 @@ def submit(
         return show(resolved(verb, checked), as_json)
     submit_job = named("jobs.cluster.submit_job:submit_job")
     return show(submit_job(verb, spec, address, overrides or (), env or (), shared or ()), as_json)
+
+
+def doctor(
+    spec: Annotated[
+        str | None,
+        typer.Argument(metavar="[SPEC]", help="A job's spec: its model and places are examined too."),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option("--address", metavar="URL", help="Url of a cluster's dashboard; else this machine.")
+    ] = None,
+    overrides: Overrides = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME", help="Pass this AWS_* or DEGLU_* variable to the cluster; repeatable."),
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Examine the machines that would run a job, before it runs.
+
+    Every machine goes through the handshake that a job begins with: the same Deglu (version and code), a GPU where Ray
+    offers one, the same weights of the spec's model, an output that it can write and that is the same folder for all,
+    local inputs that it can read, and some room. Prints a table with versions, device, free disk and memory, cache
+    folder, then each fault with its cause and cure. A job gives up a machine with a fault and runs on the others.
+
+    Writes small files into the spec's output, and removes them. Exit code 0: all machines can run a worker; 1: one
+    cannot.
+
+    \b
+    Examples:
+      deglu doctor
+      deglu doctor deploy/specs/embed-demo.yaml
+      deglu doctor my-embed.yaml --address http://head:8265 --json
+    """
+    result = named("jobs.cluster.doctor:doctor")(spec, address, overrides or (), env or ())
+    return show(result, as_json)

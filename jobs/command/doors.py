@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from embed.base_spec import Spec, read_yaml
+from embed.errors import SpecError
 from jobs.command.output import Plain, Result, as_result, resolved
 from jobs.command.progress import Progress, note_if_slow
 
@@ -34,6 +35,9 @@ DOORS = {
 }
 
 
+OWN_FIELD = {"train": "encoder", "embed": "inputs", "index": "vectors", "evaluate": "tasks"}
+
+
 def spec_class(verb: str) -> type[Spec]:
     """The spec class of a verb in DOORS."""
     found: type[Spec] = named(DOORS[verb].spec)
@@ -45,9 +49,18 @@ def load_spec(verb: str, path: str, overrides: Iterable[str] = ()) -> Spec:
     return spec_class(verb).load(path, overrides)
 
 
+def verb_of(path: str) -> str:
+    """The verb whose spec a YAML file is, by a field that only its specs have.  SpecError where it is none."""
+    fields = read_yaml(path)
+    found = next((verb for verb, field in OWN_FIELD.items() if field in fields), None)
+    if found is None:
+        raise SpecError(f"{path}: no spec of a job: it has none of the fields {', '.join(OWN_FIELD.values())}")
+    return found
+
+
 def is_training(path: str) -> bool:
     """Whether a YAML file is a spec of `deglu train`: alone it describes an encoder.  SpecError where it is no spec."""
-    return "encoder" in read_yaml(path)
+    return OWN_FIELD["train"] in read_yaml(path)
 
 
 def run_verb(verb: str, spec: Spec, progress: Progress, **options: Any) -> Result:

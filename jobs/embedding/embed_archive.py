@@ -11,7 +11,7 @@ import pyarrow as pa
 from embed.archive.selection import kinds_of
 from embed.dataset.changes import KEY, before_assets, superseded
 from embed.dataset.folded_since import LogEnd, log_end
-from embed.dataset.job import Job, numbers
+from embed.dataset.job import JOBS, Job, numbers
 from embed.dataset.publish import publish, publish_draft
 from embed.dataset.runs import Run, is_alive, keep_passed_over, keep_plan, newest_runs, tidy_runs
 from embed.dataset.work_left import WorkLeft, work_left
@@ -19,7 +19,9 @@ from embed.errors import InputError
 from embed.quantities import many
 from embed.segmentation.units import planned_units
 from embed.spec import EmbedSpec
+from embed.storage.numbered_log import entry_url
 from jobs.cluster.attempts import ATTEMPTS, Attempts
+from jobs.cluster.handshake import MODEL, NETWORK, File, Terms, Weights, local_files
 from jobs.cluster.ray_session import ray_session
 from jobs.command.progress import Progress, Silent
 from jobs.embedding.encode_worker import WorkOrder
@@ -27,6 +29,8 @@ from jobs.embedding.preparation import Preparation, prepare
 from jobs.embedding.report import EmbedReport, report_of
 from jobs.embedding.run_units import offered_gpus, run_units
 from jobs.embedding.watch import Watch
+
+SAMPLED = 100  # units, of whose local files some must be readable on every machine
 
 
 def embed_archive(
@@ -86,7 +90,7 @@ def run_and_publish(
     if work.todo.num_rows:
         _announce(work, watch.progress)  # before Ray, which takes seconds to start
         with ray_session():
-            order = _order(prepared, job, end, attempts)
+            order = _order(prepared, job, work.todo, end, attempts)
             watch.update(state="embedding", device="gpu" if order.gpu else "cpu")
             todo = work.todo[::-1] if backwards else work.todo
             run_units(prepared.spec, order, todo, work.assets.num_rows, watch)
@@ -94,14 +98,27 @@ def run_and_publish(
     return _published(prepared, job, work, former, watch)
 
 
-def _order(prepared: Preparation, job: Job, end: LogEnd | None, attempts: Attempts) -> WorkOrder:
+def _order(prepared: Preparation, job: Job, todo: pa.Table, end: LogEnd | None, attempts: Attempts) -> WorkOrder:
     """Inside a Ray session, since Ray knows of the GPUs."""
     spec, gpu = prepared.spec, offered_gpus(prepared.spec)
     ahead = gpu if spec.cut_ahead is None else spec.cut_ahead
     model = prepared.model.lasting_name  # found from the folder of any worker
+    device, terms = torch_device(gpu), embedding_terms(prepared, job, todo)
     return WorkOrder(
-        job, model, prepared.cutting, spec.precision, gpu, ahead, spec.stall_s, end, attempts, torch_device(gpu)
+        job, model, prepared.cutting, spec.precision, gpu, ahead, spec.stall_s, end, attempts, device, terms
     )
+
+
+def embedding_terms(prepared: Preparation, job: Job, todo: pa.Table) -> Terms:
+    """What every machine must prove before it gets a unit: the model, the output, and some of the local inputs."""
+    model = prepared.model.lasting_name
+    weights = [Weights(MODEL, "model", model, job.encoder)]
+    if prepared.cutting.segment.mode != "windows":
+        weights.append(Weights.of(NETWORK, "segment", "silero-vad"))
+    begun = File.of("output", entry_url(job.url, job.number, JOBS))  # has a nonce of its own
+    places = pa.array(range(0, todo.num_rows, 1 + todo.num_rows // SAMPLED), pa.int64())
+    inputs = local_files("inputs", todo["url"].take(places).to_pylist())
+    return Terms(tuple(weights), (begun, *inputs), (("output", job.url),))
 
 
 def torch_device(gpu: bool) -> str:

@@ -4,17 +4,15 @@ A unit is marked before it starts and committed when it is finished.  Ray restar
 and does not report which of them killed it: the markers do, and a unit that was started too often is left to
 `jobs.embedding.isolate`.
 
-A worker whose machine is at fault (no GPU for torch, no model, a full disk) starts no unit: it leaves them all to other
-machines, and reports the fault to the driver, which gives the machine up.
+A worker whose machine is at fault (no GPU for torch, other weights, a full disk) starts no unit: it leaves them all to
+other machines, and reports the fault to the driver, which gives the machine up.
 """
 
 import faulthandler
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 import pyarrow as pa
@@ -33,11 +31,11 @@ from embed.segmentation.tokens import words_of
 from embed.stages import EncodeUnits, Stage, cut_stage
 from embed.tables import FailureRow, LedgerRow, ledger_row
 from jobs.cluster.attempts import ATTEMPTS, Attempts
+from jobs.cluster.handshake import NO_GPU, Terms, check, check_once
 from jobs.cluster.machines import Fault, cause_and_cure
 
 ELSEWHERE = "elsewhere"  # outcome of a unit that another driver has committed meanwhile
 LEFT = "left"  # outcome of a unit that a machine at fault leaves to others
-ROOM_BYTES = 1 << 20  # that a machine must have in its temporary folder and in its shared memory
 
 # A worker's report of each unit to its driver: the ledger row, and what progress and reports need.
 OUTCOMES = pa.schema(
@@ -63,6 +61,7 @@ class WorkOrder:
     planned: LogEnd | None = None  # units folded since then are skipped; None where committed units run again
     attempts: Attempts = ATTEMPTS
     device: str = "cpu"  # where torch computes
+    terms: Terms = field(default_factory=Terms)
 
     @property
     def starts(self) -> int:
@@ -73,24 +72,11 @@ class WorkOrder:
         return cut_stage(self.cutting, words_of(read_spec(self.model).text.name))
 
 
-def check_machine(order: WorkOrder) -> None:
-    """Raises where this machine cannot run workers; it takes a second, since torch is left to the workers."""
-    resolve_model(order.model)
-    for folder in (tempfile.gettempdir(), "/dev/shm"):
-        if not Path(folder).is_dir():
-            continue
-        try:
-            with tempfile.TemporaryFile(dir=folder) as file:
-                file.write(bytes(ROOM_BYTES))
-        except OSError as error:
-            if cause := machine_fault(error):
-                raise MachineFault(f"{folder}: {cause}") from error
-
-
 def cut_ahead(order: WorkOrder) -> Any:
     """UNITS to CUTS by tasks, before the actors: marked here too, since damaged files crash decoders."""
 
     def run(units: pa.Table) -> pa.Table:
+        check_once(order.terms)
         with time_limit(order.stall_s):
             units, _ = startable(order, units)
             return order.stage().run(units) if units.num_rows else tables.CUTS.empty_table()
@@ -140,11 +126,9 @@ class EncodeWorker:
         from embed.model.weights import load_model
 
         order = self._order
+        check(order.terms)  # here too: this machine may have joined after all were asked
         if order.device == "cuda" and not torch.cuda.is_available():
-            raise MachineFault(
-                "torch finds no GPU there, though Ray offers one: install a torch with CUDA and the GPU's driver"
-                " (nvidia-smi shows it), or set device: cpu"
-            )
+            raise MachineFault(NO_GPU)
         cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
         torch.set_num_threads(max(1, int(cpus)))
         self._encoder = load_model(resolve_model(order.model), order.device, order.precision)

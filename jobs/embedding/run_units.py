@@ -10,6 +10,7 @@
 """
 
 import logging
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -29,9 +30,10 @@ from embed.quantities import many
 from embed.spec import EmbedSpec
 from embed.tables import ID
 from jobs.cluster.attempts import ATTEMPTS, Attempts
+from jobs.cluster.handshake import check
 from jobs.cluster.machines import Fault, Machines, NoMachineLeft, cores_of_each
 from jobs.cluster.ray_session import reason_of
-from jobs.embedding.encode_worker import LEFT, EncodeWorker, WorkOrder, check_machine, cut_ahead
+from jobs.embedding.encode_worker import LEFT, EncodeWorker, WorkOrder, cut_ahead
 from jobs.embedding.isolate import Isolation, embed_alone
 from jobs.embedding.parcels import parcels
 from jobs.embedding.watch import FailureLimit, Watch
@@ -57,6 +59,7 @@ def run_units(spec: EmbedSpec, order: WorkOrder, todo: pa.Table, assets: int, wa
         spec, order, watch, FailureLimit(todo, assets, spec.max_failed_fraction), Folder(order.job, order.attempts)
     )
     difficult, state, fruitless, reason = _tried(todo, order), (0, 0, 0), 0, ""
+    loop.machines.wait_for_room(spec.stall_s)
     while todo.num_rows and fruitless < order.attempts.fruitless_passes:
         try:
             loop.machines.probe_new()
@@ -92,7 +95,7 @@ class _Loop:
 
     @cached_property
     def machines(self) -> Machines:
-        return Machines(partial(check_machine, self.order), self.watch.progress.note, float(self.order.gpu))
+        return Machines(partial(check, self.order.terms), self.watch.progress.note, float(self.order.gpu))
 
     def forgive(self, units: pa.Table) -> None:
         """After a pass that a machine's fault has ended: units that were in progress are not suspect."""
@@ -145,7 +148,7 @@ class _Loop:
         if self.order.planned is None:
             self.observed.update(outcomes["unit_id"].to_pylist())
         self.watch.observe(outcomes)
-        self.folder.after(outcomes)
+        self.folder.after(outcomes, self.machines.options())
         if self.limit.observe(outcomes):
             self.watch.update(state="stopped")
             raise TooManyFailed(
@@ -199,13 +202,15 @@ class Folder:
     size_bytes: int = 0
     _task: Any = field(default=None, repr=False)
 
-    def after(self, outcomes: pa.Table) -> None:
+    def after(self, outcomes: pa.Table, options: Mapping[str, Any]) -> None:
+        """Folds where enough is staged; Ray's `options` choose the machines."""
         self.units += outcomes.num_rows
         rows = pc.sum(outcomes["rows"], min_count=0).as_py()
         self.size_bytes += rows * (2 * self.job.dims[0] + ROW_BYTES)
         if (self.units >= FOLD_UNITS or self.size_bytes >= FOLD_BYTES) and self._is_idle():
             self.units = self.size_bytes = 0
-            self._task = ray.remote(num_cpus=0, max_retries=self.attempts.fold_retries)(publish_draft).remote(self.job)
+            task = ray.remote(num_cpus=0, max_retries=self.attempts.fold_retries, **options)(publish_draft)
+            self._task = task.remote(self.job)
 
     def finish(self) -> None:
         """Wait for the task that runs; the publisher folds the rest."""

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from embed.dataset import VectorsDataset, open_dataset
@@ -43,7 +44,7 @@ def build_index(
     lineage = lineage_of(dataset)
     encode = encoder_of(lineage.settings, dataset.info.space)
     log = None if spec.questions is None else read_log(spec.questions, encode)
-    with _tasks(spec, dataset, tasks_from) as in_tasks:
+    with _tasks(spec, dataset, tasks_from, progress or Silent()) as in_tasks:
         manifest, published = build(
             spec,
             dataset,
@@ -71,15 +72,21 @@ def lineage_of(dataset: VectorsDataset) -> Lineage:
 
 
 @contextmanager
-def _tasks(spec: IndexSpec, dataset: VectorsDataset, tasks_from: int) -> Iterator[InTasks]:
+def _tasks(spec: IndexSpec, dataset: VectorsDataset, tasks_from: int, progress: Progress) -> Iterator[InTasks]:
     if dataset.info.rows <= tasks_from or len(dataset.parts()) < 2:
         yield here
         return
+    from jobs.cluster.handshake import File, Terms, check
+    from jobs.cluster.machines import Machines
     from jobs.cluster.part_tasks import RayTasks  # Ray takes a second to import.
     from jobs.cluster.ray_session import ray_session
 
+    published = File.of("vectors", entry_url(dataset.url, dataset.info.number))
     with ray_session():
-        yield RayTasks(spec.workers)
+        machines = Machines(partial(check, Terms(files=(published,))), progress.note)
+        machines.wait_for_room()
+        machines.probe_new()
+        yield RayTasks(spec.workers, options=machines.options())
 
 
 def _document(spec: IndexSpec, manifest: Manifest) -> dict[str, Any]:

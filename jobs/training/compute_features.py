@@ -1,6 +1,7 @@
 """Frozen speech features, computed by Ray actors: every shard that is missing, also after a kill."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import ray
@@ -10,15 +11,21 @@ from ray.util import ActorPool
 from embed.model.towers.speech import SpeechTower
 from embed.storage import store
 from jobs.cluster.attempts import ATTEMPTS, Attempts
+from jobs.cluster.handshake import Terms, check_once
 from jobs.cluster.ray_session import plain_errors
 from jobs.command.progress import Progress
+from jobs.training.training_machines import TrainingMachines
 from train.frozen.features import Shard, compute_shard
 from train.frozen.size import seconds
 from train.spec import TrainSpec
 
 
 def compute_features(
-    spec: TrainSpec, shards: Sequence[Shard], progress: Progress, attempts: Attempts = ATTEMPTS
+    spec: TrainSpec,
+    shards: Sequence[Shard],
+    progress: Progress,
+    machines: TrainingMachines,
+    attempts: Attempts = ATTEMPTS,
 ) -> None:
     """Compute the missing shards by one actor for each worker, one tower each.  Raises the error of a recording."""
     missing = missing_shards(shards)
@@ -26,12 +33,10 @@ def compute_features(
         return
     progress.begin("speech features", len(missing), "shards")
     retries = attempts.task_retries
-    actors = [
-        ray.remote(num_cpus=1, num_gpus=int(spec.gpu), max_restarts=-1, max_task_retries=retries)(Featurer).remote(
-            spec.model_dump()
-        )
-        for _ in range(min(spec.workers, len(missing)))
-    ]
+    actor = ray.remote(
+        num_cpus=1, num_gpus=int(spec.gpu), max_restarts=-1, max_task_retries=retries, **machines.options
+    )(Featurer)
+    actors = [actor.remote(spec.model_dump(), machines.terms) for _ in range(min(spec.workers, len(missing)))]
     try:
         with plain_errors(retries):
             for sound_s in ActorPool(actors).map_unordered(_computed, missing):
@@ -56,13 +61,18 @@ def _computed(actor: Any, shard: Shard) -> Any:
 class Featurer:
     """The speech tower, loaded once a worker."""
 
-    def __init__(self, spec: Mapping[str, Any]) -> None:
+    def __init__(self, spec: Mapping[str, Any], terms: Terms) -> None:
         torch.set_num_threads(1)
-        encoder = TrainSpec.parse(spec).encoder
+        self._spec, self._terms = spec, terms
+
+    @cached_property
+    def _tower(self) -> SpeechTower:
+        encoder = TrainSpec.parse(self._spec).encoder
         assert encoder.speech is not None
-        self._tower = SpeechTower.load(encoder.speech).to("cuda" if torch.cuda.is_available() else "cpu")
+        return SpeechTower.load(encoder.speech).to("cuda" if torch.cuda.is_available() else "cpu")
 
     def compute(self, shard: Shard) -> float:
-        """Compute and write one shard; returns its seconds of sound."""
+        """Compute and write one shard; returns its seconds of sound.  Raises MachineFault."""
+        check_once(self._terms)  # this machine may have joined after all were asked
         compute_shard(self._tower, shard)
         return sum(seconds(clip) for clip in shard.clips)

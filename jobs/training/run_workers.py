@@ -1,6 +1,5 @@
 """Workers of a training, run by Ray Train until they are done; checkpoints are ours, not Ray's."""
 
-import os
 import secrets
 import shutil
 from typing import Any
@@ -10,23 +9,31 @@ import ray.exceptions
 import ray.train
 from ray.train.torch import TorchConfig, TorchTrainer
 
-from embed.errors import SpecError, WorkLeftUndone
+from embed.errors import WorkLeftUndone
 from embed.storage.cache import cache_folder
 from embed.storage.mirror import Mirror
+from jobs.cluster.handshake import Terms
 from jobs.cluster.ray_session import reason_of
 from jobs.command.progress import Progress
 from jobs.training.event_channel import event_channel
 from jobs.training.follow_training import TrainingFollower
 from jobs.training.teacher import Lesson
 from jobs.training.train_worker import train_worker
+from jobs.training.training_machines import TrainingMachines
 from train.fit.checkpoint import Checkpoints
 from train.fit.metrics_log import MetricsLog
 from train.spec import TrainSpec
 
 
-def run_workers(spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, output: Mirror, progress: Progress) -> str:
+def run_workers(
+    spec: TrainSpec,
+    lesson: Lesson,
+    checkpoints: Checkpoints,
+    output: Mirror,
+    progress: Progress,
+    machines: TrainingMachines,
+) -> str:
     """Run the workers until they end; returns why they stopped.  Raises the error that they gave up with."""
-    _check_room(spec)
     scratch = cache_folder() / "ray-train"
     # A unique name: Ray would restore the state of an earlier run, but the state is in our checkpoints.
     name = f"{spec.strategy}-{secrets.token_hex(6)}"
@@ -34,7 +41,9 @@ def run_workers(spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, outpu
         with MetricsLog(output.path(spec.output)) as numbers:
             follower = TrainingFollower(spec, progress, numbers, output.push)
             with event_channel(follower.take) as channel:
-                _trainer(spec, lesson, checkpoints, channel, str(scratch), name).fit()
+                _trainer(
+                    spec, (lesson, checkpoints, machines.terms), machines.options, channel, str(scratch), name
+                ).fit()
     except (ray.train.TrainingFailedError, ray.exceptions.RayError) as error:
         raise WorkLeftUndone(
             f"the training's workers failed ({reason_of(error)}); checkpoints are kept: run again, and if memory ran"
@@ -47,7 +56,12 @@ def run_workers(spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, outpu
 
 
 def _trainer(
-    spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, channel: Any, scratch: str, name: str
+    spec: TrainSpec,
+    task: tuple[Lesson, Checkpoints, Terms],
+    options: dict[str, Any],
+    channel: Any,
+    scratch: str,
+    name: str,
 ) -> TorchTrainer:
     workers = spec.workers if spec.fewest_workers is None else (spec.fewest_workers, spec.workers)
     return TorchTrainer(
@@ -55,10 +69,10 @@ def _trainer(
         train_loop_config={
             "spec": spec.model_dump(),
             # A reference: Ray's controller, which reads this too, would import all that a worker does.
-            "task": ray.put((lesson, checkpoints)),
+            "task": ray.put(task),
             "channel": channel,
         },
-        scaling_config=ray.train.ScalingConfig(num_workers=workers, use_gpu=spec.gpu),
+        scaling_config=ray.train.ScalingConfig(num_workers=workers, use_gpu=spec.gpu, **options),
         torch_config=TorchConfig(backend="nccl" if spec.gpu else "gloo"),
         run_config=ray.train.RunConfig(
             name=name,
@@ -67,13 +81,3 @@ def _trainer(
             failure_config=ray.train.FailureConfig(max_failures=-1),
         ),
     )
-
-
-def _check_room(spec: TrainSpec) -> None:
-    """SpecError for cores that this machine does not have: Ray would wait for ever; a cluster may still grow."""
-    if os.environ.get("RAY_ADDRESS", "local") != "local":
-        return
-    kind, name = ("GPU", "GPUs") if spec.gpu else ("CPU", "cores")
-    here = int(ray.cluster_resources().get(kind, 0))
-    if (spec.fewest_workers or spec.workers) > here:
-        raise SpecError(f"workers = {spec.workers}, but there are {here} {name} here; lower it, or submit to a cluster")

@@ -27,6 +27,7 @@ from jobs.training.publish_model import dev_intervals, publish
 from jobs.training.run_workers import run_workers
 from jobs.training.teacher import AnyStrategy, Lesson, strategy_of
 from jobs.training.training_data import training_data
+from jobs.training.training_machines import TrainingMachines, training_machines
 from train.fit.metrics_log import CSV, TENSORBOARD
 from train.frozen.features import plan_shards
 from train.spec import TrainSpec
@@ -54,8 +55,8 @@ def _is_continued(name: str) -> bool:
 def _trained(spec: TrainSpec, output: Mirror, progress: Progress) -> dict[str, Any]:
     """The metrics; the model directory is in the folder of `output`."""
     found = training_data(spec, progress)
-    with ray_session():
-        lesson = _with_features(spec, found.lesson, progress)
+    with ray_session(), training_machines(spec, found.lesson, progress) as machines:
+        lesson = _with_features(spec, found.lesson, progress, machines)
         metrics: dict[str, Any] = {
             "strategy": spec.strategy,
             "examples": found.counts,
@@ -67,7 +68,7 @@ def _trained(spec: TrainSpec, output: Mirror, progress: Progress) -> dict[str, A
         for number, own in enumerate(trainings):
             if len(trainings) > 1:
                 progress.note(f"training {number + 1} of {len(trainings)}, seed {own.seed}")
-            stopped.append(_train(own, lesson, output, progress))
+            stopped.append(_train(own, lesson, output, progress, machines))
     progress.note("scoring dev")
     strategy = strategy_of(spec, lesson, _device(spec))
     strategy.module.to(_device(spec))
@@ -85,18 +86,18 @@ def _trained(spec: TrainSpec, output: Mirror, progress: Progress) -> dict[str, A
     return {"output": spec.output, **publish(spec, output.folder, strategy, ridge, metrics)}
 
 
-def _with_features(spec: TrainSpec, lesson: Lesson, progress: Progress) -> Lesson:
+def _with_features(spec: TrainSpec, lesson: Lesson, progress: Progress, machines: TrainingMachines) -> Lesson:
     """The lesson with its clips' frozen features: computed now, or planned for computation at first use."""
     if spec.strategy == "text":
         return lesson
     url = store.join(lesson.work, "features")
     shards = plan_shards(spec.encoder, lesson.clips, spec.features, spec.seed, url, lesson.num_train)
     if spec.features.cache == "disk":
-        compute_features(spec, shards, progress)
+        compute_features(spec, shards, progress, machines)
     return lesson.with_shards(shards)
 
 
-def _train(spec: TrainSpec, lesson: Lesson, output: Mirror, progress: Progress) -> str:
+def _train(spec: TrainSpec, lesson: Lesson, output: Mirror, progress: Progress, machines: TrainingMachines) -> str:
     """Train to the last step, unless that was done before; returns why it stopped."""
     checkpoints = checkpoints_of(spec, lesson)
     newest = checkpoints.newest()
@@ -105,10 +106,10 @@ def _train(spec: TrainSpec, lesson: Lesson, output: Mirror, progress: Progress) 
     progress.note("computing the frozen side: the transform, the texts' vectors")
     # Once, here: otherwise all workers would compute it at the same time.
     if spec.gpu:
-        ray.get(ray.remote(num_gpus=1)(_frozen).remote(spec.model_dump(), lesson))
+        ray.get(ray.remote(num_gpus=1, **machines.options)(_frozen).remote(spec.model_dump(), lesson))
     else:
         strategy_of(spec, lesson)
-    return run_workers(spec, lesson, checkpoints, output, progress)
+    return run_workers(spec, lesson, checkpoints, output, progress, machines)
 
 
 def _frozen(spec: dict[str, Any], lesson: Lesson) -> None:

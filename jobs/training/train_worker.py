@@ -12,6 +12,7 @@ import torch
 from ray.train.torch import get_device
 
 from embed.errors import DegluError
+from jobs.cluster.handshake import check
 from jobs.training.event_channel import CheckpointSaved, WorkerEvent, WorkersStart
 from jobs.training.teacher import Lesson, strategy_of
 from train.fit.checkpoint import Checkpoints, State
@@ -36,7 +37,8 @@ def train_worker(config: Mapping[str, Any]) -> None:
     if rank == 0:
         ray.get(channel.start.remote())
     try:
-        lesson, checkpoints = ray.get(config["task"])
+        lesson, checkpoints, terms = ray.get(config["task"])
+        check(terms)  # this machine may have joined after all were asked
         _train(TrainSpec.parse(config["spec"]), lesson, checkpoints, EventSender(channel, rank == 0))
     except DegluError as error:
         ray.get(channel.give_up.remote(error))

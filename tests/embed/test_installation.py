@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from embed.errors import DegluError
-from embed.installation import HOME, PACKAGES, check_packages
+from embed.installation import HOME, PACKAGES, check_packages, installed
 
 
 def test_ours_are_ours() -> None:
@@ -26,3 +26,13 @@ def test_a_package_of_another_distribution_is_named(tmp_path: Path, monkeypatch:
 def test_an_installation_elsewhere_is_named(tmp_path: Path) -> None:
     with pytest.raises(DegluError, match=f"`embed` of Deglu is found in {HOME / 'embed'}"):
         check_packages(tmp_path)
+
+
+def test_the_same_version_with_other_code_is_another_installation(tmp_path: Path) -> None:
+    def home(name: str, code: str) -> Path:
+        (tmp_path / name / "embed").mkdir(parents=True)
+        (tmp_path / name / "embed" / "cut.py").write_text(code)
+        return tmp_path / name
+
+    assert installed() == installed()
+    assert installed(home("a", "x = 1")) == installed(home("b", "x = 1")) != installed(home("c", "x = 2"))

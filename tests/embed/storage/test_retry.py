@@ -1,4 +1,5 @@
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -103,6 +104,22 @@ def test_a_long_wait_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
         " (set DEGLU_STORAGE_PATIENCE_S to change this)",
         "storage answers again: s3://b/a",
     ]
+
+
+def test_a_server_that_accepts_and_never_answers_is_reported_before_its_time_limit(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before, requests = set(threading.enumerate()), Requests(transient_failure)
+    requests._unanswered._silent_s = 0.06
+    assert requests.do("s3://test/quick", lambda: 1) == 1
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.create_connection(silent.getsockname()) as client:
+        client.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            requests.do("s3://test/key", lambda: client.recv(1))
+    (line,) = caplog.messages
+    assert line.startswith("waiting for storage: s3://test/key: no answer for 0 s; see that the address is right")
+    time.sleep(0.1)
+    assert set(threading.enumerate()) <= before
 
 
 def test_slow_down_halves_once_a_moment_and_wins_back_one_a_round() -> None:

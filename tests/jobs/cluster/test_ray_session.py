@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 
@@ -16,6 +17,25 @@ before = {k: v for k, v in os.environ.items() if k.startswith("RAY_")}
 from jobs.cluster.ray_session import ray_session
 import ray
 imported = {k for k in os.environ if k.startswith("RAY_")}
+
+def listening(folder):
+    # Addresses on which the processes of the cluster in a folder, and this one, listen.
+    found = {}
+    for kind in ("tcp", "tcp6"):
+        for line in pathlib.Path("/proc/net", kind).read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A":
+                found[f"socket:[{words[9]}]"] = words[1].rpartition(":")[0]
+    addresses = []
+    for place in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            mine = int(place.name) == os.getpid() or str(folder).encode() in (place / "environ").read_bytes()
+            addresses += [found[link] for fd in (place / "fd").iterdir() if mine and (link := os.readlink(fd)) in found]
+        except OSError:
+            pass
+    return addresses
+
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}
 for _ in range(2):
     with ray_session(1):
         folder = pathlib.Path(os.environ["RAY_TMPDIR"])
@@ -24,6 +44,8 @@ for _ in range(2):
             pass
         assert ray.get(ray.remote(lambda: 7).remote()) == 7
         print(ray.data.range(3).count())
+        addresses = listening(folder)
+        assert len(addresses) > 2 and set(addresses) <= LOOPBACK, addresses
     assert not ray.is_initialized()
     assert not folder.exists()
     assert {k for k in os.environ if k.startswith("RAY_")} == imported
@@ -101,3 +123,17 @@ def test_ray_that_does_not_start_is_one_line_with_the_cure(
         pass
     assert "overloaded" not in str(caught.value)
     assert "RAY_" not in str(caught.value)
+
+
+def test_a_cluster_that_never_answers_is_given_up_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray itself waits for minutes, without a word."""
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("jobs.cluster.ray_session.ANSWER_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with (
+            pytest.raises(DegluError, match=f"no cluster answers at RAY_ADDRESS={address}, in .* see that"),
+            ray_session(),
+        ):
+            pass

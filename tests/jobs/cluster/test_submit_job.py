@@ -19,6 +19,8 @@ import requests
 
 from embed.dataset import open_dataset
 from embed.errors import DegluError, SpecError
+from embed.installation import installed
+from jobs.cluster.doctor import doctor
 from jobs.cluster.submit_job import (
     connect,
     entrypoint,
@@ -178,6 +180,16 @@ def test_an_archive_is_embedded_on_the_cluster(
 
 
 @pytest.mark.cluster
+def test_the_doctor_examines_the_cluster(known: Head, tiny_model: str, tmp_path: Path) -> None:
+    path = tmp_path / "embed.yaml"
+    path.write_text(f"inputs: [{{url: {tmp_path}}}]\noutput: {tmp_path / 'vectors'}\nmodel: {tiny_model}\n")
+    result = doctor(str(path), known.url)
+    assert result.exit_code == 0, result.text()
+    (machine,) = result.document()["machines"]
+    assert (machine["deglu"], machine["proofs"]["model"]) == (installed(), "")
+
+
+@pytest.mark.cluster
 def test_inside_a_job_the_session_is_the_clusters(known: Head, capsys: pytest.CaptureFixture[str]) -> None:
     door = "from jobs.cluster.ray_session import ray_session"
     probe = f"import ray; {door}\nwith ray_session(): print(len(ray.nodes()), 'node')"
@@ -227,6 +239,14 @@ def test_a_wrong_token_is_one_clear_line(head: Head, spec: Path, monkeypatch: py
 def test_nobody_at_the_address(spec: Path) -> None:
     with pytest.raises(DegluError, match=r"127\.0\.0\.1:\d+ cannot be reached"):
         submit_job("embed", str(spec), f"http://127.0.0.1:{free_port()}")
+
+
+def test_an_address_that_never_answers_is_given_up_in_seconds(spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.cluster.submit_job.ANSWER_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts; nobody reads
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(DegluError, match=r"accepts connections and does not answer, .* dashboard \(port 8265"):
+            submit_job("embed", str(spec), url)
 
 
 def test_an_address_is_a_url(spec: Path) -> None:

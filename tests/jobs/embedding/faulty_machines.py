@@ -6,17 +6,24 @@ that has taken a logical one computes on the CPU.
 
 import errno
 import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
 from embed.tables import FailureRow, LedgerRow
 from jobs import __main__
+from jobs.cluster import handshake
+from jobs.cluster.machines import Machines, NoMachineLeft
+from jobs.cluster.ray_session import ray_session
 from jobs.embedding import embed_archive, isolate, run_units
 from jobs.embedding.encode_worker import EncodeWorker
 
 FAULT = "DEGLU_TEST_FAULT"
-START, COMMIT, IMPORT = "start", "commit", "import"
+START, COMMIT, IMPORT, OTHER = "start", "commit", "import", "other"
 # As `sitecustomize`, on the machine at fault: Deglu is not installed there.
 NOT_INSTALLED = f"""
 import os, pathlib, sys
@@ -31,7 +38,43 @@ sys.meta_path.insert(0, Missing())
 
 
 def is_faulty(at: str) -> bool:
-    return FAULT in os.environ and Path(os.environ[FAULT]).read_text() == at
+    return FAULT in os.environ and Path(os.environ[FAULT]).read_text().partition("\n")[0] == at
+
+
+def other(name: str, there: str) -> str:
+    """The fault of a machine where a path, or a version, is another one than the driver's."""
+    return f"{OTHER}\n{name}\n{there}"
+
+
+def check_there(terms: handshake.Terms) -> None:
+    """The handshake; on a faulty machine, of what is there in the place of the driver's."""
+    if is_faulty(OTHER):
+        _, name, there = Path(os.environ[FAULT]).read_text().split("\n")
+        terms = replace(
+            terms,
+            weights=tuple(replace(one, name=one.name.replace(name, there)) for one in terms.weights),
+            files=tuple(replace(one, url=one.url.replace(name, there)) for one in terms.files),
+            folders=tuple((field, url.replace(name, there)) for field, url in terms.folders),
+            place=there,
+            installed=terms.installed.replace(name, there),
+        )
+    handshake.check(terms)
+
+
+def ask_for_each(faults: Path, terms: handshake.Terms, kinds: Sequence[str]) -> None:
+    """A driver that asks the machines of the cluster once for each kind of fault, and prints what it notes."""
+
+    def note(text: str) -> None:
+        sys.stdout.write(f"{text}\n")
+
+    with ray_session():
+        for kind in kinds:
+            faults.write_text(kind)
+            try:
+                Machines(partial(check_there, terms), note).probe_new()
+            except NoMachineLeft as error:
+                note(str(error))
+            note("---")
 
 
 class OnAFullDisk(EncodeWorker):
@@ -53,4 +96,5 @@ def with_logical_gpus() -> None:
     embed_archive.torch_device = lambda gpu: "cpu"
     for module in (run_units, isolate):
         vars(module)["EncodeWorker"] = OnAFullDisk
+    vars(run_units)["check"] = check_there
     __main__.main()

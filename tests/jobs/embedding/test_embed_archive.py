@@ -4,7 +4,9 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,14 +17,16 @@ from embed.dataset import open_dataset
 from embed.dataset.job import read_job
 from embed.dataset.log import versions
 from embed.dataset.runs import begin_run, newest_runs, write_run
+from embed.dataset.staging import attempts as attempts_of
 from embed.dataset.staging import staged
-from embed.errors import InputError, SpecError
+from embed.errors import InputError, SpecError, WorkLeftUndone
 from embed.model.handle import resolve_model
 from embed.model.weights import load_model
 from embed.stages import Stage
 from embed.storage.store import join, write_bytes
 from jobs.__main__ import run
 from jobs.cluster.attempts import Attempts
+from jobs.cluster.handshake import Terms
 from jobs.command.progress import Silent
 from jobs.embedding import embed_archive as job
 from jobs.embedding import isolate, run_units
@@ -88,6 +92,30 @@ def test_a_second_run_does_nothing(embedded: Embedded, tiny_model: str, monkeypa
     assert again.exit_code == 3
     assert again.version == embedded.report.version
     assert versions(str(embedded.output)) == [1]
+
+
+def test_a_worker_whose_machine_has_other_weights_starts_no_unit_and_blames_none(
+    tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine that has joined after all were asked: here none is asked, but for the worker itself."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "news.txt").write_text("The ferry leaves at six.\n", encoding="utf-8")
+    spec = spec_of(tmp_path / "in", tmp_path / "out", tiny_model)
+    terms_of = job.embedding_terms
+
+    def of_another_driver(*given: Any) -> Terms:
+        terms = terms_of(*given)
+        return replace(terms, weights=tuple(replace(one, digest="0" * 32) for one in terms.weights))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "embedding_terms", of_another_driver)
+        with pytest.raises(
+            WorkLeftUndone, match=r"no machine is left .*: other weights are there .* Nothing was recorded"
+        ):
+            embed_archive(spec)
+    begun = read_job(str(spec.output))
+    assert (versions(begun.url), staged(begun), attempts_of(begun)) == ([], [], {})
+    assert embed_archive(spec).exit_code == 0
 
 
 def test_tomorrow_adds_only_what_is_new_and_buries_what_is_gone(

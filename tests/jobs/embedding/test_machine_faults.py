@@ -1,6 +1,10 @@
 """GPUs of a cluster, and machines at fault: each is given up by name, and no unit is ever blamed for it."""
 
+import pickle
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,9 +18,12 @@ from embed.dataset.job import read_job
 from embed.dataset.log import versions
 from embed.dataset.runs import newest_runs
 from embed.dataset.staging import attempts, staged
+from jobs.cluster.handshake import MODEL, File, Terms, Weights
+from jobs.operate.verify import verify
 from tests.chaos_cluster import Nodes, driver, nodes
-from tests.jobs.embedding.faulty_machines import COMMIT, FAULT, IMPORT, NOT_INSTALLED, START
+from tests.jobs.embedding.faulty_machines import COMMIT, FAULT, IMPORT, NOT_INSTALLED, START, other
 from tests.jobs.embedding.small_archive import spec_of, written
+from tests.towers import Tiny, encoder_values, model_in
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -82,6 +89,63 @@ def test_gpus_are_taken_and_a_machine_that_cannot_start_a_worker_is_given_up(
     ended = embed(cluster, tmp_path, tiny_model, START)
     whole(ended)
     given_up(ended, "no space is left on its disk: free some")
+
+
+def test_each_kind_of_machine_that_is_not_like_the_drivers_is_given_up(
+    cluster: Cluster, tmp_path: Path, tiny_model: str
+) -> None:
+    """One driver asks for each kind in turn: the handshake of a job, without the job."""
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    shutil.copytree(tiny_model, tmp_path / "other")
+    with (tmp_path / "other" / "fusion.safetensors").open("r+b") as weights:
+        weights.seek(-4, 2)
+        weights.write(b"\0\0\x80\x3f")
+    terms = Terms(
+        (Weights.of(MODEL, "model", tiny_model),),
+        (File.of("output", str(tmp_path / "out" / "file")), File.of("inputs", str(tmp_path / "in" / "file"))),
+        (("output", str(tmp_path / "out")),),
+    )
+    kinds = {
+        "": "",
+        other(tiny_model, str(tmp_path / "other")): f"model = {tmp_path / 'other'}: other weights are there",
+        other(tiny_model, str(tmp_path / "nowhere")): "is neither a released one",
+        other(str(tmp_path / "out"), str(tmp_path / "own")): f"output: {tmp_path / 'own' / 'file'} is missing there",
+        other(str(tmp_path / "in"), str(tmp_path / "out")): "inputs: .* has other contents there",
+        other(terms.installed, "0.0.9 (0)"): r"Deglu .* is installed there, and the driver has 0\.0\.9 \(0\)",
+    }
+    # A driver of its own for the last: no process there has loaded Deglu before.
+    for some in (kinds, {IMPORT: "Deglu cannot be loaded there"}):
+        for note, cause in zip(asked(cluster, tmp_path, terms, list(some)), some.values(), strict=True):
+            wanted = rf"machine [\d.]+ \(\S+\) is given up: .*{cause}.*\n" if cause else ""
+            assert re.fullmatch(wanted, note), f"{cause}: {note}"
+
+
+def asked(cluster: Cluster, folder: Path, terms: Terms, kinds: list[str]) -> list[str]:
+    """The notes of a driver that asks the machines once for each kind."""
+    (folder / "asked").write_bytes(pickle.dumps((cluster.fault, terms, kinds)))
+    program = (
+        "import pickle, pathlib, sys; from tests.jobs.embedding.faulty_machines import ask_for_each;"
+        "ask_for_each(*pickle.loads(pathlib.Path(sys.argv[1]).read_bytes()))"
+    )
+    command = [sys.executable, "-c", program, str(folder / "asked")]
+    done = subprocess.run(command, env=cluster.nodes.environment, capture_output=True, text=True, timeout=ENDS_WITHIN_S)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("---\n")[:-1]
+
+
+@pytest.mark.campaign
+def test_nothing_is_mixed_where_a_machine_has_other_weights(
+    cluster: Cluster, tmp_path: Path, tiny_model: str, tiny: Tiny
+) -> None:
+    """A whole job: all rows are of the driver's model, by the other machine alone."""
+    theirs = model_in(tmp_path / "theirs", {**encoder_values(tiny), "dims": [32, 16]})
+    ended = embed(cluster, tmp_path, tiny_model, other(tiny_model, theirs))
+    whole(ended)
+    assert len(found := re.findall(r"is given up: (.*)", ended.log)) == 1, ended.log
+    assert "other weights are there" in found[0]
+    assert verify(ended.url).exit_code == 0
 
 
 @pytest.mark.campaign
