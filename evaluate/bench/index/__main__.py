@@ -17,7 +17,7 @@ from evaluate.bench.command import run_one
 from evaluate.bench.index.compare import Comparison, Entrant, compare
 from evaluate.bench.index.contender import Family, Promising
 from evaluate.bench.index.ours import Fixed, Ours
-from evaluate.bench.index.peers import FAMILIES, PACKAGES
+from evaluate.bench.index.peers.families import FAMILIES, PACKAGES
 from evaluate.bench.index.rows import rows_of
 from evaluate.bench.index.tuning import log_progress
 from evaluate.bench.index.vectors import QUERIES, SOURCES, Vectors, texts_for

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from evaluate.bench.index import flat as index_flat
-from evaluate.bench.index import graphs as index_graphs
 from evaluate.bench.index.compare import WALL_THREADS, Comparison, Entrant
 from evaluate.bench.index.measure import Point, kept
+from evaluate.bench.index.peers import flat as index_flat
+from evaluate.bench.index.peers import graphs as index_graphs
 from evaluate.bench.index.tuning import CHOICE, MODES, TARGETS, Mode
 from evaluate.bench.shape import Row
 

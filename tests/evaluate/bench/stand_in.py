@@ -2,7 +2,7 @@
 
 from embed.encoder import FloatArray
 from evaluate.bench.index.contender import Family, Setting
-from evaluate.bench.index.flat import Flat, ListsOfCodes
+from evaluate.bench.index.peers.flat import Flat, ListsOfCodes
 
 
 class StandIn(Flat):

@@ -1,5 +1,5 @@
 from evaluate.bench.index.contender import Family, steps
-from evaluate.bench.index.flat import Flat
+from evaluate.bench.index.peers.flat import Flat
 
 
 def test_steps_are_fine_and_end_at_the_last() -> None:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from evaluate.bench.index.flat import Flat, ListsOfCodes
 from evaluate.bench.index.measure import Truth, cpu_seconds, kept, points, walls
+from evaluate.bench.index.peers.flat import Flat, ListsOfCodes
 from evaluate.bench.index.vectors import Vectors
 
 AXES = np.eye(4, dtype=np.float32)

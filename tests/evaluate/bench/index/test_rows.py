@@ -6,8 +6,8 @@ import pytest
 
 from evaluate.bench.index.compare import Comparison, Entrant
 from evaluate.bench.index.contender import Setting
-from evaluate.bench.index.flat import Flat
 from evaluate.bench.index.measure import Point, Truth
+from evaluate.bench.index.peers.flat import Flat
 from evaluate.bench.index.rows import rows_of
 from evaluate.bench.index.tuning import MODES, TARGETS
 from evaluate.bench.index.vectors import Vectors

@@ -3,8 +3,8 @@
 import numpy as np
 
 from evaluate.bench.index.contender import Family, Setting
-from evaluate.bench.index.flat import Flat, ListsOfCodes, Naive
 from evaluate.bench.index.measure import Truth
+from evaluate.bench.index.peers.flat import Flat, ListsOfCodes, Naive
 from evaluate.bench.index.tuning import MODES, Tuner, best_build, failure, reason
 from evaluate.bench.index.vectors import Vectors
 from index.contracts import IntArray

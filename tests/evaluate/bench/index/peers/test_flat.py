@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from evaluate.bench.index.contender import Family
-from evaluate.bench.index.flat import FAMILIES, Flat, ListsOfCodes, Naive
 from evaluate.bench.index.measure import Truth
+from evaluate.bench.index.peers.flat import FAMILIES, Flat, ListsOfCodes, Naive
 from evaluate.bench.index.vectors import Vectors
 
 

@@ -1,4 +1,4 @@
-from evaluate.bench.index.peers import FAMILIES, PACKAGES
+from evaluate.bench.index.peers.families import FAMILIES, PACKAGES
 from evaluate.bench.index.plot import STYLES
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from embed.encoder import FloatArray
 from evaluate.bench.index.contender import Family, Setting, steps
-from evaluate.bench.index.flat import FLOAT32_BYTES
+from evaluate.bench.index.peers.flat import FLOAT32_BYTES
 from index.contracts import IntArray
 
 REORDERED = (10, 15, 20, 25, 30, 40, 50, 70, 100, 150, 250, 400)

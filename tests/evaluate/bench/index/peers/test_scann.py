@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from evaluate.bench.index.measure import Truth
-from evaluate.bench.index.scann import FAMILIES, _padded
+from evaluate.bench.index.peers.scann import FAMILIES, _padded
 from evaluate.bench.index.vectors import Vectors
 
 

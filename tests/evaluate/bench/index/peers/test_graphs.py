@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from evaluate.bench.index.contender import Family
-from evaluate.bench.index.graphs import FAMILIES
 from evaluate.bench.index.measure import Truth
-from evaluate.bench.index.rabitq import FAMILIES as RABITQ
+from evaluate.bench.index.peers.graphs import FAMILIES
+from evaluate.bench.index.peers.rabitq import FAMILIES as RABITQ
 from evaluate.bench.index.vectors import Vectors
 
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from embed.encoder import FloatArray
 from evaluate.bench.index.contender import Family, Setting, steps
-from evaluate.bench.index.flat import FLOAT32_BYTES, SEED, SHORTLISTS, Refined
-from evaluate.bench.index.graphs import DEEPEST
+from evaluate.bench.index.peers.flat import FLOAT32_BYTES, SEED, SHORTLISTS, Refined
+from evaluate.bench.index.peers.graphs import DEEPEST
 from index.contracts import IntArray
 from index.faiss_library import library
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from embed.encoder import FloatArray
 from evaluate.bench.index.contender import Family, Setting, steps
-from evaluate.bench.index.flat import FLOAT32_BYTES, SEED, Refined
+from evaluate.bench.index.peers.flat import FLOAT32_BYTES, SEED, Refined
 from evaluate.bench.shape import machine
 from index.contracts import IntArray
 from index.faiss_library import library
