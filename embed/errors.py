@@ -12,9 +12,11 @@ DegluError                1
 └── WorkLeftUndone        1   a job ended with units neither embedded, failed nor skipped
 """
 
+from embed.redaction import redacted
+
 
 class DegluError(Exception):
-    """Base of all errors; its text is one line that names the file or field and the cure.
+    """Base of all errors; its text is one line that names the file or field and the cure, without secrets of urls.
 
     >>> import deglu
     >>> try:
@@ -25,6 +27,9 @@ class DegluError(Exception):
     """
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redacted(message))
 
 
 class SpecError(DegluError):

@@ -26,14 +26,19 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from embed.errors import DegluError, SpecError
+from embed.redaction import has_secret
 from jobs.cluster.places import check_shared, local_places
 from jobs.command.doors import load_spec
 from jobs.command.output import Plain
+from jobs.command.terminal import escaped
 
 POLL_S = 1.0
 PATIENCE_S = 60.0  # how long a cluster may be out of reach while its job is followed
 NODES_S = 30.0  # the wait for the cluster's list of machines
 PASSED_PREFIXES = ("AWS_", "DEGLU_")
+# Parts of names of variables whose values are secret, unless the name ends as that of a place or an id.
+SECRET_PARTS = {"SECRET", "TOKEN", "PASSWORD", "PASSPHRASE", "KEY", "KEYS", "CREDENTIAL", "CREDENTIALS", "BEARER"}
+PUBLIC_ENDS = {"FILE", "PATH", "ID", "URI", "URL"}
 ADDRESS_VARIABLES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 
 # Ray's client sets these to INFO; their lines on the upload of a package would be mixed into the job's log.
@@ -116,13 +121,28 @@ def _headers() -> dict[str, str] | None:
 
 
 def job_environment(names: Sequence[str]) -> dict[str, str]:
-    """The named variables with their values.  Raises SpecError for one that is unset or may not be passed to jobs."""
+    """The named variables with their values.  Raises SpecError for one that is unset or may not be passed to jobs.
+
+    Ray writes the values into the log of each machine's runtime-environment agent, and shows them on its dashboard: a
+    secret is refused.  A named profile of keys that the machines have (AWS_PROFILE) may be passed.
+    """
     for name in names:
         if not name.startswith(PASSED_PREFIXES):
             raise SpecError(f"--env {name}: only variables named AWS_* or DEGLU_* can be passed to a job")
         if name not in os.environ:
             raise SpecError(f"--env {name}: this variable is not set here; export it first")
+        if _is_secret(name, os.environ[name]):
+            raise SpecError(
+                f"--env {name}: its value is a secret, and Ray would write it into the cluster's logs; give the keys to"
+                " the cluster's machines: as a Kubernetes secret, as the machine's role, in the environment of"
+                " `ray start`, or as a profile in ~/.aws/credentials, chosen by --env AWS_PROFILE"
+            )
     return {name: os.environ[name] for name in names}
+
+
+def _is_secret(name: str, value: str) -> bool:
+    parts = name.split("_")
+    return (not SECRET_PARTS.isdisjoint(parts) and parts[-1] not in PUBLIC_ENDS) or has_secret(value)
 
 
 def entrypoint(verb: str, spec_name: str, overrides: Sequence[str]) -> str:
@@ -166,7 +186,7 @@ class _LogCopy:
             fresh = chunk[max(self.written - seen, 0) :]
             seen += len(chunk)
             self.written = max(self.written, seen)
-            sys.stderr.write(fresh)
+            sys.stderr.write(escaped(fresh))
             sys.stderr.flush()
 
 

@@ -12,7 +12,7 @@ from embed.dataset.runs import Run
 from embed.dataset.version import GONE, REPLACED, Version
 from embed.quantities import many
 from embed.spec import EmbedSpec
-from jobs.command.terminal import duration
+from jobs.command.terminal import duration, joined
 from jobs.operate.accounts import accounting_text, coverage
 from jobs.operate.list_passed_over import passed_over_text
 from jobs.operate.reasons import by_reason
@@ -88,7 +88,7 @@ class EmbedReport:
             lines.append(f"{many(self.failures, 'failure')}{lost}; see with: deglu failures {self.url}")
         if self.cause:
             lines.append(f"nothing was embedded: {self.cause}")
-        return "\n".join(lines)
+        return joined(lines)
 
 
 def report_of(version: Version, assets: pa.Table, changed: pa.Table, run: Run, spec: EmbedSpec) -> EmbedReport:

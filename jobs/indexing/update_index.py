@@ -12,6 +12,7 @@ from index.filter import parse_where
 from index.parts.artifact import Manifest
 from index.spec import IndexSpec
 from jobs.command.output import Plain
+from jobs.command.terminal import joined
 from jobs.indexing.build_index import lineage_of
 
 
@@ -74,7 +75,7 @@ def _document(verb: str, spec: IndexSpec, change: live.Change, manifest: Manifes
 
 def _text(document: Mapping[str, Any]) -> str:
     head = f"{document['index']} version {document['version']}: {many(document['rows'], 'row')}"
-    return "\n".join([head, *_changes(document), *(f"warning   {line}" for line in document["warnings"])])
+    return joined([head, *_changes(document), *(f"warning   {line}" for line in document["warnings"])])
 
 
 def _changes(document: Mapping[str, Any]) -> list[str]:

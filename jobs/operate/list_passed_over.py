@@ -96,9 +96,7 @@ def _text(document: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
             table,
             f"{kind['count']:,}",
             kind["kind"],
-            "\n".join(
-                [*(_example(uri, reasons) for uri in kind["examples"]), *([f"and {more:,} more"] if more else [])]
-            ),
+            [*(_example(uri, reasons) for uri in kind["examples"]), *([f"and {more:,} more"] if more else [])],
         )
     lines = [head, "", drawn(table)]
     if any(kind["count"] > EXAMPLES for kind in document["kinds"]):

@@ -17,6 +17,7 @@ from embed.dataset.version import Version
 from embed.quantities import many, size
 from embed.tables import ID, SPEECH, TEXT
 from jobs.command.output import Plain
+from jobs.command.terminal import joined
 from jobs.operate.accounts import accounting_text, coverage
 from jobs.operate.list_passed_over import passed_over_text
 from jobs.operate.run_words import run_document, run_text
@@ -100,8 +101,8 @@ def _text(document: Mapping[str, Any], newest: VectorsDataset | None) -> str:
     lines += _waiting_text(document)
     published = document["published"]
     if newest is None or published is None:
-        return "\n".join([*lines, "nothing is published yet"])
-    return "\n".join([*lines, *_published_text(document["dataset"], published, newest.info)])
+        return joined([*lines, "nothing is published yet"])
+    return joined([*lines, *_published_text(document["dataset"], published, newest.info)])
 
 
 def _waiting_text(document: Mapping[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from embed.errors import DegluError
 from embed.spec import EmbedSpec
 from jobs.command.output import Plain
 from jobs.command.progress import Progress, Silent
+from jobs.command.terminal import joined
 from jobs.embedding.preparation import prepare
 from jobs.planning.plan_words import left_text
 
@@ -32,7 +33,7 @@ def embedding_left(spec: EmbedSpec, progress: Progress | None = None) -> Plain:
     listed, problems = document["assets"]["listed"], document["assets"]["problems"]
     unreadable = f", {problems:,} with problems" if problems else ""
     lines = [f"assets    {listed:,} listed{unreadable}", *left_text(document)]
-    return Plain(document, "\n".join(lines))
+    return Plain(document, joined(lines))
 
 
 def left_document(work: WorkLeft, note: str) -> dict[str, Any]:

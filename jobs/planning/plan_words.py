@@ -6,7 +6,7 @@ from typing import Any
 from embed.archive.selection import in_words
 from embed.quantities import many, size
 from embed.tables import SPEECH, TEXT
-from jobs.command.terminal import add_row, drawn, duration, table_of
+from jobs.command.terminal import add_row, drawn, duration, joined, one_line, table_of
 from jobs.operate.reasons import without_file
 
 PROBLEMS = 5  # shown to people; --json has all
@@ -16,7 +16,7 @@ HOUR_S = 3600
 def plan_text(plan: Mapping[str, Any]) -> str:
     """Text of the document of `deglu plan`."""
     head = f"{', '.join(plan['inputs'])} into {plan['output']}, by model {plan['model']}"
-    return "\n\n".join([head, _kinds(plan["assets"]["kinds"]), "\n".join([*_lines(plan), _assumed(plan)])])
+    return "\n\n".join([one_line(head), _kinds(plan["assets"]["kinds"]), joined([*_lines(plan), *_assumed(plan)])])
 
 
 def left_text(plan: Mapping[str, Any]) -> list[str]:
@@ -123,5 +123,5 @@ def _price(expected: Mapping[str, Any], rates: Mapping[str, Any]) -> str:
     return f"{expected['price']:,.2f} {currency}: {parts}{month}"
 
 
-def _assumed(plan: Mapping[str, Any]) -> str:
-    return "\n".join(f"{'' if place else 'assumed':10}{one}" for place, one in enumerate(plan["assumed"]))
+def _assumed(plan: Mapping[str, Any]) -> list[str]:
+    return [f"{'' if place else 'assumed':10}{one}" for place, one in enumerate(plan["assumed"])]
