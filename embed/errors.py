@@ -48,9 +48,9 @@ class InputError(DegluError):
     """An input is missing, empty, damaged or unsupported; the text names it.
 
     >>> import deglu
-    >>> deglu.open_dataset("/nowhere")
+    >>> deglu.open_dataset("/no")
     Traceback (most recent call last):
-    embed.errors.InputError: /nowhere: no version is published here; run `deglu embed` to its end or check the address
+    embed.errors.InputError: /no: no version is published here; run `deglu embed SPEC` to its end or check the address
     """
 
 

@@ -18,9 +18,10 @@ from embed.errors import DegluError
 from embed.installation import check_packages
 from embed.redaction import redacted
 from jobs.command.cli import app
+from jobs.command.options import INTERRUPTED, TERMINATED
 from jobs.command.terminal import escaped
 
-INTERNAL, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+INTERNAL, USAGE = 1, 2
 KEPT = "committed work is kept: run the same command to continue"
 
 

@@ -50,7 +50,7 @@ class Preparation:
         """The work that `deglu embed` would do now, and a note where it would require --new-version; writes nothing."""
         listing = self.list_inputs(progress)
         job, differences = next_job(**self._begun_with())
-        note = "the output was begun with another spec: deglu embed requires --new-version, or another output"
+        note = "the output was begun with another spec: `deglu embed` requires --new-version, or another output"
         return work_left(job, listing, self.cutting), note if differences else ""
 
     def _begun_with(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Report of an embedding: the accounting of the version that is published now, and of the run that made it."""
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 import pyarrow as pa
@@ -85,7 +86,7 @@ class EmbedReport:
             )
         if self.failures:
             lost = f", {duration(self.lost_s)} lost" if self.lost_s else ""
-            lines.append(f"{many(self.failures, 'failure')}{lost}; see with: deglu failures {self.url}")
+            lines.append(f"{many(self.failures, 'failure')}{lost}; see with: deglu failures {quote(self.url)}")
         if self.cause:
             lines.append(f"nothing was embedded: {self.cause}")
         return joined(lines)

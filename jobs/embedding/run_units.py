@@ -13,6 +13,7 @@ import logging
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from shlex import quote
 from typing import Any
 
 import pyarrow as pa
@@ -151,7 +152,7 @@ class _Loop:
             raise TooManyFailed(
                 f"stopped early: {self.limit.failed} of {many(self.limit.assets, 'asset')} failed, more than"
                 f" max_failed_fraction = {self.spec.max_failed_fraction:g} allows; finished work is kept:"
-                f" see deglu failures {self.order.job.url}"
+                f" see with: deglu failures {quote(self.order.job.url)}"
             )
 
     def _stream(self, blocks: list[pa.Table]) -> Any:

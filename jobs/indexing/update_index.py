@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from shlex import quote
 from typing import Any
 
 from embed.dataset import open_dataset
@@ -97,7 +98,7 @@ def _changes(document: Mapping[str, Any]) -> list[str]:
     if document["removed"]:
         lines.append("kept      the bytes stay in files until: deglu index SPEC --compact")
     if document["change"] == "compact":
-        lines.append(f"check     deglu verify {document['index']}")
+        lines.append(f"check     deglu verify {quote(document['index'])}")
     return lines
 
 

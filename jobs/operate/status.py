@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Any
 
 import pyarrow as pa
@@ -96,7 +97,7 @@ def _text(document: Mapping[str, Any], newest: VectorsDataset | None) -> str:
     for run in document["runs"]:
         lines += run_text(run)
         if run["failures"] and run["told"] != "complete":
-            lines.append(f"failures {run['failures']:,} so far; see with: deglu failures {document['dataset']}")
+            lines.append(f"failures {run['failures']:,} so far; see with: deglu failures {quote(document['dataset'])}")
     lines += passed_over_text(document["passed_over"], document["dataset"])
     lines += _waiting_text(document)
     published = document["published"]
@@ -122,11 +123,11 @@ def _waiting_text(document: Mapping[str, Any]) -> list[str]:
 
 
 def _published_text(url: str, published: Mapping[str, Any], info: Version) -> list[str]:
-    assets = published["assets"]
+    assets, cure = published["assets"], f"; see with: deglu failures {quote(url)}"
     return [
         f"version  {published['version']} of {published['created']}: {many(published['rows'], 'vector')}, "
         f"{size(published['bytes'])}",
         f"assets   {assets['listed']} listed, {assets[SPEECH]} of speech and {assets[TEXT]} of text",
         *accounting_text(info.accounting),
-        f"failures {published['failures']}" + (f"; see with: deglu failures {url}" if published["failures"] else ""),
+        f"failures {published['failures']}" + (cure if published["failures"] else ""),
     ]

@@ -162,7 +162,7 @@ def test_an_output_of_another_spec_is_noted(tmp_path: Path, tiny_model: str) -> 
     open_job(str(tmp_path / "out"), {"other": 1}, (4, 2), "space", "encoder")
     plan = plan_archive(spec_of(tmp_path, tiny_model))
     assert plan.document()["committed"]["units"] == 0
-    assert "note      the output was begun with another spec: deglu embed requires --new-version" in plan.text()
+    assert "note      the output was begun with another spec: `deglu embed` requires --new-version" in plan.text()
 
 
 @pytest.mark.slow
