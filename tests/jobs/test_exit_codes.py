@@ -60,6 +60,7 @@ def commands(tiny_model: str, tmp_path: Path) -> dict[str, list[str]]:
 
 
 @pytest.mark.campaign
+@pytest.mark.timeout(7200)
 def test_no_run_ends_otherwise_after_its_work_is_done(commands: dict[str, list[str]]) -> None:
     codes, errors = {name: Counter[int]() for name in commands}, []
     for _ in range(RUNS):
