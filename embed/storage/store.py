@@ -23,7 +23,7 @@ from typing import BinaryIO, Protocol
 from embed.errors import SpecError
 from embed.redaction import has_user
 from embed.storage.entry import Entry
-from embed.storage.errors import KEYS, translate_errors
+from embed.storage.errors import translate_errors
 from embed.storage.local import LocalFiles
 from embed.storage.retry import PATIENCE, Item, Result, each, worker_threads
 from embed.storage.s3 import S3Files
@@ -170,12 +170,11 @@ class Remote:
 
     client: Callable[[], Backend]
     settings: str  # environment variables that it reads begin with this
-    keys: str  # environment variables with the user's keys
     form: str = "bucket/path"  # of its urls, after the scheme
 
 
 # Remote storage by scheme.  To add another kind: a module, a line here, its errors in `errors`, a test.
-REMOTE = {"s3": Remote(S3Files, "AWS_", KEYS)}
+REMOTE = {"s3": Remote(S3Files, "AWS_")}
 SCHEME = "://"
 
 
@@ -186,7 +185,7 @@ def _backend(url: str) -> Backend:
     if scheme not in REMOTE:
         raise SpecError(f"{url!r}: neither a local path nor {' nor '.join(map(_form, REMOTE))}; give one of these")
     if has_user(url):
-        raise SpecError(f"{url}: a url must contain no keys; set {REMOTE[scheme].keys}")
+        raise SpecError(f"{url}: a url must contain no keys; set {REMOTE[scheme].settings}* variables instead")
     if not path.strip("/"):
         raise SpecError(f"{url}: the bucket is missing; write {_form(scheme)}")
     return _client(scheme, _environment(REMOTE[scheme].settings))

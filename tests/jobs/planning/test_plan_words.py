@@ -1,10 +1,12 @@
 """A plan for people, of a document by hand."""
 
+from typing import Any
+
 import pytest
 
 from jobs.planning.plan_words import left_text, plan_text, sound
 
-PLAN = {
+PLAN: dict[str, Any] = {
     "inputs": ["s3://bucket/radio", "s3://bucket/news"],
     "output": "s3://bucket/vectors",
     "model": "demo",
