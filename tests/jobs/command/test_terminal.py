@@ -128,7 +128,7 @@ def test_no_answer_commands_the_terminal(capsys: pytest.CaptureFixture[str]) -> 
     answer = Answer(
         1, 1.0, 7, "00", "text", HOSTILE, None, None, start=0, end=9, text=HOSTILE, item=HOSTILE, lang="en", metadata={}
     )
-    show(QueryReport("index", (Question(text=HOSTILE),), ((answer,),), None), as_json=False)
+    show(QueryReport("index", (Question(text=HOSTILE),), ([answer],), None), as_json=False)
     out = capsys.readouterr().out
     assert is_clean(out)
     assert out.count("owned") == 4

@@ -136,9 +136,9 @@ def test_a_busy_machine_takes_one_thread(
 class Laborious(Spectrum):
     """Computes for each batch for some tenths of a second."""
 
-    def encode(self, batch: Batch, role: Role) -> FloatArray:
+    def encode(self, batch: Batch, role: Role, task: str | None = None) -> FloatArray:
         hashlib.sha256(bytes(60_000_000)).digest()
-        return super().encode(batch, role)
+        return super().encode(batch, role, task)
 
 
 @pytest.mark.slow
