@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from embed.errors import SpecError
+from embed.redaction import has_secret
 
 
 def speed_only(default: Any, description: str, **constraints: Any) -> Any:
@@ -50,6 +51,7 @@ class Spec(BaseModel):
     def parse(cls, values: Mapping[str, Any], overrides: Iterable[str] = (), origin: str = "the spec") -> Self:
         """Validate a mapping with overrides applied; `origin` is named in errors."""
         merged = _apply(deepcopy(dict(values)), overrides)
+        _refuse_secrets(merged, origin)
         try:
             return cls.model_validate(merged)
         except ValidationError as error:
@@ -91,6 +93,18 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem=f"{key.value!r} is given twice", problem_mark=key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _refuse_secrets(value: Any, origin: str, field: str = "") -> None:
+    """Raises SpecError for a url with a secret in it: a spec is printed, stored with its output, sent to clusters."""
+    if isinstance(value, str) and has_secret(value):
+        raise SpecError(
+            f"{origin}: field {field!r} = {value!r}: a url must contain no password, signature or token; give the url"
+            " without it, and S3's keys by the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
+        )
+    inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        _refuse_secrets(one, origin, f"{field}.{key}" if field else str(key))
 
 
 def _defines(field: Any, value: Any) -> bool:

@@ -15,9 +15,11 @@ DegluError                1
 └── WorkLeftUndone        1   a job ended with units neither embedded, failed nor skipped
 """
 
+from embed.redaction import redacted
+
 
 class DegluError(Exception):
-    """Base of all errors; its text is one line that names the file or field and the cure.
+    """Base of all errors; its text is one line that names the file or field and the cure, without secrets of urls.
 
     >>> import deglu
     >>> try:
@@ -28,6 +30,9 @@ class DegluError(Exception):
     """
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redacted(message))
 
 
 class SpecError(DegluError):
@@ -46,9 +51,9 @@ class InputError(DegluError):
     """An input is missing, empty, damaged or unsupported; the text names it.
 
     >>> import deglu
-    >>> deglu.open_dataset("/nowhere")
+    >>> deglu.open_dataset("/no")
     Traceback (most recent call last):
-    embed.errors.InputError: /nowhere: no version is published here; run `deglu embed` to its end or check the address
+    embed.errors.InputError: /no: no version is published here; run `deglu embed SPEC` to its end or check the address
     """
 
 

@@ -19,6 +19,7 @@ from typing import Any, Final, TypedDict
 import pyarrow as pa
 
 from embed import identity
+from embed.redaction import redacted
 
 ID = pa.binary(16)
 METADATA = pa.map_(pa.string(), pa.string())
@@ -274,7 +275,7 @@ def failure_row(
         "uri": unit["uri"],
         "stage": stage,
         "error_class": error_class,
-        "message": message,
+        "message": redacted(message),
         "start": start,
         "end": end,
         "lost_s": lost_s,

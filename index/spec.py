@@ -30,7 +30,7 @@ class IndexSpec(Spec):
     )
     questions: str | None = Field(
         default=None,
-        description="Url of JSON lines, as `deglu query --batch` reads them, with real questions of users, on which "
+        description="Url of JSON lines, as --batch of `deglu query` reads them, with real questions of users, on which "
         "the index is calibrated. Null: rows of the dataset, and short spans of its texts.",
         min_length=1,
     )

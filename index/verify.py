@@ -224,7 +224,7 @@ def _check_forgotten(read: _Read) -> Check:
     }
     problems = [
         f"parts/{part}: {many(rows, 'row')} of assets that {read.manifest.lineage.url} has forgotten may be hits; "
-        "run `deglu index SPEC --append`, then --compact"
+        "run `deglu index SPEC --append`, then `deglu index SPEC --compact`"
         for part, rows in found.items()
         if rows
     ]

@@ -16,9 +16,12 @@ import typer
 
 from embed.errors import DegluError
 from embed.installation import check_packages
+from embed.redaction import redacted
 from jobs.command.cli import app
+from jobs.command.options import INTERRUPTED, TERMINATED
+from jobs.command.terminal import escaped
 
-INTERNAL, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+INTERNAL, USAGE = 1, 2
 KEPT = "committed work is kept: run the same command to continue"
 
 
@@ -39,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
         code = app(args=list(arguments) or ["--help"], prog_name="deglu", standalone_mode=False)
     except (Exception, SystemExit) as error:  # typer raises SystemExit where a pipe broke
         if _is_debug(arguments):
-            traceback.print_exc()
+            sys.stderr.write(_shown(traceback.format_exc()))
         return _failed(error)
     if code == INTERRUPTED:  # typer returns this for KeyboardInterrupt
         return _fail(f"interrupted; {KEPT}", INTERRUPTED)
@@ -84,8 +87,13 @@ def _usage(error: typer.TyperException) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"deglu: {' '.join(message.split())}\n")
+    sys.stderr.write(_shown(f"deglu: {' '.join(message.split())}\n"))
     return code
+
+
+def _shown(text: str) -> str:
+    """The text without secrets of urls and without control characters: also errors of others reach the terminal."""
+    return escaped(redacted(text))
 
 
 def _is_debug(arguments: Sequence[str]) -> bool:
@@ -94,13 +102,18 @@ def _is_debug(arguments: Sequence[str]) -> bool:
 
 def _set_up_logging(debug: bool) -> None:
     """Log lines and warnings of other libraries are shown with --debug only."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO if debug else logging.WARNING,
-        format="%(levelname)s %(name)s: %(message)s",
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_LogLine("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO if debug else logging.WARNING)
     if not debug and not sys.warnoptions:
         warnings.simplefilter("ignore")
+
+
+class _LogLine(logging.Formatter):
+    """Format of the log's lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _shown(super().format(record))
 
 
 if __name__ == "__main__":

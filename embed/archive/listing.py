@@ -15,6 +15,7 @@ from embed.archive.utterance_lists import Utterance, is_audio_list, read_audio_l
 from embed.audio.table_sounds import ROW
 from embed.errors import OF_ONE_FILE, InputError
 from embed.file_kinds import FORMATS, format_of, is_json_lines, modality_of, suffix
+from embed.redaction import redacted
 from embed.storage import store
 from embed.storage.store import Entry
 from embed.tables import SPEECH, TEXT
@@ -93,7 +94,7 @@ class Found:
                 yield from self._table_sounds(entry, self._sounds[place])
             elif self._is_own(place):
                 yield self._file(entry)
-        for url, problem in self._missing.items():
+        for url, problem in ((redacted(url), redacted(problem)) for url, problem in self._missing.items()):
             yield Asset(self._uri(url), url, SPEECH, "audio", 0, "missing", self._spec.lang, {}, problem=problem)
 
     def passed_over(self) -> Iterator[tuple[str, str]]:
@@ -186,14 +187,14 @@ class Found:
 
     def _utterance(self, found: Utterance, list_entry: Entry, number: int, seen: dict[str, int]) -> Asset:
         entry = self._named.entry(found.url)
-        url = entry.url if entry else found.url
+        url = entry.url if entry else redacted(found.url)
         uri = self._uri(url) + found.fragment()
         seen[uri] = seen.get(uri, 0) + 1
         similar = self._named.similar(found.url)
-        missing = f"InputError: {found.url}: no such file; line {number} of {list_entry.url} names it{similar}"
+        missing = f"InputError: {url}: no such file; line {number} of {list_entry.url} names it{similar}"
         if self._named.is_outside(found.url):
             missing = (
-                f"OutsideInput: {found.url}: outside of the input, and not read; line {number} of {list_entry.url}"
+                f"OutsideInput: {url}: outside of the input, and not read; line {number} of {list_entry.url}"
                 " names it; set `follow: outside` for the input"
             )
         return Asset(

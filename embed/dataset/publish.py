@@ -208,7 +208,8 @@ class _Draft:
         if problems:
             raise WorkLeftUndone(
                 f"{self.job.url}: nothing was published, since the accounting does not balance:"
-                f" {'; '.join(problems[:3])}; run deglu embed again, and report an internal error if this comes again"
+                f" {'; '.join(problems[:3])}; run `deglu embed SPEC` again, and report an internal error if this comes"
+                " again"
             )
 
     def _old_tombstones(self) -> pa.Table:

@@ -46,7 +46,7 @@ def open_dataset(url: str, version: int | None = None) -> "VectorsDataset":
         return VectorsDataset(url, read_version(url, version))
     newest = newest_version(url)
     if newest is None:
-        raise InputError(f"{url}: no version is published here; run `deglu embed` to its end or check the address")
+        raise InputError(f"{url}: no version is published here; run `deglu embed SPEC` to its end or check the address")
     return VectorsDataset(url, newest)
 
 

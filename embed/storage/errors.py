@@ -46,7 +46,7 @@ OF_A_FILE = {
     **dict.fromkeys(("EISDIR", "ENOTDIR"), "correct the path"),
     **dict.fromkeys(
         ("EIO", "EBADMSG", "EUCLEAN", "EINVAL", "ENODATA", "ENXIO", "ESTALE", "EREMOTEIO"),
-        "check its disk or mount, then run deglu retry",
+        "check its disk or mount, then run `deglu retry SPEC`",
     ),
 }
 
@@ -131,7 +131,9 @@ def clear_error(url: str, error: Exception) -> DegluError:
 
 def unreadable_object(url: str, failure: TransientFailure) -> UnreadableFile:
     """The error to raise for an object that fails for long, while its bucket answers."""
-    return UnreadableFile(f"{url}: {failure.reason} each time, for this object alone; restore it, then run deglu retry")
+    return UnreadableFile(
+        f"{url}: {failure.reason} each time, for this object alone; restore it, then run `deglu retry SPEC`"
+    )
 
 
 def _of_an_answer(code: str, status: int) -> TransientFailure | None:
@@ -159,12 +161,12 @@ def _of_s3(url: str, error: Exception) -> DegluError:
     if code == "RequestTimeTooSkewed":
         return StorageError(f"{url}: the clocks of this machine and of {_endpoint()} differ; set this machine's clock")
     if code == ARCHIVED:
-        cure = "restore it from the archive class first, then run deglu retry"
+        cure = "restore it from the archive class first, then run `deglu retry SPEC`"
         return UnreadableFile(f"{url}: its storage class is an archive ({code}); {cure}")
     if isinstance(error, PermissionError) and not code.startswith(OF_A_KEY):
         return UnreadableFile(f"{url}: permission denied by {_endpoint()}; check {KEYS} and their permissions")
     if code in OF_ONE_OBJECT or code.startswith(OF_A_KEY):
-        return UnreadableFile(f"{url}: {_endpoint()} answered {code}; correct the object, then run deglu retry")
+        return UnreadableFile(f"{url}: {_endpoint()} answered {code}; correct the object, then run `deglu retry SPEC`")
     if not code and any(isinstance(one, libraries().unreachable) for one in _chain(error)):
         return StorageError(f"{url}: {_endpoint()} cannot be reached; check AWS_ENDPOINT_URL and the network")
     if isinstance(error, (*libraries().damaged, CutShort)):

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from embed.errors import SpecError
+from embed.redaction import has_user
 from embed.storage.entry import Entry
 from embed.storage.errors import translate_errors
 from embed.storage.local import LocalFiles
@@ -195,6 +196,8 @@ def _backend(url: str) -> Backend:
         return LocalFiles()
     if scheme not in REMOTE:
         raise SpecError(f"{url!r}: neither a local path nor {' nor '.join(map(_form, REMOTE))}; give one of these")
+    if has_user(url):
+        raise SpecError(f"{url}: a url must contain no keys; set {REMOTE[scheme].settings}* variables instead")
     if not path.strip("/"):
         raise SpecError(f"{url}: the bucket is missing; write {_form(scheme)}")
     return _client(scheme, _environment(REMOTE[scheme].settings))

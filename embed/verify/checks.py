@@ -18,7 +18,7 @@ from embed.segmentation.units import plan_units, units_left
 from embed.tables import ID
 from embed.verify.scan import Scan
 
-SURPLUS = "surplus: in the ledger, but no asset of the version has it; the next deglu embed removes it"
+SURPLUS = "surplus: in the ledger, but no asset of the version has it; the next `deglu embed` removes it"
 
 
 def check_units(manifest: pa.Table, cutting: Cutting, ledger: pa.Table) -> Check:

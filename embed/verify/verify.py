@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from shlex import quote
 
 import pyarrow as pa
 
@@ -194,7 +195,7 @@ def _check_forgotten(read: _Read) -> Check:
         return Check("forgotten", f"{many(len(assets), 'asset')}: 0 rows in any file of any version: purged")
     where = f"{many(rows, 'row')} in {many(len(found.holding), 'file')}, {many(len(found.naming), 'list')} of names"
     problems = tuple(_left_behind(read, found)) if _is_purged(read, assets) else ()
-    cure = "" if problems else f"; deglu forget {read.url} --compact purges them"
+    cure = "" if problems else f"; `deglu forget {quote(read.url)} --compact` purges them"
     return Check("forgotten", f"{many(len(assets), 'asset')}: {where}{cure}", problems)
 
 
@@ -206,7 +207,7 @@ def _is_purged(read: _Read, assets: pa.Array) -> bool:
 
 
 def _left_behind(read: _Read, found: Traces) -> Iterator[Problem]:
-    cure = f"purge again: deglu forget {read.url} --compact"
+    cure = f"purge again: `deglu forget {quote(read.url)} --compact`"
     for name, rows in found.holding.items():
         yield Problem(f"{name}: {many(rows, 'row')} of forgotten assets, although a compaction has purged them; {cure}")
     for name in found.naming:

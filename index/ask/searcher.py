@@ -153,7 +153,7 @@ def check_space(url: str, manifest: Manifest, space: str | None, model: str | No
     asked = "the queries are" if model is None else f"model {model!r} is"
     raise FingerprintMismatch(
         f"{url} is in space {manifest.space}, {asked} in space {space}; ask with the model that embedded "
-        f"{manifest.lineage.url} (`deglu query --model`), or embed it again with your model: "
+        f"{manifest.lineage.url} (--model of `deglu query`), or embed it again with your model: "
         "`deglu embed SPEC --set output=ANOTHER`, then `deglu index SPEC`"
     )
 

@@ -7,6 +7,7 @@ dataset's files nor on the number of workers that read them.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from shlex import quote
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -193,4 +194,4 @@ def _check_unique(ids: Ids, url: str) -> None:
     twice = np.flatnonzero(ids[1:] == ids[:-1])
     if len(twice):
         shown = bytes(ids[twice[0]]).ljust(16, b"\0").hex()
-        raise InputError(f"{url}: segment {shown} is stored twice; `deglu verify {url}` lists all problems")
+        raise InputError(f"{url}: segment {shown} is stored twice; `deglu verify {quote(url)}` lists all problems")

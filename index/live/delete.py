@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 import pyarrow as pa
@@ -45,7 +46,10 @@ def _without(url: str, newest: Manifest, where: Where) -> tuple[Manifest | None,
             counts[entry.modality] = counts.get(entry.modality, 0) + matches.num_rows
             removed = pa.concat_tables([removed, matches])
     if not counts:
-        raise InputError(f"{url}: no row matches {where.text!r}; `deglu query {url} --json` shows the fields of rows")
+        raise InputError(
+            f"{url}: no row matches {where.text!r}; the fields of rows are shown by"
+            f" `deglu query {quote(url)} --text ANY --json`"
+        )
     change = Change(newest, published=True, removed={DELETED: counts})
     return version_after(url, newest, newest.segments, removed), change
 

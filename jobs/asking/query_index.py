@@ -16,7 +16,7 @@ from index.contracts import SearchRequest
 from index.parts.artifact import Manifest, read_manifest
 from jobs.asking.answers_table import as_table
 from jobs.asking.search_costs import costs_of, costs_text
-from jobs.command.terminal import drawn
+from jobs.command.terminal import drawn, one_line
 
 DEFAULT_MODEL = "demo"
 
@@ -40,7 +40,7 @@ class QueryReport:
 
     def text(self) -> str:
         parts = [
-            f"{question.label}\n{drawn(as_table(answers)) if answers else 'no answers'}"
+            f"{one_line(question.label)}\n{drawn(as_table(answers)) if answers else 'no answers'}"
             for question, answers in zip(self.questions, self.answers, strict=True)
         ]
         return "\n\n".join([*parts, *([costs_text(self.explain)] if self.explain else [])])

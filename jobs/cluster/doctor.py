@@ -113,7 +113,8 @@ def _of_cluster(
     spec_path: str | None, address: str, overrides: Sequence[str], env_names: Sequence[str]
 ) -> list[dict[str, Any]]:
     """By a job on the cluster, which prints its document last."""
-    from jobs.cluster.submit_job import connect, job_environment, plain_errors, send
+    from jobs.cluster.job_environment import job_environment
+    from jobs.cluster.submit_job import connect, plain_errors, send
 
     environment = job_environment(env_names)
     if spec_path is not None:

@@ -26,16 +26,19 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from embed.errors import DegluError, SpecError
+from embed.redaction import redacted
+from jobs.cluster.job_environment import job_environment
 from jobs.cluster.places import check_shared, local_places
 from jobs.cluster.ray_session import ANSWER_S
 from jobs.command.doors import load_spec
+from jobs.command.options import INTERRUPTED, TERMINATED
 from jobs.command.output import Plain
+from jobs.command.terminal import escaped
 
 POLL_S = 1.0
 CHANGE_S = 120.0  # the wait for the answer to a request that starts or uploads something
 PATIENCE_S = 60.0  # how long a cluster may be out of reach while its job is followed
 NODES_S = 30.0  # the wait for the cluster's list of machines
-PASSED_PREFIXES = ("AWS_", "DEGLU_")
 ADDRESS_VARIABLES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 
 # Ray's client sets these to INFO; their lines on the upload of a package would be mixed into the job's log.
@@ -69,9 +72,30 @@ def submit_job(
         if places and not is_only_machine(address):
             check_shared(places, shared)
         job = send(client, verb, spec_path, overrides, environment)
-        sys.stderr.write(f"job {job} runs on {address}\n")
-        follow(client, job)
+        sys.stderr.write(escaped(redacted(f"job {job} runs on {address}\n")))
+        follow(client, job, address)
         return _outcome(client, job)
+
+
+class FollowerEnded(DegluError):
+    """The command that followed a job was ended by a signal; the job was not."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def ray_job(verb: str, job: str, address: str) -> str:
+    """The command line of Ray that follows (`logs --follow`) or stops a job, right as it is in this environment.
+
+    Without RAY_AUTH_MODE Ray's command sends no token, and variables with an address win over --address.
+    """
+    settings = {"RAY_AUTH_MODE": "token"} if find_token() else {}
+    if any(os.environ.get(name, address) != address for name in ADDRESS_VARIABLES):
+        settings["RAY_API_SERVER_ADDRESS"] = address
+    ray = "ray" if shutil.which("ray") else str(Path(sys.executable).parent / "ray")
+    words = [ray, "job", *verb.split(), job, "--address", address]
+    return " ".join([*(f"{name}={shlex.quote(value)}" for name, value in settings.items()), shlex.join(words)])
 
 
 def connect(address: str) -> JobSubmissionClient:
@@ -125,25 +149,19 @@ def _headers() -> dict[str, str] | None:
     return {"Authorization": f"Bearer {token}"} if token else None
 
 
-def job_environment(names: Sequence[str]) -> dict[str, str]:
-    """The named variables with their values.  Raises SpecError for one that is unset or may not be passed to jobs."""
-    for name in names:
-        if not name.startswith(PASSED_PREFIXES):
-            raise SpecError(f"--env {name}: only variables named AWS_* or DEGLU_* can be passed to a job")
-        if name not in os.environ:
-            raise SpecError(f"--env {name}: this variable is not set here; export it first")
-    return {name: os.environ[name] for name in names}
-
-
 def entrypoint(verb: str, spec_name: str, overrides: Sequence[str]) -> str:
     """The shell line that the cluster runs."""
     settings = [part for override in overrides for part in ("--set", override)]
     return shlex.join(["python", "-m", "jobs", verb, spec_name, *settings])
 
 
-def follow(client: JobSubmissionClient, job: str) -> None:
-    """Copy the job's log to stderr until the job has ended; reconnects after a lost connection."""
+def follow(client: JobSubmissionClient, job: str, address: str) -> None:
+    """Copy the job's log to stderr until the job has ended; reconnects after a lost connection.
+
+    Raises DegluError where the connection stays lost, FollowerEnded on an interrupt or SIGTERM; the job runs on.
+    """
     log = _LogCopy(client, job)
+    cure = f"follow it with `{ray_job('logs --follow', job, address)}`, stop it with `{ray_job('stop', job, address)}`"
     lost_since: float | None = None
     while True:
         try:
@@ -154,10 +172,13 @@ def follow(client: JobSubmissionClient, job: str) -> None:
         except (RuntimeError, OSError, aiohttp.ClientError) as error:
             lost_since = lost_since or time.monotonic()
             if time.monotonic() - lost_since > PATIENCE_S:
-                raise DegluError(f"lost the connection to job {job}, which may still run: {_line(error)}") from error
+                raise DegluError(
+                    f"lost the connection to job {job}, which may still run ({_line(error)}); {cure}"
+                ) from error
         except KeyboardInterrupt:
-            sys.stderr.write(f"job {job} keeps running; stop it with: ray job stop {job}\n")
-            raise
+            raise FollowerEnded(f"interrupted; job {job} keeps running: {cure}", INTERRUPTED) from None
+        except SystemExit:  # of a SIGTERM
+            raise FollowerEnded(f"ended by SIGTERM; job {job} keeps running: {cure}", TERMINATED) from None
         time.sleep(POLL_S)
 
 
@@ -176,7 +197,7 @@ class _LogCopy:
             fresh = chunk[max(self.written - seen, 0) :]
             seen += len(chunk)
             self.written = max(self.written, seen)
-            sys.stderr.write(fresh)
+            sys.stderr.write(escaped(redacted(fresh)))
             sys.stderr.flush()
 
 

@@ -23,7 +23,7 @@ def submit(
     overrides: Overrides = None,
     env: Annotated[
         list[str] | None,
-        typer.Option("--env", metavar="NAME", help="Pass this AWS_* or DEGLU_* variable to the job; repeatable."),
+        typer.Option("--env", metavar="NAME", help="Pass this AWS_* or DEGLU_* variable, no secret; repeatable."),
     ] = None,
     shared: Annotated[
         list[str] | None,
@@ -43,8 +43,9 @@ def submit(
     models in it are s3:// urls, or below a --shared folder: a relative path, or one on a machine's own disk, is
     refused, since it is lost with the job. (Where this machine is the whole cluster, full paths are accepted.)
     A cluster with token authentication requires RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH
-    here. Everyone who can open the cluster's dashboard can read the values of --env: set permanent secrets on the
-    cluster itself. An interrupt here does not stop the job.
+    here. Ray writes the values of --env into the cluster's logs, so a secret is refused: the machines get S3's keys
+    by a Kubernetes secret, their role, their environment, or a profile in ~/.aws/credentials (--env AWS_PROFILE). An
+    interrupt here does not stop the job; the last line then has the commands that follow and stop it.
 
     \b
     Example:

@@ -24,11 +24,11 @@ class Door:
     left: str = ""  # `module:name` of the function that computes, for --dry-run, the work that is left
 
 
-LEFT = "jobs.planning.left:embedding_left"
+LEFT, FAILED = "jobs.planning.left:embedding_left", "jobs.planning.left:retry_left"
 DOORS = {
     "train": Door("train.spec:TrainSpec", "jobs.training.train_model:train_model", reports=True),
     "embed": Door("embed.spec:EmbedSpec", "jobs.embedding.embed_archive:embed_archive", reports=True, left=LEFT),
-    "retry": Door("embed.spec:EmbedSpec", "jobs.embedding.retry_failures:retry_failures", reports=True),
+    "retry": Door("embed.spec:EmbedSpec", "jobs.embedding.retry_failures:retry_failures", reports=True, left=FAILED),
     "plan": Door("embed.spec:EmbedSpec", "jobs.planning.plan_archive:plan_archive", reports=True),
     "index": Door("index.spec:IndexSpec", "jobs.indexing.build_index:build_index", reports=True),
     "evaluate": Door("evaluate.spec:EvaluateSpec", "jobs.evaluation.evaluate_model:evaluate_model", reports=True),
@@ -71,13 +71,13 @@ def run_verb(verb: str, spec: Spec, progress: Progress, **options: Any) -> Resul
     return as_result(function(spec, progress, **options) if door.reports else function(spec, **options))
 
 
-def dry_result(verb: str, spec: Spec, progress: Progress) -> Result:
-    """The spec with its defaults; for a verb that resumes, also the work that is left."""
+def dry_result(verb: str, spec: Spec, progress: Progress, **options: Any) -> Result:
+    """The spec with its defaults; for a verb that resumes, also the work that is left with these options."""
     shown, door = resolved(verb, spec), DOORS[verb]
     if not door.left:
         return shown
-    left: Plain = named(door.left)(spec, progress)
-    comments = "\n".join(f"# {line}" for line in left.text().splitlines())
+    left: Plain = named(door.left)(spec, progress, **options)
+    comments = "\n".join(f"# {line}".rstrip() for line in left.text().splitlines())
     return Plain({**shown.values, **left.values}, f"{shown.text()}\n{comments}")
 
 

@@ -110,7 +110,7 @@ def retry(
 ) -> int:
     """Embed failed units again, and publish what changed.
 
-    The spec is that of deglu embed. Without --where every failure is tried again.
+    The spec is that of deglu embed. Without --where every failure is tried again. --dry-run lists them.
 
     \b
     Examples:
@@ -197,6 +197,6 @@ def _job(verb: str, path: str, overrides: list[str] | None, as_json: bool, dry_r
     advice = Advice(verb, path, overrides or ())
     with advice.errors(), progress_on_stderr() as progress:
         spec = load_spec(verb, path, overrides or ())
-        found = dry_result(verb, spec, progress) if dry_run else run_verb(verb, spec, progress, **options)
+        found = dry_result(verb, spec, progress, **options) if dry_run else run_verb(verb, spec, progress, **options)
         result = advice.result(found)
     return show(result, as_json)

@@ -6,8 +6,10 @@ import typer
 
 EXIT_CODES = (
     "Exit codes: 0 complete; 1 failed; 2 the spec or the command line is wrong; 3 complete, with failures "
-    "(see deglu failures); 4 a quality gate was missed; 130 interrupted."
+    "(see `deglu failures`); 4 a quality gate was missed; 130 interrupted, 143 ended by SIGTERM."
 )
+
+INTERRUPTED, TERMINATED = 130, 143  # exit codes after SIGINT and SIGTERM
 
 SpecPath = Annotated[str, typer.Argument(metavar="SPEC", help="A YAML file; ready ones are in deploy/specs/.")]
 Overrides = Annotated[

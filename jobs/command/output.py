@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import yaml
 
 from embed.base_spec import Spec
+from jobs.command.terminal import escaped
 
 
 class Result(Protocol):
@@ -56,10 +57,10 @@ def _listing(values: Mapping[str, Any]) -> str:
 
 
 def show(result: Result, as_json: bool) -> int:
-    """Print the result on stdout; its exit code."""
+    """Print the result on stdout, without control characters of names and texts; its exit code."""
     text = json.dumps(result.document(), ensure_ascii=False, indent=2) if as_json else result.text()
     try:
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(escaped(text) + "\n")
         sys.stdout.flush()
     except BrokenPipeError:  # the reader (head, less) closed the pipe; the interpreter must not flush again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from typing import Protocol, TextIO
 
 from embed.amount import Amount
+from embed.redaction import redacted
 from jobs.command.meter import ArchiveMeter, Meter
-from jobs.command.terminal import duration
+from jobs.command.terminal import duration, one_line
 
 LINE_EVERY_S = 5.0
 QUIET_S = 2.0  # of a task, of listing or loading, before anything is shown of it
@@ -105,7 +106,7 @@ class Lines(_Display):
 
     def note(self, text: str) -> None:
         with self._lock:
-            self._stream.write(text + "\n")
+            self._stream.write(one_line(redacted(text)) + "\n")
             self._stream.flush()
 
     def _open(self, meter: Meter) -> None:
@@ -131,7 +132,7 @@ class Bar(_Display):
         self._console = Console(file=stream)
 
     def note(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False)
+        self._console.print(one_line(redacted(text)), markup=False, highlight=False)
 
     def _open(self, meter: Meter) -> None:
         from rich.progress import BarColumn, TextColumn

@@ -48,7 +48,8 @@ def demo_walk(folder: str | None = None, progress: Progress | None = None) -> De
         place = place / "synthetic"
     clock.lap("material")
     embedded = embed_archive(_embed_spec(place, material), progress)
-    progress.note(embedded.text())
+    for line in embedded.text().splitlines():
+        progress.note(line)
     clock.lap("embed")
     built = [f"vectors={embedded.url}", f"output={place / 'index'}"]
     build_index(IndexSpec.load(SPECS / "index-demo.yaml", built), progress)

@@ -57,10 +57,10 @@ class Preparation:
         listing = self.list_inputs(progress)
         job, differences = next_job(**self._begun_with())
         doubt = self.doubt(before_assets(self.url, KEY), listing.assets)
-        notes = [f"deglu embed will stop: {doubt}"] if doubt else []
+        notes = [f"`deglu embed` will stop: {doubt}"] if doubt else []
         if differences:
             notes.append(
-                "the output was begun with another spec: deglu embed requires --new-version, or another output"
+                "the output was begun with another spec: `deglu embed` requires --new-version, or another output"
             )
         return work_left(job, listing, self.cutting), "; ".join(notes)
 

@@ -1,6 +1,7 @@
 """Report of an embedding: the accounting of the version that is published now, and of the run that made it."""
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from embed.dataset.runs import Run
 from embed.dataset.version import GONE, REPLACED, Version
 from embed.quantities import many
 from embed.spec import EmbedSpec
-from jobs.command.terminal import duration
+from jobs.command.terminal import duration, joined
 from jobs.operate.accounts import accounting_text, coverage
 from jobs.operate.list_passed_over import passed_over_text
 from jobs.operate.reasons import by_reason
@@ -86,10 +87,10 @@ class EmbedReport:
             )
         if self.failures:
             lost = f", {duration(self.lost_s)} lost" if self.lost_s else ""
-            lines.append(f"{many(self.failures, 'failure')}{lost}; see with: deglu failures {self.url}")
+            lines.append(f"{many(self.failures, 'failure')}{lost}; see with: deglu failures {quote(self.url)}")
         if self.cause:
             lines.append(f"nothing was embedded: {self.cause}")
-        return "\n".join(lines)
+        return joined(lines)
 
 
 def report_of(version: Version, assets: pa.Table, changed: pa.Table, run: Run, spec: EmbedSpec) -> EmbedReport:

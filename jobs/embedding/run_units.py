@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from shlex import quote
 from typing import Any
 
 import pyarrow as pa
@@ -154,7 +155,7 @@ class _Loop:
             raise TooManyFailed(
                 f"stopped early: {self.limit.failed} of {many(self.limit.assets, 'asset')} failed, more than"
                 f" max_failed_fraction = {self.spec.max_failed_fraction:g} allows; finished work is kept:"
-                f" see deglu failures {self.order.job.url}"
+                f" see with: deglu failures {quote(self.order.job.url)}"
             )
 
     def _stream(self, blocks: list[pa.Table]) -> Any:

@@ -18,6 +18,7 @@ from embed.amount import Amount
 from embed.dataset.job import Job
 from embed.dataset.runs import SEEN_EVERY_S, Run, begin_run, moment, write_run
 from embed.errors import DegluError
+from embed.redaction import redacted
 from embed.tables import SPEECH
 from jobs.command.progress import Progress
 from jobs.command.terminal import duration
@@ -59,7 +60,7 @@ class Watch:
         elif issubclass(kind, SystemExit):
             self.update(state="stopped", note="ended by SIGTERM")
         elif self.run.state != "stopped":
-            self.update(state="failed", note=" ".join(str(error).split())[:500])
+            self.update(state="failed", note=redacted(" ".join(str(error).split()))[:500])
         self._write()
 
     def update(self, **changes: Any) -> None:

@@ -20,6 +20,7 @@ from index.parts.removed import read_removed
 from index.spec import IndexSpec
 from jobs.command.output import Plain
 from jobs.command.progress import Progress, Silent
+from jobs.command.terminal import joined
 from jobs.indexing.calibration_questions import encoder_of, read_log
 
 # With fewer rows one process finishes before Ray has started.
@@ -116,7 +117,7 @@ def _text(spec: IndexSpec, manifest: Manifest, document: dict[str, Any]) -> str:
     lines = [f"{name:<9} {many(rows[name], 'row')}: {_promise(spec, e)}" for name, e in manifest.modalities.items()]
     if document["removed"]:
         lines.append(f"left out  {many(document['removed'], 'row')} that were deleted in the index")
-    return "\n".join([head, *lines, *(f"warning   {line}" for line in document["warnings"])])
+    return joined([head, *lines, *(f"warning   {line}" for line in document["warnings"])])
 
 
 def _promise(spec: IndexSpec, entry: ModalityEntry) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from shlex import quote
 from typing import Any
 
 from embed.dataset import open_dataset
@@ -12,6 +13,7 @@ from index.filter import parse_where
 from index.parts.artifact import Manifest
 from index.spec import IndexSpec
 from jobs.command.output import Plain
+from jobs.command.terminal import joined
 from jobs.indexing.build_index import lineage_of
 
 
@@ -74,7 +76,7 @@ def _document(verb: str, spec: IndexSpec, change: live.Change, manifest: Manifes
 
 def _text(document: Mapping[str, Any]) -> str:
     head = f"{document['index']} version {document['version']}: {many(document['rows'], 'row')}"
-    return "\n".join([head, *_changes(document), *(f"warning   {line}" for line in document["warnings"])])
+    return joined([head, *_changes(document), *(f"warning   {line}" for line in document["warnings"])])
 
 
 def _changes(document: Mapping[str, Any]) -> list[str]:
@@ -96,7 +98,7 @@ def _changes(document: Mapping[str, Any]) -> list[str]:
     if document["removed"]:
         lines.append("kept      the bytes stay in files until: deglu index SPEC --compact")
     if document["change"] == "compact":
-        lines.append(f"check     deglu verify {document['index']}")
+        lines.append(f"check     deglu verify {quote(document['index'])}")
     return lines
 
 

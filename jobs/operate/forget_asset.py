@@ -1,6 +1,7 @@
 """`deglu forget`: removes an asset, at once for readers, with its bytes after compaction."""
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import Any
 
 from embed.dataset import forget as takedown
@@ -10,6 +11,7 @@ from embed.identity import asset_id
 from embed.quantities import many
 from embed.storage.store import absolute
 from jobs.command.output import Plain
+from jobs.command.terminal import joined
 
 
 def forget(url: str, assets: Sequence[str], compact: bool = False) -> Plain:
@@ -45,9 +47,9 @@ def _text(document: Mapping[str, Any]) -> str:
     if old:
         lines.append(f"before    {many(len(old), 'asset')} forgotten already: {', '.join(old[:5])}")
     if not document["compacted"]:
-        return "\n".join([*lines, f"kept      the bytes stay in older files until: deglu forget {url} --compact"])
+        return joined([*lines, f"kept      the bytes stay in older files until: deglu forget {quote(url)} --compact"])
     gone = document["versions_removed"]
     numbers = f"version{'' if len(gone) == 1 else 's'} {', '.join(map(str, gone))}"
     deleted = f"; deleted with their bytes: {numbers}" if gone else ""
     purged = f"purged    no file contains a forgotten asset{deleted}"
-    return "\n".join([*lines, purged, f"check     deglu verify {url}"])
+    return joined([*lines, purged, f"check     deglu verify {quote(url)}"])

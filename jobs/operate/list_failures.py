@@ -102,7 +102,7 @@ def _reasons_text(reasons: Sequence[Mapping[str, Any]]) -> str:
         lost = duration(reason["lost_s"]) if reason["lost_s"] else ""
         row, several = reason["example"], reason["count"] > 1
         what = reason["message"] if several else without_file(row)
-        message = f"{reason['error_class']}: {what}\n  {'e.g. ' if several else ''}{short_uri(row['uri'])}"
+        message = [f"{reason['error_class']}: {what}", f"  {'e.g. ' if several else ''}{short_uri(row['uri'])}"]
         add_row(table, f"{reason['count']:,}", lost, reason["stage"], message)
     more = len(reasons) - LINES
     return drawn(table) + (f"\n... and {many(more, 'reason')} more" if more > 0 else "")

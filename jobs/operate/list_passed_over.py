@@ -4,6 +4,7 @@ Files that the listing passed over, and those of the newest version in which the
 """
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -58,7 +59,7 @@ def passed_over_text(counts: Mapping[str, int], url: str) -> list[str]:
     if not counts:
         return []
     files = many(sum(counts.values()), "file")
-    return [f"passed   {files} passed over: {in_words(counts)}; see with: deglu failures --skipped {url}"]
+    return [f"passed   {files} passed over: {in_words(counts)}; see with: deglu failures --skipped {quote(url)}"]
 
 
 def _empty(url: str) -> tuple[pa.Table, dict[str, str]]:
@@ -96,9 +97,7 @@ def _text(document: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
             table,
             f"{kind['count']:,}",
             kind["kind"],
-            "\n".join(
-                [*(_example(uri, reasons) for uri in kind["examples"]), *([f"and {more:,} more"] if more else [])]
-            ),
+            [*(_example(uri, reasons) for uri in kind["examples"]), *([f"and {more:,} more"] if more else [])],
         )
     lines = [head, "", drawn(table)]
     if any(kind["count"] > EXAMPLES for kind in document["kinds"]):

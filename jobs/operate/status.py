@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from embed.dataset.version import Version
 from embed.quantities import many, size
 from embed.tables import ID, SPEECH, TEXT
 from jobs.command.output import Plain
+from jobs.command.terminal import joined
 from jobs.operate.accounts import accounting_text, coverage
 from jobs.operate.list_passed_over import passed_over_text
 from jobs.operate.run_words import run_document, run_text
@@ -95,13 +97,13 @@ def _text(document: Mapping[str, Any], newest: VectorsDataset | None) -> str:
     for run in document["runs"]:
         lines += run_text(run)
         if run["failures"] and run["told"] != "complete":
-            lines.append(f"failures {run['failures']:,} so far; see with: deglu failures {document['dataset']}")
+            lines.append(f"failures {run['failures']:,} so far; see with: deglu failures {quote(document['dataset'])}")
     lines += passed_over_text(document["passed_over"], document["dataset"])
     lines += _waiting_text(document)
     published = document["published"]
     if newest is None or published is None:
-        return "\n".join([*lines, "nothing is published yet"])
-    return "\n".join([*lines, *_published_text(document["dataset"], published, newest.info)])
+        return joined([*lines, "nothing is published yet"])
+    return joined([*lines, *_published_text(document["dataset"], published, newest.info)])
 
 
 def _waiting_text(document: Mapping[str, Any]) -> list[str]:
@@ -121,11 +123,11 @@ def _waiting_text(document: Mapping[str, Any]) -> list[str]:
 
 
 def _published_text(url: str, published: Mapping[str, Any], info: Version) -> list[str]:
-    assets = published["assets"]
+    assets, cure = published["assets"], f"; see with: deglu failures {quote(url)}"
     return [
         f"version  {published['version']} of {published['created']}: {many(published['rows'], 'vector')}, "
         f"{size(published['bytes'])}",
         f"assets   {assets['listed']} listed, {assets[SPEECH]} of speech and {assets[TEXT]} of text",
         *accounting_text(info.accounting),
-        f"failures {published['failures']}" + (f"; see with: deglu failures {url}" if published["failures"] else ""),
+        f"failures {published['failures']}" + (cure if published["failures"] else ""),
     ]

@@ -20,6 +20,7 @@ from index.parts.artifact import WITHDRAWN, Manifest, read_manifest
 from index.verify import verify_index
 from jobs.command.output import Plain
 from jobs.command.progress import Progress, Silent
+from jobs.command.terminal import one_line
 
 LINES = 20  # of problems, for people; --json has all
 
@@ -93,7 +94,7 @@ class Report:
         problems = [(check.name, problem) for check in self.checks for problem in check.problems]
         yield f"\nNOT whole: {many(len(problems), 'problem')}"
         for name, problem in problems[:LINES]:
-            yield f"{name:10}{_place(problem)}{problem.what}"
+            yield f"{name:10}{one_line(_place(problem) + problem.what)}"
         if len(problems) > LINES:
             yield f"and {len(problems) - LINES:,} more: --json has all of them"
 

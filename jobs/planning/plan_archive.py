@@ -57,10 +57,10 @@ def _sampled(prepared: Preparation, work: WorkLeft) -> tuple[Sample, bool]:
     threads = max((os.cpu_count() or 1) // spec.workers, 1)
     units = _readable(work)
     if not units.num_rows:
-        return Sample(None, None, (), 0.0, threads), gpu
+        return Sample(None, None, (), 0.0, threads, threads), gpu
     cut = cut_stage(prepared.cutting, words_of(prepared.model.spec.text.name))
     encoder = load_model(prepared.model, "cuda" if gpu else "cpu", spec.precision)
-    return take_sample(units, work.assets, encoder, cut, threads), gpu
+    return take_sample(units, work.assets, encoder, cut, threads, gpu=gpu), gpu
 
 
 def _readable(work: WorkLeft) -> pa.Table:
@@ -131,7 +131,11 @@ def _measured(sample: Sample, gpu: bool) -> dict[str, Any]:
     """Paces of the sample; None for a modality without one."""
     return {
         "device": "gpu" if gpu else "cpu",
-        "threads": sample.threads,
+        "threads": sample.used,
+        "waited": round(sample.waited, 3),
+        "busy": sample.is_busy,
+        "load": round(os.getloadavg()[0], 1),
+        "cores": os.cpu_count() or 1,
         "wall_s": round(sample.wall_s, 1),
         "uris": list(sample.uris),
         SPEECH: _speech_pace(sample.speech, gpu),

@@ -1,12 +1,12 @@
 """Plan of an archive as text: a table of its assets, then one line for each figure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from embed.archive.selection import in_words
 from embed.quantities import many, size
 from embed.tables import SPEECH, TEXT
-from jobs.command.terminal import add_row, drawn, duration, table_of
+from jobs.command.terminal import add_row, drawn, duration, joined, one_line, table_of
 from jobs.operate.reasons import short_uri, without_file
 
 PROBLEMS = 5  # shown to people; --json has all
@@ -16,7 +16,7 @@ HOUR_S = 3600
 def plan_text(plan: Mapping[str, Any]) -> str:
     """Text of the document of `deglu plan`."""
     head = f"{', '.join(plan['inputs'])} into {plan['output']}, by model {plan['model']}"
-    return "\n\n".join([head, _kinds(plan["assets"]["kinds"]), "\n".join([*_lines(plan), _assumed(plan)])])
+    return "\n\n".join([one_line(head), _kinds(plan["assets"]["kinds"]), joined([*_lines(plan), *_assumed(plan)])])
 
 
 def left_text(plan: Mapping[str, Any]) -> list[str]:
@@ -62,8 +62,8 @@ def _lines(plan: Mapping[str, Any]) -> list[str]:
     )
     if any(asked.values()):
         lines.append(f"requests  {asked['put']:,} PUT, {asked['get']:,} GET, {asked['list']:,} LIST")
-    alone = f", {duration(expected['worker_s'])} on one" if plan["workers"] > 1 else ""
-    lines.append(f"time      {duration(expected['wall_s'])} on {many(plan['workers'], 'worker')}{alone}")
+    alone = f", {_interval(expected, 'worker_s', duration)} on one" if plan["workers"] > 1 else ""
+    lines.append(f"time      {_interval(expected, 'wall_s', duration)} on {many(plan['workers'], 'worker')}{alone}")
     return [*lines, f"price     {_price(expected, plan['rates'])}"]
 
 
@@ -111,17 +111,29 @@ def _measured(measured: Mapping[str, Any]) -> list[str]:
             f"text      {text['passages_per_s']:,.1f} passages a second, {text['passages_per_mb']:,.0f} a megabyte"
             f" (measured here: {size(text['amount'])}, {where})"
         )
+    if measured["busy"]:
+        load = f"load {measured['load']:g} on {many(measured['cores'], 'core')}"
+        lines.append(
+            f"busy      the sample waited for a core in {100 * measured['waited']:.0f} % of its time ({load}); this is"
+            " not counted, but on an idle machine the interval is narrower"
+        )
     return lines
+
+
+def _interval(expected: Mapping[str, Any], name: str, shown: Callable[[float], str]) -> str:
+    """`5 h 20 min to 8 h 10 min`, from the least to the most; one of them where both read the same."""
+    least, most = (shown(expected[end][name]) for end in ("least", "most"))
+    return least if least == most else f"{least} to {most}"
 
 
 def _price(expected: Mapping[str, Any], rates: Mapping[str, Any]) -> str:
     currency = rates["currency"]
     if not any(value for name, value in rates.items() if name != "currency"):
         return "unknown: the spec has no rates; give them, as in --set rates.worker_hour=1.2"
-    parts = f"{expected['workers_price']:,.2f} for workers, {expected['requests_price']:,.2f} for requests"
+    asked = f", {expected['requests_price']:,.2f} of it for requests" if expected["requests_price"] else ""
     month = f", and {expected['month_price']:,.2f} a month to keep the vectors" if expected["month_price"] else ""
-    return f"{expected['price']:,.2f} {currency}: {parts}{month}"
+    return f"{_interval(expected, 'price', '{:,.2f}'.format)} {currency}{asked}{month}"
 
 
-def _assumed(plan: Mapping[str, Any]) -> str:
-    return "\n".join(f"{'' if place else 'assumed':10}{one}" for place, one in enumerate(plan["assumed"]))
+def _assumed(plan: Mapping[str, Any]) -> list[str]:
+    return [f"{'' if place else 'assumed':10}{one}" for place, one in enumerate(plan["assumed"])]

@@ -1,6 +1,8 @@
 """Sample of an archive: a short timed run of the real cut and encode on this machine, for the pace of the whole.
 
-Pieces are spread over the units that are left: from the middle of the first, second and third part of them.
+Pieces are spread over the units that are left: from the middle of the first, second and third part of them.  The time
+in which other programs have the cores does not count.  Threads that share an operation wait for each other then, which
+cannot be taken out: a busy machine encodes the sample on one thread.
 """
 
 import io
@@ -21,7 +23,8 @@ from embed.errors import DegluError
 from embed.segmentation.units import ROWS_OF
 from embed.stages import EncodeUnits, Stage
 from embed.tables import SPEECH, TEXT, UNITS, LedgerRow, Unit
-from jobs.planning.estimate import Pace
+from jobs.planning.estimate import Pace, Piece
+from jobs.planning.own_time import own_time, waited_s
 
 PIECES = 3
 SOUND_MS = 60_000  # of each piece, at most
@@ -29,22 +32,34 @@ FIRST_SOUND_MS = 15_000  # of the first, before the pace is known
 TEXT_BYTES = 32_768  # of each piece: some forty passages
 TEXT_ROWS = 64
 BUDGET_S = 20.0  # of wall clock, in all
+BUSY = 0.1  # share of the time that a thread waits for a core
 
 
 @dataclass
 class _Tally:
-    """Sums over the pieces of one modality."""
+    """The pieces of one modality."""
 
-    amount: float = 0.0
-    cut_s: float = 0.0
-    encode_s: float = 0.0
+    pieces: list[Piece] = field(default_factory=list)
     tables: list[pa.Table] = field(default_factory=list)
 
-    def pace(self) -> Pace | None:
+    @property
+    def amount(self) -> float:
+        return sum(piece.amount for piece in self.pieces)
+
+    @property
+    def cut_s(self) -> float:
+        return sum(piece.cut_s for piece in self.pieces)
+
+    @property
+    def encode_s(self) -> float:
+        return sum(piece.encode_s for piece in self.pieces)
+
+    def pace(self, unused: int = 1) -> Pace | None:
         rows = sum(table.num_rows for table in self.tables)
         if not self.amount:
             return None
-        return Pace(self.amount, rows, self.cut_s, self.encode_s, row_bytes(self.tables) if rows else 0.0)
+        stored = row_bytes(self.tables) if rows else 0.0
+        return Pace(self.amount, rows, self.cut_s, self.encode_s, stored, tuple(self.pieces), unused)
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,14 @@ class Sample:
     text: Pace | None
     uris: tuple[str, ...]
     wall_s: float
-    threads: int
+    threads: int  # of a worker
+    used: int = 1  # of the sample
+    waited: float = 0.0  # share of `wall_s` in which other programs had the cores
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether other programs slowed the sample, or made it take one thread."""
+        return self.waited > BUSY or self.used < self.threads
 
 
 def take_sample(
@@ -65,27 +87,44 @@ def take_sample(
     cut: Stage,
     threads: int,
     budget_s: float = BUDGET_S,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] = own_time,
+    waited: Callable[[], float] = waited_s,
+    gpu: bool = False,
 ) -> Sample:
-    """Cut and encode pieces of the UNITS that are left, on `threads` threads; commits nothing.
+    """Cut and encode pieces of the UNITS that are left, on `threads` threads, or one where the machine is busy.
 
-    Each modality gets at least one piece, however slow; a piece that cannot be read gives no pace.
+    Commits nothing.  Each modality gets at least one piece, however slow; a piece that cannot be read gives no pace.
+    `clock` times the pieces, `waited` counts the seconds in which other programs had the cores.
     """
     tallies = {SPEECH: _Tally(), TEXT: _Tally()}
     uris: list[str] = []
-    begun = clock()
+    begun, before = time.perf_counter(), waited()
+    modalities = {modality for modality in tallies if pc.any(pc.equal(units["modality"], modality)).as_py()}
     with _threads(threads):
-        _warm_up(encoder, {modality for modality in tallies if pc.any(pc.equal(units["modality"], modality)).as_py()})
-        warm = clock()
+        _warm_up(encoder, modalities)
+        share = _waiting(waited, lambda: _warm_up(encoder, modalities))
+    used = 1 if share > BUSY and not gpu else threads
+    with _threads(used):
+        warm = time.perf_counter()
         for piece in _pieces(units, assets):
             tally = tallies[piece["modality"]]
-            left_s = budget_s - (clock() - warm)
+            left_s = budget_s - (time.perf_counter() - warm)
             if tally.amount and left_s <= 0:
                 continue
             narrowed = _narrowed(piece, _sound_ms(tally, left_s))
             if _try(narrowed, encoder, cut, tally, clock):
                 uris.append(piece["uri"])
-    return Sample(tallies[SPEECH].pace(), tallies[TEXT].pace(), tuple(uris), clock() - begun, threads)
+    wall_s = time.perf_counter() - begun
+    share = (waited() - before) / max(wall_s, 1e-9)
+    speech, text = (tallies[modality].pace(threads // used) for modality in (SPEECH, TEXT))
+    return Sample(speech, text, tuple(uris), wall_s, threads, used, share)
+
+
+def _waiting(waited: Callable[[], float], work: Callable[[], None]) -> float:
+    """Share of the work's time in which other programs had the cores."""
+    begun, before = time.perf_counter(), waited()
+    work()
+    return (waited() - before) / max(time.perf_counter() - begun, 1e-9)
 
 
 def row_bytes(tables: Sequence[pa.Table]) -> float:
@@ -155,15 +194,14 @@ def _try(unit: Unit, encoder: Encoder, cut: Stage, tally: _Tally, clock: Callabl
         cuts = cut.run(pa.Table.from_pylist([unit], schema=UNITS))
         between = clock()
         EncodeUnits(encoder, lambda rows, ledger, failures: found.append((rows, ledger)))(cuts)
+        ended = clock()
     except DegluError:
         return False
     rows, ledger = found[0]
     amount = ledger["decoded_s"] if unit["modality"] == SPEECH else float(unit["planned"])
     if not amount or ledger["outcome"] == "failed":
         return False
-    tally.amount += amount
-    tally.cut_s += between - begun
-    tally.encode_s += clock() - between
+    tally.pieces.append(Piece(amount, between - begun, ended - between))
     tally.tables.append(rows)
     return True
 

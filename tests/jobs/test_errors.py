@@ -247,7 +247,7 @@ def test_a_question_of_another_space(built: Callable[[str], str], text_model: st
     line = refused(1, "query", built("index"), "--text", "rain", "--model", text_model)
     assert f"{built('index')} is in space " in line
     assert f"model {text_model!r} is in space " in line
-    assert f"ask with the model that embedded {built('vectors')} (`deglu query --model`)" in line
+    assert f"ask with the model that embedded {built('vectors')} (--model of `deglu query`)" in line
 
 
 @pytest.mark.ray

@@ -109,7 +109,7 @@ def test_a_dataset_of_no_rows_opens(storage_url: str) -> None:
 
 
 def test_what_is_not_published_is_named(storage_url: str) -> None:
-    with pytest.raises(InputError, match="no version is published here; run `deglu embed`"):
+    with pytest.raises(InputError, match="no version is published here; run `deglu embed SPEC`"):
         open_dataset(storage_url)
     job = begin(storage_url)
     commit(job, "a", "one")

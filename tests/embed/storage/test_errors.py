@@ -139,7 +139,7 @@ def test_an_endpoint_without_a_scheme_is_refused_with_the_cure(monkeypatch: pyte
     [
         (errno.ENOENT, InputError, "no such file; check the path"),
         (errno.EACCES, UnreadableFile, "permission denied; give this user access"),
-        (errno.EIO, UnreadableFile, "input/output error; check its disk or mount, then run deglu retry"),
+        (errno.EIO, UnreadableFile, "input/output error; check its disk or mount, then run `deglu retry SPEC`"),
         (errno.ESTALE, UnreadableFile, "stale file handle; check its disk"),
         (errno.ENOTDIR, UnreadableFile, "not a directory; correct the path"),
         # Of the whole disk, mount or machine: no file is at fault.

@@ -149,8 +149,9 @@ def test_one_object_that_cannot_be_read_is_told_from_a_server_that_is_gone(
     for name in ("cold", "good", "lost"):
         store.write_bytes(f"{folder}/{name}.txt", b"The market opens at six.\n")
     monkeypatch.setenv("DEGLU_STORAGE_PATIENCE_S", "0.3")
-    cold = "(InvalidObjectState); restore it from the archive class first, then run deglu retry"
-    lost = "closed the connection during an answer each time, for this object alone; restore it, then run deglu retry"
+    cold = "(InvalidObjectState); restore it from the archive class first, then run `deglu retry SPEC`"
+    each_time = "closed the connection during an answer each time, for this object alone"
+    lost = f"{each_time}; restore it, then run `deglu retry SPEC`"
     for name, reason in (("cold", cold), ("lost", lost)):
         with pytest.raises(UnreadableFile) as caught:
             store.open_input(f"{folder}/{name}.txt")

@@ -213,7 +213,7 @@ def test_another_space_is_refused_before_a_tower_is_loaded(
     with pytest.raises(FingerprintMismatch) as caught:
         _asked(index, text="rice", model=other)
     assert f"model {other!r} is in space {resolve_model(other).fingerprints.space}" in str(caught.value)
-    assert "ask with the model that embedded data/vectors (`deglu query --model`)" in str(caught.value)
+    assert "ask with the model that embedded data/vectors (--model of `deglu query`)" in str(caught.value)
 
 
 def test_a_model_of_text_alone_answers_typed_questions_only(

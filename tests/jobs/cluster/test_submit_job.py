@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 import shlex
 import shutil
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import requests
@@ -20,6 +22,7 @@ import requests
 from embed.dataset import open_dataset
 from embed.errors import DegluError, SpecError
 from embed.installation import installed
+from evaluate.bench.s3_server import KEY, SECRET
 from jobs.cluster.doctor import doctor
 from jobs.cluster.submit_job import (
     connect,
@@ -27,7 +30,6 @@ from jobs.cluster.submit_job import (
     find_token,
     follow,
     is_only_machine,
-    job_environment,
     submit_job,
 )
 from tests.chaos_cluster import kill
@@ -79,7 +81,7 @@ def ray_start(folder: Path, port: int, dashboard: int) -> list[str]:
 
 def head_environment(folder: Path, token: Path) -> dict[str, str]:
     """Jobs run the `python` that the head finds on its PATH."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "AWS_"))}
     return kept | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "RAY_AUTH_MODE": "token",
@@ -195,16 +197,59 @@ def test_inside_a_job_the_session_is_the_clusters(known: Head, capsys: pytest.Ca
     probe = f"import ray; {door}\nwith ray_session(): print(len(ray.nodes()), 'node')"
     client = connect(known.url)
     job = client.submit_job(entrypoint=shlex.join(["python", "-c", probe]))
-    follow(client, job)
+    follow(client, job, known.url)
     log = capsys.readouterr().err
     assert client.get_job_info(job).driver_exit_code == 0, log
     assert "1 node\n" in log
 
 
 @pytest.mark.cluster
-def test_another_ray_address_does_not_win(known: Head, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_follower_that_is_interrupted_prints_commands_that_work(
+    known: Head, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """They are run as printed, in an environment where Ray's own command would find another cluster, and no token."""
+    client = connect(known.url)
+    job = client.submit_job(entrypoint="sleep 600")
     monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:9")
-    assert submit_job("embed", str(spec), known.url).exit_code == 2
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    for signal, code, words in ((KeyboardInterrupt, 130, "interrupted"), (SystemExit, 143, "ended by SIGTERM")):
+        monkeypatch.setattr(client, "tail_job_logs", mock.Mock(side_effect=signal))
+        with pytest.raises(DegluError, match=f"^{words}; job {job} keeps running: follow it with ") as ended:
+            follow(client, job, known.url)
+        assert ended.value.exit_code == code
+    logs, stop = re.findall("`(.*?)`", str(ended.value))
+    assert logs.replace(" logs --follow ", " stop ") == stop
+    subprocess.run(stop, shell=True, check=True, timeout=120)
+    assert client.get_job_status(job) == "STOPPED"
+
+
+@pytest.mark.cluster
+@pytest.mark.s3
+def test_keys_are_used_and_are_in_no_log_of_the_cluster(
+    known: Head,
+    s3_server: str,
+    tiny_model: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The machines have the keys as a profile; what --env passes is in the logs, which is why secrets are refused."""
+    path, keys = tmp_path / "embed.yaml", tmp_path / "keys"
+    path.write_text(f"inputs: [{{url: 's3://test/in'}}]\noutput: s3://test/nothing-here\nmodel: {tiny_model}\n")
+    keys.write_text(f"[radio]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n")
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:9")  # which must not win
+    monkeypatch.setenv("AWS_PROFILE", "radio")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(keys))
+    names = ["AWS_ENDPOINT_URL", "AWS_REGION", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE"]
+    with pytest.raises(SpecError, match="its value is a secret"):
+        submit_job("retry", str(path), known.url, env_names=["AWS_SECRET_ACCESS_KEY"])
+    with pytest.raises(SpecError, match="a url must contain no password"):
+        submit_job("retry", str(path), known.url, [f"output=s3://{KEY}:{SECRET}@test/out"], names)
+    assert submit_job("retry", str(path), known.url, env_names=names).exit_code == 1
+    assert "s3://test/nothing-here: nothing is published yet" in capsys.readouterr().err  # so its keys were accepted
+    logs = [file for file in known.token.parent.rglob("*") if file.is_file() and not file.is_symlink()]
+    assert any(str(keys).encode() in log.read_bytes() for log in logs if log.name == "runtime_env_agent.log")
+    assert not [str(log) for log in logs if SECRET.encode() in log.read_bytes()]
 
 
 @pytest.mark.cluster
@@ -262,18 +307,6 @@ def test_a_missing_spec_never_travels() -> None:
 def test_the_shell_line_is_quoted() -> None:
     line = entrypoint("embed", "my spec.yaml", ["output=s3://b/$HOME"])
     assert line == "python -m jobs embed 'my spec.yaml' --set 'output=s3://b/$HOME'"
-
-
-def test_only_named_variables_travel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    assert job_environment(["AWS_ENDPOINT_URL"]) == {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
-
-
-@pytest.mark.parametrize(("name", "cure"), [("HOME", "only variables named"), ("AWS_NOT_SET_HERE", "export it first")])
-def test_a_variable_that_may_not_travel(name: str, cure: str) -> None:
-    with pytest.raises(SpecError, match=cure):
-        job_environment([name])
 
 
 def test_the_token_is_looked_for_as_ray_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

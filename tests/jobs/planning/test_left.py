@@ -7,9 +7,11 @@ import pytest
 import yaml
 
 from embed.dataset.job import open_job
+from embed.dataset.publish import publish
 from embed.spec import EmbedSpec
 from jobs.__main__ import run
 from jobs.planning.left import embedding_left
+from tests.embed.vectors import begin, commit, commit_failed, manifest
 
 
 @pytest.fixture
@@ -50,6 +52,34 @@ def test_a_dry_run_shows_the_spec_and_what_is_left(
 def test_an_output_of_another_spec_is_noted(spec: EmbedSpec) -> None:
     open_job(spec.output, {"other": 1}, (4, 2), "space", "encoder")
     assert "requires --new-version" in embedding_left(spec).text()
+
+
+def test_a_new_version_that_is_asked_for_is_not_noted(spec: EmbedSpec) -> None:
+    open_job(spec.output, {"other": 1}, (4, 2), "space", "encoder")
+    assert embedding_left(spec, new_version=True).document()["note"] == ""
+
+
+def test_a_dry_retry_shows_what_would_be_tried_again(
+    tmp_path: Path, spec: EmbedSpec, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, spec)
+    assert run(["retry", path, "--dry-run"]) == 0
+    assert "# note      what would be tried again is unknown: " in capsys.readouterr().out
+    job = begin(spec.output)
+    commit(job, "a", "one")
+    for name in "bc":
+        commit_failed(job, name, f"no sound in [{name}]")
+    publish(job, manifest("a", "b", "c"))
+    chosen = ["retry", path, "--where", "uri = 'demo/b'", "--dry-run"]
+    assert run([*chosen, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["verb"], document["count"], document["failures"][0]["uri"]) == ("retry", 1, "demo/b")
+    assert run(chosen) == 0
+    text = capsys.readouterr().out
+    assert f"\n# would be tried again\n# {spec.output}, version 1: 1 failure in 1 file" in text
+    assert "demo/b" in text
+    assert "demo/c" not in text
+    assert yaml.safe_load(text) == spec.model_dump(mode="json")
 
 
 def test_inputs_out_of_reach_leave_the_spec_checked(tmp_path: Path, spec: EmbedSpec) -> None:

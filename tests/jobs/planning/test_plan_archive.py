@@ -1,6 +1,7 @@
 """A plan of a small archive is what embedding it then does, and writes nothing."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def test_what_is_told(tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFix
     assert lines["units"] == "units     6 planned: 25 s of sound and 53 B of text"
     assert " expected, of " in lines["vectors"]
     assert " on 2 workers, " in lines["time"]
-    assert " USD: " in lines["price"]
+    assert re.fullmatch(r"price     [\d,.]+ to [\d,.]+ USD", lines["price"])
     assert "requests" not in lines  # nothing of it is on S3
     assert lines["assumed"].startswith("assumed   each of 2 workers has ")
     assert run(["plan", str(place), "--json"]) == 0
@@ -162,7 +163,7 @@ def test_an_output_of_another_spec_is_noted(tmp_path: Path, tiny_model: str) -> 
     open_job(str(tmp_path / "out"), {"other": 1}, (4, 2), "space", "encoder")
     plan = plan_archive(spec_of(tmp_path, tiny_model))
     assert plan.document()["committed"]["units"] == 0
-    assert "note      the output was begun with another spec: deglu embed requires --new-version" in plan.text()
+    assert "note      the output was begun with another spec: `deglu embed` requires --new-version" in plan.text()
 
 
 @pytest.mark.slow

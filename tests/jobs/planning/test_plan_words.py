@@ -1,10 +1,12 @@
 """A plan for people, of a document by hand."""
 
+from typing import Any
+
 import pytest
 
 from jobs.planning.plan_words import left_text, plan_text, sound
 
-PLAN = {
+PLAN: dict[str, Any] = {
     "inputs": ["s3://bucket/radio", "s3://bucket/news"],
     "output": "s3://bucket/vectors",
     "model": "demo",
@@ -31,6 +33,10 @@ PLAN = {
     "measured": {
         "device": "cpu",
         "threads": 2,
+        "busy": False,
+        "waited": 0.02,
+        "load": 0.4,
+        "cores": 4,
         "speech": {"times_real": 17.2, "segments_per_hour": 410.0, "amount": 135.0},
         "text": {"passages_per_s": 45.0, "passages_per_mb": 1010.0, "amount": 98304.0},
     },
@@ -44,6 +50,8 @@ PLAN = {
         "requests_price": 0.09,
         "month_price": 0.03,
         "price": 66.76,
+        "least": {"worker_s": 180_000.0, "wall_s": 22_500.0, "price": 60.09},
+        "most": {"worker_s": 240_000.0, "wall_s": 30_000.0, "price": 80.09},
         "dim": 384,
     },
     "rates": {"worker_hour": 1.2, "put_per_1000": 0.005, "get_per_1000": 0.0004, "gb_month": 0.023, "currency": "USD"},
@@ -69,11 +77,19 @@ def test_a_whole_plan() -> None:
         "text      45.0 passages a second, 1,010 a megabyte (measured here: 98.3 kB, cpu, 2 threads)",
         "vectors   1,553,666 expected, of 384 dimensions: 1.5 GB",
         "requests  12,200 PUT, 72,000 GET, 12 LIST",
-        "time      6 h 57 min on 8 workers, 55 h 33 min on one",
-        "price     66.76 USD: 66.67 for workers, 0.09 for requests, and 0.03 a month to keep the vectors",
+        "time      6 h 15 min to 8 h 20 min on 8 workers, 50 h 00 min to 66 h 40 min on one",
+        "price     60.09 to 80.09 USD, 0.09 of it for requests, and 0.03 a month to keep the vectors",
         "assumed   each of 8 workers is like this",
         "          nothing fails",
     ]
+
+
+def test_a_busy_machine_is_reported() -> None:
+    measured = {**PLAN["measured"], "busy": True, "waited": 0.634, "load": 14.13, "threads": 1}
+    assert (
+        "busy      the sample waited for a core in 63 % of its time (load 14.13 on 4 cores); this is not"
+        " counted, but on an idle machine the interval is narrower"
+    ) in plan_text({**PLAN, "measured": measured}).splitlines()
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (90, "1.5 min"), (7200, "2.0 h"), (3.6e7, "10,000.0 h")])

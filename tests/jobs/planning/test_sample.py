@@ -1,16 +1,24 @@
 """Small pieces of the real work, timed: which ones, how long, and what they tell."""
 
+import hashlib
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 from embed.archive.inputs import InputSpec
 from embed.archive.manifest import list_assets
+from embed.encoder import Batch, FloatArray, Role
 from embed.segmentation.units import plan_units
 from embed.stages import cut_stage
 from embed.tables import TEXT, Unit
+from jobs.planning.estimate import Piece
 from jobs.planning.sample import (
     FIRST_SOUND_MS,
     SOUND_MS,
@@ -93,6 +101,67 @@ def test_units_are_narrowed_in_their_own_measure() -> None:
 
 def test_pieces_of_sound_grow_with_the_pace() -> None:
     assert _sound_ms(_Tally(), 20) == FIRST_SOUND_MS
-    assert _sound_ms(_Tally(amount=15, cut_s=1, encode_s=14), 20) == FIRST_SOUND_MS
-    assert _sound_ms(_Tally(amount=15, cut_s=1, encode_s=2), 18) == 30_000
-    assert _sound_ms(_Tally(amount=15, cut_s=0.01, encode_s=0.1), 18) == SOUND_MS
+    assert _sound_ms(_Tally([Piece(15, 1, 14)]), 20) == FIRST_SOUND_MS
+    assert _sound_ms(_Tally([Piece(15, 1, 2)]), 18) == 30_000
+    assert _sound_ms(_Tally([Piece(15, 0.01, 0.1)]), 18) == SOUND_MS
+
+
+@pytest.mark.parametrize(
+    ("share", "threads", "gpu", "used", "busy"),
+    [
+        (0.02, 4, False, 4, False),
+        (0.60, 4, False, 1, True),
+        (0.60, 1, False, 1, True),
+        (0.60, 4, True, 4, True),  # the GPU is not shared by threads
+    ],
+)
+def test_a_busy_machine_takes_one_thread(
+    share: float, threads: int, gpu: bool, used: int, busy: bool, tmp_path: Path
+) -> None:
+    write_archive(tmp_path)
+    units, assets = planned(tmp_path)
+    cut, before = cut_stage(CUTTING, LETTERS), torch.get_num_threads()
+    begun = time.perf_counter()
+    found = take_sample(
+        *(units, assets, Spectrum(), cut, threads), waited=lambda: share * (time.perf_counter() - begun), gpu=gpu
+    )
+    assert (found.used, found.threads, found.is_busy) == (used, threads, busy)
+    assert found.waited == pytest.approx(share, abs=0.05)
+    assert found.speech is not None
+    assert found.speech.unused == threads // used
+    assert sum(piece.amount for piece in found.speech.pieces) == found.speech.amount
+    assert torch.get_num_threads() == before
+
+
+class Laborious(Spectrum):
+    """Computes for each batch for some tenths of a second."""
+
+    def encode(self, batch: Batch, role: Role, task: str | None = None) -> FloatArray:
+        hashlib.sha256(bytes(60_000_000)).digest()
+        return super().encode(batch, role, task)
+
+
+@pytest.mark.slow
+def test_the_load_of_others_is_noted_and_not_measured(tmp_path: Path) -> None:
+    """On one core together with three programs that never wait: the pace is that of the processor's own seconds."""
+    write_archive(tmp_path)
+    units, assets = planned(tmp_path)
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
+    try:
+        before = time.process_time()
+        found = take_sample(units, assets, Laborious(), cut_stage(CUTTING, LETTERS), threads=1)
+        computed_s = time.process_time() - before
+    finally:
+        for one in others:
+            one.kill()
+            one.wait()
+        os.sched_setaffinity(0, cores)
+    assert found.is_busy
+    assert found.waited > 0.4
+    assert found.speech is not None
+    assert found.text is not None
+    measured_s = sum(piece.cut_s + piece.encode_s for pace in (found.speech, found.text) for piece in pace.pieces)
+    # Computing includes the start, which is no part of the pace; the rest of the wall's time belongs to the others.
+    assert 0.2 * computed_s < measured_s < 1.2 * computed_s < found.wall_s
