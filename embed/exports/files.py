@@ -59,7 +59,7 @@ class Files:
         pieces = [
             self._piece(place, number, piece) for number, piece in enumerate(_pieces(rows, self._form.piece_rows))
         ]
-        count = sum(piece[0]["rows"] for piece in pieces)
+        count = sum(int(piece[0]["rows"]) for piece in pieces)
         marker = {"part": part, "place": place, "rows": count, "files": [file for piece in pieces for file in piece]}
         write_bytes(join(self._folder, PARTS, f"{part}.json"), json.dumps(marker, indent=1).encode())
         return count

@@ -48,8 +48,8 @@ def export_rows(batch: pa.RecordBatch, dim: int) -> pa.RecordBatch:
 
 def values_of(vectors: pa.Array) -> FloatArray:
     """float32 [n, width] of a column of fixed-size lists."""
-    flat = vectors.flatten().to_numpy(zero_copy_only=False)
-    return flat.astype(np.float32).reshape(len(vectors), -1)
+    flat: FloatArray = vectors.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    return flat.reshape(len(vectors), vectors.type.list_size)
 
 
 def _vectors(values: FloatArray) -> pa.Array:

@@ -32,7 +32,8 @@ def one_tower_spec(folder: Path) -> EncoderSpec | None:
         text=TextTowerSpec(
             name=name, pooling="mean", query=QUERY, document=DOCUMENT, task=TASK, max_tokens=MOST_TOKENS
         ),
-        speech=SpeechTowerSpec(name=name) if config.get("audio_config") else None,
+        speech=SpeechTowerSpec(name=name, layers=None) if config.get("audio_config") else None,
+        transform=False,
         one_tower=True,
         dims=(width, *(dim for dim in DIMS if dim < width)),
     )

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoFeatureExtractor, AutoModel, AutoTokenizer
 
-from embed.encoder import FloatArray, truncate
+from embed.encoder import Batch, FloatArray, Role, truncate
 from embed.errors import InputError, SpecError
 from embed.model.folder import is_hub_name
 from embed.model.handle import ModelHandle, resolve_model
@@ -20,6 +20,7 @@ from embed.segmentation.rules import refuse_long_speech, refuse_truncation
 from embed.segmentation.spans import SegmentSpec
 from tests.towers import Tiny
 
+ROLES: tuple[Role, ...] = ("query", "document")
 TEXTS = ["a", "the radio says: rain", "ou est le marché?"]
 
 
@@ -59,10 +60,10 @@ def _unit(states: torch.Tensor) -> FloatArray:
 @torch.inference_mode()
 def test_texts_have_the_vectors_of_the_library(handle: ModelHandle, model: Model) -> None:
     library, tokenizer = _library(handle), AutoTokenizer.from_pretrained(handle.folder)
-    for role, prefix in (("query", "task: search result | query: "), ("document", "title: none | text: ")):
+    for role, prefix in zip(ROLES, ("task: search result | query: ", "title: none | text: "), strict=True):
         ids = tokenizer([prefix + TEXTS[1]], return_tensors="pt")["input_ids"]
         expected = _unit(library(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state)
-        np.testing.assert_allclose(model.encode(TEXTS[1:2], role), expected, atol=1e-5)  # type: ignore[arg-type]
+        np.testing.assert_allclose(model.encode(TEXTS[1:2], role), expected, atol=1e-5)
 
 
 @torch.inference_mode()
@@ -75,14 +76,15 @@ def test_speech_has_the_vectors_of_the_library(handle: ModelHandle, model: Model
     assert abs(count - 1.7 * 25) <= 1
     ids = torch.tensor([[1, config.boa_token_id, *[config.audio_token_id] * count, config.eoa_token_index, 2]])
     expected = _unit(library(input_ids=ids, attention_mask=torch.ones_like(ids), **made).last_hidden_state)
-    for role in ("query", "document"):
-        np.testing.assert_allclose(model.encode([wave], role), expected, atol=1e-5)  # type: ignore[arg-type]
+    for role in ROLES:
+        np.testing.assert_allclose(model.encode([wave], role), expected, atol=1e-5)
 
 
 def test_a_row_does_not_depend_on_its_batch(model: Model) -> None:
-    for batch in (TEXTS, waves(0.05, 0.3, 2.0, 5.1)):
-        alone = np.vstack([model.encode([one], "document") for one in batch])  # type: ignore[list-item]
-        together = model.encode(batch[::-1], "document")[::-1]  # type: ignore[arg-type]
+    batches: tuple[Batch, ...] = (TEXTS, waves(0.05, 0.3, 2.0, 5.1))
+    for batch in batches:
+        alone = np.vstack([model.encode(batch[i : i + 1], "document") for i in range(len(batch))])
+        together = model.encode(batch[::-1], "document")[::-1]
         assert (alone * together).sum(1).min() > 0.99999
         np.testing.assert_allclose(np.linalg.norm(truncate(together, 128), axis=1), 1, atol=1e-6)
 
@@ -95,8 +97,9 @@ def test_texts_alone_need_no_speech_side(handle: ModelHandle, model: Model) -> N
 
 def test_bfloat16_is_near(handle: ModelHandle, model: Model) -> None:
     half = load_model(handle, precision="bfloat16")
-    for batch in (TEXTS, waves(0.7, 1.1)):
-        cosines = (half.encode(batch, "query") * model.encode(batch, "query")).sum(1)  # type: ignore[arg-type]
+    batches: tuple[Batch, ...] = (TEXTS, waves(0.7, 1.1))
+    for batch in batches:
+        cosines = (half.encode(batch, "query") * model.encode(batch, "query")).sum(1)
         assert cosines.min() > 0.98
 
 
@@ -128,7 +131,8 @@ def test_a_spec_of_it_has_no_trained_part() -> None:
     text, speech = {"name": "a/b", "pooling": "mean"}, {"name": "a/b"}
     values = {"text": text, "speech": speech, "one_tower": True, "dims": [768]}
     assert EncoderSpec.parse(values).one_tower
-    for more in ({"fusion": {}}, {"transform": True}, {"speech": {"name": "a/c"}}):
+    wrong: tuple[dict[str, Any], ...] = ({"fusion": {}}, {"transform": True}, {"speech": {"name": "a/c"}})
+    for more in wrong:
         with pytest.raises(SpecError, match="one_tower"):
             EncoderSpec.parse({**values, **more})
 

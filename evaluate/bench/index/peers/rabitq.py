@@ -36,7 +36,7 @@ class Symphony:
 
     def bytes_per_vector(self) -> float:
         with TemporaryDirectory() as folder:
-            return _saved_bytes(self._index, folder) / self._rows
+            return float(_saved_bytes(self._index, folder) / self._rows)
 
     def use_threads(self, count: int) -> None:
         self._threads = count
@@ -68,7 +68,7 @@ class Partitioned:
 
     def bytes_per_vector(self) -> float:
         with TemporaryDirectory() as folder:
-            return _saved_bytes(self._index, folder) / self._rows
+            return float(_saved_bytes(self._index, folder) / self._rows)
 
     def use_threads(self, count: int) -> None:
         self._threads = count
