@@ -190,7 +190,7 @@ def _unread(file: File) -> str:
         reason = "is missing" if not store.exists(file.url) else "cannot be read"
     return (
         f"{file.field}: {file.url} {reason} there, so that the folder is not shared: give an s3:// url, or mount the"
-        " driver's folder at the same path on every machine (deglu submit --shared says that it is mounted)"
+        " driver's folder at the same path on every machine (the option --shared says that it is mounted)"
     )
 
 

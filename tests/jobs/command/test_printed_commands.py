@@ -16,7 +16,8 @@ from embed.dataset.runs import begin_run, keep_passed_over, keep_plan, write_run
 from embed.tables import PASSED_OVER
 from jobs.__main__ import run
 from jobs.command.cli import VERBS, app, deglu
-from jobs.command.doors import DOORS, is_training, load_spec
+from jobs.command.doors import DOORS, load_spec, verb_of
+from jobs.command.export_verbs import model, vectors
 from jobs.command.filters import failure_filter, passed_over_filter, row_filter
 from tests.embed.vectors import begin, commit, commit_failed, manifest
 
@@ -76,7 +77,7 @@ PRINTED = sorted(
 PAGES = {path.name if path.parent == HOUSE else "runbook": path.read_text(encoding="utf-8") for path in DOCUMENTS}
 SHOWN = sorted({(name, one) for name, page in PAGES.items() for one in shown(page) if PROGRAMS.match(one)})
 RUNBOOK = sorted({("runbook", one) for one in printed(re.sub("```.*?```", "", PAGES["runbook"], flags=re.DOTALL))})
-HELP = sorted({("help", one) for verb in (*VERBS, deglu) for one in examples(str(verb.__doc__))})
+HELP = sorted({("help", one) for verb in (*VERBS, vectors, model, deglu) for one in examples(str(verb.__doc__))})
 
 
 def test_they_are_found() -> None:
@@ -115,7 +116,7 @@ def check_ours(words: list[str]) -> None:
     given = command.make_context(verb, list(arguments)).params
     spec, name = given.get("spec"), given.get("verb") or verb
     if spec and (HOUSE / spec).exists():
-        kind = "train" if verb == "plan" and is_training(str(HOUSE / spec)) else name
+        kind = verb_of(str(HOUSE / spec)) if verb in ("plan", "doctor") else name
         assert load_spec(kind, str(HOUSE / spec), given["overrides"] or ())
     if (where := given.get("where")) and where != "...":
         by_verb = {"query": row_filter, "failures": failure_filter, "retry": failure_filter}
