@@ -38,7 +38,7 @@ FOLDERS: dict[str, set[str]] = {
     "embed/audio/ffmpeg": set(),
     "embed/audio": {"embed/audio/ffmpeg", "embed/storage", "embed/text"},
     "embed/archive": {"embed/audio", "embed/storage", "embed/text"},
-    "embed/model/plain": set(),
+    "embed/model/plain": {"embed/storage"},
     "embed/model/packaged": {"embed/storage"},
     "embed/model/towers": {"embed/model/packaged", "embed/model/plain", "embed/storage"},
     "embed/model/recognition": {"embed/model/towers"},
