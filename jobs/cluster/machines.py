@@ -17,7 +17,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from embed.errors import DegluError, WorkLeftUndone
 from embed.machine import machine_fault
-from jobs.cluster.ray_session import reason_of
+from jobs.cluster.worker_errors import reason_of
 
 PROBE_S = 60.0  # a machine that does not answer within this time is busy, or dies: Ray itself will notice
 

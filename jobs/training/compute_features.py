@@ -10,7 +10,7 @@ from ray.util import ActorPool
 from embed.model.towers.speech import SpeechTower
 from embed.storage import store
 from jobs.cluster.attempts import ATTEMPTS, Attempts
-from jobs.cluster.ray_session import plain_errors
+from jobs.cluster.worker_errors import plain_errors
 from jobs.command.progress import Progress
 from train.frozen.features import Shard, compute_shard
 from train.frozen.size import seconds
