@@ -60,7 +60,9 @@ class Featurer:
         torch.set_num_threads(1)
         encoder = TrainSpec.parse(spec).encoder
         assert encoder.speech is not None
-        self._tower = SpeechTower.load(encoder.speech).to("cuda" if torch.cuda.is_available() else "cpu")
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        # Without transformers where it can be: the frames are the same, and it takes seconds to import.
+        self._tower = SpeechTower.load(encoder.speech, plain=device == "cpu").to(device)
 
     def compute(self, shard: Shard) -> float:
         """Compute and write one shard; returns its seconds of sound."""

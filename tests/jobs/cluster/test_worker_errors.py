@@ -44,8 +44,15 @@ def test_a_reason_has_no_advice_of_rays() -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_that_encodes_loads_no_ray_data_by_itself() -> None:
-    """It takes a second, and each task that folds or cuts may be a new process."""
-    code = "import sys, jobs.embedding.encode_worker; print(sorted({'ray.data', 'pandas', 'torch'} & set(sys.modules)))"
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("jobs.embedding.encode_worker", {"ray.data", "pandas", "torch", "transformers"}),
+        ("jobs.training.compute_features", {"ray.data", "pandas", "transformers"}),
+    ],
+)
+def test_a_workers_module_loads_no_library_that_it_may_not_need(module: str, heavy: set[str]) -> None:
+    """Each takes seconds, and each task may be a new process."""
+    code = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n"
