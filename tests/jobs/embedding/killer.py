@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -39,5 +40,6 @@ class Killer(EncodeWorker):
                     os._exit(1)
             return stage.run(units)
 
-        self._encoder = OneAxis(model.spec.dims, model.fingerprints)
+        encoder: Any = OneAxis(model.spec.dims, model.fingerprints)
+        self._encoder = encoder
         self._cut = Stage(run)
