@@ -22,6 +22,7 @@ OWN_CLUSTERS = (
     "tests/test_train_faults.py",
     "tests/jobs/cluster/test_ray_session.py",
     "tests/jobs/cluster/test_submit_job.py",
+    "tests/jobs/embedding/test_machine_faults.py",
 )
 LONG_MODULES = (*OWN_CLUSTERS, "tests/embed/model/test_released.py")
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -38,7 +39,7 @@ FOLDERS: dict[str, set[str]] = {
     "embed/audio/ffmpeg": set(),
     "embed/audio": {"embed/audio/ffmpeg", "embed/storage", "embed/text"},
     "embed/archive": {"embed/audio", "embed/storage", "embed/text"},
-    "embed/model/plain": set(),
+    "embed/model/plain": {"embed/storage"},
     "embed/model/packaged": {"embed/storage"},
     "embed/model/towers": {"embed/model/packaged", "embed/model/plain", "embed/storage"},
     "embed/model/recognition": {"embed/model/towers"},
@@ -108,9 +109,19 @@ LIGHT = (
 )
 
 
-def imports(module: Path) -> Iterator[str]:
+@cache
+def tree(module: Path) -> ast.Module:
+    return ast.parse((HOUSE / module).read_text(encoding="utf-8"))
+
+
+@cache
+def imports(module: Path) -> tuple[str, ...]:
     """Every dotted name that a module imports, at its top or inside a function."""
-    for node in ast.walk(ast.parse((HOUSE / module).read_text(encoding="utf-8"))):
+    return tuple(_imports(module))
+
+
+def _imports(module: Path) -> Iterator[str]:
+    for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -151,8 +162,7 @@ def test_storage_alone_knows_which_kinds_there_are() -> None:
 
 def _asks_for_s3(module: Path) -> bool:
     """Whether it imports the backend, or compares with or builds on the bare prefix of its urls."""
-    tree = ast.parse((HOUSE / module).read_text(encoding="utf-8"))
-    prefixed = any(isinstance(node, ast.Constant) and node.value == "s3://" for node in ast.walk(tree))
+    prefixed = any(isinstance(node, ast.Constant) and node.value == "s3://" for node in ast.walk(tree(module)))
     return prefixed or any(name.startswith("embed.storage.s3") for name in imports(module))
 
 
@@ -234,8 +244,7 @@ def test_a_module_says_what_it_is() -> None:
 
 
 def _says_what_it_is(module: Path) -> bool:
-    tree = ast.parse((HOUSE / module).read_text(encoding="utf-8"))
-    return not tree.body or bool(ast.get_docstring(tree))
+    return not tree(module).body or bool(ast.get_docstring(tree(module)))
 
 
 def test_no_module_of_jobs_hides_a_package() -> None:

@@ -21,18 +21,17 @@ from embed.storage.mirror import mirrored
 from evaluate.bench.s3_server import S3Server
 from jobs.command.progress import Silent
 from jobs.training.checkpoint_place import checkpoints_of
-from jobs.training.teacher import Lesson, strategy_of
+from jobs.training.teacher import strategy_of
 from jobs.training.training_data import training_data
 from tests.chaos_cluster import MARK, Nodes, driver, kill, marked, nodes, wait_for
 from tests.conftest import point_to
 from tests.fault_proxy import Asked, Fault, FaultProxy
 from tests.towers import Tiny, encoder_values
 from tests.train.lesson import write_prompts
-from tests.train.workers import run_workers
 from train.fit.checkpoint import State
 from train.fit.loop import run
 from train.fit.metrics_log import CSV, read_metrics
-from train.fit.parallel import group_workers
+from train.fit.parallel import ONE_WORKER
 from train.frozen.features import plan_shards
 from train.spec import TrainSpec
 
@@ -101,23 +100,16 @@ def place(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plac
 
 @pytest.fixture(scope="module")
 def undisturbed(place: Place) -> dict[str, Tensor]:
-    """What a training that nobody disturbs keeps as its best, by two plain processes."""
+    """What a training that nobody disturbs keeps as its best, by one plain worker: two learn the same."""
     lesson = training_data(place.spec, Silent()).lesson
     url = f"{lesson.work}/features"
     shards = plan_shards(place.spec.encoder, lesson.clips, place.spec.features, place.spec.seed, url, lesson.num_train)
     values = place.spec.model_dump()
     values["features"]["cache"] = "on-the-fly"
-    states = run_workers(best_state, WORKERS, place.folder / "plain", values, lesson.with_shards(shards))
-    return dict(states[0])
-
-
-def best_state(values: Mapping[str, Any], lesson: Lesson) -> dict[str, Tensor]:
-    """Of one plain worker; what worker 0 would publish."""
     spec, kept = TrainSpec.parse(values), list[State]()
-    for _ in run(strategy_of(spec, lesson), spec, workers=group_workers(), save=kept.append):
+    for _ in run(strategy_of(spec, lesson.with_shards(shards)), spec, workers=ONE_WORKER, save=kept.append):
         pass
-    scored = [state for state in kept if state.scores]
-    return max(scored, key=lambda state: state.scores["score"]).final_weights() if scored else {}
+    return max((state for state in kept if state.scores), key=lambda state: state.scores["score"]).final_weights()
 
 
 def test_a_lost_rank_a_lost_driver_and_storage_that_is_away_change_no_weight(

@@ -18,7 +18,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from embed.errors import DegluError, WorkLeftUndone
 from embed.machine import machine_fault
-from jobs.cluster.ray_session import reason_of
+from jobs.cluster.worker_errors import reason_of
 
 ROOM_S = 15.0  # without a machine that has room for a worker, until that is reported
 ROOM_WITHIN_S = 900.0  # a cluster that grows by itself needs minutes for a machine

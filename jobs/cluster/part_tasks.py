@@ -12,7 +12,7 @@ import ray
 from index.building.survey import Made
 from index.contracts import VectorsPart
 from jobs.cluster.attempts import ATTEMPTS, Attempts
-from jobs.cluster.ray_session import plain_errors
+from jobs.cluster.worker_errors import plain_errors
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from embed.tables import ID
 from jobs.cluster.attempts import ATTEMPTS, Attempts
 from jobs.cluster.handshake import check
 from jobs.cluster.machines import Fault, Machines, NoMachineLeft, cores_of_each
-from jobs.cluster.ray_session import reason_of
+from jobs.cluster.worker_errors import reason_of
 from jobs.embedding.encode_worker import LEFT, EncodeWorker, WorkOrder, cut_ahead
 from jobs.embedding.isolate import Isolation, embed_alone
 from jobs.embedding.parcels import parcels

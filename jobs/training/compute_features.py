@@ -12,7 +12,7 @@ from embed.model.towers.speech import SpeechTower
 from embed.storage import store
 from jobs.cluster.attempts import ATTEMPTS, Attempts
 from jobs.cluster.handshake import Terms, check_once
-from jobs.cluster.ray_session import plain_errors
+from jobs.cluster.worker_errors import plain_errors
 from jobs.command.progress import Progress
 from jobs.training.training_machines import TrainingMachines
 from train.frozen.features import Shard, compute_shard
@@ -69,7 +69,9 @@ class Featurer:
     def _tower(self) -> SpeechTower:
         encoder = TrainSpec.parse(self._spec).encoder
         assert encoder.speech is not None
-        return SpeechTower.load(encoder.speech).to("cuda" if torch.cuda.is_available() else "cpu")
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        # Without transformers where it can be: the frames are the same, and it takes seconds to import.
+        return SpeechTower.load(encoder.speech, plain=device == "cpu").to(device)
 
     def compute(self, shard: Shard) -> float:
         """Compute and write one shard; returns its seconds of sound.  Raises MachineFault."""

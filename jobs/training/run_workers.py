@@ -13,7 +13,7 @@ from embed.errors import WorkLeftUndone
 from embed.storage.cache import cache_folder
 from embed.storage.mirror import Mirror
 from jobs.cluster.handshake import Terms
-from jobs.cluster.ray_session import reason_of
+from jobs.cluster.worker_errors import reason_of
 from jobs.command.progress import Progress
 from jobs.training.event_channel import event_channel
 from jobs.training.follow_training import TrainingFollower

@@ -36,9 +36,9 @@ def cuts_of(path: Path, **segment: Any) -> list[CutUnit]:
 
 @pytest.fixture(scope="module")
 def speech(voice: Voice) -> FloatArray:
-    """Three minutes: speech for five seconds of every ten."""
+    """A minute and a half: speech for five seconds of every ten."""
     hush = np.zeros(5 * RATE, np.float32)
-    return np.concatenate([part for number in range(18) for part in (voice(5, number), hush)])
+    return np.concatenate([part for number in range(9) for part in (voice(5, number), hush)])
 
 
 MAKERS: dict[str, Callable[[FloatArray], bytes]] = {
@@ -57,19 +57,19 @@ def test_what_lies_behind_a_destroyed_middle_is_salvaged_in_its_place(
 ) -> None:
     data = MAKERS[kind](speech)
     (tmp_path / f"whole.{kind}").write_bytes(data)
-    middle, hole = len(data) // 2, len(data) // 20
+    middle, hole = len(data) // 2, len(data) // 12
     data = data[:middle] + np.random.default_rng(0).bytes(hole) + data[middle + hole :]
     (tmp_path / f"holed.{kind}").write_bytes(data)
-    whole, holed = (cuts_of(tmp_path / f"{name}.{kind}", mode="vad", unit_s=60) for name in ("whole", "holed"))
+    whole, holed = (cuts_of(tmp_path / f"{name}.{kind}", mode="vad", unit_s=30) for name in ("whole", "holed"))
     assert not any(row["failures"] for row in whole)
     assert [problem for row in holed for problem in wrongs(row, f"holed.{kind}")] == []
     (message,) = {one["message"].split(": ", 1)[1] for row in holed for one in row["failures"]} or {""}
     assert "could not be decoded" in message
     assert 3 < sum(row["lost_s"] for row in holed) < 15
     behind = [
-        [one["start"] for row in rows for one in row["segments"] if one["start"] > 115_000] for rows in (whole, holed)
+        [one["start"] for row in rows for one in row["segments"] if one["start"] > 60_000] for rows in (whole, holed)
     ]
-    assert len(behind[0]) > 4
+    assert len(behind[0]) >= 3
     np.testing.assert_allclose(behind[1], behind[0], atol=100)
 
 
@@ -77,10 +77,10 @@ def test_what_lies_behind_a_destroyed_middle_is_salvaged_in_its_place(
 def test_a_wav_cut_short_loses_what_its_header_promises(speech: FloatArray, tmp_path: Path) -> None:
     data = by_soundfile(speech, "WAV", "PCM_16", RATE, 1)
     (tmp_path / "a.wav").write_bytes(data[: len(data) * 2 // 3])
-    rows = cuts_of(tmp_path / "a.wav", unit_s=60)
-    assert [row["decoded_s"] for row in rows] == [60, 60, 60]
-    assert [round(row["lost_s"], 1) for row in rows] == [0, 0, 60]
-    assert "60.000 s of its stated length are missing" in rows[2]["failures"][0]["message"].replace("015", "000")
+    rows = cuts_of(tmp_path / "a.wav", unit_s=30)
+    assert [row["decoded_s"] for row in rows] == [30, 30, 30]
+    assert [round(row["lost_s"], 1) for row in rows] == [0, 0, 30]
+    assert "30.000 s of its stated length are missing" in rows[2]["failures"][0]["message"].replace("015", "000")
 
 
 def test_what_goes_on_far_beyond_its_header_is_measured_and_told_and_not_kept(tmp_path: Path) -> None:

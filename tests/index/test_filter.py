@@ -246,6 +246,7 @@ def test_another_table_has_other_columns() -> None:
         parse_where("t.stage = 'b'", schema)
 
 
+@pytest.mark.slow
 def test_importing_it_loads_no_parser() -> None:
     code = "import sys, index.filter; assert not {'sqlglot', 'torch', 'faiss', 'numba'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

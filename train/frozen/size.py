@@ -12,7 +12,6 @@ from embed.audio.decode import decode, probe
 from embed.encoder import SAMPLE_RATE
 from embed.errors import SpecError
 from embed.model.spec import EncoderSpec, SpeechTowerSpec
-from embed.model.towers.pretrained import config_of
 from embed.model.towers.speech_families import Family, known_family
 from train.curate.clip import Clip
 from train.spec import FeatureSpec, ViewSpec
@@ -93,6 +92,9 @@ def frame_pool(spec: EncoderSpec) -> int:
 @cache
 def tower_shape(spec: SpeechTowerSpec) -> TowerShape:
     """Shape from the configuration alone.  Raises SpecError where the tower is not found or of no known family."""
+    # Here, since workers that compute features import this module, and transformers takes seconds to import.
+    from embed.model.towers.pretrained import config_of
+
     what = "speech tower"
     config = config_of(spec.name, what)
     family = known_family(what, spec.name, config)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embed.encoder import FloatArray
 from embed.model.packaged.binary import Cursor
@@ -88,12 +89,16 @@ def _tensor(cursor: Cursor) -> tuple[str, FloatArray]:
     if fits.get(kind) != size or (kind == QUANTISED and count % GROUP):
         raise cursor.damaged(f"{name}: {count} weights of kind {kind} do not fit in {size} bytes")
     raw = cursor.at(start, size)
-    return name, _dequantised(raw) if kind == QUANTISED else np.frombuffer(raw, "<f4").astype(np.float32)
-
-
-def _dequantised(raw: memoryview) -> FloatArray:
-    """Low nibbles are the first half of a group, high nibbles the second; the value is the nibble minus eight."""
+    if kind == PLAIN:
+        return name, np.frombuffer(raw, "<f4").astype(np.float32)
     groups = np.frombuffer(raw, Q4)
+    if not np.isfinite(groups["scale"]).all():
+        raise cursor.damaged(f"{name}: a scale is not finite")
+    return name, _dequantised(groups)
+
+
+def _dequantised(groups: NDArray[np.void]) -> FloatArray:
+    """Low nibbles are the first half of a group, high nibbles the second; the value is the nibble minus eight."""
     weights = np.empty((len(groups), GROUP), dtype=np.float32)
     weights[:, : GROUP // 2] = groups["nibbles"] & 15
     weights[:, GROUP // 2 :] = groups["nibbles"] >> 4

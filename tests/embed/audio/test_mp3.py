@@ -83,8 +83,8 @@ def test_destroyed_in_the_middle_it_is_right_again_behind(name: str, folder: Pat
 
 
 def test_a_bitrate_that_changes_late_is_found_out(folder: Path, tmp_path: Path) -> None:
-    slow, fast = (by_ffmpeg(noise(), "mp3", "libmp3lame", RATE, rate) for rate in (32_000, 64_000))
-    (tmp_path / "a.mp3").write_bytes(fast + slow[:20_000])
+    slow = by_ffmpeg(noise(10), "mp3", "libmp3lame", RATE, 32_000)[:20_000]
+    (tmp_path / "a.mp3").write_bytes((folder / CONSTANT).read_bytes() + slow)
     whole = decode(str(tmp_path / "a.mp3"))
     assert whole.decoded_s == pytest.approx(185, abs=0.5)
     assert whole.lost == []

@@ -78,6 +78,7 @@ def test_a_hybrid_is_exported_as_its_model(tiny: Tiny, tmp_path: Path) -> None:
     assert found == pytest.approx(load_model(resolve_model(name)).encode(TEXTS, "document"), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_is_named(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = model_of(tiny, tmp_path / "model", "bert", "mean", True)
     with pytest.raises(SpecError, match="exists already; name a new folder"):

@@ -82,7 +82,8 @@ def test_spoken_and_typed_questions_find_held_out_prompts(model: JointEncoder, h
 
 # The sample of a task: so many recordings, the first by the digest of their keys; all of its texts are searched.
 # (task, dim) -> the nDCG@10 wanted there: what this model reached (2026-11-30, float32, x86-64 without AVX-512), less
-# what a question or two are worth.  A new model is measured again.  The prompts of asterisk are asked above.
+# what a question or two are worth.  A new model is measured again.  The prompts of asterisk are asked above; the other
+# languages, and the systems that this one is compared with, are measured by the campaign.
 SAMPLES: dict[str, tuple[int, SystemName, dict[tuple[str, int], float]]] = {
     "evaluate-demo": (
         24,
@@ -91,10 +92,7 @@ SAMPLES: dict[str, tuple[int, SystemName, dict[tuple[str, int], float]]] = {
             ("tuxpaint test fr->en", 384): 0.47,  # 0.527
             ("tuxpaint test fr->en", 128): 0.48,  # 0.537
             ("tuxpaint test fr->en", 64): 0.45,  # 0.504
-            ("tuxpaint test es->en", 384): 0.53,  # 0.585
-            ("tuxpaint test bg->en", 384): 0.29,  # 0.349
             ("tuxpaint test el->en", 384): 0.34,  # 0.393
-            ("tuxpaint test be->en", 384): 0.31,  # 0.360
         },
     ),
     "evaluate-hybrid": (12, "hybrid", {("tuxpaint test fr->en", 384): 0.52}),  # 0.614
@@ -112,6 +110,8 @@ def test_it_reaches_the_gates_of_a_fixed_sample(
     spec = spoken_tasks(name, tmp_path)
     spec = spec.model_copy(
         update={
+            "systems": (system,),
+            "baseline": None,
             "tasks": [task for task in spec.tasks if any(task.name == known for known, _ in wanted)],
             "gates": [
                 GateSpec(task=task, system=system, measure="ndcg@10", dim=dim, at_least=least)

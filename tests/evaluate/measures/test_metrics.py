@@ -85,6 +85,7 @@ def test_chance_by_hand() -> None:
     assert chance(2, k=1) == pytest.approx({"ndcg@1": 0.5, "recall@1": 0.5})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("documents", "right"), [(40, 1), (40, 3), (15, 12), (6, 2)])
 def test_chance_equals_a_simulation(documents: int, right: int) -> None:
     scores = np.random.default_rng(0).random((4000, documents))

@@ -16,6 +16,8 @@ from index.rungs.shelf import Shelf, ShelfRequest
 from tests.index import shelves
 from tests.index.shelves import clustered, coder_of, segment
 
+pytestmark = pytest.mark.slow  # the curve takes five seconds
+
 N, WIDTH, DIMS = 3_000, 32, (32, 16)
 FRESH = 3_000
 FIRST = 5_000  # positions and ids must not be taken for each other

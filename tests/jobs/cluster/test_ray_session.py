@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from embed.errors import DegluError, InputError, WorkLeftUndone
-from jobs.cluster.ray_session import plain_errors, ray_session, reason_of
+from embed.errors import DegluError
+from jobs.cluster.ray_session import ray_session
 
 PROBE = """
 import os, pathlib
@@ -61,42 +61,6 @@ def test_a_private_session_comes_and_goes_quietly() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["3", "3"]
     assert done.stderr == ""
-
-
-def test_a_lost_worker_is_work_left_undone() -> None:
-    from ray.exceptions import OutOfMemoryError  # after our own session has set what Ray reads at its import
-
-    reason = r"a worker was lost 3 times \(it ran out of memory\); finished work is kept: run again"
-    with pytest.raises(WorkLeftUndone, match=reason), plain_errors(2):
-        raise OutOfMemoryError("Task was killed.\nTo adjust the kill threshold, set `RAY_memory_usage_threshold`")
-    with pytest.raises(InputError, match="ours"), plain_errors(2):
-        raise InputError("ours")
-
-
-def test_a_reason_has_no_advice_of_rays() -> None:
-    from ray.exceptions import (
-        ActorDiedError,
-        ObjectFetchTimedOutError,
-        RaySystemError,
-        RayTaskError,
-        WorkerCrashedError,
-    )
-
-    trace = "Traceback (most recent call last):\n  File x\nValueError: batch is empty"
-    task = RayTaskError("embed", trace, ValueError("batch is empty"))
-    reasons = {
-        ActorDiedError(): "it crashed, hung or was killed",
-        ActorDiedError(task): "ValueError: batch is empty",
-        WorkerCrashedError(): "it crashed, hung or was killed",
-        ObjectFetchTimedOutError("00", "here", ""): "its results were lost with a machine",
-        task: "ValueError: batch is empty",
-        RayTaskError(
-            "embed", trace, InputError("a.wav: empty; run with --new-version")
-        ): "a.wav: empty; run with --new-version",
-        RaySystemError("no room. Set RAY_x or call ray.init(y=1) to go on."): "System error: no room.",
-        RuntimeError("See https://docs.ray.io"): "RuntimeError",
-    }
-    assert {error: reason_of(error) for error in reasons} == reasons
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ def test_help_loads_no_library(arguments: list[str]) -> None:
     assert loaded((*HEAVY, "pyarrow", "s3fs", "faiss", "numba"), *arguments) == "0 []"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["status", "failures", "verify"])
 def test_looking_at_a_dataset_loads_neither_models_nor_a_cluster(verb: str, tmp_path: Path) -> None:
     assert loaded((*HEAVY, "s3fs", "pandas"), verb, f"{tmp_path}/none") == "1 []"

@@ -22,7 +22,6 @@ from embed.dataset.staging import staged
 from embed.errors import InputError, SpecError, WorkLeftUndone
 from embed.model.handle import resolve_model
 from embed.model.weights import load_model
-from embed.stages import Stage
 from embed.storage.store import join, write_bytes
 from jobs.__main__ import run
 from jobs.cluster.attempts import Attempts
@@ -31,9 +30,9 @@ from jobs.command.progress import Silent
 from jobs.embedding import embed_archive as job
 from jobs.embedding import isolate, run_units
 from jobs.embedding.embed_archive import embed_archive
-from jobs.embedding.encode_worker import EncodeWorker, WorkOrder
 from jobs.embedding.preparation import prepare
 from tests.embed.vectors import begin
+from tests.jobs.embedding.killer import Killer
 from tests.jobs.embedding.small_archive import GOOD, SENTENCES, Embedded, rows_at, spec_of, write_bad, written
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
@@ -209,25 +208,6 @@ def test_from_s3_to_s3(s3_url: str, embedded: Embedded, tiny_model: str) -> None
     order = [("uri", "ascending"), ("start_s", "ascending"), ("end_s", "ascending"), ("item", "ascending")]
     columns = ["uri", "start_s", "end_s", "start", "end", "item", "text", "space", "encoder", "vector"]
     assert rows.sort_by(order).select(columns).equals(same.sort_by(order).select(columns))
-
-
-POISON = b"poison"
-
-
-class Killer(EncodeWorker):
-    """Dies of poison, like a worker whose decoder crashes at one place of a file."""
-
-    def __init__(self, order: WorkOrder) -> None:
-        super().__init__(order)
-        stage = self._stage()
-
-        def run(units: pa.Table) -> pa.Table:
-            for unit in units.to_pylist():
-                if unit["format"] == "txt" and POISON in Path(unit["url"]).read_bytes()[unit["start"] : unit["end"]]:
-                    os._exit(1)
-            return stage.run(units)
-
-        self._cut = Stage(run)
 
 
 @pytest.mark.chaos

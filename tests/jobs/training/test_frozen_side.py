@@ -41,6 +41,7 @@ def vectors(model: JointEncoder) -> Any:
     return model.encode(["rain", "the sun is up"], "document")
 
 
+@pytest.mark.slow
 def test_every_worker_has_the_same_transform(
     tiny: Tiny, clips: list[Clip], storage_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
-"""`deglu train` from end to end: prompts in the cache, gloo workers, a model directory that encodes.
+"""`deglu train` from end to end: prompts in the cache, a worker, a model directory that encodes.
 
+Two workers are in tests/test_train_faults.py, and in the campaign.
 In a process of its own: Ray's workers look for the prompts in the cache that their driver was started with.
 """
 
@@ -75,7 +76,7 @@ def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, s3_url: str) -
     wanted = {
         "late": late,
         "again": {**late, "hybrid": hybrid},
-        "text": {**values_of(tiny, root, strategy="text", **alone, workers=1), "output": f"{s3_url}/text"},
+        "text": {**values_of(tiny, root, strategy="text", **alone), "output": f"{s3_url}/text"},
         "ridge": values_of(tiny, root, strategy="ridge", encoder=head),
     }
     said = train(root, wanted)
@@ -91,11 +92,11 @@ def trained_later(tiny: Tiny, trained: Trained) -> Trained:
     root = trained.root
     apart = {**encoder_values(tiny), "head": {"frame_pool": 2}}
     del apart["fusion"]
-    brief = {"optimiser": {"epochs": 1, "batch": 8}, "fewest_workers": 1, "features": {"cache": "off"}}
+    brief = {"optimiser": {"epochs": 1, "batch": 8}, "workers": 2, "fewest_workers": 1, "features": {"cache": "off"}}
     two = {**encoder_values(tiny), "transform": True}
     two["fusion"]["members"] = 2
     wanted = {
-        "two": values_of(tiny, root, encoder=two, workers=1),
+        "two": values_of(tiny, root, encoder=two),
         "dual": values_of(tiny, root, strategy="dual", encoder=apart, **brief),
     }
     return Trained(root, train(root, wanted))
@@ -129,7 +130,7 @@ def values_of(tiny: Tiny, root: Path, **changed: Any) -> dict[str, Any]:
         "output": str(root / "out"),
         "work": str(root / "work"),
         "optimiser": {"epochs": 2, "batch": 8},
-        "workers": 2,
+        "workers": 1,
         **changed,
     }
 

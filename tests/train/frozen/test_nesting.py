@@ -48,6 +48,7 @@ def test_a_prefix_holds_the_meaning_that_principal_axes_put_last(
     assert _found(by_meaning, groups) > 0.5
 
 
+@pytest.mark.slow
 def test_the_axes_are_orthogonal_and_the_last_third_counts_less(
     learned: tuple[Tensor, list[list[int]], nn.Module],
 ) -> None:

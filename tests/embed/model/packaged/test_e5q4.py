@@ -3,7 +3,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from embed.errors import InputError
@@ -77,6 +77,7 @@ def test_what_makes_no_sense_is_refused(damaged: bytes, reason: str) -> None:
 @pytest.mark.fuzz
 @settings(deadline=None)
 @given(st.integers(0, len(file_of()) - 1), st.integers(0, 255))
+@example(211, 124)  # an infinite scale
 def test_a_changed_byte_is_read_or_refused_but_nothing_else(position: int, value: int) -> None:
     changed = bytearray(file_of())
     changed[position] = value

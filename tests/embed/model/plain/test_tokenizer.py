@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
-from embed.model.plain.tokenizer import plain_tokenizer
+from embed.model.plain.tokenizer import FEW_CHARACTERS, plain_tokenizer
 from tests.towers import towers_in
 
 Tiny = Callable[[str], str]
@@ -45,7 +45,9 @@ def test_the_packaged_ids_are_those_of_transformers() -> None:
     folder = resolve("packaged:multilingual-e5-small")
     ours, theirs = plain_tokenizer(Path(folder)), AutoTokenizer.from_pretrained(folder)
     assert ours is not None
-    assert ours(TEXTS, add_special_tokens=False)["input_ids"] == theirs(TEXTS, add_special_tokens=False)["input_ids"]
+    expected = theirs(TEXTS, add_special_tokens=False)["input_ids"]
+    assert ours(TEXTS, add_special_tokens=False)["input_ids"] == expected  # by the stored vocabulary
+    assert ours(["a" * FEW_CHARACTERS, *TEXTS], add_special_tokens=False)["input_ids"][1:] == expected  # by the whole
 
 
 @pytest.mark.parametrize(

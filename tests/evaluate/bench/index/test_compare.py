@@ -9,6 +9,8 @@ from evaluate.bench.index.vectors import Vectors
 from evaluate.bench.timing import one_thread
 from tests.evaluate.bench.stand_in import FAMILIES, StandIn
 
+pytestmark = pytest.mark.slow  # all of them ask for the whole comparison
+
 
 @pytest.fixture(scope="module")
 def found(clustered: Vectors) -> Comparison:
@@ -16,7 +18,6 @@ def found(clustered: Vectors) -> Comparison:
         return compare(clustered, (StandIn,), FAMILIES)
 
 
-@pytest.mark.slow
 def test_what_cannot_be_measured_is_missing_with_its_reason(found: Comparison) -> None:
     assert found.missing == {
         "hnswlib": "no_such_package is not installed",

@@ -22,6 +22,7 @@ TINY = {
 }
 
 
+@pytest.mark.slow
 def test_the_loop_takes_the_lesson() -> None:
     spec = gpu_spec(2)
     strategy, frames = lesson(spec, 4, "cpu", TINY, clip_s=0.4)
