@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
 from embed.encoder import FloatArray
 from embed.errors import StorageError
-from index.contracts import Mask
 from index.faiss_library import Device, use_gpu
+from index.kept import Kept, kept_rows
 from index.parts.artifact import (
     PROVENANCE_COPY,
     ROUTER,
@@ -31,7 +30,6 @@ from index.rungs.shelf import Card, Shelf
 class OpenParts:
     shelves: dict[str, Shelf]  # by modality
     provenance: Provenance
-    live: dict[str, Sequence[Mask] | None]  # by modality, for each segment; None where no row is removed
 
 
 def open_version(
@@ -47,26 +45,20 @@ def open_version(
         Stretch(entry.modality, entry.first_id, entry.rows, part_folder(url, entry.part, verify) / PROVENANCE_COPY)
         for entry in manifest.segments
     ]
-    return manifest, OpenParts(shelves, Provenance(stretches, live), live)
+    return manifest, OpenParts(shelves, Provenance(stretches, live))
 
 
 def segments_of(manifest: Manifest, modality: str) -> list[SegmentEntry]:
     return [entry for entry in manifest.segments if entry.modality == modality]
 
 
-def live_rows_of(url: str, manifest: Manifest) -> dict[str, Sequence[Mask] | None]:
-    """By modality, for each segment which rows [n] may be hits; None where all may."""
-    if manifest.removed is None:
-        return dict.fromkeys(manifest.modalities)
+def live_rows_of(url: str, manifest: Manifest) -> dict[str, list[Kept | None]]:
+    """By modality, for each segment the rows that may be hits; None where all may."""
     removed = read_removed(url, manifest)
-    return {name: _live(segments_of(manifest, name), removed) for name in manifest.modalities}
-
-
-def _live(entries: Sequence[SegmentEntry], removed: pa.Table) -> Sequence[Mask] | None:
-    masks = [live_rows(removed, entry) for entry in entries]
-    if all(mask is None for mask in masks):
-        return None
-    return [np.ones(entry.rows, bool) if mask is None else mask for entry, mask in zip(entries, masks, strict=True)]
+    return {
+        name: kept_rows([live_rows(removed, entry) for entry in segments_of(manifest, name)])
+        for name in manifest.modalities
+    }
 
 
 def _shelf(url: str, manifest: Manifest, name: str, entry: ModalityEntry, verify: bool, device: Device) -> Shelf:

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from embed.encoder import FloatArray
-from index.contracts import NO_ID, Hits, IntArray, Mask, StageCost
+from index.contracts import NO_ID, Hits, IntArray, StageCost
 from index.faiss_library import library
+from index.kept import Kept, num_kept
 from index.ladder import Curve, Setting
 from index.neighbours import join
 from index.rungs.coder import Coder
@@ -29,7 +30,7 @@ class ShelfRequest:
     dim: int
     setting: Setting | None  # None: read every row
     hidden: Sequence[IntArray] | None = None  # for each query, ids that may not be hits
-    kept: Sequence[Mask] | None = None  # for each segment, which rows may be hits
+    kept: Sequence[Kept | None] | None = None  # for each segment the rows that may be hits; None: all
     on_card: bool = False  # every row, on a graphics card
 
     def of(self, queries: slice) -> "ShelfRequest":
@@ -74,6 +75,10 @@ class Shelf:
     def rows(self) -> int:
         """Number of stored rows, removed ones included."""
         return sum(map(len, self.segments))
+
+    def num_kept(self, kept: Sequence[Kept | None] | None) -> int:
+        """Number of rows that may be hits."""
+        return num_kept(kept, [len(segment) for segment in self.segments])
 
     @property
     def width(self) -> int:
@@ -188,7 +193,7 @@ class Shelf:
         kept = None if request.kept is None else request.kept[place]
         hits = segment.read_all(queries, request.dim, count, kept)
         if record:
-            read = len(queries) * (len(segment) if kept is None else int(kept.sum()))
+            read = len(queries) * (len(segment) if kept is None else kept.count)
             record(self._cost("all", request.dim, read, queries.shape[1] * FLOAT16_BYTES, began))
         return hits
 
@@ -203,9 +208,8 @@ class Shelf:
         return hits
 
     def _selector(self, request: ShelfRequest, place: int) -> Any:
-        if request.kept is None:
-            return None
-        return library().IDSelectorBitmap(np.packbits(request.kept[place], bitorder="little"))
+        kept = None if request.kept is None else request.kept[place]
+        return None if kept is None else library().IDSelectorBitmap(kept.bits)
 
     def _set_router(self, coder: Coder, router: FloatArray) -> None:
         weights = np.ascontiguousarray(router[:, :-1], np.float32)

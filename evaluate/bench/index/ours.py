@@ -144,7 +144,7 @@ def _index_of(shelf: Shelf, spec: IndexSpec) -> Index:
         removed=None,
         lineage=Lineage(url="bench", version=1, sha256=None, settings={}),
     )
-    return Index("memory", manifest, OpenParts({TEXT: shelf}, Provenance([], {TEXT: None}), {TEXT: None}))
+    return Index("memory", manifest, OpenParts({TEXT: shelf}, Provenance([], {TEXT: [None]})))
 
 
 def _write_provenance(rows: FloatArray, lists: NDArray[np.int32], path: Path) -> IntArray:

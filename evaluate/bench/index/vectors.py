@@ -99,8 +99,8 @@ def part_path(name: str, key: str, texts: Sequence[str], role: Role) -> Path:
 
 
 def transformer() -> Source:
-    """The demo encoder, in bfloat16 as in searches."""
-    model = load_model(resolve_model("demo"), precision="bfloat16")
+    """The demo encoder, in bfloat16 where the hardware has it, as in searches."""
+    model = load_model(resolve_model("demo"), precision="auto")
 
     def encode(texts: Sequence[str], role: Role) -> FloatArray:
         return np.asarray(model.encode(texts, role), np.float32)

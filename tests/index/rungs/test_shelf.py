@@ -7,6 +7,7 @@ import pytest
 
 from embed.encoder import truncate
 from index.contracts import Hits, StageCost
+from index.kept import kept_rows
 from index.ladder import Curve, Point, Setting
 from index.rungs.coder import Coder
 from index.rungs.shelf import Shelf, ShelfRequest
@@ -96,7 +97,7 @@ def test_a_route_names_lists_and_the_cosines_to_their_middles(one: Shelf) -> Non
 def test_only_kept_rows_are_hits(setting: Any, share: int, three: Shelf) -> None:
     kept = [np.arange(len(part)) % share == 0 for part in three.segments]
     may = {part.first_id + at for part, mask in zip(three.segments, kept, strict=True) for at in np.flatnonzero(mask)}
-    hits = three.search(clustered(20, 5), ShelfRequest(10, WIDTH, setting, kept=kept))
+    hits = three.search(clustered(20, 5), ShelfRequest(10, WIDTH, setting, kept=kept_rows(kept)))
     every = three.search(clustered(20, 5), ShelfRequest(N, WIDTH, None)).ids
     expected = [[one for one in row if one in may][:10] for row in every.tolist()]
     assert hits.ids.tolist() == expected
@@ -105,7 +106,7 @@ def test_only_kept_rows_are_hits(setting: Any, share: int, three: Shelf) -> None
 @LADDERS
 def test_nothing_kept_nothing_found(setting: Any, three: Shelf) -> None:
     kept = [np.zeros(len(part), bool) for part in three.segments]
-    hits = three.search(clustered(3, 5), ShelfRequest(2, WIDTH, setting, kept=kept))
+    hits = three.search(clustered(3, 5), ShelfRequest(2, WIDTH, setting, kept=kept_rows(kept)))
     assert hits.ids.tolist() == [[-1, -1]] * 3
     assert np.isneginf(hits.scores).all()
 
@@ -162,7 +163,7 @@ def test_what_was_read_is_told(three: Shelf) -> None:
 @pytest.mark.parametrize(("kept", "read"), [(False, 4 * N), (True, 4 * N // 2)])
 def test_reading_all_is_told(kept: bool, read: int, one: Shelf) -> None:
     costs: list[StageCost] = []
-    masks = [np.arange(N) % 2 == 0] if kept else None
+    masks = kept_rows([np.arange(N) % 2 == 0]) if kept else None
     one.search(clustered(4, 8), ShelfRequest(10, WIDTH, None, kept=masks), costs.append)
     assert [(cost.stage, cost.rows, cost.bytes) for cost in costs] == [("all", read, read * WIDTH * 2)]
 
