@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from embed.encoder import FloatArray
 from embed.errors import StorageError
+from index.contracts import IntArray
 from index.faiss_library import Device, use_gpu
 from index.kept import Kept, kept_rows
 from index.parts.artifact import (
+    LIST_SIZES,
     PROVENANCE_COPY,
     ROUTER,
     Manifest,
@@ -67,8 +71,10 @@ def _shelf(url: str, manifest: Manifest, name: str, entry: ModalityEntry, verify
     if entry.coder is None:
         return Shelf(name, segments, cards=cards)
     coder = load_coder(part_folder(url, entry.coder, verify))
-    router = None if entry.router is None else load_router(url, entry.router, verify)
-    return Shelf(name, segments, entry.curves, coder, router, cards)
+    if entry.router is None:
+        return Shelf(name, segments, entry.curves, coder, None, cards)
+    router, sizes = load_router(url, entry.router, verify), load_sizes(url, entry.router, verify)
+    return Shelf(name, segments, entry.curves, coder, router, cards, sizes)
 
 
 def _cards(segments: Sequence[Segment], device: Device) -> Sequence[Card]:
@@ -83,9 +89,20 @@ def _cards(segments: Sequence[Segment], device: Device) -> Sequence[Card]:
 
 def load_router(url: str, part: PartEntry, verify: bool = True) -> FloatArray:
     """The router's weights [L, D + 1].  Raises StorageError for a file that cannot be read."""
-    file = part_folder(url, part, verify) / ROUTER
+    weights: FloatArray = _array(part_folder(url, part, verify) / ROUTER)
+    return weights
+
+
+def load_sizes(url: str, part: PartEntry, verify: bool = True) -> IntArray | None:
+    """Rows of each list [L] when the router was trained; None for an index of format 2."""
+    if LIST_SIZES not in part.files:
+        return None
+    sizes: IntArray = _array(part_folder(url, part, verify) / LIST_SIZES)
+    return sizes
+
+
+def _array(file: Path) -> Any:
     try:
-        weights: FloatArray = np.load(file, allow_pickle=False)
+        return np.load(file, allow_pickle=False)
     except (ValueError, OSError) as error:
         raise StorageError(f"{file}: unreadable router ({error}); build the index again") from None
-    return weights

@@ -79,8 +79,9 @@ class Index:
     def _found(self, name: str, call: "_Call") -> tuple[Hits, Chosen]:
         """Hits of one shelf, and how deep it was searched."""
         shelf, kept = self._shelves[name], self._provenance.kept(name, call.request.where)
-        made = decide(shelf, call.request.k, call.dim, call.effort, shelf.num_kept(kept))
-        request = ShelfRequest(call.request.k, call.dim, made.setting, call.hidden, kept, made.on_card)
+        hidden = max(map(len, call.hidden), default=0) if call.hidden else 0  # they may be the best
+        made = decide(shelf, call.request.k + hidden, call.dim, call.effort, kept)
+        request = ShelfRequest(call.request.k, call.dim, made.setting, call.hidden, kept, made.on_card, made.slope)
         hits = _shelf_hits(shelf, call.queries, request, call.costs.append if call.request.explain else None)
         return hits, Chosen(name, made.setting, made.point, made.why)
 
