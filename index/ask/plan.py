@@ -38,6 +38,7 @@ class Decision:
     why: str
     on_card: bool = False
     slope: float = 0.0  # see `index.rungs.shelf.ShelfRequest`
+    expected_rows: float = 0.0  # that a search under a filter is expected to read
 
 
 def decide(shelf: Shelf, k: int, dim: int, effort: Effort, kept: Sequence[Kept | None] | None = None) -> Decision:
@@ -105,7 +106,7 @@ def _on_rows(
     if shelf.cost.every(count) <= shelf.cost.scan(read, lists, setting):
         return all_of_them
     filtered = f"; {count / shelf.rows:.3g} of the rows may be hits, so it reads deeper" if count < shelf.rows else ""
-    return Decision(setting, point, made.why + filtered, slope=steep)
+    return Decision(setting, point, made.why + filtered, slope=steep, expected_rows=read)
 
 
 def _rows_read(curve: Curve, depth: float) -> float:

@@ -68,7 +68,7 @@ def _needed(
     share = np.zeros(len(queries)) if kept is None else shelf.log_share(queries, kept)
     found = []
     for recall in RECALLS:
-        depths = needs.true + slope(curves, recall) * share[:, None]
+        depths = np.maximum(needs.true + slope(curves, recall) * share[:, None], 0)  # the first list is always read
         kinds = np.unique(kind_of)
         found.append(
             (

@@ -7,7 +7,7 @@ import pytest
 
 from embed.encoder import truncate
 from index.contracts import Hits, StageCost
-from index.kept import kept_rows
+from index.kept import Kept, kept_rows
 from index.ladder import Curve, Point, Setting
 from index.rungs.coder import Coder
 from index.rungs.shelf import Shelf, ShelfRequest
@@ -195,14 +195,26 @@ def _curve(dim: int, k: int) -> Curve:
     return Curve(dim=dim, k=k, queries={"rows": 100}, points=(point,))
 
 
-@pytest.mark.parametrize(
-    ("dim", "k", "chosen"),
-    [(16, 1, 10), (16, 10, 10), (16, 11, 100), (16, 500, 100), (6, 3, 10), (6, 30, 10), (5, 10, None)],
-)
-def test_the_curve_of_at_least_as_many_hits(dim: int, k: int, chosen: int | None, rows: Any, coder: Coder) -> None:
-    curves = [_curve(16, 100), _curve(6, 10), _curve(16, 10)]
-    found = shelves.shelf([segment(rows, coder)], coder, curves).curve(dim, k)
-    assert (found and (found.dim, found.k)) == (chosen and (dim, chosen))
+def test_the_curves_of_a_width_by_number_of_hits(rows: Any, coder: Coder) -> None:
+    shelf = shelves.shelf([segment(rows, coder)], coder, [_curve(16, 100), _curve(6, 10), _curve(16, 10)])
+    assert [[curve.k for curve in shelf.curves_at(dim)] for dim in (16, 6, 5)] == [[10, 100], [10], []]
+
+
+def test_depths_are_those_at_which_a_list_is_read(one: Shelf) -> None:
+    queries = clustered(20, 3)
+    kept = [Kept(np.arange(len(one.segments[0])) % 3 > 0)]
+    for some in (None, kept):
+        depths = one.depths(queries, some)
+        for depth in (2.0, 5.0, 7.0):
+            lists, _ = one.route(queries, depth, None, some)
+            assert [sorted(row[row >= 0]) for row in lists] == [np.flatnonzero(row < depth).tolist() for row in depths]
+    assert (one.log_share(queries, kept) < 0).all()
+
+
+def test_the_pace_of_a_machine_is_measured_once(one: Shelf) -> None:
+    pace = one.pace(_curve(16, 10))
+    assert pace > 0
+    assert one.pace(_curve(16, 10)) == pace
 
 
 def test_another_router_reads_other_lists(one: Shelf) -> None:
