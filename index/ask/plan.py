@@ -63,20 +63,22 @@ def decide(shelf: Shelf, k: int, dim: int, effort: Effort, kept: Sequence[Kept |
 
 def _by_effort(shelf: Shelf, curves: list[Curve], k: int, effort: Effort) -> Decision:
     """For all rows, as many as were measured."""
-    untested = f"; untested beyond {curves[-1].k} hits, so it reads deeper" if k > curves[-1].k else ""
+    known = f"; untested beyond {curves[-1].k} hits, so it reads deeper" if k > curves[-1].k else ""
+    if curves[0].agrees is not None:
+        known += f"; the ten best at dim {curves[0].dim} hold {curves[0].agrees:.0%} of the ten best at full width"
     if effort.budget_ms is not None:
         curve = next((curve for curve in curves if curve.k >= k), curves[-1])
         pace = shelf.pace(curve)
         point = curve.for_budget(effort.budget_ms / pace * min(1.0, curve.k / k), effort.many)
         cost = pace * (point.ms_many if effort.many else point.ms_one)
         why = f"within {effort.budget_ms:g} ms: about {cost:.3g} ms, recall@{curve.k} of {point.low:.4f} or more"
-        return Decision(point.setting.wider(max(1.0, k / curve.k)), point, why + untested)
+        return Decision(point.setting.wider(max(1.0, k / curve.k)), point, why + known)
     recall = effort.recall or 0.0
     point = point_for(curves, k, recall)
     if point is None:
         return Decision(None, None, f"every row: no measured point keeps recall@{k} {recall:g}")
     why = f"recall {recall:g}: the depth measured to keep it (recall@{k} of {point.low:.4f} or more)"
-    return Decision(point.setting, point, why + untested)
+    return Decision(point.setting, point, why + known)
 
 
 def _on_rows(
