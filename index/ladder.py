@@ -8,10 +8,13 @@ The ladder has four rungs; each reads fewer rows with more bits than the one bef
     exact   16-bit rows                            -> the hits
 
 A Setting is a depth of search, a Point its recall and cost on queries that were not used to choose it, a Curve all
-points worth choosing.  `Curve.for_recall` and `Curve.for_budget` are look-ups: a search measures nothing.
+points worth choosing for one number of hits.  `point_for` is a look-up: a search measures nothing.  Between two points,
+and between two numbers of hits, the depth is interpolated, so that no more is read than the recall requires.
 """
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -28,37 +31,48 @@ class Setting(_Value):
     shortlist: int  # candidates of the scan that are ranked by 8-bit rows
     exact: int  # of these, how many are ranked again by 16-bit rows
 
-    def wider(self, factor: float) -> "Setting":
-        """For `factor` times as many hits, or where only one hit in `factor` may be shown."""
-        if factor == 1:
-            return self
+    def deeper(self, depth: float, factor: float = 1.0) -> "Setting":
+        """With so much more depth, and `factor` times the shortlist."""
         return self.model_copy(
-            update={"shortlist": round(self.shortlist * factor), "exact": max(self.exact, round(self.exact * factor))}
+            update={"depth": round(self.depth + depth, 4), "shortlist": math.ceil(self.shortlist * factor)}
         )
+
+    def wider(self, factor: float) -> "Setting":
+        """For `factor` times as many hits."""
+        wide = {"shortlist": math.ceil(self.shortlist * factor), "exact": math.ceil(self.exact * factor)}
+        return self.model_copy(update=wide)
 
 
 class Point(_Value):
     """A setting, with its measured recall and cost."""
 
     setting: Setting
-    recall: dict[str, float]  # mean by kind of query: rows | spans | log
+    recall: dict[str, float]  # mean by kind of query: see `index.calibration.questions`
     low: float  # recall that as many other questions reach with 95 % certainty, of the kind with the lowest
     rows_read: float  # mean share of the rows whose codes are read
-    ms_one: float  # per query, one at a time
+    ms_one: float  # per query, one at a time: from counts, on the machine of `index.rungs.cost`
     ms_many: float  # per query, many at once
 
 
 class Curve(_Value):
-    """The points worth choosing at one width: each costs more and finds more than the one before."""
+    """The points worth choosing at one width and number of hits: each costs more and finds more than the one before."""
 
     dim: int
     k: int  # recall at k
     queries: dict[str, int]  # how many of each kind the points were measured on
     points: tuple[Point, ...]
+    agrees: float | None = None  # share of the true best at full width that is among the true best at `dim`
+    # Under a filter that keeps one side of the rows, beyond what the share of the answers that it keeps explains:
+    sided_depth: float = 0.0  # more depth
+    sided_shortlist: float = 1.0  # times the shortlist
 
     def for_recall(self, recall: float) -> Point | None:
-        """The cheapest point whose lower bound reaches `recall`; None where none does: then every row is read."""
-        return next((point for point in self.points if point.low >= recall), None)
+        """The point whose lower bound is `recall`, between two measured ones; None where none reaches it."""
+        above = next((place for place, point in enumerate(self.points) if point.low >= recall), None)
+        if not above:
+            return None if above is None else self.points[0]
+        below, reached = self.points[above - 1], self.points[above]
+        return between(below, reached, (recall - below.low) / (reached.low - below.low))
 
     def for_budget(self, budget_ms: float, many: bool) -> Point:
         """The best point that takes at most `budget_ms` a query; the cheapest where none is fast enough."""
@@ -66,13 +80,69 @@ class Curve(_Value):
         return fitting[-1] if fitting else self.points[0]
 
 
-def pareto(points: Sequence[Point]) -> tuple[Point, ...]:
-    """Points whose `low` no cheaper point reaches, cheapest first; cost is the mean of ms_one and ms_many."""
-    kept: list[Point] = []
-    for point in sorted(points, key=lambda point: (point.ms_one + point.ms_many, -point.low)):
-        if not kept or point.low > kept[-1].low:
-            kept.append(point)
-    return tuple(kept)
+def between(first: Point, second: Point, share: float) -> Point:
+    """The point at this share of the way from the first to the second; the shortlist in equal ratios."""
+
+    def mixed(one: float, other: float) -> float:
+        return one + share * (other - one)
+
+    def in_ratio(one: int, other: int) -> int:
+        return math.ceil(one ** (1 - share) * other**share - 1e-6)
+
+    one, other = first.setting, second.setting
+    setting = Setting(
+        depth=round(mixed(one.depth, other.depth), 4),
+        shortlist=in_ratio(one.shortlist, other.shortlist),
+        exact=in_ratio(one.exact, other.exact),
+    )
+    return Point(
+        setting=setting,
+        recall={kind: mixed(value, second.recall.get(kind, value)) for kind, value in first.recall.items()},
+        low=mixed(first.low, second.low),
+        rows_read=mixed(first.rows_read, second.rows_read),
+        ms_one=mixed(first.ms_one, second.ms_one),
+        ms_many=mixed(first.ms_many, second.ms_many),
+    )
+
+
+def point_for(curves: Sequence[Curve], k: int, recall: float) -> Point | None:
+    """The point that keeps recall@k, of curves of one width by ascending k; None where a curve does not reach it.
+
+    Between two curves by the logarithm of k; beyond the last one deeper, by the slope of the last two.
+    """
+    points = [curve.for_recall(recall) for curve in curves]
+    above = next((place for place, curve in enumerate(curves) if curve.k >= k), len(curves))
+    if above == 0 or len(curves) == 1:
+        first = points[0]
+        return first if first is None or k <= curves[0].k else _beyond(first, USUAL_SLOPE, k / curves[0].k)
+    lower, upper = (above - 1, above) if above < len(curves) else (above - 2, above - 1)
+    first, second = points[lower], points[upper]
+    if first is None or second is None:
+        return None
+    if above == len(curves):
+        return _beyond(second, slope(curves, recall), k / curves[-1].k)
+    share = math.log(k / curves[lower].k) / math.log(curves[upper].k / curves[lower].k)
+    return between(first, second, share)
+
+
+# Depth for each e times as many hits: .61, .71, .89 at recalls of .95, .99, .999 on static vectors of 35,000 passages.
+USUAL_SLOPE = 0.8
+
+
+def slope(curves: Sequence[Curve], recall: float) -> float:
+    """More depth for each e times as many hits, of curves of one width by ascending k; never below half the usual."""
+    found = [(curve.k, curve.for_recall(recall)) for curve in curves]
+    steps = [
+        (other.setting.depth - one.setting.depth) / math.log(more / few)
+        for (few, one), (more, other) in pairwise(found)
+        if one is not None and other is not None
+    ]
+    return max([USUAL_SLOPE / 2, *steps[-1:]]) if steps else USUAL_SLOPE
+
+
+def _beyond(point: Point, steepness: float, factor: float) -> Point:
+    setting = point.setting.wider(factor).deeper(max(steepness, USUAL_SLOPE) * math.log(factor))
+    return point.model_copy(update={"setting": setting})
 
 
 def plain(curves: Sequence[Curve]) -> list[dict[str, Any]]:

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from embed.encoder import FloatArray
 from embed.errors import StorageError
-from index.contracts import Mask
+from index.contracts import IntArray
 from index.faiss_library import Device, use_gpu
+from index.kept import Kept, kept_rows
 from index.parts.artifact import (
+    LIST_SIZES,
     PROVENANCE_COPY,
     ROUTER,
     Manifest,
@@ -31,7 +34,6 @@ from index.rungs.shelf import Card, Shelf
 class OpenParts:
     shelves: dict[str, Shelf]  # by modality
     provenance: Provenance
-    live: dict[str, Sequence[Mask] | None]  # by modality, for each segment; None where no row is removed
 
 
 def open_version(
@@ -47,26 +49,20 @@ def open_version(
         Stretch(entry.modality, entry.first_id, entry.rows, part_folder(url, entry.part, verify) / PROVENANCE_COPY)
         for entry in manifest.segments
     ]
-    return manifest, OpenParts(shelves, Provenance(stretches, live), live)
+    return manifest, OpenParts(shelves, Provenance(stretches, live))
 
 
 def segments_of(manifest: Manifest, modality: str) -> list[SegmentEntry]:
     return [entry for entry in manifest.segments if entry.modality == modality]
 
 
-def live_rows_of(url: str, manifest: Manifest) -> dict[str, Sequence[Mask] | None]:
-    """By modality, for each segment which rows [n] may be hits; None where all may."""
-    if manifest.removed is None:
-        return dict.fromkeys(manifest.modalities)
+def live_rows_of(url: str, manifest: Manifest) -> dict[str, list[Kept | None]]:
+    """By modality, for each segment the rows that may be hits; None where all may."""
     removed = read_removed(url, manifest)
-    return {name: _live(segments_of(manifest, name), removed) for name in manifest.modalities}
-
-
-def _live(entries: Sequence[SegmentEntry], removed: pa.Table) -> Sequence[Mask] | None:
-    masks = [live_rows(removed, entry) for entry in entries]
-    if all(mask is None for mask in masks):
-        return None
-    return [np.ones(entry.rows, bool) if mask is None else mask for entry, mask in zip(entries, masks, strict=True)]
+    return {
+        name: kept_rows([live_rows(removed, entry) for entry in segments_of(manifest, name)])
+        for name in manifest.modalities
+    }
 
 
 def _shelf(url: str, manifest: Manifest, name: str, entry: ModalityEntry, verify: bool, device: Device) -> Shelf:
@@ -75,8 +71,10 @@ def _shelf(url: str, manifest: Manifest, name: str, entry: ModalityEntry, verify
     if entry.coder is None:
         return Shelf(name, segments, cards=cards)
     coder = load_coder(part_folder(url, entry.coder, verify))
-    router = None if entry.router is None else load_router(url, entry.router, verify)
-    return Shelf(name, segments, entry.curves, coder, router, cards)
+    if entry.router is None:
+        return Shelf(name, segments, entry.curves, coder, None, cards)
+    router, sizes = load_router(url, entry.router, verify), load_sizes(url, entry.router, verify)
+    return Shelf(name, segments, entry.curves, coder, router, cards, sizes)
 
 
 def _cards(segments: Sequence[Segment], device: Device) -> Sequence[Card]:
@@ -91,9 +89,20 @@ def _cards(segments: Sequence[Segment], device: Device) -> Sequence[Card]:
 
 def load_router(url: str, part: PartEntry, verify: bool = True) -> FloatArray:
     """The router's weights [L, D + 1].  Raises StorageError for a file that cannot be read."""
-    file = part_folder(url, part, verify) / ROUTER
+    weights: FloatArray = _array(part_folder(url, part, verify) / ROUTER)
+    return weights
+
+
+def load_sizes(url: str, part: PartEntry, verify: bool = True) -> IntArray | None:
+    """Rows of each list [L] when the router was trained; None for an index of format 2."""
+    if LIST_SIZES not in part.files:
+        return None
+    sizes: IntArray = _array(part_folder(url, part, verify) / LIST_SIZES)
+    return sizes
+
+
+def _array(file: Path) -> Any:
     try:
-        weights: FloatArray = np.load(file, allow_pickle=False)
+        return np.load(file, allow_pickle=False)
     except (ValueError, OSError) as error:
         raise StorageError(f"{file}: unreadable router ({error}); build the index again") from None
-    return weights

@@ -1,21 +1,25 @@
-"""The plan of one search on one shelf: how deep, and why; decided before anything is read."""
+"""The plan of one search on one shelf: how deep, and why; decided before anything is read, by counts, not by a clock.
 
+Where only one row in n may be a hit, the k-th hit is about row k * n of the order without a filter, so a search goes as
+deep as for k * n hits (`index.rungs.kernels.route`, for each query by the lists that it reads).  A filter that keeps
+one side of the rows needs more than that, as measured at build time.  All rows that the filter keeps are read instead
+where that costs less: so the cost never jumps when it keeps one row more.  After appends a list has more rows and as
+large a share of the answers: the depth grows with the logarithm of the rows.
+"""
+
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from embed.quantities import many
-from index.ladder import Curve, Point, Setting
+from index.kept import Kept
+from index.ladder import Curve, Point, Setting, point_for, slope
 from index.rungs.gpu import unsuited
 from index.rungs.shelf import Shelf
 
 EVERY_ROW = 1.0
-
-# Up to this many rows that a filter keeps are all read: 20,000 of width 384 are 15 MB, a millisecond, none is missed.
-FEW_KEPT = 20_000
-# A scan of all codes for one row in fifty would read more than these rows; up to 200,000 rows (150 MB, 10 ms).
-SMALL_SHARE, MOST_KEPT = 0.02, 200_000
-# Above half of the rows a filter hides little: twice the shortlist finds what it keeps.
-LARGE_SHARE = 0.5
-MOST_WIDEN = 10.0  # times the shortlist; a filter that needs more keeps too few rows for the scan
+# Shortlists for a recall of .95 to .999, from 8,750 to 35,000 static vectors: 1.15 to 1.3 times as long.
+SHORTLIST_GROWTH = 0.15
 
 
 @dataclass(frozen=True)
@@ -33,54 +37,88 @@ class Decision:
     point: Point | None  # what it was measured to give
     why: str
     on_card: bool = False
+    slope: float = 0.0  # see `index.rungs.shelf.ShelfRequest`
+    expected_rows: float = 0.0  # that a search under a filter is expected to read
 
 
-@dataclass(frozen=True)
-class Read:
-    """What a search under a filter reads."""
-
-    every: bool  # all rows that the filter keeps, exactly
-    widen: float = 1.0  # else: the scan, with so many times the usual candidates
-
-
-def decide(shelf: Shelf, k: int, dim: int, effort: Effort, kept: int) -> Decision:
-    """The decision for a search in which `kept` of the shelf's rows may be hits."""
-    if shelf.cards and unsuited(k, dim, shelf.width, kept < shelf.rows) is None:
+def decide(shelf: Shelf, k: int, dim: int, effort: Effort, kept: Sequence[Kept | None] | None = None) -> Decision:
+    """The decision for a search in which the `kept` rows of each segment may be hits; None: all."""
+    count = shelf.num_kept(kept)
+    if shelf.cards and unsuited(k, dim, shelf.width, count < shelf.rows) is None:
         return Decision(None, None, "every row, in half precision on the card, the best of them exactly", on_card=True)
-    if not kept:
+    if not count:
         return Decision(None, None, "no row may be a hit")
     if shelf.coder is None:
-        return Decision(None, None, f"every row: {many(kept, 'row')}, too few to be worth lists and codes")
+        return Decision(None, None, f"every row: {many(count, 'row')}, too few to be worth lists and codes")
     if effort.recall == EVERY_ROW:
         return Decision(None, None, "every row: recall 1 was asked for")
-    read = filtered(kept, shelf.rows, k)
-    if read.every:
-        return Decision(None, None, f"all {many(kept, 'row')} that the filter keeps")
-    hits = k * read.widen
-    curve = shelf.curve(dim, round(hits))
-    if curve is None:
+    curves = shelf.curves_at(dim)
+    if not curves:
         return Decision(None, None, f"every row: nothing was measured at dim {dim}")
-    return _by_effort(curve, effort, max(1.0, hits / curve.k))
+    made = _by_effort(shelf, curves, k, effort)
+    if made.point is None or made.setting is None:
+        return made
+    return _on_rows(shelf, curves, k, made, made.point, kept, count)
 
 
-def filtered(kept: int, total: int, k: int) -> Read:
-    """How to find the k best of the `kept` rows of `total`, which have codes."""
-    few = kept <= FEW_KEPT and kept <= LARGE_SHARE * total
-    rare = kept <= MOST_KEPT and kept <= SMALL_SHARE * total
-    if few or rare or kept <= k:
-        return Read(every=True)
-    return Read(every=False, widen=min(MOST_WIDEN, total / kept))
-
-
-def _by_effort(curve: Curve, effort: Effort, factor: float) -> Decision:
+def _by_effort(shelf: Shelf, curves: list[Curve], k: int, effort: Effort) -> Decision:
+    """For all rows, as many as were measured."""
+    known = f"; untested beyond {curves[-1].k} hits, so it reads deeper" if k > curves[-1].k else ""
+    if curves[0].agrees is not None:
+        known += f"; the ten best at dim {curves[0].dim} hold {curves[0].agrees:.0%} of the ten best at full width"
     if effort.budget_ms is not None:
-        point = curve.for_budget(effort.budget_ms / factor, effort.many)
-        cost = point.ms_many if effort.many else point.ms_one
-        why = f"within {effort.budget_ms:g} ms: measured {cost:.3g} ms, recall@{curve.k} of {point.low:.4f} or more"
-        return Decision(point.setting.wider(factor), point, why)
+        curve = next((curve for curve in curves if curve.k >= k), curves[-1])
+        pace = shelf.pace(curve)
+        point = curve.for_budget(effort.budget_ms / pace * min(1.0, curve.k / k), effort.many)
+        cost = pace * (point.ms_many if effort.many else point.ms_one)
+        why = f"within {effort.budget_ms:g} ms: about {cost:.3g} ms, recall@{curve.k} of {point.low:.4f} or more"
+        return Decision(point.setting.wider(max(1.0, k / curve.k)), point, why + known)
     recall = effort.recall or 0.0
-    found = curve.for_recall(recall)
-    if found is None:
-        return Decision(None, None, f"every row: no measured point keeps recall@{curve.k} {recall:g}")
-    why = f"recall {recall:g}: the cheapest point measured to keep it (recall@{curve.k} of {found.low:.4f} or more)"
-    return Decision(found.setting.wider(factor), found, why)
+    point = point_for(curves, k, recall)
+    if point is None:
+        return Decision(None, None, f"every row: no measured point keeps recall@{k} {recall:g}")
+    why = f"recall {recall:g}: the depth measured to keep it (recall@{k} of {point.low:.4f} or more)"
+    return Decision(point.setting, point, why + known)
+
+
+def _on_rows(
+    shelf: Shelf,
+    curves: list[Curve],
+    k: int,
+    made: Decision,
+    point: Point,
+    kept: Sequence[Kept | None] | None,
+    count: int,
+) -> Decision:
+    """The same on the rows of now and under the filter, or all rows that it keeps where that costs less."""
+    listing, setting, widest = shelf.listing(kept), made.setting, curves[-1]
+    assert setting is not None
+    if listing.plain:
+        return made if count > k else Decision(None, None, f"all {many(count, 'row')}")
+    steep, base = slope(curves, point.low), max(curves, key=lambda curve: curve.sided_depth)
+    setting = setting.deeper(
+        math.log(listing.growth) + listing.uneven * base.sided_depth,
+        max(1.0, listing.growth) ** SHORTLIST_GROWTH * (1 + listing.uneven * (base.sided_shortlist - 1)),
+    )
+    all_of_them = Decision(None, None, f"all {many(count, 'row')} that the filter keeps")
+    if count <= max(k, setting.exact):
+        return all_of_them
+    rows = _rows_read(widest, setting.depth - math.log(listing.growth) + steep * math.log(shelf.rows / count))
+    read, lists = min(rows * shelf.rows, listing.stored), rows * listing.lists
+    if shelf.cost.every(count) <= shelf.cost.scan(read, lists, setting):
+        return all_of_them
+    filtered = f"; {count / shelf.rows:.3g} of the rows may be hits, so it reads deeper" if count < shelf.rows else ""
+    return Decision(setting, point, made.why + filtered, slope=steep, expected_rows=read)
+
+
+def _rows_read(curve: Curve, depth: float) -> float:
+    """Share of the rows that is read at a depth: between two measured points, beyond them in proportion."""
+    points = sorted(curve.points, key=lambda point: point.setting.depth)
+    depths, shares = [point.setting.depth for point in points], [point.rows_read for point in points]
+    above = next((place for place, one in enumerate(depths) if one >= depth), len(points))
+    if above == 0:
+        return shares[0]
+    if above == len(points):
+        return min(1.0, shares[-1] * math.exp((depth - depths[-1]) / 2))
+    share = (depth - depths[above - 1]) / (depths[above] - depths[above - 1])
+    return shares[above - 1] + share * (shares[above] - shares[above - 1])

@@ -14,8 +14,8 @@ from embed.encoder import FloatArray, truncate
 from embed.errors import FingerprintMismatch, InputError, SpecError
 from index.ask.opened import OpenParts, open_version
 from index.ask.plan import Effort, decide
-from index.calibration.blend import FEWEST_ROWS, Background, calibrated, without_gap
-from index.contracts import NO_ID, Chosen, Exclude, Explanation, Hits, IntArray, Mask, SearchRequest, StageCost
+from index.calibration.blend import FEWEST_ROWS, Background, without_gap
+from index.contracts import NO_ID, Chosen, Exclude, Explanation, Hits, IntArray, SearchRequest, StageCost
 from index.faiss_library import Device, library
 from index.neighbours import join, top
 from index.parts.artifact import Manifest
@@ -31,8 +31,7 @@ class Index:
     def __init__(self, url: str, manifest: Manifest, parts: OpenParts) -> None:
         """`open_index` is the usual way to make one."""
         self.url, self.manifest = url, manifest
-        self._shelves, self._provenance, self._live = parts.shelves, parts.provenance, parts.live
-        self._kept_rows = {name: _count(parts.live[name], shelf) for name, shelf in self._shelves.items()}
+        self._shelves, self._provenance = parts.shelves, parts.provenance
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -53,8 +52,7 @@ class Index:
         names = [name for name in self._shelves if request.modality in (ANY, name)]
         found = [self._found(name, call) for name in names]
         if request.modality == ANY:
-            parts = self._comparable(names, call, [hits for hits, _ in found])
-            hits = join([_no_hits(len(call.queries)), *parts], request.k)
+            hits = self._merged(self._comparable(names, call, [hits for hits, _ in found]), call)
         else:
             hits = found[0][0] if found else join([_no_hits(len(call.queries))], request.k)
         if not request.explain:
@@ -80,18 +78,16 @@ class Index:
 
     def _found(self, name: str, call: "_Call") -> tuple[Hits, Chosen]:
         """Hits of one shelf, and how deep it was searched."""
-        shelf, kept, count = self._shelves[name], self._live[name], self._kept_rows[name]
-        if call.request.where is not None:
-            kept = self._provenance.kept(name, call.request.where, kept)
-            count = _count(kept, shelf)
-        made = decide(shelf, call.request.k, call.dim, call.effort, count)
-        request = ShelfRequest(call.request.k, call.dim, made.setting, call.hidden, kept, made.on_card)
+        shelf, kept = self._shelves[name], self._provenance.kept(name, call.request.where)
+        hidden = max(map(len, call.hidden), default=0) if call.hidden else 0  # they may be the best
+        made = decide(shelf, call.request.k + hidden, call.dim, call.effort, kept)
+        request = ShelfRequest(call.request.k, call.dim, made.setting, call.hidden, kept, made.on_card, made.slope)
         hits = _shelf_hits(shelf, call.queries, request, call.costs.append if call.request.explain else None)
         return hits, Chosen(name, made.setting, made.point, made.why)
 
     def _comparable(self, names: Sequence[str], call: "_Call", found: Sequence[Hits]) -> list[Hits]:
         """The hits of each modality, with scores by which they can be merged."""
-        rows, scores = [self._kept_rows[name] for name in names], [hits.scores for hits in found]
+        rows, scores = [self._may_be_hits[name] for name in names], [hits.scores for hits in found]
         if min(rows, default=FEWEST_ROWS) < FEWEST_ROWS:
             cosines = [self._backgrounds[name].cosines(call.queries, call.dim) for name in names]
             comparable = without_gap(scores, cosines, rows)
@@ -100,8 +96,24 @@ class Index:
         return [Hits(hits.ids, one) for hits, one in zip(found, comparable, strict=True)]
 
     def _calibrated(self, name: str, call: "_Call", scores: FloatArray) -> FloatArray:
-        standard = self._backgrounds[name].standardise(call.queries, scores, call.dim)
-        return calibrated(standard, self.manifest.modalities[name].top_scores[call.dim])
+        usual = self.manifest.modalities[name].top_scores[call.dim]
+        return self._backgrounds[name].calibrate(call.queries, scores, call.dim, usual, self._is_coded)
+
+    def _merged(self, parts: Sequence[Hits], call: "_Call") -> Hits:
+        if not self._is_coded:
+            return join([_no_hits(len(call.queries)), *parts], call.request.k)
+        from index.calibration import kernels
+
+        ids, scores = (np.hstack(some) for some in ([one.ids for one in parts], [one.scores for one in parts]))
+        shape = len(ids), call.request.k
+        best = Hits(np.empty(shape, np.int64), np.empty(shape, np.float32))
+        kernels.merge(ids, scores, best.ids, best.scores)
+        return best
+
+    @cached_property
+    def _may_be_hits(self) -> dict[str, int]:
+        """Rows of each modality that are not removed."""
+        return {name: shelf.num_kept(self._provenance.kept(name)) for name, shelf in self._shelves.items()}
 
     @cached_property
     def _backgrounds(self) -> dict[str, Background]:
@@ -218,10 +230,6 @@ def _shelf_hits(shelf: Shelf, queries: FloatArray, request: ShelfRequest, record
 def _own_thread() -> None:
     # The setting is each thread's own: blocks share the cores, so faiss must not split them further.
     library().omp_set_num_threads(1)
-
-
-def _count(kept: Sequence[Mask] | None, shelf: Shelf) -> int:
-    return shelf.rows if kept is None else sum(int(mask.sum()) for mask in kept)
 
 
 def _summed(costs: Sequence[StageCost]) -> tuple[StageCost, ...]:

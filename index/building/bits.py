@@ -22,6 +22,7 @@ from index.contracts import NO_ID, IntArray
 from index.faiss_library import single_thread
 from index.neighbours import unit_rows
 from index.rungs.coder import Coder, train_coder
+from index.rungs.cost import CANDIDATE, SCAN_BYTE, SCAN_ROW
 from index.spec import CODE_BITS, IndexSpec
 
 LEAST_SAMPLE = 5_000  # fewer rows are not representative
@@ -39,12 +40,6 @@ PARTS = 4  # the shortlist for a quarter of the rows is measured on each quarter
 # Share of the rows that is read for a recall of 0.99.  The nearest lists contain 0.992 of the ten nearest with 31 % of
 # 12,500 transformer rows, 31 % of 25,000, 26 % of 50,000, 28 % of 100,000: nearly constant, and a router reads fewer.
 READ = 0.25
-# Nanoseconds on one thread of a 2-core EPYC (Zen 4), width 384.  A row that is read: 0.85 for 24 bytes of code, 1.26
-# for 48, 1.48 for 64, 2.0 for 96 in the cache, so 0.47 and 1/62 a byte; one question at a time from memory, at a
-# million rows, 1/12 a byte.  Between the two:
-SCAN_ROW, SCAN_BYTE = 0.47, 1 / 30
-# To keep one among the best of the scan, 130 to 160; to rank it by its 8-bit row, 65 to 90 in the cache.
-CANDIDATE = 300.0
 # Of shapes that cost about the same, the one with the shortest shortlist: it has the most reserve for a higher recall.
 SAME_COST = 1.05
 

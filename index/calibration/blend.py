@@ -23,7 +23,7 @@ from statistics import NormalDist
 import numpy as np
 import pyarrow as pa
 
-from embed.encoder import FloatArray
+from embed.encoder import FloatArray, truncate
 from index.contracts import Hits, IntArray
 from index.neighbours import HideRows, scan, spread, unit_rows
 from index.parts.artifact import TopScores
@@ -32,6 +32,7 @@ from index.rungs.segment import Segment
 BACKGROUND_ROWS = 512
 QUERIES_PER_MODALITY = 128
 BEST = 10
+FEW = 4  # queries; more are multiplied as matrices
 # Cosines closer than this are one value: a background of equal rows must not make scores huge.
 SMALLEST_DEVIATION = 1e-3
 # Of each modality, for z-scores.  Mean reciprocal rank of the answer among speech and text of the demo, by z-scores and
@@ -53,19 +54,36 @@ class Background:
             parts.append(np.asarray(segment.rows[here], np.float32))
             first += len(segment)
         self._sample = np.vstack(parts)
+        self._units: dict[int, FloatArray] = {}  # by dim: renormalising the sample costs more than a search
 
     def cosines(self, queries: FloatArray, dim: int) -> FloatArray:
-        """[q, rows of the sample]"""
-        found: FloatArray = unit_rows(queries, dim) @ unit_rows(self._sample, dim).T
+        """[q, rows of the sample], for queries [q, D] of unit length at `dim`."""
+        found: FloatArray = queries[:, :dim] @ self._unit_rows(dim).T
         return found
 
     def standardise(self, queries: FloatArray, scores: FloatArray, dim: int) -> FloatArray:
-        """Cosines [q, k] in deviations above each query's mean cosine to the sample; -inf stays."""
+        """Cosines [q, k] in deviations above the mean cosine to the sample; -inf stays.  Queries as for `cosines`."""
         cosines = self.cosines(queries, dim)
-        mean = cosines.mean(axis=1, keepdims=True)
-        deviation = np.maximum(cosines.std(axis=1, keepdims=True), SMALLEST_DEVIATION)
-        standard: FloatArray = (scores - mean) / deviation
+        mean, deviation = cosines.mean(axis=1, keepdims=True), cosines.std(axis=1, keepdims=True)
+        standard: FloatArray = (scores - mean) / np.maximum(deviation, SMALLEST_DEVIATION)
         return standard
+
+    def calibrate(
+        self, queries: FloatArray, scores: FloatArray, dim: int, usual: TopScores, compiled: bool
+    ) -> FloatArray:
+        """Both steps; `compiled` is quicker for a few queries, after a second to load."""
+        if not compiled or len(queries) > FEW:
+            return calibrated(self.standardise(queries, scores, dim), usual)
+        from index.calibration import kernels
+
+        found = np.empty(scores.shape, np.float32)
+        kernels.calibrate(queries, self._unit_rows(dim), SMALLEST_DEVIATION, usual.mean, usual.std, scores, found)
+        return found
+
+    def _unit_rows(self, dim: int) -> FloatArray:
+        if dim not in self._units:
+            self._units[dim] = unit_rows(self._sample, dim)
+        return self._units[dim]
 
 
 def calibrated(standard: FloatArray, usual: TopScores) -> FloatArray:
@@ -154,7 +172,7 @@ def _usual_best(sourced: SourcedSegment, held_out: _HeldOut, dim: int) -> TopSco
 
 
 def _mean_and_deviation(background: Background, queries: FloatArray, best: Hits, dim: int) -> TopScores:
-    standard = background.standardise(queries, best.scores, dim)
+    standard = background.standardise(truncate(queries, dim), best.scores, dim)
     values = standard[np.isfinite(standard)]
     if len(values) < 2:
         return TopScores(mean=0.0, std=1.0)

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 from embed.encoder import FloatArray
 from index.calibration.blend import SourcedSegment, source_numbers, top_scores
 from index.calibration.calibrate import calibrate
-from index.calibration.questions import Encode
+from index.calibration.questions import OTHER_QUESTIONS, Encode
 from index.ladder import Curve
-from index.parts.artifact import PROVENANCE_COPY, ROUTER, PartEntry, SegmentEntry, TopScores
+from index.neighbours import spread
+from index.parts.artifact import LIST_SIZES, PROVENANCE_COPY, ROUTER, PartEntry, SegmentEntry, TopScores
 from index.rungs.coder import Coder
 from index.rungs.segment import Segment
 from index.rungs.shelf import Shelf
@@ -54,7 +55,8 @@ def calibrations(
     usual = top_scores([SourcedSegment(*pair) for pair in zip(segments, sources, strict=True)], dims)
     found = {}
     for one, segment in zip(made, segments, strict=True):
-        router, curves = _curves(one, segment, dims, scratch, encode, log, note)
+        others = [other for other in segments if other is not segment]
+        router, curves = _curves(one, segment, dims, scratch, encode, log, note, _some_rows(others))
         found[one.modality] = Calibration(router, curves, usual[one.modality])
     return found
 
@@ -67,12 +69,20 @@ def _curves(
     encode: Encode | None,
     log: FloatArray | None,
     note: Callable[[str], None],
+    others: FloatArray | None,
 ) -> tuple[Path | None, tuple[Curve, ...]]:
     if one.coder is None:
         return None, ()
     shelf = Shelf(one.modality, [segment], coder=one.coder)
-    router, curves = calibrate(shelf, one.folder, dims, encode, log, note)
+    router, curves = calibrate(shelf, one.folder, dims, encode, log, note, others)
     folder = scratch / f"router-{one.modality}"
     folder.mkdir()
     np.save(folder / ROUTER, router, allow_pickle=False)
+    np.save(folder / LIST_SIZES, segment.list_sizes(), allow_pickle=False)
     return folder, curves
+
+
+def _some_rows(segments: Sequence[Segment]) -> FloatArray | None:
+    """Rows at even steps of the segments; None without a segment."""
+    some = [np.asarray(one.rows[spread(len(one), OTHER_QUESTIONS)], np.float32) for one in segments]
+    return np.vstack(some) if some else None

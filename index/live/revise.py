@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from embed.storage.numbered_log import append
-from index.parts.artifact import Manifest, SegmentEntry, read_manifest
+from index.parts.artifact import FORMAT, Manifest, SegmentEntry, read_manifest
 from index.parts.removed import store_removed, stored_removed
 
 
@@ -48,6 +48,7 @@ def version_after(
     """The version after the newest, with these segments and REMOVED, whose part is stored here."""
     ordered = tuple(sorted(segments, key=lambda segment: (segment.modality, segment.first_id)))
     values = {
+        "format": FORMAT,
         "version": newest.version + 1,
         "segments": ordered,
         "removed": store_removed(url, removed),

@@ -6,6 +6,7 @@
                                             gains.f32.npy        [M], see `index.rungs.coder`
                                             order.i64.npy        [d], dims of a vector, in the coder's order
     <index>/parts/router-<modality>-<digest>/router.f32.npy      [L, D + 1], weights and bias, see `index.rungs.router`
+                                              sizes.i64.npy        [L], rows of each list when the curves were measured
     <index>/parts/rows-<modality>-<digest>/codes.faiss           4-bit codes by list; only of coded segments
                                            rows.i8.npy           [n, D], only of coded segments
                                            scales.f32.npy        [n], the scale of each row of `rows.i8`
@@ -31,9 +32,10 @@ from embed.tables import ID
 from index.ladder import Curve
 from index.spec import IndexSpec
 
-FORMAT = 2
+FORMAT = 3
+READABLE = (2, 3)  # 2: curves for ten hits alone, and no sizes of the lists when they were measured
 CENTROIDS, CODEBOOK, GAINS, ORDER = "centroids.f32.npy", "codebook.f32.npy", "gains.f32.npy", "order.i64.npy"
-ROUTER = "router.f32.npy"
+ROUTER, LIST_SIZES = "router.f32.npy", "sizes.i64.npy"
 CODES, ROWS_8, SCALES, ROWS = "codes.faiss", "rows.i8.npy", "scales.f32.npy", "rows.f16.npy"
 PROVENANCE_COPY, REMOVED_ROWS = "provenance.parquet", "removed.parquet"
 WITHDRAWN = "withdrawn index"  # kind of the note that replaces a removed manifest: see `index.live.purge`
@@ -168,7 +170,7 @@ def _parsed(data: bytes, place: str) -> Manifest:
             raise InputError(f"{place}: {values['why']}")
         if values.get("kind") != "index":
             raise InputError(f"{place}: not the manifest of an index; give an index, as `deglu index SPEC` writes it")
-        if values.get("format") != FORMAT:
+        if values.get("format") not in READABLE:
             raise OtherFormat(
                 f"{place}: index format {values.get('format')}, this Deglu reads {FORMAT}; build it again"
             )

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embed.errors import InputError
-from index.contracts import IntArray, Mask
+from index.contracts import IntArray
 from index.filter import Where
+from index.kept import Kept, kept_rows
 
-MASKS = 16  # filters remembered, 1 bit a row each
+FILTERS = 16  # remembered, a bit a row each
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,11 @@ class Stretch:
 class Provenance:
     """The provenance of all segments; safe to use from several threads."""
 
-    def __init__(self, stretches: Sequence[Stretch], live: Mapping[str, Sequence[Mask] | None]) -> None:
-        """`stretches` are in the order of the manifest's segments; `live` as in `kept`."""
+    def __init__(self, stretches: Sequence[Stretch], live: Mapping[str, Sequence[Kept | None]]) -> None:
+        """`stretches` are in the order of the manifest's segments; `live`: for each segment the rows not removed."""
         self._stretches, self._live = list(stretches), live
         self._tables: dict[Path, pa.Table] = {}
-        self._masks: OrderedDict[tuple[str, str], list[Mask]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], list[Kept | None]] = OrderedDict()
         self._lock = threading.Lock()
 
     def rows(self, ids: IntArray, url: str) -> pa.Table:
@@ -51,18 +52,27 @@ class Provenance:
         back = np.argsort(np.concatenate(where), kind="stable")
         return pa.concat_tables(parts).take(_places(back)).combine_chunks()
 
-    def kept(self, modality: str, where: Where, live: Sequence[Mask] | None) -> list[Mask]:
-        """For each segment of the modality, which rows the filter and `live` keep; None keeps all."""
+    def kept(self, modality: str, where: Where | None = None) -> Sequence[Kept | None]:
+        """For each segment of the modality the rows that the filter keeps and that are not removed; None: all.
+
+        The same objects for the same filter, as long as it is one of the last FILTERS.
+        """
+        if where is None:
+            return self._live[modality]
         with self._lock:
             key = modality, where.text
-            if key not in self._masks:
-                stretches = [stretch for stretch in self._stretches if stretch.modality == modality]
-                masks = [where.mask(pq.read_table(stretch.file, columns=list(where.columns))) for stretch in stretches]
-                self._masks[key] = [mask if live is None else mask & live[place] for place, mask in enumerate(masks)]
-            self._masks.move_to_end(key)
-            while len(self._masks) > MASKS:
-                self._masks.popitem(last=False)
-            return self._masks[key]
+            if key not in self._kept:
+                self._kept[key] = self._matching(modality, where)
+            self._kept.move_to_end(key)
+            while len(self._kept) > FILTERS:
+                self._kept.popitem(last=False)
+            return self._kept[key]
+
+    def _matching(self, modality: str, where: Where) -> list[Kept | None]:
+        files = [stretch.file for stretch in self._stretches if stretch.modality == modality]
+        masks = (where.mask(pq.read_table(file, columns=list(where.columns))) for file in files)
+        pairs = zip(masks, self._live[modality], strict=True)
+        return kept_rows([mask if live is None else mask & live.mask() for mask, live in pairs])
 
     def _taken(self, stretch: Stretch | None, ids: IntArray, url: str) -> pa.Table:
         if stretch is None:

@@ -87,8 +87,10 @@ def products(queries: NDArray[Any], weights: NDArray[Any], out: NDArray[Any]) ->
 def route(
     scores: NDArray[Any],
     bias: NDArray[Any],
+    kept: NDArray[Any],
     log_sizes: NDArray[Any],
     depth: float,
+    slope: float,
     queries: NDArray[Any],
     middles: NDArray[Any],
     lists: NDArray[Any],
@@ -99,22 +101,34 @@ def route(
     scores [q, L] are the router's, without bias; queries [q, d] and middles [L, d] are in the coder's order of dims.
     Written: lists [q, L], then -1; near [q, L], the cosines to their middles, then the first again.  A list is read
     where its share of the answers, by softmax, per row exceeds e ** -depth; the most likely list is always read.
+
+    kept [L] is the logarithm of the share of a list's answers that may be hits, which is below 0 under a filter.  Where
+    only one answer in n may be a hit, the k-th hit is about answer k * n: depth rises by `slope` for each e times as
+    many.
     """
     count = bias.shape[0]
     widest = 1
     for i in range(scores.shape[0]):
         best = 0
         for j in range(1, count):
-            if scores[i, j] + bias[j] > scores[i, best] + bias[best]:
+            if scores[i, j] + bias[j] + kept[j] > scores[i, best] + bias[best] + kept[best]:
                 best = j
-        top = scores[i, best] + bias[best]
+        top = scores[i, best] + bias[best] + kept[best]
         total = np.float32(0)
         for j in range(count):
-            total += np.exp(scores[i, j] + bias[j] - top)
+            total += np.exp(scores[i, j] + bias[j] + kept[j] - top)
         least = np.float32(top + np.log(total) - depth)
+        if slope > 0:
+            most = scores[i, 0] + bias[0]
+            for j in range(1, count):
+                most = max(most, scores[i, j] + bias[j])
+            every = np.float32(0)
+            for j in range(count):
+                every += np.exp(scores[i, j] + bias[j] - most)
+            least -= np.float32(slope) * max(most + np.log(every) - top - np.log(total), np.float32(0))
         used = 0
         for j in range(count):
-            if scores[i, j] + bias[j] - log_sizes[j] > least or j == best:
+            if scores[i, j] + bias[j] + kept[j] - log_sizes[j] > least or j == best:
                 cosine = np.float32(0)
                 for x in range(queries.shape[1]):
                     cosine += queries[i, x] * middles[j, x]

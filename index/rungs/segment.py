@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from embed.encoder import FloatArray
 from embed.errors import StorageError
-from index.contracts import NO_ID, Hits, IntArray, Mask
+from index.contracts import NO_ID, Hits, IntArray
 from index.faiss_library import library
+from index.kept import Kept
 from index.neighbours import scan
 from index.parts.artifact import CODES, ROWS, ROWS_8, SCALES, SegmentEntry
 
@@ -107,9 +108,9 @@ class Segment:
         kernels.exact(queries, candidates, self._bits, dim, self.first_id, found, scores)
         return Hits(found, scores)
 
-    def read_all(self, queries: FloatArray, dim: int, count: int, kept: Mask | None) -> Hits:
-        """As `exact`, of every row, or of every row that is `kept` [n]."""
-        places = np.arange(len(self)) if kept is None else np.flatnonzero(kept)
+    def read_all(self, queries: FloatArray, dim: int, count: int, kept: Kept | None) -> Hits:
+        """As `exact`, of every row, or of every row that is `kept`."""
+        places = np.arange(len(self)) if kept is None else kept.places
         if len(queries) <= FEW and places.size * dim > FEW_VALUES:
             return self.exact(queries, places[None], dim, count)
         hits = scan(queries, self.rows if kept is None else self.rows[places], count, dim)

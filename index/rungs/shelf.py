@@ -5,20 +5,25 @@ Shapes: q queries, L lists, k places, D full width.  Ids are the index's.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
 from embed.encoder import FloatArray
-from index.contracts import NO_ID, Hits, IntArray, Mask, StageCost
+from index.contracts import NO_ID, Hits, IntArray, StageCost
 from index.faiss_library import library
+from index.kept import Kept, num_kept
 from index.ladder import Curve, Setting
-from index.neighbours import join
+from index.neighbours import join, unit_rows
 from index.rungs.coder import Coder
+from index.rungs.cost import Cost
+from index.rungs.listing import Listing, Listings
 from index.rungs.segment import Segment
 
 FLOAT32_BYTES, FLOAT16_BYTES, INT8_BYTES = 4, 2, 1
+TIMED = 16  # searches, to learn the pace of this machine
 
 
 @dataclass(frozen=True)
@@ -29,13 +34,14 @@ class ShelfRequest:
     dim: int
     setting: Setting | None  # None: read every row
     hidden: Sequence[IntArray] | None = None  # for each query, ids that may not be hits
-    kept: Sequence[Mask] | None = None  # for each segment, which rows may be hits
+    kept: Sequence[Kept | None] | None = None  # for each segment the rows that may be hits; None: all
     on_card: bool = False  # every row, on a graphics card
+    slope: float = 0.0  # more depth for each e times fewer answers that may be hits: `index.rungs.kernels.route`
 
     def of(self, queries: slice) -> "ShelfRequest":
         """The same for some of the queries."""
         hidden = None if self.hidden is None else self.hidden[queries]
-        return ShelfRequest(self.k, self.dim, self.setting, hidden, self.kept, self.on_card)
+        return replace(self, hidden=hidden)
 
 
 Record = Callable[[StageCost], None]
@@ -59,14 +65,18 @@ class Shelf:
         coder: Coder | None = None,
         router: FloatArray | None = None,
         cards: Sequence[Card] = (),
+        measured: IntArray | None = None,
     ) -> None:
         """`router` [L, D + 1] is of `index.rungs.router`; with a coder all segments are coded, without one none is.
 
+        `measured` [L] are the rows of each list when the curves were measured; None: as many as now.
         `cards` are the segments' rows on a graphics card, of all segments or of none: see `index.rungs.gpu`.
         """
         self.cards = tuple(cards)
+        self._pace: float | None = None
         self.modality, self.segments, self.curves, self.coder = modality, tuple(segments), tuple(curves), coder
         self._sizes = [segment.list_sizes() for segment in segments] if coder else []
+        self._measured, self._listings = measured, Listings(self._sizes, measured)
         if coder is not None and router is not None:
             self._set_router(coder, router)
 
@@ -74,6 +84,10 @@ class Shelf:
     def rows(self) -> int:
         """Number of stored rows, removed ones included."""
         return sum(map(len, self.segments))
+
+    def num_kept(self, kept: Sequence[Kept | None] | None) -> int:
+        """Number of rows that may be hits."""
+        return num_kept(kept, [len(segment) for segment in self.segments])
 
     @property
     def width(self) -> int:
@@ -86,12 +100,31 @@ class Shelf:
 
     def with_router(self, router: FloatArray) -> "Shelf":
         """The same rows, routed by these weights [L, D + 1]."""
-        return Shelf(self.modality, self.segments, self.curves, self.coder, router)
+        return Shelf(self.modality, self.segments, self.curves, self.coder, router, measured=self._measured)
 
-    def curve(self, dim: int, k: int) -> Curve | None:
-        """The curve at `dim` for the smallest number of hits that is at least k, else for the largest."""
-        fitting = sorted((curve for curve in self.curves if curve.dim == dim), key=lambda curve: curve.k)
-        return next((curve for curve in fitting if curve.k >= k), fitting[-1] if fitting else None)
+    def curves_at(self, dim: int) -> list[Curve]:
+        """The curves of a width, by ascending k."""
+        return sorted((curve for curve in self.curves if curve.dim == dim), key=lambda curve: curve.k)
+
+    def listing(self, kept: Sequence[Kept | None] | None) -> Listing:
+        """How the rows that may be hits lie to the lists."""
+        return self._listings.of(kept)
+
+    def pace(self, curve: Curve) -> float:
+        """Milliseconds that searches take on this machine, for each that the curve counts; measured once."""
+        if self._pace is None:
+            point = curve.points[len(curve.points) // 2]
+            queries = np.asarray(
+                self.segments[0].rows[: len(self.segments[0]) : max(1, len(self.segments[0]) // TIMED)]
+            )
+            queries = unit_rows(queries[:TIMED], self.width)
+            request = ShelfRequest(curve.k, self.width, point.setting)
+            self.search(queries, request)  # kernels are compiled, pages in memory
+            began = time.perf_counter()
+            for place in range(len(queries)):
+                self.search(queries[place : place + 1], request)
+            self._pace = (time.perf_counter() - began) * 1000 / len(queries) / point.ms_one
+        return self._pace
 
     def search(self, queries: FloatArray, request: ShelfRequest, record: Record | None = None) -> Hits:
         """Hits for unit queries [q, D], zero after the requested width."""
@@ -101,11 +134,19 @@ class Shelf:
         elif request.setting is None or self.coder is None:
             parts = [self._read_all(place, queries, request, count, record) for place in range(len(self.segments))]
         else:
-            parts = self._two_stages(queries, request, request.setting, count, record)
+            lists, near = self.route(queries, request.setting.depth, record, request.kept, request.slope)
+            parts = self.from_lists(queries, lists, near, request, count, record)
         hits = parts[0] if len(parts) == 1 else join(parts, count)
         return hits if request.hidden is None else _without(hits, request.hidden, request.k)
 
-    def route(self, queries: FloatArray, depth: float, record: Record | None = None) -> tuple[IntArray, FloatArray]:
+    def route(
+        self,
+        queries: FloatArray,
+        depth: float,
+        record: Record | None = None,
+        kept: Sequence[Kept | None] | None = None,
+        slope: float = 0.0,
+    ) -> tuple[IntArray, FloatArray]:
         """Lists that each query reads [q, w], padded with -1, and the cosines to their middles [q, w]."""
         from index.rungs import kernels
 
@@ -113,15 +154,46 @@ class Shelf:
         scores = np.empty((len(queries), len(self._weights)), np.float32)
         kernels.products(queries, self._weights, scores)
         lists, near = np.empty(scores.shape, np.int64), np.empty(scores.shape, np.float32)
-        tables = self._bias, self._log_sizes, depth, self.cut(queries), self._middles
-        width = kernels.route(scores, *tables, lists, near)
+        tables = self._bias, self.listing(kept).log_kept, self._log_sizes
+        width = kernels.route(scores, *tables, depth, slope, self.cut(queries), self._middles, lists, near)
         if record:
             record(self._cost("route", queries.shape[1], scores.size, queries.shape[1] * FLOAT32_BYTES, began))
         return np.ascontiguousarray(lists[:, :width]), np.ascontiguousarray(near[:, :width])
 
-    def candidates(self, queries: FloatArray, lists: IntArray, near: FloatArray, count: int) -> IntArray:
+    def depths(self, queries: FloatArray, kept: Sequence[Kept | None] | None = None) -> FloatArray:
+        """[q, L]: the depth at which `route` reads each list, without a slope; the most likely one is always read."""
+        logs = queries @ self._weights.T + self._bias + self.listing(kept).log_kept
+        logs -= logs.max(axis=1, keepdims=True)
+        shares = logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
+        found: FloatArray = np.where(logs == 0, -np.inf, self._log_sizes - shares).astype(np.float32)
+        return found
+
+    def log_share(self, queries: FloatArray, kept: Sequence[Kept | None]) -> FloatArray:
+        """[q]: the logarithm of the share of the answers that may be hits, as the router expects it; at most 0."""
+        logs = queries @ self._weights.T + self._bias
+        every, some = (
+            np.exp(one - logs.max(axis=1, keepdims=True)).sum(axis=1)
+            for one in (logs, logs + self.listing(kept).log_kept)
+        )
+        found: FloatArray = np.minimum(np.log(np.maximum(some, 1e-30)) - np.log(every), 0)
+        return found
+
+    def every_list(self, queries: FloatArray) -> tuple[IntArray, FloatArray]:
+        """All lists for each query [q, L], and the cosines to their middles."""
+        near = self.cut(queries) @ self._middles.T
+        return np.tile(np.arange(near.shape[1]), (len(near), 1)), np.ascontiguousarray(near)
+
+    def candidates(
+        self,
+        queries: FloatArray,
+        lists: IntArray,
+        near: FloatArray,
+        count: int,
+        kept: Sequence[Kept | None] | None = None,
+    ) -> IntArray:
         """Positions [q, count] of the best codes of the only segment, in the queries' lists."""
-        return self.segments[0].scan(self.cut(queries), lists, near, count, None)
+        selector = None if kept is None else self._selector(kept, 0)
+        return self.segments[0].scan(self.cut(queries), lists, near, count, selector)
 
     def cut(self, queries: FloatArray) -> FloatArray:
         """Queries in the coder's order of dims [q, d]."""
@@ -148,12 +220,6 @@ class Shelf:
         """Number of rows, over all segments, in these lists [q, w] of the queries."""
         return sum(_read(sizes, lists) for sizes in self._sizes)
 
-    def _two_stages(
-        self, queries: FloatArray, request: ShelfRequest, setting: Setting, count: int, record: Record | None
-    ) -> list[Hits]:
-        lists, near = self.route(queries, setting.depth, record)
-        return self.from_lists(queries, lists, near, request, count, record)
-
     def _of_segment(
         self,
         place: int,
@@ -169,7 +235,7 @@ class Shelf:
         assert setting is not None
         shortlist, last = max(setting.shortlist, count), max(setting.exact, count)
         began = time.perf_counter()
-        candidates = segment.scan(cut, lists, near, shortlist, self._selector(request, place))
+        candidates = segment.scan(cut, lists, near, shortlist, self._selector(request.kept, place))
         scanned = time.perf_counter()
         ranked = segment.rank(queries, candidates, request.dim, last)
         done = time.perf_counter()
@@ -188,7 +254,7 @@ class Shelf:
         kept = None if request.kept is None else request.kept[place]
         hits = segment.read_all(queries, request.dim, count, kept)
         if record:
-            read = len(queries) * (len(segment) if kept is None else int(kept.sum()))
+            read = len(queries) * (len(segment) if kept is None else kept.count)
             record(self._cost("all", request.dim, read, queries.shape[1] * FLOAT16_BYTES, began))
         return hits
 
@@ -202,16 +268,21 @@ class Shelf:
             record(self._cost("card", request.dim, read, queries.shape[1] * FLOAT16_BYTES, began))
         return hits
 
-    def _selector(self, request: ShelfRequest, place: int) -> Any:
-        if request.kept is None:
-            return None
-        return library().IDSelectorBitmap(np.packbits(request.kept[place], bitorder="little"))
+    def _selector(self, kept: Sequence[Kept | None] | None, place: int) -> Any:
+        one = None if kept is None else kept[place]
+        return None if one is None else library().IDSelectorBitmap(one.bits)
 
     def _set_router(self, coder: Coder, router: FloatArray) -> None:
         weights = np.ascontiguousarray(router[:, :-1], np.float32)
         self._weights, self._middles = weights, np.ascontiguousarray(coder.centroids)
         self._bias = np.ascontiguousarray(router[:, -1], np.float32)
         self._log_sizes = np.log(np.maximum(sum(self._sizes), 1)).astype(np.float32)
+
+    @cached_property
+    def cost(self) -> Cost:
+        """Costs of searches by counts.  Only for a shelf with a coder."""
+        assert self.coder is not None
+        return Cost(self.width, len(self.coder.codebook), self.coder.lists)
 
     def _cost(
         self, stage: str, dim: int, rows: int, row_bytes: int, began: float, ended: float | None = None

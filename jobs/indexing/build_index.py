@@ -14,7 +14,8 @@ from embed.storage.numbered_log import entry_url
 from embed.storage.store import read_bytes
 from index.building.build import build
 from index.building.survey import InTasks, here
-from index.ladder import Point, plain
+from index.calibration.truth import HITS
+from index.ladder import Curve, Point, plain
 from index.parts.artifact import Lineage, Manifest, ModalityEntry
 from index.parts.removed import read_removed
 from index.spec import IndexSpec
@@ -125,15 +126,15 @@ def _promise(spec: IndexSpec, entry: ModalityEntry) -> str:
     point = _point(spec, entry)
     if point is None:
         return "every row is read"
-    share = f"{100 * point.rows_read:.2g} %"
-    return f"recall {spec.recall:g} by reading {share} of them, {point.ms_one:.2g} ms, {point.ms_many:.2g} in a batch"
+    share, ms = f"{100 * point.rows_read:.2g} %", f"about {point.ms_one:.2g} ms, {point.ms_many:.2g} in a batch"
+    return f"recall {spec.recall:g} by reading {share} of them, {ms}"
 
 
 def _warnings(spec: IndexSpec, manifest: Manifest) -> Iterator[str]:
     for modality, entry in manifest.modalities.items():
         point = _point(spec, entry)
         if entry.curves and point is None:
-            best = max(point.low for point in entry.curves[0].points)
+            best = max(point.low for point in _usual(entry).points)
             yield (
                 f"{modality}: no setting keeps recall {spec.recall:g} (at most {best:.4g}), so every row is read; "
                 "ask for a lower recall, or give code_bits: 2"
@@ -147,4 +148,9 @@ def _warnings(spec: IndexSpec, manifest: Manifest) -> Iterator[str]:
 
 def _point(spec: IndexSpec, entry: ModalityEntry) -> Point | None:
     """The default setting at full width; None where every row is read."""
-    return entry.curves[0].for_recall(spec.recall) if entry.curves else None
+    return _usual(entry).for_recall(spec.recall) if entry.curves else None
+
+
+def _usual(entry: ModalityEntry) -> Curve:
+    """The curve at full width for ten hits."""
+    return next(curve for curve in entry.curves if curve.k == HITS)

@@ -30,6 +30,11 @@ class AskingModel:
     def __init__(self, handle: ModelHandle) -> None:
         self.handle = handle
 
+    @property
+    def hears(self) -> bool:
+        """Whether it encodes spoken questions too."""
+        return self.handle.speaks
+
     @cached_property
     def model(self) -> "Model":
         from embed.model.weights import load_model

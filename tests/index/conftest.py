@@ -80,7 +80,7 @@ def few_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds that measure themselves with a handful of questions: what is measured is tested where it is made."""
     monkeypatch.setattr(questions, "ROW_QUESTIONS", 64)
     monkeypatch.setattr(questions, "ROWS_REPORTED", 32)
-    for name, value in (("ROUNDS", 1), ("ONES", 2), ("SURVIVORS", 3)):
+    for name, value in (("DEPTHS", 8), ("SHORTLISTS", 4), ("SURVIVORS", 4)):
         monkeypatch.setattr(calibrate, name, value)
 
 

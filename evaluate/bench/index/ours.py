@@ -4,6 +4,7 @@
 the gain from adapting.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,6 +26,7 @@ from index.building.merge import Source, segment_entry, write_segment
 from index.calibration.calibrate import calibrate
 from index.contracts import NO_ID, IntArray, SearchRequest
 from index.faiss_library import library
+from index.kept import Kept
 from index.parts.artifact import FORMAT, PROVENANCE_COPY, Lineage, Manifest, ModalityEntry
 from index.parts.provenance import Provenance
 from index.rungs import kernels
@@ -88,7 +90,7 @@ class Ours:
 
     def rows_read(self, queries: FloatArray, setting: Setting) -> float:
         assert isinstance(setting, float)
-        found = decide(self._shelf, 10, self._shelf.width, Effort(setting, None, True), self._shelf.rows).setting
+        found = decide(self._shelf, 10, self._shelf.width, Effort(setting, None, True)).setting
         if found is None:
             return float(self._shelf.rows)
         return self._shelf.rows_in(self._shelf.route(queries, found.depth)[0]) / len(queries)
@@ -119,7 +121,21 @@ class _FixedShelf(Shelf):
     def with_router(self, router: FloatArray) -> Shelf:
         return _FixedShelf(self.modality, self.segments, self.curves, self.coder, router)
 
-    def route(self, queries: FloatArray, depth: float, record: Record | None = None) -> tuple[IntArray, FloatArray]:
+    def depths(self, queries: FloatArray, kept: Sequence[Kept | None] | None = None) -> FloatArray:
+        assert self.coder is not None
+        order = np.argsort(-(self.cut(queries) @ self.coder.centroids.T), axis=1, kind="stable")
+        found = np.empty(order.shape, np.float32)
+        np.put_along_axis(found, order, np.log(np.arange(1, order.shape[1] + 1, dtype=np.float32) + 1e-3)[None], axis=1)
+        return found
+
+    def route(
+        self,
+        queries: FloatArray,
+        depth: float,
+        record: Record | None = None,
+        kept: Sequence[Kept | None] | None = None,
+        slope: float = 0.0,
+    ) -> tuple[IntArray, FloatArray]:
         assert self.coder is not None
         cosines = np.empty((len(queries), self.coder.lists), np.float32)
         kernels.products(self.cut(queries), self.coder.centroids, cosines)
@@ -144,7 +160,7 @@ def _index_of(shelf: Shelf, spec: IndexSpec) -> Index:
         removed=None,
         lineage=Lineage(url="bench", version=1, sha256=None, settings={}),
     )
-    return Index("memory", manifest, OpenParts({TEXT: shelf}, Provenance([], {TEXT: None}), {TEXT: None}))
+    return Index("memory", manifest, OpenParts({TEXT: shelf}, Provenance([], {TEXT: [None]})))
 
 
 def _write_provenance(rows: FloatArray, lists: NDArray[np.int32], path: Path) -> IntArray:

@@ -37,17 +37,24 @@ FEW = (
 MORE = ("linux-doc-6.1", "octave-doc", "openjdk-17-doc", "rust-doc", "sagemath-doc")
 SHORTEST, LONGEST = 40, 500  # characters
 SPAN_WORDS = (5, 12)
+ENGLISH = "en"
+LANGUAGES = ("de", "en", "es", "fr", "it", "pt", "ru")
 
 _BLOCK = re.compile(r"<(p|li|dd|td)\b[^>]*>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>")
 
 
-def passages(cache: Path, packages: Sequence[str] = FEW) -> list[str]:
-    """Distinct passages of these packages and of the dictionary.  Raises DataUnavailable where apt cannot get them."""
-    found = dict.fromkeys(_glosses(fetch(GLOSSES, cache)))
+def passages(cache: Path, packages: Sequence[str] = FEW) -> dict[str, str]:
+    """Distinct passages of these packages and of the dictionary, each with the language of its package.
+
+    Raises DataUnavailable where apt cannot get them.
+    """
+    found = dict.fromkeys(_glosses(fetch(GLOSSES, cache)), ENGLISH)
     for package in packages:
-        found.update(dict.fromkeys(_paragraphs(fetch(package, cache))))
-    return sorted(found, key=_digest)
+        language = next((part for part in package.split("-") if part in LANGUAGES), ENGLISH)
+        for text in _paragraphs(fetch(package, cache)):
+            found.setdefault(text, language)
+    return {text: found[text] for text in sorted(found, key=_digest)}
 
 
 def spans(texts: Sequence[str], seed: int = 7) -> list[str]:

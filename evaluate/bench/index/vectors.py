@@ -26,7 +26,7 @@ from embed.model.weights import load_model
 from embed.storage.cache import cache_folder
 from evaluate.bench.index.passages import FEW, MORE, passages, spans
 
-PART = 10_000  # texts of one file in the cache
+PART = 2_000  # texts of one file in the cache: a minute's work
 QUERIES = 1_000  # of each kind, for calibration and for report
 STATIC = "wordllama"
 STATIC_FILES = ("weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json")
@@ -64,7 +64,7 @@ class Source:
         held_out = texts[n : n + 4 * queries]
         return Vectors(
             self.name,
-            self._cached(texts[:n], "document"),
+            self.cached(texts[:n], "document"),
             self._queries(held_out[: 2 * queries]),
             self._queries(held_out[2 * queries :]),
             self.dims,
@@ -73,10 +73,10 @@ class Source:
     def _queries(self, held_out: Sequence[str]) -> FloatArray:
         """Queries [len(held_out), D]: the first half as passages, spans of the second half, in turn."""
         half = len(held_out) // 2
-        pairs = [self._cached(held_out[:half], "document"), self._cached(spans(held_out[half:]), "query")]
+        pairs = [self.cached(held_out[:half], "document"), self.cached(spans(held_out[half:]), "query")]
         return np.ascontiguousarray(np.stack(pairs, axis=1).reshape(2 * half, -1))
 
-    def _cached(self, texts: Sequence[str], role: Role) -> FloatArray:
+    def cached(self, texts: Sequence[str], role: Role) -> FloatArray:
         """Vectors [n, D], part by part from the cache, or encoded and stored there."""
         starts = range(0, len(texts), PART)
         return np.concatenate([self._part(texts[start : start + PART], role) for start in starts])
@@ -99,8 +99,8 @@ def part_path(name: str, key: str, texts: Sequence[str], role: Role) -> Path:
 
 
 def transformer() -> Source:
-    """The demo encoder, in bfloat16 as in searches."""
-    model = load_model(resolve_model("demo"), precision="bfloat16")
+    """The demo encoder, in bfloat16 where the hardware has it, as in searches."""
+    model = load_model(resolve_model("demo"), precision="auto")
 
     def encode(texts: Sequence[str], role: Role) -> FloatArray:
         return np.asarray(model.encode(texts, role), np.float32)
@@ -139,10 +139,11 @@ SOURCES: dict[str, Callable[[], Source]] = {"transformer": transformer, "static"
 
 def texts_for(n: int) -> list[str]:
     """Enough passages for n rows and their queries, from as few packages as possible."""
-    few = _texts(FEW)
-    return few if len(few) >= n + 4 * QUERIES else _texts(FEW + MORE)
+    few = texts_of(FEW)
+    return list(few if len(few) >= n + 4 * QUERIES else texts_of(FEW + MORE))
 
 
 @cache
-def _texts(packages: tuple[str, ...]) -> list[str]:
+def texts_of(packages: tuple[str, ...]) -> dict[str, str]:
+    """Passages of these packages, with their languages."""
     return passages(cache_folder(), packages)

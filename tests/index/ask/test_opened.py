@@ -34,7 +34,7 @@ def url(tmp_path_factory: pytest.TempPathFactory, vectors_of: Any, build_at: Any
 def test_every_modality_has_a_shelf(url: str) -> None:
     manifest, opened = open_version(url, None, True, "cpu", _fine)
     assert {name: shelf.rows for name, shelf in opened.shelves.items()} == {"speech": SPEECH, "text": TEXT}
-    assert opened.live == {"speech": None, "text": None}
+    assert [opened.provenance.kept(name) for name in ("speech", "text")] == [[None], [None]]
     assert [entry.first_id for entry in segments_of(manifest, "text")] == [SPEECH]
     assert opened.provenance.rows(np.array([SPEECH]), url)["modality"].to_pylist() == ["text"]
 
@@ -52,13 +52,13 @@ def test_removed_rows_are_not_live(tmp_path: Path, vectors_of: Any, build_at: An
     build_at(str(tmp_path), vectors_of(clustered(5, 1), clustered(6, 2), (WIDTH,)), ladder="exact")
     delete(str(tmp_path), parse_where("uri = 'text/3' or uri = 'text/4'"))
     manifest, opened = open_version(str(tmp_path), None, True, "cpu", _fine)
-    assert opened.live["speech"] is None
-    live = opened.live["text"]
+    assert opened.provenance.kept("speech") == [None]
+    (live,) = opened.provenance.kept("text")
     assert live is not None
-    gone = opened.provenance.rows(np.flatnonzero(~live[0]) + 5, str(tmp_path))["uri"].to_pylist()
+    gone = opened.provenance.rows(np.flatnonzero(~live.mask()) + 5, str(tmp_path))["uri"].to_pylist()
     assert sorted(gone) == ["text/3", "text/4"]
     before = read_manifest(str(tmp_path), 1)
-    assert live_rows_of(str(tmp_path), before) == {"speech": None, "text": None}
+    assert live_rows_of(str(tmp_path), before) == {"speech": [None], "text": [None]}
     assert manifest.version == 2
 
 

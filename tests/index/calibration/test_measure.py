@@ -10,7 +10,8 @@ import pytest
 from index.building.merge import Source, segment_entry, write_segment
 from index.building.shard import write_shard
 from index.calibration.measure import MergedModality, calibrations
-from index.parts.artifact import ROUTER
+from index.calibration.questions import TYPED
+from index.parts.artifact import LIST_SIZES, ROUTER
 from index.rungs.coder import Coder
 from tests.index.shelves import WIDTH, clustered, coder_of
 
@@ -50,21 +51,23 @@ def test_flat_rows_have_scores_and_coded_ones_curves_too(tmp_path: Path, vectors
     text = found["text"]
     assert text.router == tmp_path / "router-text"
     assert np.load(text.router / ROUTER).shape == (8, WIDTH + 1)
-    assert [path.name for path in text.router.iterdir()] == [ROUTER]
-    assert [curve.dim for curve in text.curves] == list(DIMS)
-    assert all(set(curve.queries) == {"rows", "spans"} for curve in text.curves)
+    assert {path.name for path in text.router.iterdir()} == {ROUTER, LIST_SIZES}
+    assert np.load(text.router / LIST_SIZES).sum() == 600
+    assert [(curve.dim, curve.k) for curve in text.curves] == [(dim, k) for dim in DIMS for k in (1, 10, 100)]
+    assert all(set(curve.queries) == {"rows", *TYPED, "other"} for curve in text.curves)
     assert [line.split(":")[0] for line in told] == ["text at dim 16", "text at dim 8"]
 
 
 def test_the_same_rows_teach_the_same(tmp_path: Path, vectors_of: Any) -> None:
-    """Times aside: they are the machine's."""
     made = _made(vectors_of(text=clustered(600, 2), dims=DIMS), "text", coder_of(clustered(600, 2)), 0, tmp_path)
-    routers, scores = [], []
+    routers, scores, curves = [], [], []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         found = calibrations((WIDTH,), [made], tmp_path / name, None, None, lambda _: None)["text"]
         assert found.router is not None
         routers.append((found.router / ROUTER).read_bytes())
         scores.append(found.top_scores)
+        curves.append(found.curves)
     assert routers[0] == routers[1]
     assert scores[0] == scores[1]
+    assert curves[0] == curves[1] != ()

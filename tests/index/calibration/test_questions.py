@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from embed.tables import PROVENANCE
 from index.calibration import questions as questions_module
-from index.calibration.questions import FEWEST, SPAN_WORDS, Questions, questions_for, span
+from index.calibration.questions import FEWEST, SPAN_WORDS, TYPED, Questions, questions_for, span
 from index.rungs.segment import Segment
 from tests.index import shelves
 from tests.index.shelves import WIDTH, clustered
@@ -37,6 +37,7 @@ class Listener:
 
     def __init__(self) -> None:
         self.heard: list[str] = []
+        self.hears = False
 
     def __call__(self, texts: Sequence[str]) -> Any:
         self.heard += texts
@@ -75,22 +76,52 @@ def test_the_same_questions_every_time(segment: Segment) -> None:
     assert one.own.tolist() == two.own.tolist()
 
 
-def test_short_spans_of_texts_are_asked_too(tmp_path: Path, segment: Segment, vectors_of: Any) -> None:
+def test_spans_and_words_of_texts_are_asked_too(tmp_path: Path, segment: Segment, vectors_of: Any) -> None:
     texts = [" ".join(f"w{row}.{word}" for word in range(40)) for row in range(ROWS)]
     encode = Listener()
     split = questions_for(segment, _told(tmp_path, vectors_of, texts), encode, None)
-    assert _kinds(split.choose) == _kinds(split.report) == {"rows": 100, "spans": 100}
-    own = np.concatenate([split.choose[1].own, split.report[1].own])
-    assert sorted(own) == list(range(ROWS))
-    assert all(said in texts[row] for said, row in zip(encode.heard, own, strict=True))
+    cut = max(FEWEST, int(0.3 * (ROWS // 3)))
+    assert _kinds(split.choose) == {"rows": 100, "spans": cut, "words": cut, "word": cut}
+    own = {choose.kind: [*choose.own, *report.own] for choose, report in zip(split.choose, split.report, strict=True)}
+    asked = [row for kind in TYPED for row in own[kind]]
+    assert sorted(asked) == list(range(ROWS))  # each row in one kind
+    assert all(said in texts[row] for said, row in zip(encode.heard, asked, strict=True))
+    lengths = {kind: {len(said.split()) for said in encode.heard[: len(own[kind])]} for kind in ("spans",)}
+    assert lengths["spans"] <= set(range(5, 13))
+    assert {len(said.split()) for said in encode.heard[-len(own["word"]) :]} == {1}
     np.testing.assert_allclose(np.linalg.norm(split.report[1].vectors, axis=1), 1, atol=1e-5)
+
+
+def test_rows_of_the_other_modality_ask_too(segment: Segment) -> None:
+    split = questions_for(segment, Path("unread"), None, None, 3 * clustered(2 * FEWEST, 8))
+    assert _kinds(split.choose) == {"rows": 100, "other": FEWEST}
+    assert (split.report[1].own == -1).all()
+    np.testing.assert_allclose(np.linalg.norm(split.report[1].vectors, axis=1), 1, atol=1e-5)
+    assert _kinds(questions_for(segment, Path("unread"), None, None, clustered(2 * FEWEST - 1, 8)).report) == {
+        "rows": 100
+    }
+
+
+@pytest.mark.parametrize("hears", [True, False])
+def test_where_the_model_hears_and_there_is_no_speech_spans_spread(
+    hears: bool, tmp_path: Path, segment: Segment, vectors_of: Any
+) -> None:
+    encode = Listener()
+    encode.hears = hears
+    texts = [f"some words of row {row}" for row in range(ROWS)]
+    split = questions_for(segment, _told(tmp_path, vectors_of, texts), encode, None)
+    assert ("spread" in _kinds(split.report)) is hears
+    if hears:
+        spans, moved = split.report[1], split.report[-1]
+        cosines = (spans.vectors * moved.vectors).sum(axis=1)
+        assert 0.7 < cosines.mean() < 0.95
 
 
 @pytest.mark.parametrize("told", [0, 2 * FEWEST - 1, 2 * FEWEST])
 def test_too_few_texts_are_no_kind(told: int, tmp_path: Path, segment: Segment, vectors_of: Any) -> None:
     texts = ["some words here"] * told + [None, " "] * ((ROWS - told + 1) // 2)
     split = questions_for(segment, _told(tmp_path, vectors_of, texts[:ROWS]), Listener(), None)
-    assert _kinds(split.report) == {"rows": 100} | ({"spans": FEWEST} if told == 2 * FEWEST else {})
+    assert _kinds(split.report) == {"rows": 100} | (dict.fromkeys(TYPED, FEWEST) if told == 2 * FEWEST else {})
 
 
 def test_a_log_stands_in_for_all_others(segment: Segment) -> None:

@@ -125,9 +125,9 @@ def _without(name: str) -> Callable[[dict[str, Any]], Any]:
     [
         (_without("kind"), "not the manifest of an index; give an index, as `deglu index SPEC` writes it"),
         (_changed(kind="vectors"), "not the manifest of an index"),
-        (_changed(format=1), "index format 1, this Deglu reads 2; build it again"),
-        (_changed(format=99), "index format 99, this Deglu reads 2; build it again"),
-        (_without("format"), "index format None, this Deglu reads 2; build it again"),
+        (_changed(format=1), "index format 1, this Deglu reads 3; build it again"),
+        (_changed(format=99), "index format 99, this Deglu reads 3; build it again"),
+        (_without("format"), "index format None, this Deglu reads 3; build it again"),
     ],
     ids=["no kind", "another kind", "format before", "format to come", "no format"],
 )

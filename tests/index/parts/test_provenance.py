@@ -10,6 +10,7 @@ import pytest
 from embed.errors import InputError
 from embed.tables import PROVENANCE
 from index.filter import parse_where
+from index.kept import kept_rows
 from index.parts import provenance as provenance_module
 from index.parts.provenance import Provenance, Stretch
 
@@ -65,27 +66,36 @@ def _uris_of_nothing(provenance: Provenance) -> int:
     return int(provenance.rows(np.array([], np.int64), "index").num_rows)
 
 
+def _masks(kept: Any) -> list[Any]:
+    return [None if one is None else one.mask().tolist() for one in kept]
+
+
+NONE_REMOVED: Any = {"speech": [None, None], "text": [None]}
+
+
 def test_a_filter_keeps_rows_of_each_segment(stretches: list[Stretch]) -> None:
     where = parse_where("metadata['number'] in ('1', '5')")
-    kept = Provenance(stretches, {}).kept("speech", where, None)
-    assert [mask.tolist() for mask in kept] == [[False, True, False, False], [False, True]]
-    (text,) = Provenance(stretches, {}).kept("text", where, None)
-    assert text.tolist() == [False, True, False, False, False, True]
+    provenance = Provenance(stretches, NONE_REMOVED)
+    assert _masks(provenance.kept("speech", where)) == [[False, True, False, False], [False, True]]
+    assert _masks(provenance.kept("text", where)) == [[False, True, False, False, False, True]]
+    assert _masks(provenance.kept("text", parse_where("metadata['number'] < 'a'"))) == [None]
+    assert provenance.kept("speech") == [None, None]
 
 
 def test_a_filter_brings_no_removed_row_back(stretches: list[Stretch]) -> None:
-    live = [np.array([True, False, True, True]), np.array([True, True])]
-    kept = Provenance(stretches, {"speech": live}).kept("speech", parse_where("metadata['number'] < '2'"), live)
-    assert [mask.tolist() for mask in kept] == [[True, False, False, False], [False, False]]
-    assert live[0].tolist() == [True, False, True, True]
+    live = kept_rows([np.array([True, False, True, True]), np.array([True, True])])
+    provenance = Provenance(stretches, {"speech": live})
+    assert _masks(provenance.kept("speech")) == [[True, False, True, True], None]
+    kept = provenance.kept("speech", parse_where("metadata['number'] < '2'"))
+    assert _masks(kept) == [[True, False, False, False], [False, False]]
 
 
 def test_filters_are_remembered_the_last_ones(stretches: list[Stretch], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provenance_module, "MASKS", 2)
-    provenance = Provenance(stretches, {})
+    monkeypatch.setattr(provenance_module, "FILTERS", 2)
+    provenance = Provenance(stretches, NONE_REMOVED)
 
     def ask(where: str) -> Any:
-        return provenance.kept("text", parse_where(where), None)
+        return provenance.kept("text", parse_where(where))
 
     first, second = ask("true"), ask("false")
     assert ask("true") is first
@@ -95,4 +105,4 @@ def test_filters_are_remembered_the_last_ones(stretches: list[Stretch], monkeypa
     assert ask("true") is first
     with pytest.raises(FileNotFoundError):
         ask("false")
-    assert not second[0].any()
+    assert second[0].count == 0

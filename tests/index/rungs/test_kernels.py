@@ -56,9 +56,12 @@ def test_prepare_is_truncate(seed: int, q: int, dim: int) -> None:
 # route
 
 
-def _routed(scores: Any, bias: Any, sizes: Any, depth: float, queries: Any, middles: Any) -> tuple[Any, Any]:
+def _routed(
+    scores: Any, bias: Any, sizes: Any, depth: float, queries: Any, middles: Any, kept: Any = None, slope: float = 0.0
+) -> tuple[Any, Any]:
+    logs = np.zeros(len(bias), np.float32) if kept is None else _floats(kept)
     lists, near = np.empty(scores.shape, np.int64), np.empty(scores.shape, np.float32)
-    tables = _floats(bias), np.log(_floats(sizes)), depth, queries, middles
+    tables = _floats(bias), logs, np.log(_floats(sizes)), depth, slope, queries, middles
     width = kernels.route(_floats(scores), *tables, lists, near)
     assert (lists[:, width:] == -1).all()
     assert (near[lists == -1] == np.broadcast_to(near[:, :1], near.shape)[lists == -1]).all()
@@ -83,6 +86,17 @@ def test_a_list_is_read_where_its_share_per_row_is_worth_it(sizes: Any, least: f
     found, near = _routed(SHARES, [0] * 3, sizes, -np.log(least), _floats([[0.6, 0.8]]), EAST_NORTH_WEST)
     assert found.tolist() == [lists]
     np.testing.assert_allclose(near[0], (EAST_NORTH_WEST @ [0.6, 0.8])[lists], rtol=1e-6)
+
+
+def test_under_a_filter_lists_count_by_the_rows_that_they_keep() -> None:
+    """East is the likeliest, and nothing of it is kept; fewer answers that may be hits make the search deeper."""
+    scores, bias, sizes, query = _floats([[9.0, 1.0, 0.0]]), [0.0, 0.0, 0.0], [1, 1, 1], _floats([[1, 0]])
+    kept = [-1e9, 0.0, 0.0]
+    assert _routed(scores, bias, sizes, 1.0, query, EAST_NORTH_WEST)[0].tolist() == [[0]]
+    assert _routed(scores, bias, sizes, 1.0, query, EAST_NORTH_WEST, kept)[0].tolist() == [[1]]
+    assert _routed(scores, bias, sizes, 1.0, query, EAST_NORTH_WEST, kept, 0.5)[0].tolist() == [[1, 2]]
+    even = [-0.7, -0.7, -0.7]  # one answer in two: the same lists, and with a slope no fewer
+    assert _routed(scores, bias, sizes, 9.5, query, EAST_NORTH_WEST, even)[0].tolist() == [[0, 1, 2]]
 
 
 def test_bias_counts_and_narrower_queries_are_padded() -> None:

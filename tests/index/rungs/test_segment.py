@@ -11,6 +11,7 @@ from embed.errors import StorageError
 from index.ask.searcher import Index
 from index.contracts import Searcher
 from index.faiss_library import library
+from index.kept import Kept
 from index.neighbours import scan
 from index.parts.artifact import CODES, ROWS, ROWS_8, SCALES, PartEntry, SegmentEntry
 from index.rungs import segment as segment_module
@@ -102,7 +103,7 @@ def test_reading_all_is_brute_force_however_many_ask(dim: int, kept: Any, coded:
     places = np.arange(600) if kept is None else np.flatnonzero(kept)
     best = [places[np.argsort(-row[places])][:5] + FIRST for row in cosines]
     for some in (queries, queries[: segment_module.FEW]):
-        hits = coded.read_all(some, dim, 5, kept)
+        hits = coded.read_all(some, dim, 5, None if kept is None else Kept(kept))
         for row, scores, expected, of in zip(hits.ids, hits.scores, best, cosines, strict=False):
             assert row[row >= 0].tolist() == expected.tolist()
             np.testing.assert_allclose(scores[row >= 0], of[expected - FIRST], atol=1e-5)

@@ -7,6 +7,7 @@ import pytest
 
 from embed.encoder import truncate
 from index.contracts import Hits, StageCost
+from index.kept import Kept, kept_rows
 from index.ladder import Curve, Point, Setting
 from index.rungs.coder import Coder
 from index.rungs.shelf import Shelf, ShelfRequest
@@ -96,7 +97,7 @@ def test_a_route_names_lists_and_the_cosines_to_their_middles(one: Shelf) -> Non
 def test_only_kept_rows_are_hits(setting: Any, share: int, three: Shelf) -> None:
     kept = [np.arange(len(part)) % share == 0 for part in three.segments]
     may = {part.first_id + at for part, mask in zip(three.segments, kept, strict=True) for at in np.flatnonzero(mask)}
-    hits = three.search(clustered(20, 5), ShelfRequest(10, WIDTH, setting, kept=kept))
+    hits = three.search(clustered(20, 5), ShelfRequest(10, WIDTH, setting, kept=kept_rows(kept)))
     every = three.search(clustered(20, 5), ShelfRequest(N, WIDTH, None)).ids
     expected = [[one for one in row if one in may][:10] for row in every.tolist()]
     assert hits.ids.tolist() == expected
@@ -105,7 +106,7 @@ def test_only_kept_rows_are_hits(setting: Any, share: int, three: Shelf) -> None
 @LADDERS
 def test_nothing_kept_nothing_found(setting: Any, three: Shelf) -> None:
     kept = [np.zeros(len(part), bool) for part in three.segments]
-    hits = three.search(clustered(3, 5), ShelfRequest(2, WIDTH, setting, kept=kept))
+    hits = three.search(clustered(3, 5), ShelfRequest(2, WIDTH, setting, kept=kept_rows(kept)))
     assert hits.ids.tolist() == [[-1, -1]] * 3
     assert np.isneginf(hits.scores).all()
 
@@ -162,7 +163,7 @@ def test_what_was_read_is_told(three: Shelf) -> None:
 @pytest.mark.parametrize(("kept", "read"), [(False, 4 * N), (True, 4 * N // 2)])
 def test_reading_all_is_told(kept: bool, read: int, one: Shelf) -> None:
     costs: list[StageCost] = []
-    masks = [np.arange(N) % 2 == 0] if kept else None
+    masks = kept_rows([np.arange(N) % 2 == 0]) if kept else None
     one.search(clustered(4, 8), ShelfRequest(10, WIDTH, None, kept=masks), costs.append)
     assert [(cost.stage, cost.rows, cost.bytes) for cost in costs] == [("all", read, read * WIDTH * 2)]
 
@@ -194,14 +195,26 @@ def _curve(dim: int, k: int) -> Curve:
     return Curve(dim=dim, k=k, queries={"rows": 100}, points=(point,))
 
 
-@pytest.mark.parametrize(
-    ("dim", "k", "chosen"),
-    [(16, 1, 10), (16, 10, 10), (16, 11, 100), (16, 500, 100), (6, 3, 10), (6, 30, 10), (5, 10, None)],
-)
-def test_the_curve_of_at_least_as_many_hits(dim: int, k: int, chosen: int | None, rows: Any, coder: Coder) -> None:
-    curves = [_curve(16, 100), _curve(6, 10), _curve(16, 10)]
-    found = shelves.shelf([segment(rows, coder)], coder, curves).curve(dim, k)
-    assert (found and (found.dim, found.k)) == (chosen and (dim, chosen))
+def test_the_curves_of_a_width_by_number_of_hits(rows: Any, coder: Coder) -> None:
+    shelf = shelves.shelf([segment(rows, coder)], coder, [_curve(16, 100), _curve(6, 10), _curve(16, 10)])
+    assert [[curve.k for curve in shelf.curves_at(dim)] for dim in (16, 6, 5)] == [[10, 100], [10], []]
+
+
+def test_depths_are_those_at_which_a_list_is_read(one: Shelf) -> None:
+    queries = clustered(20, 3)
+    kept = [Kept(np.arange(len(one.segments[0])) % 3 > 0)]
+    for some in (None, kept):
+        depths = one.depths(queries, some)
+        for depth in (2.0, 5.0, 7.0):
+            lists, _ = one.route(queries, depth, None, some)
+            assert [sorted(row[row >= 0]) for row in lists] == [np.flatnonzero(row < depth).tolist() for row in depths]
+    assert (one.log_share(queries, kept) < 0).all()
+
+
+def test_the_pace_of_a_machine_is_measured_once(one: Shelf) -> None:
+    pace = one.pace(_curve(16, 10))
+    assert pace > 0
+    assert one.pace(_curve(16, 10)) == pace
 
 
 def test_another_router_reads_other_lists(one: Shelf) -> None:

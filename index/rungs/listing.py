@@ -1,0 +1,72 @@
+"""Listing: how the rows that may be hits lie to the lists, which decides the lists that a search reads under a filter.
+
+A list's share of the answers shrinks with the rows in it that may be hits, and grows with the rows that were appended
+to it.  One listing is made for a filter and kept while the filter is in use, so that no question counts rows.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from embed.encoder import FloatArray
+from index.contracts import IntArray
+from index.kept import Kept
+
+LISTINGS = 16
+NOTHING = -1e9  # logarithm of the share of a list without a row that may be a hit; adding to it stays finite
+
+
+@dataclass(frozen=True)
+class Listing:
+    log_kept: FloatArray  # [L], logarithm of rows that may be hits over rows when the curves were measured
+    plain: bool  # every list has as many rows that may be hits as when the curves were measured
+    growth: float  # rows now, over rows when the curves were measured
+    uneven: float  # 0: as many in each list as its share of the rows; 1: only in lists that other rows are not in
+    stored: int  # rows in lists with a row that may be a hit: no search reads more
+    lists: int  # the number of these lists
+
+
+class Listings:
+    """The listings of one shelf; safe to use from several threads."""
+
+    def __init__(self, sizes: Sequence[IntArray], measured: IntArray | None) -> None:
+        """`sizes` [L] of each segment, `measured` [L] when the curves were measured; None: as now."""
+        self._sizes, self._measured = list(sizes), measured
+        self._made: OrderedDict[tuple[int, ...], tuple[Sequence[Kept | None], Listing]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._all = self._listing(None) if sizes else None
+
+    def of(self, kept: Sequence[Kept | None] | None) -> Listing:
+        """Of a shelf with lists; `kept` as in `index.rungs.shelf.ShelfRequest`."""
+        if kept is None or all(one is None for one in kept):
+            assert self._all is not None
+            return self._all
+        key = tuple(map(id, kept))
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = kept, self._listing(kept)  # with the rows themselves: an id may be used again
+            self._made.move_to_end(key)
+            while len(self._made) > LISTINGS:
+                self._made.popitem(last=False)
+            return self._made[key][1]
+
+    def _listing(self, kept: Sequence[Kept | None] | None) -> Listing:
+        now: IntArray = np.sum(self._sizes, axis=0)
+        measured = now if self._measured is None else self._measured
+        some = [None] * len(self._sizes) if kept is None else kept
+        may = np.sum([n if one is None else one.by_list(n) for one, n in zip(some, self._sizes, strict=True)], axis=0)
+        with np.errstate(divide="ignore"):
+            log_kept = np.maximum(np.log(may) - np.log(np.maximum(measured, 1)), NOTHING)
+        log_kept[may == measured] = 0
+        rows, hits = max(int(now.sum()), 1), max(int(may.sum()), 1)
+        return Listing(
+            log_kept=log_kept.astype(np.float32),
+            plain=bool(np.array_equal(may, measured)),
+            growth=rows / max(int(measured.sum()), 1),
+            uneven=float(np.abs(may / hits - now / rows).sum() / 2),
+            stored=int(now[may > 0].sum()),
+            lists=int((may > 0).sum()),
+        )
