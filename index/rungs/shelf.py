@@ -6,9 +6,11 @@ Shapes: q queries, L lists, k places, D full width.  Ids are the index's.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embed.encoder import FloatArray
 from index.contracts import NO_ID, Hits, IntArray, Mask, StageCost
@@ -16,7 +18,8 @@ from index.faiss_library import library
 from index.ladder import Curve, Setting
 from index.neighbours import join
 from index.rungs.coder import Coder
-from index.rungs.segment import Segment
+from index.rungs.segment import FEW, Segment
+from index.rungs.tables import STAGES, Tables
 
 FLOAT32_BYTES, FLOAT16_BYTES, INT8_BYTES = 4, 2, 1
 
@@ -100,6 +103,8 @@ class Shelf:
             parts = [self._on_card(place, queries, request, count, record) for place in range(len(self.segments))]
         elif request.setting is None or self.coder is None:
             parts = [self._read_all(place, queries, request, count, record) for place in range(len(self.segments))]
+        elif len(queries) <= FEW:
+            parts = [self._in_one_call(queries, request, request.setting, count, record)]
         else:
             parts = self._two_stages(queries, request, request.setting, count, record)
         hits = parts[0] if len(parts) == 1 else join(parts, count)
@@ -147,6 +152,20 @@ class Shelf:
     def rows_in(self, lists: IntArray) -> int:
         """Number of rows, over all segments, in these lists [q, w] of the queries."""
         return sum(_read(sizes, lists) for sizes in self._sizes)
+
+    def _in_one_call(
+        self, queries: FloatArray, request: ShelfRequest, setting: Setting, count: int, record: Record | None
+    ) -> Hits:
+        kept = None if request.kept is None else [_bits(mask) for mask in request.kept]
+        hits, spent = self._tables.search(queries, request.dim, setting, count, kept)
+        if record:
+            full, seconds, rows = queries.shape[1], spent[: len(STAGES)].tolist(), spent[len(STAGES) :].astype(int)
+            read = (len(queries) * self._tables.lists.shape[2], *rows.tolist())
+            sizes = full * INT8_BYTES, self.segments[0].codes.code_size, full * INT8_BYTES, full * FLOAT16_BYTES
+            for stage, number, size, some in zip(STAGES, read, sizes, seconds, strict=True):
+                dim = self._tables.code_dim if stage == "scan" else request.dim
+                record(StageCost(stage, self.modality, dim, number, number * size, some))
+        return hits
 
     def _two_stages(
         self, queries: FloatArray, request: ShelfRequest, setting: Setting, count: int, record: Record | None
@@ -205,7 +224,13 @@ class Shelf:
     def _selector(self, request: ShelfRequest, place: int) -> Any:
         if request.kept is None:
             return None
-        return library().IDSelectorBitmap(np.packbits(request.kept[place], bitorder="little"))
+        return library().IDSelectorBitmap(_bits(request.kept[place]))
+
+    @cached_property
+    def _tables(self) -> Tables:
+        """Made at the first search of a few questions."""
+        assert self.coder is not None
+        return Tables(self.segments, self.coder, self._weights, self._bias)
 
     def _set_router(self, coder: Coder, router: FloatArray) -> None:
         weights = np.ascontiguousarray(router[:, :-1], np.float32)
@@ -217,6 +242,11 @@ class Shelf:
         self, stage: str, dim: int, rows: int, row_bytes: int, began: float, ended: float | None = None
     ) -> StageCost:
         return StageCost(stage, self.modality, dim, rows, rows * row_bytes, (ended or time.perf_counter()) - began)
+
+
+def _bits(kept: Mask) -> NDArray[np.uint8]:
+    """A bit for each row, the lowest of a byte first."""
+    return np.packbits(kept, bitorder="little")
 
 
 def _read(sizes: IntArray, lists: IntArray) -> int:

@@ -1,0 +1,229 @@
+"""Instructions of the CPU for the compiled loops; numba compiles them for the CPU that it runs on.
+
+With AVX2, 32 codes are looked up and 16 values of 8 bits multiplied at once.  `sums_plain` and `dot_plain` give the same
+numbers on any CPU.  Addresses are int64; the caller has checked what is there.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils, config
+from numba.core.codegen import get_host_cpu_features
+from numba.extending import intrinsic
+
+from index.rungs.lists import BLOCK
+
+HAS_AVX2 = "+avx2" in (get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES)
+
+_BYTE, _WORD, _INT, _LONG = (ir.IntType(bits) for bits in (8, 16, 32, 64))
+_BYTES, _WORDS, _INTS = ir.VectorType(_BYTE, 32), ir.VectorType(_WORD, 16), ir.VectorType(_INT, 8)
+
+
+# Single values.
+
+
+@intrinsic
+def half(_: Any, bits: Any) -> Any:
+    """The float32 value of the bits of a float16."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
+
+    return types.float32(types.uint16), generate
+
+
+@intrinsic
+def fetch(_: Any, address: Any) -> Any:
+    """Prefetch the cache line at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _BYTE.as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, _INT, _INT, _INT])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+        constants = [ir.Constant(_INT, value) for value in (0, 3, 1)]  # to read, often, data
+        builder.call(prefetch, [builder.inttoptr(arguments[0], pointer), *constants])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
+@intrinsic
+def byte_at(_: Any, address: Any) -> Any:
+    """The byte at an address, as int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.zext(_load(builder, arguments[0], _BYTE), _LONG)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def store_word(_: Any, address: Any, value: Any) -> Any:
+    """Write the low 16 bits of a value to an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _store(builder, arguments[0], builder.trunc(arguments[1], _WORD))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+@intrinsic
+def lowest_bit(_: Any, mask: Any) -> Any:
+    """The place of the lowest bit of a mask that is not 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), generate
+
+
+# The sums of a block's codes.
+
+
+@intrinsic
+def sums_avx2(_: Any, codes: Any, table: Any, pairs: Any, least: Any, sums: Any) -> Any:
+    """Write a block's 32 sums of 16 bits; bit i of the result is set where the sum of row i is at least `least`.
+
+    `codes`, `table` (uint8 [2 pairs, 16], each at most 127) and `sums` are addresses; `least` is below 2 ** 16.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        codes, table, pairs, least, sums = arguments
+        # Of the low and of the high halves of the codes: all bytes as words, and the odd bytes alone.
+        totals = [cgutils.alloca_once_value(builder, ir.Constant(_WORDS, [0] * 16)) for _ in range(4)]
+        with cgutils.for_range(builder, builder.lshr(pairs, ir.Constant(_LONG, 1))) as loop:
+            at = builder.shl(loop.index, ir.Constant(_LONG, 6))
+            first = _looked_up(builder, codes, table, at)
+            second = _looked_up(builder, codes, table, builder.add(at, ir.Constant(_LONG, 32)))
+            _add_bytes(builder, totals, [builder.add(*both) for both in zip(first, second, strict=True)])
+        with builder.if_then(builder.trunc(pairs, ir.IntType(1))):
+            at = builder.shl(builder.sub(pairs, ir.Constant(_LONG, 1)), ir.Constant(_LONG, 5))
+            _add_bytes(builder, totals, _looked_up(builder, codes, table, at))
+        return _compared(builder, [builder.load(total) for total in totals], least, sums)
+
+    return types.int64(types.int64, types.int64, types.int64, types.int64, types.int64), generate
+
+
+def _looked_up(builder: Any, codes: Any, table: Any, at: Any) -> list[Any]:
+    """The numbers of a pair of groups: 32 for the low halves of the codes, 32 for the high halves."""
+    kind = ir.FunctionType(_BYTES, [_BYTES, _BYTES])
+    shuffle = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx2.pshuf.b")
+    both, numbers = (_load(builder, builder.add(start, at), _BYTES) for start in (codes, table))
+    low_half = ir.Constant(_BYTES, [15] * 32)
+    high = builder.lshr(builder.bitcast(both, _WORDS), ir.Constant(_WORDS, [4] * 16))
+    places = [builder.and_(both, low_half), builder.and_(builder.bitcast(high, _BYTES), low_half)]
+    return [builder.call(shuffle, [numbers, some]) for some in places]
+
+
+def _add_bytes(builder: Any, totals: list[Any], found: list[Any]) -> None:
+    for half_of, some in enumerate(found):
+        words = builder.bitcast(some, _WORDS)
+        odd = builder.lshr(words, ir.Constant(_WORDS, [8] * 16))
+        for place, more in ((2 * half_of, words), (2 * half_of + 1, odd)):
+            builder.store(builder.add(builder.load(totals[place]), more), totals[place])
+
+
+def _compared(builder: Any, totals: list[Any], least: Any, sums: Any) -> Any:
+    """A word of all bytes is even + 256 odd, modulo 2 ** 16.  Even bytes are rows 0 to 7 of a half, odd ones 8 to 15."""
+    bounds = ir.Constant(_WORDS, ir.Undefined)
+    for lane in range(16):
+        bounds = builder.insert_element(bounds, builder.trunc(least, _WORD), ir.Constant(_INT, lane))
+    mask = ir.Constant(_LONG, 0)
+    for half_of, (words, odd) in enumerate((totals[:2], totals[2:])):
+        even = builder.sub(words, builder.shl(odd, ir.Constant(_WORDS, [8] * 16)))
+        rows = _shuffled(builder, _both_groups(builder, even), _both_groups(builder, odd), range(16))
+        _store(builder, builder.add(sums, ir.Constant(_LONG, 32 * half_of)), rows)
+        reached = builder.bitcast(builder.icmp_unsigned(">=", rows, bounds), _WORD)
+        mask = builder.or_(mask, builder.shl(builder.zext(reached, _LONG), ir.Constant(_LONG, 16 * half_of)))
+    return mask
+
+
+def _both_groups(builder: Any, words: Any) -> Any:
+    """The sum of the lower and the upper eight words, which are of the two groups of each pair."""
+    return builder.add(*(_shuffled(builder, words, words, range(at, at + 8)) for at in (0, 8)))
+
+
+def _shuffled(builder: Any, first: Any, second: Any, places: range) -> Any:
+    return builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(_INT, len(places)), list(places)))
+
+
+@njit(cache=True, nogil=True)
+def sums_plain(codes: int, table: int, pairs: int, least: int, sums: int) -> int:
+    """As `sums_avx2`, on any CPU."""
+    mask = 0
+    for row in range(BLOCK):
+        byte = codes + 2 * (row % 8) + (row // 8) % 2
+        shift, total = 4 * (row // 16), 0
+        for group in range(2 * pairs):
+            total += byte_at(table + 16 * group + ((byte_at(byte + 16 * group) >> shift) & 15))
+        store_word(sums + 2 * row, total)
+        if total >= least:
+            mask |= 1 << row
+    return mask
+
+
+# Dot products.
+
+
+@intrinsic
+def dot_avx2(_: Any, row: Any, values: Any, count: Any) -> Any:
+    """The dot product of `count` int8 values at the address `row` and int16 values at the address `values`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        row, values, count = arguments
+        kind = ir.FunctionType(_INTS, [_WORDS, _WORDS])
+        multiply = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx2.pmadd.wd")
+        total = cgutils.alloca_once_value(builder, ir.Constant(_INTS, [0] * 8))
+        with cgutils.for_range(builder, builder.lshr(count, ir.Constant(_LONG, 4))) as loop:
+            at = builder.shl(loop.index, ir.Constant(_LONG, 4))
+            wide = builder.sext(_load(builder, builder.add(row, at), ir.VectorType(_BYTE, 16)), _WORDS)
+            other = _load(builder, builder.add(values, builder.add(at, at)), _WORDS)
+            builder.store(builder.add(builder.load(total), builder.call(multiply, [wide, other])), total)
+        kind = ir.FunctionType(_INT, [_INTS])
+        reduce = cgutils.get_or_insert_function(builder.module, kind, "llvm.vector.reduce.add.v8i32")
+        whole = cgutils.alloca_once_value(builder, builder.call(reduce, [builder.load(total)]))
+        with cgutils.for_range(builder, builder.and_(count, ir.Constant(_LONG, 15))) as loop:
+            at = builder.or_(builder.and_(count, ir.Constant(_LONG, -16)), loop.index)
+            one = builder.sext(_load(builder, builder.add(row, at), _BYTE), _INT)
+            other = builder.sext(_load(builder, builder.add(values, builder.add(at, at)), _WORD), _INT)
+            builder.store(builder.add(builder.load(whole), builder.mul(one, other)), whole)
+        return builder.load(whole)
+
+    return types.int32(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def product(_: Any, row: Any, values: Any) -> Any:
+    """The int8 value at the address `row` times the int16 value at the address `values`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        one, other = (_load(builder, place, kind) for place, kind in zip(arguments, (_BYTE, _WORD), strict=True))
+        return builder.mul(builder.sext(one, _INT), builder.sext(other, _INT))
+
+    return types.int32(types.int64, types.int64), generate
+
+
+@njit(cache=True, nogil=True)
+def dot_plain(row: int, values: int, count: int) -> Any:
+    """As `dot_avx2`, on any CPU."""
+    total = 0
+    for at in range(count):
+        total += product(row + at, values + 2 * at)
+    return np.int32(total)
+
+
+def _load(builder: Any, address: Any, kind: Any) -> Any:
+    found = builder.load(builder.inttoptr(address, kind.as_pointer()))
+    found.align = 1
+    return found
+
+
+def _store(builder: Any, address: Any, value: Any) -> None:
+    builder.store(value, builder.inttoptr(address, value.type.as_pointer())).align = 1
+
+
+block_sums: Any = sums_avx2 if HAS_AVX2 else sums_plain
+dot: Any = dot_avx2 if HAS_AVX2 else dot_plain
