@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from index.parts.artifact import Manifest
 from index.rungs.shelf import Record, Shelf, ShelfRequest
 
 ANY = "any"
+DECISIONS = 256  # remembered: most questions ask for the same
 BLOCK = 256  # queries that are searched together; their scores stay in the cache
 
 
@@ -32,6 +33,7 @@ class Index:
         """`open_index` is the usual way to make one."""
         self.url, self.manifest = url, manifest
         self._shelves, self._provenance, self._live = parts.shelves, parts.provenance, parts.live
+        self._decide = lru_cache(DECISIONS)(decide)
         self._kept_rows = {name: _count(parts.live[name], shelf) for name, shelf in self._shelves.items()}
 
     @property
@@ -84,7 +86,7 @@ class Index:
         if call.request.where is not None:
             kept = self._provenance.kept(name, call.request.where, kept)
             count = _count(kept, shelf)
-        made = decide(shelf, call.request.k, call.dim, call.effort, count)
+        made = self._decide(shelf, call.request.k, call.dim, call.effort, count)
         request = ShelfRequest(call.request.k, call.dim, made.setting, call.hidden, kept, made.on_card)
         hits = _shelf_hits(shelf, call.queries, request, call.costs.append if call.request.explain else None)
         return hits, Chosen(name, made.setting, made.point, made.why)

@@ -6,8 +6,6 @@ A block has 32 rows.  For each pair of groups it has 32 bytes, 16 for either gro
 A query's table has for each code of each group a number of 7 bits, so that two of them can be added in a byte.  A row's
 value is the sum of its codes' numbers and of its list's: an integer, the same on every machine.
 
-numba keeps compiled code as long as this file is unchanged: save it again after a change of `simd`.
-
 Letters in shapes: L lists, c lists that are read, M groups, r places of the reservoir.
 """
 
@@ -18,8 +16,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from index.rungs.lists import BLOCK, FIRST, SIZE, START
-from index.rungs.simd import block_sums, byte_at, lowest_bit
+from index.rungs.simd import block_sums, byte_at, fetch, lowest_bit
 
+# numba keeps compiled code as long as this file is the same, so it names the state of those that are compiled into it.
+COMPILED_WITH = "38faa6aa"
+LINE, AHEAD = 64, 2  # bytes; blocks that are prefetched, as the CPU does not look beyond a page
 LARGEST_NUMBER = 127  # of a table
 LARGEST_SUM = 65_535
 RESERVOIR = 4  # times the shortlist: at least 2, as so many rows can be as good as the last of the shortlist
@@ -101,6 +102,7 @@ def scan(
     chosen: NDArray[Any],
     extra: NDArray[Any],
     table: NDArray[Any],
+    ceiling: int,
     bitmap: int,
     rows: int,
     shortlist: int,
@@ -111,7 +113,7 @@ def scan(
     """Write the places of the best rows in the chosen lists to the first `shortlist` of places [r], in no order.
 
     lists [3, L] of a segment with `rows` rows; chosen [c] lists in the order in which they are read, extra [c] the
-    numbers that are added to the values of their rows; table uint8 [2 pairs, 16].  `bitmap` is the address of the bits
+    numbers that are added to the values of their rows; table uint8 [2 pairs, 16], by which no sum is above `ceiling`.  `bitmap` is the address of the bits
     of the rows that may be chosen, 0 where all may.  values [r] and histogram are scratch.  Returns the number of
     places, and of rows that were read.  Of rows that are as good as the last, those that are read first are chosen.
     """
@@ -119,12 +121,13 @@ def scan(
     state[:] = 0
     state[BAR] = LOWEST
     pairs, num_bytes = table.shape[0] // 2, (rows + 7) // 8
-    ceiling = read = 0
-    for group in range(table.shape[0]):
-        ceiling += np.int64(table[group].max())
+    read = 0
     for number in range(chosen.shape[0]):
         size, more = lists[SIZE, chosen[number]], np.int64(extra[number])
         start, first = lists[START, chosen[number]], lists[FIRST, chosen[number]]
+        if number + 1 < chosen.shape[0]:
+            for line in range(0, AHEAD * BLOCK * pairs, LINE):
+                fetch(lists[START, chosen[number + 1]] + line)
         for row in range(0, size, BLOCK):
             least = max(0, state[BAR] + 1 - more)
             if least > ceiling:  # no row of the list is above the bar
@@ -135,6 +138,8 @@ def scan(
                 if wanted == 0:
                     continue
             read += min(BLOCK, size - row)
+            for line in range(0, BLOCK * pairs, LINE):
+                fetch(start + (row + AHEAD * BLOCK) * pairs + line)
             mask = block_sums(start + row * pairs, table.ctypes.data, pairs, least, sums.ctypes.data) & wanted
             while mask:
                 lane = lowest_bit(mask)

@@ -1,7 +1,5 @@
 """Kernels of the rungs: loops over single rows, compiled by numba on first use (a few seconds, once a machine).
 
-numba keeps compiled code as long as this file is unchanged: save it again after a change of `simd`.
-
 Letters in shapes: q queries, L lists, c candidates, k places, D full width.  Queries are float32 unit rows, zero after
 the requested width; -1 is no candidate.  All kernels release the GIL.
 """
@@ -14,6 +12,8 @@ from numpy.typing import NDArray
 
 from index.rungs.simd import dot, fetch, half
 
+# numba keeps compiled code as long as this file is the same, so it names the state of those that are compiled into it.
+COMPILED_WITH = "38faa6aa"
 NO_ROW = -1
 # Rows that are prefetched while another is computed: enough to hide a cache miss, few enough to stay in the cache.
 AHEAD = 8
@@ -225,6 +225,10 @@ def exact_one(
     scores: NDArray[Any],
 ) -> None:
     """Insert the candidates [c] of one query by float16 rows into ids and scores [k]."""
+    start, step = rows.ctypes.data, rows.strides[0]
     for c in range(own.shape[0]):
+        if c + AHEAD < own.shape[0] and own[c + AHEAD] != NO_ROW:
+            for line in range(0, 2 * dim, LINE):
+                fetch(start + own[c + AHEAD] * step + line)
         if own[c] != NO_ROW:
             _insert(ids, scores, own[c] + first_id, _cosine_16(rows, own[c], query, dim))

@@ -3,8 +3,6 @@
 The router and the middles of the lists are read in 8 bits, the codes in faiss' blocks, the rows as they are mapped.  All
 arrays that are passed by their address are checked when a shelf is opened: see `index.rungs.tables`.
 
-numba keeps compiled code as long as this file is unchanged: save it again after a change of `blocks`, `kernels` or `simd`.
-
 Letters in shapes: q queries, L lists, S segments, M groups, k places, d code width, D full width.
 """
 
@@ -18,7 +16,7 @@ from numpy.typing import NDArray
 
 from index.rungs.blocks import BUCKETS, LARGEST_NUMBER, LARGEST_SUM, RESERVOIR, scan
 from index.rungs.kernels import NO_ROW, exact_one, in_16_bits, rank_one
-from index.rungs.simd import dot
+from index.rungs.simd import dot, group_products
 from index.rungs.tables import (
     BIAS,
     FIRST_ID,
@@ -33,8 +31,10 @@ from index.rungs.tables import (
     SCALES,
 )
 
+# numba keeps compiled code as long as this file is the same, so it names the state of those that are compiled into it.
+COMPILED_WITH = "9392dbb8"
 LEADING = 8  # lists that are read first, in order: they raise the bar for the others
-FAR = 30.0  # e ** -30 of the best is nothing
+FAR = 12.0  # a list whose share is e ** -12 of the best one's changes no choice
 _CLOCK = time.CLOCK_MONOTONIC
 _clock_gettime = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.intp))
 
@@ -103,36 +103,26 @@ def choose_lists(
     return used
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nnan", "nsz"})
+@njit(cache=True, nogil=True)
 def tabulate(
     query: NDArray[Any], order: NDArray[Any], points: NDArray[Any], products: NDArray[Any], table: NDArray[Any]
 ) -> Any:
-    """Write the table [2 pairs, 16] of a query [D] for the scan; returns what a cosine of 1 is worth in it.
+    """Write the table [2 pairs, 16] of a query [D] for the scan; returns what a cosine of 1 is worth in it, and what
+    no sum is above.
 
     points [M, d / M, 16]; products [M, 16] is scratch.  Each group's lowest number is 0, which changes all rows alike.
     """
-    groups, length = points.shape[0], points.shape[1]
-    widest = spans = np.float32(1e-6)
-    for m in range(groups):
-        value = query[order[m * length]]
-        for j in range(16):
-            products[m, j] = value * points[m, 0, j]
-        for x in range(1, length):
-            value = query[order[m * length + x]]
-            for j in range(16):
-                products[m, j] += value * points[m, x, j]
-        low = high = products[m, 0]
-        for j in range(1, 16):
-            low, high = min(low, products[m, j]), max(high, products[m, j])
-        for j in range(16):
-            products[m, j] -= low
-        widest = max(widest, high - low)
-        spans += high - low
+    values = np.empty(order.shape[0], np.float32)
+    for x in range(order.shape[0]):
+        values[x] = query[order[x]]
+    groups = points.shape[0]
+    widest, spans = group_products(values.ctypes.data, points.ctypes.data, groups, points.shape[1], products.ctypes.data)
+    widest, spans = max(widest, np.float32(1e-6)), max(spans, np.float32(1e-6))
     worth = min(np.float32(LARGEST_NUMBER) / widest, np.float32(LARGEST_SUM - groups) / spans)
-    for m in range(groups):
-        for j in range(16):
-            table[m, j] = np.uint8(np.int32(products[m, j] * worth + np.float32(0.5)))
-    return worth
+    numbers, flat = products.ravel(), table.ravel()
+    for place in range(16 * groups):
+        flat[place] = np.uint8(np.int32(numbers[place] * worth + np.float32(0.5)))
+    return worth, min(LARGEST_SUM, np.int64(spans * worth) + groups)
 
 
 @njit(cache=True, nogil=True)
@@ -176,7 +166,7 @@ def search(
         began = _now(clock)
         unit = in_16_bits(queries[i], dim, scaled)
         used = choose_lists(scaled, unit, dim, list_rows, list_numbers, depth, route_scores, chosen)
-        worth = tabulate(queries[i], order, points, products, table)
+        worth, ceiling = tabulate(queries[i], order, points, products, table)
         for c in range(used):
             product = np.float32(dot(middles + chosen[c] * width, scaled.ctypes.data, dim))
             cosine = product * list_numbers[MIDDLE_SCALE, chosen[c]] * unit
@@ -186,7 +176,7 @@ def search(
         for s in range(segments.shape[0]):
             n, began = segments[s, ROWS], _now(clock)
             found, read = scan(
-                lists[s], chosen[:used], extra[:used], table, bitmaps[s], n, min(shortlist, max(n, 1)),
+                lists[s], chosen[:used], extra[:used], table, ceiling, bitmaps[s], n, min(shortlist, max(n, 1)),
                 places, values, histogram,
             )  # fmt: skip
             scanned = _now(clock)

@@ -19,6 +19,9 @@ HAS_AVX2 = "+avx2" in (get_host_cpu_features() if config.CPU_FEATURES is None el
 
 _BYTE, _WORD, _INT, _LONG = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _BYTES, _WORDS, _INTS = ir.VectorType(_BYTE, 32), ir.VectorType(_WORD, 16), ir.VectorType(_INT, 8)
+_FLOAT = ir.FloatType()
+_FLOATS = ir.VectorType(_FLOAT, 16)
+_QUICK = ("contract", "nnan", "nsz")
 
 
 # Single values.
@@ -213,6 +216,56 @@ def dot_plain(row: int, values: int, count: int) -> Any:
     for at in range(count):
         total += product(row + at, values + 2 * at)
     return np.int32(total)
+
+
+# The products of a query's groups with the points of their codes.
+
+
+@intrinsic
+def group_products(_: Any, values: Any, points: Any, groups: Any, length: Any, products: Any) -> Any:
+    """Write float32 [groups, 16], each group's lowest number 0; the largest number, and the sum of each group's largest.
+
+    At the addresses: `values` float32 [groups, length], `points` float32 [groups, length, 16].
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        values, points, groups, length, products = arguments
+        largest, total = (cgutils.alloca_once_value(builder, ir.Constant(_FLOAT, 0.0)) for _ in range(2))
+        numbers = cgutils.alloca_once(builder, _FLOATS)
+        with cgutils.for_range(builder, groups) as group:
+            builder.store(ir.Constant(_FLOATS, [0.0] * 16), numbers)
+            with cgutils.for_range(builder, length) as loop:
+                at = builder.add(builder.mul(group.index, length), loop.index)
+                value = _load(builder, builder.add(values, _times(builder, at, 4)), _FLOAT)
+                point = _load(builder, builder.add(points, _times(builder, at, 64)), _FLOATS)
+                more = builder.fmul(point, _everywhere(builder, value), flags=_QUICK)
+                builder.store(builder.fadd(builder.load(numbers), more, flags=_QUICK), numbers)
+            found = builder.load(numbers)
+            found = builder.fsub(found, _everywhere(builder, _reduced(builder, "fmin", found)), flags=_QUICK)
+            _store(builder, builder.add(products, _times(builder, group.index, 64)), found)
+            high, before = _reduced(builder, "fmax", found), builder.load(largest)
+            larger = builder.select(builder.fcmp_ordered(">", high, before), high, before)
+            builder.store(larger, largest)
+            builder.store(builder.fadd(builder.load(total), high), total)
+        return context.make_tuple(builder, signature.return_type, [builder.load(largest), builder.load(total)])
+
+    places = (types.int64,) * 5
+    return types.UniTuple(types.float32, 2)(*places), generate
+
+
+def _reduced(builder: Any, what: str, numbers: Any) -> Any:
+    kind = ir.FunctionType(_FLOAT, [_FLOATS])
+    reduce = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.{what}.v16f32")
+    return builder.call(reduce, [numbers], fastmath=("nnan",))
+
+
+def _everywhere(builder: Any, value: Any) -> Any:
+    one = builder.insert_element(ir.Constant(_FLOATS, ir.Undefined), value, ir.Constant(_INT, 0))
+    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_INT, 16), [0] * 16))
+
+
+def _times(builder: Any, at: Any, size: int) -> Any:
+    return builder.mul(at, ir.Constant(_LONG, size))
 
 
 def _load(builder: Any, address: Any, kind: Any) -> Any:
