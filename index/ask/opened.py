@@ -25,6 +25,7 @@ from index.parts.removed import live_rows, read_removed
 from index.rungs.coder import load_coder
 from index.rungs.segment import Segment
 from index.rungs.shelf import Card, Shelf
+from index.rungs.tables import mismatch
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ def _shelf(url: str, manifest: Manifest, name: str, entry: ModalityEntry, verify
         return Shelf(name, segments, cards=cards)
     coder = load_coder(part_folder(url, entry.coder, verify))
     router = None if entry.router is None else load_router(url, entry.router, verify)
+    if problem := mismatch(segments, coder, router):
+        raise StorageError(f"{url}: {name} parts do not belong together ({problem}); build the index again")
     return Shelf(name, segments, entry.curves, coder, router, cards)
 
 

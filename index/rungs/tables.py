@@ -1,6 +1,7 @@
 """Tables of a shelf for the search in one call: lists in 8 bits, and the addresses of what the segments hold.
 
-Segments and coder were checked when they were opened, so what a table names can be read without looking.
+Compiled loops do not look where they read: `index.rungs.lists` checks a segment's lists, `mismatch` that parts belong
+together, when they are opened; what comes with a search is checked at the search.
 """
 
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ class Tables:
         points = coder.codebook * coder.gains[:, None, None]
         self.points = np.ascontiguousarray(points.transpose(0, 2, 1), np.float32)
         self.order = np.ascontiguousarray(coder.order, np.int64)
-        self.code_dim = len(coder.order)
+        self.width, self.code_dim = weights.shape[1], len(coder.order)
         self.segments = np.array([one.addresses() for one in segments], np.int64)
 
     def search(
@@ -53,7 +54,9 @@ class Tables:
         """
         from index.rungs import one_call
 
-        bitmaps = self._bitmaps(kept)
+        if queries.shape[1:] != (self.width,) or queries.dtype != np.float32 or not 0 < dim <= self.width:
+            raise ValueError(f"queries of width {self.width} are float32, not {queries.dtype} {list(queries.shape)} at {dim}")
+        queries, bitmaps = np.ascontiguousarray(queries), self._bitmaps(kept)
         ids, scores = np.empty((len(queries), count), np.int64), np.empty((len(queries), count), np.float32)
         spent = np.empty(len(STAGES) + 3)
         one_call.search(
@@ -72,6 +75,22 @@ class Tables:
                     raise ValueError(f"bits of {rows} rows are uint8 [{(rows + 7) // 8}], not {bits.dtype} {bits.shape}")
                 addresses[place] = bits.ctypes.data
         return addresses
+
+
+def mismatch(segments: Sequence[Segment], coder: Coder, router: FloatArray | None) -> str | None:
+    """Why these parts are no shelf; None where they are.  `router` [L, D + 1]."""
+    lists, code_dim, groups = coder.lists, len(coder.order), len(coder.codebook)
+    for one in segments:
+        if not one.coded:
+            return "rows without codes and a coder"
+        codes, width = one.codes, one.rows.shape[1]
+        if (codes.nlist, codes.d, codes.M) != (lists, code_dim, groups):
+            return f"codes of {(codes.nlist, codes.d, codes.M)} lists, dims and groups, a coder of {lists, code_dim, groups}"
+        if code_dim and not 0 <= coder.order.min() <= coder.order.max() < width:
+            return f"a coder of {coder.order.max() + 1} dims, rows of {width}"
+        if router is not None and (router.shape != (lists, width + 1) or not np.isfinite(router).all()):
+            return f"a router of shape {list(router.shape)}, {lists} lists of rows of {width} dims"
+    return None
 
 
 def _in_8_bits(rows: FloatArray) -> tuple[NDArray[np.int8], FloatArray]:
