@@ -19,14 +19,14 @@ from index.rungs.lists import BLOCK, FIRST, SIZE, START
 from index.rungs.simd import block_sums, byte_at, fetch, lowest_bit
 
 # numba keeps compiled code as long as this file is the same, so it names the state of those that are compiled into it.
-COMPILED_WITH = "38faa6aa"
+COMPILED_WITH = "4350dace"
 LINE, AHEAD = 64, 2  # bytes; blocks that are prefetched, as the CPU does not look beyond a page
 LARGEST_NUMBER = 127  # of a table
 LARGEST_SUM = 65_535
 RESERVOIR = 4  # times the shortlist: at least 2, as so many rows can be as good as the last of the shortlist
 BUCKETS = 2_048  # of the histogram: values above the lowest of the first rows; more are counted in the last bucket
-# The state of a reservoir.  Only rows with a value above the bar are worth keeping.  `above` of those that are kept have
-# one; with those that have just the bar's value there are at least as many as the shortlist has places.
+# The state of a reservoir.  Only rows with a value above the bar are worth keeping: those are `above` rows; with the
+# kept ones that have the bar's value they are at least as many as the shortlist has places.
 COUNT, BAR, BASE, ABOVE = 0, 1, 2, 3
 LOWEST = -(1 << 40)  # the bar until there are as many rows as the shortlist has places
 
@@ -113,9 +113,10 @@ def scan(
     """Write the places of the best rows in the chosen lists to the first `shortlist` of places [r], in no order.
 
     lists [3, L] of a segment with `rows` rows; chosen [c] lists in the order in which they are read, extra [c] the
-    numbers that are added to the values of their rows; table uint8 [2 pairs, 16], by which no sum is above `ceiling`.  `bitmap` is the address of the bits
-    of the rows that may be chosen, 0 where all may.  values [r] and histogram are scratch.  Returns the number of
-    places, and of rows that were read.  Of rows that are as good as the last, those that are read first are chosen.
+    numbers that are added to the values of their rows; table uint8 [2 pairs, 16], by which no sum is above `ceiling`;
+    `bitmap` is the address of the bits of the rows that may be chosen, 0 where all may; values [r] and histogram are
+    scratch.  Returns the number of places, and of rows that were read.  Of rows that are as good as the last, those
+    that are read first are chosen.
     """
     sums, state = np.empty(BLOCK, np.uint16), np.empty(4, np.int64)
     state[:] = 0

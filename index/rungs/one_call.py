@@ -1,7 +1,7 @@
 """Search of a few queries through all rungs in one compiled call: route, scan, rank, exact, without Python in between.
 
-The router and the middles of the lists are read in 8 bits, the codes in faiss' blocks, the rows as they are mapped.  All
-arrays that are passed by their address are checked when a shelf is opened: see `index.rungs.tables`.
+The router and the middles of the lists are read in 8 bits, the codes in faiss' blocks, the rows as they are mapped.
+All arrays that are passed by their address are checked when a shelf is opened: see `index.rungs.tables`.
 
 Letters in shapes: q queries, L lists, S segments, M groups, k places, d code width, D full width.
 """
@@ -32,7 +32,7 @@ from index.rungs.tables import (
 )
 
 # numba keeps compiled code as long as this file is the same, so it names the state of those that are compiled into it.
-COMPILED_WITH = "fb218c38"
+COMPILED_WITH = "29e32d10"
 LEADING = 8  # lists that are read first, in order: they raise the bar for the others
 FAR = 12.0  # a list whose share is e ** -12 of the best one's changes no choice
 _CLOCK = time.CLOCK_MONOTONIC
@@ -73,7 +73,8 @@ def choose_lists(
 ) -> int:
     """Write the lists that a query reads, as `index.rungs.kernels.route` chooses them, to chosen; their number.
 
-    scaled int16 [D], in which 1 is worth `unit`; rows int8 [2, L, D] and numbers [4, L] as above; scores [L] is scratch.
+    scaled int16 [D], in which 1 is worth `unit`; rows int8 [2, L, D] and numbers [4, L] of `index.rungs.tables`;
+    scores [L] is scratch.
     """
     count, width = numbers.shape[1], rows.shape[2]
     start, query = rows.ctypes.data + ROUTER * count * width, scaled.ctypes.data
@@ -116,7 +117,9 @@ def tabulate(
     for x in range(order.shape[0]):
         values[x] = query[order[x]]
     groups = points.shape[0]
-    widest, spans = group_products(values.ctypes.data, points.ctypes.data, groups, points.shape[1], products.ctypes.data)
+    widest, spans = group_products(
+        values.ctypes.data, points.ctypes.data, groups, points.shape[1], products.ctypes.data
+    )
     widest, spans = max(widest, np.float32(1e-6)), max(spans, np.float32(1e-6))
     worth = min(np.float32(LARGEST_NUMBER) / widest, np.float32(LARGEST_SUM - groups) / spans)
     numbers, flat = products.ravel(), table.ravel()
@@ -155,7 +158,10 @@ def search(
         longest = max(longest, min(shortlist, segments[s, ROWS]))
     clock, scaled = np.empty(2, np.int64), np.empty(width, np.int16)
     route_scores, chosen, extra = np.empty(count, np.float32), np.empty(count, np.int64), np.empty(count, np.int64)
-    products, table = np.empty((points.shape[0], 16), np.float32), np.zeros(((points.shape[0] + 1) // 2 * 2, 16), np.uint8)
+    products, table = (
+        np.empty((points.shape[0], 16), np.float32),
+        np.zeros(((points.shape[0] + 1) // 2 * 2, 16), np.uint8),
+    )
     places, values = np.empty(RESERVOIR * longest, np.int64), np.empty(RESERVOIR * longest, np.int64)
     histogram = np.empty(BUCKETS, np.int32)
     ranked, rank_scores = np.empty(last, np.int64), np.empty(last, np.float32)
@@ -183,7 +189,9 @@ def search(
             ranked[:] = NO_ROW
             rank_scores[:] = -np.inf
             rows_8 = carray(_int8_at(segments[s, ROWS_8]), (n, width))
-            rank_one(scaled, places[:found], rows_8, carray(_float_at(segments[s, SCALES]), (n,)), dim, ranked, rank_scores)
+            rank_one(
+                scaled, places[:found], rows_8, carray(_float_at(segments[s, SCALES]), (n,)), dim, ranked, rank_scores
+            )
             done = _now(clock)
             rows_16 = carray(_bits_at(segments[s, ROWS_16]), (n, width))
             exact_one(queries[i], ranked, rows_16, dim, segments[s, FIRST_ID], ids[i], scores[i])

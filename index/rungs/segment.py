@@ -40,7 +40,7 @@ class Segment:
         self.modality, self.first_id, self.rows = modality, first_id, rows
         self.codes, self._rows_8, self._scales = codes, rows_8, scales
         self._bits = rows.view(np.uint16)
-        self.list_table = None if codes is None else list_table(codes, len(rows))
+        self.list_table = np.zeros((3, 0), np.int64) if codes is None else list_table(codes, len(rows))
         if rows_8 is not None and rows_8.shape != rows.shape:
             raise ValueError(f"8-bit rows of shape {list(rows_8.shape)} for rows of shape {list(rows.shape)}")
 
@@ -48,14 +48,13 @@ class Segment:
     def load(cls, folder: Path, entry: SegmentEntry) -> "Segment":
         """The segment of the files in `folder`.  Raises StorageError for files that are not the entry's segment."""
         try:
-            rows, codes, rows_8, scales = _array(folder / ROWS, np.float16, 2), None, None, None
-            if entry.coded:
-                codes = library().read_index(str(folder / CODES))
-                rows_8, scales = _array(folder / ROWS_8, np.int8, 2), _array(folder / SCALES, np.float32, 1)
-            counts = {len(rows)} if codes is None else {len(rows), len(rows_8), len(scales), int(codes.ntotal)}
-            if counts != {entry.rows}:
-                found = sorted(counts)
-                raise StorageError(f"{folder}: holds {found} rows where the manifest says {entry.rows}; build again")
+            rows = _array(folder / ROWS, np.float16, 2)
+            if not entry.coded:
+                _check_counts(folder, entry, {len(rows)})
+                return cls(entry.modality, entry.first_id, rows)
+            codes = library().read_index(str(folder / CODES))
+            rows_8, scales = _array(folder / ROWS_8, np.int8, 2), _array(folder / SCALES, np.float32, 1)
+            _check_counts(folder, entry, {len(rows), len(rows_8), len(scales), int(codes.ntotal)})
             return cls(entry.modality, entry.first_id, rows, codes, rows_8, scales)
         except (RuntimeError, ValueError, OSError) as error:
             reason = str(error).strip().splitlines()[-1]
@@ -69,21 +68,21 @@ class Segment:
         return self.codes is not None
 
     def list_sizes(self) -> IntArray:
-        """Rows in each list [L].  Only for a coded segment."""
-        assert self.list_table is not None
-        return self.list_table[SIZE]
+        """Rows in each list [L]."""
+        sizes: IntArray = self.list_table[SIZE]
+        return sizes
 
     def lists(self) -> NDArray[np.int32]:
         """The list of each row: int32 [n]."""
         sizes = self.list_sizes()
         return np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
 
-    def addresses(self) -> tuple[int, int, int, int, int]:
+    def addresses(self) -> tuple[int, ...]:
         """Number of rows, id of the first, and the addresses of 8-bit rows, scales and 16-bit rows."""
         assert self._rows_8 is not None
         assert self._scales is not None
-        arrays = (self._rows_8, self._scales, self._bits)
-        return len(self), self.first_id, *(array.ctypes.data for array in arrays)
+        places = (array.ctypes.data for array in (self._rows_8, self._scales, self._bits))
+        return len(self), self.first_id, *places
 
     def scan(self, queries: FloatArray, lists: IntArray, near: FloatArray, count: int, selector: Any) -> IntArray:
         """Positions [q, count] of the best codes in each query's lists; -1 fills.
@@ -126,6 +125,12 @@ class Segment:
         return hits
 
 
+def _check_counts(folder: Path, entry: SegmentEntry, counts: set[int]) -> None:
+    if counts != {entry.rows}:
+        found = sorted(counts)
+        raise StorageError(f"{folder}: holds {found} rows where the manifest says {entry.rows}; build again")
+
+
 def _places(q: int, count: int) -> tuple[IntArray, FloatArray]:
     return np.empty((q, count), np.int64), np.empty((q, count), np.float32)
 
@@ -137,7 +142,9 @@ def _array(path: Path, kind: type[np.generic], axes: int) -> NDArray[Any]:
     """
     found = np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
     if found.dtype != kind or found.ndim != axes or not found.flags.c_contiguous:
-        raise ValueError(f"{path.name} is {found.dtype} {list(found.shape)}, not {np.dtype(kind)} of {axes} axes by row")
+        raise ValueError(
+            f"{path.name} is {found.dtype} {list(found.shape)}, not {np.dtype(kind)} of {axes} axes by row"
+        )
     return found
 
 

@@ -1,7 +1,7 @@
 """Instructions of the CPU for the compiled loops; numba compiles them for the CPU that it runs on.
 
-With AVX2, 32 codes are looked up and 16 values of 8 bits multiplied at once.  `sums_plain` and `dot_plain` give the same
-numbers on any CPU.  Addresses are int64; the caller has checked what is there.
+With AVX2, 32 codes are looked up and 16 values of 8 bits multiplied at once.  `sums_plain` and `dot_plain` give the
+same numbers on any CPU.  Addresses are int64; the caller has checked what is there.
 """
 
 from typing import Any
@@ -130,7 +130,7 @@ def _add_bytes(builder: Any, totals: list[Any], found: list[Any]) -> None:
 
 
 def _compared(builder: Any, totals: list[Any], least: Any, sums: Any) -> Any:
-    """A word of all bytes is even + 256 odd, modulo 2 ** 16.  Even bytes are rows 0 to 7 of a half, odd ones 8 to 15."""
+    """A word of all bytes is even + 256 odd, modulo 2 ** 16.  Even bytes are rows 0 to 7, odd ones rows 8 to 15."""
     bounds = ir.Constant(_WORDS, ir.Undefined)
     for lane in range(16):
         bounds = builder.insert_element(bounds, builder.trunc(least, _WORD), ir.Constant(_INT, lane))
@@ -223,9 +223,10 @@ def dot_plain(row: int, values: int, count: int) -> Any:
 
 @intrinsic
 def group_products(_: Any, values: Any, points: Any, groups: Any, length: Any, products: Any) -> Any:
-    """Write float32 [groups, 16], each group's lowest number 0; the largest number, and the sum of each group's largest.
+    """Write float32 [groups, 16], in which each group's lowest number is 0.
 
-    At the addresses: `values` float32 [groups, length], `points` float32 [groups, length, 16].
+    At the addresses are `values` float32 [groups, length] and `points` float32 [groups, length, 16].  Returns the
+    largest number, and the sum of the largest of each group.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -55,7 +55,9 @@ class Tables:
         from index.rungs import one_call
 
         if queries.shape[1:] != (self.width,) or queries.dtype != np.float32 or not 0 < dim <= self.width:
-            raise ValueError(f"queries of width {self.width} are float32, not {queries.dtype} {list(queries.shape)} at {dim}")
+            raise ValueError(
+                f"queries of width {self.width} are float32, not {queries.dtype} {list(queries.shape)} at {dim}"
+            )
         queries, bitmaps = np.ascontiguousarray(queries), self._bitmaps(kept)
         ids, scores = np.empty((len(queries), count), np.int64), np.empty((len(queries), count), np.float32)
         spent = np.empty(len(STAGES) + 3)
@@ -72,7 +74,9 @@ class Tables:
             if bits is not None:
                 rows = len(self._segments[place])
                 if bits.dtype != np.uint8 or bits.shape != ((rows + 7) // 8,) or not bits.flags.c_contiguous:
-                    raise ValueError(f"bits of {rows} rows are uint8 [{(rows + 7) // 8}], not {bits.dtype} {bits.shape}")
+                    raise ValueError(
+                        f"bits of {rows} rows are uint8 [{(rows + 7) // 8}], not {bits.dtype} {bits.shape}"
+                    )
                 addresses[place] = bits.ctypes.data
         return addresses
 
@@ -85,9 +89,10 @@ def mismatch(segments: Sequence[Segment], coder: Coder, router: FloatArray | Non
             return "rows without codes and a coder"
         codes, width = one.codes, one.rows.shape[1]
         if (codes.nlist, codes.d, codes.M) != (lists, code_dim, groups):
-            return f"codes of {(codes.nlist, codes.d, codes.M)} lists, dims and groups, a coder of {lists, code_dim, groups}"
+            found = codes.nlist, codes.d, codes.M
+            return f"codes of {found} lists, dims and groups, a coder of {lists, code_dim, groups}"
         if code_dim and not 0 <= coder.order.min() <= coder.order.max() < width:
-            return f"a coder of {coder.order.max() + 1} dims, rows of {width}"
+            return f"a coder of dims {coder.order.min()} to {coder.order.max()}, rows of {width} dims"
         if router is not None and (router.shape != (lists, width + 1) or not np.isfinite(router).all()):
             return f"a router of shape {list(router.shape)}, {lists} lists of rows of {width} dims"
     return None

@@ -1,4 +1,4 @@
-"""The scan of blocks of codes: beside plain numpy, whatever the lists, the rows that may be chosen and the shortlist."""
+"""The scan of blocks of codes: as plain numpy, whatever the lists, the rows that may be chosen and the shortlist."""
 
 from typing import Any
 
@@ -72,7 +72,12 @@ def test_the_scan_is_numpys(
 def test_the_order_of_the_rows_changes_nothing(order: str) -> None:
     """Rows that are each better than all before replace the whole reservoir many times."""
     rows = np.arange(2_000)
-    values = {"rising": rows // 16, "falling": 125 - rows // 16, "equal": rows * 0 + 9, "far apart": rows % 5 // 4 * 120}
+    values = {
+        "rising": rows // 16,
+        "falling": 125 - rows // 16,
+        "equal": rows * 0 + 9,
+        "far apart": rows % 5 // 4 * 120,
+    }
     codes = np.zeros((2_000, 2), np.uint8)
     codes[:, 0], codes[:, 1] = values[order] % 8, values[order] // 8
     numbers = (np.arange(16)[None] * np.array([[1], [8]])).astype(np.uint8)

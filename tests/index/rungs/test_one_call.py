@@ -45,7 +45,7 @@ def _cut(queries: Any, dim: int) -> Any:
 
 
 def _worth(tables: Tables, query: Any, dim: int, depth: float) -> Any:
-    """How much each list's share per row exceeds the least: it is read where this is above 0, or the share the highest."""
+    """How much each list's share per row exceeds the least: above 0 it is read, or where the share is highest."""
     scaled, (router, _), numbers = np.empty(WIDTH, np.int16), tables.list_rows, tables.list_numbers
     unit = kernels.in_16_bits(query, dim, scaled)
     scores = router[:, :dim].astype(float) @ scaled[:dim] * unit * numbers[0] + numbers[1]
@@ -188,7 +188,8 @@ def test_compiled_code_is_of_these_sources() -> None:
     """numba would go on with compiled code that has an older state of another module in it."""
     for module, others in COMPILED.items():
         parts = [Path(str(import_module(f"index.rungs.{name}").__file__)).read_bytes() for name in others]
-        assert module.COMPILED_WITH == sha256(b"".join(parts)).hexdigest()[:8], f"COMPILED_WITH of {module.__file__}"
+        wanted = sha256(b"".join(parts)).hexdigest()[:8]
+        assert wanted == module.COMPILED_WITH, f"{module.__file__}: give COMPILED_WITH this value"
 
 
 @pytest.mark.slow
