@@ -35,7 +35,7 @@ def _scanned(
     return places[:count].tolist(), read
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(
     st.integers(0, 2**32 - 1),
     st.lists(st.sampled_from([0, 1, 31, 32, 33, 64, 100, 257]), min_size=1, max_size=6),

@@ -54,7 +54,7 @@ def _worth(tables: Tables, query: Any, dim: int, depth: float) -> Any:
     return worth
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 14), st.sampled_from([WIDTH, 6]))
 def test_lists_are_chosen_by_a_softmax_the_likeliest_first(seed: int, depth: float, dim: int) -> None:
     tables = _tables([300], CODER, 3)
@@ -99,7 +99,7 @@ cases = given(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 @cases
 def test_candidates_are_the_best_codes_of_the_lists(
     seed: int, rows: int, groups: str, dim: int, depth: float, count: int, share: float | None
@@ -153,7 +153,7 @@ def _cosines(tables: Tables, query: Any, dim: int) -> Any:
 
 def _code_scores(coder: Coder, segment: Any, query: Any) -> Any:
     """By the middle of the row's list and the points of its codes, in float."""
-    rows = np.asarray(truncate(segment.rows.astype(np.float32), WIDTH)[:, coder.order])
+    rows = truncate(segment.rows.astype(np.float32), len(coder.order))[:, coder.order]
     rest = (rows - coder.centroids[segment.lists()]).reshape(len(rows), len(coder.codebook), -1)
     nearest = ((rest[:, :, None] - coder.codebook[None]) ** 2).sum(axis=3).argmin(axis=2)
     points = (coder.codebook * coder.gains[:, None, None])[np.arange(len(coder.codebook)), nearest]
@@ -168,7 +168,7 @@ def _largest_error(tables: Tables, query: Any) -> float:
     return float((len(tables.points) + 1) * 0.5 / worth + 0.01)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @cases
 def test_ranks_and_hits_are_those_of_the_single_stages(
     seed: int, rows: int, groups: str, dim: int, depth: float, count: int, share: float | None
