@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -182,10 +182,15 @@ def prepared_queries(queries: Any, width: int, dim: int, compiled: bool = True) 
     return ready
 
 
-def _prepare_compiled(given: FloatArray, dim: int, ready: FloatArray) -> int:
+@cache
+def _kernels() -> Any:
     from index.rungs import kernels
 
-    return int(kernels.prepare(given if given.flags.writeable else given.copy(), dim, ready))
+    return kernels
+
+
+def _prepare_compiled(given: FloatArray, dim: int, ready: FloatArray) -> int:
+    return int(_kernels().prepare(given if given.flags.writeable else given.copy(), dim, ready))
 
 
 def _prepare(given: FloatArray, dim: int, ready: FloatArray) -> int:

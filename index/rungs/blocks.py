@@ -16,10 +16,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from index.rungs.lists import BLOCK, FIRST, SIZE, START
-from index.rungs.simd import block_sums, byte_at, fetch, lowest_bit
+from index.rungs.simd import byte_at, fetch, lowest_bit, sums
 
 # numba keeps compiled code as long as this file is the same, so it names the state of those that are compiled into it.
-COMPILED_WITH = "4350dace"
+COMPILED_WITH = "1440eb63"
 LINE, AHEAD = 64, 2  # bytes; blocks that are prefetched, as the CPU does not look beyond a page
 LARGEST_NUMBER = 127  # of a table
 LARGEST_SUM = 65_535
@@ -118,7 +118,7 @@ def scan(
     scratch.  Returns the number of places, and of rows that were read.  Of rows that are as good as the last, those
     that are read first are chosen.
     """
-    sums, state = np.empty(BLOCK, np.uint16), np.empty(4, np.int64)
+    found, state = np.empty(BLOCK, np.uint16), np.empty(4, np.int64)
     state[:] = 0
     state[BAR] = LOWEST
     pairs, num_bytes = table.shape[0] // 2, (rows + 7) // 8
@@ -141,11 +141,11 @@ def scan(
             read += min(BLOCK, size - row)
             for line in range(0, BLOCK * pairs, LINE):
                 fetch(start + (row + AHEAD * BLOCK) * pairs + line)
-            mask = block_sums(start + row * pairs, table.ctypes.data, pairs, least, sums.ctypes.data) & wanted
+            mask = sums(start + row * pairs, table.ctypes.data, pairs, least, found.ctypes.data) & wanted
             while mask:
                 lane = lowest_bit(mask)
                 mask &= mask - 1
-                value = np.int64(sums[lane]) + more
+                value = np.int64(found[lane]) + more
                 if value > state[BAR]:
                     _offer(state, places, values, histogram, shortlist, first + row + lane, value)
     if state[COUNT] > shortlist:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from index.rungs.simd import dot, fetch, half
 
 # numba keeps compiled code as long as this file is the same, so it names the state of those that are compiled into it.
-COMPILED_WITH = "4350dace"
+COMPILED_WITH = "1440eb63"
 NO_ROW = -1
 # Rows that are prefetched while another is computed: enough to hide a cache miss, few enough to stay in the cache.
 AHEAD = 8

@@ -1,7 +1,7 @@
 """Instructions of the CPU for the compiled loops; numba compiles them for the CPU that it runs on.
 
-With AVX2, 32 codes are looked up and 16 values of 8 bits multiplied at once.  `sums_plain` and `dot_plain` give the
-same numbers on any CPU.  Addresses are int64; the caller has checked what is there.
+`sums` and `dot_avx2` are for CPUs with AVX2, the others for all.  On a CPU without it faiss scans the codes, with that
+CPU's own instructions, and `dot_plain` gives the same numbers.  Addresses are int64; the caller has checked them.
 """
 
 from typing import Any
@@ -12,8 +12,6 @@ from numba import njit, types
 from numba.core import cgutils, config
 from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
-
-from index.rungs.lists import BLOCK
 
 HAS_AVX2 = "+avx2" in (get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES)
 
@@ -63,17 +61,6 @@ def byte_at(_: Any, address: Any) -> Any:
 
 
 @intrinsic
-def store_word(_: Any, address: Any, value: Any) -> Any:
-    """Write the low 16 bits of a value to an address."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _store(builder, arguments[0], builder.trunc(arguments[1], _WORD))
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), generate
-
-
-@intrinsic
 def lowest_bit(_: Any, mask: Any) -> Any:
     """The place of the lowest bit of a mask that is not 0."""
 
@@ -87,14 +74,14 @@ def lowest_bit(_: Any, mask: Any) -> Any:
 
 
 @intrinsic
-def sums_avx2(_: Any, codes: Any, table: Any, pairs: Any, least: Any, sums: Any) -> Any:
+def sums(_: Any, codes: Any, table: Any, pairs: Any, least: Any, found: Any) -> Any:
     """Write a block's 32 sums of 16 bits; bit i of the result is set where the sum of row i is at least `least`.
 
-    `codes`, `table` (uint8 [2 pairs, 16], each at most 127) and `sums` are addresses; `least` is below 2 ** 16.
+    `codes`, `table` (uint8 [2 pairs, 16], each at most 127) and `found` are addresses; `least` is below 2 ** 16.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        codes, table, pairs, least, sums = arguments
+        codes, table, pairs, least, found = arguments
         # Of the low and of the high halves of the codes: all bytes as words, and the odd bytes alone.
         totals = [cgutils.alloca_once_value(builder, ir.Constant(_WORDS, [0] * 16)) for _ in range(4)]
         with cgutils.for_range(builder, builder.lshr(pairs, ir.Constant(_LONG, 1))) as loop:
@@ -105,7 +92,7 @@ def sums_avx2(_: Any, codes: Any, table: Any, pairs: Any, least: Any, sums: Any)
         with builder.if_then(builder.trunc(pairs, ir.IntType(1))):
             at = builder.shl(builder.sub(pairs, ir.Constant(_LONG, 1)), ir.Constant(_LONG, 5))
             _add_bytes(builder, totals, _looked_up(builder, codes, table, at))
-        return _compared(builder, [builder.load(total) for total in totals], least, sums)
+        return _compared(builder, [builder.load(total) for total in totals], least, found)
 
     return types.int64(types.int64, types.int64, types.int64, types.int64, types.int64), generate
 
@@ -129,7 +116,7 @@ def _add_bytes(builder: Any, totals: list[Any], found: list[Any]) -> None:
             builder.store(builder.add(builder.load(totals[place]), more), totals[place])
 
 
-def _compared(builder: Any, totals: list[Any], least: Any, sums: Any) -> Any:
+def _compared(builder: Any, totals: list[Any], least: Any, found: Any) -> Any:
     """A word of all bytes is even + 256 odd, modulo 2 ** 16.  Even bytes are rows 0 to 7, odd ones rows 8 to 15."""
     bounds = ir.Constant(_WORDS, ir.Undefined)
     for lane in range(16):
@@ -138,7 +125,7 @@ def _compared(builder: Any, totals: list[Any], least: Any, sums: Any) -> Any:
     for half_of, (words, odd) in enumerate((totals[:2], totals[2:])):
         even = builder.sub(words, builder.shl(odd, ir.Constant(_WORDS, [8] * 16)))
         rows = _shuffled(builder, _both_groups(builder, even), _both_groups(builder, odd), range(16))
-        _store(builder, builder.add(sums, ir.Constant(_LONG, 32 * half_of)), rows)
+        _store(builder, builder.add(found, ir.Constant(_LONG, 32 * half_of)), rows)
         reached = builder.bitcast(builder.icmp_unsigned(">=", rows, bounds), _WORD)
         mask = builder.or_(mask, builder.shl(builder.zext(reached, _LONG), ir.Constant(_LONG, 16 * half_of)))
     return mask
@@ -151,21 +138,6 @@ def _both_groups(builder: Any, words: Any) -> Any:
 
 def _shuffled(builder: Any, first: Any, second: Any, places: range) -> Any:
     return builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(_INT, len(places)), list(places)))
-
-
-@njit(cache=True, nogil=True)
-def sums_plain(codes: int, table: int, pairs: int, least: int, sums: int) -> int:
-    """As `sums_avx2`, on any CPU."""
-    mask = 0
-    for row in range(BLOCK):
-        byte = codes + 2 * (row % 8) + (row // 8) % 2
-        shift, total = 4 * (row // 16), 0
-        for group in range(2 * pairs):
-            total += byte_at(table + 16 * group + ((byte_at(byte + 16 * group) >> shift) & 15))
-        store_word(sums + 2 * row, total)
-        if total >= least:
-            mask |= 1 << row
-    return mask
 
 
 # Dot products.
@@ -279,5 +251,4 @@ def _store(builder: Any, address: Any, value: Any) -> None:
     builder.store(value, builder.inttoptr(address, value.type.as_pointer())).align = 1
 
 
-block_sums: Any = sums_avx2 if HAS_AVX2 else sums_plain
 dot: Any = dot_avx2 if HAS_AVX2 else dot_plain

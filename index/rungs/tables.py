@@ -38,6 +38,10 @@ class Tables:
         self.order = np.ascontiguousarray(coder.order, np.int64)
         self.width, self.code_dim = weights.shape[1], len(coder.order)
         self.segments = np.array([one.addresses() for one in segments], np.int64)
+        self._no_bits = np.zeros(len(segments), np.int64)
+        from index.rungs import one_call  # takes a second to load, and a small index needs none of it
+
+        self._search = one_call.search
 
     def search(
         self,
@@ -52,25 +56,24 @@ class Tables:
 
         `kept` has for each segment the bits of the rows that may be hits, the lowest of a byte first; None: all may.
         """
-        from index.rungs import one_call
-
         if queries.shape[1:] != (self.width,) or queries.dtype != np.float32 or not 0 < dim <= self.width:
             raise ValueError(
                 f"queries of width {self.width} are float32, not {queries.dtype} {list(queries.shape)} at {dim}"
             )
-        queries, bitmaps = np.ascontiguousarray(queries), self._bitmaps(kept)
+        queries = np.ascontiguousarray(queries)
+        bitmaps = self._no_bits if kept is None else self._bitmaps(kept)
         ids, scores = np.empty((len(queries), count), np.int64), np.empty((len(queries), count), np.float32)
         spent = np.empty(len(STAGES) + 3)
-        one_call.search(
+        self._search(
             self.list_rows, self.list_numbers, self.points, self.order, self.lists, self.segments, bitmaps,
             queries, dim, setting.depth, max(setting.shortlist, count), max(setting.exact, count), ids, scores, spent,
         )  # fmt: skip
         return Hits(ids, scores), spent
 
-    def _bitmaps(self, kept: Sequence[NDArray[np.uint8] | None] | None) -> IntArray:
+    def _bitmaps(self, kept: Sequence[NDArray[np.uint8] | None]) -> IntArray:
         """The address of each segment's bits [S], or 0."""
         addresses = np.zeros(len(self.segments), np.int64)
-        for place, bits in enumerate(kept or ()):
+        for place, bits in enumerate(kept):
             if bits is not None:
                 rows = len(self._segments[place])
                 if bits.dtype != np.uint8 or bits.shape != ((rows + 7) // 8,) or not bits.flags.c_contiguous:

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.rungs import blocks
-from tests.index.rungs.test_simd import block
+from tests.index.rungs.test_simd import block, needs_avx2
+
+pytestmark = needs_avx2
 
 
 def _stored(codes: Any, sizes: Any) -> tuple[Any, list[Any]]:

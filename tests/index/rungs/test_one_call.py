@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from embed.encoder import truncate
 from index.ladder import Setting
 from index.neighbours import join
-from index.rungs import blocks, kernels, one_call, simd
+from index.rungs import blocks, kernels, one_call
 from index.rungs.coder import Coder
 from index.rungs.router import FIRST_SHARPNESS
 from index.rungs.tables import LOG_SIZE, Tables
 from tests.index import shelves
+from tests.index.rungs.test_simd import needs_avx2
 from tests.index.shelves import WIDTH, clustered, coder_of
 
 LISTS = 8
@@ -99,6 +100,7 @@ cases = given(
 )  # fmt: skip
 
 
+@needs_avx2
 @settings(deadline=None, max_examples=40)
 @cases
 def test_candidates_are_the_best_codes_of_the_lists(
@@ -127,6 +129,7 @@ def test_candidates_are_the_best_codes_of_the_lists(
         assert codes[found].min() >= left.max() - 2 * _largest_error(tables, query[0])
 
 
+@needs_avx2
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**31 - 1), st.lists(st.sampled_from([0, 1, 20, 33, 200]), min_size=1, max_size=4))
 def test_several_segments_are_joined(seed: int, sizes: list[int]) -> None:
@@ -168,6 +171,7 @@ def _largest_error(tables: Tables, query: Any) -> float:
     return float((len(tables.points) + 1) * 0.5 / worth + 0.01)
 
 
+@needs_avx2
 @settings(deadline=None, max_examples=30)
 @cases
 def test_ranks_and_hits_are_those_of_the_single_stages(
@@ -193,10 +197,11 @@ def test_compiled_code_is_of_these_sources() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not simd.HAS_AVX2, reason="this CPU has no AVX2")
-def test_all_of_this_holds_without_avx2(tmp_path: Path) -> None:
-    tests = [str(Path(__file__).with_name(f"test_{name}.py")) for name in ("one_call", "kernels", "simd")]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+@needs_avx2
+def test_a_cpu_without_avx2_gives_the_same_hits(tmp_path: Path) -> None:
+    """There faiss scans the codes: what is tested of a shelf and the other rungs holds, compiled without AVX."""
+    tests = [str(Path(__file__).with_name(f"test_{name}.py")) for name in ("shelf", "kernels", "simd", "segment")]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", *tests]
     settings_of = {"NUMBA_ENABLE_AVX": "0", "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(command, env=os.environ | settings_of, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

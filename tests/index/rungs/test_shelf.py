@@ -10,8 +10,9 @@ from embed.encoder import truncate
 from index.contracts import Hits, StageCost
 from index.ladder import Curve, Point, Setting
 from index.rungs.coder import Coder
-from index.rungs.shelf import Shelf, ShelfRequest
+from index.rungs.shelf import ONE_CALL, Shelf, ShelfRequest
 from tests.index import shelves
+from tests.index.rungs.test_simd import needs_avx2
 from tests.index.shelves import EVERYTHING, WIDTH, clustered, coder_of, segment
 
 N = 900
@@ -169,20 +170,22 @@ def test_more_hits_than_rows_leave_empty_places(setting: Any, rows: Any, coder: 
 
 def test_what_was_read_is_told(three: Shelf) -> None:
     costs: list[StageCost] = []
-    queries = clustered(6, 8)
+    q = ONE_CALL + 1
+    queries = clustered(q, 8)
     three.search(queries, ShelfRequest(10, WIDTH, USUAL), costs.append)
     read = three.rows_in(three.route(queries, USUAL.depth)[0])
     lists, code_bytes = len(three.middles()), 4
     # The middle segment has 20 rows: fewer than the shortlist has places, empty ones are counted too.
-    assert costs[0] == StageCost("route", "text", WIDTH, 6 * lists, 6 * lists * WIDTH * 4, costs[0].seconds)
+    assert costs[0] == StageCost("route", "text", WIDTH, q * lists, q * lists * WIDTH * 4, costs[0].seconds)
     by_stage = {name: [cost for cost in costs if cost.stage == name] for name in ("scan", "rank", "exact")}
     assert sum(cost.rows for cost in by_stage["scan"]) == read
     assert sum(cost.bytes for cost in by_stage["scan"]) == read * code_bytes
-    assert [(cost.rows, cost.bytes) for cost in by_stage["rank"]] == [(6 * 60, 6 * 60 * WIDTH)] * 3
-    assert [(cost.rows, cost.bytes) for cost in by_stage["exact"]] == [(6 * 20, 6 * 20 * WIDTH * 2)] * 3
+    assert [(cost.rows, cost.bytes) for cost in by_stage["rank"]] == [(q * 60, q * 60 * WIDTH)] * 3
+    assert [(cost.rows, cost.bytes) for cost in by_stage["exact"]] == [(q * 20, q * 20 * WIDTH * 2)] * 3
     assert all(cost.seconds > 0 for cost in costs)
 
 
+@needs_avx2
 def test_what_one_call_read_is_recorded(one: Shelf) -> None:
     costs: list[StageCost] = []
     query = clustered(1, 8)

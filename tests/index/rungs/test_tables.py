@@ -11,6 +11,7 @@ from index.ladder import Setting
 from index.rungs.coder import Coder
 from index.rungs.tables import Tables, mismatch
 from tests.index import shelves
+from tests.index.rungs.test_simd import needs_avx2
 from tests.index.shelves import EVERYTHING, WIDTH, clustered, coder_of
 
 CODER = coder_of(clustered(600, 1))
@@ -51,6 +52,7 @@ def test_queries_of_another_shape_are_refused(queries: Any, dim: int, tables: Ta
         tables.search(queries, dim, EVERYTHING, 5, None)
 
 
+@needs_avx2
 def test_queries_with_gaps_between_values_are_read_right(tables: Tables) -> None:
     wide = np.repeat(clustered(3, 2), 2, axis=1)[:, ::2]
     hits, spent = tables.search(wide, WIDTH, EVERYTHING, 5, [None])
@@ -59,6 +61,7 @@ def test_queries_with_gaps_between_values_are_read_right(tables: Tables) -> None
     assert (spent[:4] > 0).all()
 
 
+@needs_avx2
 @pytest.mark.parametrize("k", [1, 100, 150, 3_000])
 def test_more_may_be_asked_for_than_there_is(k: int, tables: Tables) -> None:
     hits, _ = tables.search(clustered(2, 2), WIDTH, Setting(depth=1e9, shortlist=10, exact=5), k, None)
