@@ -28,6 +28,7 @@ from index.parts.removed import live_rows, read_removed
 from index.rungs.coder import load_coder
 from index.rungs.segment import Segment
 from index.rungs.shelf import Card, Shelf
+from index.rungs.tables import mismatch
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,11 @@ def _shelf(url: str, manifest: Manifest, name: str, entry: ModalityEntry, verify
     if entry.coder is None:
         return Shelf(name, segments, cards=cards)
     coder = load_coder(part_folder(url, entry.coder, verify))
-    if entry.router is None:
-        return Shelf(name, segments, entry.curves, coder, None, cards)
-    router, sizes = load_router(url, entry.router, verify), load_sizes(url, entry.router, verify)
+    router = sizes = None
+    if entry.router is not None:
+        router, sizes = load_router(url, entry.router, verify), load_sizes(url, entry.router, verify)
+    if problem := mismatch(segments, coder, router):
+        raise StorageError(f"{url}: {name} parts do not belong together ({problem}); build the index again")
     return Shelf(name, segments, entry.curves, coder, router, cards, sizes)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from index.parts.artifact import Manifest
 from index.rungs.shelf import Record, Shelf, ShelfRequest
 
 ANY = "any"
+DECISIONS = 32  # remembered, with the filters that they are for: most questions ask for the same
 BLOCK = 256  # queries that are searched together; their scores stay in the cache
 
 
@@ -32,6 +33,7 @@ class Index:
         """`open_index` is the usual way to make one."""
         self.url, self.manifest = url, manifest
         self._shelves, self._provenance = parts.shelves, parts.provenance
+        self._decide = lru_cache(DECISIONS)(decide)
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -78,9 +80,9 @@ class Index:
 
     def _found(self, name: str, call: "_Call") -> tuple[Hits, Chosen]:
         """Hits of one shelf, and how deep it was searched."""
-        shelf, kept = self._shelves[name], self._provenance.kept(name, call.request.where)
+        shelf, kept = self._shelves[name], tuple(self._provenance.kept(name, call.request.where))
         hidden = max(map(len, call.hidden), default=0) if call.hidden else 0  # they may be the best
-        made = decide(shelf, call.request.k + hidden, call.dim, call.effort, kept)
+        made = self._decide(shelf, call.request.k + hidden, call.dim, call.effort, kept)
         request = ShelfRequest(call.request.k, call.dim, made.setting, call.hidden, kept, made.on_card, made.slope)
         hits = _shelf_hits(shelf, call.queries, request, call.costs.append if call.request.explain else None)
         return hits, Chosen(name, made.setting, made.point, made.why)
@@ -192,10 +194,15 @@ def prepared_queries(queries: Any, width: int, dim: int, compiled: bool = True) 
     return ready
 
 
-def _prepare_compiled(given: FloatArray, dim: int, ready: FloatArray) -> int:
+@cache
+def _kernels() -> Any:
     from index.rungs import kernels
 
-    return int(kernels.prepare(given if given.flags.writeable else given.copy(), dim, ready))
+    return kernels
+
+
+def _prepare_compiled(given: FloatArray, dim: int, ready: FloatArray) -> int:
+    return int(_kernels().prepare(given if given.flags.writeable else given.copy(), dim, ready))
 
 
 def _prepare(given: FloatArray, dim: int, ready: FloatArray) -> int:

@@ -152,10 +152,24 @@ def save_coder(coder: Coder, folder: Path) -> None:
 def load_coder(folder: Path) -> Coder:
     """The coder that `save_coder` wrote.  Raises StorageError for files that cannot be read."""
     try:
-        found = [np.load(folder / name, allow_pickle=False) for name in (CENTROIDS, CODEBOOK, GAINS, ORDER)]
+        coder = Coder(*(np.load(folder / name, allow_pickle=False) for name in (CENTROIDS, CODEBOOK, GAINS, ORDER)))
+        _check(coder)
     except (ValueError, OSError) as error:
         raise StorageError(f"{folder}: unreadable coder ({error}); build the index again") from None
-    return Coder(*found)
+    return coder
+
+
+def _check(coder: Coder) -> None:
+    """Raises ValueError where the arrays are not those of one coder."""
+    files = _files(coder)
+    for name, values in files.items():
+        if values.dtype != (np.int64 if name == ORDER else np.float32) or not np.isfinite(values).all():
+            raise ValueError(f"{name} is {values.dtype}, or has values that are not finite")
+    shapes = {name: values.shape for name, values in files.items()}
+    groups, dims = coder.gains.size, coder.order.size
+    wanted = (coder.centroids.size // max(dims, 1), dims), (groups, POINTS, dims // max(groups, 1)), (groups,), (dims,)
+    if not dims or not groups or dims % groups or tuple(shapes.values()) != wanted:
+        raise ValueError(f"the shapes of its files do not fit: {shapes}")
 
 
 def _files(coder: Coder) -> dict[str, NDArray[Any]]:

@@ -7,43 +7,19 @@ the requested width; -1 is no candidate.  All kernels release the GIL.
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 from numpy.typing import NDArray
 
+from index.rungs.simd import dot, fetch, half
+
+# numba keeps compiled code as long as this file is the same, so it names the state of those that are compiled into it.
+COMPILED_WITH = "1440eb63"
 NO_ROW = -1
 # Rows that are prefetched while another is computed: enough to hide a cache miss, few enough to stay in the cache.
 AHEAD = 8
 LINE = 64  # bytes
 # At this scale the sum of int16 times int8 over 4,096 dims is below 2**31.
 QUERY_SCALE = 4095.0
-
-
-@intrinsic
-def _half(_: Any, bits: Any) -> Any:
-    """The float32 value of the bits of a float16."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
-
-    return types.float32(types.uint16), generate
-
-
-@intrinsic
-def _fetch(_: Any, address: Any) -> Any:
-    """Prefetch the cache line at an address."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = ir.IntType(8).as_pointer()
-        number = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        fetch = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
-        constants = [ir.Constant(number, value) for value in (0, 3, 1)]  # to read, often, data
-        builder.call(fetch, [builder.inttoptr(arguments[0], pointer), *constants])
-        return context.get_dummy_value()
-
-    return types.void(types.intp), generate
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
@@ -158,25 +134,11 @@ def _insert(ids: NDArray[Any], scores: NDArray[Any], row: int, score: float) -> 
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _cosine_8(rows: NDArray[Any], row: int, query: NDArray[Any], dim: int, scale: float) -> Any:
-    """Cosine of an int8 row and an int16 query; `scale` is used at full width, else the length of the row's prefix."""
-    dot = np.int32(0)
-    for j in range(dim):
-        dot += np.int32(rows[row, j]) * np.int32(query[j])
-    if dim == rows.shape[1]:
-        return np.float32(dot) * scale
-    square = np.int32(0)
-    for j in range(dim):
-        square += np.int32(rows[row, j]) * np.int32(rows[row, j])
-    return np.float32(dot) / np.sqrt(np.float32(max(square, np.int32(1))))
-
-
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def _cosine_16(rows: NDArray[Any], row: int, query: NDArray[Any], dim: int) -> Any:
     dot = np.float32(0)
     square = np.float32(0)
     for j in range(dim):
-        value = _half(rows[row, j])
+        value = half(rows[row, j])
         dot += value * query[j]
         square += value * value
     return dot / np.sqrt(max(square, np.float32(1e-30)))
@@ -194,22 +156,55 @@ def rank(
 ) -> None:
     """Write the best candidates [q or 1, c] by int8 rows [n, D] to ids and scores [q, k]; scores have no unit."""
     scaled = np.empty(queries.shape[1], np.int16)
-    start, step = rows.ctypes.data, rows.strides[0]
     for i in range(queries.shape[0]):
-        largest = np.float32(1e-30)
-        for j in range(dim):
-            largest = max(largest, abs(queries[i, j]))
-        for j in range(dim):
-            scaled[j] = np.int16(np.rint(queries[i, j] / largest * np.float32(QUERY_SCALE)))
+        in_16_bits(queries[i], dim, scaled)
         own = candidates[i if candidates.shape[0] > 1 else 0]
         ids[i, :] = NO_ROW
         scores[i, :] = -np.inf
-        for c in range(own.shape[0]):
-            if c + AHEAD < own.shape[0] and own[c + AHEAD] != NO_ROW:
-                for line in range(0, dim, LINE):
-                    _fetch(start + own[c + AHEAD] * step + line)
-            if own[c] != NO_ROW:
-                _insert(ids[i], scores[i], own[c], _cosine_8(rows, own[c], scaled, dim, scales[own[c]]))
+        rank_one(scaled, own, rows, scales, dim, ids[i], scores[i])
+
+
+@njit(cache=True, nogil=True)
+def in_16_bits(query: NDArray[Any], dim: int, scaled: NDArray[Any]) -> Any:
+    """Write the query [D] as int16, of which the largest is QUERY_SCALE; returns the value of 1."""
+    largest = np.float32(1e-30)
+    for j in range(dim):
+        largest = max(largest, abs(query[j]))
+    for j in range(dim):
+        scaled[j] = np.int16(np.rint(query[j] / largest * np.float32(QUERY_SCALE)))
+    return largest / np.float32(QUERY_SCALE)
+
+
+@njit(cache=True, nogil=True)
+def rank_one(
+    scaled: NDArray[Any],
+    own: NDArray[Any],
+    rows: NDArray[Any],
+    scales: NDArray[Any],
+    dim: int,
+    ids: NDArray[Any],
+    scores: NDArray[Any],
+) -> None:
+    """Insert the candidates [c] of one query, int16 [D], by int8 rows into ids and scores [k].
+
+    The cosine is by a row's scale at full width, else by the length of its prefix.
+    """
+    start, step, query = rows.ctypes.data, rows.strides[0], scaled.ctypes.data
+    prefix = np.empty(rows.shape[1], np.int16)
+    for c in range(own.shape[0]):
+        if c + AHEAD < own.shape[0] and own[c + AHEAD] != NO_ROW:
+            for line in range(0, dim, LINE):
+                fetch(start + own[c + AHEAD] * step + line)
+        if own[c] != NO_ROW:
+            row = start + own[c] * step
+            score = np.float32(dot(row, query, dim))
+            if dim == rows.shape[1]:
+                score *= scales[own[c]]
+            else:
+                for j in range(dim):
+                    prefix[j] = rows[own[c], j]
+                score /= np.sqrt(np.float32(max(dot(row, prefix.ctypes.data, dim), 1)))
+            _insert(ids, scores, own[c], score)
 
 
 @njit(cache=True, nogil=True)
@@ -230,6 +225,24 @@ def exact(
         own = candidates[i if candidates.shape[0] > 1 else 0]
         ids[i, :] = NO_ROW
         scores[i, :] = -np.inf
-        for c in range(own.shape[0]):
-            if own[c] != NO_ROW:
-                _insert(ids[i], scores[i], own[c] + first_id, _cosine_16(rows, own[c], queries[i], dim))
+        exact_one(queries[i], own, rows, dim, first_id, ids[i], scores[i])
+
+
+@njit(cache=True, nogil=True)
+def exact_one(
+    query: NDArray[Any],
+    own: NDArray[Any],
+    rows: NDArray[Any],
+    dim: int,
+    first_id: int,
+    ids: NDArray[Any],
+    scores: NDArray[Any],
+) -> None:
+    """Insert the candidates [c] of one query by float16 rows into ids and scores [k]."""
+    start, step = rows.ctypes.data, rows.strides[0]
+    for c in range(own.shape[0]):
+        if c + AHEAD < own.shape[0] and own[c + AHEAD] != NO_ROW:
+            for line in range(0, 2 * dim, LINE):
+                fetch(start + own[c + AHEAD] * step + line)
+        if own[c] != NO_ROW:
+            _insert(ids, scores, own[c] + first_id, _cosine_16(rows, own[c], query, dim))

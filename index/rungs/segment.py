@@ -17,6 +17,7 @@ from index.faiss_library import library
 from index.kept import Kept
 from index.neighbours import scan
 from index.parts.artifact import CODES, ROWS, ROWS_8, SCALES, SegmentEntry
+from index.rungs.lists import SIZE, list_table
 
 CODE_BITS = 4
 FEW = 4  # queries; up to this many are compared row by row, more by matrix products
@@ -40,23 +41,25 @@ class Segment:
         self.modality, self.first_id, self.rows = modality, first_id, rows
         self.codes, self._rows_8, self._scales = codes, rows_8, scales
         self._bits = rows.view(np.uint16)
+        self.list_table = np.zeros((3, 0), np.int64) if codes is None else list_table(codes, len(rows))
+        if rows_8 is not None and rows_8.shape != rows.shape:
+            raise ValueError(f"8-bit rows of shape {list(rows_8.shape)} for rows of shape {list(rows.shape)}")
 
     @classmethod
     def load(cls, folder: Path, entry: SegmentEntry) -> "Segment":
         """The segment of the files in `folder`.  Raises StorageError for files that are not the entry's segment."""
         try:
-            rows = _mapped(folder / ROWS)
+            rows = _array(folder / ROWS, np.float16, 2)
             if not entry.coded:
-                segment = cls(entry.modality, entry.first_id, rows)
-            else:
-                codes = library().read_index(str(folder / CODES))
-                scales = np.load(folder / SCALES, allow_pickle=False)
-                segment = cls(entry.modality, entry.first_id, rows, codes, _mapped(folder / ROWS_8), scales)
+                _check_counts(folder, entry, {len(rows)})
+                return cls(entry.modality, entry.first_id, rows)
+            codes = library().read_index(str(folder / CODES))
+            rows_8, scales = _array(folder / ROWS_8, np.int8, 2), _array(folder / SCALES, np.float32, 1)
+            _check_counts(folder, entry, {len(rows), len(rows_8), len(scales), int(codes.ntotal)})
+            return cls(entry.modality, entry.first_id, rows, codes, rows_8, scales)
         except (RuntimeError, ValueError, OSError) as error:
             reason = str(error).strip().splitlines()[-1]
             raise StorageError(f"{folder}: unreadable segment ({reason}); build the index again") from None
-        segment._check(folder, entry.rows)
-        return segment
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -67,16 +70,20 @@ class Segment:
 
     def list_sizes(self) -> IntArray:
         """Rows in each list [L]."""
-        lists = self.codes.invlists
-        return np.array([lists.list_size(number) for number in range(self.codes.nlist)], np.int64)
+        sizes: IntArray = self.list_table[SIZE]
+        return sizes
 
     def lists(self) -> NDArray[np.int32]:
         """The list of each row: int32 [n]."""
-        faiss, found = library(), np.empty(len(self), np.int32)
-        for number, size in enumerate(self.list_sizes()):
-            if size:
-                found[faiss.rev_swig_ptr(self.codes.invlists.get_ids(number), int(size))] = number
-        return found
+        sizes = self.list_sizes()
+        return np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+
+    def addresses(self) -> tuple[int, ...]:
+        """Number of rows, id of the first, and the addresses of 8-bit rows, scales and 16-bit rows."""
+        assert self._rows_8 is not None
+        assert self._scales is not None
+        places = (array.ctypes.data for array in (self._rows_8, self._scales, self._bits))
+        return len(self), self.first_id, *places
 
     def scan(self, queries: FloatArray, lists: IntArray, near: FloatArray, count: int, selector: Any) -> IntArray:
         """Positions [q, count] of the best codes in each query's lists; -1 fills.
@@ -118,21 +125,28 @@ class Segment:
         hits.ids[found] = places[hits.ids[found]] + self.first_id
         return hits
 
-    def _check(self, folder: Path, rows: int) -> None:
-        counts = {len(self.rows)}
-        if self.codes is not None and self._rows_8 is not None and self._scales is not None:
-            counts |= {int(self.codes.ntotal), len(self._rows_8), len(self._scales)}
-        if counts != {rows}:
-            raise StorageError(f"{folder}: holds {sorted(counts)} rows where the manifest says {rows}; build again")
+
+def _check_counts(folder: Path, entry: SegmentEntry, counts: set[int]) -> None:
+    if counts != {entry.rows}:
+        found = sorted(counts)
+        raise StorageError(f"{folder}: holds {found} rows where the manifest says {entry.rows}; build again")
 
 
 def _places(q: int, count: int) -> tuple[IntArray, FloatArray]:
     return np.empty((q, count), np.int64), np.empty((q, count), np.float32)
 
 
-def _mapped(path: Path) -> NDArray[Any]:
-    """The array of a .npy file; never written to, although numba requires a writable array."""
-    return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
+def _array(path: Path, kind: type[np.generic], axes: int) -> NDArray[Any]:
+    """The array of a .npy file, mapped; never written to, although numba requires a writable array.
+
+    Raises ValueError for another type, number of axes or order of values than the compiled loops read.
+    """
+    found = np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
+    if found.dtype != kind or found.ndim != axes or not found.flags.c_contiguous:
+        raise ValueError(
+            f"{path.name} is {found.dtype} {list(found.shape)}, not {np.dtype(kind)} of {axes} axes by row"
+        )
+    return found
 
 
 @lru_cache(maxsize=4_096)

@@ -24,15 +24,17 @@ from index.building.bits import code_for
 from index.building.choose import choose
 from index.building.merge import Source, segment_entry, write_segment
 from index.calibration.calibrate import calibrate
-from index.contracts import NO_ID, IntArray, SearchRequest
+from index.contracts import NO_ID, Hits, IntArray, SearchRequest
 from index.faiss_library import library
 from index.kept import Kept
+from index.ladder import Setting as Depth
+from index.neighbours import join
 from index.parts.artifact import FORMAT, PROVENANCE_COPY, Lineage, Manifest, ModalityEntry
 from index.parts.provenance import Provenance
 from index.rungs import kernels
 from index.rungs.coder import CODE_ROWS, ROWS_PER_LIST, Coder, train_coder
 from index.rungs.segment import Segment
-from index.rungs.shelf import Record, Shelf
+from index.rungs.shelf import Record, Shelf, ShelfRequest
 from index.spec import IndexSpec
 
 TEXT = "text"
@@ -127,6 +129,12 @@ class _FixedShelf(Shelf):
         found = np.empty(order.shape, np.float32)
         np.put_along_axis(found, order, np.log(np.arange(1, order.shape[1] + 1, dtype=np.float32) + 1e-3)[None], axis=1)
         return found
+
+    def _in_one_call(
+        self, queries: FloatArray, request: ShelfRequest, setting: Depth, count: int, record: Record | None
+    ) -> Hits:
+        """The compiled call chooses the lists itself, so a few queries are searched like many."""
+        return join(self._two_stages(queries, request, setting, count, record), count)
 
     def route(
         self,

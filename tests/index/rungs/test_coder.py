@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from embed.encoder import truncate
 from embed.errors import StorageError
 from index.faiss_library import library
+from index.parts.artifact import CENTROIDS, CODEBOOK, GAINS, ORDER
 from index.rungs.coder import Coder, balanced, load_coder, save_coder, train_coder
 from tests.index.shelves import WIDTH, clustered
 
@@ -152,5 +153,24 @@ def test_saved_and_loaded(tmp_path: Path, coder: Coder) -> None:
 def test_a_damaged_coder_says_so(spoil: Any, tmp_path: Path, coder: Coder) -> None:
     save_coder(coder, tmp_path)
     spoil(next(tmp_path.glob("codebook*")))
+    with pytest.raises(StorageError, match=r"unreadable coder .*; build the index again"):
+        load_coder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        (GAINS, lambda values: values[:-1]),
+        (ORDER, lambda values: values[:-1]),
+        (ORDER, lambda values: values.astype(np.int32)),
+        (CODEBOOK, lambda values: values[:, :8]),
+        (CENTROIDS, lambda values: values * np.nan),
+        (CENTROIDS, lambda values: values[:, 1:]),
+    ],
+    ids=["a gain less", "a dim less", "other type", "fewer points", "not finite", "narrow"],
+)
+def test_arrays_of_another_shape_are_no_coder(name: str, change: Any, tmp_path: Path, coder: Coder) -> None:
+    save_coder(coder, tmp_path)
+    np.save(tmp_path / name, change(np.load(tmp_path / name)))
     with pytest.raises(StorageError, match=r"unreadable coder .*; build the index again"):
         load_coder(tmp_path)

@@ -134,12 +134,22 @@ def test_a_stored_segment_is_the_same(tmp_path: Path, coder: Coder, coded: Segme
         assert loaded.exact(queries, every, dim, 20).ids.tolist() == coded.exact(queries, every, dim, 20).ids.tolist()
 
 
+def _reordered() -> Any:
+    coder = coder_of(clustered(600, 1))
+    lists = coder.lists_of(clustered(600, 1))
+    return coder.codes([clustered(600, 1)], lists)
+
+
 def _shorten(file: Path) -> None:
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
 
 def _fewer(file: Path) -> None:
     np.save(file, np.load(file)[:-1])
+
+
+def _as(kind: Any) -> Any:
+    return lambda file: np.save(file, np.load(file).astype(kind))
 
 
 @pytest.mark.parametrize(
@@ -151,8 +161,27 @@ def _fewer(file: Path) -> None:
         (SCALES, lambda file: file.write_bytes(b"x" * 99), "unreadable segment"),
         (ROWS, _fewer, r"holds \[599, 600\] rows where the manifest says 600"),
         (SCALES, _fewer, r"holds \[599, 600\] rows where the manifest says 600"),
+        (ROWS, _as(np.float32), r"unreadable segment \(rows.f16.npy is float32 \[600, 16\], not float16"),
+        (ROWS_8, _as(np.uint8), r"unreadable segment \(rows.i8.npy is uint8 \[600, 16\], not int8"),
+        (SCALES, _as(np.float64), r"unreadable segment \(scales.f32.npy is float64 \[600\], not float32"),
+        (ROWS_8, lambda file: np.save(file, np.load(file)[:, 1:]), r"8-bit rows of shape \[600, 15\]"),
+        (ROWS_8, lambda file: np.save(file, np.asfortranarray(np.load(file))), "not int8 of 2 axes by row"),
+        (CODES, lambda file: library().write_index(_reordered(), str(file)), "not in the order of its rows"),
     ],
-    ids=["half the codes", "half the rows", "no 8-bit rows", "no scales", "a row less", "a scale less"],
+    ids=[
+        "half the codes",
+        "half the rows",
+        "no 8-bit rows",
+        "no scales",
+        "a row less",
+        "a scale less",
+        "wide rows",
+        "unsigned",
+        "wide scales",
+        "narrow",
+        "by column",
+        "another order",
+    ],
 )
 def test_files_that_are_no_segment(name: str, spoil: Any, problem: str, tmp_path: Path, coded: Segment) -> None:
     entry = _store(coded, tmp_path)

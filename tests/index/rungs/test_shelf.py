@@ -1,5 +1,6 @@
 """All segments of a modality as one: the same hits however rows are cut, and only those that may be."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from index.contracts import Hits, StageCost
 from index.kept import Kept, kept_rows
 from index.ladder import Curve, Point, Setting
 from index.rungs.coder import Coder
-from index.rungs.shelf import Shelf, ShelfRequest
+from index.rungs.shelf import ONE_CALL, Shelf, ShelfRequest
 from tests.index import shelves
+from tests.index.rungs.test_simd import needs_avx2
 from tests.index.shelves import EVERYTHING, WIDTH, clustered, coder_of, segment
 
 N = 900
@@ -92,15 +94,38 @@ def test_a_route_names_lists_and_the_cosines_to_their_middles(one: Shelf) -> Non
     assert one.rows_in(lists) == sum(sizes[row[row >= 0]].sum() for row in lists)
 
 
+@pytest.mark.parametrize("dim", [WIDTH, 6])
+def test_one_at_a_time_is_as_together(dim: int, one: Shelf, three: Shelf) -> None:
+    """A few queries are answered in one call, many stage by stage; they differ where roundings decide."""
+    queries = _cut(clustered(60, 9), dim)
+    for shelf, setting, least in ((three, EVERYTHING, 1), (one, USUAL, 0.99), (three, USUAL, 0.99)):
+        request = ShelfRequest(10, dim, setting)
+        together, alone = shelf.search(queries, request), [shelf.search(query[None], request) for query in queries]
+        ids, scores = (np.vstack(parts) for parts in zip(*((hits.ids, hits.scores) for hits in alone), strict=True))
+        assert np.mean([np.isin(*pair).mean() for pair in zip(ids, together.ids, strict=True)]) >= least
+        same = ids == together.ids
+        np.testing.assert_allclose(scores[same], together.scores[same], atol=1e-6)
+
+
+def test_threads_do_not_share_anything(three: Shelf) -> None:
+    queries, request = clustered(200, 10), ShelfRequest(10, WIDTH, USUAL)
+    fresh = three.with_router(np.hstack([three._weights, three._bias[:, None]]))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda query: fresh.search(query[None], request), queries))
+    for query, hits in zip(queries, found, strict=True):
+        assert hits.ids.tolist() == three.search(query[None], request).ids.tolist()
+
+
 @LADDERS
 @pytest.mark.parametrize("share", [2, 50], ids=["half", "one in fifty"])
 def test_only_kept_rows_are_hits(setting: Any, share: int, three: Shelf) -> None:
     kept = [np.arange(len(part)) % share == 0 for part in three.segments]
     may = {part.first_id + at for part, mask in zip(three.segments, kept, strict=True) for at in np.flatnonzero(mask)}
-    hits = three.search(clustered(20, 5), ShelfRequest(10, WIDTH, setting, kept=kept_rows(kept)))
+    request = ShelfRequest(10, WIDTH, setting, kept=kept_rows(kept))
     every = three.search(clustered(20, 5), ShelfRequest(N, WIDTH, None)).ids
     expected = [[one for one in row if one in may][:10] for row in every.tolist()]
-    assert hits.ids.tolist() == expected
+    assert three.search(clustered(20, 5), request).ids.tolist() == expected
+    assert [three.search(query[None], request).ids[0].tolist() for query in clustered(20, 5)] == expected
 
 
 @LADDERS
@@ -146,17 +171,36 @@ def test_more_hits_than_rows_leave_empty_places(setting: Any, rows: Any, coder: 
 
 def test_what_was_read_is_told(three: Shelf) -> None:
     costs: list[StageCost] = []
-    queries = clustered(6, 8)
+    q = ONE_CALL + 1
+    queries = clustered(q, 8)
     three.search(queries, ShelfRequest(10, WIDTH, USUAL), costs.append)
     read = three.rows_in(three.route(queries, USUAL.depth)[0])
     lists, code_bytes = len(three.middles()), 4
     # The middle segment has 20 rows: fewer than the shortlist has places, empty ones are counted too.
-    assert costs[0] == StageCost("route", "text", WIDTH, 6 * lists, 6 * lists * WIDTH * 4, costs[0].seconds)
+    assert costs[0] == StageCost("route", "text", WIDTH, q * lists, q * lists * WIDTH * 4, costs[0].seconds)
     by_stage = {name: [cost for cost in costs if cost.stage == name] for name in ("scan", "rank", "exact")}
     assert sum(cost.rows for cost in by_stage["scan"]) == read
     assert sum(cost.bytes for cost in by_stage["scan"]) == read * code_bytes
-    assert [(cost.rows, cost.bytes) for cost in by_stage["rank"]] == [(6 * 60, 6 * 60 * WIDTH)] * 3
-    assert [(cost.rows, cost.bytes) for cost in by_stage["exact"]] == [(6 * 20, 6 * 20 * WIDTH * 2)] * 3
+    assert [(cost.rows, cost.bytes) for cost in by_stage["rank"]] == [(q * 60, q * 60 * WIDTH)] * 3
+    assert [(cost.rows, cost.bytes) for cost in by_stage["exact"]] == [(q * 20, q * 20 * WIDTH * 2)] * 3
+    assert all(cost.seconds > 0 for cost in costs)
+
+
+@needs_avx2
+def test_what_one_call_read_is_recorded(one: Shelf) -> None:
+    costs: list[StageCost] = []
+    query = clustered(1, 8)
+    one.search(query, ShelfRequest(10, WIDTH, USUAL), costs.append)
+    lists = len(one.middles())
+    scanned = costs[1].rows
+    assert [(cost.stage, cost.rows, cost.bytes) for cost in costs] == [
+        ("route", lists, lists * WIDTH),
+        ("scan", scanned, scanned * 4),
+        ("rank", 60, 60 * WIDTH),
+        ("exact", 20, 20 * WIDTH * 2),
+    ]
+    # Lists in which no row can be better are left out.
+    assert 60 <= scanned <= one.rows_in(one.route(query, USUAL.depth)[0])
     assert all(cost.seconds > 0 for cost in costs)
 
 
