@@ -6,7 +6,7 @@ A block has 32 rows.  For each pair of groups it has 32 bytes, 16 for either gro
 A query's table has for each code of each group a number of 7 bits, so that two of them can be added in a byte.  A row's
 value is the sum of its codes' numbers and of its list's: an integer, the same on every machine.
 
-Letters in shapes: L lists, c lists that are read, M groups, r places of the reservoir.
+Letters in shapes: L lists, M groups, r places of the reservoir.
 """
 
 from typing import Any
@@ -43,7 +43,8 @@ def _kept_bits(bitmap: int, num_bytes: int, place: int) -> int:
 @njit(cache=True, nogil=True)
 def _counted(values: NDArray[Any], count: int, base: int, histogram: NDArray[Any]) -> None:
     """Count again the values above `base`."""
-    histogram[:] = 0
+    for place in range(BUCKETS):
+        histogram[place] = 0
     for place in range(count):
         if values[place] > base:
             histogram[min(values[place] - base, BUCKETS - 1)] += 1
@@ -82,7 +83,10 @@ def _offer(
     if state[COUNT] < shortlist:
         return
     if state[BAR] == LOWEST:
-        state[BAR] = state[BASE] = values[:shortlist].min() - 1
+        lowest = values[0]
+        for at in range(1, shortlist):
+            lowest = min(lowest, values[at])
+        state[BAR] = state[BASE] = lowest - 1
         state[ABOVE] = shortlist
         _counted(values, shortlist, state[BASE], histogram)
     else:
@@ -101,6 +105,7 @@ def scan(
     lists: NDArray[Any],
     chosen: NDArray[Any],
     extra: NDArray[Any],
+    used: int,
     table: NDArray[Any],
     ceiling: int,
     bitmap: int,
@@ -112,21 +117,21 @@ def scan(
 ) -> Any:
     """Write the places of the best rows in the chosen lists to the first `shortlist` of places [r], in no order.
 
-    lists [3, L] of a segment with `rows` rows; chosen [c] lists in the order in which they are read, extra [c] the
-    numbers that are added to the values of their rows; table uint8 [2 pairs, 16], by which no sum is above `ceiling`;
+    lists [3, L] of a segment with `rows` rows.  The first `used` of chosen [L] are read in this order, and the numbers
+    in extra [L] are added to the values of their rows.  table uint8 [2 pairs, 16], by which no sum is above `ceiling`;
     `bitmap` is the address of the bits of the rows that may be chosen, 0 where all may; values [r] and histogram are
     scratch.  Returns the number of places, and of rows that were read.  Of rows that are as good as the last, those
     that are read first are chosen.
     """
     found, state = np.empty(BLOCK, np.uint16), np.empty(4, np.int64)
-    state[:] = 0
+    state[COUNT] = state[BASE] = state[ABOVE] = 0
     state[BAR] = LOWEST
     pairs, num_bytes = table.shape[0] // 2, (rows + 7) // 8
     read = 0
-    for number in range(chosen.shape[0]):
+    for number in range(used):
         size, more = lists[SIZE, chosen[number]], np.int64(extra[number])
         start, first = lists[START, chosen[number]], lists[FIRST, chosen[number]]
-        if number + 1 < chosen.shape[0]:
+        if number + 1 < used:
             for line in range(0, AHEAD * BLOCK * pairs, LINE):
                 fetch(lists[START, chosen[number + 1]] + line)
         for row in range(0, size, BLOCK):

@@ -120,6 +120,14 @@ def route(
 
 
 @njit(cache=True, nogil=True)
+def clear(ids: NDArray[Any], scores: NDArray[Any]) -> None:
+    """Make all places empty."""
+    for place in range(ids.shape[0]):
+        ids[place] = NO_ROW
+        scores[place] = -np.inf
+
+
+@njit(cache=True, nogil=True)
 def _insert(ids: NDArray[Any], scores: NDArray[Any], row: int, score: float) -> None:
     """Insert a row if it is among the best; descending order, of equal scores the lower id first."""
     at = len(ids) - 1
@@ -159,8 +167,7 @@ def rank(
     for i in range(queries.shape[0]):
         in_16_bits(queries[i], dim, scaled)
         own = candidates[i if candidates.shape[0] > 1 else 0]
-        ids[i, :] = NO_ROW
-        scores[i, :] = -np.inf
+        clear(ids[i], scores[i])
         rank_one(scaled, own, rows, scales, dim, ids[i], scores[i])
 
 
@@ -223,8 +230,7 @@ def exact(
     """
     for i in range(queries.shape[0]):
         own = candidates[i if candidates.shape[0] > 1 else 0]
-        ids[i, :] = NO_ROW
-        scores[i, :] = -np.inf
+        clear(ids[i], scores[i])
         exact_one(queries[i], own, rows, dim, first_id, ids[i], scores[i])
 
 

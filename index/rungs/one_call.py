@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from index.rungs.blocks import BUCKETS, LARGEST_NUMBER, LARGEST_SUM, RESERVOIR, scan
-from index.rungs.kernels import NO_ROW, exact_one, in_16_bits, rank_one
+from index.rungs.kernels import clear, exact_one, in_16_bits, rank_one
 from index.rungs.simd import dot, group_products
 from index.rungs.tables import (
     BIAS,
@@ -131,9 +131,11 @@ def tabulate(
     )
     widest, spans = max(widest, np.float32(1e-6)), max(spans, np.float32(1e-6))
     worth = min(np.float32(LARGEST_NUMBER) / widest, np.float32(LARGEST_SUM - groups) / spans)
-    numbers, flat = products.ravel(), table.ravel()
-    for place in range(16 * groups):
-        flat[place] = np.uint8(np.int32(numbers[place] * worth + np.float32(0.5)))
+    for j in range(16):
+        table[table.shape[0] - 1, j] = 0  # where the number of groups is odd, the last pair has only one
+    for m in range(groups):
+        for j in range(16):
+            table[m, j] = np.uint8(np.int32(products[m, j] * worth + np.float32(0.5)))
     return worth, min(LARGEST_SUM, np.int64(spans * worth) + groups)
 
 
@@ -170,17 +172,15 @@ def search(
         longest = max(longest, min(shortlist, segments[s, ROWS]))
     clock, scaled = np.empty(2, np.int64), np.empty(width, np.int16)
     route_scores, chosen, extra = np.empty(count, np.float32), np.empty(count, np.int64), np.empty(count, np.int64)
-    products, table = (
-        np.empty((points.shape[0], 16), np.float32),
-        np.zeros(((points.shape[0] + 1) // 2 * 2, 16), np.uint8),
-    )
+    products = np.empty((points.shape[0], 16), np.float32)
+    table = np.empty(((points.shape[0] + 1) // 2 * 2, 16), np.uint8)
     places, values = np.empty(RESERVOIR * longest, np.int64), np.empty(RESERVOIR * longest, np.int64)
     histogram = np.empty(BUCKETS, np.int32)
     ranked, rank_scores = np.empty(last, np.int64), np.empty(last, np.float32)
-    spent[:] = 0
+    for stage in range(spent.shape[0]):
+        spent[stage] = 0
     for i in range(queries.shape[0]):
-        ids[i, :] = NO_ROW
-        scores[i, :] = -np.inf
+        clear(ids[i], scores[i])
         began = _now(clock)
         unit = in_16_bits(queries[i], dim, scaled)
         used = choose_lists(scaled, unit, dim, list_rows, list_numbers, kept, depth, slope, route_scores, chosen)
@@ -194,12 +194,11 @@ def search(
         for s in range(segments.shape[0]):
             n, began = segments[s, ROWS], _now(clock)
             found, read = scan(
-                lists[s], chosen[:used], extra[:used], table, ceiling, bitmaps[s], n, min(shortlist, max(n, 1)),
+                lists[s], chosen, extra, used, table, ceiling, bitmaps[s], n, min(shortlist, max(n, 1)),
                 places, values, histogram,
             )  # fmt: skip
             scanned = _now(clock)
-            ranked[:] = NO_ROW
-            rank_scores[:] = -np.inf
+            clear(ranked, rank_scores)
             rows_8 = carray(_int8_at(segments[s, ROWS_8]), (n, width))
             rank_one(
                 scaled, places[:found], rows_8, carray(_float_at(segments[s, SCALES]), (n,)), dim, ranked, rank_scores

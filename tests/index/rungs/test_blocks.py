@@ -30,8 +30,9 @@ def _scanned(
 ) -> tuple[list[int], int]:
     bits = None if kept is None else np.packbits(kept, bitorder="little")
     places, values = (np.empty(blocks.RESERVOIR * shortlist, np.int64) for _ in range(2))
+    ceiling = int(numbers.max(axis=1).sum())
     count, read = blocks.scan(
-        table, np.asarray(chosen, np.int64), np.asarray(extra, np.int64), numbers, int(numbers.max(axis=1).sum()),
+        table, np.asarray(chosen, np.int64), np.asarray(extra, np.int64), len(chosen), numbers, ceiling,
         0 if bits is None else bits.ctypes.data, rows, shortlist, places, values, np.empty(blocks.BUCKETS, np.int32),
     )  # fmt: skip
     return places[:count].tolist(), read
