@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 
 from embed.errors import InputError, StorageError
+from embed.storage.numbered_log import entry_url, sealed
+from embed.storage.numbered_log import opened as opened_entry
 from index.ask.opened import live_rows_of, load_router, open_version, segments_of
 from index.ask.searcher import open_index
 from index.building.build import build
+from index.contracts import SearchRequest
 from index.faiss_library import gpu_available
 from index.filter import parse_where
 from index.live.delete import delete
-from index.parts.artifact import ROUTER, Lineage, Manifest, part_url, read_manifest
+from index.parts.artifact import FORMAT, LIST_SIZES, ROUTER, Lineage, Manifest, part_url, read_manifest
 from index.spec import IndexSpec
 from tests.index.shelves import WIDTH, clustered
 
@@ -74,6 +77,31 @@ def test_a_damaged_router_says_so(tmp_path: Path, vectors_of: Any, build_at: Any
         open_version(str(tmp_path), None, True, "cpu", _fine)
     with pytest.raises(StorageError, match=r"unreadable router .*; build the index again"):
         load_router(str(tmp_path), part, verify=False)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("few_questions")
+def test_an_index_of_the_format_before_still_answers(tmp_path: Path, vectors_of: Any, build_at: Any) -> None:
+    """It has curves for ten hits alone, and no sizes of the lists when they were measured."""
+    url = str(tmp_path)
+    build_at(url, vectors_of(text=clustered(400, 2), dims=(WIDTH,)), ladder="coded", lists=4)
+    place = Path(entry_url(url, 1))
+    values = opened_entry(place.read_bytes())
+    text = values["modalities"]["text"]
+    text["curves"] = [curve for curve in text["curves"] if curve["k"] == 10]
+    for curve in text["curves"]:
+        del curve["agrees"], curve["sided_depth"], curve["sided_shortlist"]
+    del text["router"]["files"][LIST_SIZES]
+    place.write_bytes(sealed(values | {"format": 2}))
+    queries = clustered(20, 3)
+    for k in (1, 10, 40):
+        found, true = (
+            open_index(url).search(queries, SearchRequest(k, "text", recall=recall)).ids for recall in (0.9, 1.0)
+        )
+        assert np.mean([np.isin(row, best).mean() for row, best in zip(found, true, strict=True)]) >= 0.85
+    delete(url, parse_where("uri = 'text/3'"))
+    assert read_manifest(url).format == FORMAT
+    assert len(open_index(url)) == 399
 
 
 def test_the_spec_says_where_an_index_is_searched(tmp_path: Path, vectors_of: Any) -> None:

@@ -49,7 +49,7 @@ def urls(tmp_path_factory: pytest.TempPathFactory, rows: Any, vectors_of: Any, b
     places = {name: str(tmp_path_factory.mktemp(name)) for name in ("flat", "coded")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(questions, "ROW_QUESTIONS", 1_500)
-        for name, value in (("ROUNDS", 2), ("ONES", 8), ("SURVIVORS", 12)):
+        for name, value in (("DEPTHS", 24), ("SURVIVORS", 12)):
             patch.setattr(calibrate, name, value)
         build_at(places["flat"], vectors, ladder="exact")
         build_at(places["coded"], vectors, ladder="coded")
@@ -196,7 +196,7 @@ def test_recall_1_is_brute_force_for_any_rows(
 ) -> None:
     unit = truncate(some, 4)
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibrate, "ROUNDS", 1)
+        patch.setattr(calibrate, "SURVIVORS", 12)
         build_at(folder, vectors_of(text=unit, dims=(4, 2)), ladder=ladder)
         index = open_index(folder)
         hits = index.search(queries, SearchRequest(k=k, modality="text", dim=dim, recall=1.0))
