@@ -84,10 +84,10 @@ def between(first: Point, second: Point, share: float) -> Point:
     """The point at this share of the way from the first to the second; the shortlist in equal ratios."""
 
     def mixed(one: float, other: float) -> float:
-        return one + share * (other - one)
+        return one + share * (other - one) if share else one
 
     def in_ratio(one: int, other: int) -> int:
-        return math.ceil(one ** (1 - share) * other**share - 1e-6)
+        return math.ceil(math.exp(mixed(math.log(one), math.log(other))) - 1e-6)
 
     one, other = first.setting, second.setting
     setting = Setting(

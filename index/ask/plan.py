@@ -74,11 +74,11 @@ def _by_effort(shelf: Shelf, curves: list[Curve], k: int, effort: Effort) -> Dec
         why = f"within {effort.budget_ms:g} ms: about {cost:.3g} ms, recall@{curve.k} of {point.low:.4f} or more"
         return Decision(point.setting.wider(max(1.0, k / curve.k)), point, why + known)
     recall = effort.recall or 0.0
-    point = point_for(curves, k, recall)
-    if point is None:
+    found = point_for(curves, k, recall)
+    if found is None:
         return Decision(None, None, f"every row: no measured point keeps recall@{k} {recall:g}")
-    why = f"recall {recall:g}: the depth measured to keep it (recall@{k} of {point.low:.4f} or more)"
-    return Decision(point.setting, point, why + known)
+    why = f"recall {recall:g}: the depth measured to keep it (recall@{k} of {found.low:.4f} or more)"
+    return Decision(found.setting, found, why + known)
 
 
 def _on_rows(

@@ -4,6 +4,9 @@ Compiled by numba on first use, as `index.rungs.kernels`.  Letters in shapes: q 
 of both modalities, k places, D full width.
 """
 
+# numba's decorators are not typed
+# mypy: disallow-untyped-decorators=False
+
 from typing import Any
 
 import numpy as np

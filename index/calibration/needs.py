@@ -34,7 +34,8 @@ class Needs:
     @property
     def num_true(self) -> IntArray:
         """[q]"""
-        return (self.true < NEVER).sum(axis=1)
+        counts: IntArray = (self.true < NEVER).sum(axis=1)
+        return counts
 
     def found(self, depth: float, shortlists: NDArray[Any], k: int) -> FloatArray:
         """[q, shortlists]: the share of the k nearest that a search to this depth finds."""

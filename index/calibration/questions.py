@@ -38,8 +38,10 @@ FEWEST = 32  # of a kind; with fewer a share of one in a hundred cannot be measu
 SPAN_WORDS = 5, 12
 TYPED = {SPANS: SPAN_WORDS, WORDS: (1, 3), WORD: (1, 1)}  # number of words
 SEED = 7
-# Length of the step away from a span's vector of length 1, in the direction from one row to another.
-SPEECH_SPREAD = 0.5
+# Length of the step from a vector of length 1: then the cosine to it is .73.  The demo model's recorded prompts have .72
+# in the median to the vectors of their texts, .54 and .81 at the ends of the middle four fifths.
+SPEECH_SPREAD = 0.95
+MIXED_ROWS = 8  # a step in the direction of two rows ends too near one of them, and is an easy question
 
 
 @dataclass(frozen=True)
@@ -124,9 +126,10 @@ def _other_questions(others: FloatArray) -> Questions:
 
 
 def _spread_questions(spans: Questions, rows: Questions) -> Questions:
-    """Spans moved a step in the direction from one row to another: errors of speech lie in the space of the rows."""
+    """Spans moved a step in a mixed direction of some rows: errors of speech lie in the space of the rows."""
     rng = np.random.default_rng(SEED)
-    one, other = (rows.vectors[rng.integers(len(rows.own), size=len(spans.own))] for _ in range(2))
-    step = one - other
+    shape = len(spans.own), MIXED_ROWS
+    chosen, signs = rng.integers(len(rows.own), size=shape), rng.choice(np.array([-1, 1], np.float32), size=shape)
+    step = np.einsum("qr,qrd->qd", signs, rows.vectors[chosen])
     step *= SPEECH_SPREAD / np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-6)
     return Questions(SPREAD, unit_rows(spans.vectors + step, step.shape[1]), spans.own)

@@ -118,10 +118,8 @@ class Shelf:
         """Milliseconds that searches take on this machine, for each that the curve counts; measured once."""
         if self._pace is None:
             point = curve.points[len(curve.points) // 2]
-            queries = np.asarray(
-                self.segments[0].rows[: len(self.segments[0]) : max(1, len(self.segments[0]) // TIMED)]
-            )
-            queries = unit_rows(queries[:TIMED], self.width)
+            rows = self.segments[0].rows
+            queries = unit_rows(rows[:: max(1, len(rows) // TIMED)][:TIMED], self.width)
             request = ShelfRequest(curve.k, self.width, point.setting)
             self.search(queries, request)  # kernels are compiled, pages in memory
             began = time.perf_counter()

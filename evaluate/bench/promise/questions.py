@@ -7,7 +7,6 @@ Debian's Asterisk prompts, for an encoder that hears.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from hashlib import blake2b
 
 import numpy as np
 
@@ -105,12 +104,6 @@ def spoken(source: Source, count: int) -> FloatArray | None:
         np.save(path, found.astype(np.float32))
     vectors: FloatArray = np.load(path)
     return vectors
-
-
-def sample(key: str, n: int, share: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """[n]: about `share` of n rows, the same for the same key."""
-    seed = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "little")
-    return np.random.default_rng(seed).random(n) < share
 
 
 def _texts(n: int) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from embed.encoder import FloatArray
 from evaluate.bench.index.made_up import SPACE, table_of
@@ -163,14 +164,16 @@ def _numbers(index: Index) -> IntArray:
 
 
 def _is(data: Asked, lang: str) -> Mask:
-    return np.array(data.langs) == lang
+    same: Mask = np.array(data.langs) == lang
+    return same
 
 
-def _draw(data: Asked) -> FloatArray:
+def _draw(data: Asked) -> NDArray[np.float64]:
     """[n]: between 0 and 1 at random, of six digits as the metadata have it."""
-    return np.round(np.random.default_rng(5).random(len(data.rows)), 6).astype(np.float64)
+    return np.round(np.random.default_rng(5).random(len(data.rows)), 6)
 
 
-def _side(data: Asked) -> FloatArray:
+def _side(data: Asked) -> NDArray[np.float64]:
     """[n]: above 0, how far each row lies towards a passage chosen at random."""
-    return np.round(1 + data.rows @ data.rows[len(data.rows) // 3], 6).astype(np.float64)
+    towards = data.rows @ data.rows[len(data.rows) // 3]
+    return np.round(1 + towards.astype(np.float64), 6)

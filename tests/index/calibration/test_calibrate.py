@@ -87,7 +87,9 @@ def test_what_a_point_says_is_what_a_search_does(shelf: Shelf, calibrated: Any) 
     true = np.argsort(-(queries @ rows.astype(np.float32).T), axis=1)[:, :11]
     ten = next(curve for curve in curves if curve.k == 10)
     for point in (ten.points[0], ten.points[len(ten.points) // 2], ten.points[-1]):
-        found = ready.search(queries, ShelfRequest(11, WIDTH, point.setting)).ids - FIRST
+        # The row itself takes a place of the shortlist.
+        setting = point.setting.model_copy(update={"shortlist": point.setting.shortlist + 1})
+        found = ready.search(queries, ShelfRequest(11, WIDTH, setting)).ids - FIRST
         shares = [
             len(({*best} - {own}) & {*[one for one in row if one != own][:10]}) / 10
             for best, row, own in zip(true.tolist(), found.tolist(), report.own.tolist(), strict=True)

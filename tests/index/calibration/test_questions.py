@@ -114,7 +114,7 @@ def test_where_the_model_hears_and_there_is_no_speech_spans_spread(
     if hears:
         spans, moved = split.report[1], split.report[-1]
         cosines = (spans.vectors * moved.vectors).sum(axis=1)
-        assert 0.7 < cosines.mean() < 0.95
+        assert 0.65 < cosines.mean() < 0.8
 
 
 @pytest.mark.parametrize("told", [0, 2 * FEWEST - 1, 2 * FEWEST])
