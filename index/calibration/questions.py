@@ -38,8 +38,8 @@ FEWEST = 32  # of a kind; with fewer a share of one in a hundred cannot be measu
 SPAN_WORDS = 5, 12
 TYPED = {SPANS: SPAN_WORDS, WORDS: (1, 3), WORD: (1, 1)}  # number of words
 SEED = 7
-# Length of the step from a vector of length 1: then the cosine to it is .73.  The demo model's recorded prompts have .72
-# in the median to the vectors of their texts, .54 and .81 at the ends of the middle four fifths.
+# Length of the step from a vector of length 1: then the cosine to it is .73.  The demo model's recorded prompts have
+# .72 in the median to the vectors of their texts, .54 and .81 at the ends of the middle four fifths.
 SPEECH_SPREAD = 0.95
 MIXED_ROWS = 8  # a step in the direction of two rows ends too near one of them, and is an easy question
 

@@ -176,4 +176,5 @@ def _draw(data: Asked) -> NDArray[np.float64]:
 def _side(data: Asked) -> NDArray[np.float64]:
     """[n]: above 0, how far each row lies towards a passage chosen at random."""
     towards = data.rows @ data.rows[len(data.rows) // 3]
-    return np.round(1 + towards.astype(np.float64), 6)
+    side: NDArray[np.float64] = np.round(1 + towards.astype(np.float64), 6)
+    return side

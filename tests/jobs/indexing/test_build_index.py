@@ -189,7 +189,7 @@ def test_what_the_index_promises_is_told() -> None:
         return _text(spec, manifest, {**shown, "warnings": list(_warnings(spec, manifest))}).splitlines()[1:]
 
     assert told(spec) == [
-        "text      9 rows: recall 0.99 by reading 3.1 % of them, 0.5 ms, 0.1 in a batch",
+        "text      9 rows: recall 0.99 by reading 3.1 % of them, about 0.5 ms, 0.1 in a batch",
         "left out  2 rows that were deleted in the index",
         "warning   text: recall 0.99 takes 0.5 ms, more than latency_ms = 0.2; lower the recall, or ask with "
         "--budget-ms",

@@ -12,6 +12,7 @@ from evaluate.bench.promise.questions import FRENCH, SPANS, WORD, Asked, typed, 
 from evaluate.bench.promise.situations import Situation, filters, found, vectors_of
 from index.calibration import calibrate, questions
 from index.filter import parse_where
+from index.spec import IndexSpec
 from tests.index.shelves import clustered
 
 N, WIDTH = 900, 32
@@ -33,9 +34,7 @@ def test_a_condition_keeps_the_rows_of_its_mask(data: Asked) -> None:
 
 
 def test_what_reads_every_row_finds_all(data: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        module, "_spec", lambda folder: module.IndexSpec(vectors="v", output=str(folder), ladder="exact")
-    )
+    monkeypatch.setattr(module, "_spec", lambda folder: IndexSpec(vectors="v", output=str(folder), ladder="exact"))
     some = np.arange(N) % 3 > 0
     index = module._built(data, some, tmp_path / "index")
     usual = Situation("some", index, module._numbers(index), some, (SPANS,))
