@@ -24,7 +24,7 @@ class Listing:
     log_kept: FloatArray  # [L], logarithm of rows that may be hits over rows when the curves were measured
     plain: bool  # every list has as many rows that may be hits as when the curves were measured
     growth: float  # rows now, over rows when the curves were measured
-    uneven: float  # 0: as many in each list as its share of the rows; 1: only in lists that other rows are not in
+    uneven: float  # 0: spread over the lists as the rows were when measured; 1: only in lists that had no row
     stored: int  # rows in lists with a row that may be a hit: no search reads more
     lists: int  # the number of these lists
 
@@ -61,12 +61,12 @@ class Listings:
         with np.errstate(divide="ignore"):
             log_kept = np.maximum(np.log(may) - np.log(np.maximum(measured, 1)), NOTHING)
         log_kept[may == measured] = 0
-        rows, hits = max(int(now.sum()), 1), max(int(may.sum()), 1)
+        rows, hits, before = (max(int(part.sum()), 1) for part in (now, may, measured))
         return Listing(
             log_kept=log_kept.astype(np.float32),
             plain=bool(np.array_equal(may, measured)),
-            growth=rows / max(int(measured.sum()), 1),
-            uneven=float(np.abs(may / hits - now / rows).sum() / 2),
+            growth=rows / before,
+            uneven=float(np.abs(may / hits - measured / before).sum() / 2),
             stored=int(now[may > 0].sum()),
             lists=int((may > 0).sum()),
         )

@@ -35,6 +35,12 @@ def test_appended_rows_count_against_those_that_were_measured() -> None:
     np.testing.assert_allclose(grown.log_kept, [np.log(2), 0, np.log(4)])
 
 
+def test_rows_that_a_compaction_removed_count_as_a_filter() -> None:
+    """All rows of a list are gone: no filter is in the way, and yet one side of what was measured is left."""
+    found = Listings([np.array([4, 0, 0])], SIZES).of(None)
+    assert (found.uneven, found.growth, found.plain) == (0.5, 0.5, False)
+
+
 def test_the_same_filter_is_counted_once() -> None:
     listings, kept = Listings([SIZES], None), [_kept(1)]
     assert listings.of(kept) is listings.of([kept[0]])
