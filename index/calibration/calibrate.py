@@ -38,6 +38,7 @@ DEEP = 1_536  # candidates of the scan of step 3
 DEPTHS = 40
 LEAST_SHARE, MOST_SHARE = 0.005, 0.99  # of the rows, read by the first and the last depth
 CHOOSING = 400  # questions of a kind; the router is trained on all of them
+NARROWER = 500  # reported questions of a kind at less than full width, which costs as much again for each width
 SHORTLISTS = 16
 SHORTEST, LONGEST = 1.4, 50  # shortlists a hit
 EXACT_PER_HIT = 2  # 8-bit rows put the true ten among their best 15 (measured: all of 10,000); twenty is safe
@@ -114,6 +115,9 @@ def calibrate(
 
 def _curves_at(shelf: Shelf, dim: int, split: Split, whole: QuestionBatch, note: Callable[[str], None]) -> list[Curve]:
     """The curves at `dim`; `whole` has the truth of the reported questions at full width."""
+    if dim != shelf.width:
+        split = Split(split.choose, tuple(some.some(slice(NARROWER)) for some in split.report))
+        whole = whole.some(whole.at_most(NARROWER))
     choose = _measured(shelf, _batch_of(shelf, split.choose, dim, KS[-1]))
     report = whole if dim == shelf.width else _batch_of(shelf, split.report, dim, KS[-1])
     agrees = None if dim == shelf.width else _agreement(report.true.ids[:, :HITS], whole.true.ids[:, :HITS])
