@@ -3,7 +3,8 @@
 A search under a filter goes deeper by the share of the answers that the filter keeps, as the router expects it
 (`index.rungs.kernels.route`).  That suffices where the filter keeps rows at random.  Where it keeps one side, the best
 rows that it keeps lie at its border, where the router is least certain and codes of different lists compete: so the
-rest is measured, on a half and a tenth of the rows along each of the two main directions of the lists.
+rest is measured, on a half and a tenth of the rows: along the main direction of the lists, as languages lie, and by
+nearness to single rows, as topics do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,14 +18,16 @@ from index.calibration.truth import HITS, true_nearest
 from index.contracts import NO_ID, IntArray, Mask
 from index.kept import Kept
 from index.ladder import Curve, slope
-from index.neighbours import unit_rows
+from index.neighbours import spread, unit_rows
 from index.rungs.shelf import Shelf
 
+TOPICS = 3
 ASKED = 250  # questions of a kind
 SHARES = (0.5, 0.1)  # of the rows: one end of each direction, and the other
 RECALLS = (0.95, 0.99, 0.995)
 CANDIDATES = 512
 MOST_DEPTH, MOST_TIMES = 8.0, 4.0
+LEAST_UNEVEN = 0.1  # with less the division makes chance large
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,12 @@ def sides_of(shelf: Shelf, queries: FloatArray, own: IntArray, kind_of: IntArray
         kept = [Kept(mask)]
         if kept[0].count <= CANDIDATES:
             continue
-        uneven = shelf.listing(kept).uneven
+        uneven = max(shelf.listing(kept).uneven, LEAST_UNEVEN)
         for (more, longer), (less, shorter) in zip(
             _needed(shelf, queries, own, kind_of, kept, curves), usual, strict=True
         ):
-            depth = max(depth, (more - less) / max(uneven, 0.1))
-            times = max(times, 1 + ((longer + 1) / (shorter + 1) - 1) / max(uneven, 0.1))
+            depth = max(depth, (more - less) / uneven)
+            times = max(times, 1 + ((longer + 1) / (shorter + 1) - 1) / uneven)
     return Sides(round(min(depth, MOST_DEPTH), 4), round(min(times, MOST_TIMES), 4))
 
 
@@ -91,11 +94,12 @@ def _true(shelf: Shelf, queries: FloatArray, own: IntArray, kept: list[Kept] | N
 
 
 def _halves(shelf: Shelf) -> Iterator[Mask]:
-    """Rows on one side of the two directions along which the lists' middles vary most."""
+    """Rows on one side of the direction along which the lists' middles vary most, and near or far from single rows."""
     middles = shelf.middles()
-    main = np.linalg.svd(middles - middles.mean(axis=0), full_matrices=False)[2][: len(SHARES)]
+    main = np.linalg.svd(middles - middles.mean(axis=0), full_matrices=False)[2][:1]
     rows = shelf.segments[0].rows
-    for direction in main:
+    topics = unit_rows(rows[spread(len(rows), TOPICS)], shelf.width)
+    for direction in (*main, *topics):
         along = np.concatenate(
             [unit_rows(rows[at : at + 16_384], shelf.width) @ direction for at in range(0, len(rows), 16_384)]
         )
