@@ -130,6 +130,14 @@ class _Counted:
     def __init__(self, file: BinaryIO, read: Any) -> None:
         self._file, self.read = file, read
 
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._file.seek(offset, whence)
 

@@ -125,6 +125,7 @@ def _ledger(units: pa.Table) -> pa.Table:
         "lost_s": np.zeros(count),
         "reason": pa.nulls(count, pa.string()),
         "description": pa.nulls(count, pa.binary(16)),
+        "digest": pa.nulls(count, LEDGER_ROWS.field("digest").type),
         "commit": pa.array([number.to_bytes(16, "little") for number in range(count)], pa.binary(16)),
     }
     return pa.table(columns, schema=LEDGER_ROWS)

@@ -2,13 +2,14 @@
 
 from embed.errors import SpecError
 from embed.model.towers.files import tower_digest
-from embed.model.towers.pretrained import config_of
 from train.frozen.size import tower_shape
 from train.spec import TrainSpec
 
 
 def check_towers(spec: TrainSpec) -> None:
     """Raises SpecError where a tower is not available or the spec does not fit it, before weights are loaded."""
+    from embed.model.towers.pretrained import config_of  # transformers takes seconds to import: not on workers
+
     width, widest = config_of(spec.encoder.text.name, "text tower").hidden_size, spec.encoder.dims[0]
     if widest != width:
         raise SpecError(

@@ -34,9 +34,9 @@ def test_this_machine_is_well_and_nothing_is_left(spec: Path, monkeypatch: pytes
     (machine,) = json.loads(json.dumps(result.document()))["machines"]
     assert set(machine["proofs"].values()) == {""}
     assert (set(machine["packages"]), machine["memory_available_bytes"] > 0) == (set(PACKAGES), True)
-    head, row, last = result.text().splitlines()
+    head, *row, last = result.text().splitlines()  # a long name of a folder takes several lines
     assert head.split() == ["MACHINE", "DEGLU", "PYTHON", "DEVICE", "MODEL", "STORAGE", "DISK", "MEMORY", "CACHE"]
-    assert row.split().count("ok") == 2
+    assert row[0].split().count("ok") == 2
     assert last == f"{machine['machine']} can run a worker"
     assert not list((spec.parent / "out").glob(f"{MARK}*"))
 
