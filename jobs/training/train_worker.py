@@ -46,10 +46,17 @@ def train_worker(config: Mapping[str, Any]) -> None:
     except RuntimeError:
         raise
     except Exception as error:
+        if _group_is_gone():
+            raise
         log.exception("this worker has failed")
         # A RuntimeError: other classes may fail to unpickle on the driver.
         ray.get(channel.give_up.remote(RuntimeError(f"in a worker: {type(error).__name__}: {error}")))
         raise
+
+
+def _group_is_gone() -> bool:
+    """Whether Ray has ended the workers' group, since a peer was lost: torch then raises a ValueError."""
+    return ray.train.get_context().get_world_size() > 1 and not torch.distributed.is_initialized()
 
 
 def _train(spec: TrainSpec, lesson: Lesson, checkpoints: Checkpoints, events: "EventSender") -> None:
