@@ -119,6 +119,7 @@ def test_a_lost_rank_a_lost_driver_and_storage_that_is_away_change_no_weight(
     with training(path) as process:
         after(witness, 2, process)
         kill(ranks(process)[-1])
+        wait_for(lambda: "workers were lost" in said(path) or process.poll() is not None, ENDS_WITHIN_S)
         after(witness, 2, process)
         outage(place, 2)
         after(witness, 1, process)
