@@ -44,9 +44,9 @@ class SpeechSide(nn.Module):
         features = pad_sequence(found, batch_first=True).to(weight.device, weight.dtype)
         sizes = torch.tensor([len(one) for one in found], device=weight.device)
         mask = torch.arange(features.shape[1], device=weight.device)[None, :] < sizes[:, None]
-        heard = self.model["tower"](features, mask)
-        tokens = self.model["embedder"](inputs_embeds=heard.last_hidden_state).float()
-        kept: Tensor = heard.attention_mask
+        encoded = self.model["tower"](features, mask)
+        tokens = self.model["embedder"](inputs_embeds=encoded.last_hidden_state).float()
+        kept: Tensor = encoded.attention_mask
         return tokens * kept.unsqueeze(-1), kept.sum(1)
 
     def _features(self, wave: FloatArray) -> Tensor:

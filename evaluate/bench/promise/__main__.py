@@ -1,4 +1,4 @@
-"""The index's promise in every situation: recall found beside .95, .99 and .999 promised.
+"""The index's promise in every situation: recall found and .95, .99 and .999 promised.
 
 `python -m evaluate.bench.promise [--json] [--out FILE] [--n ROWS] [--questions Q] [--only transformer|static]`.  A row
 is met where the recall found is not below the promise with 95 % certainty: in the mean of the questions, not in each.
