@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,8 +50,8 @@ class Process(NamedTuple):
 class Nodes:
     """A head without cores, and nodes of one core each, or as they are asked for."""
 
-    def __init__(self, environment: Mapping[str, str], program: "subprocess.Popen[str]") -> None:
-        self.environment, self._program = dict(environment), program
+    def __init__(self, environment: Mapping[str, str], program: "subprocess.Popen[str]", log: Path) -> None:
+        self.environment, self._program, self._log = dict(environment), program, log
         self.raylets: list[int] = []
 
     def workers(self) -> list[int]:
@@ -71,7 +72,7 @@ class Nodes:
         assert self._program.stdin is not None
         self._program.stdin.write(json.dumps(options) + "\n")
         self._program.stdin.flush()
-        self.raylets.append(int(_line(self._program)))
+        self.raylets.append(int(_line(self._program, self._log)))
 
 
 @contextmanager
@@ -95,15 +96,13 @@ def nodes(folder: Path, num: int = WORKERS) -> Iterator[Nodes]:
             )
         with program:
             try:
-                address = _line(program)
-                found = Nodes({**environment, "RAY_ADDRESS": address}, program)
+                address = _line(program, log)
+                found = Nodes({**environment, "RAY_ADDRESS": address}, program, log)
                 for _ in range(num):
                     found.add_node()
                 yield found
             finally:
                 program.kill()
-    except AssertionError as error:
-        raise AssertionError(f"{error}; the cluster says: {log.read_text()[-3000:]}") from error
     finally:
         kill_all(place.name)
         shutil.rmtree(place, ignore_errors=True)
@@ -193,11 +192,33 @@ def _appended(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _line(program: "subprocess.Popen[str]") -> str:
+def _line(program: "subprocess.Popen[str]", log: Path) -> str:
     assert program.stdout is not None
     line = program.stdout.readline().strip()
-    assert line, "the cluster did not start"
+    assert line, f"the cluster, or its new node, did not start: {log.read_text(errors='replace')[-3000:]}"
     return line
+
+
+def _raylets() -> set[int]:
+    """Pids of the raylets that this process has started."""
+    return {one.pid for one in marked(os.environ[MARK]) if one.parent == os.getpid() and "raylet" in one.title}
+
+
+def _added(cluster: Any, options: Mapping[str, Any]) -> int:
+    """Pid of the raylet of a new node.  Ray gives it 30 s to join; on a busy machine it is tried again."""
+    before = _raylets()
+    for last in (False, False, True):
+        try:
+            node = cluster.add_node(**options)
+        except Exception:  # Ray raises no class of its own
+            if last:
+                raise
+            traceback.print_exc()
+            for pid in _raylets() - before:
+                kill(pid)
+        else:
+            return int(node.all_processes["raylet"][0].process.pid)
+    raise AssertionError
 
 
 def main() -> None:
@@ -214,8 +235,9 @@ def main() -> None:
     sys.stdout.write(f"{cluster.address}\n")
     sys.stdout.flush()
     for line in sys.stdin:
-        node = cluster.add_node(**{"num_cpus": 1, "object_store_memory": STORE_BYTES, **json.loads(line)})
-        sys.stdout.write(f"{node.all_processes['raylet'][0].process.pid}\n")
+        sys.stdout.write(
+            f"{_added(cluster, {'num_cpus': 1, 'object_store_memory': STORE_BYTES, **json.loads(line)})}\n"
+        )
         sys.stdout.flush()
 
 

@@ -1,7 +1,8 @@
 """Bench of the longest recordings in a worker: peak memory, and the bytes read to start in the last hour.
 
 A new process probes, seeks, decodes, finds speech in and cuts the first, the middle and the last unit of a recording,
-as a worker does.  `--n` is the length of the longest in hours (36).
+as a worker does.  The first unit also reads the whole file once, for the digest that is kept of a local file.  `--n` is
+the length of the longest in hours (36).
 """
 
 import json
