@@ -28,7 +28,7 @@ from tests.conftest import point_to
 from tests.fault_proxy import Asked, Fault, FaultProxy
 from tests.towers import Tiny, encoder_values
 from tests.train.lesson import write_prompts
-from train.fit.checkpoint import State
+from train.fit.checkpoint import SUFFIX, State
 from train.fit.loop import run
 from train.fit.metrics_log import CSV, read_metrics
 from train.fit.parallel import ONE_WORKER
@@ -64,7 +64,7 @@ class Witness:
         self.name, self.kept = name, 0
 
     def __call__(self, asked: Asked) -> Fault | None:
-        if asked.method != "PUT" or f"/{self.name}/" not in asked.path:
+        if asked.method != "PUT" or f"/{self.name}/" not in asked.path or SUFFIX not in asked.path:
             return None
         self.kept += 1
         return Fault.DELAY
@@ -112,18 +112,17 @@ def undisturbed(place: Place) -> dict[str, Tensor]:
     return max((state for state in kept if state.scores), key=lambda state: state.scores["score"]).final_weights()
 
 
-@pytest.mark.campaign  # not stable: sometimes the training ends as if nothing had been killed; the cause is not known
 def test_a_lost_rank_a_lost_driver_and_storage_that_is_away_change_no_weight(
     place: Place, undisturbed: dict[str, Tensor]
 ) -> None:
     spec, path, witness = disturbed(place, "short", output="s3://test/model-of-short")
     with training(path) as process:
-        after(witness, 2, process)
+        after(witness, 2, process, path)
         kill(ranks(process)[-1])
         wait_for(lambda: "workers were lost" in said(path) or process.poll() is not None, ENDS_WITHIN_S)
-        after(witness, 2, process)
+        after(witness, 2, process, path)
         outage(place, 2)
-        after(witness, 1, process)
+        after(witness, 1, process, path)
     with training(path) as process:  # the first was killed on leaving
         ends(process, path, 0)
     same(spec, undisturbed)
@@ -142,7 +141,7 @@ def test_a_lost_rank_a_lost_driver_and_storage_that_is_away_change_no_weight(
 def test_an_outage_of_thirty_seconds_is_waited_out(place: Place, undisturbed: dict[str, Tensor]) -> None:
     spec, path, witness = disturbed(place, "outage")
     with training(path) as process:
-        after(witness, 2, process)
+        after(witness, 2, process, path)
         outage(place, 30)
         ends(process, path, 0)
     same(spec, undisturbed)
@@ -155,7 +154,7 @@ def test_ranks_are_killed_again_and_again(place: Place, undisturbed: dict[str, T
     spec, path, witness = disturbed(place, f"ranks-{seed}")
     with training(path) as process:
         for number in range(3):
-            after(witness, 2, process)
+            after(witness, 2, process, path)
             time.sleep(0.05 * seed)
             alive = ranks(process)
             kill(alive[(seed + number) % len(alive)])
@@ -170,7 +169,7 @@ def test_what_a_lost_machine_leaves_undone_is_done_by_those_that_are_left(
 ) -> None:
     spec, path, witness = disturbed(place, "machine", fewest_workers=1)
     with nodes(tmp_path) as cluster, training(path, cluster) as process:
-        after(witness, 2, process)
+        after(witness, 2, process, path)
         cluster.kill_node(0)
         ends(process, path, 0)
     same(spec, undisturbed)
@@ -214,12 +213,12 @@ def training(path: Path, cluster: Nodes | None = None) -> Any:
     return driver(path, cluster, verb="train", settings=SETTINGS)
 
 
-def after(witness: Witness, more: int, process: "subprocess.Popen[bytes]") -> None:
+def after(witness: Witness, more: int, process: "subprocess.Popen[bytes]", path: Path) -> None:
     """Returns when so many more checkpoints are on their way."""
     wanted = witness.kept + more
 
     def there() -> bool:
-        assert process.poll() is None, f"over after {witness.kept} checkpoints"
+        assert process.poll() is None, f"over after {witness.kept} checkpoints: {said(path)}"
         return witness.kept >= wanted
 
     wait_for(there, ENDS_WITHIN_S)
