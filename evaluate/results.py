@@ -1,5 +1,6 @@
 """Results of an evaluation: intervals by dim, the systems of a task, the tasks of a report."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -16,6 +17,8 @@ class Interval:
 
 
 ByDim = dict[int, dict[str, Interval]]
+Run = Mapping[str, Mapping[str, float]]  # query -> document -> score, in order
+Qrels = Mapping[str, Mapping[str, int]]  # query -> document -> relevance
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class System:
     name: str
     by_dim: ByDim
     difference: ByDim = field(default_factory=dict)  # this - the task's baseline, paired by query; {} for the baseline
+    run: Run = field(default_factory=dict)  # the first documents at the full dim; {} without ids
 
     @property
     def full_dim(self) -> int:
@@ -41,6 +45,7 @@ class Task:
     chance: dict[str, float]  # measure -> expected value of a random ranking
     systems: tuple[System, ...]
     baseline: str | None = None  # the system that `difference` subtracts
+    qrels: Qrels = field(default_factory=dict)  # {} without ids
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 `evaluate` measures all tasks of a spec, `measure` one; no cluster and no command line are involved.
 """
 
+import hashlib
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -64,14 +66,16 @@ def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:
         relevant = np.asarray([place[_key(clip, lang)] for clip in clips])
         questions = speech_vectors(models, spec.systems, clips, "query")
         documents = text_vectors(models, spec.systems, texts, "document")
-        return evaluate_task(task.name, questions, documents, relevant, dims, **settings)
+        ids = recording_ids(clips), text_ids(texts)
+        return evaluate_task(task.name, questions, documents, relevant, dims, ids=ids, **settings)
     texts, place = distinct(clip.translations[lang] for clip in clips)
     answers: list[set[int]] = [set() for _ in texts]
     for i, clip in enumerate(clips):
         answers[place[_key(clip, lang)]].add(i)
     recordings = speech_vectors(models, spec.systems, clips, "document")
     questions = text_vectors(models, spec.systems, texts, "query")
-    return evaluate_task(task.name, questions, recordings, answers, dims, **settings)
+    ids = text_ids(texts), recording_ids(clips)
+    return evaluate_task(task.name, questions, recordings, answers, dims, ids=ids, **settings)
 
 
 def distinct(texts: Iterable[str]) -> tuple[list[str], dict[str, int]]:
@@ -81,6 +85,22 @@ def distinct(texts: Iterable[str]) -> tuple[list[str], dict[str, int]]:
         if text_key(text):
             found.setdefault(text_key(text), text)
     return list(found.values()), {key: row for row, key in enumerate(found)}
+
+
+def text_ids(texts: Iterable[str]) -> list[str]:
+    """Ids of texts in run files: the same words have the same id in every report."""
+    return [hashlib.blake2b(text_key(text).encode(), digest_size=8).hexdigest() for text in texts]
+
+
+def recording_ids(clips: Iterable[Clip]) -> list[str]:
+    """Ids of recordings in run files: key and language without blanks; further recordings of one key are numbered."""
+    seen = Counter[str]()
+    found = []
+    for clip in clips:
+        name = "_".join(f"{clip.key}/{clip.lang}".split())
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name}/{seen[name]}")
+    return found
 
 
 def _clips(task: TaskSpec) -> list[Clip]:

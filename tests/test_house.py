@@ -64,6 +64,7 @@ FOLDERS: dict[str, set[str]] = {
     "train/fit": set(),
     "evaluate/measures": set(),
     "evaluate/report": set(),
+    "evaluate/runs": {"evaluate/measures"},
     "jobs/command": set(),
     "jobs/cluster": {"jobs/command"},
     "jobs/operate": {"jobs/command"},

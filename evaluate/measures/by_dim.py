@@ -63,7 +63,9 @@ def _joined(parts: list[Judged]) -> Judged:
     values: dict[str, Values] = {
         name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values
     }
-    return Judged(tuple(map(str, range(len(ranks)))), ranks, values)
+    tops = tuple(top for part in parts for top in part.tops)
+    top_scores = tuple(scores for part in parts for scores in part.top_scores)
+    return Judged(tuple(map(str, range(len(ranks)))), ranks, values, tops, top_scores)
 
 
 def _check(queries: FloatArray, documents: FloatArray, dims: Sequence[int]) -> None:

@@ -5,7 +5,7 @@
 - NaN is refused: its comparisons are all false, so it would rank first.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import log2
 
@@ -21,8 +21,10 @@ Values = NDArray[np.float64]
 Relevant = Sequence[Collection[int]] | IntArray
 
 CUTOFF = 10
+DEPTH = 100  # documents of each query that a run keeps
 NDCG, RECALL = "ndcg@10", "recall@10"
 MEASURES = (NDCG, RECALL)
+STRICT = 2e-7  # between equal scores of a run, as trec_eval reads 32 bits: it then breaks no tie by its own rule
 
 _TREC = {NDCG: ir_measures.nDCG @ CUTOFF, RECALL: ir_measures.R @ CUTOFF}
 
@@ -34,6 +36,8 @@ class Judged:
     queries: tuple[str, ...]
     ranks: IntArray  # of the first relevant document, from 1
     values: dict[str, Values]  # measure -> value per query
+    tops: tuple[IntArray, ...]  # the first documents of each query, by column; at most `DEPTH`
+    top_scores: tuple[Values, ...]  # and their scores
 
 
 def judge(scores: Scores, relevant: Relevant, queries: Sequence[str] | None = None) -> Judged:
@@ -41,7 +45,10 @@ def judge(scores: Scores, relevant: Relevant, queries: Sequence[str] | None = No
     names = tuple(queries) if queries is not None else tuple(map(str, range(len(scores))))
     if len(names) != len(scores) or len(set(names)) != len(names):
         raise InputError(f"{len(scores)} rows of scores require as many distinct query ids, not {len(set(names))}")
-    return Judged(names, ranks(scores, relevant), _trec_eval(scores, relevant))
+    columns = _checked(scores, relevant)
+    tops = tuple(_top(row, right, DEPTH) for row, right in zip(scores, columns, strict=True))
+    top_scores = tuple(row[top].astype(np.float64) for row, top in zip(scores, tops, strict=True))
+    return Judged(names, ranks(scores, relevant), _trec_eval(tops, columns), tops, top_scores)
 
 
 def ranks(scores: Scores, relevant: Relevant) -> IntArray:
@@ -61,7 +68,8 @@ def ranks(scores: Scores, relevant: Relevant) -> IntArray:
 
 def ndcg_at_10(scores: Scores, relevant: Relevant) -> Values:
     """nDCG@10 [q] with binary gains and the 1 / log2(rank + 1) discount."""
-    return _trec_eval(scores, relevant)[NDCG]
+    columns = _checked(scores, relevant)
+    return _trec_eval([_top(row, right, CUTOFF) for row, right in zip(scores, columns, strict=True)], columns)[NDCG]
 
 
 def chance(num_documents: int, num_relevant: int = 1, k: int = CUTOFF) -> dict[str, float]:
@@ -76,6 +84,14 @@ def chance(num_documents: int, num_relevant: int = 1, k: int = CUTOFF) -> dict[s
     places = min(k, num_documents)
     expected_gain = num_relevant / num_documents * _discounts(places)
     return {f"ndcg@{k}": expected_gain / _discounts(min(k, num_relevant)), f"recall@{k}": places / num_documents}
+
+
+def strictly_descending(scores: Iterable[float]) -> list[float]:
+    """Scores in their order, equal ones lowered by so little that no reader breaks the ties by its own rule."""
+    found: list[float] = []
+    for score in scores:
+        found.append(min(float(score), found[-1] - STRICT) if found else float(score))
+    return found
 
 
 def relevant_columns(relevant: Relevant) -> list[IntArray]:
@@ -114,13 +130,14 @@ def _top(scores: Scores, right: IntArray, k: int) -> IntArray:
     return order[scores[order] > -np.inf]
 
 
-def _trec_eval(scores: Scores, relevant: Relevant) -> dict[str, Values]:
+def _trec_eval(tops: Sequence[IntArray], columns: list[IntArray]) -> dict[str, Values]:
     """Every measure per query.  trec_eval gets the ranks as scores, since it would break ties by name."""
-    columns = _checked(scores, relevant)
-    tops = [_top(row, right, CUTOFF) for row, right in zip(scores, columns, strict=True)]
-    run = {str(query): {str(doc): -float(place) for place, doc in enumerate(top)} for query, top in enumerate(tops)}
+    run = {
+        str(query): {str(doc): -float(place) for place, doc in enumerate(top[:CUTOFF])}
+        for query, top in enumerate(tops)
+    }
     truth = {str(query): {str(doc): 1 for doc in right} for query, right in enumerate(columns)}
-    values = {name: np.zeros(len(scores), np.float64) for name in MEASURES}
+    values = {name: np.zeros(len(tops), np.float64) for name in MEASURES}
     named = {measure: name for name, measure in _TREC.items()}
     for one in ir_measures.pytrec_eval.iter_calc(list(named), truth, run):
         values[named[one.measure]][int(one.query_id)] = one.value

@@ -8,8 +8,8 @@ from embed.encoder import FloatArray
 from embed.errors import InputError
 from evaluate.measures.bootstrap import difference, interval
 from evaluate.measures.by_dim import Rows, at_dim, judged_by_dim
-from evaluate.measures.metrics import MEASURES, Judged, Relevant, chance, relevant_columns
-from evaluate.results import Interval, System, Task
+from evaluate.measures.metrics import MEASURES, Judged, Relevant, chance, relevant_columns, strictly_descending
+from evaluate.results import Interval, Qrels, Run, System, Task
 
 Vectors = FloatArray | Mapping[str, Rows]  # the same for all systems, or by system
 
@@ -23,6 +23,7 @@ def evaluate_task(
     *,
     baseline: str | None = None,
     excluded: Sequence[Collection[int]] | None = None,
+    ids: tuple[Sequence[str], Sequence[str]] | None = None,
     draws: int = 2000,
     seed: int = 0,
 ) -> Task:
@@ -30,7 +31,7 @@ def evaluate_task(
 
     Vectors are [q, D] and [n, D], rows in the same order for all systems.  The systems are the keys of the side that is
     a mapping: queries where the question is spoken, documents where the archive is.  `relevant` and
-    `excluded` list, for each query, documents by row.
+    `excluded` list, for each query, documents by row.  `ids` of queries and documents give each system its run.
     """
     systems = _systems(query_vectors, document_vectors)
     if baseline is not None and baseline not in systems:
@@ -46,11 +47,26 @@ def evaluate_task(
             {dim: _differences(judged[one][dim], judged[baseline][dim], draws, seed) for dim in dims}
             if baseline is not None and one != baseline
             else {},
+            _run(judged[one][max(dims)], *ids) if ids else {},
         )
         for one in systems
     )
     documents = len(at_dim(_of(document_vectors, systems[0]), dims[0]))
-    return Task(name, len(relevant), documents, _mean_chance(relevant, documents, excluded), measured, baseline)
+    by_chance = _mean_chance(relevant, documents, excluded)
+    qrels = _qrels(relevant, *ids) if ids else {}
+    return Task(name, len(relevant), documents, by_chance, measured, baseline, qrels)
+
+
+def _run(judged: Judged, queries: Sequence[str], documents: Sequence[str]) -> Run:
+    return {
+        query: dict(zip((documents[column] for column in top), strictly_descending(scores), strict=True))
+        for query, top, scores in zip(queries, judged.tops, judged.top_scores, strict=True)
+    }
+
+
+def _qrels(relevant: Relevant, queries: Sequence[str], documents: Sequence[str]) -> Qrels:
+    columns = relevant_columns(relevant)
+    return {query: {documents[one]: 1 for one in right} for query, right in zip(queries, columns, strict=True)}
 
 
 def _systems(queries: Vectors, documents: Vectors) -> tuple[str, ...]:

@@ -169,21 +169,62 @@ def index(
 
 
 def evaluate(
-    spec: SpecPath,
+    spec: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SPEC", help="A YAML file; with --compare folders of reports; with --runs run files, two or more."
+        ),
+    ],
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Compare the reports in these folders, task by task, system by system.")
+    ] = False,
+    runs: Annotated[
+        bool, typer.Option("--runs", help="Compare these run files (TREC's, or mteb's predictions); needs --qrels.")
+    ] = False,
+    qrels: Annotated[
+        str | None, typer.Option("--qrels", metavar="FILE", help="The right answers, as BEIR's or TREC's qrels.")
+    ] = None,
+    measures: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--measure", metavar="NAME", help="Of a comparison: nDCG@10, R@100, RR, Success@5 ...; repeatable."
+        ),
+    ] = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
     dry_run: DryRun = False,
     debug: Debug = False,
 ) -> int:
-    """Measure a model and its baselines.
+    """Measure a model and its baselines, or compare runs.
 
-    Quality per dimension, with intervals; gates decide the exit code.
+    Quality per dimension, with intervals; gates decide the exit code. The report has a run file for each system.
+
+    A comparison has means with intervals, paired differences to the first, and randomisation tests corrected for the
+    number of pairs. The systems need not be Deglu's.
 
     \b
-    Example:
+    Examples:
       deglu evaluate deploy/specs/evaluate-demo.yaml --json
+      deglu evaluate --compare build/evaluate-old build/evaluate-new
+      deglu evaluate --runs bm25.run ours.run --qrels qrels/test.tsv --measure nDCG@10
     """
-    return _job("evaluate", spec, overrides, as_json, dry_run)
+    if compare and runs:
+        raise SpecError("--compare and --runs cannot be combined: reports have run files of their own")
+    if (qrels is not None) != runs:
+        raise SpecError("--qrels belongs to --runs, and --runs requires it: give both or neither")
+    if compare or runs:
+        if dry_run or overrides:
+            raise SpecError("a comparison has no spec: leave out --set and --dry-run")
+        if runs:
+            result = named("jobs.evaluation.compare_runs:compare_runs")(spec, qrels, measures or ())
+        else:
+            result = named("jobs.evaluation.compare_runs:compare_reports")(spec, measures or ())
+        return show(result, as_json)
+    if measures:
+        raise SpecError("--measure is for --compare and --runs; a spec has measures of its own")
+    if len(spec) > 1:
+        raise SpecError(f"one spec at a time, not {len(spec)}; to compare, add --compare or --runs")
+    return _job("evaluate", spec[0], overrides, as_json, dry_run)
 
 
 def _plan_training(path: str, overrides: list[str] | None, as_json: bool) -> int:

@@ -11,10 +11,10 @@ from evaluate.report.gates import missed_gates
 from evaluate.report.plots import ndcg_by_dim_plot
 from evaluate.report.report import as_json, as_markdown
 from evaluate.results import Report, Task
+from evaluate.runs.files import QRELS, RUN, RUNS, file_name, qrels_lines, run_lines
 from evaluate.spec import EvaluateSpec
 from evaluate.tasks import evaluate
 from jobs.command.progress import Progress, Silent
-from train.curate.clip import words
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class EvaluateReport:
 
 
 def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> EvaluateReport:
-    """Measure every task, write report.json, report.md and one plot for each task."""
+    """Measure every task, write report.json, report.md, one plot and the run files for each task."""
     progress = progress or Silent()
     progress.begin("evaluating", len(spec.tasks), "tasks")
     report = evaluate(spec, lambda task: progress.advance(1))
@@ -49,11 +49,21 @@ def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> Eval
         (folder / "report.md").write_text(as_markdown(report) + "\n", encoding="utf-8")
         for task in report.tasks:
             _plot(task, folder)
+            write_runs(task, folder)
         output.push()
     return EvaluateReport(report, spec.output, tuple(str(one) for one in missed_gates(report, spec.gates)))
 
 
+def write_runs(task: Task, folder: Path) -> None:
+    """The qrels of a task and a run file for each system: `runs/TASK.qrels.tsv`, `runs/TASK/SYSTEM.run`."""
+    name = file_name(task.name)
+    runs = folder / RUNS / name
+    runs.mkdir(parents=True, exist_ok=True)
+    (folder / RUNS / f"{name}{QRELS}").write_text("".join(qrels_lines(task.qrels)), encoding="utf-8")
+    for system in task.systems:
+        (runs / f"{system.name}{RUN}").write_text("".join(run_lines(system.run, system.name)), encoding="utf-8")
+
+
 def _plot(task: Task, folder: Path) -> None:
     series = {system.name: {dim: measures[NDCG] for dim, measures in system.by_dim.items()} for system in task.systems}
-    name = "-".join(words(task.name)) + ".png"
-    ndcg_by_dim_plot(series, task.chance[NDCG], folder / name, task.name)
+    ndcg_by_dim_plot(series, task.chance[NDCG], folder / f"{file_name(task.name)}.png", task.name)

@@ -115,6 +115,9 @@ def check_ours(words: list[str]) -> None:
     command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
     given = command.make_context(verb, list(arguments)).params
     spec, name = given.get("spec"), given.get("verb") or verb
+    if isinstance(spec, list):  # `evaluate` takes several where runs are compared
+        assert given["compare"] or given["runs"] or len(spec) == 1
+        spec = spec[0]
     if spec and (HOUSE / spec).exists():
         kind = verb_of(str(HOUSE / spec)) if verb in ("plan", "doctor") else name
         assert load_spec(kind, str(HOUSE / spec), given["overrides"] or ())

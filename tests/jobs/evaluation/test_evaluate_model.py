@@ -6,9 +6,19 @@ from pathlib import Path
 import pytest
 
 from embed.storage.store import join, listing, read_bytes
-from jobs.evaluation.evaluate_model import evaluate_model
+from evaluate.runs.compare import compare
+from evaluate.runs.files import read_qrels, read_run
+from jobs.evaluation.evaluate_model import EvaluateReport, evaluate_model
 from tests.evaluate.shelf import spec_of
 from tests.train.lesson import write_prompts
+
+
+def assert_the_runs_have_the_values_of_the_report(found: EvaluateReport, url: str) -> None:
+    task = found.report.tasks[0]
+    run, qrels = (join(url, "runs", "asterisk-dev-fr-en" + rest) for rest in ("/late-fusion.run", ".qrels.tsv"))
+    compared = compare({"ours": read_run(run)}, read_qrels(qrels)).measures["nDCG@10"]["ours"]
+    system = task.systems[0]
+    assert compared.mean.mean == pytest.approx(system.by_dim[system.full_dim]["ndcg@10"].mean)
 
 
 @pytest.mark.slow
@@ -22,8 +32,16 @@ def test_the_report_is_written_and_gates_decide_the_exit_code(
     found = evaluate_model(spec)
     assert (found.missed, found.exit_code) == ((), 0)
     assert {entry.url for entry in listing(storage_url)} == {
-        join(storage_url, name) for name in ("report.json", "report.md", "asterisk-dev-fr-en.png")
+        join(storage_url, name)
+        for name in (
+            "report.json",
+            "report.md",
+            "asterisk-dev-fr-en.png",
+            "runs/asterisk-dev-fr-en.qrels.tsv",
+            "runs/asterisk-dev-fr-en/late-fusion.run",
+        )
     }
+    assert_the_runs_have_the_values_of_the_report(found, storage_url)
     assert json.loads(read_bytes(join(storage_url, "report.json"))).items() <= found.document().items()
     high = spec.model_copy(update={"gates": (spec.gates[0].model_copy(update={"at_least": 1.0}),)})
     missed = evaluate_model(high)
