@@ -1,23 +1,37 @@
 """Specs of `deglu evaluate`: the model, the tasks, the systems it is compared to, and the gates it must reach."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, ValidationInfo, field_validator
+from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
 
-from embed.base_spec import Spec, speed_only
+from embed.base_spec import Spec, speed_only, where_set
 from evaluate.systems import SystemName
 from train.curate.sources.table import PromptsName
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
-Direction = Literal["speech-to-text", "text-to-speech"]
+Direction = Literal["speech-to-text", "text-to-speech", "text-to-text", "speech-to-speech"]
 
 
 class TaskSpec(Spec):
-    """Questions from one recorded source to the other modality of the same source."""
+    """Questions of one kind to a collection of one kind: of a built-in source of recorded prompts, or of a benchmark.
 
-    source: PromptsName = Field(description="where the recordings and their texts come from")
-    speech_lang: Language = Field(description="language of the recordings")
-    text_lang: Language = Field(description="language of the texts")
+    >>> from evaluate.spec import TaskSpec
+    >>> TaskSpec(benchmark="/data/radio.csv", query_lang="wo", document_lang="fr", part="test").name
+    'radio test speech-to-text wo->fr'
+    """
+
+    source: PromptsName | None = Field(default=None, description="a built-in source of recorded prompts")
+    speech_lang: Language | None = Field(default=None, description="of a source: language of the recordings")
+    text_lang: Language | None = Field(default=None, description="of a source: language of the texts")
+    benchmark: str | None = where_set(
+        None,
+        "in place of a source: a folder with corpus.jsonl, queries.jsonl and qrels/, or a manifest of recordings with"
+        " texts (.jsonl, .csv, .tsv, .parquet)",
+        min_length=1,
+    )
+    query_lang: str | None = where_set(None, "of a benchmark: language of the questions; null is all")
+    document_lang: str | None = where_set(None, "of a benchmark: language of the documents; null is all")
+    label: str | None = where_set(None, "of a benchmark: its name in reports; null is the folder's or file's")
     direction: Direction = Field(default="speech-to-text", description="modalities of questions and collection")
     part: Literal["test", "dev"] = Field(
         default="dev", description="dev for all choices; test is scored once, at release"
@@ -26,9 +40,35 @@ class TaskSpec(Spec):
     @property
     def name(self) -> str:
         """Name in reports and gates: `asterisk dev fr->en`, query language first; with `typed` for text queries."""
+        if self.benchmark is not None:
+            langs = f" {self.query_lang or '*'}->{self.document_lang or '*'}"
+            asked = langs if self.query_lang or self.document_lang else ""
+            return f"{self.label or benchmark_name(self.benchmark)} {self.part} {self.direction}{asked}"
         spoken = self.direction == "speech-to-text"
-        asked, searched = (self.speech_lang, self.text_lang) if spoken else (self.text_lang, self.speech_lang)
-        return f"{self.source} {self.part} {'' if spoken else 'typed '}{asked}->{searched}"
+        first, second = (self.speech_lang, self.text_lang) if spoken else (self.text_lang, self.speech_lang)
+        return f"{self.source} {self.part} {'' if spoken else 'typed '}{first}->{second}"
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        of_source = {"speech_lang": self.speech_lang, "text_lang": self.text_lang}
+        of_benchmark = {"query_lang": self.query_lang, "document_lang": self.document_lang, "label": self.label}
+        if (self.source is None) == (self.benchmark is None):
+            raise ValueError("give either `source`, a built-in one, or `benchmark`, a folder or a manifest")
+        wrong = of_benchmark if self.source is not None else of_source
+        if given := [name for name, value in wrong.items() if value is not None]:
+            kind = "a benchmark" if self.source is not None else "a source"
+            raise ValueError(f"{', '.join(given)} belongs to a task with {kind}")
+        if self.source is not None:
+            if missing := [name for name, value in of_source.items() if value is None]:
+                raise ValueError(f"a task with a source requires {' and '.join(missing)}")
+            if self.direction not in ("speech-to-text", "text-to-speech"):
+                raise ValueError(f"{self.direction} requires a benchmark: a source is asked across modalities")
+        return self
+
+
+def benchmark_name(url: str) -> str:
+    """The last part of a url, without the endings of a file."""
+    return url.rstrip("/").rpartition("/")[2].partition(".")[0] or url
 
 
 class GateSpec(Spec):
@@ -101,7 +141,7 @@ class MeasureSpec(Spec):
         names = [task.name for task in tasks]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"{', '.join(twice)} is listed twice; remove one")
+            raise ValueError(f"{', '.join(twice)} is listed twice; remove one, or give a benchmark another `label`")
         return tasks
 
     @field_validator("dual", "other")

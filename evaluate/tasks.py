@@ -6,15 +6,20 @@
 import hashlib
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
+from embed.encoder import Role
 from embed.errors import InputError
+from embed.file_kinds import unpacked_suffix
 from embed.model.handle import resolve_model
 from embed.storage.cache import cache_folder
+from evaluate.benchmarks.beir import read_beir
+from evaluate.benchmarks.benchmark import Benchmark, Entry, Modality
+from evaluate.benchmarks.manifest import read_manifest
 from evaluate.measures.quality import evaluate_task
 from evaluate.models import Models, load_models
 from evaluate.results import Report, Task
@@ -23,6 +28,15 @@ from evaluate.vectors import speech_vectors, text_vectors
 from train.curate.clip import Clip, text_key
 from train.curate.sources.table import SOURCES
 from train.curate.speech_pairs import prompts_by_part
+from train.curate.split import Part
+
+CEILING = "ceiling"
+MODALITIES: dict[str, tuple[Modality, Modality]] = {
+    "speech-to-text": ("speech", "text"),
+    "text-to-speech": ("text", "speech"),
+    "text-to-text": ("text", "text"),
+    "speech-to-speech": ("speech", "speech"),
+}
 
 
 def evaluate(spec: MeasureSpec, done: Callable[[Task], object] = lambda task: None) -> Report:
@@ -50,15 +64,21 @@ def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:
 
     Systems, dims and bootstrap are those of `models.spec`.  `most` limits the part's recordings to the first so many.
     """
-    clips = _clips(task)[:most]
+    spec = models.spec
+    dims = spec.dims or models.model.dims
+    settings: dict[str, Any] = {"baseline": spec.baseline, "draws": spec.draws, "seed": spec.seed}
+    if task.benchmark is not None:
+        return _measure_benchmark(models, task, dims, settings)
+    assert task.source is not None  # the spec sees to these
+    assert task.speech_lang is not None
+    assert task.text_lang is not None
+    clips = _clips(task.source, task.part, task.speech_lang, task.text_lang)[:most]
     if not clips:
         raise InputError(
             f"task {task.name!r}: {task.source} has no {task.speech_lang} clips with {task.text_lang} texts;"
             " choose other languages"
         )
-    spec, lang = models.spec, task.text_lang
-    dims = spec.dims or models.model.dims
-    settings: dict[str, Any] = {"baseline": spec.baseline, "draws": spec.draws, "seed": spec.seed}
+    lang = task.text_lang
     if task.direction == "speech-to-text":
         # All texts of the source in this language, recorded or not, trained on or not: the hard negatives.
         captions = SOURCES[task.source].captions(cache_folder(), (lang,))
@@ -76,6 +96,38 @@ def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:
     questions = text_vectors(models, spec.systems, texts, "query")
     ids = text_ids(texts), recording_ids(clips)
     return evaluate_task(task.name, questions, recordings, answers, dims, ids=ids, **settings)
+
+
+def read_benchmark(url: str) -> Benchmark:
+    """A folder of BEIR's shape, or a manifest by the endings of its name.  Raises InputError."""
+    return read_manifest(url) if unpacked_suffix(url) in (".jsonl", ".csv", ".tsv", ".parquet") else read_beir(url)
+
+
+def _measure_benchmark(models: Models, task: TaskSpec, dims: Sequence[int], settings: dict[str, Any]) -> Task:
+    """Questions of a benchmark's part search its collection, of the modalities and languages of the task."""
+    assert task.benchmark is not None
+    query, document = MODALITIES[task.direction]
+    found = read_benchmark(task.benchmark).chosen(task.part, query, document, task.query_lang, task.document_lang)
+    systems = models.spec.systems
+    sides = []
+    chosen: list[tuple[Role, str, tuple[Entry, ...]]] = [
+        ("query", query, found.queries),
+        ("document", document, found.documents),
+    ]
+    for role, kind, entries in chosen:
+        if kind == "text":
+            sides.append(text_vectors(models, systems, [one.text for one in entries], role))
+            continue
+        if CEILING in systems and (silent := next((one for one in entries if not one.text), None)):
+            raise InputError(
+                f"{silent.place}: the system `{CEILING}` reads the true transcript, and this recording has no text;"
+                f" add it, or remove `{CEILING}` from systems"
+            )
+        sides.append(speech_vectors(models, systems, [one.clip(task.name) for one in entries], role))
+    ids = [one.id for one in found.queries], [one.id for one in found.documents]
+    return evaluate_task(
+        task.name, sides[0], sides[1], found.answers, dims, excluded=found.excluded, ids=ids, **settings
+    )
 
 
 def distinct(texts: Iterable[str]) -> tuple[list[str], dict[str, int]]:
@@ -103,10 +155,10 @@ def recording_ids(clips: Iterable[Clip]) -> list[str]:
     return found
 
 
-def _clips(task: TaskSpec) -> list[Clip]:
-    """The part's recordings that have a text in the task's language."""
-    parts, _ = prompts_by_part(task.source, cache_folder(), (task.speech_lang,), (task.text_lang,))
-    return [clip for clip in parts[task.part] if clip.lang == task.speech_lang and task.text_lang in clip.translations]
+def _clips(source: str, part: Part, speech_lang: str, text_lang: str) -> list[Clip]:
+    """The part's recordings that have a text in the language of the texts."""
+    parts, _ = prompts_by_part(source, cache_folder(), (speech_lang,), (text_lang,))
+    return [clip for clip in parts[part] if clip.lang == speech_lang and text_lang in clip.translations]
 
 
 def _key(clip: Clip, lang: str) -> str:

@@ -20,7 +20,7 @@ PLACES = {
     "retry": _EMBED,
     "index": ("vectors", "output", "questions"),
     "train": ("sources.url", "texts.url", "output", "work", "checkpoints.url"),
-    "evaluate": ("output",),
+    "evaluate": ("tasks.benchmark", "output"),
 }
 MODELS = {"embed": ("model",), "retry": ("model",), "evaluate": ("model", "dual", "other")}
 TOWERS = {"train": ("encoder.text.name", "encoder.speech.name", "hybrid.asr"), "evaluate": ("hearing.asr",)}

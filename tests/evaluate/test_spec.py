@@ -62,3 +62,28 @@ def test_mistakes_are_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError, match=message) as caught:
         parse(**changes)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ({"part": "dev"}, "give either `source`, a built-in one, or `benchmark`"),
+        ({**FR_EN, "benchmark": "b"}, "give either `source`"),
+        ({"source": "asterisk", "text_lang": "en"}, "a task with a source requires speech_lang"),
+        ({**FR_EN, "query_lang": "fr"}, "query_lang belongs to a task with a benchmark"),
+        ({**FR_EN, "direction": "text-to-text"}, "text-to-text requires a benchmark"),
+        ({"benchmark": "b", "speech_lang": "fr"}, "speech_lang belongs to a task with a source"),
+    ],
+)
+def test_a_task_has_a_source_or_a_benchmark(task: dict[str, str], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        EvaluateSpec.parse({"model": "demo", "output": "out", "tasks": [task]})
+
+
+def test_tasks_of_benchmarks_have_their_folders_names() -> None:
+    task = TaskSpec.model_validate({"benchmark": "s3://b/radio/", "part": "test", "document_lang": "wo"})
+    assert task.name == "radio test speech-to-text *->wo"
+    assert task.model_copy(update={"label": "mine", "document_lang": None}).name == "mine test speech-to-text"
+    two = [{"benchmark": "a/x"}, {"benchmark": "b/x"}]
+    with pytest.raises(SpecError, match="x dev speech-to-text is listed twice; remove one, or give"):
+        EvaluateSpec.parse({"model": "demo", "output": "out", "tasks": two})

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from embed.errors import InputError
 from evaluate.models import load_models
@@ -79,3 +81,32 @@ def test_the_first_so_many_recordings_are_asked(shelf: Path, prompts: Path, monk
 
 def test_equal_texts_are_one_document() -> None:
     assert distinct(["A goat!", "", "a goat", "..", "Rain"]) == (["A goat!", "Rain"], {"a goat": 0, "rain": 1})
+
+
+@pytest.mark.slow
+def test_a_folder_of_ones_own_is_measured_in_every_direction(shelf: Path, tmp_path: Path) -> None:
+    rows = "".join(f"{number}.wav,words {number},fr,texts {number}\n" for number in range(4))
+    manifest = tmp_path / "radio.csv"
+    manifest.write_text(f"audio_filepath,text,lang,translation_en\n{rows}", encoding="utf-8")
+    noise = np.random.default_rng(0)
+    for number in range(4):
+        soundfile.write(tmp_path / f"{number}.wav", noise.normal(0, 0.1, 12_000), 16_000)
+    tasks = [
+        {"benchmark": str(manifest), "direction": direction, "query_lang": asked, "document_lang": searched}
+        for direction, asked, searched in (
+            ("speech-to-text", "fr", "en"),
+            ("text-to-speech", "en", "fr"),
+            ("text-to-text", "en", "fr"),
+        )
+    ]
+    models = load_models(spec_of(shelf, "model", ["late-fusion", "ceiling"], tasks=tasks, draws=100))
+    found = [measure(models, task) for task in models.spec.tasks]
+    assert [one.name for one in found] == [
+        "radio dev speech-to-text fr->en",
+        "radio dev text-to-speech en->fr",
+        "radio dev text-to-text en->fr",
+    ]
+    assert {(one.queries, one.documents) for one in found} == {(4, 4)}
+    assert found[0].qrels["row-1"] == {next(iter(found[0].qrels["row-1"])): 1}
+    fusion, ceiling = found[2].systems
+    assert fusion.by_dim == ceiling.by_dim  # texts of the model on both sides
