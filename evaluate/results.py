@@ -17,8 +17,41 @@ class Interval:
 
 
 ByDim = dict[int, dict[str, Interval]]
+GAP, ANISOTROPY, HUBNESS = 0.5, 0.5, 2.0  # above these a report gives advice
 Run = Mapping[str, Mapping[str, float]]  # query -> document -> score, in order
 Qrels = Mapping[str, Mapping[str, int]]  # query -> document -> relevance
+
+
+@dataclass(frozen=True)
+class Width:
+    """One width of a system's vectors."""
+
+    bytes: int  # of a vector in float16
+    energy: float  # share of the documents' variance that the prefix has
+    effective_rank: float  # exp of the entropy of the documents' spectrum at this width
+    overlap: float  # of the ten nearest documents at full width, the share that is among the ten here
+
+
+@dataclass(frozen=True)
+class Health:
+    """Measures of one width."""
+
+    gap: float
+    anisotropy: float
+    hubness: float
+    never: float  # share of documents that are nobody's neighbour
+
+    @property
+    def advice(self) -> list[str]:
+        """What may be done, for each measure that is high."""
+        found = []
+        if self.gap > GAP:
+            found.append("questions and documents lie apart: search each modality by itself (`modality: any` merges)")
+        if self.anisotropy > ANISOTROPY:
+            found.append("all vectors point one way: train with `encoder.transform: true`, which centres them")
+        if self.hubness > HUBNESS:
+            found.append("a few documents answer everything: remove near-empty texts and repeats, or add pairs")
+        return found
 
 
 @dataclass(frozen=True)
@@ -28,11 +61,30 @@ class System:
     name: str
     by_dim: ByDim
     difference: ByDim = field(default_factory=dict)  # this - the task's baseline, paired by query; {} for the baseline
+    loss: ByDim = field(default_factory=dict)  # each narrower width - the full one, paired by query
+    widths: dict[int, Width] = field(default_factory=dict)  # {} for independent heads
+    health: Health | None = None  # at the full dim
     run: Run = field(default_factory=dict)  # the first documents at the full dim; {} without ids
 
     @property
     def full_dim(self) -> int:
         return max(self.by_dim)
+
+    def smallest(self, measure: str, within: float = 0.01) -> int:
+        """The smallest dim whose mean is at most this share below that of the full dim."""
+        least = (1 - within) * self.by_dim[self.full_dim][measure].mean
+        return min(dim for dim, cells in self.by_dim.items() if cells[measure].mean >= least)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A question of the first system, with the rank of its first right answer, that answer, and what came first."""
+
+    question: str
+    rank: int | None  # None: beyond the run's depth
+    right: str
+    first: str
+    sound: bytes = b""  # the question as Ogg Vorbis, where it may be played
 
 
 @dataclass(frozen=True)
@@ -46,6 +98,7 @@ class Task:
     systems: tuple[System, ...]
     baseline: str | None = None  # the system that `difference` subtracts
     qrels: Qrels = field(default_factory=dict)  # {} without ids
+    examples: tuple[Example, ...] = ()  # found first, then missed
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,9 @@ class MeasureSpec(Spec):
     )
     draws: int = Field(default=2000, ge=100, description="bootstrap draws of an interval")
     seed: int = Field(default=0, ge=0)
+    play: bool = speed_only(
+        False, "put recordings of questions that were found and missed into report.html; set it where they may be heard"
+    )
 
     @field_validator("tasks")
     @classmethod
@@ -164,7 +167,9 @@ class EvaluateSpec(MeasureSpec):
     """Spec of `deglu evaluate`: the measurement, the gates, and the folder of the report."""
 
     gates: tuple[GateSpec, ...] = ()
-    output: str = speed_only(..., "folder or s3:// prefix of report.json, report.md and the plots", min_length=1)
+    output: str = speed_only(
+        ..., "folder or s3:// prefix of report.html, report.json, report.md, plots and runs", min_length=1
+    )
 
     @field_validator("gates")
     @classmethod

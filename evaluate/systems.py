@@ -31,13 +31,15 @@ class Definition:
     texts: str = "model"  # the property of `Models` that encodes the texts
 
 
+CEILING = "ceiling"
+
 SYSTEMS = {
     "late-fusion": Definition(lambda speech: speech.late_fusion),
     "ridge": Definition(lambda speech: speech.ridge, requires=("ridge",)),
     "dual": Definition(lambda speech: speech.by_head, requires=("dual",)),
     "cascade": Definition(lambda speech: speech.transcribed, requires=("transcripts",)),
     "hybrid": Definition(lambda speech: speech.mixed, requires=("transcripts", "weight")),
-    "ceiling": Definition(lambda speech: speech.models.model.encode([clip.text for clip in speech.clips], speech.role)),
+    CEILING: Definition(lambda speech: speech.models.model.encode([clip.text for clip in speech.clips], speech.role)),
     "other": Definition(
         lambda speech: speech.models.other.encode(speech.waves, speech.role), requires=("other",), texts="other"
     ),

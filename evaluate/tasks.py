@@ -20,17 +20,18 @@ from embed.storage.cache import cache_folder
 from evaluate.benchmarks.beir import read_beir
 from evaluate.benchmarks.benchmark import Benchmark, Entry, Modality
 from evaluate.benchmarks.manifest import read_manifest
+from evaluate.examples import with_examples
 from evaluate.measures.quality import evaluate_task
 from evaluate.models import Models, load_models
 from evaluate.results import Report, Task
 from evaluate.spec import MeasureSpec, TaskSpec
+from evaluate.systems import CEILING
 from evaluate.vectors import speech_vectors, text_vectors
 from train.curate.clip import Clip, text_key
 from train.curate.sources.table import SOURCES
 from train.curate.speech_pairs import prompts_by_part
 from train.curate.split import Part
 
-CEILING = "ceiling"
 MODALITIES: dict[str, tuple[Modality, Modality]] = {
     "speech-to-text": ("speech", "text"),
     "text-to-speech": ("text", "speech"),
@@ -87,7 +88,8 @@ def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:
         questions = speech_vectors(models, spec.systems, clips, "query")
         documents = text_vectors(models, spec.systems, texts, "document")
         ids = recording_ids(clips), text_ids(texts)
-        return evaluate_task(task.name, questions, documents, relevant, dims, ids=ids, **settings)
+        found = evaluate_task(task.name, questions, documents, relevant, dims, ids=ids, **settings)
+        return with_examples(found, (ids[0], clips), (ids[1], texts), spec.play)
     texts, place = distinct(clip.translations[lang] for clip in clips)
     answers: list[set[int]] = [set() for _ in texts]
     for i, clip in enumerate(clips):
@@ -95,7 +97,8 @@ def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:
     recordings = speech_vectors(models, spec.systems, clips, "document")
     questions = text_vectors(models, spec.systems, texts, "query")
     ids = text_ids(texts), recording_ids(clips)
-    return evaluate_task(task.name, questions, recordings, answers, dims, ids=ids, **settings)
+    found = evaluate_task(task.name, questions, recordings, answers, dims, ids=ids, **settings)
+    return with_examples(found, (ids[0], texts), (ids[1], clips), spec.play)
 
 
 def read_benchmark(url: str) -> Benchmark:
@@ -125,9 +128,13 @@ def _measure_benchmark(models: Models, task: TaskSpec, dims: Sequence[int], sett
             )
         sides.append(speech_vectors(models, systems, [one.clip(task.name) for one in entries], role))
     ids = [one.id for one in found.queries], [one.id for one in found.documents]
-    return evaluate_task(
+    measured = evaluate_task(
         task.name, sides[0], sides[1], found.answers, dims, excluded=found.excluded, ids=ids, **settings
     )
+    contents: list[list[Clip | str]] = [
+        [one.clip(task.name) if kind == "speech" else one.text for one in entries] for _, kind, entries in chosen
+    ]
+    return with_examples(measured, (ids[0], contents[0]), (ids[1], contents[1]), models.spec.play)
 
 
 def distinct(texts: Iterable[str]) -> tuple[list[str], dict[str, int]]:

@@ -63,7 +63,7 @@ FOLDERS: dict[str, set[str]] = {
     "train/strategies": {"train/curate", "train/frozen"},
     "train/fit": set(),
     "evaluate/measures": set(),
-    "evaluate/report": set(),
+    "evaluate/report": {"evaluate/measures"},
     "evaluate/runs": {"evaluate/measures"},
     "evaluate/benchmarks": {"evaluate/runs"},
     "jobs/command": set(),

@@ -8,8 +8,10 @@ from embed.encoder import FloatArray
 from embed.errors import InputError
 from evaluate.measures.bootstrap import difference, interval
 from evaluate.measures.by_dim import Rows, at_dim, judged_by_dim
+from evaluate.measures.health import health
 from evaluate.measures.metrics import MEASURES, Judged, Relevant, chance, relevant_columns, strictly_descending
-from evaluate.results import Interval, Qrels, Run, System, Task
+from evaluate.measures.widths import widths_of
+from evaluate.results import Health, Interval, Qrels, Run, System, Task, Width
 
 Vectors = FloatArray | Mapping[str, Rows]  # the same for all systems, or by system
 
@@ -47,6 +49,12 @@ def evaluate_task(
             {dim: _differences(judged[one][dim], judged[baseline][dim], draws, seed) for dim in dims}
             if baseline is not None and one != baseline
             else {},
+            {
+                dim: _differences(judged[one][dim], judged[one][max(dims)], draws, seed)
+                for dim in dims
+                if dim < max(dims)
+            },
+            *_space(_of(query_vectors, one), _of(document_vectors, one), dims),
             _run(judged[one][max(dims)], *ids) if ids else {},
         )
         for one in systems
@@ -55,6 +63,13 @@ def evaluate_task(
     by_chance = _mean_chance(relevant, documents, excluded)
     qrels = _qrels(relevant, *ids) if ids else {}
     return Task(name, len(relevant), documents, by_chance, measured, baseline, qrels)
+
+
+def _space(queries: Rows, documents: Rows, dims: Sequence[int]) -> tuple[dict[int, Width], Health | None]:
+    """What widths keep, and the health of the space; nothing of independent heads, and of fewer than two documents."""
+    if isinstance(queries, Mapping) or isinstance(documents, Mapping) or len(documents) < 2:
+        return {}, None
+    return widths_of(queries, documents, dims), health(queries, documents, max(dims))
 
 
 def _run(judged: Judged, queries: Sequence[str], documents: Sequence[str]) -> Run:

@@ -26,13 +26,18 @@ def ndcg_by_dim_plot(series: Mapping[str, Mapping[int, Interval]], chance: float
     """
     if not any(series.values()):
         raise InputError(f"{path}: nothing to plot; evaluate at least one dim")
+    FigureCanvasAgg(ndcg_by_dim_figure(series, chance, title)).print_png(str(path))
+
+
+def ndcg_by_dim_figure(series: Mapping[str, Mapping[int, Interval]], chance: float, title: str) -> Figure:
+    """The figure of `ndcg_by_dim_plot`."""
     figure = Figure(figsize=(7.5, 4.6), dpi=160, layout="constrained")
     axes = figure.add_subplot()
     for place, (name, by_dim) in enumerate(series.items()):
         _line(axes, name, by_dim, place)
     axes.axhline(chance, color=INK, linestyle=(0, (4, 3)), linewidth=1.2, label=f"chance ({chance:.3f})")
     _format(axes, sorted({dim for by_dim in series.values() for dim in by_dim}), title)
-    FigureCanvasAgg(figure).print_png(str(path))
+    return figure
 
 
 def _line(axes: Any, name: str, by_dim: Mapping[int, Interval], place: int) -> None:

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from evaluate.results import ByDim, Interval, Report, Task
+from evaluate.measures.metrics import NDCG
+from evaluate.results import ByDim, Health, Interval, Report, System, Task
+from evaluate.systems import CEILING
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -23,7 +25,16 @@ def as_markdown(report: Report) -> str:
 
 def _task_json(task: Task) -> dict[str, Any]:
     systems = [
-        {"name": one.name, "by_dim": _plain(one.by_dim), "difference": _plain(one.difference)} for one in task.systems
+        {
+            "name": one.name,
+            "by_dim": _plain(one.by_dim),
+            "difference": _plain(one.difference),
+            "loss": _plain(one.loss),
+            "widths": {str(dim): asdict(width) for dim, width in one.widths.items()},
+            "smallest_within_1_percent": one.smallest(NDCG),
+            "health": asdict(one.health) if one.health else None,
+        }
+        for one in task.systems
     ]
     return {
         "name": task.name,
@@ -50,7 +61,68 @@ def _task_markdown(task: Task) -> list[str]:
         if compared:
             rows = [[one.name, *_cells(one.difference, dims, measure, _signed)] for one in compared]
             parts.append(_table([f"{measure} minus {task.baseline}", *map(str, dims)], rows))
+    return [*parts, *_headroom(task, dims), *_widths_markdown(task, dims), *_health_markdown(task)]
+
+
+def _headroom(task: Task, dims: list[int]) -> list[str]:
+    """Each system's share of the ceiling, which reads the true transcript; nothing where it is not measured."""
+    ceiling = next((one for one in task.systems if one.name == CEILING), None)
+    if ceiling is None or not any(cells[NDCG].mean for cells in ceiling.by_dim.values()):
+        return []
+    rows = [[one.name, *(share(one, ceiling, dim) for dim in dims)] for one in task.systems if one.name != CEILING]
+    return [_table([f"share of the ceiling's {NDCG}", *map(str, dims)], rows)] if rows else []
+
+
+def share(system: System, ceiling: System, dim: int) -> str:
+    """`93 %` of the ceiling's nDCG at a dim; a dash where either was not measured."""
+    ours, most = (one.by_dim.get(dim, {}).get(NDCG) for one in (system, ceiling))
+    return f"{ours.mean / most.mean:.0%}" if ours and most and most.mean else "-"
+
+
+def _widths_markdown(task: Task, dims: list[int]) -> list[str]:
+    """What narrower vectors keep: for each system, what it loses, and what its prefixes have."""
+    parts = []
+    for one in task.systems:
+        if not one.widths:
+            continue
+        at = [one.widths.get(dim) for dim in dims]
+        rows = [
+            [f"{NDCG} minus full", *_cells(one.loss, dims, NDCG, _signed)],
+            ["same ten nearest", *[f"{width.overlap:.0%}" if width else "-" for width in at]],
+            ["variance", *[f"{width.energy:.0%}" if width else "-" for width in at]],
+            ["effective rank", *[f"{width.effective_rank:.0f}" if width else "-" for width in at]],
+            ["bytes in float16", *[f"{width.bytes:,}" if width else "-" for width in at]],
+        ]
+        parts += [_table([f"{one.name}: what is kept", *map(str, dims)], rows), smallest_line(one)]
     return parts
+
+
+def smallest_line(system: System) -> str:
+    """The sentence on the smallest width within 1 % of full."""
+    dim, full = system.smallest(NDCG), system.full_dim
+    if dim == full:
+        return f"{system.name}: no narrower width is within 1 % of the full width's {NDCG}."
+    return (
+        f"{system.name}: the smallest width within 1 % of the full {full} ({NDCG}) is {dim}: {full / dim:g} times fewer"
+        f" bytes, {_signed(system.loss[dim][NDCG])}."
+    )
+
+
+def _health_markdown(task: Task) -> list[str]:
+    """Health of each system's space, with advice where a measure is high."""
+    known = [(one.name, one.health) for one in task.systems if one.health]
+    if not known:
+        return []
+    rows = [[name, *health_cells(health)] for name, health in known]
+    advice = [f"- {name}: {line}" for name, health in known for line in health.advice]
+    return [_table(["health of the space", *HEALTH], rows), *(["\n".join(advice)] if advice else [])]
+
+
+HEALTH = ("gap", "anisotropy", "hubness", "documents that are nobody's neighbour")
+
+
+def health_cells(health: Health) -> list[str]:
+    return [f"{health.gap:.2f}", f"{health.anisotropy:.2f}", f"{health.hubness:.1f}", f"{health.never:.0%}"]
 
 
 def _cells(by_dim: ByDim, dims: list[int], measure: str, form: Callable[[Interval], str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from embed.storage.mirror import mirrored
 from evaluate.measures.metrics import NDCG
 from evaluate.report.gates import missed_gates
+from evaluate.report.page import as_html
 from evaluate.report.plots import ndcg_by_dim_plot
 from evaluate.report.report import as_json, as_markdown
 from evaluate.results import Report, Task
@@ -37,7 +38,7 @@ class EvaluateReport:
 
 
 def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> EvaluateReport:
-    """Measure every task, write report.json, report.md, one plot and the run files for each task."""
+    """Measure every task, write report.html, report.json, report.md, one plot and the run files for each task."""
     progress = progress or Silent()
     progress.begin("evaluating", len(spec.tasks), "tasks")
     report = evaluate(spec, lambda task: progress.advance(1))
@@ -47,6 +48,7 @@ def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> Eval
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "report.json").write_text(json.dumps(as_json(report), indent=1) + "\n", encoding="utf-8")
         (folder / "report.md").write_text(as_markdown(report) + "\n", encoding="utf-8")
+        (folder / "report.html").write_text(as_html(report), encoding="utf-8")
         for task in report.tasks:
             _plot(task, folder)
             write_runs(task, folder)

@@ -34,6 +34,7 @@ def test_the_report_is_written_and_gates_decide_the_exit_code(
     assert {entry.url for entry in listing(storage_url)} == {
         join(storage_url, name)
         for name in (
+            "report.html",
             "report.json",
             "report.md",
             "asterisk-dev-fr-en.png",
