@@ -164,7 +164,7 @@ def _probed(asset: Asset) -> Probed:
             items, settings = probe_text(asset.url, asset.content_version, asset.format, asset.columns)
             return before._replace(items=items, columns=_pairs(settings))
         info = audio.probe(asset.url, before.tracks)
-        tags = _pairs(audio.tags(asset.url, info.tracks)) or [] if asset.tagged else None
+        tags = None if asset.untagged is None else _pairs(audio.tags(asset.url, info.tracks)) or []
         return before._replace(duration_s=info.duration_s, tracks=info.tracks, tags=tags)
     except DegluError as error:
         return before._replace(problem=f"{type(error).__name__}: {error}")
@@ -174,24 +174,28 @@ def _table(assets: Sequence[Asset]) -> pa.Table:
     """MANIFEST, not probed yet."""
     columns: dict[str, Any] = {name: [getattr(asset, name) for asset in assets] for name in _AS_FOUND}
     columns["asset_id"] = [identity.asset_id(asset.uri) for asset in assets]
-    columns["metadata"] = [list({**asset.metadata, **asset.about}.items()) for asset in assets]
+    columns["metadata"] = [list(asset.metadata.items()) for asset in assets]
     columns |= dict.fromkeys(_PROBED, [None] * len(assets))
     columns["columns"] = [_pairs(asset.columns) for asset in assets]
     columns["as_listed"] = [None] * len(assets)
-    columns["tags"] = [[] if asset.tagged else None for asset in assets]
+    columns["tags"] = [None if asset.untagged is None else [] for asset in assets]
     return pa.table([pa.array(columns[field.name], field.type) for field in MANIFEST], schema=MANIFEST)
 
 
 def _with_tags(rows: pa.Table, assets: Sequence[Asset]) -> pa.Table:
     """MANIFEST with the tags of recordings among their metadata, where their input takes them."""
-    if not any(asset.tagged for asset in assets):
+    if all(asset.untagged is None for asset in assets):
         return rows
-    tags = [
-        dict(found or ()) if asset.tagged else {} for asset, found in zip(assets, rows["tags"].to_pylist(), strict=True)
-    ]
-    whole = [list({**one.metadata, **found, **one.about}.items()) for one, found in zip(assets, tags, strict=True)]
+    whole = [_tagged(asset, tags or ()) for asset, tags in zip(assets, rows["tags"].to_pylist(), strict=True)]
     field = MANIFEST.field("metadata")
     return rows.set_column(MANIFEST.get_field_index("metadata"), field, pa.array(whole, field.type))
+
+
+def _tagged(asset: Asset, tags: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Its metadata, with the tags that nothing more particular replaces."""
+    if asset.untagged is None:
+        return list(asset.metadata.items())
+    return list({**asset.metadata, **{name: text for name, text in tags if name not in asset.untagged}}.items())
 
 
 def _pairs(settings: dict[str, str]) -> list[tuple[str, str]] | None:
