@@ -14,7 +14,7 @@
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from embed.base_spec import Spec, speed_only, where_set
 from embed.file_kinds import format_of
@@ -38,6 +38,16 @@ class CatalogueSpec(Spec):
         if format_of(value, TEXT) not in ("csv", "jsonl"):
             raise ValueError("a catalogue is a .csv, .tsv or .jsonl")
         return value
+
+
+def _kind_of(value: Any) -> str:
+    return "word" if isinstance(value, str) else "table"
+
+
+MetadataSource = Annotated[
+    Annotated[Literal["tags", "xml", "bag"], Tag("word")] | Annotated[CatalogueSpec, Tag("table")],
+    Discriminator(_kind_of),
+]
 
 
 class InputSpec(Spec):
@@ -64,7 +74,7 @@ class InputSpec(Spec):
         "inside", "Links and lists lead to files below the url alone, or also `outside` of it."
     )
     metadata: dict[str, str] = Field(default_factory=dict, description="Metadata copied to every row.")
-    metadata_from: tuple[Literal["tags", "xml", "bag"] | CatalogueSpec, ...] = where_set(
+    metadata_from: tuple[MetadataSource, ...] = where_set(
         (),
         "Where metadata of the files is written: `tags` (of the container), `xml` (Dublin Core, EBUCore or PBCore next"
         " to the file), `bag` (BagIt's bag-info.txt; checksums are verified too), or a table, `catalogue.csv`.",

@@ -108,7 +108,7 @@ class Found:
 
     def notes(self) -> list[str]:
         """For the user: what the sources of metadata do not cover."""
-        return self._described.notes(self._entries)
+        return self._described.notes([one for place, one in enumerate(self._entries) if self._is_own(place)])
 
     def passed_over(self) -> Iterator[tuple[str, str]]:
         """Uri and kind of each file that is not embedded."""

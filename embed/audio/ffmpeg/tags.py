@@ -16,9 +16,9 @@ from embed.chapters import CHAPTERS, chapters_as_text
 # By plain name the names of ffmpeg, the best first.
 _NAMES = {
     "title": ("title",),
-    "artist": ("artist", "album_artist", "author", "performer", "originator"),
+    "artist": ("artist", "album_artist", "author", "performer"),
     "album": ("album", "show"),
-    "date": ("date", "year", "originaldate", "origination_date", "creation_time"),
+    "date": ("date", "year", "originaldate", "creation_time"),
     "comment": ("comment",),
     "description": ("description", "synopsis"),
     "language": ("language",),
