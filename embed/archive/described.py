@@ -6,18 +6,17 @@ counts before all.  `lang`, else `language`, of a catalogue or an XML file is al
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from embed import identity
+from embed.archive.catalogue_names import CatalogueNames
 from embed.archive.inputs import CatalogueSpec, InputSpec
 from embed.archive.metadata.bags import DECLARATION, PAYLOAD, Bag, bags_of, folder_of, read_bag
 from embed.archive.metadata.catalogues import Row, read_catalogue
 from embed.archive.metadata.pairs import described_files
 from embed.archive.metadata.records import MOST_BYTES, read_record
-from embed.archive.spellings import alike
-from embed.archive.utterance_lists import resolved
 from embed.errors import OF_ONE_FILE, DescriptionError, InputError
 from embed.quantities import many
 from embed.storage import store
@@ -150,14 +149,15 @@ def _add_catalogue(
     found: Described, spec: CatalogueSpec, table: Entry, root: str, files: Iterable[str], encoding: str | None
 ) -> None:
     version = identity.content_version(table.etag, table.size_bytes, table.mtime)
-    rows, broken = dict[str, Row](), list[str]()
-    names = _Names(files, table.url.rpartition("/")[0], root)
-    nowhere: list[Row] = []
-    for row in names.placed(read_catalogue(table.url, version, spec.columns, encoding), broken.append, nowhere.append):
-        url, here = row
-        first = rows.setdefault(url, here)
-        if first.fields != here.fields:
-            broken.append(f"lines {first.line} and {here.line} both describe {here.name}, differently; remove one")
+    rows, broken, nowhere = dict[str, Row](), list[str](), list[Row]()
+    names = CatalogueNames(files, root, table.url.rpartition("/")[0])
+    for url, row in names.placed(read_catalogue(table.url, version, spec.columns, encoding)):
+        if isinstance(row, Broken):
+            broken.append(row.reason)
+        elif url is None:
+            nowhere.append(row)
+        elif (first := rows.setdefault(url, row)).fields != row.fields:
+            broken.append(f"lines {first.line} and {row.line} both describe {row.name}, differently; remove one")
     found.add(table.url, {url: row.fields for url, row in rows.items()})
     if nowhere:
         what = "1 row names no file" if len(nowhere) == 1 else f"{len(nowhere):,} rows name no file"
@@ -165,60 +165,6 @@ def _add_catalogue(
     if broken:
         more = f"; and {len(broken) - _SHOWN:,} more" if len(broken) > _SHOWN else ""
         found.fail(table, f"{table.url}: {'; '.join(broken[:_SHOWN])}{more}")
-
-
-class _Names:
-    """Names of files in a catalogue: relative to it or to the archive, in another spelling, or without their folder."""
-
-    def __init__(self, files: Iterable[str], *folders: str) -> None:
-        self._files, self._folders = set(files), tuple(dict.fromkeys(folders))
-
-    def placed(
-        self,
-        rows: Iterable[Row | Broken],
-        on_broken: Callable[[str], None],
-        on_nowhere: Callable[[Row], None],
-    ) -> Iterable[tuple[str, Row]]:
-        """Rows with the urls of their files, in order but for those whose names must be searched for, at the end."""
-        waiting: list[tuple[list[str], Row]] = []
-        for row in rows:
-            if isinstance(row, Broken):
-                on_broken(row.reason)
-                continue
-            try:
-                places = [resolved(folder, row.name) for folder in self._folders]
-            except ValueError as error:
-                on_broken(f"line {row.line}: {error}")
-                continue
-            url = next((place for place in places if place in self._files), None)
-            if url is None:
-                waiting.append((places, row))
-            else:
-                yield url, row
-        searched = self._searched([*places, row.name] for places, row in waiting)
-        for (_, row), url in zip(waiting, searched, strict=True):
-            if url is None:
-                on_nowhere(row)
-            else:
-                yield url, row
-
-    def _searched(self, names: Iterable[list[str]]) -> list[str | None]:
-        """The one file that a name may mean: another spelling of its places, else a bare name in any folder."""
-        wanted = list(names)
-        spelled = alike((place for places in wanted for place in places[:-1]), self._files)
-        bare: dict[str, list[str]] = {}
-        for url in self._files if wanted else ():
-            bare.setdefault(url.rpartition("/")[2], []).append(url)
-        similar = alike((places[-1] for places in wanted), bare)
-        return [
-            _only({url for place in places[:-1] for url in spelled[place]})
-            or _only({url for name in similar[places[-1]] for url in bare[name]})
-            for places in wanted
-        ]
-
-
-def _only(urls: set[str]) -> str | None:
-    return next(iter(urls)) if len(urls) == 1 else None
 
 
 def _add_xml(found: Described, records: Sequence[Entry], files: set[str], url: str) -> None:

@@ -7,8 +7,9 @@ from embed.errors import DescriptionError
 
 DC = 'xmlns:dc="http://purl.org/dc/elements/1.1/"'
 OAI_DC = f"""<oai_dc:dc xmlns:oai_dc="http://www.openarchives.org/OAI/2.0/oai_dc/" {DC}>
-  <dc:title>Débat</dc:title><dc:date>1999-05-03</dc:date><dc:language>fr</dc:language><dc:creator>Awa Ndiaye</dc:creator>
-  <dc:creator>Modou</dc:creator><dc:rights>CC BY</dc:rights><dc:identifier>RTS-1</dc:identifier>
+  <dc:title>Débat</dc:title><dc:date>1999-05-03</dc:date><dc:language>fr</dc:language>
+  <dc:creator>Awa Ndiaye</dc:creator><dc:creator>Modou</dc:creator><dc:rights>CC BY</dc:rights>
+  <dc:identifier>RTS-1</dc:identifier>
   <dc:description><![CDATA[Rice &
   millet]]></dc:description><dc:relation>x</dc:relation><dc:title>A second title</dc:title></oai_dc:dc>"""
 EBUCORE = f"""<?xml version="1.0" encoding="UTF-8"?>
