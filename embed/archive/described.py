@@ -59,7 +59,8 @@ class Described:
         if bag is None and url not in self._own:
             return _NOTHING
         own: dict[str, str] = json.loads(self._own.get(url, b"{}"))
-        lang = own.pop("lang", None) or own.get("language")
+        language = own.get("language", "")
+        lang = own.pop("lang", None) or (language if language and ";" not in language else None)  # one of several: none
         if bag is None:
             return Description(lang, {}, own)
         try:

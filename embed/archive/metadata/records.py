@@ -16,6 +16,7 @@ MOST_BYTES = 4 << 20
 _MOST_CHARS = 4_000  # a longer value is cut: every row of the recording carries it
 
 _DUBLIN_CORE = frozenset({"http://purl.org/dc/elements/1.1/", "http://purl.org/dc/terms/"})
+_BARE = (("dc",), ("dublincore",), ("dublin_core",))  # roots of Dublin Core without a namespace
 _EBUCORE, _PBCORE = "ebu", "pbcore"  # in the namespaces of their versions
 # By plain name the elements, the best first.
 _OF_DUBLIN_CORE = {
@@ -36,10 +37,10 @@ _OF_PBCORE = {
     "identifier": ("pbcoreIdentifier",),
     "rights": ("rightsSummary",),
 }
-# Where EBUCore has a value outside of `dc` elements: names of elements on the way, the last one's text or attribute.
+# Where EBUCore has a value outside of `dc` elements, as text, or as an attribute of a date.
 _OF_EBUCORE = {
     "title": ("title",),
-    "date": ("issued", "created", "date", "publicationDate", "broadcastDate", "publicationDateTime"),
+    "date": ("issued", "dateIssued", "created", "dateCreated", "date", "publicationDate", "broadcastDate"),
     "language": ("language",),
     "creator": ("creator",),
     "description": ("description",),
@@ -52,14 +53,7 @@ _OF_ANOTHER = frozenset({  # elements about another title, part or programme
     "isVersionOf", "references", "isReferencedBy", "isMemberOf", "pbcoreRelation", "pbcorePart", "source", "hasEpisode",
     "isEpisodeOf", "isSeasonOf", "hasSeason", "hasSeries", "isSeriesOf", "contributor", "publisher", "hasFormat",
 })  # fmt: skip
-_WEAK_TITLES = (
-    "series",
-    "collection",
-    "program",
-    "alternative",
-    "franchise",
-    "parallel",
-)  # of PBCore, where another is
+_WEAK_TITLES = ("series", "collection", "program", "alternative", "franchise", "parallel", "number")  # of PBCore
 _JOINED = ("language", "creator", "identifier", "rights")
 
 
@@ -105,7 +99,11 @@ def _values(element: Any, path: tuple[str, ...]) -> Iterator[tuple[str, int, str
     """Plain name, rank (the lowest is the best) and text of what an element states."""
     tag = etree.QName(element)
     space, name = tag.namespace or "", tag.localname
-    if space in _DUBLIN_CORE:
+    if name == "dcvalue":  # of DSpace
+        names = [element.get("qualifier") or "", element.get("element") or ""]
+        names = ["creator"] if names == ["author", "contributor"] else names
+        yield from (one for name in names for one in _ranked(_OF_DUBLIN_CORE, name, _texts(element)))
+    elif space in _DUBLIN_CORE or (not space and path[:1] in _BARE):
         yield from _ranked(_OF_DUBLIN_CORE, name, _texts(element))
     elif _PBCORE in space.lower():
         weak = any(one in (element.get("titleType") or "").lower() for one in _WEAK_TITLES)

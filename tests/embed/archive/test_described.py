@@ -1,5 +1,6 @@
 """Metadata of the files of an input: from tags, catalogues, XML and bags, each with what it does not cover."""
 
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from embed.archive.inputs import InputSpec
 from embed.archive.manifest import Listed, list_inputs
 from embed.base_spec import Spec
 from embed.errors import InputError, SpecError
+from embed.storage.store import join, write_bytes
 from tests.embed.archive.metadata.test_bags import write_bag
 from tests.embed.audio.tagged import write_tagged
 from tests.embed.sounds import write_wave
@@ -17,7 +19,7 @@ from tests.embed.sounds import write_wave
 DC = '<m xmlns:dc="http://purl.org/dc/elements/1.1/">{}</m>'
 
 
-def listed(folder: Path, *sources: Any, known: Any = None, **fields: Any) -> Listed:
+def listed(folder: Path | str, *sources: Any, known: Any = None, **fields: Any) -> Listed:
     return list_inputs([InputSpec(url=str(folder), name="in", metadata_from=sources, **fields)], known)
 
 
@@ -184,3 +186,21 @@ def test_a_bag_is_verified_and_only_its_payload_read(tmp_path: Path) -> None:
     (bag / "data/bad.wav").write_bytes(files["bad.wav"])
     assert set(described(listed(bag, "bag", known=found.assets))) == {"data/good.wav", "data/bad.wav"}
     assert listed(tmp_path / "sounds", "bag").notes[0].startswith(f"{tmp_path}/sounds: no bagit.txt in it")
+
+
+@pytest.mark.slow
+def test_sources_on_s3(s3_url: str, tmp_path: Path) -> None:
+    write_tagged(tmp_path / "a.mp3", {"title": "Journal"})
+    for name, data in {
+        "bag/data/x/a.mp3": (tmp_path / "a.mp3").read_bytes(),
+        "bag/data/x/a.xml": DC.format("<dc:language>fr</dc:language>").encode(),
+        "bag/bagit.txt": b"BagIt-Version: 1.0",
+        "bag/manifest-md5.txt": f"{md5((tmp_path / 'a.mp3').read_bytes()).hexdigest()} data/x/a.mp3\n".encode(),
+        "bag/bag-info.txt": b"Source-Organization: RTS",
+        "list.csv": b"file,date\na.mp3,1999\n",
+    }.items():
+        write_bytes(join(s3_url, "described", name), data)
+    found = listed(join(s3_url, "described"), "tags", "xml", "bag", "list.csv")
+    metadata = {"title": "Journal", "date": "1999", "language": "fr", "Source-Organization": "RTS"}
+    assert described(found) == {"bag/data/x/a.mp3": ("fr", metadata)}
+    assert (problems(found), found.notes) == ({}, ())

@@ -52,10 +52,14 @@ XMP = f"""<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" {DC}>
         (XMP, "T|||A; B|||"),
         (f'<OAI-PMH xmlns="x"><record><metadata>{OAI_DC.replace("Débat", "D")}</metadata></record></OAI-PMH>',
          "D|1999-05-03|fr|Awa Ndiaye; Modou|Rice & millet|RTS-1|CC BY"),
+        ('<dublin_core><dcvalue element="title" qualifier="none">T</dcvalue><dcvalue element="date" qualifier="issued">'
+         '2011</dcvalue><dcvalue element="contributor" qualifier="author">A</dcvalue></dublin_core>',
+         "T|2011||A|||"),
+        ("<dc><title>T</title><date>2000</date></dc>", "T|2000|||||"),
         ('<mods xmlns="http://www.loc.gov/mods/v3"><title>M</title></mods>', "||||||"),
         (f'<!DOCTYPE m SYSTEM "http://127.0.0.1:1/m.dtd"><m {DC}><dc:title>T</dc:title></m>', "T||||||"),
     ],
-    ids=["oai_dc", "ebucore", "pbcore", "dcterms", "xmp", "oai-pmh", "other", "doctype"],
+    ids=["oai_dc", "ebucore", "pbcore", "dcterms", "xmp", "oai-pmh", "dspace", "bare", "other", "doctype"],
 )  # fmt: skip
 def test_a_record_has_plain_names(text: str, fields: str) -> None:
     names = ("title", "date", "language", "creator", "description", "identifier", "rights")
