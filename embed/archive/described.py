@@ -74,7 +74,7 @@ class Described:
         for source, files in self._covers:
             without = [entry.url for entry in entries if entry.url not in files]
             if without:
-                found.append(f"{source}: {len(without):,} of {many(len(entries), 'file')} not in it, as {without[0]}")
+                found.append(f"{source}: nothing about {len(without):,} of {many(len(entries), 'file')}, as {without[0]}")
         return found
 
     def add(self, source: str, fields: Mapping[str, Mapping[str, str]]) -> None:
@@ -183,7 +183,7 @@ def _add_xml(found: Described, records: Sequence[Entry], files: set[str], url: s
                 unknown.append(entry.url)
             for file in targets[entry.url] if values else ():
                 fields[file] = {**values, **fields.get(file, {})}
-    found.add(f"{url}: xml", fields)
+    found.add(f"{url}, xml", fields)
     if unknown:
         what = "1 XML file has" if len(unknown) == 1 else f"{len(unknown):,} XML files have"
         found.texts.append(f"{url}: {what} nothing of Dublin Core, EBUCore or PBCore 2, as {unknown[0]}")

@@ -91,7 +91,7 @@ def test_a_catalogue_finds_files_under_any_name_that_is_certain(tmp_path: Path) 
     place = f"{tmp_path}/lists/all.csv"
     assert found.notes == (
         f"{place}: 2 rows name no file, as line 5: twice.wav",
-        f"{place}: 3 of 7 files not in it, as {tmp_path}/1/twice.wav",
+        f"{place}: nothing about 3 of 7 files, as {tmp_path}/1/twice.wav",
     )
     assert found.passed_over.to_pylist() == [{"uri": "in/lists/all.csv", "kind": "metadata file"}]
 
@@ -157,7 +157,7 @@ def test_xml_next_to_a_recording(tmp_path: Path) -> None:
     assert "DescriptionError" in problems(found)["in/b.xml"]
     assert found.notes == (
         f"{tmp_path}: 1 XML file has nothing of Dublin Core, EBUCore or PBCore 2, as {tmp_path}/c.xml",
-        f"{tmp_path}: xml: 2 of 3 files not in it, as {tmp_path}/b.wav",
+        f"{tmp_path}, xml: nothing about 2 of 3 files, as {tmp_path}/b.wav",
     )
 
 
