@@ -40,7 +40,7 @@ def tags_of(file: Watched, url: str, track: int = 0) -> dict[str, str]:
         file.check()
         return {}
     with container:
-        found = _plain({**_of_track(container, track), **container.metadata})
+        found = {**_plain(container.metadata), **_plain(_of_track(container, track))}
         chapters = [(float(one["start"] * one["time_base"]), _title(one)) for one in container.chapters()]
         chapters = chapters or list(_in_comments(container.metadata))
     if any(title for _, title in chapters):
@@ -49,7 +49,7 @@ def tags_of(file: Watched, url: str, track: int = 0) -> dict[str, str]:
 
 
 def _of_track(container: Any, track: int) -> dict[str, str]:
-    """In ogg a track has all the tags; elsewhere its title is that of the track (`stereo`), not of the programme."""
+    """In ogg a track has all the tags; elsewhere only its language counts: its title is `stereo`, or the like."""
     sound = container.streams.audio
     tags = dict(sound[min(track, len(sound) - 1)].metadata) if sound else {}
     return tags if container.format.name == "ogg" else {name: tags[name] for name in tags if name.lower() == "language"}
