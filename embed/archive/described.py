@@ -74,7 +74,9 @@ class Described:
         for source, files in self._covers:
             without = [entry.url for entry in entries if entry.url not in files]
             if without:
-                found.append(f"{source}: nothing about {len(without):,} of {many(len(entries), 'file')}, as {without[0]}")
+                found.append(
+                    f"{source}: nothing about {len(without):,} of {many(len(entries), 'file')}, as {without[0]}"
+                )
         return found
 
     def add(self, source: str, fields: Mapping[str, Mapping[str, str]]) -> None:

@@ -76,8 +76,9 @@ class InputSpec(Spec):
     metadata: dict[str, str] = Field(default_factory=dict, description="Metadata copied to every row.")
     metadata_from: tuple[MetadataSource, ...] = where_set(
         (),
-        "Where metadata of the files is written: `tags` (of the container), `xml` (Dublin Core, EBUCore or PBCore next"
-        " to the file), `bag` (BagIt's bag-info.txt; checksums are verified too), or a table, `catalogue.csv`.",
+        "Where metadata of the files is written: `tags` (of the container of a whole recording), `xml` (Dublin Core,"
+        " EBUCore or PBCore next to the file), `bag` (BagIt's bag-info.txt; each file is compared with its checksum"
+        " once), or a table with a row for each file, `catalogue.csv`.",
     )
     columns: dict[Literal["id", "text", "title", "lang"], str] = Field(
         default_factory=dict,

@@ -108,6 +108,8 @@ class Found:
 
     def notes(self) -> list[str]:
         """For the user: what the sources of metadata do not cover."""
+        if not self._spec.metadata_from:
+            return []
         return self._described.notes([one for place, one in enumerate(self._entries) if self._is_own(place)])
 
     def passed_over(self) -> Iterator[tuple[str, str]]:

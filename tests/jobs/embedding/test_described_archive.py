@@ -1,4 +1,4 @@
-"""`deglu embed` of recordings that tags, a catalogue and XML describe: rows, a changed catalogue, an answer on screen."""
+"""`deglu embed` of recordings that tags, a catalogue and XML describe: rows, a changed catalogue, an answer."""
 
 import json
 from pathlib import Path
@@ -43,7 +43,12 @@ def test_rows_have_what_is_written_about_their_files(
     (folder / "b.xml").write_text('<m xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:language>wo</dc:language></m>')
     (folder / "list.csv").write_text("file,date\nb.flac,2001\n")
     inputs: list[dict[str, Any]] = [
-        {"url": str(folder), "name": "radio", "metadata_from": ["tags", "xml", "list.csv"], "metadata": {"station": "Sud"}}
+        {
+            "url": str(folder),
+            "name": "radio",
+            "metadata_from": ["tags", "xml", "list.csv"],
+            "metadata": {"station": "Sud"},
+        }
     ]
     spec = spec_of(folder, output, tiny_model, inputs=inputs)
     report = embed_archive(spec)
