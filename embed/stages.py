@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from embed import tables
+from embed.chapters import of_row
 from embed.encoder import SAMPLE_RATE, Batch, Encoder, FloatArray, truncate
 from embed.errors import DegluError
 from embed.machine import MachineFault
@@ -127,7 +128,7 @@ def rows_of(unit: CutUnit, segments: Sequence[Segment], vectors: FloatArray, enc
             "text": segment["text"],
             "lang": segment.get("lang") or unit["lang"],
             # The document's own values win over those of its input.
-            "metadata": list({**dict(unit["metadata"] or ()), **dict(segment.get("metadata") or ())}.items()),
+            "metadata": list({**_of_unit(unit, segment), **dict(segment.get("metadata") or ())}.items()),
             "space": prints.space,
             "encoder": prints.encoder,
         }
@@ -138,6 +139,10 @@ def rows_of(unit: CutUnit, segments: Sequence[Segment], vectors: FloatArray, enc
     column = pa.FixedSizeListArray.from_arrays(pa.array(halves, pa.float16()), width)
     provenance = pa.Table.from_pylist(records, schema=tables.PROVENANCE)
     return provenance.append_column(tables.rows(width).field("vector"), column)
+
+
+def _of_unit(unit: CutUnit, segment: Segment) -> dict[str, str]:
+    return dict(of_row(unit["metadata"] or (), segment["start"] / 1000 if unit["modality"] == tables.SPEECH else None))
 
 
 def ledger_of(unit: CutUnit, num_rows: int, failures: Sequence[FailureRow]) -> LedgerRow:

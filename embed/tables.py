@@ -51,6 +51,8 @@ MANIFEST = pa.schema(
         pa.field("problem", pa.string()),  # why probing failed, "ErrorClass: message"; null when it succeeded
         # The content version by the file's present time, where its content is that of `content_version`; else null.
         pa.field("as_listed", pa.string()),
+        pa.field("tags", METADATA),  # of the container, as they were read; null where the input does not take them
+        pa.field("checksum", pa.string()),  # "sha256:...", as a bag states it, and its bytes have it; null: none stated
     ]
 )
 

@@ -5,6 +5,7 @@
   `file_name` describes the recordings next to it (`embed.archive.utterance_lists`, `embed.archive.side_files`);
 - a `.parquet` with a column of sounds holds recordings, one in a row (`embed.archive.sound_tables`);
 - `include` and `exclude` choose files by globs of their path below the url (`embed.archive.selection`);
+- `metadata_from` names where the metadata of its files are written (`embed.archive.described`);
 - links and lists lead to files below the url alone, unless `follow: outside` allows others;
 - a file that no reader supports is listed with a problem and counted as failed,
   and so is one that cannot be read: a link that leads to itself, a pipe, a folder that is closed to this user.
@@ -13,12 +14,40 @@
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from embed.base_spec import Spec, speed_only, where_set
+from embed.file_kinds import format_of
+from embed.tables import TEXT
 from embed.text.encodings import canonical
 
 Glob = Annotated[str, Field(min_length=1)]
+
+
+class CatalogueSpec(Spec):
+    """A table with a row for each file: its name, and metadata under the names of the columns."""
+
+    catalogue: str = Field(min_length=1, description="A .csv, .tsv or .jsonl: a path below the input's url, or a url.")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="Your names for its columns: {file: Datei, title: Titel}; default: file."
+    )
+
+    @field_validator("catalogue")
+    @classmethod
+    def _is_a_table(cls, value: str) -> str:
+        if format_of(value, TEXT) not in ("csv", "jsonl"):
+            raise ValueError("a catalogue is a .csv, .tsv or .jsonl")
+        return value
+
+
+def _kind_of(value: Any) -> str:
+    return "word" if isinstance(value, str) else "table"
+
+
+MetadataSource = Annotated[
+    Annotated[Literal["tags", "xml", "bag"], Tag("word")] | Annotated[CatalogueSpec, Tag("table")],
+    Discriminator(_kind_of),
+]
 
 
 class InputSpec(Spec):
@@ -45,6 +74,12 @@ class InputSpec(Spec):
         "inside", "Links and lists lead to files below the url alone, or also `outside` of it."
     )
     metadata: dict[str, str] = Field(default_factory=dict, description="Metadata copied to every row.")
+    metadata_from: tuple[MetadataSource, ...] = where_set(
+        (),
+        "Where metadata of the files is written: `tags` (of the container of a whole recording), `xml` (Dublin Core,"
+        " EBUCore or PBCore next to the file), `bag` (BagIt's bag-info.txt; each file is compared with its checksum"
+        " once), or a table with a row for each file, `catalogue.csv`.",
+    )
     columns: dict[Literal["id", "text", "title", "lang"], str] = Field(
         default_factory=dict,
         description="Your names for the fields of .jsonl, .csv and .parquet; default: _id or id, text, title, lang.",
@@ -60,7 +95,21 @@ class InputSpec(Spec):
             return {**values, "name": PurePosixPath(values["url"].rstrip("/")).name or "input"}
         return values
 
+    @field_validator("metadata_from", mode="before")
+    @classmethod
+    def _tables_by_name(cls, value: Any) -> Any:
+        return [_source(one) for one in value] if isinstance(value, (list, tuple)) else value
+
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, value: str | None) -> str | None:
         return None if value is None else canonical(value)
+
+
+def _source(value: Any) -> Any:
+    """A source of metadata; a bare text is one of the words, else the path of a catalogue."""
+    if not isinstance(value, str) or value in ("tags", "xml", "bag"):
+        return value
+    if format_of(value, TEXT) not in ("csv", "jsonl"):
+        raise ValueError(f"{value!r} is none of tags, xml, bag, and no .csv, .tsv or .jsonl")
+    return {"catalogue": value}

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from embed import identity
+from embed.archive.described import Described, described_by
 from embed.archive.inputs import InputSpec
 from embed.archive.named_files import NamedFiles
-from embed.archive.selection import Selection, select
+from embed.archive.selection import Selection, select, without
 from embed.archive.side_files import NAMES, SideFiles, broken_rows, is_side_table
 from embed.archive.sound_tables import TableSound, num_sounds, read_sounds
 from embed.archive.utterance_lists import Utterance, is_audio_list, read_audio_list, uri_below
@@ -45,6 +46,8 @@ class Asset:
     track: int | None = None
     text: str | None = None
     problem: str | None = None
+    untagged: frozenset[str] | None = None  # metadata that tags of the container do not replace; None: tags not read
+    checksum: str | None = None
 
 
 def found_in(spec: InputSpec) -> "Found":
@@ -57,15 +60,17 @@ def found_in(spec: InputSpec) -> "Found":
         unused = "".join(f"; {glob} matches nothing" for glob in chosen.unused if entries)
         formats = f"Deglu reads recordings and {', '.join(FORMATS)}"
         raise InputError(f"{spec.url}: nothing to embed: {what}{unused}; {formats}")
-    return Found(spec, root, chosen)
+    described = described_by(spec, root, entries, chosen.passed_over)
+    return Found(spec, root, without(chosen, described.files, "metadata file"), described)
 
 
 class Found:
     """The assets of one input, in order of their urls; `num` of them.  `unused` are globs that match no file."""
 
-    def __init__(self, spec: InputSpec, root: str, chosen: Selection) -> None:
+    def __init__(self, spec: InputSpec, root: str, chosen: Selection, described: Described) -> None:
         self._spec, self._entries, self._single = spec, chosen.kept, chosen.single
         self.url, self.unused, self._passed_over = spec.url, chosen.unused, chosen.passed_over
+        self._described = described
         self._root = root.rpartition("/")[0] if chosen.single else root
         self._encodings: dict[str, tuple[str | None, str | None]] = {}
         self._lists, self._tables, self._sounds = self._lists_and_tables()
@@ -77,7 +82,7 @@ class Found:
         self._listed = bytearray(len(self._entries))
         absent = self._side_files.match(self._named.places, self._passed_over)
         self._missing = {url: _not_below(url, self._root) or problem for url, problem in absent.items()}
-        self.num = len(self._missing) + len(self._broken) + sum(self._sounds.values())
+        self.num = len(self._missing) + len(self._broken) + sum(self._sounds.values()) + len(described.problems)
         for place in self._lists:
             self._read_list(place)
         self.num += sum(1 for place in range(len(self._entries)) if self._is_own(place))
@@ -96,6 +101,16 @@ class Found:
                 yield self._file(entry)
         for url, problem in ((redacted(url), redacted(problem)) for url, problem in self._missing.items()):
             yield Asset(self._uri(url), url, SPEECH, "audio", 0, "missing", self._spec.lang, {}, problem=problem)
+
+        for entry, problem in self._described.problems:
+            uri, version = self._uri(entry.url), _version(entry)
+            yield Asset(uri, entry.url, SPEECH, "list", entry.size_bytes, version, None, {}, problem=problem)
+
+    def notes(self) -> list[str]:
+        """For the user: what the sources of metadata do not cover."""
+        if not self._spec.metadata_from:
+            return []
+        return self._described.notes([one for place, one in enumerate(self._entries) if self._is_own(place)])
 
     def passed_over(self) -> Iterator[tuple[str, str]]:
         """Uri and kind of each file that is not embedded."""
@@ -161,6 +176,7 @@ class Found:
         modality = modality_of(entry.url, spec.modality)
         form = format_of(entry.url, modality)
         lang, about = self._side_files.of(entry.url)
+        described = self._described.of(entry.url)
         return Asset(
             uri=spec.name if self._single else self._uri(entry.url),
             url=entry.url,
@@ -168,11 +184,13 @@ class Found:
             format=form,
             size_bytes=entry.size_bytes,
             content_version=_version(entry),
-            lang=lang or spec.lang,
-            metadata={**spec.metadata, **about},
+            lang=lang or described.lang or spec.lang,
+            metadata={**spec.metadata, **described.shared, **described.own, **about},
+            untagged=frozenset({**described.own, **about}) if self._described.tags and form == "audio" else None,
+            checksum=described.checksum,
             track=spec.track if modality == SPEECH else None,
             columns=self._settings(form),
-            problem=entry.problem,
+            problem=entry.problem or described.problem,
         )
 
     def _utterances(self, entry: Entry, seen: dict[str, int]) -> Iterator[Asset]:
@@ -197,6 +215,7 @@ class Found:
                 f"OutsideInput: {url}: outside of the input, and not read; line {number} of {list_entry.url}"
                 " names it; set `follow: outside` for the input"
             )
+        described = self._described.of(url)
         return Asset(
             # The same span may be listed with several texts.
             uri=uri if seen[uri] == 1 else f"{uri}&n={seen[uri]}",
@@ -205,13 +224,14 @@ class Found:
             format="utterance",
             size_bytes=entry.size_bytes if entry else 0,
             content_version=_version(entry) if entry else "missing",
-            lang=found.lang or self._spec.lang,
-            metadata={**self._spec.metadata, **found.metadata},
+            lang=found.lang or described.lang or self._spec.lang,
+            metadata={**self._spec.metadata, **described.shared, **described.own, **found.metadata},
+            checksum=described.checksum,
             start_ms=found.start_ms,
             end_ms=found.end_ms,
             track=self._spec.track,
             text=found.text,
-            problem=entry.problem if entry else missing,
+            problem=entry.problem or described.problem if entry else missing,
         )
 
     def _table_sounds(self, entry: Entry, num: int) -> Iterator[Asset]:
@@ -221,6 +241,7 @@ class Found:
             yield self._table_sound(entry, num, number, found)
 
     def _table_sound(self, entry: Entry, num: int, number: int, found: TableSound) -> Asset:
+        described = self._described.of(entry.url)
         return Asset(
             uri=f"{self._spec.name if self._single else self._uri(entry.url)}{ROW}{number}",
             url=f"{entry.url}{ROW}{number}",
@@ -228,10 +249,11 @@ class Found:
             format="row",
             size_bytes=entry.size_bytes // num,
             content_version=_version(entry),
-            lang=found.lang or self._spec.lang,
-            metadata={**self._spec.metadata, **found.metadata},
+            lang=found.lang or described.lang or self._spec.lang,
+            metadata={**self._spec.metadata, **described.shared, **described.own, **found.metadata},
+            checksum=described.checksum,
             text=found.text,
-            problem=found.problem,
+            problem=found.problem or described.problem,
         )
 
     def _list_that_fails(self, entry: Entry, reason: str) -> Asset:

@@ -18,6 +18,7 @@ from embed import identity
 from embed.archive.contents import Contents, Touched
 from embed.archive.inputs import InputSpec
 from embed.archive.listing import Asset, Found, found_in
+from embed.archive.metadata.bags import check_checksum
 from embed.archive.utterance_lists import recording_of
 from embed.audio import decode as audio
 from embed.errors import DegluError, OutsideInput, SpecError
@@ -27,9 +28,10 @@ from embed.text.formats import probe_text
 _PROBES_AT_ONCE = 16  # headers are small: threads wait rather than work
 _AT_ONCE = 20_000  # assets in memory as Python values
 _AS_FOUND = (
-    "uri", "url", "modality", "format", "size_bytes", "content_version", "start_ms", "end_ms", "track", "text", "lang"
+    "uri", "url", "modality", "format", "size_bytes", "content_version", "start_ms", "end_ms", "track", "text", "lang",
+    "checksum",
 )  # fmt: skip
-_PROBED = ("duration_s", "items", "tracks", "problem", "columns")
+_PROBED = ("duration_s", "items", "tracks", "problem", "columns", "tags")
 
 
 class Listed(NamedTuple):
@@ -85,9 +87,10 @@ def list_inputs(
             done += len(kept)
             if on_progress:
                 on_progress(done, total)
-            parts.append(before.joined(drafts, rows, results))
+            parts.append(_with_tags(before.joined(drafts, rows, results), kept))
     manifest = pa.concat_tables(parts)
     notes = [note for spec, found in zip(inputs, listed, strict=True) for note in _notes(spec, found, manifest)]
+    notes += [note for found in listed for note in found.notes()]
     notes += contents.notes() if contents else []
     return Listed(manifest, _passed_over(listed, forgotten), tuple(notes))
 
@@ -140,12 +143,20 @@ class Probed(NamedTuple):
     tracks: list[int] | None = None
     problem: str | None = None
     columns: list[tuple[str, str]] | None = None
+    tags: list[tuple[str, str]] | None = None
 
 
 def _probed(asset: Asset) -> Probed:
     before = Probed(tracks=None if asset.track is None else [asset.track], columns=_pairs(asset.columns))
-    if asset.problem is not None or asset.format in ("utterance", "row"):
+    if asset.problem is not None:
         return before._replace(problem=asset.problem)
+    try:
+        if asset.checksum:
+            check_checksum(recording_of(asset.url), asset.content_version, asset.checksum)
+    except DegluError as error:
+        return before._replace(problem=f"{type(error).__name__}: {error}")
+    if asset.format in ("utterance", "row"):
+        return before
     if asset.size_bytes == 0:
         return before._replace(problem=f"InputError: {asset.url}: empty file (0 bytes)")
     try:
@@ -153,7 +164,8 @@ def _probed(asset: Asset) -> Probed:
             items, settings = probe_text(asset.url, asset.content_version, asset.format, asset.columns)
             return before._replace(items=items, columns=_pairs(settings))
         info = audio.probe(asset.url, before.tracks)
-        return before._replace(duration_s=info.duration_s, tracks=info.tracks)
+        tags = None if asset.untagged is None else _pairs(audio.tags(asset.url, info.tracks)) or []
+        return before._replace(duration_s=info.duration_s, tracks=info.tracks, tags=tags)
     except DegluError as error:
         return before._replace(problem=f"{type(error).__name__}: {error}")
 
@@ -166,7 +178,24 @@ def _table(assets: Sequence[Asset]) -> pa.Table:
     columns |= dict.fromkeys(_PROBED, [None] * len(assets))
     columns["columns"] = [_pairs(asset.columns) for asset in assets]
     columns["as_listed"] = [None] * len(assets)
+    columns["tags"] = [None if asset.untagged is None else [] for asset in assets]
     return pa.table([pa.array(columns[field.name], field.type) for field in MANIFEST], schema=MANIFEST)
+
+
+def _with_tags(rows: pa.Table, assets: Sequence[Asset]) -> pa.Table:
+    """MANIFEST with the tags of recordings among their metadata, where their input takes them."""
+    if all(asset.untagged is None for asset in assets):
+        return rows
+    whole = [_tagged(asset, tags or ()) for asset, tags in zip(assets, rows["tags"].to_pylist(), strict=True)]
+    field = MANIFEST.field("metadata")
+    return rows.set_column(MANIFEST.get_field_index("metadata"), field, pa.array(whole, field.type))
+
+
+def _tagged(asset: Asset, tags: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Its metadata, with the tags that nothing more particular replaces."""
+    if asset.untagged is None:
+        return list(asset.metadata.items())
+    return list({**asset.metadata, **{name: text for name, text in tags if name not in asset.untagged}}.items())
 
 
 def _pairs(settings: dict[str, str]) -> list[tuple[str, str]] | None:
@@ -183,7 +212,10 @@ class _Known:
         self._sorted = halves[self._order]
 
     def find(self, drafts: pa.Table) -> NDArray[np.int64]:
-        """For each draft its row here; -1 where there is none, it has a problem, or the file or its track changed."""
+        """For each draft its row here; -1 where there is none, it has a problem, or there is more to read of the file.
+
+        That is where the file changed, or its track, or a checksum is stated, or tags are taken, for the first time.
+        """
         if not len(self._sorted) or not drafts.num_rows:
             return np.full(drafts.num_rows, -1)
         rows = self._nearest(drafts)
@@ -194,6 +226,8 @@ class _Known:
         mapped = zip(drafts["columns"].to_pylist(), matches["columns"].to_pylist(), strict=True)
         same &= np.asarray([(one or None) == (other or None) for one, other in mapped], bool)
         same &= pc.equal(*(pc.fill_null(one["track"], -1) for one in (drafts, matches))).to_numpy()
+        same &= pc.equal(*(pc.fill_null(one["checksum"], "") for one in (drafts, matches))).to_numpy()
+        same &= pc.or_(pc.is_null(drafts["tags"]), pc.is_valid(matches["tags"])).to_numpy()
         return np.where(same, rows, -1)
 
     def settled(self, drafts: pa.Table, contents: Contents | None, pool: Executor) -> pa.Table:

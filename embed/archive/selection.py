@@ -9,8 +9,8 @@ with the path below the input's url, where case counts:
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 import pyarrow as pa
@@ -53,6 +53,13 @@ def select(spec: InputSpec, root: str, entries: Iterable[Entry]) -> Selection:
             passed_over[entry.url] = kind
     kept = [entry for entry in kept if entry.url not in passed_over]
     return Selection(kept, passed_over, (*include.unused, *exclude.unused))
+
+
+def without(chosen: Selection, files: Container[str], kind: str) -> Selection:
+    """The selection with these files passed over too."""
+    gone = {entry.url: kind for entry in chosen.kept if entry.url in files}
+    kept = [entry for entry in chosen.kept if entry.url not in gone]
+    return replace(chosen, kept=kept, passed_over={**chosen.passed_over, **gone}) if gone else chosen
 
 
 def kinds_of(passed_over: pa.Table) -> dict[str, int]:

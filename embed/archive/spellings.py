@@ -15,12 +15,12 @@ _SLASHES = re.compile("/+")
 
 def alike(missing: Iterable[str], existing: Iterable[str]) -> dict[str, list[str]]:
     """Of each missing url the existing urls that differ from it only in spelling."""
-    folded = {url: _folded(url) for url in missing}
-    found: dict[str, list[str]] = {name: [] for name in folded.values()}
-    for url in existing if folded else ():
-        if (same := found.get(_folded(url))) is not None:
+    forms = {url: folded(url) for url in missing}
+    found: dict[str, list[str]] = {name: [] for name in forms.values()}
+    for url in existing if forms else ():
+        if (same := found.get(folded(url))) is not None:
             same.append(url)
-    return {url: found[name] for url, name in folded.items()}
+    return {url: found[name] for url, name in forms.items()}
 
 
 def other_spellings(url: str) -> list[str]:
@@ -36,7 +36,8 @@ def similar_in_words(urls: Iterable[str]) -> str:
     return f"; similar: {names}; write the name as its file has it" if names else ""
 
 
-def _folded(url: str) -> str:
+def folded(url: str) -> str:
+    """The form that all spellings of a name share."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", _slashed(url)).casefold())
 
 

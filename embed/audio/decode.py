@@ -10,7 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from embed.audio.containers import open_stream
+from embed.audio.ffmpeg.tags import tags_of
 from embed.audio.steps import STEP_S, Span, steps
+from embed.audio.stream import Watched
+from embed.audio.table_sounds import open_recording
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import InputError
 
@@ -49,6 +52,12 @@ def probe(url: str, tracks: Sequence[int] | None = None) -> AudioInfo:
         duration_s = stream.duration_s
         stated_s = None if stream.estimated else duration_s
         return AudioInfo(duration_s, stream.rate, stream.channels, stated_s, stream.tracks)
+
+
+def tags(url: str, tracks: Sequence[int] | None = None) -> dict[str, str]:
+    """The tags of a recording under plain names, as `embed.audio.ffmpeg.tags` has them; none where it has none."""
+    with open_recording(url) as file:
+        return tags_of(Watched(file), url, tracks[0] if tracks else 0)
 
 
 def decode(

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from embed.chapters import CHAPTERS, of_row
 from embed.dataset.staging import StagedUnit
 from embed.dataset.version import FileRef, damaged, file_name, in_one
 from embed.identity import file_sha256
@@ -75,13 +76,24 @@ def described(unit_ids: pa.Array, assets: pa.Table) -> Change:
             return table
         listed = pc.is_in(in_one(assets["format"]).take(places), value_set=pa.array(LISTED))
         for name, where in (("lang", mine), ("metadata", mine), ("text", pc.and_(mine, pc.fill_null(listed, False)))):
-            both = pa.concat_arrays([in_one(table[name]), in_one(assets[name]).take(places)])
+            new = in_one(assets[name]).take(places)
+            if name == "metadata":
+                new = _with_chapters(new, table["start_s"])
+            both = pa.concat_arrays([in_one(table[name]), new])
             rows = np.arange(table.num_rows)
             taken = both.take(pa.array(np.where(where.to_numpy(zero_copy_only=False), table.num_rows + rows, rows)))
             table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), taken)
         return table
 
     return change
+
+
+def _with_chapters(metadata: pa.Array, starts_s: pa.ChunkedArray) -> pa.Array:
+    """The metadata of assets as their rows have it: see `embed.chapters`."""
+    if not pc.any(pc.equal(metadata.keys, CHAPTERS), min_count=0).as_py():
+        return metadata
+    rows = zip(metadata.to_pylist(), starts_s.to_pylist(), strict=True)
+    return pa.array([of_row(pairs, start_s) if pairs else pairs for pairs, start_s in rows], metadata.type)
 
 
 def only(unit_ids: pa.Array, encoder: str) -> Change:

@@ -269,9 +269,9 @@ class _Draft:
 
 
 def _as_before(assets: pa.Table) -> pa.Table:
-    """Without a column that older versions lack, where it is empty: equal assets are an equal file."""
-    is_empty = assets["as_listed"].null_count == assets.num_rows
-    return assets.drop_columns(["as_listed"]) if is_empty else assets
+    """Without columns that older versions lack, where they are empty: equal assets are an equal file."""
+    newer = ("as_listed", "tags", "checksum")
+    return assets.drop_columns([name for name in newer if assets[name].null_count == assets.num_rows])
 
 
 def _own(job: Job, base: Version | None) -> Version | None:

@@ -30,7 +30,7 @@ from embed.tables import FAILURES, ID, PASSED_OVER, TEXT
 # Columns about the probing of an asset; of a million assets the others are hundreds of megabytes.
 PROBED = (
     "asset_id", "size_bytes", "content_version", "format", "columns", "track",
-    "duration_s", "items", "tracks", "problem", "as_listed",
+    "duration_s", "items", "tracks", "problem", "as_listed", "tags", "checksum",
 )  # fmt: skip
 
 

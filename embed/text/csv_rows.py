@@ -37,6 +37,7 @@ class CsvRows:
         self._undecodable = f"not {encoding or 'UTF-8'}"
         self._lines = _Lines(url, encoding)
         self.at = 0
+        self.line = 0  # of the file, from 1, where the row that was read last begins
         try:
             self._delimiter = "\t" if unpacked_suffix(url) == ".tsv" else ","
             header = self._header()
@@ -52,6 +53,7 @@ class CsvRows:
             if found is None:
                 return
             number, self.at = self.at, self.at + 1
+            self.line = found[0]
             if number >= first:
                 yield number, self._record(number, found)
 

@@ -38,8 +38,8 @@ def query(
 ) -> int:
     """Ask an index a typed or a spoken question.
 
-    Each answer has score, asset, start and end, and the text where it is known. Recall and milliseconds are those
-    that were measured when the index was built; --recall 1 reads every row. --explain prints what was read.
+    Each answer has score, asset, start and end, and title, date and text where they are known. Recall and milliseconds
+    are those that were measured when the index was built; --recall 1 reads every row. --explain prints what was read.
 
     \b
     Examples:

@@ -32,7 +32,7 @@ _MAGIC = (b"RIFF", b"RF64", b"FORM", b"OggS", b"fLaC", b"ID3", b"caff", b"\x1aE\
 _COUNTED = ("aac",)  # its times are counted from the rate of its first frame, so they know no pauses
 _MOST_ERRORS = 1000  # in a row: more than damage causes; the reader does not advance
 # Readers of playlists would open other files, or the network.
-_OPTIONS = {"protocol_whitelist": "none"}
+OPTIONS = {"protocol_whitelist": "none"}
 
 Placed = tuple[int, int, FloatArray]  # number of the track among the chosen, place of its first sample, samples
 
@@ -81,7 +81,7 @@ class FfmpegStream:
     def _open(self) -> None:
         form = headerless(self._watched, self._url)
         self._watched.seek(0)
-        options = {**_OPTIONS, **(_TELEPHONE if form in ("mulaw", "alaw") else {})}
+        options = {**OPTIONS, **(_TELEPHONE if form in ("mulaw", "alaw") else {})}
         try:
             self._container = av.open(self._watched, format=form, options=options, metadata_errors="ignore")
         except (av.FFmpegError, ValueError, OSError) as error:

@@ -1,5 +1,6 @@
 """Answers as people see them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,6 +32,15 @@ SPEECH = Answer(2, 0.5, 8, "01", "speech", "b.wav", 75.0, 76.5, start=None, end=
 )
 def test_time_and_characters_have_a_column_each_where_they_are_needed(answers: list[Answer], lines: list[str]) -> None:
     assert drawn(as_table(answers)).splitlines() == lines
+
+
+def test_title_date_and_chapter_have_a_column_where_an_answer_has_them() -> None:
+    of_a_programme = replace(SPEECH, metadata={"date": "2019-04-01", "title": "Journal [1]", "chapter": "Weather"})
+    lines = drawn(as_table([of_a_programme, replace(TEXT, metadata={"title": "long " * 20})])).splitlines()
+    assert lines[0].split() == ["#", "score", "asset", "time", "characters", "title", "text"]
+    assert "Journal [1] · 2019-04-01 · Weather" in lines[1]
+    assert "title" not in drawn(as_table([TEXT, SPEECH]))
+    assert sum(line.count("long") for line in lines[2:]) == 11
 
 
 def test_the_question_is_the_title() -> None:
