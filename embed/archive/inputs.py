@@ -5,6 +5,8 @@
   `file_name` describes the recordings next to it (`embed.archive.utterance_lists`, `embed.archive.side_files`);
 - a `.parquet` with a column of sounds holds recordings, one in a row (`embed.archive.sound_tables`);
 - `include` and `exclude` choose files by globs of their path below the url (`embed.archive.selection`);
+- `transcripts: joined` takes `a.vtt`, `a.fr.srt` and the like for the words of `a.mp3`
+  (`embed.archive.joined_transcripts`);
 - links and lists lead to files below the url alone, unless `follow: outside` allows others;
 - a file that no reader supports is listed with a problem and counted as failed,
   and so is one that cannot be read: a link that leads to itself, a pipe, a folder that is closed to this user.
@@ -48,6 +50,11 @@ class InputSpec(Spec):
     columns: dict[Literal["id", "text", "title", "lang"], str] = Field(
         default_factory=dict,
         description="Your names for the fields of .jsonl, .csv and .parquet; default: _id or id, text, title, lang.",
+    )
+    transcripts: Literal["apart", "joined"] = where_set(
+        "apart",
+        "Transcripts next to recordings (`a.vtt`, `a.fr.srt` of `a.mp3`) are texts of their own, or they are `joined`:"
+        " their words become the text of the recordings' segments.",
     )
     encoding: str | None = where_set(
         None, "Encoding of the texts that are not UTF-8, by its name in Python, e.g. cp1252, cp1251, utf-16-le, cp932."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from embed import identity
 from embed.archive.inputs import InputSpec
+from embed.archive.joined_transcripts import Transcripts, join_transcripts
 from embed.archive.named_files import NamedFiles
 from embed.archive.selection import Selection, select
 from embed.archive.side_files import NAMES, SideFiles, broken_rows, is_side_table
@@ -57,14 +58,15 @@ def found_in(spec: InputSpec) -> "Found":
         unused = "".join(f"; {glob} matches nothing" for glob in chosen.unused if entries)
         formats = f"Deglu reads recordings and {', '.join(FORMATS)}"
         raise InputError(f"{spec.url}: nothing to embed: {what}{unused}; {formats}")
-    return Found(spec, root, chosen)
+    return Found(spec, root, *join_transcripts(spec, entries, chosen))
 
 
 class Found:
     """The assets of one input, in order of their urls; `num` of them.  `unused` are globs that match no file."""
 
-    def __init__(self, spec: InputSpec, root: str, chosen: Selection) -> None:
+    def __init__(self, spec: InputSpec, root: str, chosen: Selection, transcripts: Transcripts) -> None:
         self._spec, self._entries, self._single = spec, chosen.kept, chosen.single
+        self._transcripts, self.notes = transcripts, transcripts.notes
         self.url, self.unused, self._passed_over = spec.url, chosen.unused, chosen.passed_over
         self._root = root.rpartition("/")[0] if chosen.single else root
         self._encodings: dict[str, tuple[str | None, str | None]] = {}
@@ -168,10 +170,10 @@ class Found:
             format=form,
             size_bytes=entry.size_bytes,
             content_version=_version(entry),
-            lang=lang or spec.lang,
-            metadata={**spec.metadata, **about},
+            lang=lang or spec.lang or self._transcripts.lang(entry.url),
+            metadata={**spec.metadata, **self._transcripts.about(entry.url), **about},
             track=spec.track if modality == SPEECH else None,
-            columns=self._settings(form),
+            columns={**self._settings(form), **self._transcripts.settings(entry.url, spec.encoding)},
             problem=entry.problem,
         )
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from embed import identity
 from embed.archive.contents import Contents, Touched
 from embed.archive.inputs import InputSpec
+from embed.archive.joined_transcripts import DIGEST, with_digest
 from embed.archive.listing import Asset, Found, found_in
 from embed.archive.utterance_lists import recording_of
 from embed.audio import decode as audio
@@ -95,6 +96,7 @@ def list_inputs(
 def _notes(spec: InputSpec, found: Found, manifest: pa.Table) -> Iterator[str]:
     """For the user: globs that match nothing, and what is outside of the input."""
     yield from (f"{found.url}: {glob} matches no file" for glob in found.unused)
+    yield from found.notes
     if spec.follow == "outside":
         yield f"{found.url}: links and lists may lead out of it (`follow: outside`)"
         return
@@ -153,7 +155,8 @@ def _probed(asset: Asset) -> Probed:
             items, settings = probe_text(asset.url, asset.content_version, asset.format, asset.columns)
             return before._replace(items=items, columns=_pairs(settings))
         info = audio.probe(asset.url, before.tracks)
-        return before._replace(duration_s=info.duration_s, tracks=info.tracks)
+        settings = _pairs(with_digest(asset.columns))
+        return before._replace(duration_s=info.duration_s, tracks=info.tracks, columns=settings)
     except DegluError as error:
         return before._replace(problem=f"{type(error).__name__}: {error}")
 
@@ -167,6 +170,11 @@ def _table(assets: Sequence[Asset]) -> pa.Table:
     columns["columns"] = [_pairs(asset.columns) for asset in assets]
     columns["as_listed"] = [None] * len(assets)
     return pa.table([pa.array(columns[field.name], field.type) for field in MANIFEST], schema=MANIFEST)
+
+
+def _given(settings: list[tuple[str, str]] | None) -> list[tuple[str, str]]:
+    """The settings without what probing has added."""
+    return [one for one in settings or () if one[0] != DIGEST]
 
 
 def _pairs(settings: dict[str, str]) -> list[tuple[str, str]] | None:
@@ -192,7 +200,7 @@ class _Known:
         for name in ("asset_id", "size_bytes", "content_version", "format"):
             same &= pc.equal(drafts[name], matches[name]).to_numpy()
         mapped = zip(drafts["columns"].to_pylist(), matches["columns"].to_pylist(), strict=True)
-        same &= np.asarray([(one or None) == (other or None) for one, other in mapped], bool)
+        same &= np.asarray([_given(one) == _given(other) for one, other in mapped], bool)
         same &= pc.equal(*(pc.fill_null(one["track"], -1) for one in (drafts, matches))).to_numpy()
         return np.where(same, rows, -1)
 

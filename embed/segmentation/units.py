@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from embed import identity
 from embed.amount import Amount
+from embed.archive.joined_transcripts import DIGEST
 from embed.identity import halves_of
 from embed.segmentation.rules import Cutting
 from embed.tables import ID, PLANNED, SPEECH, UNITS
@@ -161,7 +162,9 @@ def _fingerprints(manifest: pa.Table, cutting: Cutting) -> list[str]:
         rules = (SPEECH, *(tracks or ())) if modality == SPEECH else tuple(columns or ())
         if rules not in known:
             known[rules] = cutting.speech(tracks) if modality == SPEECH else cutting.text(dict(columns or ()))
-        found.append(known[rules])
+        # Another transcript gives the segments other texts, or other places.
+        transcript = dict(columns or ()).get(DIGEST) if modality == SPEECH else None
+        found.append(identity.digest(known[rules], transcript).hex() if transcript else known[rules])
     return found
 
 
