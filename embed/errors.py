@@ -4,7 +4,8 @@ DegluError                1
 ├── SpecError             2   the spec or the command line is wrong
 ├── InputError            1   an input is missing, empty, damaged or unsupported
 │   ├── UnsupportedFormat     no reader supports this container
-│   └── ExpandsTooFar         a small file has content of far over its size
+│   ├── ExpandsTooFar         a small file has content of far over its size
+│   └── AbsentColumn          a table lacks a column that its input names
 ├── StorageError          1   a bucket or folder cannot be read or written
 │   ├── AlreadyPublished      another writer published this version first
 │   ├── UnreadableBucket      a bucket does not exist, or the credentials do not open it
@@ -68,6 +69,10 @@ class UnsupportedFormat(InputError):
     ...     "notes.txt" in str(error)
     True
     """
+
+
+class AbsentColumn(InputError):
+    """A table lacks a column that its input names, or the column holds something else."""
 
 
 class ExpandsTooFar(InputError):
@@ -140,7 +145,7 @@ class WorkLeftUndone(DegluError):
 
 
 # Of a listed file that is never opened; in its problem, "ErrorClass: message", by name.
-NEVER_OPENED = (OutsideInput, UnreadableBucket, ExpandsTooFar)
+NEVER_OPENED = (OutsideInput, UnreadableBucket, ExpandsTooFar, AbsentColumn)
 
 # Of one file that is read: the others may be fine.  Any other error of storage concerns all of them.
 OF_ONE_FILE = (InputError, UnreadableFile)

@@ -47,9 +47,10 @@ class InputSpec(Spec):
         "inside", "Links and lists lead to files below the url alone, or also `outside` of it."
     )
     metadata: dict[str, str] = Field(default_factory=dict, description="Metadata copied to every row.")
-    columns: dict[Literal["id", "text", "title", "lang"], str] = Field(
+    columns: dict[Literal["audio", "id", "text", "title", "lang"], str] = Field(
         default_factory=dict,
-        description="Your names for the fields of .jsonl, .csv and .parquet; default: _id or id, text, title, lang.",
+        description="Your names for the fields of .jsonl, .csv and .parquet; default: _id or id, text, title, lang;"
+        " audio, the sounds of a .parquet, by default as the file describes them.",
     )
     transcripts: Literal["apart", "joined"] = where_set(
         "apart",
