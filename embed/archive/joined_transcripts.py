@@ -129,8 +129,8 @@ def _pairs(spec: InputSpec, kept: Sequence[Entry], files: Iterable[Entry]) -> di
                     recordings.setdefault(name, []).append(entry.url)
     found: dict[str, list[Joined]] = {}
     for entry, name, base, lang in names:
-        exact = recordings.get(name)
-        for url in exact or recordings.get(base, ()):
+        exact = recordings.get(name, [])
+        for url in exact or recordings.get(base, []):
             found.setdefault(url, []).append(Joined(entry, None if exact else lang))
     return found
 

@@ -155,8 +155,8 @@ def _probed(asset: Asset) -> Probed:
             items, settings = probe_text(asset.url, asset.content_version, asset.format, asset.columns)
             return before._replace(items=items, columns=_pairs(settings))
         info = audio.probe(asset.url, before.tracks)
-        settings = _pairs(with_digest(asset.columns))
-        return before._replace(duration_s=info.duration_s, tracks=info.tracks, columns=settings)
+        columns = _pairs(with_digest(asset.columns))
+        return before._replace(duration_s=info.duration_s, tracks=info.tracks, columns=columns)
     except DegluError as error:
         return before._replace(problem=f"{type(error).__name__}: {error}")
 

@@ -100,7 +100,7 @@ def _holds_files(kind: pa.DataType, names: tuple[str, ...] = ("bytes", "path")) 
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
-    return types.is_binary(kind) or types.is_large_binary(kind)
+    return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
 class _Sounds:

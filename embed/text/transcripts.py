@@ -163,7 +163,7 @@ def _times(record: dict[str, Any]) -> tuple[Any, Any] | None:
     stamp, places = record.get("timestamp"), record.get("offsets")
     if isinstance(stamp, list) and len(stamp) == 2:
         return stamp[0], stamp[0] if stamp[1] is None else stamp[1]  # null: the end was not recognised
-    if _is_record(places) and "from" in places and "to" in places:
+    if isinstance(places, dict) and "from" in places and "to" in places:
         return _seconds(places["from"]) / 1000, _seconds(places["to"]) / 1000
     for start, end in _TIMES:
         if start in record and end in record:

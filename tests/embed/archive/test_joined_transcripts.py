@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 import soundfile
-from pydantic import ValidationError
 
 from embed.archive.inputs import InputSpec
 from embed.archive.joined_transcripts import DIGEST
 from embed.archive.manifest import Listed, list_inputs
-from embed.segmentation.spans import SegmentSpec
+from embed.errors import SpecError
 from embed.segmentation.units import plan_units
 from embed.spec import EmbedSpec
 from tests.embed.sounds import CUTTING, tone, units_of
@@ -142,7 +141,7 @@ def test_json_of_another_kind_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_cutting_by_transcripts_requires_them() -> None:
-    values = {"output": "out", "segment": SegmentSpec(mode="transcript")}
-    with pytest.raises(ValidationError, match="set `transcripts: joined` for one"):
-        EmbedSpec(inputs=(InputSpec(url="a"),), **values)
-    EmbedSpec(inputs=(InputSpec(url="a"), InputSpec(url="b", transcripts="joined")), **values)
+    values = {"output": "out", "segment": {"mode": "transcript"}}
+    with pytest.raises(SpecError, match="set `transcripts: joined` for one"):
+        EmbedSpec.parse({**values, "inputs": [{"url": "a"}]})
+    EmbedSpec.parse({**values, "inputs": [{"url": "a"}, {"url": "b", "transcripts": "joined"}]})
