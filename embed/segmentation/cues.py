@@ -2,7 +2,7 @@
 
 - A cue is part of the text of a segment where they share at least half of the shorter of the two; where words have
   times of their own, each word is taken for a cue.  So a cue that lies in two stretches of speech is of the one that it
-  overlaps most, and of a window around both.
+  overlaps most, and of a window around both.  The words of a cue of over 30 s are spread evenly over its time.
 - In the mode `transcript` cues are joined where the pause between them is shorter than `silence_s`, up to `max_s`; as
   with speech, longer ones become windows, and shorter ones than `min_s` are dropped.
 """
@@ -20,6 +20,8 @@ from embed.segmentation.spans import SegmentSpec, Span, ms, whole_or_windows
 from embed.text.encodings import ENCODING
 from embed.text.transcripts import Cue, Transcript, read_transcript
 
+_LONG_MS = 30_000
+
 
 class Cues:
     """The cues of a recording in order; at least one."""
@@ -27,7 +29,7 @@ class Cues:
     def __init__(self, cues: tuple[Cue, ...]) -> None:
         self._cues = cues
         # Words have the spaces between them, cues have none.
-        pieces = [piece for cue in cues for piece in cue.words or (cue._replace(text=f" {cue.text}"),)]
+        pieces = [piece for cue in cues for piece in cue.words or _parts(cue)]
         pieces.sort(key=lambda one: one.start_ms)
         self._texts = [one.text for one in pieces]
         self._start = np.asarray([one.start_ms for one in pieces])
@@ -40,10 +42,10 @@ class Cues:
         mine = (self._texts[place] for place in np.flatnonzero(2 * shared >= least))
         return " ".join("".join(mine).split()) or None
 
-    def spans(self, spec: SegmentSpec) -> list[Span]:
-        """The segments that follow the cues, sorted."""
+    def spans(self, spec: SegmentSpec, end_ms: int) -> list[Span]:
+        """The segments that follow the cues, sorted, as far as the recording has them."""
         joined: list[Span] = []
-        for start, end, *_ in self._cues:
+        for start, end in ((cue.start_ms, min(cue.end_ms, end_ms)) for cue in self._cues if cue.start_ms < end_ms):
             if joined and start - joined[-1][1] < ms(spec.silence_s) and end - joined[-1][0] <= ms(spec.max_s):
                 joined[-1] = (joined[-1][0], max(joined[-1][1], end))
             else:
@@ -54,6 +56,19 @@ class Cues:
     def after(self, end_ms: int) -> list[Cue]:
         """The cues that begin at or after the end of the recording."""
         return [cue for cue in self._cues if cue.start_ms >= end_ms]
+
+
+def _parts(cue: Cue) -> list[Cue]:
+    """A cue without times of its words, or its words where it is long."""
+    words = cue.text.split()
+    if cue.end_ms - cue.start_ms <= _LONG_MS or len(words) < 2:
+        return [cue._replace(text=f" {cue.text}")]
+    ends = np.cumsum([len(word) + 1 for word in words])
+    places = np.round(cue.start_ms + (cue.end_ms - cue.start_ms) * ends / ends[-1]).astype(int).tolist()
+    return [
+        Cue(start, max(end, start + 1), f" {word}")
+        for word, start, end in zip(words, [cue.start_ms, *places], places, strict=False)
+    ]
 
 
 def cues_of(row: CutRow) -> Cues | None:

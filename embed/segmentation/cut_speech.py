@@ -10,7 +10,7 @@ from embed.audio.questions import SILENT
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import InputError
 from embed.segmentation import vad
-from embed.segmentation.cues import Cues, cues_of, report_late
+from embed.segmentation.cues import cues_of, report_late
 from embed.segmentation.cut_row import CutRow
 from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import (
@@ -55,7 +55,7 @@ def cut_recording(row: CutRow, cutting: Cutting) -> None:
     if unit["format"] == "row":  # a clip, as its table has it
         spans = whole_or_windows((0, (first + len(decoded.samples)) // PER_MS), spec)
     elif cues and spec.mode == "transcript":
-        spans = _by_cues(cues, (first + len(decoded.samples)) // PER_MS, spec)
+        spans = cues.spans(spec, (first + len(decoded.samples)) // PER_MS)
     else:
         spans = _spans(decoded.samples, first, view_ms, spec)
     row.seconds = coverage(spans, [*lost, *missing], own)
@@ -110,12 +110,6 @@ def _spans(samples: FloatArray, first: int, view_ms: int, spec: SegmentSpec) -> 
         return segments([], (view_ms, max(end_ms, view_ms)), spec)
     frame, probabilities = vad.speech_probabilities(samples, first)
     return segments(stretches(probabilities, frame, end_ms, spec), (frame * vad.FRAME_MS, end_ms), spec)
-
-
-def _by_cues(cues: Cues, end_ms: int, spec: SegmentSpec) -> list[Span]:
-    """Segments that follow the cues, as far as the recording has them."""
-    found = [(start, min(end, end_ms)) for start, end in cues.spans(spec)]
-    return [(start, end) for start, end in found if end - start >= ms(spec.min_s)]
 
 
 def keep_spans(

@@ -61,14 +61,26 @@ def test_words_with_times_are_given_one_by_one() -> None:
     assert [cues.text(span) for span in ((0, 2000), (2000, 4000))] == ["Le marché", "rouvre. Bien"]
 
 
+def test_the_words_of_a_long_cue_are_spread_over_its_time() -> None:
+    """As of a transcript that is one text for the whole recording."""
+    cues = Cues((Cue(0, 100_000, " ".join(["mot"] * 50 + ["fin"] * 50)),))
+    assert [cues.text(span) for span in ((0, 5000), (49_000, 51_000), (97_000, 99_000))] == [
+        "mot mot mot mot mot",
+        "mot fin",
+        "fin fin",
+    ]
+    assert Cues((Cue(0, 100_000, "mot"),)).text((0, 5000)) == "mot"
+
+
 def test_cues_are_joined_over_short_pauses_up_to_max_s() -> None:
     spec = SegmentSpec(mode="transcript", max_s=12, silence_s=0.5, min_s=0.25)
     spans = [(0, 5000), (5200, 9000), (9100, 13_000), (13_600, 14_000), (20_000, 20_100), (30_000, 60_000)]
     cues = Cues(tuple(Cue(start, end, "x") for start, end in spans))
-    assert cues.spans(spec)[:3] == [(0, 9000), (9100, 13_000), (13_600, 14_000)]  # 20.0 to 20.1 s is too short
-    assert cues.spans(spec)[3:5] == [(30_000, 42_000), (36_000, 48_000)]  # windows
+    assert cues.spans(spec, 60_000)[:3] == [(0, 9000), (9100, 13_000), (13_600, 14_000)]  # 20.0 to 20.1 s is too short
+    assert cues.spans(spec, 60_000)[3:5] == [(30_000, 42_000), (36_000, 48_000)]  # windows
     overlapping = Cues((Cue(0, 8000, "a"), Cue(1000, 2000, "b"), Cue(6000, 11_000, "c"), Cue(10_000, 15_000, "d")))
-    assert overlapping.spans(spec) == [(0, 11_000), (10_000, 15_000)]
+    assert overlapping.spans(spec, 14_000) == [(0, 11_000), (10_000, 14_000)]
+    assert Cues((Cue(0, 10**12, "a"),)).spans(spec, 12_000) == [(0, 12_000)]
 
 
 def test_the_text_of_segments_in_every_unit(tmp_path: Path) -> None:
