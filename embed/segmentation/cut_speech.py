@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from embed.archive.joined_transcripts import DIGEST
 from embed.audio import decode as audio
 from embed.audio.questions import SILENT
 from embed.encoder import SAMPLE_RATE, FloatArray
@@ -60,7 +61,8 @@ def cut_recording(row: CutRow, cutting: Cutting) -> None:
         spans = _spans(decoded.samples, first, view_ms, spec)
     row.seconds = coverage(spans, [*lost, *missing], own)
     kept = owned(spans, (unit["start"], _end_ms(unit, own)))
-    keep_spans(row, kept, decoded.samples, first, cutting.speech(tracks), cues.text if cues else lambda _: unit["text"])
+    rules = cutting.speech(tracks, dict(unit["columns"] or ()).get(DIGEST))
+    keep_spans(row, kept, decoded.samples, first, rules, cues.text if cues else lambda _: unit["text"])
     if cues and spec.mode == "transcript" and not kept:
         row.reason = "no cue of its transcript begins in it"
     if cues and unit["end"] is None:

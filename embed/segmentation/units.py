@@ -159,12 +159,12 @@ def _fingerprints(manifest: pa.Table, cutting: Cutting) -> list[str]:
     for modality, columns, tracks in zip(
         *(manifest[name].to_pylist() for name in ("modality", "columns", "tracks")), strict=True
     ):
-        rules = (SPEECH, *(tracks or ())) if modality == SPEECH else tuple(columns or ())
+        settings = tuple(columns or ())
+        transcript = dict(settings).get(DIGEST) if modality == SPEECH else None
+        rules = (SPEECH, transcript, *(tracks or ())) if modality == SPEECH else settings
         if rules not in known:
-            known[rules] = cutting.speech(tracks) if modality == SPEECH else cutting.text(dict(columns or ()))
-        # Another transcript gives the segments other texts, or other places.
-        transcript = dict(columns or ()).get(DIGEST) if modality == SPEECH else None
-        found.append(identity.digest(known[rules], transcript).hex() if transcript else known[rules])
+            known[rules] = cutting.speech(tracks, transcript) if modality == SPEECH else cutting.text(dict(settings))
+        found.append(known[rules])
     return found
 
 
