@@ -11,9 +11,11 @@ from embed.archive.inputs import InputSpec
 from embed.archive.joined_transcripts import DIGEST
 from embed.archive.manifest import Listed, list_inputs
 from embed.errors import SpecError
+from embed.segmentation.cut import cut
 from embed.segmentation.units import plan_units
 from embed.spec import EmbedSpec
-from tests.embed.sounds import CUTTING, tone, units_of
+from embed.storage import store
+from tests.embed.sounds import CUTTING, LETTERS, tone, units_of
 
 VTT = "WEBVTT\n\n00:00.000 --> 00:02.000\nBonjour.\n"
 _WAVE = io.BytesIO()
@@ -145,3 +147,14 @@ def test_cutting_by_transcripts_requires_them() -> None:
     with pytest.raises(SpecError, match="set `transcripts: joined` for one"):
         EmbedSpec.parse({**values, "inputs": [{"url": "a"}]})
     EmbedSpec.parse({**values, "inputs": [{"url": "a"}, {"url": "b", "transcripts": "joined"}]})
+
+
+@pytest.mark.s3
+def test_transcripts_on_s3(s3_url: str) -> None:
+    url = f"{s3_url}/joined"
+    for name, data in (("a.wav", WAVE), ("a.fr.vtt", VTT.encode()), ("b.wav", WAVE), ("b.json", WHISPER.encode())):
+        store.write_bytes(f"{url}/x/{name}", data)
+    found = list_inputs([InputSpec(url=url, name="in", transcripts="joined")])
+    assert joined(found) == {"x/a.wav": "a.fr.vtt", "x/b.wav": "b.json"}
+    rows = cut(plan_units(found.assets, CUTTING), CUTTING, LETTERS).to_pylist()
+    assert [[one["text"] for one in row["segments"]] for row in rows] == [["Bonjour."]] * 2
