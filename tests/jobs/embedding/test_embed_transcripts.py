@@ -58,7 +58,7 @@ def test_what_was_spoken_is_shown_with_each_hit(
     wanted = next(row for row in programme if row["text"] == "Il pleut.")
     asked = Question(vector=np.asarray(wanted["vector"], np.float32))
 
-    def shown() -> list[str | None]:
+    def shown() -> list[str]:
         """The texts of the hits at the place of `wanted`, the two recordings alike."""
         hits = ask(open_index(index.output), None, [asked], SearchRequest(k=4)).lists[0]
         return sorted(hit.text or "" for hit in hits if hit.start_s == wanted["start_s"])
