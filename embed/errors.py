@@ -5,7 +5,8 @@ DegluError                1
 ├── InputError            1   an input is missing, empty, damaged or unsupported
 │   ├── UnsupportedFormat     no reader supports this container
 │   ├── ExpandsTooFar         a small file has content of far over its size
-│   └── DescriptionError      what is written about a file is not so, or cannot be read
+│   ├── DescriptionError      what is written about a file is not so, or cannot be read
+│   └── AbsentColumn          a table lacks a column that its input names
 ├── StorageError          1   a bucket or folder cannot be read or written
 │   ├── AlreadyPublished      another writer published this version first
 │   ├── UnreadableBucket      a bucket does not exist, or the credentials do not open it
@@ -69,6 +70,10 @@ class UnsupportedFormat(InputError):
     ...     "notes.txt" in str(error)
     True
     """
+
+
+class AbsentColumn(InputError):
+    """A table lacks a column that its input names, or the column holds something else."""
 
 
 class ExpandsTooFar(InputError):
@@ -145,7 +150,7 @@ class WorkLeftUndone(DegluError):
 
 
 # Of a listed file that is never opened; in its problem, "ErrorClass: message", by name.
-NEVER_OPENED = (OutsideInput, UnreadableBucket, ExpandsTooFar, DescriptionError)
+NEVER_OPENED = (OutsideInput, UnreadableBucket, ExpandsTooFar, DescriptionError, AbsentColumn)
 
 # Of one file that is read: the others may be fine.  Any other error of storage concerns all of them.
 OF_ONE_FILE = (InputError, UnreadableFile)

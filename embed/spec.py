@@ -1,8 +1,8 @@
 """Spec of `deglu embed`: inputs, rules for segments and passages, model, and output."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from embed.archive.inputs import InputSpec
 from embed.base_spec import Spec, speed_only
@@ -67,3 +67,9 @@ class EmbedSpec(Spec):
     )
     rates: Rates = speed_only(Rates(), "Prices for the cost that `deglu plan` shows")
     device: Literal["auto", "cpu", "gpu"] = speed_only("auto", "Where the model runs; auto uses a GPU if Ray has one")
+
+    @model_validator(mode="after")
+    def _has_transcripts(self) -> Self:
+        if self.segment.mode == "transcript" and all(one.transcripts == "apart" for one in self.inputs):
+            raise ValueError("segment.mode = transcript: no input has transcripts; set `transcripts: joined` for one")
+        return self

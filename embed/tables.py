@@ -119,7 +119,7 @@ FAILURES = pa.schema(
         pa.field("unit_id", ID, nullable=False),
         pa.field("asset_id", ID, nullable=False),
         pa.field("uri", pa.string(), nullable=False),
-        pa.field("stage", pa.string(), nullable=False),  # probe | decode | segment | encode | worker
+        pa.field("stage", pa.string(), nullable=False),  # probe | transcript | decode | segment | encode | worker
         pa.field("error_class", pa.string(), nullable=False),
         pa.field("message", pa.string(), nullable=False),
         pa.field("start", pa.int64()),  # of the span that is lost, as in UNITS

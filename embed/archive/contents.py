@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embed import identity
-from embed.audio.table_sounds import ROW
+from embed.audio.table_sounds import place_of
 from embed.errors import OF_ONE_FILE
 from embed.quantities import many, size
 from embed.storage import store
@@ -35,11 +35,11 @@ class Touched(NamedTuple):
 
 def digest_of_unit(unit: Unit) -> bytes | None:
     """Digest of the file of a unit that begins its asset, of a table the first; None of others, and for ETags."""
-    file, mark, row = unit["url"].rpartition(ROW)
-    is_first = row == "0" if mark else unit["start"] == 0 or unit["format"] == "utterance"
+    place = place_of(unit["url"])
+    is_first = place.row == 0 if place else unit["start"] == 0 or unit["format"] == "utterance"
     if not is_first or not identity.is_of_time(unit["content_version"]):
         return None
-    key = file or unit["url"], unit["content_version"]
+    key = _file(unit["url"]), unit["content_version"]
     if key not in _recent:
         while len(_recent) >= _RECENT:
             _recent.pop(next(iter(_recent)), None)
@@ -89,7 +89,8 @@ def digests_of(ledger: pa.Table) -> dict[tuple[bytes, str], bytes]:
 
 def _file(url: str) -> str:
     """The file that an asset is in; of a row of a table, the table."""
-    return url.rpartition(ROW)[0] or url
+    place = place_of(url)
+    return place.table if place else url
 
 
 def _digest(url: str) -> bytes | None:

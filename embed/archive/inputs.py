@@ -6,6 +6,8 @@
 - a `.parquet` with a column of sounds holds recordings, one in a row (`embed.archive.sound_tables`);
 - `include` and `exclude` choose files by globs of their path below the url (`embed.archive.selection`);
 - `metadata_from` names where the metadata of its files are written (`embed.archive.described`);
+- `transcripts: joined` takes `a.vtt`, `a.fr.srt` and the like for the words of `a.mp3`
+  (`embed.archive.joined_transcripts`);
 - links and lists lead to files below the url alone, unless `follow: outside` allows others;
 - a file that no reader supports is listed with a problem and counted as failed,
   and so is one that cannot be read: a link that leads to itself, a pipe, a folder that is closed to this user.
@@ -80,9 +82,15 @@ class InputSpec(Spec):
         " EBUCore or PBCore next to the file), `bag` (BagIt's bag-info.txt; each file is compared with its checksum"
         " once), or a table with a row for each file, `catalogue.csv`.",
     )
-    columns: dict[Literal["id", "text", "title", "lang"], str] = Field(
+    columns: dict[Literal["audio", "id", "text", "title", "lang"], str] = Field(
         default_factory=dict,
-        description="Your names for the fields of .jsonl, .csv and .parquet; default: _id or id, text, title, lang.",
+        description="Your names for the fields of .jsonl, .csv and .parquet; default: _id or id, text, title, lang;"
+        " audio, the sounds of a .parquet, by default as the file describes them.",
+    )
+    transcripts: Literal["apart", "joined"] = where_set(
+        "apart",
+        "Transcripts next to recordings (`a.vtt`, `a.fr.srt` of `a.mp3`) are texts of their own, or they are `joined`:"
+        " their words become the text of the recordings' segments.",
     )
     encoding: str | None = where_set(
         None, "Encoding of the texts that are not UTF-8, by its name in Python, e.g. cp1252, cp1251, utf-16-le, cp932."

@@ -3,18 +3,19 @@
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from embed import identity
 from embed.archive.described import Described, described_by
 from embed.archive.inputs import InputSpec
+from embed.archive.joined_transcripts import Transcripts, join_transcripts
 from embed.archive.named_files import NamedFiles
 from embed.archive.selection import Selection, select, without
 from embed.archive.side_files import NAMES, SideFiles, broken_rows, is_side_table
-from embed.archive.sound_tables import TableSound, num_sounds, read_sounds
-from embed.archive.utterance_lists import Utterance, is_audio_list, read_audio_list, uri_below
-from embed.audio.table_sounds import ROW
-from embed.errors import OF_ONE_FILE, InputError
+from embed.archive.sound_tables import AUDIO, SoundTable, TableSound, read_sounds, sounds_in
+from embed.archive.utterance_lists import Utterance, is_audio_list, read_audio_list, resolved, uri_below
+from embed.audio.table_sounds import ROW, Place
+from embed.errors import OF_ONE_FILE, AbsentColumn, InputError
 from embed.file_kinds import FORMATS, format_of, is_json_lines, modality_of, suffix
 from embed.redaction import redacted
 from embed.storage import store
@@ -61,30 +62,41 @@ def found_in(spec: InputSpec) -> "Found":
         formats = f"Deglu reads recordings and {', '.join(FORMATS)}"
         raise InputError(f"{spec.url}: nothing to embed: {what}{unused}; {formats}")
     described = described_by(spec, root, entries, chosen.passed_over)
-    return Found(spec, root, without(chosen, described.files, "metadata file"), described)
+    chosen, transcripts = join_transcripts(spec, entries, without(chosen, described.files, "metadata file"))
+    return Found(spec, root, chosen, described, transcripts)
 
 
 class Found:
     """The assets of one input, in order of their urls; `num` of them.  `unused` are globs that match no file."""
 
-    def __init__(self, spec: InputSpec, root: str, chosen: Selection, described: Described) -> None:
+    def __init__(
+        self, spec: InputSpec, root: str, chosen: Selection, described: Described, transcripts: Transcripts
+    ) -> None:
         self._spec, self._entries, self._single = spec, chosen.kept, chosen.single
+        self._transcripts = transcripts
         self.url, self.unused, self._passed_over = spec.url, chosen.unused, chosen.passed_over
         self._described = described
         self._root = root.rpartition("/")[0] if chosen.single else root
         self._encodings: dict[str, tuple[str | None, str | None]] = {}
+        self._columns = {str(part): name for part, name in spec.columns.items()}
+        self._unfit: dict[str, str] = {}  # problems of tables, by url
         self._lists, self._tables, self._sounds = self._lists_and_tables()
         self._side_files = SideFiles()
         self._broken = {place for place in self._tables if self._side_files.read(*self._opened(self._entries[place]))}
         # Files that a list names are embedded as listed, not also as whole files.
         within = self._root if spec.follow == "inside" else None
-        self._named = NamedFiles(self._entries if self._lists or self._tables else (), self._passed_over, within)
+        of_paths = [place for place, table in self._sounds.items() if table.has_paths_alone]
+        names_files = self._lists or self._tables or of_paths
+        self._named = NamedFiles(self._entries if names_files else (), self._passed_over, within)
         self._listed = bytearray(len(self._entries))
         absent = self._side_files.match(self._named.places, self._passed_over)
         self._missing = {url: _not_below(url, self._root) or problem for url, problem in absent.items()}
-        self.num = len(self._missing) + len(self._broken) + sum(self._sounds.values()) + len(described.problems)
+        self.num = len(self._missing) + len(self._broken) + len(described.problems)
+        self.num += sum(table.rows for table in self._sounds.values())
         for place in self._lists:
             self._read_list(place)
+        for place in of_paths:
+            self._read_paths(self._entries[place])
         self.num += sum(1 for place in range(len(self._entries)) if self._is_own(place))
 
     def __iter__(self) -> Iterator[Asset]:
@@ -107,17 +119,18 @@ class Found:
             yield Asset(uri, entry.url, SPEECH, "list", entry.size_bytes, version, None, {}, problem=problem)
 
     def notes(self) -> list[str]:
-        """For the user: what the sources of metadata do not cover."""
+        """For the user: transcripts that are joined or may be, and what the sources of metadata do not cover."""
         if not self._spec.metadata_from:
-            return []
-        return self._described.notes([one for place, one in enumerate(self._entries) if self._is_own(place)])
+            return list(self._transcripts.notes)
+        own = [one for place, one in enumerate(self._entries) if self._is_own(place)]
+        return [*self._transcripts.notes, *self._described.notes(own)]
 
     def passed_over(self) -> Iterator[tuple[str, str]]:
         """Uri and kind of each file that is not embedded."""
         return ((self._uri(url), kind) for url, kind in self._passed_over.items())
 
-    def _lists_and_tables(self) -> tuple[frozenset[int], frozenset[int], dict[int, int]]:
-        """Positions of audio lists, of side files, and of tables with sounds (with their rows).
+    def _lists_and_tables(self) -> tuple[frozenset[int], frozenset[int], dict[int, SoundTable]]:
+        """Positions of audio lists, of side files, and of tables with sounds.
 
         The first lines or the footers are read to find them.
         """
@@ -127,7 +140,7 @@ class Found:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             kinds = dict(zip(perhaps, pool.map(self._kind, perhaps), strict=True))
         found = [frozenset(place for place, kind in kinds.items() if kind == name) for name in ("list", "table")]
-        return found[0], found[1], {place: kind for place, kind in kinds.items() if isinstance(kind, int)}
+        return found[0], found[1], {place: kind for place, kind in kinds.items() if isinstance(kind, SoundTable)}
 
     def _may_list(self, url: str) -> bool:
         if suffix(url) == ".parquet":
@@ -136,17 +149,21 @@ class Found:
             return is_json_lines(url) or suffix(url) == ".json"
         return is_json_lines(url) or url.rpartition("/")[2] in NAMES
 
-    def _kind(self, place: int) -> str | int:
-        """`list`, `table`, `file`, or the number of a table's sounds."""
+    def _kind(self, place: int) -> "str | SoundTable":
+        """`list`, `table`, `file`, or a table with sounds."""
         entry = self._entries[place]
         if not entry.size_bytes:
             return "file"
         try:
             if suffix(entry.url) == ".parquet":
-                return num_sounds(entry.url) or "file"
+                found = sounds_in(entry.url, self._columns)
+                return found if found and found.rows else "file"
             if not self._single and is_side_table(*self._opened(entry)):
                 return "table"
             is_list = not entry.url.endswith(".csv") and is_audio_list(*self._opened(entry))
+        except AbsentColumn as error:
+            self._unfit[entry.url] = f"{type(error).__name__}: {error}"
+            return "file"
         except OF_ONE_FILE:  # reported when it is probed
             return "file"
         return "list" if is_list else "file"
@@ -184,13 +201,19 @@ class Found:
             format=form,
             size_bytes=entry.size_bytes,
             content_version=_version(entry),
-            lang=lang or described.lang or spec.lang,
-            metadata={**spec.metadata, **described.shared, **described.own, **about},
+            lang=lang or described.lang or spec.lang or self._transcripts.lang(entry.url),
+            metadata={
+                **spec.metadata,
+                **described.shared,
+                **self._transcripts.about(entry.url),
+                **described.own,
+                **about,
+            },
             untagged=frozenset({**described.own, **about}) if self._described.tags and form == "audio" else None,
             checksum=described.checksum,
             track=spec.track if modality == SPEECH else None,
-            columns=self._settings(form),
-            problem=entry.problem or described.problem,
+            columns={**self._settings(form), **self._transcripts.settings(entry.url, spec.encoding)},
+            problem=entry.problem or described.problem or self._unfit.get(entry.url),
         )
 
     def _utterances(self, entry: Entry, seen: dict[str, int]) -> Iterator[Asset]:
@@ -208,13 +231,6 @@ class Found:
         url = entry.url if entry else redacted(found.url)
         uri = self._uri(url) + found.fragment()
         seen[uri] = seen.get(uri, 0) + 1
-        similar = self._named.similar(found.url)
-        missing = f"InputError: {url}: no such file; line {number} of {list_entry.url} names it{similar}"
-        if self._named.is_outside(found.url):
-            missing = (
-                f"OutsideInput: {url}: outside of the input, and not read; line {number} of {list_entry.url}"
-                " names it; set `follow: outside` for the input"
-            )
         described = self._described.of(url)
         return Asset(
             # The same span may be listed with several texts.
@@ -231,20 +247,50 @@ class Found:
             end_ms=found.end_ms,
             track=self._spec.track,
             text=found.text,
-            problem=entry.problem or described.problem if entry else missing,
+            problem=entry.problem or described.problem
+            if entry
+            else self._absent(found.url, f"line {number} of {list_entry.url}"),
         )
 
-    def _table_sounds(self, entry: Entry, num: int) -> Iterator[Asset]:
+    def _absent(self, named: str, by: str) -> str:
+        """The problem of a file that a list or a table names, and that there is not."""
+        url = redacted(named)
+        if self._named.is_outside(named):
+            cure = "set `follow: outside` for the input"
+            return f"OutsideInput: {url}: outside of the input, and not read; {by} names it; {cure}"
+        return f"InputError: {url}: no such file; {by} names it{self._named.similar(named)}"
+
+    def _read_paths(self, table: Entry) -> None:
+        """Look up the files that a table with paths alone names, and mark those of the input."""
+        counts = Counter(self._named_by(table, found) or "" for found in read_sounds(table.url, self._columns))
+        self.num -= sum(num for url, num in counts.items() if self._named.is_excluded(url))
+        urls = [url for url in counts if url and not self._named.is_excluded(url)]
+        self._named.look_up(urls)
+        for url in urls:
+            if (own := self._named.place(url)) is not None:
+                self._listed[own] = 1
+
+    def _named_by(self, table: Entry, found: TableSound) -> str | None:
+        """The url of the file that a row names; None where it names none."""
+        try:
+            return resolved(table.url.rpartition("/")[0], found.path) if found.path else None
+        except ValueError:
+            return None
+
+    def _table_sounds(self, entry: Entry, table: SoundTable) -> Iterator[Asset]:
         """The rows of a table with sounds."""
-        columns = {str(part): name for part, name in self._spec.columns.items()}
-        for number, found in enumerate(read_sounds(entry.url, columns)):
-            yield self._table_sound(entry, num, number, found)
+        for number, found in enumerate(read_sounds(entry.url, self._columns)):
+            sound = self._table_sound(entry, table.rows, number, found)
+            if not table.has_paths_alone:
+                yield sound
+            elif not self._named.is_excluded(url := self._named_by(entry, found) or ""):
+                yield self._with_file(sound, f"row {number} of {entry.url}", url)
 
     def _table_sound(self, entry: Entry, num: int, number: int, found: TableSound) -> Asset:
         described = self._described.of(entry.url)
         return Asset(
             uri=f"{self._spec.name if self._single else self._uri(entry.url)}{ROW}{number}",
-            url=f"{entry.url}{ROW}{number}",
+            url=Place(entry.url, number, self._columns.get(AUDIO)).url(),
             modality=SPEECH,
             format="row",
             size_bytes=entry.size_bytes // num,
@@ -256,6 +302,16 @@ class Found:
             problem=found.problem or described.problem,
         )
 
+    def _with_file(self, sound: Asset, row: str, url: str) -> Asset:
+        """A row of a table with paths alone: its sound is in the file that it names."""
+        if sound.problem or not url:
+            return sound  # it fails without a sound
+        if entry := self._named.entry(url):
+            version, problem = _version(entry), entry.problem or self._described.of(entry.url).problem
+            return replace(sound, url=entry.url, size_bytes=entry.size_bytes, content_version=version, problem=problem)
+        problem = self._absent(url, row)
+        return replace(sound, url=redacted(url), size_bytes=0, content_version="missing", problem=problem)
+
     def _list_that_fails(self, entry: Entry, reason: str) -> Asset:
         """A list with unreadable lines is an asset itself, so that it is counted and reported."""
         problem = self._encoding(entry)[1] or f"InputError: {entry.url}: {reason}"
@@ -266,7 +322,8 @@ class Found:
 
     def _settings(self, form: str) -> dict[str, str]:
         """The settings with which a text of this format is read."""
-        found = {str(part): name for part, name in self._spec.columns.items()} if form in _MAPPED else {}
+        found = self._columns if form in _MAPPED else {}
+        found = {part: name for part, name in found.items() if part != AUDIO or form == "parquet"}
         named = self._spec.encoding if form not in ("audio", "parquet") else None
         return {**found, ENCODING: named} if named else found
 

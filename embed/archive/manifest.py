@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from embed import identity
 from embed.archive.contents import Contents, Touched
 from embed.archive.inputs import InputSpec
+from embed.archive.joined_transcripts import DIGEST, with_digest
 from embed.archive.listing import Asset, Found, found_in
 from embed.archive.metadata.bags import check_checksum
 from embed.archive.utterance_lists import recording_of
@@ -165,7 +166,8 @@ def _probed(asset: Asset) -> Probed:
             return before._replace(items=items, columns=_pairs(settings))
         info = audio.probe(asset.url, before.tracks)
         tags = None if asset.untagged is None else _pairs(audio.tags(asset.url, info.tracks)) or []
-        return before._replace(duration_s=info.duration_s, tracks=info.tracks, tags=tags)
+        columns = _pairs(with_digest(asset.columns))
+        return before._replace(duration_s=info.duration_s, tracks=info.tracks, columns=columns, tags=tags)
     except DegluError as error:
         return before._replace(problem=f"{type(error).__name__}: {error}")
 
@@ -198,6 +200,11 @@ def _tagged(asset: Asset, tags: Iterable[tuple[str, str]]) -> list[tuple[str, st
     return list({**asset.metadata, **{name: text for name, text in tags if name not in asset.untagged}}.items())
 
 
+def _given(settings: list[tuple[str, str]] | None) -> list[tuple[str, str]]:
+    """The settings without what probing has added."""
+    return [one for one in settings or () if one[0] != DIGEST]
+
+
 def _pairs(settings: dict[str, str]) -> list[tuple[str, str]] | None:
     return sorted(settings.items()) or None
 
@@ -224,7 +231,7 @@ class _Known:
         for name in ("asset_id", "size_bytes", "content_version", "format"):
             same &= pc.equal(drafts[name], matches[name]).to_numpy()
         mapped = zip(drafts["columns"].to_pylist(), matches["columns"].to_pylist(), strict=True)
-        same &= np.asarray([(one or None) == (other or None) for one, other in mapped], bool)
+        same &= np.asarray([_given(one) == _given(other) for one, other in mapped], bool)
         same &= pc.equal(*(pc.fill_null(one["track"], -1) for one in (drafts, matches))).to_numpy()
         same &= pc.equal(*(pc.fill_null(one["checksum"], "") for one in (drafts, matches))).to_numpy()
         same &= pc.or_(pc.is_null(drafts["tags"]), pc.is_valid(matches["tags"])).to_numpy()

@@ -26,9 +26,9 @@ class CutRow:
     reason: str | None = None  # why there are no segments, where that is no failure
     digest: bytes | None = None  # of the file's content
 
-    def fail(self, error: Exception, span: tuple[int, int | None] | None = None) -> None:
+    def fail(self, error: Exception, span: tuple[int, int | None] | None = None, *, is_loss: bool = True) -> None:
         """Add a failure of `span`, else of the whole unit; its lost time is what the unit has lost so far."""
-        kind, lost_s = type(error).__name__, self.seconds.lost_s
+        kind, lost_s = type(error).__name__, self.seconds.lost_s if is_loss else 0.0
         self.failures.append(failure_row(self.unit, self.stage, kind, str(error), span=span, lost_s=lost_s))
 
     def refuse(self) -> None:

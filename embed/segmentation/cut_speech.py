@@ -1,14 +1,17 @@
 """Cutting of a recording: a unit becomes segments of speech; a sound in a table is one segment, as its row has it."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
+from embed.archive.joined_transcripts import DIGEST
 from embed.audio import decode as audio
 from embed.audio.questions import SILENT
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import InputError
 from embed.segmentation import vad
+from embed.segmentation.cues import cues_of, report_late
 from embed.segmentation.cut_row import CutRow
 from embed.segmentation.rules import Cutting
 from embed.segmentation.spans import (
@@ -34,6 +37,8 @@ def cut_recording(row: CutRow, cutting: Cutting) -> None:
     unit, url, tracks, spec = row.unit, row.unit["url"], row.unit["tracks"], cutting.segment
     info = audio.probe(url, tracks)
     declared_s = info.stated_s
+    row.stage = "transcript"
+    cues = cues_of(row)
     row.stage = "decode"
     view_ms = max(unit["start"] - spec.halo_ms, 0)
     lead_s = math.ceil(vad.LEAD_SAMPLES / SAMPLE_RATE)
@@ -50,11 +55,19 @@ def cut_recording(row: CutRow, cutting: Cutting) -> None:
         raise too_short(unit, own[1], spec)
     if unit["format"] == "row":  # a clip, as its table has it
         spans = whole_or_windows((0, (first + len(decoded.samples)) // PER_MS), spec)
+    elif cues and spec.mode == "transcript":
+        spans = cues.spans(spec, (first + len(decoded.samples)) // PER_MS)
     else:
         spans = _spans(decoded.samples, first, view_ms, spec)
     row.seconds = coverage(spans, [*lost, *missing], own)
     kept = owned(spans, (unit["start"], _end_ms(unit, own)))
-    keep_spans(row, kept, decoded.samples, first, cutting.speech(tracks), unit["text"])
+    rules = cutting.speech(tracks, dict(unit["columns"] or ()).get(DIGEST))
+    keep_spans(row, kept, decoded.samples, first, rules, cues.text if cues else lambda _: unit["text"])
+    if cues and spec.mode == "transcript" and not kept:
+        row.reason = "no cue of its transcript begins in it"
+    if cues and unit["end"] is None:
+        row.stage = "transcript"
+        report_late(row, cues, _end_ms(unit, own))
     report_lost(row, own, missing)
     if decoded.beyond:
         row.fail(
@@ -102,16 +115,21 @@ def _spans(samples: FloatArray, first: int, view_ms: int, spec: SegmentSpec) -> 
 
 
 def keep_spans(
-    row: CutRow, spans: list[Span], samples: FloatArray, first: int, cutting: str, text: str | None = None
+    row: CutRow,
+    spans: list[Span],
+    samples: FloatArray,
+    first: int,
+    cutting: str,
+    text: Callable[[Span], str | None],
 ) -> None:
-    """Keep the signal from the first segment to the last, and each segment's place in it."""
+    """Keep the signal from the first segment to the last, each segment's place in it, and its text."""
     low = min((start for start, _ in spans), default=0) * PER_MS
     high = max((end for _, end in spans), default=0) * PER_MS
     row.signal = np.ascontiguousarray(samples[max(low - first, 0) : max(high - first, 0)], np.float32)
     row.reason = None if spans else _why_none(row, samples, first)
     for start, end in spans:
         offset, length = start * PER_MS - low, (end - start) * PER_MS
-        row.keep(cutting, start, end, offset=offset, length=length, text=text)
+        row.keep(cutting, start, end, offset=offset, length=length, text=text((start, end)))
 
 
 def _why_none(row: CutRow, samples: FloatArray, first: int) -> str:

@@ -38,7 +38,7 @@ def cut_utterance(row: CutRow, cutting: Cutting) -> None:
         raise too_short(unit, own[1] - own[0], spec)
     row.seconds = coverage(_decoded(listed, stop, spec), [*lost, *missing], own)
     kept = _decoded(mine, stop, spec)
-    keep_spans(row, kept, np.asarray(decoded.samples), first, cutting.speech(unit["tracks"]), text=unit["text"])
+    keep_spans(row, kept, np.asarray(decoded.samples), first, cutting.speech(unit["tracks"]), lambda _: unit["text"])
     report_lost(row, own, missing)
 
 

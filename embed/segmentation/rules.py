@@ -33,13 +33,15 @@ class Cutting:
     passage: PassageSpec
     words: str  # digest of the tokenizer that counts tokens
 
-    def speech(self, tracks: Sequence[int] | None = None) -> str:
+    def speech(self, tracks: Sequence[int] | None = None, transcript: str | None = None) -> str:
         """Fingerprint of all rules for cutting speech, including the network that detects it.
 
-        Part of it are the sound tracks of a recording, unless it is the first one, as in most recordings.
+        Part of it are the sound tracks of a recording, unless it is the first one, as in most recordings; and the
+        digest of its transcript, which decides the segments or their text: an index replaces rows by their ids.
         """
         network = None if self.segment.mode == "windows" else vad.model_digest()
-        other = [] if tracks is None or list(tracks) == [0] else [list(tracks)]
+        other: list[Any] = [] if tracks is None or list(tracks) == [0] else [list(tracks)]
+        other += [transcript] if transcript else []
         return identity.digest("speech", _SPEECH_RULES, self.segment.cutting(), network, *other).hex()
 
     def text(self, columns: Mapping[str, str] | None = None) -> str:

@@ -3,6 +3,7 @@
 - `vad` gives one segment per stretch of speech; a stretch longer than `max_s` becomes windows, never a truncation.
 - `windows` gives overlapping windows over the whole recording.
 - `hybrid` gives both: each stretch for precision, and windows over neighbouring stretches for context.
+- `transcript` follows the cues of a recording's transcript (`embed.segmentation.cues`); without one it is `hybrid`.
 
 Every decision depends on a bounded neighbourhood (`SegmentSpec.halo_ms`) on a grid of the recording itself.  So a
 unit with its halo finds the same segments as one pass over the whole recording.
@@ -27,7 +28,9 @@ _HYSTERESIS = 0.15  # speech ends only this far below the threshold, as in siler
 class SegmentSpec(Spec):
     """Rules for cutting recordings; the defaults suit radio speech and encoders of up to 30 s."""
 
-    mode: Literal["vad", "windows", "hybrid"] = Field(default="hybrid", description="Kind of the segments.")
+    mode: Literal["vad", "windows", "hybrid", "transcript"] = Field(
+        default="hybrid", description="Kind of the segments."
+    )
     window_s: float = Field(default=12.0, gt=0, le=600, description="Length of a window.")
     hop_s: float = Field(default=6.0, gt=0, description="From one window's start to the next.")
     min_s: float = Field(default=0.25, ge=0.05, description="Shorter speech is dropped as a click or a cough.")
@@ -77,7 +80,7 @@ def segments(speech: list[Span], view: Span, spec: SegmentSpec) -> list[Span]:
     found: set[Span] = set()
     for span in speech:
         found.update(whole_or_windows(span, spec))
-    if spec.mode == "hybrid":
+    if spec.mode != "vad":
         found.update(_context(speech, view, spec))
     return sorted(found)
 

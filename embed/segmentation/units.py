@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from embed import identity
 from embed.amount import Amount
+from embed.archive.joined_transcripts import DIGEST
 from embed.identity import halves_of
 from embed.segmentation.rules import Cutting
 from embed.tables import ID, PLANNED, SPEECH, UNITS
@@ -158,9 +159,11 @@ def _fingerprints(manifest: pa.Table, cutting: Cutting) -> list[str]:
     for modality, columns, tracks in zip(
         *(manifest[name].to_pylist() for name in ("modality", "columns", "tracks")), strict=True
     ):
-        rules = (SPEECH, *(tracks or ())) if modality == SPEECH else tuple(columns or ())
+        settings = tuple(columns or ())
+        transcript = dict(settings).get(DIGEST) if modality == SPEECH else None
+        rules = (SPEECH, transcript, *(tracks or ())) if modality == SPEECH else settings
         if rules not in known:
-            known[rules] = cutting.speech(tracks) if modality == SPEECH else cutting.text(dict(columns or ()))
+            known[rules] = cutting.speech(tracks, transcript) if modality == SPEECH else cutting.text(dict(settings))
         found.append(known[rules])
     return found
 

@@ -84,7 +84,7 @@ class Columns:
         return found
 
     def _value(self, record: Mapping[str, Any], part: str) -> Any:
-        return next((found for name in self._names[part] if (found := _at(record, name)) is not None), None)
+        return next((found for name in self._names[part] if (found := field_at(record, name)) is not None), None)
 
     def _text(self, record: Mapping[str, Any]) -> str | None:
         found = self._value(record, "text")
@@ -139,13 +139,13 @@ def _as_text(value: Any) -> str | None:
     return str(value) if isinstance(value, _PLAIN) else None
 
 
-def _at(record: Mapping[str, Any], name: str) -> Any:
+def field_at(record: Mapping[str, Any], name: str) -> Any:
     """The field's value; a dotted name that is no field is looked up in nested records."""
     if name in record:
         return record[name]
     first, dot, rest = name.partition(".")
     inner = record.get(first) if dot else None
-    return _at(inner, rest) if isinstance(inner, Mapping) else None
+    return field_at(inner, rest) if isinstance(inner, Mapping) else None
 
 
 def _is_there(name: str, names: list[str]) -> bool:

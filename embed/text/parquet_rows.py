@@ -90,6 +90,16 @@ class ParquetRows:
             number, self.at = self.at, self.at + 1
             yield number, Broken(f"row {number}: {found}", number, number + 1) if isinstance(found, str) else found
 
+    def is_null(self, column: str, part: str) -> bool:
+        """Whether a field of a column of records has no value in any row, by its type or as the footer states."""
+        kind = self.schema.field(column).type
+        if types.is_null(kind.field(kind.get_field_index(part)).type):
+            return True
+        groups = (self._file.metadata.row_group(group) for group in range(self._file.num_row_groups))
+        chunks = (group.column(place) for group in groups for place in range(group.num_columns))
+        found = [one.statistics for one in chunks if one.path_in_schema == f"{column}.{part}"]
+        return all(one is not None and one.has_null_count and one.num_values == 0 for one in found)
+
     def close(self) -> None:
         self._file.close()
         self._source.close()
