@@ -18,6 +18,7 @@ from embed.audio.table_sounds import ROW
 from embed.errors import OF_ONE_FILE
 from embed.quantities import many, size
 from embed.storage import store
+from embed.storage.window import window_of
 from embed.tables import Unit
 
 _RECENT = 8
@@ -88,16 +89,18 @@ def digests_of(ledger: pa.Table) -> dict[tuple[bytes, str], bytes]:
 
 
 def _file(url: str) -> str:
-    """The file that an asset is in; of a row of a table, the table."""
+    """The file that an asset is in; of a row of a table, the table; of a member of a tar, the member."""
     return url.rpartition(ROW)[0] or url
 
 
 def _digest(url: str) -> bytes | None:
     """Digest of a file; None where it cannot be read, or was changed meanwhile."""
     try:
-        before = store.inputs(url)
+        window = window_of(url)
+        file = window.file if window else url
+        before = store.inputs(file)
         with store.open_input(url) as stream:
             found = identity.stream_digest(stream)
-        return found if store.inputs(url) == before else None
+        return found if store.inputs(file) == before else None
     except OF_ONE_FILE:
         return None

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from embed import identity
 from embed.archive.inputs import InputSpec
@@ -11,13 +11,15 @@ from embed.archive.named_files import NamedFiles
 from embed.archive.selection import Selection, select
 from embed.archive.side_files import NAMES, SideFiles, broken_rows, is_side_table
 from embed.archive.sound_tables import TableSound, num_sounds, read_sounds
-from embed.archive.utterance_lists import Utterance, is_audio_list, read_audio_list, uri_below
+from embed.archive.tars import REFUSED, Member, Tars
+from embed.archive.utterance_lists import MEMBER, Utterance, is_audio_list, read_audio_list, uri_below
 from embed.audio.table_sounds import ROW
 from embed.errors import OF_ONE_FILE, InputError
-from embed.file_kinds import FORMATS, format_of, is_json_lines, modality_of, suffix
+from embed.file_kinds import DESCRIPTION, FORMATS, format_of, is_json_lines, is_tar, modality_of, suffix
 from embed.redaction import redacted
 from embed.storage import store
 from embed.storage.store import Entry
+from embed.storage.window import window_of
 from embed.tables import SPEECH, TEXT
 from embed.text.documents import Broken
 from embed.text.encodings import ENCODING
@@ -51,7 +53,7 @@ def found_in(spec: InputSpec) -> "Found":
     """The assets of an input.  Raises InputError where it is missing or holds no file to embed."""
     root = store.absolute(spec.url)
     entries = store.inputs(root, contained=spec.follow == "inside")
-    chosen = select(spec, root, entries)
+    chosen = _with_manifests(select(spec, root, entries), entries)
     if not chosen.kept:
         what = f"only {chosen.in_words()}" if entries else "no such file, and no files below it"
         unused = "".join(f"; {glob} matches nothing" for glob in chosen.unused if entries)
@@ -68,6 +70,8 @@ class Found:
         self.url, self.unused, self._passed_over = spec.url, chosen.unused, chosen.passed_over
         self._root = root.rpartition("/")[0] if chosen.single else root
         self._encodings: dict[str, tuple[str | None, str | None]] = {}
+        self._tars = Tars(spec.modality, {str(part): name for part, name in spec.columns.items()})
+        self._tars.add(dict(enumerate(self._entries)))
         self._lists, self._tables, self._sounds = self._lists_and_tables()
         self._side_files = SideFiles()
         self._broken = {place for place in self._tables if self._side_files.read(*self._opened(self._entries[place]))}
@@ -80,6 +84,7 @@ class Found:
         self.num = len(self._missing) + len(self._broken) + sum(self._sounds.values())
         for place in self._lists:
             self._read_list(place)
+        self.num += self._tars.num()
         self.num += sum(1 for place in range(len(self._entries)) if self._is_own(place))
 
     def __iter__(self) -> Iterator[Asset]:
@@ -92,14 +97,22 @@ class Found:
                 yield self._list_that_fails(entry, broken.reason if broken else "could not be read; run again")
             elif place in self._sounds:
                 yield from self._table_sounds(entry, self._sounds[place])
+            elif place in self._tars:
+                yield from map(self._member, self._tars.members(place))
             elif self._is_own(place):
                 yield self._file(entry)
         for url, problem in ((redacted(url), redacted(problem)) for url, problem in self._missing.items()):
             yield Asset(self._uri(url), url, SPEECH, "audio", 0, "missing", self._spec.lang, {}, problem=problem)
 
     def passed_over(self) -> Iterator[tuple[str, str]]:
-        """Uri and kind of each file that is not embedded."""
-        return ((self._uri(url), kind) for url, kind in self._passed_over.items())
+        """Uri and kind of each file that is not embedded, and of each such member of a tar."""
+        yield from ((self._uri(url), kind) for url, kind in self._passed_over.items())
+        yield from ((self._member_uri(url, name), kind) for url, name, kind in self._tars.passed_over())
+
+    def notes(self) -> Iterator[str]:
+        """For the user: globs that match nothing, and what is doubtful in tars."""
+        yield from (f"{self.url}: {glob} matches no file" for glob in self.unused)
+        yield from self._tars.notes()
 
     def _lists_and_tables(self) -> tuple[frozenset[int], frozenset[int], dict[int, int]]:
         """Positions of audio lists, of side files, and of tables with sounds (with their rows).
@@ -117,9 +130,8 @@ class Found:
     def _may_list(self, url: str) -> bool:
         if suffix(url) == ".parquet":
             return True
-        if self._single:  # NeMo also names its lists .json
-            return is_json_lines(url) or suffix(url) == ".json"
-        return is_json_lines(url) or url.rpartition("/")[2] in NAMES
+        # NeMo also names its lists .json
+        return is_json_lines(url) or suffix(url) == ".json" or url.rpartition("/")[2] in NAMES
 
     def _kind(self, place: int) -> str | int:
         """`list`, `table`, `file`, or the number of a table's sounds."""
@@ -139,21 +151,30 @@ class Found:
     def _read_list(self, place: int) -> None:
         """Count a list's assets, mark the files that it names, and look up files outside of the input."""
         entry = self._entries[place]
-        counts: Counter[str] = Counter()
+        counts: Counter[tuple[str, str]] = Counter()
         is_broken = False
         for _, found in read_audio_list(*self._opened(entry)):
             if isinstance(found, Broken):
                 is_broken = True
             elif not self._named.is_excluded(found.url):
-                counts[found.url] += 1
-        self._named.look_up(counts)
-        for url in counts:
-            if (own := self._named.place(url)) is not None:
+                counts[found.url, found.tars] += 1
+        self._look_up(entry.url.rpartition("/")[0], list(counts))
+        for url, tars in counts:
+            if self._tars.named(url, tars) is None and (own := self._named.place(url)) is not None:
                 self._listed[own] = 1
         self.num += counts.total() + is_broken
 
+    def _look_up(self, folder: str, named: list[tuple[str, str]]) -> None:
+        """Find what a list in this folder names: files, then members of the tars next to the list, other files."""
+        if self._single and named and not store.inputs(named[0][0]):
+            near = (entry for entry in store.inputs(folder) if entry.url.rpartition("/")[0] == folder)
+            self._tars.add({-number: entry for number, entry in enumerate(near, 1)})
+        absent = [one for one in named if one[0] not in self._named.places]
+        self._tars.look_up(folder, absent)
+        self._named.look_up(url for url, tars in absent if self._tars.named(url, tars) is None)
+
     def _is_own(self, place: int) -> bool:
-        listing = place in self._lists or place in self._tables or place in self._sounds
+        listing = place in self._lists or place in self._tables or place in self._sounds or place in self._tars
         return not self._listed[place] and not listing
 
     def _file(self, entry: Entry) -> Asset:
@@ -186,11 +207,11 @@ class Found:
             yield self._list_that_fails(entry, first_broken)
 
     def _utterance(self, found: Utterance, list_entry: Entry, number: int, seen: dict[str, int]) -> Asset:
-        entry = self._named.entry(found.url)
+        entry = self._tars.named(found.url, found.tars) or self._named.entry(found.url)
         url = entry.url if entry else redacted(found.url)
         uri = self._uri(url) + found.fragment()
         seen[uri] = seen.get(uri, 0) + 1
-        similar = self._named.similar(found.url)
+        similar = self._named.similar(found.url) + self._tars.doubt(found.url, found.tars)
         missing = f"InputError: {url}: no such file; line {number} of {list_entry.url} names it{similar}"
         if self._named.is_outside(found.url):
             missing = (
@@ -234,6 +255,30 @@ class Found:
             problem=found.problem,
         )
 
+    def _member(self, found: Member) -> Asset:
+        """A member of a tar, or a tar that is damaged."""
+        tar, about = window_of(found.entry.url), found.about
+        uri = self._member_uri(tar.file, tar.name) if tar else self._member_uri(found.entry.url)
+        return Asset(
+            uri=uri,
+            url=found.entry.url,
+            modality=found.modality,
+            format=found.format,
+            size_bytes=found.entry.size_bytes,
+            content_version=_version(found.entry),
+            lang=about.lang or self._spec.lang,
+            metadata={**self._spec.metadata, **about.metadata},
+            track=self._spec.track if found.modality == SPEECH else None,
+            columns=self._settings(found.format) if found.modality == TEXT and found.format != REFUSED else {},
+            text=about.text if found.modality == SPEECH else None,
+            problem=about.problem,
+        )
+
+    def _member_uri(self, tar: str, name: str | None = None) -> str:
+        """Uri of a member, or of the tar."""
+        uri = self._spec.name if self._single else self._uri(tar)
+        return uri if name is None else f"{uri}{MEMBER}{name}"
+
     def _list_that_fails(self, entry: Entry, reason: str) -> Asset:
         """A list with unreadable lines is an asset itself, so that it is counted and reported."""
         problem = self._encoding(entry)[1] or f"InputError: {entry.url}: {reason}"
@@ -262,7 +307,35 @@ class Found:
         return self._encodings[entry.url]
 
     def _uri(self, url: str) -> str:
+        window = window_of(url)
+        if window:
+            return f"{uri_below(self._spec.name, self._root, window.file)}{MEMBER}{window.name}"
         return uri_below(self._spec.name, self._root, url)
+
+
+def _with_manifests(chosen: Selection, entries: list[Entry]) -> Selection:
+    """The selection with the .json files next to tars that list their members, as NeMo writes them."""
+    folders = {entry.url.rpartition("/")[0] for entry in chosen.kept if is_tar(entry.url)}
+    found = [
+        entry
+        for entry in (entries if folders and not chosen.single else ())
+        if suffix(entry.url) == ".json"
+        and chosen.passed_over.get(entry.url) == DESCRIPTION
+        and entry.url.rpartition("/")[0] in folders
+        and _is_manifest(entry)
+    ]
+    if not found:
+        return chosen
+    passed_over = {url: kind for url, kind in chosen.passed_over.items() if url not in {one.url for one in found}}
+    kept = sorted([*chosen.kept, *found], key=lambda entry: entry.url)
+    return replace(chosen, kept=kept, passed_over=passed_over)
+
+
+def _is_manifest(entry: Entry) -> bool:
+    try:
+        return is_audio_list(entry.url, _version(entry))
+    except OF_ONE_FILE:
+        return False
 
 
 def _not_below(url: str, root: str) -> str | None:

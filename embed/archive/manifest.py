@@ -18,7 +18,7 @@ from embed import identity
 from embed.archive.contents import Contents, Touched
 from embed.archive.inputs import InputSpec
 from embed.archive.listing import Asset, Found, found_in
-from embed.archive.utterance_lists import recording_of
+from embed.archive.utterance_lists import recordings_of
 from embed.audio import decode as audio
 from embed.errors import DegluError, OutsideInput, SpecError
 from embed.tables import MANIFEST, PASSED_OVER, TEXT
@@ -94,7 +94,7 @@ def list_inputs(
 
 def _notes(spec: InputSpec, found: Found, manifest: pa.Table) -> Iterator[str]:
     """For the user: globs that match nothing, and what is outside of the input."""
-    yield from (f"{found.url}: {glob} matches no file" for glob in found.unused)
+    yield from found.notes()
     if spec.follow == "outside":
         yield f"{found.url}: links and lists may lead out of it (`follow: outside`)"
         return
@@ -126,10 +126,10 @@ def _refuse_same_names(inputs: Iterable[InputSpec]) -> None:
 
 
 def _is_forgotten(uri: str, forgotten: Collection[bytes]) -> bool:
-    """Whether the asset, or the recording that an utterance is in, is forgotten."""
+    """Whether the asset, or the file that it is in, is forgotten."""
     if not forgotten:
         return False
-    return identity.asset_id(uri) in forgotten or identity.asset_id(recording_of(uri)) in forgotten
+    return any(identity.asset_id(one) in forgotten for one in (uri, *recordings_of(uri)))
 
 
 class Probed(NamedTuple):

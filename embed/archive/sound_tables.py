@@ -5,7 +5,7 @@
 The uri of a row is `<name>/<path>#row=12`, from 0.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from embed.errors import InputError
 from embed.text.documents import Broken, plain_fields
 from embed.text.parquet_rows import ParquetRows, plain_columns
 
-_TEXTS = ("text", "transcription", "sentence", "transcript")
+TEXTS = ("text", "transcription", "sentence", "transcript")
 _LANGS = ("lang", "language")
 
 
@@ -45,7 +45,7 @@ def read_sounds(url: str, columns: Mapping[str, str]) -> Iterator[TableSound]:
             if isinstance(found, Broken):
                 yield TableSound(problem=f"InputError: {url}: {found.reason}")
             else:
-                yield _described(found, columns, sound_column(table.schema) or "")
+                yield described(found, columns, sound_column(table.schema) or "")
     except InputError as error:
         for _ in range(table.at, table.num_rows):
             yield TableSound(problem=f"InputError: {error}")
@@ -58,8 +58,11 @@ def _all_but_sounds(schema: pa.Schema) -> list[str]:
     return [f"{name}.path" if name == sounds else name for name in plain_columns(schema)]
 
 
-def _described(record: dict[str, Any], columns: Mapping[str, str], sounds: str) -> TableSound:
-    text, lang = (_first(record, part, columns, names) for part, names in (("text", _TEXTS), ("lang", _LANGS)))
+def described(
+    record: dict[str, Any], columns: Mapping[str, str], sounds: str = "", texts: Sequence[str] = TEXTS
+) -> TableSound:
+    """Text, language and metadata in the fields of a record; `sounds` is the one that holds the sound."""
+    text, lang = (_first(record, part, columns, names) for part, names in (("text", texts), ("lang", _LANGS)))
     taken = {name for name, _ in (text, lang)}
     path = (record.get(sounds) or {}).get("path")
     about = plain_fields(record, taken)
@@ -67,7 +70,7 @@ def _described(record: dict[str, Any], columns: Mapping[str, str], sounds: str) 
 
 
 def _first(
-    record: Mapping[str, Any], part: str, columns: Mapping[str, str], names: tuple[str, ...]
+    record: Mapping[str, Any], part: str, columns: Mapping[str, str], names: Sequence[str]
 ) -> tuple[str, str | None]:
     """The field of a row that holds its text or language, and the value."""
     for name in (columns.get(part, ""), *names):
