@@ -49,8 +49,7 @@ def _source(cut: Mapping[str, Any], list_name: str) -> tuple[str, str | None]:
     """The path of the recording; and the tar that has it, where it is in one."""
     recording = cut.get("recording")
     if cut.get("type") not in ("MonoCut", "MultiCut") or not isinstance(recording, dict):
-        what = "without a recording" if "recording" in cut else str(cut.get("type"))
-        raise ValueError(f"a cut {what}: only cuts of one recording are read; save it with `cuts.save_audios`")
+        raise ValueError(f"a {cut.get('type')} without one recording is not read; save it with `cuts.save_audios`")
     if recording.get("transforms"):
         raise ValueError("its recording is changed by transforms; save it with `cuts.save_audios`")
     sources = recording.get("sources")

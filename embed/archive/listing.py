@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 from embed import identity
 from embed.archive.inputs import InputSpec
 from embed.archive.named_files import NamedFiles
+from embed.archive.numbered import folder_above, numbered
 from embed.archive.selection import Selection, select
 from embed.archive.side_files import NAMES, SideFiles, broken_rows, is_side_table
 from embed.archive.sound_tables import TableSound, num_sounds, read_sounds
-from embed.archive.tars import REFUSED, Member, Tars
+from embed.archive.tars.members import REFUSED, Member, Tars
 from embed.archive.utterance_lists import MEMBER, Utterance, is_audio_list, read_audio_list, uri_below
 from embed.audio.table_sounds import ROW
 from embed.errors import OF_ONE_FILE, InputError
 from embed.file_kinds import DESCRIPTION, FORMATS, format_of, is_json_lines, is_tar, modality_of, suffix
+from embed.quantities import many
 from embed.redaction import redacted
 from embed.storage import store
 from embed.storage.store import Entry
@@ -53,6 +55,8 @@ def found_in(spec: InputSpec) -> "Found":
     """The assets of an input.  Raises InputError where it is missing or holds no file to embed."""
     root = store.absolute(spec.url)
     entries = store.inputs(root, contained=spec.follow == "inside")
+    if not entries and (urls := numbered(root)):
+        return Found(spec, folder_above(root), _numbered(spec, urls))
     chosen = _with_manifests(select(spec, root, entries), entries)
     if not chosen.kept:
         what = f"only {chosen.in_words()}" if entries else "no such file, and no files below it"
@@ -62,11 +66,22 @@ def found_in(spec: InputSpec) -> "Found":
     return Found(spec, root, chosen)
 
 
+def _numbered(spec: InputSpec, urls: list[str]) -> Selection:
+    """All files of these urls.  Raises InputError where one is missing."""
+    found = store.each(lambda url: store.inputs(url, contained=spec.follow == "inside"), urls)
+    missing = [url for url, entries in zip(urls, found, strict=True) if not entries]
+    if missing:
+        raise InputError(f"{spec.url}: {many(len(missing), 'numbered file')} missing, e.g. {missing[0]}")
+    return Selection([entry for entries in found for entry in entries], {}, (), numbered=True)
+
+
 class Found:
     """The assets of one input, in order of their urls; `num` of them.  `unused` are globs that match no file."""
 
     def __init__(self, spec: InputSpec, root: str, chosen: Selection) -> None:
         self._spec, self._entries, self._single = spec, chosen.kept, chosen.single
+        self._unlisted = chosen.single or chosen.numbered  # its folder may have other files
+        self._near: set[str] = set()  # folders whose tars were added for a list
         self.url, self.unused, self._passed_over = spec.url, chosen.unused, chosen.passed_over
         self._root = root.rpartition("/")[0] if chosen.single else root
         self._encodings: dict[str, tuple[str | None, str | None]] = {}
@@ -166,9 +181,11 @@ class Found:
 
     def _look_up(self, folder: str, named: list[tuple[str, str]]) -> None:
         """Find what a list in this folder names: files, then members of the tars next to the list, other files."""
-        if self._single and named and not store.inputs(named[0][0]):
-            near = (entry for entry in store.inputs(folder) if entry.url.rpartition("/")[0] == folder)
-            self._tars.add({-number: entry for number, entry in enumerate(near, 1)})
+        inside = next((url for url, _ in named if store.is_below(url, folder)), None)
+        if self._unlisted and folder not in self._near and inside and not store.inputs(inside):
+            near = [entry for entry in store.inputs(folder) if entry.url.rpartition("/")[0] == folder]
+            self._near.add(folder)
+            self._tars.add_near(near)
         absent = [one for one in named if one[0] not in self._named.places]
         self._tars.look_up(folder, absent)
         self._named.look_up(url for url, tars in absent if self._tars.named(url, tars) is None)
@@ -211,7 +228,8 @@ class Found:
         url = entry.url if entry else redacted(found.url)
         uri = self._uri(url) + found.fragment()
         seen[uri] = seen.get(uri, 0) + 1
-        similar = self._named.similar(found.url) + self._tars.doubt(found.url, found.tars)
+        no_member = "" if entry else self._tars.reason(found.url, found.tars)
+        similar = self._named.similar(found.url) + no_member
         missing = f"InputError: {url}: no such file; line {number} of {list_entry.url} names it{similar}"
         if self._named.is_outside(found.url):
             missing = (
@@ -223,7 +241,7 @@ class Found:
             uri=uri if seen[uri] == 1 else f"{uri}&n={seen[uri]}",
             url=url,
             modality=SPEECH,
-            format="utterance",
+            format=REFUSED if no_member else "utterance",
             size_bytes=entry.size_bytes if entry else 0,
             content_version=_version(entry) if entry else "missing",
             lang=found.lang or self._spec.lang,

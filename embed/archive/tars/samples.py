@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from embed.archive.sound_tables import TEXTS, TableSound, described
-from embed.archive.tar_index import Kind, TarIndex
+from embed.archive.tars.index import Kind, TarIndex
 from embed.file_kinds import is_sound, modality_of, side_kind
 from embed.tables import TEXT
 from embed.text.documents import refuse_halves
@@ -51,7 +51,7 @@ def samples_of(index: TarIndex, modality: str, is_listed: Callable[[int], int]) 
             found.passed_over[place] = _KINDS[kind]
         elif own and small and _suffix(name) in _PARTS:
             owners[place] = own
-        elif (reason := _reason(name, modality)) is None and not (own and modality_of(name) != TEXT):
+        elif (reason := _reason(name, modality)) is None and not (modality_of(name) != TEXT and _is_part(name, own)):
             found.assets[place] = []
         else:
             found.passed_over[place] = reason or "part of a sample"
@@ -129,6 +129,11 @@ def _reason(name: str, modality: str) -> str | None:
     if modality == TEXT and modality_of(name) != TEXT:
         return _side_kind(name) or ("recording" if is_sound(name) else "other member")
     return _side_kind(name)
+
+
+def _is_part(name: str, own: Sequence[int]) -> bool:
+    """Whether it is no recording: its suffix says so, or it is next to one."""
+    return bool(own) or _suffix(name) in _PARTS
 
 
 def _side_kind(name: str) -> str | None:

@@ -6,7 +6,7 @@ that a tar which was touched, or to which members were added, keeps its vectors 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embed.archive.sound_tables import TableSound
-from embed.archive.tar_index import Kind, TarIndex, read_index
-from embed.archive.tar_samples import Samples, describe, samples_of
+from embed.archive.tars.index import Kind, TarIndex, read_index
+from embed.archive.tars.samples import Samples, describe, samples_of
 from embed.errors import OF_ONE_FILE
 from embed.file_kinds import format_of, is_tar, modality_of
 from embed.storage import store
@@ -60,39 +60,37 @@ class _Tar:
 
 
 class Tars:
-    """The tars among the entries of an input, by place; negative places are of tars near a single list.
-
-    Their headers are read once, when they are added.
-    """
+    """The tars among the entries of an input, by place, and those near a list; headers are read once, when added."""
 
     def __init__(self, modality: str, columns: Mapping[str, str]) -> None:
         self._modality, self._columns = modality, columns
         self._tars: dict[int, _Tar] = {}
+        self._near: list[_Tar] = []
         self._named: dict[tuple[str, str], tuple[_Tar, int]] = {}
         self._doubtful: dict[tuple[str, str], str] = {}
 
     def add(self, entries: Mapping[int, Entry]) -> None:
         """Those that are tars and can be opened."""
-        some = {place: one for place, one in entries.items() if is_tar(one.url) and one.size_bytes and not one.problem}
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            indexes = pool.map(read_index, (one.url for one in some.values()))
-            for (place, entry), index in zip(some.items(), indexes, strict=True):
-                self._tars[place] = _Tar(entry, index, bytearray(len(index.names)))
+        some = {place: one for place, one in entries.items() if _is_whole(one)}
+        self._tars |= zip(some, _opened(some.values()), strict=True)
+
+    def add_near(self, entries: Sequence[Entry]) -> None:
+        """Those that are no part of the input, but next to a list of it, which may name their members."""
+        known = {tar.entry.url for tar in self._tars.values()}
+        self._near += _opened([one for one in entries if _is_whole(one) and one.url not in known])
 
     def __contains__(self, place: int) -> bool:
         return place in self._tars
 
-    def _own(self) -> list[_Tar]:
-        """Those of the input; others are only near its list."""
-        return [tar for place, tar in self._tars.items() if place >= 0]
-
     def num(self) -> int:
         """Assets of all tars, without those that a list names."""
-        return sum(len(tar.samples(self._modality).assets) + (tar.index.problem is not None) for tar in self._own())
+        return sum(
+            len(tar.samples(self._modality).assets) + (tar.index.problem is not None) for tar in self._tars.values()
+        )
 
     def notes(self) -> Iterator[str]:
         """For the user: members that are replaced by a later one of the same name, tars without an end."""
-        for tar in self._own():
+        for tar in self._tars.values():
             if tar.index.note:
                 yield tar.index.note
             if num := int((tar.index.kinds == Kind.REPLACED).sum()):
@@ -101,7 +99,7 @@ class Tars:
 
     def passed_over(self) -> Iterator[tuple[str, str, str]]:
         """Url of the tar, name and kind of each member that is no asset and describes none."""
-        for tar in self._own():
+        for tar in self._tars.values():
             for place, kind in tar.samples(self._modality).passed_over.items():
                 yield tar.entry.url, tar.index.names[place].as_py(), kind
 
@@ -153,7 +151,7 @@ class Tars:
         for url, glob in wanted:
             by_glob.setdefault(glob, []).append(url)
         for glob, urls in by_glob.items():
-            tars = [tar for tar in self._tars.values() if _is_in(tar.entry.url, folder, glob)]
+            tars = [tar for tar in (*self._tars.values(), *self._near) if _is_in(tar.entry.url, folder, glob)]
             for of_url, of_member in _FORMS if tars else ():
                 names: dict[str, list[str]] = {}
                 for url in urls:
@@ -183,10 +181,22 @@ class Tars:
         tar.listed[place] = 1
         return tar.member(place)
 
-    def doubt(self, url: str, glob: str) -> str:
-        """For a message: the tars that have a member of this name, where these are several."""
-        several = self._doubtful.get((url, glob))
-        return f"; {several} have a member of this name: give each line its `shard_id`" if several else ""
+    def reason(self, url: str, glob: str) -> str:
+        """For a message, why `named` has none; empty where the list need not mean a member."""
+        if several := self._doubtful.get((url, glob)):
+            return f"; {several} have a member of this name: give each line its `shard_id`"
+        return "" if "*" in glob else f"; {glob} next to the list has no member of this name"
+
+
+def _is_whole(entry: Entry) -> bool:
+    return is_tar(entry.url) and entry.size_bytes > 0 and not entry.problem
+
+
+def _opened(entries: Iterable[Entry]) -> list[_Tar]:
+    entries = list(entries)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        indexes = pool.map(read_index, (one.url for one in entries))
+        return [_Tar(one, index, bytearray(len(index.names))) for one, index in zip(entries, indexes, strict=True)]
 
 
 def _data(stream: BinaryIO, member: Entry) -> bytes:

@@ -77,8 +77,8 @@ def _index(found: list[tuple[str, int, int, Kind]], problem: str | None, note: s
         kind if last[name] == place else Kind.REPLACED
         for place, (name, kind) in enumerate(zip(names, kinds, strict=True))
     ]
-    numbers = (np.asarray(column, np.int64) for column in (begins, sizes))
-    return TarIndex(pa.array(names, pa.string()), *numbers, np.asarray(known, np.uint8), problem, note)
+    first, lengths = (np.asarray(column, np.int64) for column in (begins, sizes))
+    return TarIndex(pa.array(names, pa.string()), first, lengths, np.asarray(known, np.uint8), problem, note)
 
 
 def _members(stream: BinaryIO) -> Iterator[tuple[str, int, int, Kind]]:
@@ -101,7 +101,7 @@ def _of_one(headers: "_Headers", size: int) -> Iterator[tarfile.TarInfo]:
         while at < size:
             headers.left = _HEADER_BYTES
             info = tar.next()
-            tar.members = []  # else it keeps them all
+            tar.members = []  # type: ignore[attr-defined]  # else it keeps them all
             if info is None:
                 break
             if info.offset < at or info.size < 0 or tar.offset <= at:
