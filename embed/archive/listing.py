@@ -181,11 +181,11 @@ class Found:
 
     def _look_up(self, folder: str, named: list[tuple[str, str]]) -> None:
         """Find what a list in this folder names: files, then members of the tars next to the list, other files."""
-        inside = next((url for url, _ in named if store.is_below(url, folder)), None)
-        if self._unlisted and folder not in self._near and inside and not store.inputs(inside):
-            near = [entry for entry in store.inputs(folder) if entry.url.rpartition("/")[0] == folder]
+        if self._unlisted and folder not in self._near:
             self._near.add(folder)
-            self._tars.add_near(near)
+            first = next((url for url, _ in named if store.is_below(url, folder)), None)
+            if first and not store.inputs(first):
+                self._tars.add_near([one for one in store.inputs(folder) if one.url.rpartition("/")[0] == folder])
         absent = [one for one in named if one[0] not in self._named.places]
         self._tars.look_up(folder, absent)
         self._named.look_up(url for url, tars in absent if self._tars.named(url, tars) is None)
