@@ -25,7 +25,7 @@ from embed.errors import OF_ONE_FILE
 from embed.file_kinds import format_of, is_tar, modality_of
 from embed.storage import store
 from embed.storage.store import Entry
-from embed.storage.window import Window, window_of
+from embed.storage.window import Window
 from embed.tables import SPEECH, TEXT
 
 _AT_ONCE = 8  # headers and descriptions are small: threads wait rather than work
@@ -54,6 +54,11 @@ class _Tar:
         entry, index = self.entry, self.index
         window = Window(entry.url, int(index.begins[place]), int(index.sizes[place]), index.names[place].as_py())
         return Entry(window.url, window.size, entry.etag, entry.mtime)
+
+    def read(self, stream: BinaryIO, place: int) -> bytes:
+        """The bytes of a member, from the tar's own stream."""
+        stream.seek(int(self.index.begins[place]))
+        return stream.read(int(self.index.sizes[place]))
 
     def samples(self, modality: str) -> Samples:
         return samples_of(self.index, modality, self.listed.__getitem__)
@@ -117,7 +122,7 @@ class Tars:
     def _described(self, tar: _Tar, some: Sequence[tuple[int, list[int]]]) -> list[Member]:
         try:
             with store.open_input(tar.entry.url) as stream:
-                data = [[_data(stream, tar.member(part)) for part in parts] for _, parts in some]
+                data = [[tar.read(stream, part) for part in parts] for _, parts in some]
         except OF_ONE_FILE as error:
             problem = TableSound(problem=f"{type(error).__name__}: {error}")
             return [self._member(tar, place, problem) for place, _ in some]
@@ -197,12 +202,6 @@ def _opened(entries: Iterable[Entry]) -> list[_Tar]:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         indexes = pool.map(read_index, (one.url for one in entries))
         return [_Tar(one, index, bytearray(len(index.names))) for one, index in zip(entries, indexes, strict=True)]
-
-
-def _data(stream: BinaryIO, member: Entry) -> bytes:
-    window = window_of(member.url)
-    stream.seek(window.begin if window else 0)
-    return stream.read(member.size_bytes)
 
 
 def _is_in(url: str, folder: str, glob: str) -> bool:

@@ -1,7 +1,9 @@
 import json
 import os
+import struct
 import subprocess
 import tarfile
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +211,28 @@ def test_a_tar_that_was_touched_or_has_more_members_keeps_the_versions_of_the_ot
     assert versions_now() == [False, True, True]
     pack(tmp_path / "a.tar", [members[0], ("b.flac", members[1][1][:-1] + b"!")])
     assert versions_now() == [True, False]
+
+
+@pytest.mark.campaign
+def test_a_large_tar_takes_little_memory(tmp_path: Path) -> None:
+    """Its sounds are holes of the disk: 600 MB, of which the index reads the headers, and a unit its ten minutes."""
+    size, header = 300 << 20, sound(0, form="WAV")
+    with (tmp_path / "a.tar").open("wb") as file:
+        for name in ("a.wav", "b.wav"):
+            info = tarfile.TarInfo(name)
+            info.size = size
+            file.write(info.tobuf() + header[:4] + struct.pack("<I", size - 8) + header[8:40])
+            file.write(struct.pack("<I", size - 44))
+            file.seek(size - 44, os.SEEK_CUR)
+        file.write(bytes(1024))
+    tracemalloc.start()
+    try:
+        units = plan_units(listed(tmp_path / "a.tar").assets, CUTTING)
+        assert (units.num_rows, len(set(units["asset_id"].to_pylist()))) == (34, 2)
+        decode(units["url"][33].as_py(), 9000.0, 9060.0)
+        assert tracemalloc.get_traced_memory()[1] < 30 << 20
+    finally:
+        tracemalloc.stop()
 
 
 LINES = [
