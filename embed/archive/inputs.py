@@ -4,6 +4,8 @@
 - a `.jsonl` whose first line has `audio_filepath` lists recordings, and `metadata.csv` or `metadata.jsonl` with
   `file_name` describes the recordings next to it (`embed.archive.utterance_lists`, `embed.archive.side_files`);
 - a `.parquet` with a column of sounds holds recordings, one in a row (`embed.archive.sound_tables`);
+- a `.tar` holds recordings and texts, which are read in place, with what the members of their names say of them, as in
+  WebDataset (`embed.archive.tars`); a list next to it, of NeMo or lhotse, may name its members;
 - `include` and `exclude` choose files by globs of their path below the url (`embed.archive.selection`);
 - links and lists lead to files below the url alone, unless `follow: outside` allows others;
 - a file that no reader supports is listed with a problem and counted as failed,
@@ -32,7 +34,9 @@ class InputSpec(Spec):
     embedded again.
     """
 
-    url: str = speed_only(..., "A file or a folder: a local path or s3://bucket/prefix.", min_length=1)
+    url: str = speed_only(
+        ..., "A file or a folder: a local path or s3://bucket/prefix; or numbered files, `a-{0..9}.tar`.", min_length=1
+    )
     name: str = Field(default="", description="First part of every uri; by default the last part of the url.")
     modality: Literal["auto", "speech", "text"] = Field(default="auto", description="What the files hold.")
     include: tuple[Glob, ...] = where_set((), "Globs of the files to embed: `*.mp3`, `2024/*`; by default all of them.")
@@ -47,7 +51,8 @@ class InputSpec(Spec):
     metadata: dict[str, str] = Field(default_factory=dict, description="Metadata copied to every row.")
     columns: dict[Literal["id", "text", "title", "lang"], str] = Field(
         default_factory=dict,
-        description="Your names for the fields of .jsonl, .csv and .parquet; default: _id or id, text, title, lang.",
+        description="Your names for the fields of .jsonl, .csv, .parquet, and of .json in a .tar; default: _id or id,"
+        " text, title, lang.",
     )
     encoding: str | None = where_set(
         None, "Encoding of the texts that are not UTF-8, by its name in Python, e.g. cp1252, cp1251, utf-16-le, cp932."

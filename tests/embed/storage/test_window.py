@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from embed.storage import store
+from embed.storage.s3 import S3Files
 from embed.storage.window import Window, opened, window_of
 
 DATA = np.random.default_rng(0).bytes(3 << 20)
@@ -48,3 +49,24 @@ def test_a_file_that_has_become_shorter_ends_early(storage_url: str) -> None:
     for begin, found in ((90, DATA[90:100]), (100, b""), (5000, b"")):
         with store.open_input(Window(f"{storage_url}/a.tar", begin, 50, "a.wav").url) as file:
             assert file.read() == found
+
+
+@pytest.mark.s3
+def test_only_the_bytes_of_a_window_are_requested(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write_bytes(f"{s3_url}/a.tar", DATA)
+    asked: list[str] = []
+    real = S3Files._get
+
+    def noted(self: S3Files, url: str, **about: str) -> object:
+        asked.append(about["Range"])
+        return real(self, url, **about)
+
+    monkeypatch.setattr(S3Files, "_get", noted)
+    for begin, size, requests in (
+        (1000, 7000, ["bytes=1000-7999"]),
+        (1000, 300_000, ["bytes=1000-263143", "bytes=263144-300999"]),
+    ):
+        with store.open_input(Window(f"{s3_url}/a.tar", begin, size, "a.wav").url) as file:
+            assert file.read() == DATA[begin : begin + size]
+        assert asked == requests
+        asked.clear()
