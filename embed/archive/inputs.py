@@ -6,7 +6,8 @@
 - a `.parquet` with a column of sounds holds recordings, one in a row (`embed.archive.sound_tables`);
 - a `.tar` holds recordings and texts, which are read in place, with what the members of their names say of them, as in
   WebDataset (`embed.archive.tars`); a list next to it, of NeMo or lhotse, may name its members;
-- `include` and `exclude` choose files by globs of their path below the url (`embed.archive.selection`);
+- `include` and `exclude` choose files by globs of their path below the url (`embed.archive.selection`), of a tar
+  all members or none;
 - links and lists lead to files below the url alone, unless `follow: outside` allows others;
 - a file that no reader supports is listed with a problem and counted as failed,
   and so is one that cannot be read: a link that leads to itself, a pipe, a folder that is closed to this user.

@@ -277,6 +277,7 @@ class Found:
         """A member of a tar, or a tar that is damaged."""
         tar, about = window_of(found.entry.url), found.about
         uri = self._member_uri(tar.file, tar.name) if tar else self._member_uri(found.entry.url)
+        lang, of_tar = self._side_files.of(tar.file if tar else found.entry.url)
         return Asset(
             uri=uri,
             url=found.entry.url,
@@ -284,8 +285,8 @@ class Found:
             format=found.format,
             size_bytes=found.entry.size_bytes,
             content_version=_version(found.entry),
-            lang=about.lang or self._spec.lang,
-            metadata={**self._spec.metadata, **about.metadata},
+            lang=about.lang or lang or self._spec.lang,
+            metadata={**self._spec.metadata, **of_tar, **about.metadata},
             track=self._spec.track if found.modality == SPEECH else None,
             columns=self._settings(found.format) if found.modality == TEXT and found.format != REFUSED else {},
             text=about.text if found.modality == SPEECH else None,

@@ -13,6 +13,7 @@ import pyarrow.types as types
 
 from embed.errors import InputError
 from embed.storage import store
+from embed.storage.window import window_of
 from embed.text.documents import Broken
 from embed.text.open_files import OpenFiles
 from embed.text.parquet_rows import ParquetRows
@@ -32,9 +33,12 @@ def sound_column(schema: pa.Schema) -> str | None:
 
 
 def open_recording(url: str) -> BinaryIO:
-    """A seekable stream of a recording: a file, or a sound in a table.  Raises InputError where there is none."""
+    """A seekable stream of a recording: a file, a member of a tar, or a sound in a table.
+
+    Raises InputError where there is none.
+    """
     table, mark, row = url.rpartition(ROW)
-    if not mark or not row.isdigit():
+    if not mark or not row.isdigit() or window_of(url):
         return store.open_input(url)
     key = (table, *(entry.etag or entry.mtime for entry in store.listing(table)))
     sounds = _OPEN.take(key) or _Sounds(table)

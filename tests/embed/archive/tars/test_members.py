@@ -170,12 +170,21 @@ def test_what_is_no_asset_is_counted(tmp_path: Path) -> None:
 
 
 def test_names_are_only_names(tmp_path: Path) -> None:
-    names = ["../../up.flac", "/etc/abs.flac", "a/../b.flac", "b.flac", "x#row=1.flac", "y#t=1,2.flac", "é\n.flac"]
+    names = ["../../up.flac", "/etc/abs.flac", "a/../b.flac", "b.flac", "x#row=1", "y#t=1,2.flac", "é\n.flac"]
     pack(tmp_path / "a.tar", [(name, sound(1)) for name in names])
     rows = rows_of(tmp_path)
     assert [row["uri"] for row in rows] == [f"in/a.tar#member={name}" for name in names]
     assert len({row["asset_id"] for row in rows}) == len(names)
     assert [row["decoded_s"] for row in rows] == [1.0] * len(names)
+
+
+def test_a_side_file_describes_a_tar(tmp_path: Path) -> None:
+    pack(tmp_path / "a.tar", [("one.flac", sound(1)), ("one.json", b'{"lang": "wo", "year": 1998}'), ("two.txt", b"x")])
+    (tmp_path / "metadata.csv").write_text("file_name,language,year,station\na.tar,fr,1999,Sud\n")
+    assert [(row["lang"], dict(row["metadata"])) for row in rows_of(tmp_path)] == [
+        ("wo", {"year": "1998", "station": "Sud"}),
+        ("fr", {"year": "1999", "station": "Sud"}),
+    ]
 
 
 def test_forgotten_members_and_tars(tmp_path: Path) -> None:
