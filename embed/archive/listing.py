@@ -9,7 +9,7 @@ from embed import identity
 from embed.archive.inputs import InputSpec
 from embed.archive.named_files import NamedFiles
 from embed.archive.numbered import folder_above, numbered
-from embed.archive.selection import Selection, select
+from embed.archive.selection import Selection, in_words, select
 from embed.archive.side_files import NAMES, SideFiles, broken_rows, is_side_table
 from embed.archive.sound_tables import TableSound, num_sounds, read_sounds
 from embed.archive.tars.members import REFUSED, Member, Tars
@@ -56,14 +56,23 @@ def found_in(spec: InputSpec) -> "Found":
     root = store.absolute(spec.url)
     entries = store.inputs(root, contained=spec.follow == "inside")
     if not entries and (urls := numbered(root)):
-        return Found(spec, folder_above(root), _numbered(spec, urls))
+        return _with_assets(Found(spec, folder_above(root), _numbered(spec, urls)))
     chosen = _with_manifests(select(spec, root, entries), entries)
     if not chosen.kept:
         what = f"only {chosen.in_words()}" if entries else "no such file, and no files below it"
         unused = "".join(f"; {glob} matches nothing" for glob in chosen.unused if entries)
         formats = f"Deglu reads recordings and {', '.join(FORMATS)}"
         raise InputError(f"{spec.url}: nothing to embed: {what}{unused}; {formats}")
-    return Found(spec, root, chosen)
+    return _with_assets(Found(spec, root, chosen))
+
+
+def _with_assets(found: "Found") -> "Found":
+    """It, unless its tars have nothing to embed."""
+    if found.only_tars and not found.num:
+        kinds = Counter(kind for _, kind in found.passed_over())
+        what = f"only {in_words(kinds)} in its tars" if kinds else "its tars are empty"
+        raise InputError(f"{found.url}: nothing to embed: {what}")
+    return found
 
 
 def _numbered(spec: InputSpec, urls: list[str]) -> Selection:
@@ -123,6 +132,10 @@ class Found:
         """Uri and kind of each file that is not embedded, and of each such member of a tar."""
         yield from ((self._uri(url), kind) for url, kind in self._passed_over.items())
         yield from ((self._member_uri(url, name), kind) for url, name, kind in self._tars.passed_over())
+
+    @property
+    def only_tars(self) -> bool:
+        return all(place in self._tars for place in range(len(self._entries)))
 
     def notes(self) -> Iterator[str]:
         """For the user: globs that match nothing, and what is doubtful in tars."""

@@ -169,6 +169,15 @@ def test_what_is_no_asset_is_counted(tmp_path: Path) -> None:
     assert found.notes == (f"{tmp_path}/a.tar: 1 member has the name of a later one, which counts alone",)
 
 
+@pytest.mark.parametrize(
+    ("members", "reason"), [([], "its tars are empty"), ([("a.jpg", b"1"), ("b.jpg", b"2")], "only 2 pictures")]
+)
+def test_tars_with_nothing_to_embed(members: list[tuple[str, bytes]], reason: str, tmp_path: Path) -> None:
+    pack(tmp_path / "a.tar", members)
+    with pytest.raises(InputError, match=f"nothing to embed: {reason}"):
+        listed(tmp_path)
+
+
 def test_names_are_only_names(tmp_path: Path) -> None:
     names = ["../../up.flac", "/etc/abs.flac", "a/../b.flac", "b.flac", "x#row=1", "y#t=1,2.flac", "é\n.flac"]
     pack(tmp_path / "a.tar", [(name, sound(1)) for name in names])
