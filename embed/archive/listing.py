@@ -3,21 +3,20 @@
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from embed import identity
+from embed.archive.chosen_files import chosen_files
 from embed.archive.inputs import InputSpec
 from embed.archive.named_files import NamedFiles
-from embed.archive.numbered import folder_above, numbered
-from embed.archive.selection import Selection, in_words, select
+from embed.archive.selection import Selection, in_words
 from embed.archive.side_files import NAMES, SideFiles, broken_rows, is_side_table
 from embed.archive.sound_tables import TableSound, num_sounds, read_sounds
 from embed.archive.tars.members import REFUSED, Member, Tars
 from embed.archive.utterance_lists import MEMBER, Utterance, is_audio_list, read_audio_list, uri_below
 from embed.audio.table_sounds import ROW
 from embed.errors import OF_ONE_FILE, InputError
-from embed.file_kinds import DESCRIPTION, FORMATS, format_of, is_json_lines, is_tar, modality_of, suffix
-from embed.quantities import many
+from embed.file_kinds import format_of, is_json_lines, modality_of, suffix
 from embed.redaction import redacted
 from embed.storage import store
 from embed.storage.store import Entry
@@ -52,36 +51,13 @@ class Asset:
 
 
 def found_in(spec: InputSpec) -> "Found":
-    """The assets of an input.  Raises InputError where it is missing or holds no file to embed."""
-    root = store.absolute(spec.url)
-    entries = store.inputs(root, contained=spec.follow == "inside")
-    if not entries and (urls := numbered(root)):
-        return _with_assets(Found(spec, folder_above(root), _numbered(spec, urls)))
-    chosen = _with_manifests(select(spec, root, entries), entries)
-    if not chosen.kept:
-        what = f"only {chosen.in_words()}" if entries else "no such file, and no files below it"
-        unused = "".join(f"; {glob} matches nothing" for glob in chosen.unused if entries)
-        formats = f"Deglu reads recordings and {', '.join(FORMATS)}"
-        raise InputError(f"{spec.url}: nothing to embed: {what}{unused}; {formats}")
-    return _with_assets(Found(spec, root, chosen))
-
-
-def _with_assets(found: "Found") -> "Found":
-    """It, unless its tars have nothing to embed."""
+    """The assets of an input.  Raises InputError where it is missing or holds nothing to embed."""
+    found = Found(spec, *chosen_files(spec))
     if found.only_tars and not found.num:
         kinds = Counter(kind for _, kind in found.passed_over())
         what = f"only {in_words(kinds)} in its tars" if kinds else "its tars are empty"
-        raise InputError(f"{found.url}: nothing to embed: {what}")
+        raise InputError(f"{spec.url}: nothing to embed: {what}")
     return found
-
-
-def _numbered(spec: InputSpec, urls: list[str]) -> Selection:
-    """All files of these urls.  Raises InputError where one is missing."""
-    found = store.each(lambda url: store.inputs(url, contained=spec.follow == "inside"), urls)
-    missing = [url for url, entries in zip(urls, found, strict=True) if not entries]
-    if missing:
-        raise InputError(f"{spec.url}: {many(len(missing), 'numbered file')} missing, e.g. {missing[0]}")
-    return Selection([entry for entries in found for entry in entries], {}, (), numbered=True)
 
 
 class Found:
@@ -198,7 +174,8 @@ class Found:
             self._near.add(folder)
             first = next((url for url, _ in named if store.is_below(url, folder)), None)
             if first and not store.inputs(first):
-                self._tars.add_near([one for one in store.inputs(folder) if one.url.rpartition("/")[0] == folder])
+                near = store.inputs(folder, contained=self._spec.follow == "inside")
+                self._tars.add_near([one for one in near if one.url.rpartition("/")[0] == folder])
         absent = [one for one in named if one[0] not in self._named.places]
         self._tars.look_up(folder, absent)
         self._named.look_up(url for url, tars in absent if self._tars.named(url, tars) is None)
@@ -343,31 +320,6 @@ class Found:
         if window:
             return f"{uri_below(self._spec.name, self._root, window.file)}{MEMBER}{window.name}"
         return uri_below(self._spec.name, self._root, url)
-
-
-def _with_manifests(chosen: Selection, entries: list[Entry]) -> Selection:
-    """The selection with the .json files next to tars that list their members, as NeMo writes them."""
-    folders = {entry.url.rpartition("/")[0] for entry in chosen.kept if is_tar(entry.url)}
-    found = [
-        entry
-        for entry in (entries if folders and not chosen.single else ())
-        if suffix(entry.url) == ".json"
-        and chosen.passed_over.get(entry.url) == DESCRIPTION
-        and entry.url.rpartition("/")[0] in folders
-        and _is_manifest(entry)
-    ]
-    if not found:
-        return chosen
-    passed_over = {url: kind for url, kind in chosen.passed_over.items() if url not in {one.url for one in found}}
-    kept = sorted([*chosen.kept, *found], key=lambda entry: entry.url)
-    return replace(chosen, kept=kept, passed_over=passed_over)
-
-
-def _is_manifest(entry: Entry) -> bool:
-    try:
-        return is_audio_list(entry.url, _version(entry))
-    except OF_ONE_FILE:
-        return False
 
 
 def _not_below(url: str, root: str) -> str | None:

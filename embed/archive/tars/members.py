@@ -168,7 +168,7 @@ class Tars:
         self, tars: Sequence[_Tar], glob: str, names: Mapping[str, list[str]], of_member: Callable[[str], str]
     ) -> None:
         """The members with these names; the urls of each."""
-        known, urls = pa.array(names, pa.string()), list(names.values())
+        known, urls = pa.array(list(names), pa.string()), list(names.values())
         for tar in tars if names else ():
             own = pa.array([of_member(name) for name in tar.index.names.to_pylist()], pa.string())
             hits = pc.index_in(own, value_set=known).fill_null(-1).to_numpy()
