@@ -3,6 +3,7 @@
 One rule decides when `modality` is `auto`:
 - in a folder, hidden files and folders (`.name`) and side files (`side_kind`) are passed over;
 - the suffixes of `FORMATS` are text, and some also packed by gzip (`.jsonl.gz`, `.csv.gz`);
+- a `.tar` holds files, to each of which the same rule applies (`embed.archive.tars`);
 - everything else is read as audio.
 """
 
@@ -21,13 +22,29 @@ FORMATS = {
 }
 PACKED = frozenset({"jsonl", "csv", "html", "subtitles"})  # formats that are also read when packed by gzip
 
-HIDDEN = "hidden file"
+# Suffixes of recordings.  Any other file is tried as one, too; next to a recording in a tar it only describes it.
+_SOUNDS = frozenset(
+    {
+        *(".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".aifc", ".au", ".snd"),
+        *(".caf", ".w64", ".rf64", ".amr", ".gsm", ".wma", ".mka", ".mp2", ".ac3", ".g722", ".sph", ".ape", ".wv"),
+        *(".mp4", ".webm", ".mkv", ".mov", ".avi", ".3gp", ".ts", ".m4b"),
+    }
+)
+
+# The command that unpacks a tar which is packed as a whole, by suffix.
+_PACKERS = {"gz": "gunzip", "bz2": "bunzip2", "xz": "unxz", "zst": "unzstd"}
+_PACKED_TARS = {
+    **{f".tar.{end}": command for end, command in _PACKERS.items()},
+    **{f".t{end}": command for end, command in _PACKERS.items()},
+}
+
+HIDDEN, DESCRIPTION = "hidden file", "description"
 # Files next to recordings with nothing to embed, by suffix: what they are, as a noun that takes an s.
 _SIDE_SUFFIXES = {
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".gif"), "picture"),
     **dict.fromkeys((".m3u", ".m3u8", ".pls", ".cue"), "playlist"),
     **dict.fromkeys((".md5", ".sha1", ".sha256"), "checksum"),
-    **dict.fromkeys((".json", ".yaml", ".yml", ".xml"), "description"),
+    **dict.fromkeys((".json", ".yaml", ".yml", ".xml"), DESCRIPTION),
     ".log": "log",
 }
 # Files about the archive, by the name before its first dot.  `authors.wav` is a recording and `authors.csv` a table:
@@ -56,6 +73,21 @@ def format_of(path: str, modality: str) -> str:
 
 def is_json_lines(path: str) -> bool:
     return _text_format(path) == "jsonl"
+
+
+def is_sound(path: str) -> bool:
+    """Whether it has the suffix of recordings; those of others may be recordings, too."""
+    return suffix(path) in _SOUNDS
+
+
+def is_tar(path: str) -> bool:
+    """Whether it is a tar, also a packed one."""
+    return suffix(path) == ".tar" or unpacker_of_tar(path) is not None
+
+
+def unpacker_of_tar(path: str) -> str | None:
+    """The command that makes a .tar of a tar which is packed as a whole; None of any other file."""
+    return next((command for end, command in _PACKED_TARS.items() if path.lower().endswith(end)), None)
 
 
 def side_kind(path: str) -> str | None:

@@ -18,6 +18,7 @@ from embed.audio.table_sounds import place_of
 from embed.errors import OF_ONE_FILE
 from embed.quantities import many, size
 from embed.storage import store
+from embed.storage.window import window_of
 from embed.tables import Unit
 
 _RECENT = 8
@@ -39,7 +40,7 @@ def digest_of_unit(unit: Unit) -> bytes | None:
     is_first = place.row == 0 if place else unit["start"] == 0 or unit["format"] == "utterance"
     if not is_first or not identity.is_of_time(unit["content_version"]):
         return None
-    key = _file(unit["url"]), unit["content_version"]
+    key = file_of(unit["url"]), unit["content_version"]
     if key not in _recent:
         while len(_recent) >= _RECENT:
             _recent.pop(next(iter(_recent)), None)
@@ -63,13 +64,13 @@ class Contents:
             self._kept = self.digests() if assets else {}
         for one in assets:
             if digest := self._kept.get((one.asset_id, one.before)):
-                self._of_files[_file(one.url), one.before] = digest
-        known = {_file(one.url): one for one in assets if (_file(one.url), one.before) in self._of_files}
+                self._of_files[file_of(one.url), one.before] = digest
+        known = {file_of(one.url): one for one in assets if (file_of(one.url), one.before) in self._of_files}
         new = {file: one for file, one in known.items() if file not in self._same}
         for (file, one), digest in zip(new.items(), pool.map(_digest, new), strict=True):
             self._same[file] = digest == self._of_files[file, one.before]
             self._bytes += one.size_bytes
-        return [self._same.get(_file(one.url), False) for one in assets]
+        return [self._same.get(file_of(one.url), False) for one in assets]
 
     def notes(self) -> list[str]:
         """What was read to compare, for the user."""
@@ -87,8 +88,8 @@ def digests_of(ledger: pa.Table) -> dict[tuple[bytes, str], bytes]:
     return dict(zip(zip(assets, versions, strict=True), digests, strict=True))
 
 
-def _file(url: str) -> str:
-    """The file that an asset is in; of a row of a table, the table."""
+def file_of(url: str) -> str:
+    """The file that an asset is in; of a row of a table, the table; of a member of a tar, the member."""
     place = place_of(url)
     return place.table if place else url
 
@@ -96,9 +97,11 @@ def _file(url: str) -> str:
 def _digest(url: str) -> bytes | None:
     """Digest of a file; None where it cannot be read, or was changed meanwhile."""
     try:
-        before = store.inputs(url)
+        window = window_of(url)
+        file = window.file if window else url
+        before = store.inputs(file)
         with store.open_input(url) as stream:
             found = identity.stream_digest(stream)
-        return found if store.inputs(url) == before else None
+        return found if store.inputs(file) == before else None
     except OF_ONE_FILE:
         return None

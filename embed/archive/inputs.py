@@ -4,7 +4,10 @@
 - a `.jsonl` whose first line has `audio_filepath` lists recordings, and `metadata.csv` or `metadata.jsonl` with
   `file_name` describes the recordings next to it (`embed.archive.utterance_lists`, `embed.archive.side_files`);
 - a `.parquet` with a column of sounds holds recordings, one in a row (`embed.archive.sound_tables`);
-- `include` and `exclude` choose files by globs of their path below the url (`embed.archive.selection`);
+- a `.tar` holds recordings and texts, which are read in place, with what the members of their names say of them, as in
+  WebDataset (`embed.archive.tars`); a list next to it, of NeMo or lhotse, may name its members;
+- `include` and `exclude` choose files by globs of their path below the url (`embed.archive.selection`), of a tar
+  all members or none;
 - `metadata_from` names where the metadata of its files are written (`embed.archive.described`);
 - `transcripts: joined` takes `a.vtt`, `a.fr.srt` and the like for the words of `a.mp3`
   (`embed.archive.joined_transcripts`);
@@ -63,7 +66,9 @@ class InputSpec(Spec):
     embedded again.
     """
 
-    url: str = speed_only(..., "A file or a folder: a local path or s3://bucket/prefix.", min_length=1)
+    url: str = speed_only(
+        ..., "A file or a folder: a local path or s3://bucket/prefix; or numbered files, `a-{0..9}.tar`.", min_length=1
+    )
     name: str = Field(default="", description="First part of every uri; by default the last part of the url.")
     modality: Literal["auto", "speech", "text"] = Field(default="auto", description="What the files hold.")
     include: tuple[Glob, ...] = where_set((), "Globs of the files to embed: `*.mp3`, `2024/*`; by default all of them.")
@@ -84,8 +89,8 @@ class InputSpec(Spec):
     )
     columns: dict[Literal["audio", "id", "text", "title", "lang"], str] = Field(
         default_factory=dict,
-        description="Your names for the fields of .jsonl, .csv and .parquet; default: _id or id, text, title, lang;"
-        " audio, the sounds of a .parquet, by default as the file describes them.",
+        description="Your names for the fields of .jsonl, .csv, .parquet, and of .json in a .tar; default: _id or id,"
+        " text, title, lang; audio, the sounds of a .parquet, by default as the file describes them.",
     )
     transcripts: Literal["apart", "joined"] = where_set(
         "apart",

@@ -6,20 +6,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from embed import identity
+from embed.archive.chosen_files import chosen_files
 from embed.archive.described import Described, described_by
 from embed.archive.inputs import InputSpec
 from embed.archive.joined_transcripts import Transcripts, join_transcripts
 from embed.archive.named_files import NamedFiles
-from embed.archive.selection import Selection, select, without
+from embed.archive.selection import Selection, in_words, without
 from embed.archive.side_files import NAMES, SideFiles, broken_rows, is_side_table
 from embed.archive.sound_tables import AUDIO, SoundTable, TableSound, read_sounds, sounds_in
-from embed.archive.utterance_lists import Utterance, is_audio_list, read_audio_list, resolved, uri_below
+from embed.archive.tars.members import REFUSED, Member, Tars
+from embed.archive.utterance_lists import MEMBER, Utterance, is_audio_list, read_audio_list, resolved, uri_below
 from embed.audio.table_sounds import ROW, Place
 from embed.errors import OF_ONE_FILE, AbsentColumn, InputError
-from embed.file_kinds import FORMATS, format_of, is_json_lines, modality_of, suffix
+from embed.file_kinds import format_of, is_json_lines, modality_of, suffix
 from embed.redaction import redacted
 from embed.storage import store
 from embed.storage.store import Entry
+from embed.storage.window import window_of
 from embed.tables import SPEECH, TEXT
 from embed.text.documents import Broken
 from embed.text.encodings import ENCODING
@@ -52,18 +55,16 @@ class Asset:
 
 
 def found_in(spec: InputSpec) -> "Found":
-    """The assets of an input.  Raises InputError where it is missing or holds no file to embed."""
-    root = store.absolute(spec.url)
-    entries = store.inputs(root, contained=spec.follow == "inside")
-    chosen = select(spec, root, entries)
-    if not chosen.kept:
-        what = f"only {chosen.in_words()}" if entries else "no such file, and no files below it"
-        unused = "".join(f"; {glob} matches nothing" for glob in chosen.unused if entries)
-        formats = f"Deglu reads recordings and {', '.join(FORMATS)}"
-        raise InputError(f"{spec.url}: nothing to embed: {what}{unused}; {formats}")
+    """The assets of an input.  Raises InputError where it is missing or holds nothing to embed."""
+    root, entries, chosen = chosen_files(spec)
     described = described_by(spec, root, entries, chosen.passed_over)
     chosen, transcripts = join_transcripts(spec, entries, without(chosen, described.files, "metadata file"))
-    return Found(spec, root, chosen, described, transcripts)
+    found = Found(spec, root, chosen, described, transcripts)
+    if found.only_tars and not found.num:
+        kinds = Counter(kind for _, kind in found.passed_over())
+        what = f"only {in_words(kinds)} in its tars" if kinds else "its tars are empty"
+        raise InputError(f"{spec.url}: nothing to embed: {what}")
+    return found
 
 
 class Found:
@@ -74,12 +75,16 @@ class Found:
     ) -> None:
         self._spec, self._entries, self._single = spec, chosen.kept, chosen.single
         self._transcripts = transcripts
+        self._unlisted = chosen.single or chosen.numbered  # its folder may have other files
+        self._near: set[str] = set()  # folders whose tars were added for a list
         self.url, self.unused, self._passed_over = spec.url, chosen.unused, chosen.passed_over
         self._described = described
         self._root = root.rpartition("/")[0] if chosen.single else root
         self._encodings: dict[str, tuple[str | None, str | None]] = {}
         self._columns = {str(part): name for part, name in spec.columns.items()}
         self._unfit: dict[str, str] = {}  # problems of tables, by url
+        self._tars = Tars(spec.modality, self._columns)
+        self._tars.add(dict(enumerate(self._entries)))
         self._lists, self._tables, self._sounds = self._lists_and_tables()
         self._side_files = SideFiles()
         self._broken = {place for place in self._tables if self._side_files.read(*self._opened(self._entries[place]))}
@@ -97,6 +102,7 @@ class Found:
             self._read_list(place)
         for place in of_paths:
             self._read_paths(self._entries[place])
+        self.num += self._tars.num()
         self.num += sum(1 for place in range(len(self._entries)) if self._is_own(place))
 
     def __iter__(self) -> Iterator[Asset]:
@@ -109,6 +115,8 @@ class Found:
                 yield self._list_that_fails(entry, broken.reason if broken else "could not be read; run again")
             elif place in self._sounds:
                 yield from self._table_sounds(entry, self._sounds[place])
+            elif place in self._tars:
+                yield from map(self._member, self._tars.members(place))
             elif self._is_own(place):
                 yield self._file(entry)
         for url, problem in ((redacted(url), redacted(problem)) for url, problem in self._missing.items()):
@@ -118,16 +126,22 @@ class Found:
             uri, version = self._uri(entry.url), _version(entry)
             yield Asset(uri, entry.url, SPEECH, "list", entry.size_bytes, version, None, {}, problem=problem)
 
-    def notes(self) -> list[str]:
-        """For the user: transcripts that are joined or may be, and what the sources of metadata do not cover."""
-        if not self._spec.metadata_from:
-            return list(self._transcripts.notes)
-        own = [one for place, one in enumerate(self._entries) if self._is_own(place)]
-        return [*self._transcripts.notes, *self._described.notes(own)]
-
     def passed_over(self) -> Iterator[tuple[str, str]]:
-        """Uri and kind of each file that is not embedded."""
-        return ((self._uri(url), kind) for url, kind in self._passed_over.items())
+        """Uri and kind of each file that is not embedded, and of each such member of a tar."""
+        yield from ((self._uri(url), kind) for url, kind in self._passed_over.items())
+        yield from ((self._member_uri(url, name), kind) for url, name, kind in self._tars.passed_over())
+
+    @property
+    def only_tars(self) -> bool:
+        return all(place in self._tars for place in range(len(self._entries)))
+
+    def notes(self) -> Iterator[str]:
+        """For the user: globs that match nothing, what is doubtful in tars, transcripts, metadata that is missing."""
+        yield from (f"{self.url}: {glob} matches no file" for glob in self.unused)
+        yield from self._tars.notes()
+        yield from self._transcripts.notes
+        if self._spec.metadata_from:
+            yield from self._described.notes([one for place, one in enumerate(self._entries) if self._is_own(place)])
 
     def _lists_and_tables(self) -> tuple[frozenset[int], frozenset[int], dict[int, SoundTable]]:
         """Positions of audio lists, of side files, and of tables with sounds.
@@ -145,9 +159,8 @@ class Found:
     def _may_list(self, url: str) -> bool:
         if suffix(url) == ".parquet":
             return True
-        if self._single:  # NeMo also names its lists .json
-            return is_json_lines(url) or suffix(url) == ".json"
-        return is_json_lines(url) or url.rpartition("/")[2] in NAMES
+        # NeMo also names its lists .json
+        return is_json_lines(url) or suffix(url) == ".json" or url.rpartition("/")[2] in NAMES
 
     def _kind(self, place: int) -> "str | SoundTable":
         """`list`, `table`, `file`, or a table with sounds."""
@@ -171,21 +184,33 @@ class Found:
     def _read_list(self, place: int) -> None:
         """Count a list's assets, mark the files that it names, and look up files outside of the input."""
         entry = self._entries[place]
-        counts: Counter[str] = Counter()
+        counts: Counter[tuple[str, str]] = Counter()
         is_broken = False
         for _, found in read_audio_list(*self._opened(entry)):
             if isinstance(found, Broken):
                 is_broken = True
             elif not self._named.is_excluded(found.url):
-                counts[found.url] += 1
-        self._named.look_up(counts)
-        for url in counts:
-            if (own := self._named.place(url)) is not None:
+                counts[found.url, found.tars] += 1
+        self._look_up(entry.url.rpartition("/")[0], list(counts))
+        for url, tars in counts:
+            if self._tars.named(url, tars) is None and (own := self._named.place(url)) is not None:
                 self._listed[own] = 1
         self.num += counts.total() + is_broken
 
+    def _look_up(self, folder: str, named: list[tuple[str, str]]) -> None:
+        """Find what a list in this folder names: files, then members of the tars next to the list, other files."""
+        if self._unlisted and folder not in self._near:
+            self._near.add(folder)
+            first = next((url for url, _ in named if store.is_below(url, folder)), None)
+            if first and not store.inputs(first):
+                near = store.inputs(folder, contained=self._spec.follow == "inside")
+                self._tars.add_near([one for one in near if one.url.rpartition("/")[0] == folder])
+        absent = [one for one in named if one[0] not in self._named.places]
+        self._tars.look_up(folder, absent)
+        self._named.look_up(url for url, tars in absent if self._tars.named(url, tars) is None)
+
     def _is_own(self, place: int) -> bool:
-        listing = place in self._lists or place in self._tables or place in self._sounds
+        listing = place in self._lists or place in self._tables or place in self._sounds or place in self._tars
         return not self._listed[place] and not listing
 
     def _file(self, entry: Entry) -> Asset:
@@ -227,17 +252,18 @@ class Found:
             yield self._list_that_fails(entry, first_broken)
 
     def _utterance(self, found: Utterance, list_entry: Entry, number: int, seen: dict[str, int]) -> Asset:
-        entry = self._named.entry(found.url)
+        entry = self._tars.named(found.url, found.tars) or self._named.entry(found.url)
         url = entry.url if entry else redacted(found.url)
         uri = self._uri(url) + found.fragment()
         seen[uri] = seen.get(uri, 0) + 1
         described = self._described.of(url)
+        no_member = "" if entry else self._tars.reason(found.url, found.tars)
         return Asset(
             # The same span may be listed with several texts.
             uri=uri if seen[uri] == 1 else f"{uri}&n={seen[uri]}",
             url=url,
             modality=SPEECH,
-            format="utterance",
+            format=REFUSED if no_member else "utterance",
             size_bytes=entry.size_bytes if entry else 0,
             content_version=_version(entry) if entry else "missing",
             lang=found.lang or described.lang or self._spec.lang,
@@ -249,16 +275,16 @@ class Found:
             text=found.text,
             problem=entry.problem or described.problem
             if entry
-            else self._absent(found.url, f"line {number} of {list_entry.url}"),
+            else self._absent(found.url, f"line {number} of {list_entry.url}", no_member),
         )
 
-    def _absent(self, named: str, by: str) -> str:
-        """The problem of a file that a list or a table names, and that there is not."""
+    def _absent(self, named: str, by: str, more: str = "") -> str:
+        """The problem of a file that a list or a table names, and that there is not; `more` is known of it."""
         url = redacted(named)
         if self._named.is_outside(named):
             cure = "set `follow: outside` for the input"
             return f"OutsideInput: {url}: outside of the input, and not read; {by} names it; {cure}"
-        return f"InputError: {url}: no such file; {by} names it{self._named.similar(named)}"
+        return f"InputError: {url}: no such file; {by} names it{self._named.similar(named)}{more}"
 
     def _read_paths(self, table: Entry) -> None:
         """Look up the files that a table with paths alone names, and mark those of the input."""
@@ -312,6 +338,31 @@ class Found:
         problem = self._absent(url, row)
         return replace(sound, url=redacted(url), size_bytes=0, content_version="missing", problem=problem)
 
+    def _member(self, found: Member) -> Asset:
+        """A member of a tar, or a tar that is damaged."""
+        tar, about = window_of(found.entry.url), found.about
+        uri = self._member_uri(tar.file, tar.name) if tar else self._member_uri(found.entry.url)
+        lang, of_tar = self._side_files.of(tar.file if tar else found.entry.url)
+        return Asset(
+            uri=uri,
+            url=found.entry.url,
+            modality=found.modality,
+            format=found.format,
+            size_bytes=found.entry.size_bytes,
+            content_version=_version(found.entry),
+            lang=about.lang or lang or self._spec.lang,
+            metadata={**self._spec.metadata, **of_tar, **about.metadata},
+            track=self._spec.track if found.modality == SPEECH else None,
+            columns=self._settings(found.format) if found.modality == TEXT and found.format != REFUSED else {},
+            text=about.text if found.modality == SPEECH else None,
+            problem=about.problem,
+        )
+
+    def _member_uri(self, tar: str, name: str | None = None) -> str:
+        """Uri of a member, or of the tar."""
+        uri = self._spec.name if self._single else self._uri(tar)
+        return uri if name is None else f"{uri}{MEMBER}{name}"
+
     def _list_that_fails(self, entry: Entry, reason: str) -> Asset:
         """A list with unreadable lines is an asset itself, so that it is counted and reported."""
         problem = self._encoding(entry)[1] or f"InputError: {entry.url}: {reason}"
@@ -341,6 +392,9 @@ class Found:
         return self._encodings[entry.url]
 
     def _uri(self, url: str) -> str:
+        window = window_of(url)
+        if window:
+            return f"{uri_below(self._spec.name, self._root, window.file)}{MEMBER}{window.name}"
         return uri_below(self._spec.name, self._root, url)
 
 

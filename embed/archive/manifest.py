@@ -15,12 +15,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from embed import identity
-from embed.archive.contents import Contents, Touched
+from embed.archive.contents import Contents, Touched, file_of
 from embed.archive.inputs import InputSpec
 from embed.archive.joined_transcripts import DIGEST, with_digest
 from embed.archive.listing import Asset, Found, found_in
 from embed.archive.metadata.bags import check_checksum
-from embed.archive.utterance_lists import recording_of
+from embed.archive.utterance_lists import recordings_of
 from embed.audio import decode as audio
 from embed.errors import DegluError, OutsideInput, SpecError
 from embed.tables import MANIFEST, PASSED_OVER, TEXT
@@ -91,14 +91,13 @@ def list_inputs(
             parts.append(_with_tags(before.joined(drafts, rows, results), kept))
     manifest = pa.concat_tables(parts)
     notes = [note for spec, found in zip(inputs, listed, strict=True) for note in _notes(spec, found, manifest)]
-    notes += [note for found in listed for note in found.notes()]
     notes += contents.notes() if contents else []
     return Listed(manifest, _passed_over(listed, forgotten), tuple(notes))
 
 
 def _notes(spec: InputSpec, found: Found, manifest: pa.Table) -> Iterator[str]:
     """For the user: globs that match nothing, and what is outside of the input."""
-    yield from (f"{found.url}: {glob} matches no file" for glob in found.unused)
+    yield from found.notes()
     if spec.follow == "outside":
         yield f"{found.url}: links and lists may lead out of it (`follow: outside`)"
         return
@@ -130,10 +129,10 @@ def _refuse_same_names(inputs: Iterable[InputSpec]) -> None:
 
 
 def _is_forgotten(uri: str, forgotten: Collection[bytes]) -> bool:
-    """Whether the asset, or the recording that an utterance is in, is forgotten."""
+    """Whether the asset, or the file that it is in, is forgotten."""
     if not forgotten:
         return False
-    return identity.asset_id(uri) in forgotten or identity.asset_id(recording_of(uri)) in forgotten
+    return any(identity.asset_id(one) in forgotten for one in (uri, *recordings_of(uri)))
 
 
 class Probed(NamedTuple):
@@ -153,7 +152,7 @@ def _probed(asset: Asset) -> Probed:
         return before._replace(problem=asset.problem)
     try:
         if asset.checksum:
-            check_checksum(recording_of(asset.url), asset.content_version, asset.checksum)
+            check_checksum(file_of(asset.url), asset.content_version, asset.checksum)
     except DegluError as error:
         return before._replace(problem=f"{type(error).__name__}: {error}")
     if asset.format in ("utterance", "row"):

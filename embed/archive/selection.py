@@ -31,6 +31,7 @@ class Selection:
     passed_over: dict[str, str]
     unused: tuple[str, ...]
     single: bool = False  # the url is that of a file: no glob or kind applies
+    numbered: bool = False  # the url is that of several: no kind applies
 
     def in_words(self) -> str:
         """`12 pictures, 3 hidden files`."""

@@ -6,7 +6,7 @@ The uri of a row is `<name>/<path>#row=12`, from 0.  Where the table has paths a
 files of these paths, relative to the table.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from embed.text.documents import Broken, field_at, plain_fields
 from embed.text.parquet_rows import ParquetRows, plain_columns
 
 AUDIO = "audio"  # the part of `columns` that names the sounds
-_TEXTS = ("text", "transcription", "sentence", "transcript")
+TEXTS = ("text", "transcription", "sentence", "transcript")
 _LANGS = ("lang", "language")
 
 
@@ -66,7 +66,7 @@ def read_sounds(url: str, columns: Mapping[str, str]) -> Iterator[TableSound]:
             if isinstance(found, Broken):
                 yield TableSound(problem=f"InputError: {url}: {found.reason}")
             else:
-                yield _described(found, columns, sound_column(table.schema, named) or "")
+                yield described(found, columns, sound_column(table.schema, named) or "")
     except InputError as error:
         for _ in range(table.at, table.num_rows):
             yield TableSound(problem=f"InputError: {error}")
@@ -103,8 +103,11 @@ def _all_but_sounds(schema: pa.Schema, named: str | None) -> list[str]:
     return found
 
 
-def _described(record: dict[str, Any], columns: Mapping[str, str], sounds: str) -> TableSound:
-    text, lang = (_first(record, part, columns, names) for part, names in (("text", _TEXTS), ("lang", _LANGS)))
+def described(
+    record: dict[str, Any], columns: Mapping[str, str], sounds: str = "", texts: Sequence[str] = TEXTS
+) -> TableSound:
+    """Text, language and metadata in the fields of a record; `sounds` is the one that holds the sound."""
+    text, lang = (_first(record, part, columns, names) for part, names in (("text", texts), ("lang", _LANGS)))
     path = (record.get(sounds) or {}).get("path")
     about = {**({"path": path} if path else {}), **plain_fields(record, {text[0], lang[0]})}
     named = {part: field_at(record, columns[part]) for part in ("id", "title") if part in columns}
@@ -112,7 +115,7 @@ def _described(record: dict[str, Any], columns: Mapping[str, str], sounds: str) 
 
 
 def _first(
-    record: Mapping[str, Any], part: str, columns: Mapping[str, str], names: tuple[str, ...]
+    record: Mapping[str, Any], part: str, columns: Mapping[str, str], names: Sequence[str]
 ) -> tuple[str, str | None]:
     """The field of a row that holds its text or language, and the value."""
     for name in (columns.get(part, ""), *names):

@@ -4,6 +4,9 @@
 
 Paths are relative to the list.  Every line is an asset, `<name>/<path>#t=<start>,<end>` in seconds (a media
 fragment), and is embedded as it is listed: as one segment, or as windows where it is longer than `max_s`.
+
+The cuts of lhotse become such lines (`embed.archive.cuts`).  Where no file has a path, a member of a tar next to the
+list may have it (`embed.archive.tars`), as in NeMo's tarred data sets and in lhotse's shar.
 """
 
 import os
@@ -12,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
+from embed.archive.cuts import is_cut, stretches
 from embed.audio.table_sounds import ROW
 from embed.errors import OF_ONE_FILE, SpecError
 from embed.storage.store import absolute, local_path
@@ -20,6 +24,7 @@ from embed.text.jsonl import first_records, records
 
 PATH = "audio_filepath"
 _OWN = (PATH, "offset", "duration", "text", "lang", "language")
+MEMBER = "#member="  # of a tar, in its uri
 _MARK = "#t="
 _MOST_S = 1e9  # thirty years
 
@@ -34,6 +39,7 @@ class Utterance:
     text: str | None
     lang: str | None
     metadata: dict[str, str] = field(default_factory=dict)
+    tars: str = "*.tar"  # next to the list: a glob of those that may have the recording as a member
 
     def fragment(self) -> str:
         """The part of the uri after that of the recording."""
@@ -41,19 +47,20 @@ class Utterance:
 
 
 def is_audio_list(url: str, version: str, encoding: str | None = None) -> bool:
-    """Whether the first line of a .jsonl file names a recording."""
-    return any(PATH in record for record in first_records(url, version, encoding)[:1])
+    """Whether the first line of a .jsonl file names a recording, or is a cut of one."""
+    return any(PATH in record or is_cut(record) for record in first_records(url, version, encoding)[:1])
 
 
 def read_audio_list(url: str, version: str, encoding: str | None = None) -> Iterator[tuple[int, Utterance | Broken]]:
     """Utterances with the numbers of their lines, from 1; blank lines are left out."""
-    folder = url.rpartition("/")[0]
+    folder, _, name = url.rpartition("/")
     for number, found in whole(records(url, version, encoding)):
         if isinstance(found, Broken):
             yield number, found
             continue
         try:
-            yield number, _utterance(folder, found)
+            for one in _utterances(folder, name, found):
+                yield number, one
         except ValueError as error:
             yield number, Broken(str(error), number, number + 1)
 
@@ -81,9 +88,13 @@ def span_of(uri: str) -> tuple[int, int]:
     return round(float(start) * 1000), round(float(end) * 1000)
 
 
-def recording_of(uri: str) -> str:
-    """The uri of the file that an utterance or a row of a table is in; any other uri as it is."""
-    return uri.rpartition(_MARK)[0] or uri.rpartition(ROW)[0] or uri
+def recordings_of(uri: str) -> Iterator[str]:
+    """The uris of the recording that an utterance is in, and of the file that a row or a member is in."""
+    for mark in (_MARK, ROW, MEMBER):
+        file, found, _ = uri.rpartition(mark)
+        if found:
+            uri = file
+            yield uri
 
 
 def resolved(folder: str, path: str) -> str:
@@ -128,7 +139,17 @@ def _checked(url: str) -> str:
     return url
 
 
-def _utterance(folder: str, record: dict[str, Any]) -> Utterance:
+def _utterances(folder: str, list_name: str, record: dict[str, Any]) -> list[Utterance]:
+    """Those of a line."""
+    if PATH in record or not is_cut(record):
+        shard = record.get("shard_id")
+        return [_utterance(folder, record, f"*_{shard}.tar" if isinstance(shard, int) else "*.tar")]
+    return [
+        _utterance(folder, one.fields | {PATH: one.path}, one.tar or "*.tar") for one in stretches(record, list_name)
+    ]
+
+
+def _utterance(folder: str, record: dict[str, Any], tars: str) -> Utterance:
     path = record.get(PATH)
     if not isinstance(path, str) or not path or not PurePosixPath(path).name:
         raise ValueError(f"no {PATH}")
@@ -143,6 +164,7 @@ def _utterance(folder: str, record: dict[str, Any]) -> Utterance:
         text=text if isinstance(text, str) and text.strip() else None,
         lang=lang if isinstance(lang, str) else None,
         metadata=plain_fields(record, _OWN),
+        tars=tars,
     )
     refuse_halves(found.text or "", found.lang or "", *found.metadata, *found.metadata.values())
     return found

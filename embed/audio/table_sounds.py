@@ -15,6 +15,7 @@ import pyarrow.types as types
 
 from embed.errors import InputError
 from embed.storage import store
+from embed.storage.window import window_of
 from embed.text.documents import Broken
 from embed.text.open_files import OpenFiles
 from embed.text.parquet_rows import ParquetRows
@@ -63,8 +64,11 @@ def bytes_of(schema: pa.Schema, column: str) -> str:
 
 
 def open_recording(url: str) -> BinaryIO:
-    """A seekable stream of a recording: a file, or a sound in a table.  Raises InputError where there is none."""
-    place = place_of(url)
+    """A seekable stream of a recording: a file, a member of a tar, or a sound in a table.
+
+    Raises InputError where there is none.
+    """
+    place = None if window_of(url) else place_of(url)
     if place is None:
         return store.open_input(url)
     key = (place.table, place.column, *(entry.etag or entry.mtime for entry in store.listing(place.table)))

@@ -26,7 +26,7 @@ from embed.tables import ID, MANIFEST, manifest_of
 
 KEY = ["asset_id", "content_version"]
 DESCRIBED = ["asset_id", "lang", "metadata", "text"]  # columns of an asset that its rows carry
-PLAIN = ("audio", "utterance", "row", "txt")  # formats whose rows have no language and metadata of their own
+PLAIN = ("audio", "utterance", "row", "clip", "txt")  # formats whose rows have no language and metadata of their own
 
 
 def before_assets(url: str, columns: Sequence[str] | None = None) -> pa.Table:

@@ -30,7 +30,7 @@ READ_ROWS = 4_096
 # Columns with repeated values; a dictionary for vectors would cost time and save nothing.
 REPEATING = ["asset_id", "unit_id", "uri", "content_version", "modality", "item", "lang", "space", "encoder"]
 
-LISTED = ("utterance", "row")  # formats whose transcript is in the manifest
+LISTED = ("utterance", "row", "clip")  # formats whose transcript is in the manifest
 Change = Callable[[pa.Table], pa.Table]  # some of the rows, in their order; may be none
 
 

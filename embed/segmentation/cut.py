@@ -39,6 +39,8 @@ def cut_unit(unit: Unit, cutting: Cutting, words: Words) -> CutUnit:
     try:
         if unit["format"] == "list":
             report_broken_lines(row)
+        elif unit["format"] == "tar":
+            row.refuse()
         elif unit["format"] == "utterance":
             cut_utterance(row, cutting)
         elif unit["modality"] == SPEECH:

@@ -53,7 +53,7 @@ def cut_recording(row: CutRow, cutting: Cutting) -> None:
     if unit["start"] == 0 and unit["end"] is None and own[1] < ms(spec.min_s) * PER_MS:
         row.seconds = coverage([], [own], own)
         raise too_short(unit, own[1], spec)
-    if unit["format"] == "row":  # a clip, as its table has it
+    if unit["format"] in ("row", "clip"):  # a clip, as its table or tar has it
         spans = whole_or_windows((0, (first + len(decoded.samples)) // PER_MS), spec)
     elif cues and spec.mode == "transcript":
         spans = cues.spans(spec, (first + len(decoded.samples)) // PER_MS)

@@ -131,6 +131,7 @@ def _lengths(manifest: pa.Table, cutting: Cutting, speech: Bools, table: Bools) 
     length[np.asarray(manifest["problem"].is_valid())] = 0
     passage = cutting.passage
     step = np.where(speech, 1000 * cutting.segment.unit_s, np.where(table, passage.unit_rows, passage.unit_bytes))
+    step = np.where(_is(manifest, "format", "clip"), np.maximum(length, 1), step)  # a clip is not divided
     return first, last, length, step.astype(np.int64)
 
 

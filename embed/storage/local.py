@@ -62,7 +62,7 @@ class LocalFiles:
     def inputs(self, url: str, contained: bool) -> Iterator[Entry]:
         return local_inputs(url, contained)
 
-    def open(self, url: str) -> BinaryIO:
+    def open(self, url: str, begin: int = 0, end: int | None = None) -> BinaryIO:
         return open_local(url)
 
     def delete(self, urls: Iterable[str]) -> None:

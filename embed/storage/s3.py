@@ -9,6 +9,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
@@ -101,12 +102,18 @@ class S3Files:
     def inputs(self, url: str, contained: bool) -> Iterator[Entry]:
         return self.listing(url)  # no object is a link
 
-    def open(self, url: str) -> BinaryIO:
+    def open(self, url: str, begin: int = 0, end: int | None = None) -> BinaryIO:
+        """Reading begins near `begin`, and no byte from `end` on is requested."""
+
         def part(head: Head, start: int, stop: int) -> bytes:
             with translate_errors(url):  # a broken stream must not look like a damaged recording
                 return self.part(url, head, start, stop)
 
-        return cast(BinaryIO, BufferedReader(S3Stream(self.head(url, FIRST_BYTES), part), BUFFER_BYTES))
+        first = FIRST_BYTES if end is None else max(min(FIRST_BYTES, end - begin), 1)
+        head = self.head(url, first, begin)
+        if end is not None:
+            head = replace(head, size_bytes=min(head.size_bytes, end))
+        return cast(BinaryIO, BufferedReader(S3Stream(head, part), BUFFER_BYTES))
 
     def delete(self, urls: Sequence[str]) -> None:
         for start in range(0, len(urls), DELETE_AT_ONCE):
@@ -136,9 +143,9 @@ class S3Files:
 
             each(one, starts, at_once=4)
 
-    def head(self, url: str, first_bytes: int) -> Head:
-        """The beginning of an object, and its size: one request for most small files."""
-        return self._of_input(url, partial(self._head, url, first_bytes))
+    def head(self, url: str, first_bytes: int, begin: int = 0) -> Head:
+        """The bytes of an object from `begin` on, and its size: one request for most small files."""
+        return self._of_input(url, partial(self._head, url, first_bytes, begin))
 
     def part(self, url: str, head: Head, start: int, stop: int) -> bytes:
         """Bytes `start` to `stop`, or to the end, of the object of `head`."""
@@ -181,16 +188,16 @@ class S3Files:
         data, answer = sync(self._fs.loop, _get, self._fs, {"Bucket": bucket, "Key": key, **asked})
         return _whole(data, answer.get("ContentLength")), answer
 
-    def _head(self, url: str, first_bytes: int) -> Head:
+    def _head(self, url: str, first_bytes: int, begin: int) -> Head:
         try:
-            data, answer = self._get(url, Range=f"bytes=0-{first_bytes - 1}")
+            data, answer = self._get(url, Range=f"bytes={begin}-{begin + first_bytes - 1}")
         except OSError as error:
             response = getattr(error.__cause__, "response", {})
             if response.get("ResponseMetadata", {}).get("HTTPStatusCode") != 416:
                 raise
-            return Head(b"", 0, "")  # an empty object has no first byte
+            return Head(b"", 0, "")  # the object ends before
         size = answer.get("ContentRange", "").rpartition("/")[2]
-        return Head(data, int(size) if size.isdigit() else len(data), answer.get("ETag", ""))
+        return Head(data, int(size) if size.isdigit() else begin + len(data), answer.get("ETag", ""), begin)
 
     def _create(self, url: str, data: bytes) -> bool:
         bucket, key = place(url)

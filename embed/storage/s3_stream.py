@@ -16,11 +16,12 @@ MOST_BYTES = 1 << 23
 
 @dataclass(frozen=True)
 class Head:
-    """The first bytes of an object, its size, and its etag, which changes with the content."""
+    """Bytes of an object, its size, and its etag, which changes with the content."""
 
     data: bytes
     size_bytes: int
     etag: str
+    begin: int = 0  # where the bytes are in the object
 
 
 class S3Stream(RawIOBase):
@@ -28,7 +29,7 @@ class S3Stream(RawIOBase):
 
     def __init__(self, head: Head, part: Callable[[Head, int, int], bytes]) -> None:
         self._head, self._part = head, part
-        self._block, self._block_at = self._head.data, 0
+        self._block, self._block_at = self._head.data, self._head.begin
         self._at, self._ahead = 0, FIRST_BYTES
 
     def readable(self) -> bool:

@@ -29,6 +29,7 @@ from embed.storage.local_inputs import is_inside
 from embed.storage.local_names import is_text, path_of
 from embed.storage.retry import PATIENCE, Item, Result, each, worker_threads
 from embed.storage.s3 import S3Files
+from embed.storage.window import opened, window_of
 
 __all__ = ["Entry", "each"]
 
@@ -115,11 +116,15 @@ def is_below(url: str, folder: str) -> bool:
 def open_input(url: str) -> BinaryIO:
     """A seekable stream for reading; the caller closes it.  Raises InputError where there is no file or object.
 
+    The url may be that of a window of a file (`embed.storage.window`): only its bytes are requested.
     Raises UnreadableFile where this one cannot be read, though its storage answers.  Later errors are translated too: a
     broken stream must not look like a damaged recording.
     """
+    window = window_of(url)
     with translate_errors(url):
-        return _backend(url).open(url)
+        if window is None:
+            return _backend(url).open(url)
+        return opened(_backend(window.file).open(window.file, window.begin, window.end), window)
 
 
 def delete(urls: Iterable[str]) -> None:
@@ -166,7 +171,7 @@ class Backend(Protocol):
     def exists(self, url: str) -> bool: ...
     def listing(self, url: str) -> Iterator[Entry]: ...
     def inputs(self, url: str, contained: bool) -> Iterator[Entry]: ...
-    def open(self, url: str) -> BinaryIO: ...
+    def open(self, url: str, begin: int = 0, end: int | None = None) -> BinaryIO: ...
     def delete(self, urls: Sequence[str]) -> None: ...
     def scratch(self, folder: str) -> AbstractContextManager[Path]: ...
     def move_in(self, path: Path, url: str) -> None: ...

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from embed.archive.utterance_lists import MEMBER
+
 Row = Mapping[str, Any]
 LONG = 200
 
@@ -39,10 +41,11 @@ def short_uri(uri: str) -> str:
 def without_file(row: Row) -> str:
     """The message on one line, without the name of its own file in front."""
     message = " ".join(row["message"].split())
-    # The part of a uri after the input's name also ends the file's url, with its blanks.
-    path = " ".join(row["uri"].partition("/")[2].split())
-    place = message.find(f"{path}: ") if path else -1
-    if place >= 0:
-        return message[place + len(path) + 2 :]
+    # The part of a uri after the input's name also ends the file's url, with its blanks; so does a member's name.
+    for part in (row["uri"].partition("/")[2], row["uri"].partition(MEMBER)[2]):
+        path = " ".join(part.split())
+        place = message.find(f"{path}: ") if path else -1
+        if place >= 0:
+            return message[place + len(path) + 2 :]
     own, colon, rest = message.partition(": ")
     return rest if colon and _URL.fullmatch(own) else message

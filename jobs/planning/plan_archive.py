@@ -99,9 +99,10 @@ def _document(
 def _kinds(assets: pa.Table) -> list[dict[str, Any]]:
     """Assets by modality and format; `sound_s` is None for texts, `unknown` counts recordings of unknown length."""
     speech = pc.equal(assets["modality"], SPEECH)
-    unknown = pc.and_(speech, pc.and_(pc.is_null(assets["duration_s"]), pc.is_null(assets["problem"])))
+    sound_s = _sound_s(assets)
+    unknown = pc.and_(speech, pc.and_(pc.is_null(sound_s), pc.is_null(assets["problem"])))
     table = assets.select(["modality", "format", "size_bytes"])
-    table = table.append_column("sound_s", _sound_s(assets)).append_column("unknown", unknown.cast(pa.int64()))
+    table = table.append_column("sound_s", sound_s).append_column("unknown", unknown.cast(pa.int64()))
     sums = [("size_bytes", "sum"), ("size_bytes", "count"), ("sound_s", "sum"), ("unknown", "sum")]
     found = (
         table.group_by(["modality", "format"])

@@ -120,7 +120,7 @@ def test_a_folder_of_pictures(tmp_path: Path, refused_input: Ask) -> None:
     (tmp_path / "covers").mkdir()
     (tmp_path / "covers" / "monday.jpg").write_bytes(b"\xff\xd8")
     line = refused_input(1, str(tmp_path / "covers"))
-    assert "only 1 picture; Deglu reads recordings and .txt, .md, .rst, " in line
+    assert "only 1 picture; Deglu reads recordings, tars and .txt, .md, .rst, " in line
 
 
 def test_no_input_at_all(refused_input: Ask) -> None:

@@ -9,7 +9,7 @@ from embed.archive.utterance_lists import (
     broken_lines,
     is_audio_list,
     read_audio_list,
-    recording_of,
+    recordings_of,
     resolved,
     span_of,
     uri_below,
@@ -65,7 +65,10 @@ def test_a_fragment_and_back(start_ms: int, end_ms: int, fragment: str) -> None:
     assert Utterance("x", start_ms, end_ms, None, None).fragment() == fragment
     for uri in (f"radio/a.wav{fragment}", f"radio/a#t=b.wav{fragment}&n=2"):
         assert span_of(uri) == (start_ms, end_ms)
-    assert recording_of(f"radio/a.wav{fragment}&n=2") == recording_of("radio/a.wav") == "radio/a.wav"
+    assert list(recordings_of(f"radio/a.wav{fragment}&n=2")) == ["radio/a.wav"]
+    assert list(recordings_of(f"radio/a.tar#member=b.wav{fragment}")) == ["radio/a.tar#member=b.wav", "radio/a.tar"]
+    assert list(recordings_of("radio/a.parquet#row=7")) == ["radio/a.parquet"]
+    assert list(recordings_of("radio/a.wav")) == []
 
 
 def test_paths_are_relative_to_the_list() -> None:

@@ -34,6 +34,8 @@ def test_what_is_particular_is_taken_out(message: str, kind: str) -> None:
 def test_only_the_file_itself_is_left_out_of_its_message() -> None:
     assert without_file(row("/archive/a b.mp3: 3 s of /archive/c.mp3 lost")) == "3 s of /archive/c.mp3 lost"
     assert without_file(row("the model said: no", uri="radio")) == "the model said: no"
+    member = row("/archive/a b.tar#at=512+7&member=c d.wav: empty", uri="radio/a b.tar#member=c d.wav")
+    assert without_file(member) == "empty"
 
 
 def test_reasons_are_counted_with_what_they_cost() -> None:

@@ -28,6 +28,7 @@ from jobs.demo.demo_material import voice
 from jobs.embedding.embed_archive import embed_archive
 from jobs.embedding.preparation import prepare
 from jobs.planning.plan_archive import plan_archive
+from tests.embed.archive.tars.packing import pack, sound
 from tests.embed.vectors import failures_of
 
 
@@ -83,6 +84,21 @@ def test_the_plan_is_what_is_done(tmp_path: Path, tiny_model: str, ray_session: 
     again = plan_archive(spec)
     assert again.document()["left"]["units"] == 0
     assert "units     6 planned, all of them committed: nothing is left" in again.text()
+
+
+@pytest.mark.slow
+def test_members_of_tars_are_planned(tmp_path: Path, tiny_model: str) -> None:
+    members = [("a.flac", sound(3)), ("a.txt", b"Un."), ("b.flac", sound(2))]
+    pack(tmp_path / "archive" / "audio_0.tar", members)
+    line = {"audio_filepath": "b.flac", "offset": 0.5, "duration": 1.0}
+    (tmp_path / "archive" / "manifest.json").write_text(json.dumps(line))
+    plan = plan_archive(spec_of(tmp_path, tiny_model)).document()
+    about = {"modality": "speech", "assets": 1, "unknown": 0}
+    assert [{**kind, "bytes": 0} for kind in plan["assets"]["kinds"]] == [
+        {**about, "format": "clip", "bytes": 0, "sound_s": 3.0},
+        {**about, "format": "utterance", "bytes": 0, "sound_s": 1.0},
+    ]
+    assert plan["planned"] == {"units": 2, "sound_s": 4.0, "text_bytes": 0}
 
 
 @pytest.mark.slow
