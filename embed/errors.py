@@ -4,7 +4,8 @@ DegluError                1
 ├── SpecError             2   the spec or the command line is wrong
 ├── InputError            1   an input is missing, empty, damaged or unsupported
 │   ├── UnsupportedFormat     no reader supports this container
-│   └── ExpandsTooFar         a small file has content of far over its size
+│   ├── ExpandsTooFar         a small file has content of far over its size
+│   └── RefusedContent        a web server has something else than a recording, or one over the limit
 ├── StorageError          1   a bucket or folder cannot be read or written
 │   ├── AlreadyPublished      another writer published this version first
 │   ├── UnreadableBucket      a bucket does not exist, or the credentials do not open it
@@ -74,6 +75,10 @@ class ExpandsTooFar(InputError):
     """A small file unpacks to far more bytes, rows or cells than its size allows."""
 
 
+class RefusedContent(InputError):
+    """A web server has something else than a recording under its address, or more bytes than the input allows."""
+
+
 class StorageError(DegluError):
     """A bucket or folder cannot be read or written, or a file on it is damaged.
 
@@ -140,7 +145,7 @@ class WorkLeftUndone(DegluError):
 
 
 # Of a listed file that is never opened; in its problem, "ErrorClass: message", by name.
-NEVER_OPENED = (OutsideInput, UnreadableBucket, ExpandsTooFar)
+NEVER_OPENED = (OutsideInput, UnreadableBucket, ExpandsTooFar, RefusedContent)
 
 # Of one file that is read: the others may be fine.  Any other error of storage concerns all of them.
 OF_ONE_FILE = (InputError, UnreadableFile)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from embed.audio.table_sounds import ROW
 from embed.errors import OF_ONE_FILE, SpecError
-from embed.storage.store import absolute, local_path
+from embed.storage.store import absolute, has_folders, linked, local_path
 from embed.text.documents import Broken, plain_fields, refuse_halves
 from embed.text.jsonl import first_records, records
 
@@ -89,6 +89,8 @@ def recording_of(uri: str) -> str:
 def resolved(folder: str, path: str) -> str:
     """Url of a path in a list, relative to the list's folder.  ValueError for an address that no file can have."""
     path = path.removeprefix("file://")
+    if not (has_folders(folder) and has_folders(path)):
+        return linked(f"{folder}/", path)
     if local_path(path) is None:
         if not _checked(path).partition("://")[2].partition("/")[2].strip("/"):
             raise ValueError(f"{path}: it names a bucket and no object; write it as {path.rstrip('/')}/path")

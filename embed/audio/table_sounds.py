@@ -36,7 +36,7 @@ def open_recording(url: str) -> BinaryIO:
     table, mark, row = url.rpartition(ROW)
     if not mark or not row.isdigit():
         return store.open_input(url)
-    key = (table, *(entry.etag or entry.mtime for entry in store.listing(table)))
+    key = (table, *(entry.etag or entry.mtime for entry in store.inputs(table)))
     sounds = _OPEN.take(key) or _Sounds(table)
     try:
         data = sounds.of(int(row))

@@ -25,8 +25,8 @@ from embed.storage.errors import (
     translate_errors,
     unreadable_object,
 )
+from embed.storage.range_stream import FIRST_BYTES, Head, RangeStream
 from embed.storage.retry import Patience, Requests, Result, each
-from embed.storage.s3_stream import FIRST_BYTES, Head, S3Stream
 from embed.storage.s3_upload import upload
 from embed.storage.scratch import scratch_file
 
@@ -106,7 +106,7 @@ class S3Files:
             with translate_errors(url):  # a broken stream must not look like a damaged recording
                 return self.part(url, head, start, stop)
 
-        return cast(BinaryIO, BufferedReader(S3Stream(self.head(url, FIRST_BYTES), part), BUFFER_BYTES))
+        return cast(BinaryIO, BufferedReader(RangeStream(self.head(url, FIRST_BYTES), part), BUFFER_BYTES))
 
     def delete(self, urls: Sequence[str]) -> None:
         for start in range(0, len(urls), DELETE_AT_ONCE):
