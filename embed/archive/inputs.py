@@ -1,10 +1,12 @@
-"""Inputs: the files and folders to embed, local or on S3, with language and metadata of each input.
+"""Inputs: the files and folders to embed, local, on S3 or on the web, with language and metadata of each input.
 
 `embed.file_kinds` decides by a file's name what it is, when `modality` is `auto`.  In addition:
 - a `.jsonl` whose first line has `audio_filepath` lists recordings, and `metadata.csv` or `metadata.jsonl` with
   `file_name` describes the recordings next to it (`embed.archive.utterance_lists`, `embed.archive.side_files`);
 - a `.parquet` with a column of sounds holds recordings, one in a row (`embed.archive.sound_tables`);
 - `include` and `exclude` choose files by globs of their path below the url (`embed.archive.selection`);
+- a feed (.rss, .atom; .xml or any url, where it is given itself) brings the recordings of its items
+  (`embed.archive.feed_assets`);
 - links and lists lead to files below the url alone, unless `follow: outside` allows others;
 - a file that no reader supports is listed with a problem and counted as failed,
   and so is one that cannot be read: a link that leads to itself, a pipe, a folder that is closed to this user.
@@ -18,7 +20,18 @@ from pydantic import Field, field_validator, model_validator
 from embed.base_spec import Spec, speed_only, where_set
 from embed.text.encodings import canonical
 
+MB = 1_000_000
 Glob = Annotated[str, Field(min_length=1)]
+
+
+class WebSpec(Spec):
+    """Limits of what feeds and urls of the web may lead to."""
+
+    private: bool = Field(
+        default=False, description="Also read addresses of a private network, or of this machine (http://127.0.0.1)."
+    )
+    max_mb: float = Field(default=4000, gt=0, description="Megabytes of the longest recording that is read.")
+    pages: int = Field(default=100, ge=1, description="Pages of a feed that are read, each named by the one before.")
 
 
 class InputSpec(Spec):
@@ -32,7 +45,11 @@ class InputSpec(Spec):
     embedded again.
     """
 
-    url: str = speed_only(..., "A file or a folder: a local path or s3://bucket/prefix.", min_length=1)
+    url: str = speed_only(
+        ...,
+        "A file or a folder: a local path or s3://bucket/prefix; or a feed or a file: https://host/path.",
+        min_length=1,
+    )
     name: str = Field(default="", description="First part of every uri; by default the last part of the url.")
     modality: Literal["auto", "speech", "text"] = Field(default="auto", description="What the files hold.")
     include: tuple[Glob, ...] = where_set((), "Globs of the files to embed: `*.mp3`, `2024/*`; by default all of them.")
@@ -44,6 +61,7 @@ class InputSpec(Spec):
     follow: Literal["inside", "outside"] = where_set(
         "inside", "Links and lists lead to files below the url alone, or also `outside` of it."
     )
+    web: WebSpec = where_set(WebSpec(), "Limits of what feeds and urls of the web may lead to.")
     metadata: dict[str, str] = Field(default_factory=dict, description="Metadata copied to every row.")
     columns: dict[Literal["id", "text", "title", "lang"], str] = Field(
         default_factory=dict,

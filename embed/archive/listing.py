@@ -3,15 +3,17 @@
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from embed import identity
+from embed.archive.feed_assets import FeedAssets, Recording, is_feed, may_be_feed, read_assets
 from embed.archive.inputs import InputSpec
 from embed.archive.named_files import NamedFiles
 from embed.archive.selection import Selection, select
 from embed.archive.side_files import NAMES, SideFiles, broken_rows, is_side_table
 from embed.archive.sound_tables import TableSound, num_sounds, read_sounds
-from embed.archive.utterance_lists import Utterance, is_audio_list, read_audio_list, uri_below
+from embed.archive.utterance_lists import FeedLine, Utterance, is_audio_list, read_audio_list, uri_below
+from embed.archive.web_files import checked
 from embed.audio.table_sounds import ROW
 from embed.errors import OF_ONE_FILE, InputError
 from embed.file_kinds import FORMATS, format_of, is_json_lines, modality_of, suffix
@@ -50,6 +52,7 @@ class Asset:
 def found_in(spec: InputSpec) -> "Found":
     """The assets of an input.  Raises InputError where it is missing or holds no file to embed."""
     root = store.absolute(spec.url)
+    root = store.allowing_private(root) if spec.web.private else root
     entries = store.inputs(root, contained=spec.follow == "inside")
     chosen = select(spec, root, entries)
     if not chosen.kept:
@@ -68,18 +71,26 @@ class Found:
         self.url, self.unused, self._passed_over = spec.url, chosen.unused, chosen.passed_over
         self._root = root.rpartition("/")[0] if chosen.single else root
         self._encodings: dict[str, tuple[str | None, str | None]] = {}
-        self._lists, self._tables, self._sounds = self._lists_and_tables()
+        self._lists, self._tables, self._sounds, own_feeds = self._lists_and_tables()
+        self._within = self._root if spec.follow == "inside" else None
+        self._feeds: dict[int, list[FeedAssets]] = {}  # by place of the feed, or of the list that names it
         self._side_files = SideFiles()
         self._broken = {place for place in self._tables if self._side_files.read(*self._opened(self._entries[place]))}
         # Files that a list names are embedded as listed, not also as whole files.
-        within = self._root if spec.follow == "inside" else None
-        self._named = NamedFiles(self._entries if self._lists or self._tables else (), self._passed_over, within)
+        named = self._entries if self._lists or self._tables else ()
+        self._named = NamedFiles(named, self._passed_over, self._within)
         self._listed = bytearray(len(self._entries))
         absent = self._side_files.match(self._named.places, self._passed_over)
         self._missing = {url: _not_below(url, self._root) or problem for url, problem in absent.items()}
         self.num = len(self._missing) + len(self._broken) + sum(self._sounds.values())
         for place in self._lists:
             self._read_list(place)
+        for place in own_feeds:
+            if not self._listed[place]:
+                self._feeds[place] = [self._feed(self._entries[place])]
+        feeds = [feed for some in self._feeds.values() for feed in some]
+        self.notes = tuple(note for feed in feeds for note in feed.notes)
+        self.num += sum(feed.num for feed in feeds)
         self.num += sum(1 for place in range(len(self._entries)) if self._is_own(place))
 
     def __iter__(self) -> Iterator[Asset]:
@@ -94,39 +105,48 @@ class Found:
                 yield from self._table_sounds(entry, self._sounds[place])
             elif self._is_own(place):
                 yield self._file(entry)
+            for feed in self._feeds.get(place, ()):
+                yield from self._feed_assets(feed)
         for url, problem in ((redacted(url), redacted(problem)) for url, problem in self._missing.items()):
             yield Asset(self._uri(url), url, SPEECH, "audio", 0, "missing", self._spec.lang, {}, problem=problem)
 
     def passed_over(self) -> Iterator[tuple[str, str]]:
         """Uri and kind of each file that is not embedded."""
-        return ((self._uri(url), kind) for url, kind in self._passed_over.items())
+        yield from ((self._uri(url), kind) for url, kind in self._passed_over.items())
+        yield from (one for feeds in self._feeds.values() for feed in feeds for one in feed.passed_over)
 
-    def _lists_and_tables(self) -> tuple[frozenset[int], frozenset[int], dict[int, int]]:
-        """Positions of audio lists, of side files, and of tables with sounds (with their rows).
+    def _lists_and_tables(self) -> tuple[frozenset[int], frozenset[int], dict[int, int], frozenset[int]]:
+        """Positions of audio lists, of side files, of tables with sounds (with their rows), and of feeds.
 
         The first lines or the footers are read to find them.
         """
         if self._spec.modality == TEXT:
-            return frozenset(), frozenset(), {}
-        perhaps = [place for place, entry in enumerate(self._entries) if self._may_list(entry.url)]
+            return frozenset(), frozenset(), {}, frozenset()
+        perhaps = [place for place, entry in enumerate(self._entries) if self._may_list(entry)]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             kinds = dict(zip(perhaps, pool.map(self._kind, perhaps), strict=True))
-        found = [frozenset(place for place, kind in kinds.items() if kind == name) for name in ("list", "table")]
-        return found[0], found[1], {place: kind for place, kind in kinds.items() if isinstance(kind, int)}
+        found = [
+            frozenset(place for place, kind in kinds.items() if kind == name) for name in ("list", "table", "feed")
+        ]
+        sounds = {place: kind for place, kind in kinds.items() if isinstance(kind, int)}
+        return found[0], found[1], sounds, found[2]
 
-    def _may_list(self, url: str) -> bool:
-        if suffix(url) == ".parquet":
+    def _may_list(self, entry: Entry) -> bool:
+        url = entry.url
+        if suffix(url) == ".parquet" or may_be_feed(entry, self._single):
             return True
         if self._single:  # NeMo also names its lists .json
             return is_json_lines(url) or suffix(url) == ".json"
         return is_json_lines(url) or url.rpartition("/")[2] in NAMES
 
     def _kind(self, place: int) -> str | int:
-        """`list`, `table`, `file`, or the number of a table's sounds."""
+        """`list`, `table`, `feed`, `file`, or the number of a table's sounds."""
         entry = self._entries[place]
         if not entry.size_bytes:
             return "file"
         try:
+            if may_be_feed(entry, self._single) and is_feed(entry):
+                return "feed"
             if suffix(entry.url) == ".parquet":
                 return num_sounds(entry.url) or "file"
             if not self._single and is_side_table(*self._opened(entry)):
@@ -141,24 +161,29 @@ class Found:
         entry = self._entries[place]
         counts: Counter[str] = Counter()
         is_broken = False
-        for _, found in read_audio_list(*self._opened(entry)):
+        feeds: dict[str, FeedLine] = {}
+        for _, found in self._lines(entry):
             if isinstance(found, Broken):
                 is_broken = True
+            elif isinstance(found, FeedLine):
+                feeds.setdefault(found.url, found)
             elif not self._named.is_excluded(found.url):
                 counts[found.url] += 1
-        self._named.look_up(counts)
-        for url in counts:
+        self._named.look_up([*counts, *feeds])
+        for url in (*counts, *feeds):
             if (own := self._named.place(url)) is not None:
                 self._listed[own] = 1
+        self._feeds[place] = [self._feed(self._feed_entry(line, entry), line) for line in feeds.values()]
         self.num += counts.total() + is_broken
 
     def _is_own(self, place: int) -> bool:
-        listing = place in self._lists or place in self._tables or place in self._sounds
+        listing = any(place in some for some in (self._lists, self._tables, self._sounds, self._feeds))
         return not self._listed[place] and not listing
 
     def _file(self, entry: Entry) -> Asset:
         spec = self._spec
         modality = modality_of(entry.url, spec.modality)
+        entry = checked(entry, spec.web) if modality == SPEECH else entry
         form = format_of(entry.url, modality)
         lang, about = self._side_files.of(entry.url)
         return Asset(
@@ -177,26 +202,65 @@ class Found:
 
     def _utterances(self, entry: Entry, seen: dict[str, int]) -> Iterator[Asset]:
         first_broken = ""
-        for number, found in read_audio_list(*self._opened(entry)):
+        for number, found in self._lines(entry):
             if isinstance(found, Broken):
                 first_broken = first_broken or f"line {number}: {found.reason}"
-            elif not self._named.is_excluded(found.url):
+            elif isinstance(found, Utterance) and not self._named.is_excluded(found.url):
                 yield self._utterance(found, entry, number, seen)
         if first_broken:
             yield self._list_that_fails(entry, first_broken)
 
+    def _lines(self, entry: Entry) -> Iterator[tuple[int, Utterance | FeedLine | Broken]]:
+        """The lines of a list, with the urls to open."""
+        for number, found in read_audio_list(*self._opened(entry)):
+            if self._spec.web.private and not isinstance(found, Broken):
+                yield number, replace(found, url=store.allowing_private(found.url))
+            else:
+                yield number, found
+
+    def _feed_entry(self, line: FeedLine, list_entry: Entry) -> Entry:
+        problem = f"InputError: {line.url}: no such file; {list_entry.url} names it"
+        if self._named.is_outside(line.url):
+            problem = _outside(line.url, list_entry.url)
+        return self._named.entry(line.url) or Entry(line.url, 0, None, None, problem=problem)
+
+    def _feed(self, entry: Entry, line: FeedLine | None = None) -> FeedAssets:
+        uri = self._spec.name if self._single and line is None else self._uri(entry.url)
+        return read_assets(self._spec, entry, uri, self._within, line)
+
+    def _feed_assets(self, feed: FeedAssets) -> Iterator[Asset]:
+        for one in feed.recordings:
+            yield self._recording(one)
+        if feed.problem:
+            entry = feed.entry
+            version, lang = _version(entry), self._spec.lang
+            yield Asset(feed.uri, entry.url, SPEECH, "feed", entry.size_bytes, version, lang, {}, problem=feed.problem)
+
+    def _recording(self, found: Recording) -> Asset:
+        entry = found.entry
+        return Asset(
+            uri=found.uri,
+            url=entry.url,
+            modality=SPEECH,
+            format="audio",
+            size_bytes=entry.size_bytes,
+            content_version=_version(entry) if entry.etag or entry.mtime else "missing",
+            lang=found.lang,
+            metadata=found.metadata,
+            track=self._spec.track,
+            problem=entry.problem,
+        )
+
     def _utterance(self, found: Utterance, list_entry: Entry, number: int, seen: dict[str, int]) -> Asset:
         entry = self._named.entry(found.url)
+        entry = checked(entry, self._spec.web) if entry else None
         url = entry.url if entry else redacted(found.url)
         uri = self._uri(url) + found.fragment()
         seen[uri] = seen.get(uri, 0) + 1
         similar = self._named.similar(found.url)
         missing = f"InputError: {url}: no such file; line {number} of {list_entry.url} names it{similar}"
         if self._named.is_outside(found.url):
-            missing = (
-                f"OutsideInput: {url}: outside of the input, and not read; line {number} of {list_entry.url}"
-                " names it; set `follow: outside` for the input"
-            )
+            missing = _outside(url, f"line {number} of {list_entry.url}")
         return Asset(
             # The same span may be listed with several texts.
             uri=uri if seen[uri] == 1 else f"{uri}&n={seen[uri]}",
@@ -271,6 +335,11 @@ def _not_below(url: str, root: str) -> str | None:
         return None
     cure = "a side file describes files below the input: move the file there, or correct the row"
     return f"OutsideInput: {url}: outside of the input, and not read; {cure}"
+
+
+def _outside(url: str, place: str) -> str:
+    cure = "set `follow: outside` for the input"
+    return f"OutsideInput: {url}: outside of the input, and not read; {place} names it; {cure}"
 
 
 def _version(entry: Entry) -> str:

@@ -95,6 +95,7 @@ def list_inputs(
 def _notes(spec: InputSpec, found: Found, manifest: pa.Table) -> Iterator[str]:
     """For the user: globs that match nothing, and what is outside of the input."""
     yield from (f"{found.url}: {glob} matches no file" for glob in found.unused)
+    yield from found.notes
     if spec.follow == "outside":
         yield f"{found.url}: links and lists may lead out of it (`follow: outside`)"
         return

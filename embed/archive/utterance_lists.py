@@ -3,7 +3,8 @@
     {"audio_filepath": "clips/a.wav", "offset": 3.5, "duration": 2.0, "text": "...", "lang": "wo", ...}
 
 Paths are relative to the list.  Every line is an asset, `<name>/<path>#t=<start>,<end>` in seconds (a media
-fragment), and is embedded as it is listed: as one segment, or as windows where it is longer than `max_s`.
+fragment), and is embedded as it is listed: as one segment, or as windows where it is longer than `max_s`.  A line may
+name a feed in place of a recording, {"feed_url": "https://...", "lang": "wo", ...}: all its items are assets.
 """
 
 import os
@@ -18,7 +19,7 @@ from embed.storage.store import absolute, has_folders, linked, local_path
 from embed.text.documents import Broken, plain_fields, refuse_halves
 from embed.text.jsonl import first_records, records
 
-PATH = "audio_filepath"
+PATH, FEED = "audio_filepath", "feed_url"
 _OWN = (PATH, "offset", "duration", "text", "lang", "language")
 _MARK = "#t="
 _MOST_S = 1e9  # thirty years
@@ -40,20 +41,29 @@ class Utterance:
         return f"{_MARK}{_seconds(self.start_ms)},{_seconds(self.end_ms)}"
 
 
+@dataclass(frozen=True)
+class FeedLine:
+    url: str
+    lang: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
 def is_audio_list(url: str, version: str, encoding: str | None = None) -> bool:
-    """Whether the first line of a .jsonl file names a recording."""
-    return any(PATH in record for record in first_records(url, version, encoding)[:1])
+    """Whether the first line of a .jsonl file names a recording or a feed, and is no text about one."""
+    return any(PATH in record or _is_feed(record) for record in first_records(url, version, encoding)[:1])
 
 
-def read_audio_list(url: str, version: str, encoding: str | None = None) -> Iterator[tuple[int, Utterance | Broken]]:
-    """Utterances with the numbers of their lines, from 1; blank lines are left out."""
+def read_audio_list(
+    url: str, version: str, encoding: str | None = None
+) -> Iterator[tuple[int, Utterance | FeedLine | Broken]]:
+    """Utterances and feeds with the numbers of their lines, from 1; blank lines are left out."""
     folder = url.rpartition("/")[0]
     for number, found in whole(records(url, version, encoding)):
         if isinstance(found, Broken):
             yield number, found
             continue
         try:
-            yield number, _utterance(folder, found)
+            yield number, _feed(folder, found) if _is_feed(found) else _utterance(folder, found)
         except ValueError as error:
             yield number, Broken(str(error), number, number + 1)
 
@@ -148,6 +158,20 @@ def _utterance(folder: str, record: dict[str, Any]) -> Utterance:
     )
     refuse_halves(found.text or "", found.lang or "", *found.metadata, *found.metadata.values())
     return found
+
+
+def _is_feed(record: dict[str, Any]) -> bool:
+    return FEED in record and PATH not in record and "text" not in record
+
+
+def _feed(folder: str, record: dict[str, Any]) -> FeedLine:
+    url, lang = record[FEED], record.get("lang") or record.get("language")
+    if not isinstance(url, str) or not url:
+        raise ValueError(f"no {FEED}")
+    found = FeedLine(resolved(folder, url), lang if isinstance(lang, str) else None)
+    about = plain_fields(record, (FEED, "lang", "language"))
+    refuse_halves(found.lang or "", *about, *about.values())
+    return replace(found, metadata=about)
 
 
 def _ms(record: dict[str, Any], name: str, absent: float | None) -> int:
