@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from embed.base_spec import Spec, speed_only, where_set
+from embed.storage.store import has_folders
 from embed.text.encodings import canonical
 
 MB = 1_000_000
@@ -75,10 +76,17 @@ class InputSpec(Spec):
     @classmethod
     def _name_from_url(cls, values: Any) -> Any:
         if isinstance(values, dict) and not values.get("name") and isinstance(values.get("url"), str):
-            return {**values, "name": PurePosixPath(values["url"].rstrip("/")).name or "input"}
+            return {**values, "name": _last_part(values["url"]) or "input"}
         return values
 
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, value: str | None) -> str | None:
         return None if value is None else canonical(value)
+
+
+def _last_part(url: str) -> str:
+    if has_folders(url):
+        return PurePosixPath(url.rstrip("/")).name
+    host, _, path = url.partition("?")[0].partition("://")[2].partition("/")
+    return PurePosixPath(path.rstrip("/")).name or host

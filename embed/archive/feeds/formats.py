@@ -4,6 +4,7 @@ A page is a stranger's: its entities are not expanded, nothing else is loaded, a
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from lxml import etree
@@ -34,11 +35,11 @@ def read_page(url: str) -> Page:
         data = stream.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise InputError(f"{url}: over {MOST_BYTES >> 20} MiB, too long for a feed; divide it into pages")
-    root = _root(url, data.lstrip())
+    root, problem = _root(url, data.lstrip())
     if root.tag == "rss" and (channel := root.find("channel")) is not None:
-        return _rss(url, channel)
+        return replace(_rss(url, channel), problem=problem)
     if root.tag == f"{ATOM}feed":
-        return _atom(url, root)
+        return replace(_atom(url, root), problem=problem)
     raise InputError(
         f"{url}: its root is <{etree.QName(root).localname}>, neither RSS 2.0 nor Atom; correct the address"
     )
@@ -54,16 +55,27 @@ def has_sound(link: Link) -> bool:
     return not link.media_type or link.media_type.lower().startswith(_SOUND)
 
 
-def _root(url: str, data: bytes) -> Any:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+def _root(url: str, data: bytes) -> tuple[Any, str]:
+    """The root, and the problem of a page that is damaged in places, as many are; "" of others."""
+    entities = InputError(f"{url}: it declares entities, as no feed needs; write their text out")
+    if b"<!ENTITY" in data:  # before it is parsed, as libxml2 counts what they would expand to
+        raise entities
     try:
-        root = etree.fromstring(data, parser)
+        root, problem = etree.fromstring(data, _parser(recover=False)), ""
     except etree.XMLSyntaxError as error:
-        raise InputError(f"{url}: not readable as XML: {' '.join(str(error.msg).split())}; correct the feed") from None
-    dtd = root.getroottree().docinfo.internalDTD
+        problem = f"{url}: not readable as XML: {' '.join(str(error.msg).split())}"
+        root = etree.fromstring(data, _parser(recover=True)) if data else None
+        if root is None or (root.find("channel/item") is None and root.find(f"{ATOM}entry") is None):
+            raise InputError(f"{problem}; correct the feed") from None
+        problem += "; items may be missing; correct the feed"
+    dtd = root.getroottree().docinfo.internalDTD  # in any encoding
     if dtd is not None and next(dtd.iterentities(), None) is not None:
-        raise InputError(f"{url}: it declares entities, as no feed needs; write their text out")
-    return root
+        raise entities
+    return root, problem
+
+
+def _parser(recover: bool) -> Any:
+    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=recover)
 
 
 def _rss(url: str, channel: Any) -> Page:

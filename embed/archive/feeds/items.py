@@ -54,6 +54,7 @@ class Page:
     title: str
     items: list[Item]
     following: Link | None = None
+    problem: str = ""  # of its XML: what could be read of it is here
 
 
 def metadata_of(item: Item, feed: str) -> dict[str, str]:

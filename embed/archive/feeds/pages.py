@@ -22,6 +22,7 @@ def read_feed(url: str, reach: Reach, most_pages: int) -> Feed:
     """The feed whose first page is at `url`.  Raises a DegluError where that page cannot be read."""
     page = read_page(url)
     feed = Feed(page.title)
+    broken = ""
     addresses, known = {url}, set[tuple[str, str]]()
     while True:
         num = len(feed.items)
@@ -29,7 +30,9 @@ def read_feed(url: str, reach: Reach, most_pages: int) -> Feed:
             key = item.guid, item.enclosure.href if item.enclosure else item.title
             (feed.repeated if key in known else feed.items).append(item)
             known.add(key)
+        broken = broken or page.problem
         if page.following is None:
+            feed.problem = InputError(broken) if broken else None
             return feed
         try:
             at = reach.url(page.following)

@@ -170,6 +170,7 @@ def test_pages_are_followed_and_those_that_lead_back_are_reported(web: WebServer
 
 
 BOMB = '<!ENTITY a "ha">' + "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in pairwise("abcdefghij"))
+UTF16 = '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE rss [<!ENTITY a "b">]>'
 FEEDS = {
     "not XML": (Page(b"<rss><channel>", "text/xml"), "not readable as XML"),
     "no feed": (Page(b"<opml/>", "text/xml"), "its root is <opml>, neither RSS 2.0 nor Atom"),
@@ -181,6 +182,7 @@ FEEDS = {
         "it declares entities",
     ),
     "a file": (rss(head='<!DOCTYPE rss [<!ENTITY a SYSTEM "file:///etc/passwd">]>'), "it declares entities"),
+    "entities in UTF-16": (Page(rss(head=UTF16).data.decode().encode("utf-16"), "text/xml"), "it declares entities"),
     "over the size": (Page(b"<rss>" + b" " * (1 << 25), "text/xml"), "too long for a feed"),
     "empty": (Page(b" ", "text/xml"), "not readable as XML"),
 }
@@ -192,6 +194,16 @@ def test_a_feed_that_cannot_be_read_is_one_problem(web: WebServer, name: str) ->
     found = problems(web, page)
     assert list(found) == ["show"]
     assert reason in str(found["show"])
+
+
+def test_the_items_of_a_damaged_feed_are_read_and_the_damage_is_reported(web: WebServer) -> None:
+    """A name that HTML has and XML does not, and a download that was cut."""
+    page = rss(item(guid="one"), item("/b.wav", "two"))
+    for data in (page.data.replace(b"The show", b"The&nbsp;show"), page.data[: page.data.index(b"</channel>")]):
+        found = problems(web, Page(data, "text/xml"))
+        assert list(found) == ["show#guid=one", "show#guid=two", "show"]
+        assert re.search("not readable as XML: .*; items may be missing", str(found.pop("show")))
+        assert set(found.values()) == {None}
 
 
 def test_each_bad_item_has_its_own_reason_and_the_others_are_read(web: WebServer, sound: bytes) -> None:
