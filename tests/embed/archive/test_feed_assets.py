@@ -138,7 +138,10 @@ def test_a_feed_is_found_by_its_name_or_its_content_or_a_list(web: WebServer, tm
     web.pages["/feed"] = Page(rss(item(guid="one")).data, "text/html")
     assert list(rows(listed(web.url("/feed")))) == ["show#guid=one"]
 
-    lines = [{"feed_url": web.url("/feed"), "lang": "wo", "station": "R"}, {"feed_url": web.url("/none")}]
+    lines: list[dict[str, Any]] = [
+        {"feed_url": web.url("/feed"), "lang": "wo", "station": "R"},
+        {"feed_url": web.url("/none")},
+    ]
     lines.append({"audio_filepath": web.url("/b.wav"), "duration": 0.25})
     (tmp_path / "list.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     outside = rows(listed(str(tmp_path / "list.jsonl"))).values()
