@@ -94,8 +94,13 @@ HOMES = {
     "botocore": ("embed/storage/s3.py", "embed/storage/errors.py", "evaluate/bench/"),
     "faiss": ("index/", "evaluate/bench/"),
     "typer": ("jobs/",),
+    "urllib3": ("embed/storage/http/",),
     "rich": ("jobs/",),
 }
+
+# Prefixes of the urls of remote storage, and where they may be used; the address of a cluster is an url, too.
+PREFIXES = ("s3://", "http://", "https://")
+ASK_BY_PREFIX = ("embed/storage/", "jobs/cluster/submit_job.py")
 
 # Doors and drivers that load a model, where they need one, in another process or late.
 LIGHT = (
@@ -159,14 +164,14 @@ def _wrong_imports(module: Path) -> Iterator[str]:
 @pytest.mark.slow
 def test_storage_alone_knows_which_kinds_there_are() -> None:
     """Everybody else asks `store.local_path(url)`."""
-    asking = [str(module) for module in MODULES if not lives_in(module, ("embed/storage/",)) and _asks_for_s3(module)]
+    asking = [str(module) for module in MODULES if not lives_in(module, ASK_BY_PREFIX) and _asks_for_storage(module)]
     assert not asking, f"ask embed.storage.store.local_path: {', '.join(asking)}"
 
 
-def _asks_for_s3(module: Path) -> bool:
+def _asks_for_storage(module: Path) -> bool:
     """Whether it imports the backend, or compares with or builds on the bare prefix of its urls."""
-    prefixed = any(isinstance(node, ast.Constant) and node.value == "s3://" for node in ast.walk(tree(module)))
-    return prefixed or any(name.startswith("embed.storage.s3") for name in imports(module))
+    prefixed = any(isinstance(node, ast.Constant) and node.value in PREFIXES for node in ast.walk(tree(module)))
+    return prefixed or any(name.startswith(("embed.storage.s3", "embed.storage.http")) for name in imports(module))
 
 
 def _is_for_index(name: str) -> bool:
