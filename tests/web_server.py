@@ -44,7 +44,7 @@ class WebServer:
 def web_server() -> Iterator[WebServer]:
     """Running inside the block, on a free port of 127.0.0.1."""
     site = WebServer()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(site))
+    server = _Server(("127.0.0.1", 0), _handler_of(site))
     site.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -54,6 +54,11 @@ def web_server() -> Iterator[WebServer]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: readers close connections when they have the head of a file."""
 
 
 def _handler_of(site: WebServer) -> type[BaseHTTPRequestHandler]:

@@ -86,16 +86,16 @@ class FeedAssets:
 
 
 def read_assets(
-    spec: InputSpec, entry: Entry, uri: str, within: str | None, line: FeedLine | None = None
+    spec: InputSpec, entry: Entry, uri: str, within: str | None, is_input: bool, line: FeedLine | None = None
 ) -> FeedAssets:
     """The items of the feed at `entry`, with one request for each recording; links to files stay `within` a folder.
 
-    `line` is that of the list which names it.
+    A feed that is the input itself also leads to the web.  `line` is that of the list which names it.
     """
     found = FeedAssets(uri, entry, problem=entry.problem)
     if found.problem:
         return found
-    reach = Reach(within, spec.web.private)
+    reach = Reach(within, is_input or spec.follow == "outside", spec.web.private)
     try:
         feed = read_feed(entry.url, reach, spec.web.pages)
     except OF_ONE_FILE as error:

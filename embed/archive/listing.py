@@ -76,8 +76,8 @@ class Found:
         self._feeds: dict[int, list[FeedAssets]] = {}  # by place of the feed, or of the list that names it
         self._side_files = SideFiles()
         self._broken = {place for place in self._tables if self._side_files.read(*self._opened(self._entries[place]))}
-        # Files that a list names are embedded as listed, not also as whole files.
-        named = self._entries if self._lists or self._tables else ()
+        # Files that a list or a feed names are embedded as listed, not also as whole files.
+        named = self._entries if self._lists or self._tables or own_feeds else ()
         self._named = NamedFiles(named, self._passed_over, self._within)
         self._listed = bytearray(len(self._entries))
         absent = self._side_files.match(self._named.places, self._passed_over)
@@ -89,6 +89,9 @@ class Found:
             if not self._listed[place]:
                 self._feeds[place] = [self._feed(self._entries[place])]
         feeds = [feed for some in self._feeds.values() for feed in some]
+        for found in (one for feed in feeds for one in feed.recordings if not one.entry.problem):
+            if (own := self._named.places.get(found.entry.url)) is not None:
+                self._listed[own] = 1
         self.notes = tuple(note for feed in feeds for note in feed.notes)
         self.num += sum(feed.num for feed in feeds)
         self.num += sum(1 for place in range(len(self._entries)) if self._is_own(place))
@@ -225,8 +228,9 @@ class Found:
         return self._named.entry(line.url) or Entry(line.url, 0, None, None, problem=problem)
 
     def _feed(self, entry: Entry, line: FeedLine | None = None) -> FeedAssets:
-        uri = self._spec.name if self._single and line is None else self._uri(entry.url)
-        return read_assets(self._spec, entry, uri, self._within, line)
+        is_input = self._single and line is None
+        uri = self._spec.name if is_input else self._uri(entry.url)
+        return read_assets(self._spec, entry, uri, self._within, is_input, line)
 
     def _feed_assets(self, feed: FeedAssets) -> Iterator[Asset]:
         for one in feed.recordings:

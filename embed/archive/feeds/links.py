@@ -1,4 +1,7 @@
-"""Links of a feed: on the web, or to files of the input; the feed is a stranger's, so that nothing else is opened."""
+"""Links of a feed: on the web, or to files of the input; the feed is a stranger's, so that nothing else is opened.
+
+A feed that is itself the input leads to the web.  One in a folder, or in a list, leads there where the input allows it.
+"""
 
 from dataclasses import dataclass
 
@@ -9,9 +12,10 @@ from embed.storage import store
 
 @dataclass(frozen=True)
 class Reach:
-    """Where links may lead: to files in the folder `within` (None: anywhere), and with `private` to private hosts."""
+    """Where links may lead: to files `within` a folder (None: anywhere), to the `web`, to `private` hosts of it."""
 
     within: str | None = None
+    web: bool = True
     private: bool = False
 
     def url(self, link: Link) -> str:
@@ -20,7 +24,7 @@ class Reach:
             url = store.linked(link.base, link.href)
         except ValueError as error:
             raise InputError(str(error)) from None
-        if not store.has_folders(url):
+        if self.web and not store.has_folders(url):
             return store.allowing_private(url) if self.private else url
         if self.within is not None and not store.is_below(url, self.within):
             raise OutsideInput(

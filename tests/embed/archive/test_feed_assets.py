@@ -131,8 +131,12 @@ def test_a_feed_is_found_by_its_name_or_its_content_or_a_list(web: WebServer, tm
     (tmp_path / "in" / "b c.wav").write_bytes(sound)
     (tmp_path / "in" / "feed.rss").write_bytes(page.data)
     found = rows(listed(str(tmp_path / "in")))
-    assert list(found) == ["show/b c.wav", *(f"show/feed.rss#guid={name}" for name in ("one", "two", "three"))]
-    assert [str(row["problem"]).partition(":")[0] for row in found.values()] == ["None", "None", "None", "OutsideInput"]
+    uris = [f"show/feed.rss#guid={name}" for name in ("one", "two", "three")]
+    assert list(found) == uris  # of the file that the feed names, not also as a whole file
+    problems = [str(row["problem"]).partition(":")[0] for row in found.values()]
+    assert problems == ["OutsideInput", "None", "OutsideInput"]
+    found = rows(listed(str(tmp_path / "in"), follow="outside"))
+    assert [found[uri]["problem"] for uri in uris] == [None] * 3
     (tmp_path / "in" / "feed.rss").rename(tmp_path / "in" / "any.xml")
     assert next(iter(rows(listed(str(tmp_path / "in" / "any.xml"))))) == "show#guid=one"
     web.pages["/feed"] = Page(rss(item(guid="one")).data, "text/html")

@@ -44,6 +44,7 @@ def _sound(seed: int, container: str) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.slow
 def test_a_podcast_is_embedded_resumed_and_read_back(
     web: WebServer, tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
