@@ -6,7 +6,8 @@ DegluError                1
 │   ├── UnsupportedFormat     no reader supports this container
 │   ├── ExpandsTooFar         a small file has content of far over its size
 │   ├── DescriptionError      what is written about a file is not so, or cannot be read
-│   └── AbsentColumn          a table lacks a column that its input names
+│   ├── AbsentColumn          a table lacks a column that its input names
+│   └── RefusedContent        a web server has something else than a recording, or one over the limit
 ├── StorageError          1   a bucket or folder cannot be read or written
 │   ├── AlreadyPublished      another writer published this version first
 │   ├── UnreadableBucket      a bucket does not exist, or the credentials do not open it
@@ -84,6 +85,10 @@ class DescriptionError(InputError):
     """What is written about a file is not so, or cannot be read: a checksum, a row of a catalogue, an XML file."""
 
 
+class RefusedContent(InputError):
+    """A web server has something else than a recording under its address, or more bytes than the input allows."""
+
+
 class StorageError(DegluError):
     """A bucket or folder cannot be read or written, or a file on it is damaged.
 
@@ -150,7 +155,7 @@ class WorkLeftUndone(DegluError):
 
 
 # Of a listed file that is never opened; in its problem, "ErrorClass: message", by name.
-NEVER_OPENED = (OutsideInput, UnreadableBucket, ExpandsTooFar, DescriptionError, AbsentColumn)
+NEVER_OPENED = (OutsideInput, UnreadableBucket, ExpandsTooFar, DescriptionError, AbsentColumn, RefusedContent)
 
 # Of one file that is read: the others may be fine.  Any other error of storage concerns all of them.
 OF_ONE_FILE = (InputError, UnreadableFile)

@@ -30,7 +30,9 @@ class EmbedSpec(Spec):
     ('hybrid', 1)
     """
 
-    inputs: tuple[InputSpec, ...] = Field(min_length=1, description="Files and folders, local or s3://")
+    inputs: tuple[InputSpec, ...] = Field(
+        min_length=1, description="Files, folders and feeds: local, s3:// or https://"
+    )
     output: str = speed_only(..., "Url of the dataset of vectors: a folder or s3://bucket/prefix", min_length=1)
     model: str = Field(
         default="demo", description="A released model, or a model directory: a folder or s3://bucket/prefix"

@@ -33,7 +33,7 @@ MANIFEST = pa.schema(
         pa.field("uri", pa.string(), nullable=False),  # <input name>/<path below the input's root>
         pa.field("url", pa.string(), nullable=False),  # where it is opened
         pa.field("modality", pa.string(), nullable=False),  # speech | text
-        pa.field("format", pa.string(), nullable=False),  # audio | utterance | row | clip | list | tar | a text's
+        pa.field("format", pa.string(), nullable=False),  # audio utterance row clip list feed tar; a text's
         pa.field("size_bytes", pa.int64(), nullable=False),
         pa.field("content_version", pa.string(), nullable=False),
         pa.field("duration_s", pa.float64()),  # from the header; null where it has none

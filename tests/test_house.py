@@ -34,13 +34,16 @@ MAY_IMPORT = {
 EMBED_FOR_INDEX = ("embed/storage/", "embed/dataset/", "embed/check.py")
 # Which folders a folder may import, besides itself and the top of its room.  One way: there is no circle.
 FOLDERS: dict[str, set[str]] = {
-    "embed/storage": set(),
+    "embed/storage/http": set(),
+    "embed/storage": {"embed/storage/http"},
     "embed/text": {"embed/storage"},
     "embed/audio/ffmpeg": set(),
     "embed/audio": {"embed/audio/ffmpeg", "embed/storage", "embed/text"},
     "embed/archive/metadata": {"embed/storage", "embed/text"},
     "embed/archive/tars": {"embed/audio", "embed/storage", "embed/text"},
+    "embed/archive/feeds": {"embed/storage"},
     "embed/archive": {
+        "embed/archive/feeds",
         "embed/archive/metadata",
         "embed/archive/tars",
         "embed/audio",
@@ -87,7 +90,8 @@ FOLDERS: dict[str, set[str]] = {
 }
 # Contracts at the top of a folder, which the folders inside it may import too.
 CONTRACTS = {
-    "embed/archive": {"sound_tables", "spellings"},
+    "embed/archive": {"inputs", "sound_tables", "spellings", "utterance_lists"},
+    "embed/storage": {"entry", "range_stream", "retry"},
     "embed/audio": {"mix", "stream"},
     "embed/model": {"spec"},
     "train/curate": {"clip", "dropped", "split"},
@@ -102,8 +106,13 @@ HOMES = {
     "botocore": ("embed/storage/s3.py", "embed/storage/errors.py", "evaluate/bench/"),
     "faiss": ("index/", "evaluate/bench/"),
     "typer": ("jobs/",),
+    "urllib3": ("embed/storage/http/",),
     "rich": ("jobs/",),
 }
+
+# Prefixes of the urls of remote storage, and where they may be used; the address of a cluster is an url, too.
+PREFIXES = ("s3://", "http://", "https://")
+ASK_BY_PREFIX = ("embed/storage/", "jobs/cluster/submit_job.py")
 
 # Doors and drivers that load a model, where they need one, in another process or late.
 LIGHT = (
@@ -167,14 +176,14 @@ def _wrong_imports(module: Path) -> Iterator[str]:
 @pytest.mark.slow
 def test_storage_alone_knows_which_kinds_there_are() -> None:
     """Everybody else asks `store.local_path(url)`."""
-    asking = [str(module) for module in MODULES if not lives_in(module, ("embed/storage/",)) and _asks_for_s3(module)]
+    asking = [str(module) for module in MODULES if not lives_in(module, ASK_BY_PREFIX) and _asks_for_storage(module)]
     assert not asking, f"ask embed.storage.store.local_path: {', '.join(asking)}"
 
 
-def _asks_for_s3(module: Path) -> bool:
+def _asks_for_storage(module: Path) -> bool:
     """Whether it imports the backend, or compares with or builds on the bare prefix of its urls."""
-    prefixed = any(isinstance(node, ast.Constant) and node.value == "s3://" for node in ast.walk(tree(module)))
-    return prefixed or any(name.startswith("embed.storage.s3") for name in imports(module))
+    prefixed = any(isinstance(node, ast.Constant) and node.value in PREFIXES for node in ast.walk(tree(module)))
+    return prefixed or any(name.startswith(("embed.storage.s3", "embed.storage.http")) for name in imports(module))
 
 
 def _is_for_index(name: str) -> bool:

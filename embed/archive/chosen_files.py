@@ -17,6 +17,7 @@ from embed.storage.store import Entry
 def chosen_files(spec: InputSpec) -> tuple[str, list[Entry], Selection]:
     """The folder (of a single file, the file), all files, and what is chosen.  InputError where that is nothing."""
     root = store.absolute(spec.url)
+    root = store.allowing_private(root) if spec.web.private else root
     entries = store.inputs(root, contained=spec.follow == "inside")
     if not entries and (urls := numbered(root)):
         chosen = _numbered(spec, urls)

@@ -1,4 +1,4 @@
-"""Inputs: the files and folders to embed, local or on S3, with language and metadata of each input.
+"""Inputs: the files and folders to embed, local, on S3 or on the web, with language and metadata of each input.
 
 `embed.file_kinds` decides by a file's name what it is, when `modality` is `auto`.  In addition:
 - a `.jsonl` whose first line has `audio_filepath` lists recordings, and `metadata.csv` or `metadata.jsonl` with
@@ -6,9 +6,11 @@
 - a `.parquet` with a column of sounds holds recordings, one in a row (`embed.archive.sound_tables`);
 - a `.tar` holds recordings and texts, which are read in place, with what the members of their names say of them, as in
   WebDataset (`embed.archive.tars`); a list next to it, of NeMo or lhotse, may name its members;
+- a feed (.rss, .atom; .xml or any url, where it is given itself) brings the recordings of its items
+  (`embed.archive.feed_assets`);
 - `include` and `exclude` choose files by globs of their path below the url (`embed.archive.selection`), of a tar
   all members or none;
-- `metadata_from` names where the metadata of its files are written (`embed.archive.described`);
+- `metadata_from` names where the metadata of its files are written (`embed.archive.metadata.described`);
 - `transcripts: joined` takes `a.vtt`, `a.fr.srt` and the like for the words of `a.mp3`
   (`embed.archive.joined_transcripts`);
 - links and lists lead to files below the url alone, unless `follow: outside` allows others;
@@ -23,9 +25,11 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from embed.base_spec import Spec, speed_only, where_set
 from embed.file_kinds import format_of
+from embed.storage.store import has_folders
 from embed.tables import TEXT
 from embed.text.encodings import canonical
 
+MB = 1_000_000
 Glob = Annotated[str, Field(min_length=1)]
 
 
@@ -55,6 +59,16 @@ MetadataSource = Annotated[
 ]
 
 
+class WebSpec(Spec):
+    """Limits of what feeds and urls of the web may lead to."""
+
+    private: bool = Field(
+        default=False, description="Also read addresses of a private network, or of this machine (http://127.0.0.1)."
+    )
+    max_mb: float = Field(default=4000, gt=0, description="Megabytes of the longest recording that is read.")
+    pages: int = Field(default=100, ge=1, description="Pages of a feed that are read, each named by the one before.")
+
+
 class InputSpec(Spec):
     """One input of a job.
 
@@ -67,7 +81,10 @@ class InputSpec(Spec):
     """
 
     url: str = speed_only(
-        ..., "A file or a folder: a local path or s3://bucket/prefix; or numbered files, `a-{0..9}.tar`.", min_length=1
+        ...,
+        "A file or a folder: a local path or s3://bucket/prefix; numbered files, `a-{0..9}.tar`; or a feed or a file:"
+        " https://host/path.",
+        min_length=1,
     )
     name: str = Field(default="", description="First part of every uri; by default the last part of the url.")
     modality: Literal["auto", "speech", "text"] = Field(default="auto", description="What the files hold.")
@@ -80,6 +97,7 @@ class InputSpec(Spec):
     follow: Literal["inside", "outside"] = where_set(
         "inside", "Links and lists lead to files below the url alone, or also `outside` of it."
     )
+    web: WebSpec = where_set(WebSpec(), "Limits of what feeds and urls of the web may lead to.")
     metadata: dict[str, str] = Field(default_factory=dict, description="Metadata copied to every row.")
     metadata_from: tuple[MetadataSource, ...] = where_set(
         (),
@@ -105,7 +123,7 @@ class InputSpec(Spec):
     @classmethod
     def _name_from_url(cls, values: Any) -> Any:
         if isinstance(values, dict) and not values.get("name") and isinstance(values.get("url"), str):
-            return {**values, "name": PurePosixPath(values["url"].rstrip("/")).name or "input"}
+            return {**values, "name": _last_part(values["url"]) or "input"}
         return values
 
     @field_validator("metadata_from", mode="before")
@@ -126,3 +144,10 @@ def _source(value: Any) -> Any:
     if format_of(value, TEXT) not in ("csv", "jsonl"):
         raise ValueError(f"{value!r} is none of tags, xml, bag, and no .csv, .tsv or .jsonl")
     return {"catalogue": value}
+
+
+def _last_part(url: str) -> str:
+    if has_folders(url):
+        return PurePosixPath(url.rstrip("/")).name
+    host, _, path = url.partition("?")[0].partition("://")[2].partition("/")
+    return PurePosixPath(path.rstrip("/")).name or host

@@ -7,15 +7,25 @@ from dataclasses import dataclass, field, replace
 
 from embed import identity
 from embed.archive.chosen_files import chosen_files
-from embed.archive.described import Described, described_by
+from embed.archive.feed_assets import FeedAssets, Recording, is_feed, may_be_feed, read_assets
 from embed.archive.inputs import InputSpec
 from embed.archive.joined_transcripts import Transcripts, join_transcripts
+from embed.archive.metadata.described import Described, described_by
 from embed.archive.named_files import NamedFiles
 from embed.archive.selection import Selection, in_words, without
 from embed.archive.side_files import NAMES, SideFiles, broken_rows, is_side_table
 from embed.archive.sound_tables import AUDIO, SoundTable, TableSound, read_sounds, sounds_in
 from embed.archive.tars.members import REFUSED, Member, Tars
-from embed.archive.utterance_lists import MEMBER, Utterance, is_audio_list, read_audio_list, resolved, uri_below
+from embed.archive.utterance_lists import (
+    MEMBER,
+    FeedLine,
+    Utterance,
+    is_audio_list,
+    read_audio_list,
+    resolved,
+    uri_below,
+)
+from embed.archive.web_files import checked
 from embed.audio.table_sounds import ROW, Place
 from embed.errors import OF_ONE_FILE, AbsentColumn, InputError
 from embed.file_kinds import format_of, is_json_lines, modality_of, suffix
@@ -85,14 +95,15 @@ class Found:
         self._unfit: dict[str, str] = {}  # problems of tables, by url
         self._tars = Tars(spec.modality, self._columns)
         self._tars.add(dict(enumerate(self._entries)))
-        self._lists, self._tables, self._sounds = self._lists_and_tables()
+        self._lists, self._tables, self._sounds, own_feeds = self._lists_and_tables()
+        self._within = self._root if spec.follow == "inside" else None
+        self._feeds: dict[int, list[FeedAssets]] = {}  # by place of the feed, or of the list that names it
         self._side_files = SideFiles()
         self._broken = {place for place in self._tables if self._side_files.read(*self._opened(self._entries[place]))}
-        # Files that a list names are embedded as listed, not also as whole files.
-        within = self._root if spec.follow == "inside" else None
+        # Files that a list or a feed names are embedded as listed, not also as whole files.
         of_paths = [place for place, table in self._sounds.items() if table.has_paths_alone]
-        names_files = self._lists or self._tables or of_paths
-        self._named = NamedFiles(self._entries if names_files else (), self._passed_over, within)
+        named = self._entries if self._lists or self._tables or of_paths or own_feeds else ()
+        self._named = NamedFiles(named, self._passed_over, self._within)
         self._listed = bytearray(len(self._entries))
         absent = self._side_files.match(self._named.places, self._passed_over)
         self._missing = {url: _not_below(url, self._root) or problem for url, problem in absent.items()}
@@ -102,7 +113,11 @@ class Found:
             self._read_list(place)
         for place in of_paths:
             self._read_paths(self._entries[place])
-        self.num += self._tars.num()
+        for place in own_feeds:
+            if not self._listed[place]:
+                self._feeds[place] = [self._feed(self._entries[place])]
+        self._mark_those_of_feeds()
+        self.num += self._tars.num() + sum(feed.num for feed in self._every_feed())
         self.num += sum(1 for place in range(len(self._entries)) if self._is_own(place))
 
     def __iter__(self) -> Iterator[Asset]:
@@ -119,6 +134,8 @@ class Found:
                 yield from map(self._member, self._tars.members(place))
             elif self._is_own(place):
                 yield self._file(entry)
+            for feed in self._feeds.get(place, ()):
+                yield from self._feed_assets(feed)
         for url, problem in ((redacted(url), redacted(problem)) for url, problem in self._missing.items()):
             yield Asset(self._uri(url), url, SPEECH, "audio", 0, "missing", self._spec.lang, {}, problem=problem)
 
@@ -127,47 +144,66 @@ class Found:
             yield Asset(uri, entry.url, SPEECH, "list", entry.size_bytes, version, None, {}, problem=problem)
 
     def passed_over(self) -> Iterator[tuple[str, str]]:
-        """Uri and kind of each file that is not embedded, and of each such member of a tar."""
+        """Uri and kind of each file that is not embedded, of each such member of a tar, and item of a feed."""
         yield from ((self._uri(url), kind) for url, kind in self._passed_over.items())
         yield from ((self._member_uri(url, name), kind) for url, name, kind in self._tars.passed_over())
+        yield from (one for feed in self._every_feed() for one in feed.passed_over)
 
     @property
     def only_tars(self) -> bool:
         return all(place in self._tars for place in range(len(self._entries)))
 
     def notes(self) -> Iterator[str]:
-        """For the user: globs that match nothing, what is doubtful in tars, transcripts, metadata that is missing."""
+        """For the user: globs that match nothing, what is doubtful in tars and feeds, transcripts, missing metadata."""
         yield from (f"{self.url}: {glob} matches no file" for glob in self.unused)
         yield from self._tars.notes()
+        yield from (note for feed in self._every_feed() for note in feed.notes)
         yield from self._transcripts.notes
         if self._spec.metadata_from:
             yield from self._described.notes([one for place, one in enumerate(self._entries) if self._is_own(place)])
 
-    def _lists_and_tables(self) -> tuple[frozenset[int], frozenset[int], dict[int, SoundTable]]:
-        """Positions of audio lists, of side files, and of tables with sounds.
+    def _every_feed(self) -> Iterator[FeedAssets]:
+        return (feed for some in self._feeds.values() for feed in some)
+
+    def _mark_those_of_feeds(self) -> None:
+        """Files of the input that items of feeds have are embedded as these items."""
+        for found in (one for feed in self._every_feed() for one in feed.recordings if not one.entry.problem):
+            if (own := self._named.places.get(found.entry.url)) is not None:
+                self._listed[own] = 1
+
+    def _lists_and_tables(
+        self,
+    ) -> tuple[frozenset[int], frozenset[int], dict[int, SoundTable], frozenset[int]]:
+        """Positions of audio lists, of side files, of tables with sounds, and of feeds.
 
         The first lines or the footers are read to find them.
         """
         if self._spec.modality == TEXT:
-            return frozenset(), frozenset(), {}
-        perhaps = [place for place, entry in enumerate(self._entries) if self._may_list(entry.url)]
+            return frozenset(), frozenset(), {}, frozenset()
+        perhaps = [place for place, entry in enumerate(self._entries) if self._may_list(entry)]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             kinds = dict(zip(perhaps, pool.map(self._kind, perhaps), strict=True))
-        found = [frozenset(place for place, kind in kinds.items() if kind == name) for name in ("list", "table")]
-        return found[0], found[1], {place: kind for place, kind in kinds.items() if isinstance(kind, SoundTable)}
+        found = [
+            frozenset(place for place, kind in kinds.items() if kind == name) for name in ("list", "table", "feed")
+        ]
+        sounds = {place: kind for place, kind in kinds.items() if isinstance(kind, SoundTable)}
+        return found[0], found[1], sounds, found[2]
 
-    def _may_list(self, url: str) -> bool:
-        if suffix(url) == ".parquet":
+    def _may_list(self, entry: Entry) -> bool:
+        url = entry.url
+        if suffix(url) == ".parquet" or may_be_feed(entry, self._single):
             return True
         # NeMo also names its lists .json
         return is_json_lines(url) or suffix(url) == ".json" or url.rpartition("/")[2] in NAMES
 
     def _kind(self, place: int) -> "str | SoundTable":
-        """`list`, `table`, `file`, or a table with sounds."""
+        """`list`, `table`, `feed`, `file`, or a table with sounds."""
         entry = self._entries[place]
         if not entry.size_bytes:
             return "file"
         try:
+            if may_be_feed(entry, self._single) and is_feed(entry):
+                return "feed"
             if suffix(entry.url) == ".parquet":
                 found = sounds_in(entry.url, self._columns)
                 return found if found and found.rows else "file"
@@ -186,15 +222,19 @@ class Found:
         entry = self._entries[place]
         counts: Counter[tuple[str, str]] = Counter()
         is_broken = False
-        for _, found in read_audio_list(*self._opened(entry)):
+        feeds: dict[str, FeedLine] = {}
+        for _, found in self._lines(entry):
             if isinstance(found, Broken):
                 is_broken = True
+            elif isinstance(found, FeedLine):
+                feeds.setdefault(found.url, found)
             elif not self._named.is_excluded(found.url):
                 counts[found.url, found.tars] += 1
-        self._look_up(entry.url.rpartition("/")[0], list(counts))
-        for url, tars in counts:
+        self._look_up(entry.url.rpartition("/")[0], [*counts, *((url, "") for url in feeds)])
+        for url, tars in [*counts, *((url, "") for url in feeds)]:
             if self._tars.named(url, tars) is None and (own := self._named.place(url)) is not None:
                 self._listed[own] = 1
+        self._feeds[place] = [self._feed(self._feed_entry(line, entry), line) for line in feeds.values()]
         self.num += counts.total() + is_broken
 
     def _look_up(self, folder: str, named: list[tuple[str, str]]) -> None:
@@ -210,12 +250,13 @@ class Found:
         self._named.look_up(url for url, tars in absent if self._tars.named(url, tars) is None)
 
     def _is_own(self, place: int) -> bool:
-        listing = place in self._lists or place in self._tables or place in self._sounds or place in self._tars
+        listing = any(place in some for some in (self._lists, self._tables, self._sounds, self._feeds, self._tars))
         return not self._listed[place] and not listing
 
     def _file(self, entry: Entry) -> Asset:
         spec = self._spec
         modality = modality_of(entry.url, spec.modality)
+        entry = checked(entry, spec.web) if modality == SPEECH else entry
         form = format_of(entry.url, modality)
         lang, about = self._side_files.of(entry.url)
         described = self._described.of(entry.url)
@@ -243,16 +284,59 @@ class Found:
 
     def _utterances(self, entry: Entry, seen: dict[str, int]) -> Iterator[Asset]:
         first_broken = ""
-        for number, found in read_audio_list(*self._opened(entry)):
+        for number, found in self._lines(entry):
             if isinstance(found, Broken):
                 first_broken = first_broken or f"line {number}: {found.reason}"
-            elif not self._named.is_excluded(found.url):
+            elif isinstance(found, Utterance) and not self._named.is_excluded(found.url):
                 yield self._utterance(found, entry, number, seen)
         if first_broken:
             yield self._list_that_fails(entry, first_broken)
 
+    def _lines(self, entry: Entry) -> Iterator[tuple[int, Utterance | FeedLine | Broken]]:
+        """The lines of a list, with the urls to open."""
+        for number, found in read_audio_list(*self._opened(entry)):
+            if self._spec.web.private and not isinstance(found, Broken):
+                yield number, replace(found, url=store.allowing_private(found.url))
+            else:
+                yield number, found
+
+    def _feed_entry(self, line: FeedLine, list_entry: Entry) -> Entry:
+        problem = f"InputError: {line.url}: no such file; {list_entry.url} names it"
+        if self._named.is_outside(line.url):
+            problem = _outside(line.url, list_entry.url)
+        return self._named.entry(line.url) or Entry(line.url, 0, None, None, problem=problem)
+
+    def _feed(self, entry: Entry, line: FeedLine | None = None) -> FeedAssets:
+        is_input = self._single and line is None
+        uri = self._spec.name if is_input else self._uri(entry.url)
+        return read_assets(self._spec, entry, uri, self._within, is_input, line)
+
+    def _feed_assets(self, feed: FeedAssets) -> Iterator[Asset]:
+        for one in feed.recordings:
+            yield self._recording(one)
+        if feed.problem:
+            entry = feed.entry
+            version, lang = _version(entry), self._spec.lang
+            yield Asset(feed.uri, entry.url, SPEECH, "feed", entry.size_bytes, version, lang, {}, problem=feed.problem)
+
+    def _recording(self, found: Recording) -> Asset:
+        entry = found.entry
+        return Asset(
+            uri=found.uri,
+            url=entry.url,
+            modality=SPEECH,
+            format="audio",
+            size_bytes=entry.size_bytes,
+            content_version=_version(entry) if entry.etag or entry.mtime else "missing",
+            lang=found.lang,
+            metadata=found.metadata,
+            track=self._spec.track,
+            problem=entry.problem,
+        )
+
     def _utterance(self, found: Utterance, list_entry: Entry, number: int, seen: dict[str, int]) -> Asset:
         entry = self._tars.named(found.url, found.tars) or self._named.entry(found.url)
+        entry = checked(entry, self._spec.web) if entry else None
         url = entry.url if entry else redacted(found.url)
         uri = self._uri(url) + found.fragment()
         seen[uri] = seen.get(uri, 0) + 1
@@ -282,8 +366,7 @@ class Found:
         """The problem of a file that a list or a table names, and that there is not; `more` is known of it."""
         url = redacted(named)
         if self._named.is_outside(named):
-            cure = "set `follow: outside` for the input"
-            return f"OutsideInput: {url}: outside of the input, and not read; {by} names it; {cure}"
+            return _outside(url, by)
         return f"InputError: {url}: no such file; {by} names it{self._named.similar(named)}{more}"
 
     def _read_paths(self, table: Entry) -> None:
@@ -404,6 +487,11 @@ def _not_below(url: str, root: str) -> str | None:
         return None
     cure = "a side file describes files below the input: move the file there, or correct the row"
     return f"OutsideInput: {url}: outside of the input, and not read; {cure}"
+
+
+def _outside(url: str, place: str) -> str:
+    cure = "set `follow: outside` for the input"
+    return f"OutsideInput: {url}: outside of the input, and not read; {place} names it; {cure}"
 
 
 def _version(entry: Entry) -> str:

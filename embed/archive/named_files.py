@@ -54,7 +54,7 @@ class NamedFiles:
             leads_out = pool.map(self._leads_out, unknown)
             self._outside.update(url for url, is_out in zip(unknown, leads_out, strict=True) if is_out)
             unknown = [url for url in unknown if url not in self._outside]
-            self._others.update(zip(unknown, pool.map(_entry_of, unknown), strict=True))
+            self._others.update(zip(unknown, pool.map(entry_at, unknown), strict=True))
             absent = [url for url in unknown if self._others[url] is None]
             elsewhere = pool.map(self._of_other_spellings, absent)
             for (url, inside), outside in zip(alike(absent, self.places).items(), elsewhere, strict=True):
@@ -69,13 +69,14 @@ class NamedFiles:
         inside = [other for other in others if not self._leads_out(other)]
         if len(inside) < len(others):
             self._outside.add(url)
-        return [entry for other in inside if (entry := _entry_of(other)) is not None]
+        return [entry for other in inside if (entry := entry_at(other)) is not None]
 
     def _leads_out(self, url: str) -> bool:
         return self._within is not None and not store.is_below(url, self._within)
 
 
-def _entry_of(url: str) -> Entry | None:
+def entry_at(url: str) -> Entry | None:
+    """The file, with a problem where it cannot be read; None where there is none."""
     try:
         return next((entry for entry in store.inputs(url) if entry.url == url), None)
     except (*OF_ONE_FILE, UnreadableBucket) as error:

@@ -3,7 +3,8 @@
     {"audio_filepath": "clips/a.wav", "offset": 3.5, "duration": 2.0, "text": "...", "lang": "wo", ...}
 
 Paths are relative to the list.  Every line is an asset, `<name>/<path>#t=<start>,<end>` in seconds (a media
-fragment), and is embedded as it is listed: as one segment, or as windows where it is longer than `max_s`.
+fragment), and is embedded as it is listed: as one segment, or as windows where it is longer than `max_s`.  A line may
+name a feed in place of a recording, {"feed_url": "https://...", "lang": "wo", ...}: all its items are assets.
 
 The cuts of lhotse become such lines (`embed.archive.cuts`).  Where no file has a path, a member of a tar next to the
 list may have it (`embed.archive.tars`), as in NeMo's tarred data sets and in lhotse's shar.
@@ -18,11 +19,11 @@ from typing import Any, TypeVar
 from embed.archive.cuts import is_cut, stretches
 from embed.audio.table_sounds import ROW
 from embed.errors import OF_ONE_FILE, SpecError
-from embed.storage.store import absolute, local_path
+from embed.storage.store import absolute, has_folders, linked, local_path
 from embed.text.documents import Broken, plain_fields, refuse_halves
 from embed.text.jsonl import first_records, records
 
-PATH = "audio_filepath"
+PATH, FEED = "audio_filepath", "feed_url"
 _OWN = (PATH, "offset", "duration", "text", "lang", "language")
 MEMBER = "#member="  # of a tar, in its uri
 _MARK = "#t="
@@ -46,19 +47,32 @@ class Utterance:
         return f"{_MARK}{_seconds(self.start_ms)},{_seconds(self.end_ms)}"
 
 
+@dataclass(frozen=True)
+class FeedLine:
+    url: str
+    lang: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
 def is_audio_list(url: str, version: str, encoding: str | None = None) -> bool:
-    """Whether the first line of a .jsonl file names a recording, or is a cut of one."""
-    return any(PATH in record or is_cut(record) for record in first_records(url, version, encoding)[:1])
+    """Whether the first line of a .jsonl file names a recording or a feed, or is a cut of a recording."""
+    firsts = first_records(url, version, encoding)[:1]
+    return any(PATH in record or is_cut(record) or _is_feed(record) for record in firsts)
 
 
-def read_audio_list(url: str, version: str, encoding: str | None = None) -> Iterator[tuple[int, Utterance | Broken]]:
-    """Utterances with the numbers of their lines, from 1; blank lines are left out."""
+def read_audio_list(
+    url: str, version: str, encoding: str | None = None
+) -> Iterator[tuple[int, Utterance | FeedLine | Broken]]:
+    """Utterances and feeds with the numbers of their lines, from 1; blank lines are left out."""
     folder, _, name = url.rpartition("/")
     for number, found in whole(records(url, version, encoding)):
         if isinstance(found, Broken):
             yield number, found
             continue
         try:
+            if _is_feed(found):
+                yield number, _feed(folder, found)
+                continue
             for one in _utterances(folder, name, found):
                 yield number, one
         except ValueError as error:
@@ -100,6 +114,8 @@ def recordings_of(uri: str) -> Iterator[str]:
 def resolved(folder: str, path: str) -> str:
     """Url of a path in a list, relative to the list's folder.  ValueError for an address that no file can have."""
     path = path.removeprefix("file://")
+    if not (has_folders(folder) and has_folders(path)):
+        return linked(f"{folder}/", path)
     if local_path(path) is None:
         if not _checked(path).partition("://")[2].partition("/")[2].strip("/"):
             raise ValueError(f"{path}: it names a bucket and no object; write it as {path.rstrip('/')}/path")
@@ -168,6 +184,20 @@ def _utterance(folder: str, record: dict[str, Any], tars: str) -> Utterance:
     )
     refuse_halves(found.text or "", found.lang or "", *found.metadata, *found.metadata.values())
     return found
+
+
+def _is_feed(record: dict[str, Any]) -> bool:
+    return FEED in record and PATH not in record and "text" not in record
+
+
+def _feed(folder: str, record: dict[str, Any]) -> FeedLine:
+    url, lang = record[FEED], record.get("lang") or record.get("language")
+    if not isinstance(url, str) or not url:
+        raise ValueError(f"no {FEED}")
+    found = FeedLine(resolved(folder, url), lang if isinstance(lang, str) else None)
+    about = plain_fields(record, (FEED, "lang", "language"))
+    refuse_halves(found.lang or "", *about, *about.values())
+    return replace(found, metadata=about)
 
 
 def _ms(record: dict[str, Any], name: str, absent: float | None) -> int:

@@ -71,7 +71,7 @@ def open_recording(url: str) -> BinaryIO:
     place = None if window_of(url) else place_of(url)
     if place is None:
         return store.open_input(url)
-    key = (place.table, place.column, *(entry.etag or entry.mtime for entry in store.listing(place.table)))
+    key = (place.table, place.column, *(entry.etag or entry.mtime for entry in store.inputs(place.table)))
     sounds = _OPEN.take(key) or _Sounds(place.table, place.column)
     try:
         data = sounds.of(place.row)

@@ -33,7 +33,7 @@ def cut_unit(unit: Unit, cutting: Cutting, words: Words) -> CutUnit:
     Segments are those that start in the unit; decoded_s, not_speech_s and lost_s are of the unit's own span.
     """
     row = CutRow(unit)
-    if (unit["problem"] or "").partition(":")[0] in _REFUSED:
+    if unit["format"] == "feed" or (unit["problem"] or "").partition(":")[0] in _REFUSED:
         row.refuse()
         return row.values()
     try:

@@ -11,10 +11,11 @@ class Entry:
 
     url: str
     size_bytes: int
-    etag: str | None  # S3 only
+    etag: str | None  # of remote storage
     mtime: str | None  # ISO 8601, UTC
     problem: str | None = None  # why an input cannot be read, "ErrorClass: message"
     repeats: str | None = None  # of a folder: the url of the same folder, below which its files are listed
+    media_type: str | None = None  # as a web server states it: audio/mpeg
 
 
 def entry_of(url: str, status: os.stat_result) -> Entry:

@@ -26,8 +26,8 @@ from embed.storage.errors import (
     translate_errors,
     unreadable_object,
 )
+from embed.storage.range_stream import FIRST_BYTES, Head, RangeStream
 from embed.storage.retry import Patience, Requests, Result, each
-from embed.storage.s3_stream import FIRST_BYTES, Head, S3Stream
 from embed.storage.s3_upload import upload
 from embed.storage.scratch import scratch_file
 
@@ -113,7 +113,7 @@ class S3Files:
         head = self.head(url, first, begin)
         if end is not None:
             head = replace(head, size_bytes=min(head.size_bytes, end))
-        return cast(BinaryIO, BufferedReader(S3Stream(head, part), BUFFER_BYTES))
+        return cast(BinaryIO, BufferedReader(RangeStream(head, part), BUFFER_BYTES))
 
     def delete(self, urls: Sequence[str]) -> None:
         for start in range(0, len(urls), DELETE_AT_ONCE):

@@ -1,7 +1,8 @@
-"""Storage by url, the only entry point: bytes in and out of a local folder or an S3 bucket.
+"""Storage by url, the only entry point: bytes in and out of a local folder or an S3 bucket, and in from the web.
 
-- A url is a local path or `s3://bucket/key`; anything else is refused.  `REMOTE` has the kinds of remote storage by
-  scheme; only this folder knows them: `local_path` gives the path of a url on this machine's disk.
+- A url is a local path or `s3://bucket/key`, or `https://host/path` for reading; anything else is refused.
+  `REMOTE` and `WEB` have the kinds of remote storage by scheme; only this folder knows them: `local_path` gives the
+  path of a url on this machine's disk.
 - Writes are atomic: a file is complete or does not exist; with `create_exclusive` exactly one of many writers wins.
 - S3's endpoint and credentials come only from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
   AWS_ENDPOINT_URL, AWS_REGION, or the role of the machine) and are never written anywhere, errors included.
@@ -12,18 +13,22 @@
 
 import hashlib
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeVar, cast
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from embed.errors import SpecError
-from embed.redaction import has_user
+from embed.redaction import has_secret, has_user
 from embed.storage.entry import Entry
 from embed.storage.errors import translate_errors
+from embed.storage.http.files import PRIVATE, HttpFiles
 from embed.storage.local import LocalFiles
 from embed.storage.local_inputs import is_inside
 from embed.storage.local_names import is_text, path_of
@@ -40,13 +45,51 @@ def join(url: str, *parts: str) -> str:
 
 def absolute(url: str) -> str:
     """The url with an absolute path, valid in any working directory.  Raises SpecError for what no file can have."""
-    _backend(url)
+    if PRIVATE in url.partition(SCHEME)[0]:
+        raise SpecError(
+            f"{url}: write it without {PRIVATE}; `web: {{private: true}}` of an input allows such addresses"
+        )
+    _reader(url)
+    if not has_folders(url):
+        return urldefrag(url).url
     return url.rstrip("/") if local_path(url) is None else os.path.abspath(url)
 
 
 def local_path(url: str) -> Path | None:
     """Path of a url on this machine's disk; None where it is remote, so that its bytes must be requested."""
     return None if SCHEME in url else Path(url)
+
+
+def has_folders(url: str) -> bool:
+    """Whether its storage lists the files of a folder; a web server does not: its files are in no input's folder."""
+    return SCHEME not in url or url.partition(SCHEME)[0] not in WEB
+
+
+def allowing_private(url: str) -> str:
+    """The url of the web that may lead to addresses of a private network, too; any other url as it is."""
+    scheme, found, place = url.partition(SCHEME)
+    return url if has_folders(url) or PRIVATE in scheme else f"{scheme}{PRIVATE}{found}{place}"
+
+
+def linked(base: str, link: str) -> str:
+    """Url of a link in a document at `base`: on the web, or relative to the document.
+
+    Raises ValueError for any other link, and for one with a password or a token.
+    """
+    link = link.strip()
+    if not has_folders(base):
+        scheme, _, place = base.partition(SCHEME)
+        link = urljoin(f"{scheme.removesuffix(PRIVATE)}{SCHEME}{place}", link)
+    elif not _SCHEMED.match(link):
+        path = unquote(urlsplit(link).path)
+        scheme, found, place = base.rpartition("/")[0].rpartition(SCHEME)
+        return f"{scheme}{found}{os.path.normpath(os.path.join(place, path))}"
+    try:
+        if has_folders(link) or PRIVATE in link.partition(SCHEME)[0]:
+            raise SpecError(f"{link!r} is neither an address on the web nor relative to its document")
+        return absolute(link)
+    except SpecError as error:
+        raise ValueError(str(error)) from None
 
 
 def read_bytes(url: str) -> bytes:
@@ -103,7 +146,7 @@ def inputs(url: str, contained: bool = False) -> list[Entry]:
     Raises a DegluError where `url` itself cannot be listed.
     """
     with translate_errors(url):
-        return sorted(_backend(url).inputs(url, contained), key=lambda entry: entry.url)
+        return sorted(_reader(url).inputs(url, contained), key=lambda entry: entry.url)
 
 
 def is_below(url: str, folder: str) -> bool:
@@ -123,8 +166,8 @@ def open_input(url: str) -> BinaryIO:
     window = window_of(url)
     with translate_errors(url):
         if window is None:
-            return _backend(url).open(url)
-        return opened(_backend(window.file).open(window.file, window.begin, window.end), window)
+            return _reader(url).open(url)
+        return opened(_reader(window.file).open(window.file, window.begin, window.end), window)
 
 
 def delete(urls: Iterable[str]) -> None:
@@ -162,16 +205,21 @@ def local_copy(url: str, folder: Path) -> Path:
     return path
 
 
-class Backend(Protocol):
-    """One kind of storage; errors are those of its library, which `embed.storage.errors` translates."""
+class Reader(Protocol):
+    """What inputs are read from; errors are those of its library, which `embed.storage.errors` translates."""
+
+    def inputs(self, url: str, contained: bool) -> Iterator[Entry]: ...
+    def open(self, url: str, begin: int = 0, end: int | None = None) -> BinaryIO: ...
+
+
+class Backend(Reader, Protocol):
+    """One kind of storage."""
 
     def read(self, url: str) -> bytes: ...
     def write(self, url: str, data: bytes) -> None: ...
     def create(self, url: str, data: bytes) -> bool: ...
     def exists(self, url: str) -> bool: ...
     def listing(self, url: str) -> Iterator[Entry]: ...
-    def inputs(self, url: str, contained: bool) -> Iterator[Entry]: ...
-    def open(self, url: str, begin: int = 0, end: int | None = None) -> BinaryIO: ...
     def delete(self, urls: Sequence[str]) -> None: ...
     def scratch(self, folder: str) -> AbstractContextManager[Path]: ...
     def move_in(self, path: Path, url: str) -> None: ...
@@ -190,22 +238,51 @@ class Remote:
 
 # Remote storage by scheme.  To add another kind: a module, a line here, its errors in `errors`, a test.
 REMOTE = {"s3": Remote(S3Files, "AWS_")}
+# Of the web inputs are read, and nothing else; what the client reads of the environment is in `SSL_CERT_FILE`.
+WEB: dict[str, Callable[[], Reader]] = {
+    **dict.fromkeys(("http", "https"), HttpFiles),
+    **dict.fromkeys((f"http{PRIVATE}", f"https{PRIVATE}"), partial(HttpFiles, private=True)),
+}
 SCHEME = "://"
+Client = TypeVar("Client", bound=Reader)
+_SCHEMED = re.compile(r"[\w+.-]+:|//")
 
 
-def _backend(url: str) -> Backend:
-    if "\0" in url or not is_text(url):
-        raise SpecError(f"{url!a}: no name has a zero byte or half a character; correct it")
+def _reader(url: str) -> Reader:
+    """As `_backend`, also of the web."""
+    scheme = url.partition(SCHEME)[0] if SCHEME in url else ""
+    if scheme not in WEB:
+        return _backend(url, f" nor https{SCHEME}host/path")
+    _check_characters(url)
+    if has_secret(url):
+        raise SpecError(f"{url}: a url must contain no keys, since tables and logs keep it; download the file instead")
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise SpecError(f"{url!r}: the host is missing; write {scheme}{SCHEME}host/path")
+    return _client(scheme, WEB[scheme], "SSL_CERT")
+
+
+def _backend(url: str, others: str = "") -> Backend:
+    _check_characters(url)
     scheme, found, path = url.partition(SCHEME)
     if not found and url:
         return LocalFiles()
     if scheme not in REMOTE:
-        raise SpecError(f"{url!r}: neither a local path nor {' nor '.join(map(_form, REMOTE))}; give one of these")
+        forms = " nor ".join(map(_form, REMOTE))
+        raise SpecError(f"{url!r}: neither a local path nor {forms}{others}; give one of these")
     if has_user(url):
         raise SpecError(f"{url}: a url must contain no keys; set {REMOTE[scheme].settings}* variables instead")
     if not path.strip("/"):
         raise SpecError(f"{url}: the bucket is missing; write {_form(scheme)}")
-    return _client(scheme, _environment(REMOTE[scheme].settings))
+    return _client(scheme, REMOTE[scheme].client, REMOTE[scheme].settings)
+
+
+def _check_characters(url: str) -> None:
+    if "\0" in url or not is_text(url):
+        raise SpecError(f"{url!a}: no name has a zero byte or half a character; correct it")
 
 
 def _form(scheme: str) -> str:
@@ -218,10 +295,10 @@ def _environment(settings: str) -> str:
     return hashlib.blake2b(repr((os.getpid(), seen)).encode()).hexdigest()
 
 
-def _client(scheme: str, environment: str) -> Backend:
+def _client(scheme: str, make: Callable[[], Client], settings: str) -> Client:
     """One client for all threads: two would have separate slots."""
-    key = scheme, environment
-    return _clients.get(key) or _clients.setdefault(key, REMOTE[scheme].client())
+    key = scheme, _environment(settings)
+    return cast(Client, _clients.get(key) or _clients.setdefault(key, make()))
 
 
-_clients: dict[tuple[str, str], Backend] = {}
+_clients: dict[tuple[str, str], Reader] = {}

@@ -8,7 +8,7 @@ from embed.amount import Amount
 from embed.spec import Rates
 
 PIPELINE = 0.92  # share of the sample's pace that a worker keeps next to storage and Ray (NOTES, 2026-11-22)
-READ_BYTES = 1 << 20  # of one request, as embed.storage.s3_stream reads ahead
+READ_BYTES = 1 << 20  # of one request, as embed.storage.range_stream reads ahead
 FILE_BYTES = 64 << 20  # of a data file, as embed.dataset.data_files writes them
 LISTED_AT_ONCE = 1_000  # objects in one answer to LIST
 BEAT_S = 15  # embed.dataset.runs.SEEN_EVERY_S

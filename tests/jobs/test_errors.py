@@ -128,8 +128,8 @@ def test_no_input_at_all(refused_input: Ask) -> None:
 
 
 def test_an_address_of_another_kind(refused_input: Ask) -> None:
-    line = refused_input(2, "http://radio.example/archive")
-    assert "'http://radio.example/archive': neither a local path nor s3://bucket/path; give one of these" in line
+    line = refused_input(2, "ftp://radio.example/archive")
+    assert "'ftp://radio.example/archive': neither a local path nor s3://bucket/path nor https://host/path" in line
 
 
 def test_speech_for_a_model_of_text_alone(tmp_path: Path, refused_input: Ask) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from embed.archive.cuts import is_cut, stretches
-from embed.archive.utterance_lists import is_audio_list, read_audio_list
+from embed.archive.utterance_lists import Utterance, is_audio_list, read_audio_list
 from embed.text.documents import Broken
 
 
@@ -31,7 +31,7 @@ def test_a_supervision_is_an_utterance(name: str, tmp_path: Path) -> None:
     data = f"{json.dumps(cut())}\n{json.dumps(cut(id='whole', supervisions=[]))}\n".encode()
     (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
     assert is_audio_list(f"{tmp_path}/{name}", "1")
-    found = [one for _, one in read_audio_list(f"{tmp_path}/{name}", "1") if not isinstance(one, Broken)]
+    found = [one for _, one in read_audio_list(f"{tmp_path}/{name}", "1") if isinstance(one, Utterance)]
     assert [(one.start_ms, one.end_ms, one.text, one.lang) for one in found] == [
         (1500, 3500, "un", "fr"),
         (4000, 6000, None, None),

@@ -40,3 +40,21 @@ def test_a_track_counts_where_it_is_set() -> None:
     assert InputSpec(url="a", track=0).identity() != InputSpec(url="a").identity()
     with pytest.raises(SpecError, match="'track' = -1"):
         InputSpec.parse({"url": "a", "track": -1})
+
+
+def test_limits_of_the_web_count_where_they_are_set() -> None:
+    assert "web" not in InputSpec(url="a").defining()
+    changed = InputSpec.model_validate({"url": "a", "web": {"max_mb": 10}})
+    assert changed.identity() != InputSpec(url="a").identity()
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://radio.example/shows/rss/?format=full", "rss"),
+        ("https://radio.example", "radio.example"),
+        ("s3://bucket/what?.wav", "what?.wav"),
+    ],
+)
+def test_an_input_of_the_web_is_named_by_its_path(url: str, name: str) -> None:
+    assert InputSpec(url=url).name == name

@@ -256,7 +256,7 @@ NO_FILES = [
     "s3://bucket",
     "s3://bucket/",
     "s3://b/a\0b",
-    "http://x/a.wav",
+    "ftp://x/a.wav",
     "gs://b/k",
     "://x",
 ]

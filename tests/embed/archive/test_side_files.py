@@ -27,11 +27,11 @@ def test_tables_that_name_no_files_are_no_side_files(tmp_path: Path) -> None:
 
 
 def test_rows_that_name_no_file_are_told(tmp_path: Path) -> None:
-    (tmp_path / "metadata.csv").write_text("file_name,x\na.wav,1\n,2\nhttp://a/b.wav,3\n")
+    (tmp_path / "metadata.csv").write_text("file_name,x\na.wav,1\n,2\nftp://a/b.wav,3\n")
     url = str(tmp_path / "metadata.csv")
     assert [one.reason for one in broken_rows(url, "v")] == [
         "row 1: no file_name",
-        "row 2: 'http://a/b.wav': neither a local path nor s3://bucket/path; give one of these",
+        "row 2: 'ftp://a/b.wav': neither a local path nor s3://bucket/path nor https://host/path; give one of these",
     ]
     side_files = SideFiles()
     assert side_files.read(url, "v") == 2

@@ -45,7 +45,7 @@ def test_lines_of_a_list(tmp_path: Path) -> None:
         ({"audio_filepath": "a.wav", "duration": float("nan")}, "duration is nan"),
         ({"audio_filepath": "a.wav", "duration": 0}, "duration must be over 0"),
         ({"audio_filepath": "a.wav", "duration": 1, "offset": -1}, "offset must not be negative"),
-        ({"audio_filepath": "http://x/a.wav", "duration": 1}, "neither a local path nor s3"),
+        ({"audio_filepath": "ftp://x/a.wav", "duration": 1}, "neither a local path nor s3"),
         ([1], "not a JSON object"),
     ],
 )

@@ -231,3 +231,15 @@ def test_what_is_outside_of_the_input_is_a_failure_that_nobody_opens(tmp_path: P
         assert (failure["stage"], failure["error_class"], row["segments"]) == ("probe", "OutsideInput", [])
         assert balance(row) == 0
         assert row["lost_s"] == (1.0 if "#t=" in uri else 0.0)
+
+
+def test_a_feed_that_could_not_be_read_is_one_failure_and_its_items_are_cut(tmp_path: Path, voice: Voice) -> None:
+    soundfile.write(tmp_path / "a.ogg", voice(2.0, 0), 16_000)
+    enclosure = "<item><guid>one</guid><enclosure url='a.ogg' type='audio/ogg'/></item>"
+    (tmp_path / "feed.rss").write_text(f"<rss><channel>{enclosure}")
+    rows = {row["uri"]: row for row in cuts_of(tmp_path).to_pylist()}
+    (failure,) = rows["in/feed.rss"]["failures"]
+    assert (failure["stage"], failure["error_class"]) == ("probe", "InputError")
+    assert "items may be missing" in failure["message"]
+    assert balance(rows["in/feed.rss"]) == 0
+    assert rows["in/feed.rss#guid=one"]["segments"]

@@ -101,6 +101,8 @@ def _clip(source: str, folder: str, row: Mapping[str, Any]) -> Clip:
     if duration_s == 0:
         raise ValueError("duration is 0; give seconds, or omit it to read to the end")
     uri = resolved(folder, path)
+    if not store.has_folders(uri):
+        raise ValueError(f"{uri!r}: neither a local path nor s3://bucket/path; download it")
     # Rows of the same stretch are one prompt, whatever the language of their texts.
     key = text_in(row, "key") or f"{path}#{offset_s:g}"
     texts = {**_translations(row), lang: text}

@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from embed import identity
-from embed.archive.catalogue_names import CatalogueNames
 from embed.archive.inputs import CatalogueSpec, InputSpec
 from embed.archive.metadata.bags import DECLARATION, PAYLOAD, Bag, bags_of, folder_of, read_bag
+from embed.archive.metadata.catalogue_names import CatalogueNames
 from embed.archive.metadata.catalogues import Row, read_catalogue
 from embed.archive.metadata.pairs import described_files
 from embed.archive.metadata.records import MOST_BYTES, read_record

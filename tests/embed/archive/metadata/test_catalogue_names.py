@@ -1,6 +1,6 @@
 import pytest
 
-from embed.archive.catalogue_names import CatalogueNames
+from embed.archive.metadata.catalogue_names import CatalogueNames
 from embed.archive.metadata.catalogues import Row
 from embed.text.documents import Broken
 

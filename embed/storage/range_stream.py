@@ -1,4 +1,4 @@
-"""S3 object as a seekable stream: blocks are read ahead, and grow while reading is sequential.
+"""Remote object as a seekable stream, read by ranges: blocks are read ahead, and grow while reading is sequential.
 
 Blocks are small at first, since many readers read a header and jump; at most 8 MiB, so that a stream of any length
 takes little memory.
@@ -24,7 +24,7 @@ class Head:
     begin: int = 0  # where the bytes are in the object
 
 
-class S3Stream(RawIOBase):
+class RangeStream(RawIOBase):
     """Reads through `part(head, start, stop)`, which returns exactly these bytes or raises."""
 
     def __init__(self, head: Head, part: Callable[[Head, int, int], bytes]) -> None:

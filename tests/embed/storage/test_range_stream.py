@@ -2,12 +2,12 @@ import io
 
 import numpy as np
 
-from embed.storage.s3_stream import FIRST_BYTES, MOST_BYTES, Head, S3Stream
+from embed.storage.range_stream import FIRST_BYTES, MOST_BYTES, Head, RangeStream
 
 DATA = np.random.default_rng(0).bytes(40 * FIRST_BYTES)
 
 
-def stream() -> tuple[S3Stream, list[int]]:
+def stream() -> tuple[RangeStream, list[int]]:
     """A stream over DATA, and the sizes of the blocks it asks for."""
     asked: list[int] = []
 
@@ -15,7 +15,7 @@ def stream() -> tuple[S3Stream, list[int]]:
         asked.append(stop - start)
         return DATA[start:stop]
 
-    return S3Stream(Head(DATA[:FIRST_BYTES], len(DATA), "mark"), part), asked
+    return RangeStream(Head(DATA[:FIRST_BYTES], len(DATA), "mark"), part), asked
 
 
 def test_blocks_grow_while_reading_goes_straight_on() -> None:
