@@ -1,10 +1,11 @@
 """The searcher over a built index: opened once, safe to search from many threads."""
 
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from embed.encoder import FloatArray, truncate
 from embed.errors import FingerprintMismatch, InputError, SpecError
 from index.ask.opened import OpenParts, open_version
-from index.ask.plan import Effort, decide
+from index.ask.plan import EVERY_ROW, Effort, decide
+from index.audit.auditor import Auditor, KeptRows, Pause, Searched
+from index.audit.exact import exact_hits, load_loops
 from index.calibration.blend import FEWEST_ROWS, Background, without_gap
 from index.contracts import NO_ID, Chosen, Exclude, Explanation, Hits, IntArray, SearchRequest, StageCost
 from index.faiss_library import Device, library
@@ -29,11 +32,17 @@ BLOCK = 256  # queries that are searched together; their scores stay in the cach
 class Index:
     """One opened version of an index; implements `index.contracts.Searcher`."""
 
-    def __init__(self, url: str, manifest: Manifest, parts: OpenParts) -> None:
+    def __init__(self, url: str, manifest: Manifest, parts: OpenParts, audit: float = 0.0) -> None:
         """`open_index` is the usual way to make one."""
         self.url, self.manifest = url, manifest
         self._shelves, self._provenance = parts.shelves, parts.provenance
         self._decide = lru_cache(DECISIONS)(decide)
+        self._auditor: Auditor | None = None
+        if audit:
+            for shelf in self._shelves.values():
+                load_loops(shelf)
+            self._auditor = Auditor(url, manifest, audit, weakref.WeakMethod(self._exactly))
+            weakref.finalize(self, self._auditor.close)  # also where the process ends without `close`
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -48,19 +57,58 @@ class Index:
         """Rows that may be hits."""
         return self.manifest.rows
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the audit, where there is one, and keep what it counted; searches are still answered."""
+        if self._auditor is not None:
+            self._auditor.close()
+
     def search(self, queries: FloatArray, request: SearchRequest) -> Hits:
         """See `index.contracts.Searcher`."""
-        call = self._call(queries, request)
-        names = [name for name in self._shelves if request.modality in (ANY, name)]
+        if self._auditor is None:
+            return self._answered(self._call(queries, request))[0]
+        with self._auditor:
+            call = self._call(queries, request)
+            hits, chosen = self._answered(call)
+        promised = call.effort.recall
+        if promised is not None and promised < EVERY_ROW:
+            kept = {name: self._provenance.kept(name, request.where) for name in self._names(request)}
+            is_exact = all(one.setting is None for one in chosen)
+            self._auditor.offer(Searched(call.queries, request, promised, kept, hits, is_exact))
+        return hits
+
+    def _answered(self, call: "_Call") -> tuple[Hits, Sequence[Chosen]]:
+        """The hits, and how deep each modality was searched."""
+        names = self._names(call.request)
         found = [self._found(name, call) for name in names]
-        if request.modality == ANY:
-            hits = self._merged(self._comparable(names, call, [hits for hits, _ in found]), call)
-        else:
-            hits = found[0][0] if found else join([_no_hits(len(call.queries))], request.k)
-        if not request.explain:
-            return hits
-        explanation = Explanation(len(call.queries), _summed(call.costs), tuple(chosen for _, chosen in found))
-        return Hits(hits.ids, hits.scores, explanation)
+        hits, chosen = self._as_one(names, call, [hits for hits, _ in found]), tuple(chosen for _, chosen in found)
+        if not call.request.explain:
+            return hits, chosen
+        return Hits(hits.ids, hits.scores, Explanation(len(call.queries), _summed(call.costs), chosen)), chosen
+
+    def _exactly(self, query: FloatArray, request: SearchRequest, kept: KeptRows, pause: Pause) -> Hits:
+        """The hits among all rows that are kept, as `search` gives them with a recall of 1; read with pauses."""
+        call = self._call(query, request)
+        hidden = call.hidden[0] if call.hidden else np.empty(0, np.int64)
+        found = [
+            exact_hits(self._shelves[name], call.queries, request.k, call.dim, kept[name], hidden, pause)
+            for name in kept
+        ]
+        return self._as_one(list(kept), call, found)
+
+    def _names(self, request: SearchRequest) -> list[str]:
+        return [name for name in self._shelves if request.modality in (ANY, name)]
+
+    def _as_one(self, names: Sequence[str], call: "_Call", found: Sequence[Hits]) -> Hits:
+        """The hits of the modalities that were searched, together."""
+        if call.request.modality == ANY:
+            return self._merged(self._comparable(names, call, found), call)
+        return found[0] if found else join([_no_hits(len(call.queries))], call.request.k)
 
     def rows(self, ids: Sequence[int] | IntArray) -> pa.Table:
         """See `index.contracts.Searcher`."""
@@ -141,12 +189,15 @@ def open_index(
     version: int | None = None,
     verify: bool = True,
     device: Device | None = None,
+    audit: float = 0.0,
 ) -> Index:
     """The index at `url`, its newest version unless one is named; a remote one is first copied into the cache.
 
     space   the space of the queries; refused where it is not the index's
     verify  compare the sha256 of every file with the manifest, once a file, not only its size
     device  auto: a graphics card where faiss has one and the rows fit it; cpu or gpu: that; None: as its spec says
+    audit   the share of questions, such as 0.001, that are answered again from every row while the process has time;
+            `deglu status INDEX` shows the recall that was found.  No question is kept.  See `index.audit.auditor`
 
     Raises InputError where there is no index, StorageError for damaged files, FingerprintMismatch.
 
@@ -156,8 +207,10 @@ def open_index(
     (32, 16, 8)
     """
     url = url.rstrip("/")
+    if not 0 <= audit <= 1:
+        raise SpecError(f"audit = {audit:g}: must be from 0 to 1, a share of the questions")
     manifest, parts = open_version(url, version, verify, device, lambda manifest: check_space(url, manifest, space))
-    return Index(url, manifest, parts)
+    return Index(url, manifest, parts, audit)
 
 
 def check_space(url: str, manifest: Manifest, space: str | None, model: str | None = None) -> None:
