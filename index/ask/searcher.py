@@ -22,6 +22,8 @@ from index.contracts import NO_ID, Chosen, Exclude, Explanation, Hits, IntArray,
 from index.faiss_library import Device, library
 from index.neighbours import join, top
 from index.parts.artifact import Manifest
+from index.rungs.listing import Listing
+from index.rungs.portion import Portion
 from index.rungs.shelf import Record, Shelf, ShelfRequest
 
 ANY = "any"
@@ -32,9 +34,11 @@ BLOCK = 256  # queries that are searched together; their scores stay in the cach
 class Index:
     """One opened version of an index; implements `index.contracts.Searcher`."""
 
-    def __init__(self, url: str, manifest: Manifest, parts: OpenParts, audit: float = 0.0) -> None:
+    def __init__(
+        self, url: str, manifest: Manifest, parts: OpenParts, audit: float = 0.0, portion: Portion | None = None
+    ) -> None:
         """`open_index` is the usual way to make one."""
-        self.url, self.manifest = url, manifest
+        self.url, self.manifest, self.portion = url, manifest, portion
         self._shelves, self._provenance = parts.shelves, parts.provenance
         self._decide = lru_cache(DECISIONS)(decide)
         self._auditor: Auditor | None = None
@@ -55,7 +59,7 @@ class Index:
 
     def __len__(self) -> int:
         """Rows that may be hits."""
-        return self.manifest.rows
+        return self.manifest.rows if self.portion is None else sum(self._may_be_hits.values())
 
     def __enter__(self) -> Self:
         return self
@@ -126,12 +130,14 @@ class Index:
     def _is_coded(self) -> bool:
         return any(shelf.coder is not None for shelf in self._shelves.values())
 
-    def _found(self, name: str, call: "_Call") -> tuple[Hits, Chosen]:
-        """Hits of one shelf, and how deep it was searched."""
+    def _found(self, name: str, call: "_Call", whole: Listing | None = None) -> tuple[Hits, Chosen]:
+        """Hits of one shelf, and how deep it was searched; `whole` as in `index.ask.plan.decide`."""
         shelf, kept = self._shelves[name], tuple(self._provenance.kept(name, call.request.where))
         hidden = max(map(len, call.hidden), default=0) if call.hidden else 0  # they may be the best
-        made = self._decide(shelf, call.request.k + hidden, call.dim, call.effort, kept)
-        request = ShelfRequest(call.request.k, call.dim, made.setting, call.hidden, kept, made.on_card, made.slope)
+        made = self._decide(shelf, call.request.k + hidden, call.dim, call.effort, kept, whole)
+        request = ShelfRequest(
+            call.request.k, call.dim, made.setting, call.hidden, kept, made.on_card, made.slope, whole
+        )
         hits = _shelf_hits(shelf, call.queries, request, call.costs.append if call.request.explain else None)
         return hits, Chosen(name, made.setting, made.point, made.why)
 
@@ -190,6 +196,7 @@ def open_index(
     verify: bool = True,
     device: Device | None = None,
     audit: float = 0.0,
+    shard: tuple[int, int] | None = None,
 ) -> Index:
     """The index at `url`, its newest version unless one is named; a remote one is first copied into the cache.
 
@@ -198,6 +205,8 @@ def open_index(
     device  auto: a graphics card where faiss has one and the rows fit it; cpu or gpu: that; None: as its spec says
     audit   the share of questions, such as 0.001, that are answered again from every row while the process has time;
             `deglu status INDEX` shows the recall that was found.  No question is kept.  See `index.audit.auditor`
+    shard   (i, n): only the i-th of n portions of the rows, from 0, for an index that is larger than the memory of one
+            machine; `index.ask.sharded.ShardedIndex` answers from all of them.  No other rows are read
 
     Raises InputError where there is no index, StorageError for damaged files, FingerprintMismatch.
 
@@ -209,8 +218,17 @@ def open_index(
     url = url.rstrip("/")
     if not 0 <= audit <= 1:
         raise SpecError(f"audit = {audit:g}: must be from 0 to 1, a share of the questions")
-    manifest, parts = open_version(url, version, verify, device, lambda manifest: check_space(url, manifest, space))
-    return Index(url, manifest, parts, audit)
+    portion = None if shard is None else _portion(*shard)
+    manifest, parts = open_version(
+        url, version, verify, device, lambda manifest: check_space(url, manifest, space), portion
+    )
+    return Index(url, manifest, parts, audit, portion)
+
+
+def _portion(number: int, count: int) -> Portion:
+    if not 0 <= number < count:
+        raise SpecError(f"shard = ({number}, {count}): give (i, n) with i from 0 to n - 1")
+    return Portion(number, count)
 
 
 def check_space(url: str, manifest: Manifest, space: str | None, model: str | None = None) -> None:
