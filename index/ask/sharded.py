@@ -19,7 +19,7 @@ from index.contracts import Chosen, Hits, SearchRequest
 from index.filter import Where
 from index.neighbours import join
 from index.parts.provenance import Provenance
-from index.rungs.listing import Listing
+from index.rungs.listing import Listing, without_lists
 from index.rungs.shelf import Shelf
 
 LISTINGS = 32  # remembered, with their filters
@@ -60,16 +60,17 @@ class ShardedIndex(Index):
         found = [shard._found(name, call, whole) for shard in self._shards if name in shard._shelves]
         return join([hits for hits, _ in found], call.request.k), found[0][1]
 
-    def _listing_of(self, name: str, where: Where | None) -> Listing | None:
-        """How the rows of all shards that may be hits lie to the lists; None where there are no lists."""
-        shelves = self._shelves_of(name)
-        if any(shelf.coder is None for shelf, _ in shelves):
-            return None
-        may = [shelf.listings.may(shard._provenance.kept(name, where)) for shelf, shard in shelves]
-        return shelves[0][0].listings.listing(np.sum(may, axis=0))
+    def _listing_of(self, name: str, where: Where | None) -> Listing:
+        """How the rows of all shards that may be hits lie to the lists."""
+        kept = [shard._provenance.kept(name, where) for shard in self._shards if name in shard._shelves]
+        pairs, first = list(zip(self._shelves_of(name), kept, strict=True)), self._shelves_of(name)[0]
+        if first.coder is None:
+            rows = sum(shelf.rows for shelf, _ in pairs)
+            return without_lists(rows, sum(shelf.num_kept(some) for shelf, some in pairs))
+        return first.listings.listing(np.sum([shelf.listings.may(some) for shelf, some in pairs], axis=0))
 
-    def _shelves_of(self, name: str) -> list[tuple[Shelf, Index]]:
-        return [(shard._shelves[name], shard) for shard in self._shards if name in shard._shelves]
+    def _shelves_of(self, name: str) -> list[Shelf]:
+        return [shard._shelves[name] for shard in self._shards if name in shard._shelves]
 
     @cached_property
     def _may_be_hits(self) -> dict[str, int]:
@@ -81,7 +82,7 @@ class ShardedIndex(Index):
     def _backgrounds(self) -> dict[str, Background]:
         """Of all rows in the order of the whole index, so that the samples are the same."""
         segments = {
-            name: [one for shelf, _ in self._shelves_of(name) for one in shelf.segments] for name in self._may_be_hits
+            name: [one for shelf in self._shelves_of(name) for one in shelf.segments] for name in self._may_be_hits
         }
         return {name: Background(sorted(some, key=lambda one: one.first_id)) for name, some in segments.items()}
 

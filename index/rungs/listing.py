@@ -31,6 +31,12 @@ class Listing:
     lists: int  # the number of these lists
 
 
+def without_lists(rows: int, hits: int) -> Listing:
+    """Of rows that are in no lists, of which so many may be hits."""
+    nothing = np.empty(0, np.float32)
+    return Listing(rows, hits, nothing, plain=rows == hits, growth=1.0, uneven=0.0, stored=rows, lists=0)
+
+
 class Listings:
     """The listings of one shelf; safe to use from several threads."""
 

@@ -35,12 +35,10 @@ class Portion:
         return self.number * rows // self.count, (self.number + 1) * rows // self.count
 
     def of_lists(self, sizes: IntArray) -> tuple[int, int]:
-        """First list and end, of lists with these numbers of rows."""
-        ends = np.cumsum(sizes)
-        first, end = (
-            int(np.searchsorted(ends, place * int(ends[-1]) / self.count, side="left"))
-            for place in (self.number, self.number + 1)
-        )
+        """First list and end, of lists with these numbers of rows: whole lists, about one row in `count`."""
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        shares = np.array([self.number, self.number + 1]) / self.count
+        first, end = np.abs(starts[:, None] - shares * starts[-1]).argmin(axis=0).tolist()
         return first if self.number else 0, end if self.number + 1 < self.count else len(sizes)
 
 

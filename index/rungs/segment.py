@@ -78,11 +78,11 @@ class Segment:
     @classmethod
     def _of_portion(cls, folder: Path, entry: SegmentEntry, portion: Portion) -> "Segment":
         if not entry.coded:
-            here = portion.of_rows(entry.rows)
+            here = *portion.of_rows(entry.rows), entry.rows
             return cls(entry.modality, entry.first_id + here[0], _array(folder / ROWS, np.float16, 2, here))
         found = read_portion(folder / CODES, portion)
         _check_counts(folder, entry, {int(found.sizes.sum())})
-        here = found.first, found.end
+        here = found.first, found.end, entry.rows
         rows, rows_8 = _array(folder / ROWS, np.float16, 2, here), _array(folder / ROWS_8, np.int8, 2, here)
         scales = _array(folder / SCALES, np.float32, 1, here)
         first_id = entry.first_id + found.first
@@ -170,11 +170,11 @@ def _places(q: int, count: int) -> tuple[IntArray, FloatArray]:
     return np.empty((q, count), np.int64), np.empty((q, count), np.float32)
 
 
-def _array(path: Path, kind: type[np.generic], axes: int, rows: tuple[int, int] | None = None) -> NDArray[Any]:
+def _array(path: Path, kind: type[np.generic], axes: int, rows: tuple[int, int, int] | None = None) -> NDArray[Any]:
     """The array of a .npy file, mapped; never written to, although numba requires a writable array.
 
-    Of `rows`, first and end, only these are mapped.  Raises ValueError for another type, number of axes or order of
-    values than the compiled loops read.
+    Of `rows`, first, end and how many there are, only these are mapped.  Raises ValueError for another type, number
+    of axes or order of values than the compiled loops read.
     """
     mapped = np.load(path, mmap_mode="c", allow_pickle=False)
     found = np.asarray(mapped)
@@ -184,9 +184,9 @@ def _array(path: Path, kind: type[np.generic], axes: int, rows: tuple[int, int] 
         )
     if rows is None:
         return found
-    (first, end), shape = rows, found.shape[1:]
-    if not 0 <= first <= end <= len(found):
-        raise ValueError(f"{path.name} has {len(found)} rows, of which {first} to {end} are looked for")
+    (first, end, whole), shape = rows, found.shape[1:]
+    if not 0 <= first <= end <= whole == len(found):
+        raise ValueError(f"{path.name} has {len(found)} rows, not {whole}, of which {first} to {end} are needed")
     if first == end:
         return np.empty((0, *shape), kind)
     begin = mapped.offset + first * found.strides[0]

@@ -106,3 +106,21 @@ def test_filters_are_remembered_the_last_ones(stretches: list[Stretch], monkeypa
     with pytest.raises(FileNotFoundError):
         ask("false")
     assert second[0].count == 0
+
+
+@pytest.mark.parametrize(("skip", "rows"), [(0, 10), (3, 4), (4, 4), (9, 1), (0, 1), (5, 0)])
+def test_a_stretch_reads_only_the_row_groups_that_hold_it(
+    skip: int, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, read = tmp_path / "provenance.parquet", []
+    pq.write_table(pa.table({"number": range(10), "name": list("abcdefghij")}), file, row_group_size=4)
+    groups = pq.ParquetFile.read_row_groups
+    monkeypatch.setattr(
+        pq.ParquetFile, "read_row_groups", lambda own, some, **how: read.append(some) or groups(own, some, **how)
+    )
+    found = Stretch("text", 100, rows, file, skip).read(["number"])
+    assert found.column_names == ["number"]
+    assert found["number"].to_pylist() == list(range(skip, skip + rows))
+    assert read == [
+        [group for group in range(3) if set(range(4 * group, 4 * group + 4)) & set(range(skip, skip + rows))]
+    ]
