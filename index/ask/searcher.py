@@ -80,10 +80,12 @@ class Index:
             call = self._call(queries, request)
             hits, chosen = self._answered(call)
         promised = call.effort.recall
-        if promised is not None and promised < EVERY_ROW:
+        if promised is None or promised == EVERY_ROW:
+            return hits
+        if sample := self._auditor.drawn(len(call.queries)):
             kept = {name: self._provenance.kept(name, request.where) for name in self._names(request)}
             is_exact = all(one.setting is None for one in chosen)
-            self._auditor.offer(Searched(call.queries, request, promised, kept, hits, is_exact))
+            self._auditor.offer(Searched(call.queries, request, promised, kept, hits, is_exact), sample)
         return hits
 
     def _answered(self, call: "_Call") -> tuple[Hits, Sequence[Chosen]]:

@@ -196,6 +196,11 @@ def searched(first: int, count: int) -> Searched:
     return Searched(queries, TEXT, 0.95, {}, hits, exact=False)
 
 
+def offer(made: Auditor, search: Searched) -> None:
+    if chosen := made.drawn(len(search.queries)):
+        made.offer(search, chosen)
+
+
 def test_the_sample_depends_on_the_seed_alone(tmp_path: Path) -> None:
     url, manifest = small(tmp_path)
     chosen = []
@@ -204,7 +209,7 @@ def test_the_sample_depends_on_the_seed_alone(tmp_path: Path) -> None:
         made, first = Auditor(url, manifest, 0.05, lambda halves=halves: halves, seed), 0
         for size in sizes:
             with made:
-                made.offer(searched(first, size))
+                offer(made, searched(first, size))
             assert made.wait(30)
             first += size
         made.close()
@@ -219,7 +224,7 @@ def test_a_search_that_runs_goes_first(tmp_path: Path, monkeypatch: pytest.Monke
     halves, (url, manifest) = Halves(), small(tmp_path)
     made = Auditor(url, manifest, 1.0, lambda: halves)
     with made:
-        made.offer(searched(0, 1))
+        offer(made, searched(0, 1))
         assert not made.wait(0.2)
         assert not halves.asked
     assert made.wait(30)
@@ -234,7 +239,7 @@ def test_what_fails_is_counted_and_no_error_of_a_search(tmp_path: Path, caplog: 
     url, manifest = small(tmp_path)
     made = Auditor(url, manifest, 1.0, lambda: broken)
     with made:
-        made.offer(searched(0, 3))
+        offer(made, searched(0, 3))
     assert made.wait(30)
     made.close()
     assert (made.counts.failed, made.counts.audited) == (3, 0)
@@ -304,7 +309,7 @@ def test_a_process_that_ends_or_is_killed_keeps_its_counts(how: str, tmp_path: P
 
 def _fork(made: Auditor) -> None:
     with made:
-        made.offer(searched(0, 5))
+        offer(made, searched(0, 5))
     assert made.wait(30)
     made.close()
 
@@ -317,7 +322,7 @@ def test_a_fork_is_counted_by_itself(tmp_path: Path) -> None:
     child.start()
     child.join(60)
     with made:
-        made.offer(searched(0, 7))
+        offer(made, searched(0, 7))
     assert made.wait(30)
     made.close()
     assert child.exitcode == 0
@@ -333,7 +338,7 @@ def test_warnings_are_logged_once(
     with caplog.at_level(logging.WARNING):
         for first in range(0, 120, 40):
             with made:
-                made.offer(searched(first, 40))
+                offer(made, searched(first, 40))
             assert made.wait(30)
         made.close()
     assert len([record for record in caplog.records if "was promised" in record.getMessage()]) == 1
