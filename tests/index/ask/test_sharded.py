@@ -147,8 +147,8 @@ def test_a_shard_maps_and_loads_only_its_rows(url: str) -> None:
     def held(index: Index) -> tuple[int, int]:
         """Bytes that are mapped, and bytes of codes."""
         segments = [one for shelf in index._shelves.values() for one in shelf.segments]
-        arrays = [array for one in segments for array in (one.rows, one._rows_8, one._scales) if array is not None]
-        mapped = sum(array.base.size * array.itemsize for array in arrays)
+        arrays: list[Any] = [array for one in segments for array in (one.rows, one._rows_8, one._scales)]
+        mapped = sum(array.base.size * array.itemsize for array in arrays if array is not None)
         codes = [one.codes for one in segments if one.codes is not None]
         return mapped, sum(int(one.invlists.compute_ntotal()) * (one.M // 2 + 8) for one in codes)
 

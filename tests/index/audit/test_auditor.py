@@ -180,6 +180,9 @@ class Halves:
     def __init__(self) -> None:
         self.asked: list[float] = []
 
+    def here(self) -> "Halves":
+        return self
+
     def __call__(self, query: Any, request: SearchRequest, kept: Any, pause: Any) -> Hits:
         pause()
         self.asked.append(float(query[0, 0]))
@@ -206,7 +209,7 @@ def test_the_sample_depends_on_the_seed_alone(tmp_path: Path) -> None:
     chosen = []
     for seed, sizes in ((1, [1_000]), (1, [1] * 300 + [700]), (2, [1_000])):
         halves = Halves()
-        made, first = Auditor(url, manifest, 0.05, lambda halves=halves: halves, seed), 0
+        made, first = Auditor(url, manifest, 0.05, halves.here, seed), 0
         for size in sizes:
             with made:
                 offer(made, searched(first, size))
@@ -222,7 +225,7 @@ def test_the_sample_depends_on_the_seed_alone(tmp_path: Path) -> None:
 def test_a_search_that_runs_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auditor, "PATIENCE_S", 60.0)
     halves, (url, manifest) = Halves(), small(tmp_path)
-    made = Auditor(url, manifest, 1.0, lambda: halves)
+    made = Auditor(url, manifest, 1.0, halves.here)
     with made:
         offer(made, searched(0, 1))
         assert not made.wait(0.2)
@@ -264,7 +267,7 @@ def test_a_version_has_its_own_counts(tmp_path: Path) -> None:
     url, _ = small(tmp_path)
     for version, number in ((1, 2), (2, 3)):
         index = open_index(url, audit=1.0)
-        index.search(np.ones((number, 8)), SearchRequest(recall=0.9))
+        index.search(np.ones((number, 8), np.float32), SearchRequest(recall=0.9))
         index.close()
         assert read_audit(url, read_manifest(url, version)).counts.exact == number
         appended(url, text=range(6))
@@ -317,7 +320,7 @@ def _fork(made: Auditor) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_fork_is_counted_by_itself(tmp_path: Path) -> None:
     halves, (url, manifest) = Halves(), small(tmp_path)
-    made = Auditor(url, manifest, 1.0, lambda: halves)
+    made = Auditor(url, manifest, 1.0, halves.here)
     child = multiprocessing.get_context("fork").Process(target=_fork, args=(made,))
     child.start()
     child.join(60)
@@ -334,7 +337,7 @@ def test_warnings_are_logged_once(
 ) -> None:
     monkeypatch.setattr(auditor, "WRITE_S", 0.0)
     halves, (url, manifest) = Halves(), small(tmp_path)
-    made = Auditor(url, manifest, 1.0, lambda: halves)
+    made = Auditor(url, manifest, 1.0, halves.here)
     with caplog.at_level(logging.WARNING):
         for first in range(0, 120, 40):
             with made:

@@ -113,12 +113,15 @@ def test_filters_are_remembered_the_last_ones(stretches: list[Stretch], monkeypa
 def test_a_stretch_reads_only_the_row_groups_that_hold_it(
     skip: int, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file, read = tmp_path / "provenance.parquet", []
+    file = tmp_path / "provenance.parquet"
     pq.write_table(pa.table({"number": range(10), "name": list("abcdefghij")}), file, row_group_size=4)
-    groups = pq.ParquetFile.read_row_groups
-    monkeypatch.setattr(
-        pq.ParquetFile, "read_row_groups", lambda own, some, **how: read.append(some) or groups(own, some, **how)
-    )
+    groups, read = pq.ParquetFile.read_row_groups, []
+
+    def noted(own: pq.ParquetFile, some: list[int], **how: Any) -> pa.Table:
+        read.append(some)
+        return groups(own, some, **how)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", noted)
     found = Stretch("text", 100, rows, file, skip).read(["number"])
     assert found.column_names == ["number"]
     assert found["number"].to_pylist() == list(range(skip, skip + rows))
