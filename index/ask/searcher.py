@@ -20,10 +20,13 @@ from index.audit.exact import exact_hits, load_loops
 from index.calibration.blend import FEWEST_ROWS, Background, without_gap
 from index.contracts import NO_ID, Chosen, Exclude, Explanation, Hits, IntArray, SearchRequest, StageCost
 from index.faiss_library import Device, library
+from index.filter import Where
+from index.kept import Kept
 from index.neighbours import join, top
 from index.parts.artifact import Manifest
 from index.rungs.listing import Listing
 from index.rungs.portion import Portion
+from index.rungs.segment import Segment
 from index.rungs.shelf import Record, Shelf, ShelfRequest
 
 ANY = "any"
@@ -41,12 +44,7 @@ class Index:
         self.url, self.manifest, self.portion = url, manifest, portion
         self._shelves, self._provenance = parts.shelves, parts.provenance
         self._decide = lru_cache(DECISIONS)(decide)
-        self._auditor: Auditor | None = None
-        if audit:
-            for shelf in self._shelves.values():
-                load_loops(shelf)
-            self._auditor = Auditor(url, manifest, audit, weakref.WeakMethod(self._exactly))
-            weakref.finalize(self, self._auditor.close)  # also where the process ends without `close`
+        self._auditor = self._begun_audit(audit) if audit else None
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -83,7 +81,7 @@ class Index:
         if promised is None or promised == EVERY_ROW:
             return hits
         if sample := self._auditor.drawn(len(call.queries)):
-            kept = {name: self._provenance.kept(name, request.where) for name in self._names(request)}
+            kept = {name: self._kept(name, request.where) for name in self._names(request)}
             is_exact = all(one.setting is None for one in chosen)
             self._auditor.offer(Searched(call.queries, request, promised, kept, hits, is_exact), sample)
         return hits
@@ -97,12 +95,27 @@ class Index:
             return hits, chosen
         return Hits(hits.ids, hits.scores, Explanation(len(call.queries), _summed(call.costs), chosen)), chosen
 
+    def _begun_audit(self, share: float) -> Auditor:
+        """An audit that ends with this object, if not by `close`."""
+        for name in self._may_be_hits:
+            load_loops(self._segments(name))
+        made = Auditor(self.url, self.manifest, share, weakref.WeakMethod(self._exactly))
+        weakref.finalize(self, made.close)
+        return made
+
+    def _segments(self, name: str) -> Sequence[Segment]:
+        return self._shelves[name].segments
+
+    def _kept(self, name: str, where: Where | None) -> Sequence[Kept | None]:
+        """For each of these segments the rows that may be hits; None: all."""
+        return self._provenance.kept(name, where)
+
     def _exactly(self, query: FloatArray, request: SearchRequest, kept: KeptRows, pause: Pause) -> Hits:
         """The hits among all rows that are kept, as `search` gives them with a recall of 1; read with pauses."""
         call = self._call(query, request)
         hidden = call.hidden[0] if call.hidden else np.empty(0, np.int64)
         found = [
-            exact_hits(self._shelves[name], call.queries, request.k, call.dim, kept[name], hidden, pause)
+            exact_hits(self._segments(name), call.queries, request.k, call.dim, kept[name], hidden, pause)
             for name in kept
         ]
         return self._as_one(list(kept), call, found)
@@ -175,7 +188,8 @@ class Index:
 
     @cached_property
     def _backgrounds(self) -> dict[str, Background]:
-        return {name: Background(shelf.segments) for name, shelf in self._shelves.items()}
+        segments = {name: sorted(self._segments(name), key=lambda one: one.first_id) for name in self._may_be_hits}
+        return {name: Background(some) for name, some in segments.items()}
 
 
 @dataclass(frozen=True)
@@ -208,7 +222,7 @@ def open_index(
     audit   the share of questions, such as 0.001, that are answered again from every row while the process has time;
             `deglu status INDEX` shows the recall that was found.  No question is kept.  See `index.audit.auditor`
     shard   (i, n): only the i-th of n portions of the rows, from 0, for an index that is larger than the memory of one
-            machine; `index.ask.sharded.ShardedIndex` answers from all of them.  No other rows are read
+            machine; `deglu.ShardedIndex` answers from all of them.  No other rows are read
 
     Raises InputError where there is no index, StorageError for damaged files, FingerprintMismatch.
 
@@ -218,13 +232,21 @@ def open_index(
     (32, 16, 8)
     """
     url = url.rstrip("/")
-    if not 0 <= audit <= 1:
-        raise SpecError(f"audit = {audit:g}: must be from 0 to 1, a share of the questions")
+    checked_audit(audit)
+    if audit and shard is not None:
+        raise SpecError("audit and shard were both given; audit all shards together: ShardedIndex(shards, audit=...)")
     portion = None if shard is None else _portion(*shard)
     manifest, parts = open_version(
         url, version, verify, device, lambda manifest: check_space(url, manifest, space), portion
     )
     return Index(url, manifest, parts, audit, portion)
+
+
+def checked_audit(share: float) -> float:
+    """Raises SpecError for what is no share of the questions."""
+    if not 0 <= share <= 1:
+        raise SpecError(f"audit = {share:g}: must be from 0 to 1, a share of the questions")
+    return share
 
 
 def _portion(number: int, count: int) -> Portion:

@@ -13,40 +13,39 @@ import numpy as np
 
 from embed.errors import InputError
 from index.ask.opened import OpenParts
-from index.ask.searcher import ANY, Index, _Call
-from index.calibration.blend import Background
+from index.ask.searcher import ANY, Index, _Call, checked_audit
 from index.contracts import Chosen, Hits, SearchRequest
 from index.filter import Where
+from index.kept import Kept
 from index.neighbours import join
 from index.parts.provenance import Provenance
 from index.rungs.listing import Listing, without_lists
+from index.rungs.segment import Segment
 from index.rungs.shelf import Shelf
 
 LISTINGS = 32  # remembered, with their filters
 
 
 class ShardedIndex(Index):
-    """All shards of one version in one process.  Safe to search from many threads."""
+    """All shards of one version in one process, for an index that is larger than the memory of one machine.
 
-    def __init__(self, shards: Sequence[Index]) -> None:
-        """The shards in any order, each opened by `open_index(url, shard=(i, n))`.
+    >>> import deglu
+    >>> index = deglu.ShardedIndex([deglu.open_index("build/index", shard=(i, 2)) for i in range(2)])
+    >>> len(index) == len(deglu.open_index("build/index"))
+    True
+    """
+
+    def __init__(self, shards: Sequence[Index], audit: float = 0.0) -> None:
+        """The shards in any order, each opened by `open_index(url, shard=(i, n))`; `audit` as in `open_index`.
 
         Raises InputError naming the shard that is missing, given twice, or of another index, version or n.
-
-        >>> from index.ask.sharded import ShardedIndex
-        >>> index = ShardedIndex([open_index("build/index", shard=(i, 2)) for i in range(2)])
         """
         _check(shards)
         self._shards = sorted(shards, key=lambda shard: shard.portion.number if shard.portion else 0)
         first = self._shards[0]
         stretches = [stretch for shard in self._shards for stretch in shard._provenance.stretches]
-        super().__init__(first.url, first.manifest, OpenParts({}, Provenance(stretches, {})))
         self._listing = lru_cache(LISTINGS)(self._listing_of)
-
-    def close(self) -> None:
-        """Close the shards."""
-        for shard in self._shards:
-            shard.close()
+        super().__init__(first.url, first.manifest, OpenParts({}, Provenance(stretches, {})), checked_audit(audit))
 
     def _names(self, request: SearchRequest) -> list[str]:
         return [name for name in self._may_be_hits if request.modality in (ANY, name)]
@@ -69,6 +68,13 @@ class ShardedIndex(Index):
             return without_lists(rows, sum(shelf.num_kept(some) for shelf, some in pairs))
         return first.listings.listing(np.sum([shelf.listings.may(some) for shelf, some in pairs], axis=0))
 
+    def _segments(self, name: str) -> Sequence[Segment]:
+        return [one for shelf in self._shelves_of(name) for one in shelf.segments]
+
+    def _kept(self, name: str, where: Where | None) -> Sequence[Kept | None]:
+        kept = [shard._provenance.kept(name, where) for shard in self._shards if name in shard._shelves]
+        return [one for some in kept for one in some]
+
     def _shelves_of(self, name: str) -> list[Shelf]:
         return [shard._shelves[name] for shard in self._shards if name in shard._shelves]
 
@@ -77,14 +83,6 @@ class ShardedIndex(Index):
         counts = {name: [shard._may_be_hits.get(name) for shard in self._shards] for name in self.manifest.modalities}
         known = {name: [count for count in some if count is not None] for name, some in counts.items()}
         return {name: sum(some) for name, some in known.items() if some}
-
-    @cached_property
-    def _backgrounds(self) -> dict[str, Background]:
-        """Of all rows in the order of the whole index, so that the samples are the same."""
-        segments = {
-            name: [one for shelf in self._shelves_of(name) for one in shelf.segments] for name in self._may_be_hits
-        }
-        return {name: Background(sorted(some, key=lambda one: one.first_id)) for name, some in segments.items()}
 
 
 def _check(shards: Sequence[Index]) -> None:

@@ -10,13 +10,12 @@ from index.contracts import NO_ID, Hits, IntArray
 from index.kept import BITS, Kept
 from index.neighbours import join
 from index.rungs.segment import Segment
-from index.rungs.shelf import Shelf
 
 VALUES = 1 << 21  # that are read at once: 4 MB, in about a millisecond
 
 
 def exact_hits(
-    shelf: Shelf,
+    segments: Sequence[Segment],
     query: FloatArray,
     k: int,
     dim: int,
@@ -27,7 +26,7 @@ def exact_hits(
     """The k best of all rows that are `kept` and not `hidden` for one query [1, D]; `pause` is called between reads."""
     best = Hits(np.empty((1, 0), np.int64), np.empty((1, 0), np.float32))
     step = max(VALUES // dim // BITS, 1) * BITS
-    for segment, some in zip(shelf.segments, kept, strict=True):
+    for segment, some in zip(segments, kept, strict=True):
         for first in range(0, len(segment), step):
             pause()
             places = _places(segment, some, first, min(first + step, len(segment)))
@@ -36,11 +35,12 @@ def exact_hits(
     return join([best], k)
 
 
-def load_loops(shelf: Shelf) -> None:
-    """Load the compiled loop now: it takes a second, in which other threads wait."""
-    if shelf.coder is not None:
-        segment = shelf.segments[0]
-        segment.exact(np.zeros((1, shelf.width), np.float32), np.full((1, 1), NO_ID), shelf.width, 1)
+def load_loops(segments: Sequence[Segment]) -> None:
+    """Load the compiled loop now, where one will be used: it takes a second, in which other threads wait."""
+    for segment in segments:
+        if segment.coded:
+            width = segment.rows.shape[1]
+            segment.exact(np.zeros((1, width), np.float32), np.full((1, 1), NO_ID), width, 1)
 
 
 def share_found(found: Hits, true: Hits) -> float:

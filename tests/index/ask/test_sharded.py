@@ -1,5 +1,6 @@
 """Shards of an index: together they are the whole one, whatever is asked; alone, a shard is an index of its rows."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from embed.errors import InputError, SpecError
 from index import live
 from index.ask.searcher import Index, open_index
 from index.ask.sharded import ShardedIndex
+from index.audit.counts import found as counted
 from index.calibration import calibrate, questions
 from index.contracts import Hits, SearchRequest
 from index.filter import parse_where
@@ -191,3 +193,21 @@ def test_what_is_no_set_of_shards_is_named(tmp_path: Path) -> None:
         with pytest.raises(SpecError, match=r"give .i, n. with i from 0 to n - 1"):
             open_index(place, shard=wrong)
     assert len(ShardedIndex([second, first])) == 6
+
+
+@pytest.mark.slow
+def test_all_shards_are_audited_together(url: str) -> None:
+    shards = [open_index(url, shard=(number, 3)) for number in range(3)]
+    queries, where = clustered(30, 5, WIDTH), parse_where("metadata['number'] like '%1%'")
+    for request in (SearchRequest(10, recall=0.9), SearchRequest(10, "text", recall=0.9, where=where)):
+        with ShardedIndex(shards, audit=1.0) as index:
+            found, true = (index.search(queries, one) for one in (request, replace(request, recall=1.0)))
+            assert index._auditor is not None
+            assert index._auditor.wait(60)
+            (row,) = counted(index._auditor.counts)
+        assert row.questions == 30
+        assert row.recall == pytest.approx(share(found, true), abs=0.001)
+    with pytest.raises(SpecError, match="audit all shards together"):
+        open_index(url, shard=(0, 3), audit=0.1)
+    with pytest.raises(SpecError, match="must be from 0 to 1"):
+        ShardedIndex(shards, audit=2)

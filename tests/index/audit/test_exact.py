@@ -26,7 +26,7 @@ def test_pieces_give_the_whole(k: int, share: float | None) -> None:
     masks = [np.random.default_rng(1).random(len(one)) < (2 if share is None else share) for one in both.segments]
     kept, hidden, query = [None if share is None else Kept(mask) for mask in masks], np.array([501, 7]), ROWS[:1]
     pauses: list[int] = []
-    found = exact_hits(both, query, k, WIDTH, kept, hidden, lambda: pauses.append(1))
+    found = exact_hits(both.segments, query, k, WIDTH, kept, hidden, lambda: pauses.append(1))
     ids = np.concatenate([one.first_id + np.flatnonzero(mask) for one, mask in zip(both.segments, masks, strict=True)])
     rows = np.concatenate([one.rows[mask] for one, mask in zip(both.segments, masks, strict=True)]).astype(np.float32)
     cosines = (rows @ query[0]) / np.linalg.norm(rows, axis=1)
