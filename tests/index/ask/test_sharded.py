@@ -21,7 +21,7 @@ from index.parts.artifact import Lineage
 from tests.index.living import built
 from tests.index.shelves import clustered
 
-ROWS, FIRST, WIDTH, NARROW = 4_000, 2_500, 96, 48
+ROWS, FIRST, WIDTH, NARROW = 2_000, 1_200, 96, 48
 LINEAGE = Lineage(url="data/vectors", version=1, sha256=None, settings={})
 VERSIONS = ("built", "appended", "deleted")
 MANY = (2, 7, 40)  # shards; of 40 most are empty of speech, and some of text
@@ -38,7 +38,7 @@ def url(tmp_path_factory: pytest.TempPathFactory, vectors_of: Any, as_vectors: A
     table = vectors_of(clustered(38, 4, WIDTH), clustered(ROWS, 1, WIDTH), (WIDTH, NARROW)).table
     first = as_vectors(table.slice(0, FIRST + 20), (WIDTH, NARROW))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(questions, "ROW_QUESTIONS", 1_500)
+        patch.setattr(questions, "ROW_QUESTIONS", 600)
         for name, value in (("DEPTHS", 24), ("SURVIVORS", 12)):
             patch.setattr(calibrate, name, value)
         build_at(place, first, ladder="coded", lists=32, code_bits=2)
@@ -77,7 +77,7 @@ FILTERS = st.one_of(
 
 
 @pytest.mark.slow
-@settings(max_examples=16, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 @given(
     version=st.sampled_from(range(len(VERSIONS))),
     count=st.sampled_from(MANY),
@@ -121,7 +121,7 @@ def test_shards_answer_as_one_machine(
 @pytest.mark.slow
 def test_the_promise_of_shards_and_of_a_shard_alone(url: str, whole: list[Index]) -> None:
     queries = clustered(300, 9, WIDTH)
-    for where in (None, parse_where("metadata['number'] like '%1%'"), parse_where("start < 20000")):
+    for where in (None, parse_where("metadata['number'] like '%1%'"), parse_where("start < 10000")):
         request, exact = (SearchRequest(10, "text", recall=recall, where=where) for recall in (0.95, 1.0))
         true = whole[1].search(queries, exact)
         assert share(sharded(url, 3, 2).search(queries, request), true) >= 0.95
