@@ -4,21 +4,22 @@ import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
-from typing import Any, Self
+from functools import cached_property, lru_cache
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from embed.encoder import FloatArray, truncate
+from embed.encoder import FloatArray
 from embed.errors import FingerprintMismatch, InputError, SpecError
 from index.ask.opened import OpenParts, open_version
 from index.ask.plan import EVERY_ROW, Effort, decide
+from index.ask.prepared import prepared_queries
 from index.audit.auditor import Auditor, KeptRows, Pause, Searched
 from index.audit.exact import exact_hits, load_loops
 from index.calibration.blend import FEWEST_ROWS, Background, without_gap
-from index.contracts import NO_ID, Chosen, Exclude, Explanation, Hits, IntArray, SearchRequest, StageCost
+from index.contracts import Chosen, Exclude, Explanation, Hits, IntArray, SearchRequest, StageCost
 from index.faiss_library import Device, library
 from index.filter import Where
 from index.kept import Kept
@@ -272,43 +273,6 @@ def check_dim(url: str, manifest: Manifest, request: SearchRequest) -> None:
     if request.dim is not None and request.dim not in manifest.dims:
         declared = ", ".join(map(str, manifest.dims))
         raise SpecError(f"dim = {request.dim}: {url} declares the dims {declared}; choose one of these")
-
-
-def prepared_queries(queries: Any, width: int, dim: int, compiled: bool = True) -> FloatArray:
-    """Unit float32 [q, width], zero after `dim`; `compiled` takes a microsecond, after a second to load.
-
-    Raises InputError for another shape, or naming the first row that is NaN, infinite or zero.
-    """
-    given = np.ascontiguousarray(queries, np.float32)
-    if given.ndim != 2 or given.shape[1] != width:
-        raise InputError(f"queries have shape {given.shape}; this index takes [any number, {width}]")
-    ready = np.empty(given.shape, np.float32)
-    wrong = (_prepare_compiled if compiled else _prepare)(given, dim, ready)
-    if wrong != NO_ID:
-        raise InputError(f"query {wrong} is zero or holds NaN or infinite values; was its speech or text empty?")
-    return ready
-
-
-@cache
-def _kernels() -> Any:
-    from index.rungs import kernels
-
-    return kernels
-
-
-def _prepare_compiled(given: FloatArray, dim: int, ready: FloatArray) -> int:
-    return int(_kernels().prepare(given if given.flags.writeable else given.copy(), dim, ready))
-
-
-def _prepare(given: FloatArray, dim: int, ready: FloatArray) -> int:
-    """As `index.rungs.kernels.prepare`."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        whole, prefix = (np.einsum("ij,ij->i", part, part) for part in (given, given[:, :dim]))
-    wrong = np.flatnonzero(~np.isfinite(whole) | (prefix == 0))
-    if wrong.size:
-        return int(wrong[0])
-    ready[:, :dim], ready[:, dim:] = truncate(given, dim), 0
-    return NO_ID
 
 
 def _shelf_hits(shelf: Shelf, queries: FloatArray, request: ShelfRequest, record: Record | None) -> Hits:
