@@ -15,7 +15,7 @@ from embed.errors import StorageError
 from index.contracts import NO_ID, Hits, IntArray
 from index.faiss_library import library
 from index.kept import Kept
-from index.neighbours import scan, top, unit_rows
+from index.neighbours import scan, top
 from index.parts.artifact import CODES, ROWS, ROWS_8, SCALES, SegmentEntry
 from index.rungs.lists import SIZE, list_table
 from index.rungs.portion import Portion, read_portion
@@ -27,6 +27,7 @@ FEW_VALUES = 1 << 20
 # More rows than there are hits, whose scores are computed one by one: a matrix product rounds them by the number of
 # rows and of questions, and so would not give the same hits for a shard as for the whole index.
 TIES = 8
+SMALLEST_SQUARE = np.float32(1e-30)
 
 
 class Segment:
@@ -155,8 +156,9 @@ class Segment:
 
     def _cosines(self, queries: FloatArray, places: IntArray, dim: int) -> FloatArray:
         """[q, c]: as `exact`, without its compiled loops, in which a place of -1 has any score."""
-        rows = unit_rows(self.rows[places], dim).astype(np.float64)
-        found: FloatArray = (rows * queries[:, None, :dim]).sum(axis=2).astype(np.float32)
+        rows = self.rows[places, :dim].astype(np.float32)
+        dots, squares = np.einsum("qd,qcd->qc", queries[:, :dim], rows), np.einsum("qcd,qcd->qc", rows, rows)
+        found: FloatArray = dots / np.sqrt(np.maximum(squares, SMALLEST_SQUARE))
         return found
 
 
