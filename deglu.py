@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from index.ask.answers import ask
     from index.ask.questions import Question
     from index.ask.searcher import open_index
+    from index.ask.sharded import ShardedIndex
     from index.contracts import SearchRequest
     from index.filter import parse_where
     from index.spec import IndexSpec
@@ -50,6 +51,7 @@ __all__ = [
     "MeasureSpec",
     "Question",
     "SearchRequest",
+    "ShardedIndex",
     "SpecError",
     "StorageError",
     "UnreadableFile",
@@ -74,6 +76,7 @@ _HOMES = {
     "MeasureSpec": "evaluate.spec:MeasureSpec",
     "Question": "index.ask.questions:Question",
     "SearchRequest": "index.contracts:SearchRequest",
+    "ShardedIndex": "index.ask.sharded:ShardedIndex",
     "ask": "index.ask.answers:ask",
     "build_index": "jobs.indexing.build_index:build_index",
     "decoder_for": "embed.audio.questions:decoder_for",

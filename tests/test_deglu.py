@@ -17,10 +17,10 @@ from jobs.demo.demo_material import voice
 
 # In the order in which one meets them: the later ones use what the first have made.
 IN_ORDER = (
-    *("EmbedSpec", "embed", "open_dataset", "load_encoder", "IndexSpec", "build_index", "open_index", "parse_where"),
-    *("SearchRequest", "Question", "decoder_for", "ask", "MeasureSpec", "submit", "SpecError", "InputError"),
-    *("UnsupportedFormat", "StorageError", "AlreadyPublished", "FingerprintMismatch", "DataUnavailable"),
-    *("UnreadableFile", "WorkLeftUndone", "DegluError"),
+    *("EmbedSpec", "embed", "open_dataset", "load_encoder", "IndexSpec", "build_index", "open_index", "ShardedIndex"),
+    *("parse_where", "SearchRequest", "Question", "decoder_for", "ask", "MeasureSpec", "submit", "SpecError"),
+    *("InputError", "UnsupportedFormat", "StorageError", "AlreadyPublished", "FingerprintMismatch"),
+    *("DataUnavailable", "UnreadableFile", "WorkLeftUndone", "DegluError"),
 )
 ON_RECORDED_SPEECH = "evaluate"
 README = Path(__file__).resolve().parent.parent / "README.md"

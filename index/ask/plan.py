@@ -15,6 +15,7 @@ from embed.quantities import many
 from index.kept import Kept
 from index.ladder import Curve, Point, Setting, point_for, slope
 from index.rungs.gpu import unsuited
+from index.rungs.listing import Listing
 from index.rungs.shelf import Shelf
 
 EVERY_ROW = 1.0
@@ -41,9 +42,19 @@ class Decision:
     expected_rows: float = 0.0  # that a search under a filter is expected to read
 
 
-def decide(shelf: Shelf, k: int, dim: int, effort: Effort, kept: Sequence[Kept | None] | None = None) -> Decision:
-    """The decision for a search in which the `kept` rows of each segment may be hits; None: all."""
-    count = shelf.num_kept(kept)
+def decide(
+    shelf: Shelf,
+    k: int,
+    dim: int,
+    effort: Effort,
+    kept: Sequence[Kept | None] | None = None,
+    whole: Listing | None = None,
+) -> Decision:
+    """The decision for a search in which the `kept` rows of each segment may be hits; None: all.
+
+    `whole` is the listing of all shards, where the shelf is of one: each decides as one machine with all rows would.
+    """
+    count = shelf.num_kept(kept) if whole is None else whole.hits
     if shelf.cards and unsuited(k, dim, shelf.width, count < shelf.rows) is None:
         return Decision(None, None, "every row, in half precision on the card, the best of them exactly", on_card=True)
     if not count:
@@ -58,7 +69,7 @@ def decide(shelf: Shelf, k: int, dim: int, effort: Effort, kept: Sequence[Kept |
     made = _by_effort(shelf, curves, k, effort)
     if made.point is None or made.setting is None:
         return made
-    return _on_rows(shelf, curves, k, made, made.point, kept, count)
+    return _on_rows(shelf, curves, k, made, made.point, whole or shelf.listing(kept))
 
 
 def _by_effort(shelf: Shelf, curves: list[Curve], k: int, effort: Effort) -> Decision:
@@ -87,11 +98,10 @@ def _on_rows(
     k: int,
     made: Decision,
     point: Point,
-    kept: Sequence[Kept | None] | None,
-    count: int,
+    listing: Listing,
 ) -> Decision:
     """The same on the rows of now and under the filter, or all rows that it keeps where that costs less."""
-    listing, setting, widest = shelf.listing(kept), made.setting, curves[-1]
+    count, setting, widest = listing.hits, made.setting, curves[-1]
     assert setting is not None
     if listing.plain:
         return made if count > k else Decision(None, None, f"all {many(count, 'row')}")
@@ -103,11 +113,13 @@ def _on_rows(
     all_of_them = Decision(None, None, f"all {many(count, 'row')} that the filter keeps")
     if count <= max(k, setting.exact):
         return all_of_them
-    rows = _rows_read(widest, setting.depth - math.log(listing.growth) + steep * math.log(shelf.rows / count))
-    read, lists = min(rows * shelf.rows, listing.stored), rows * listing.lists
+    rows = _rows_read(widest, setting.depth - math.log(listing.growth) + steep * math.log(listing.rows / count))
+    read, lists = min(rows * listing.rows, listing.stored), rows * listing.lists
     if shelf.cost.every(count) <= shelf.cost.scan(read, lists, setting):
         return all_of_them
-    filtered = f"; {count / shelf.rows:.3g} of the rows may be hits, so it reads deeper" if count < shelf.rows else ""
+    filtered = (
+        f"; {count / listing.rows:.3g} of the rows may be hits, so it reads deeper" if count < listing.rows else ""
+    )
     return Decision(setting, point, made.why + filtered, slope=steep, expected_rows=read)
 
 

@@ -1,24 +1,33 @@
 """The searcher over a built index: opened once, safe to search from many threads."""
 
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from embed.encoder import FloatArray, truncate
+from embed.encoder import FloatArray
 from embed.errors import FingerprintMismatch, InputError, SpecError
 from index.ask.opened import OpenParts, open_version
-from index.ask.plan import Effort, decide
+from index.ask.plan import EVERY_ROW, Effort, decide
+from index.ask.prepared import prepared_queries
+from index.audit.auditor import Auditor, KeptRows, Pause, Searched
+from index.audit.exact import exact_hits, load_loops
 from index.calibration.blend import FEWEST_ROWS, Background, without_gap
-from index.contracts import NO_ID, Chosen, Exclude, Explanation, Hits, IntArray, SearchRequest, StageCost
+from index.contracts import Chosen, Exclude, Explanation, Hits, IntArray, SearchRequest, StageCost
 from index.faiss_library import Device, library
+from index.filter import Where
+from index.kept import Kept
 from index.neighbours import join, top
 from index.parts.artifact import Manifest
+from index.rungs.listing import Listing
+from index.rungs.portion import Portion
+from index.rungs.segment import Segment
 from index.rungs.shelf import Record, Shelf, ShelfRequest
 
 ANY = "any"
@@ -29,11 +38,14 @@ BLOCK = 256  # queries that are searched together; their scores stay in the cach
 class Index:
     """One opened version of an index; implements `index.contracts.Searcher`."""
 
-    def __init__(self, url: str, manifest: Manifest, parts: OpenParts) -> None:
+    def __init__(
+        self, url: str, manifest: Manifest, parts: OpenParts, audit: float = 0.0, portion: Portion | None = None
+    ) -> None:
         """`open_index` is the usual way to make one."""
-        self.url, self.manifest = url, manifest
+        self.url, self.manifest, self.portion = url, manifest, portion
         self._shelves, self._provenance = parts.shelves, parts.provenance
         self._decide = lru_cache(DECISIONS)(decide)
+        self._auditor = self._begun_audit(audit) if audit else None
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -46,21 +58,77 @@ class Index:
 
     def __len__(self) -> int:
         """Rows that may be hits."""
-        return self.manifest.rows
+        return self.manifest.rows if self.portion is None else sum(self._may_be_hits.values())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the audit, where there is one, and keep what it counted; searches are still answered."""
+        if self._auditor is not None:
+            self._auditor.close()
 
     def search(self, queries: FloatArray, request: SearchRequest) -> Hits:
         """See `index.contracts.Searcher`."""
-        call = self._call(queries, request)
-        names = [name for name in self._shelves if request.modality in (ANY, name)]
-        found = [self._found(name, call) for name in names]
-        if request.modality == ANY:
-            hits = self._merged(self._comparable(names, call, [hits for hits, _ in found]), call)
-        else:
-            hits = found[0][0] if found else join([_no_hits(len(call.queries))], request.k)
-        if not request.explain:
+        if self._auditor is None:
+            return self._answered(self._call(queries, request))[0]
+        with self._auditor:
+            call = self._call(queries, request)
+            hits, chosen = self._answered(call)
+        promised = call.effort.recall
+        if promised is None or promised == EVERY_ROW:
             return hits
-        explanation = Explanation(len(call.queries), _summed(call.costs), tuple(chosen for _, chosen in found))
-        return Hits(hits.ids, hits.scores, explanation)
+        if sample := self._auditor.drawn(len(call.queries)):
+            kept = {name: self._kept(name, request.where) for name in self._names(request)}
+            is_exact = all(one.setting is None for one in chosen)
+            self._auditor.offer(Searched(call.queries, request, promised, kept, hits, is_exact), sample)
+        return hits
+
+    def _answered(self, call: "_Call") -> tuple[Hits, Sequence[Chosen]]:
+        """The hits, and how deep each modality was searched."""
+        names = self._names(call.request)
+        found = [self._found(name, call) for name in names]
+        hits, chosen = self._as_one(names, call, [hits for hits, _ in found]), tuple(chosen for _, chosen in found)
+        if not call.request.explain:
+            return hits, chosen
+        return Hits(hits.ids, hits.scores, Explanation(len(call.queries), _summed(call.costs), chosen)), chosen
+
+    def _begun_audit(self, share: float) -> Auditor:
+        """An audit that ends with this object, if not by `close`."""
+        for name in self._may_be_hits:
+            load_loops(self._segments(name))
+        made = Auditor(self.url, self.manifest, share, weakref.WeakMethod(self._exactly))
+        weakref.finalize(self, made.close)
+        return made
+
+    def _segments(self, name: str) -> Sequence[Segment]:
+        return self._shelves[name].segments
+
+    def _kept(self, name: str, where: Where | None) -> Sequence[Kept | None]:
+        """For each of these segments the rows that may be hits; None: all."""
+        return self._provenance.kept(name, where)
+
+    def _exactly(self, query: FloatArray, request: SearchRequest, kept: KeptRows, pause: Pause) -> Hits:
+        """The hits among all rows that are kept, as `search` gives them with a recall of 1; read with pauses."""
+        call = self._call(query, request)
+        hidden = call.hidden[0] if call.hidden else np.empty(0, np.int64)
+        found = [
+            exact_hits(self._segments(name), call.queries, request.k, call.dim, kept[name], hidden, pause)
+            for name in kept
+        ]
+        return self._as_one(list(kept), call, found)
+
+    def _names(self, request: SearchRequest) -> list[str]:
+        return [name for name in self._shelves if request.modality in (ANY, name)]
+
+    def _as_one(self, names: Sequence[str], call: "_Call", found: Sequence[Hits]) -> Hits:
+        """The hits of the modalities that were searched, together."""
+        if call.request.modality == ANY:
+            return self._merged(self._comparable(names, call, found), call)
+        return found[0] if found else join([_no_hits(len(call.queries))], call.request.k)
 
     def rows(self, ids: Sequence[int] | IntArray) -> pa.Table:
         """See `index.contracts.Searcher`."""
@@ -78,12 +146,14 @@ class Index:
     def _is_coded(self) -> bool:
         return any(shelf.coder is not None for shelf in self._shelves.values())
 
-    def _found(self, name: str, call: "_Call") -> tuple[Hits, Chosen]:
-        """Hits of one shelf, and how deep it was searched."""
+    def _found(self, name: str, call: "_Call", whole: Listing | None = None) -> tuple[Hits, Chosen]:
+        """Hits of one shelf, and how deep it was searched; `whole` as in `index.ask.plan.decide`."""
         shelf, kept = self._shelves[name], tuple(self._provenance.kept(name, call.request.where))
         hidden = max(map(len, call.hidden), default=0) if call.hidden else 0  # they may be the best
-        made = self._decide(shelf, call.request.k + hidden, call.dim, call.effort, kept)
-        request = ShelfRequest(call.request.k, call.dim, made.setting, call.hidden, kept, made.on_card, made.slope)
+        made = self._decide(shelf, call.request.k + hidden, call.dim, call.effort, kept, whole)
+        request = ShelfRequest(
+            call.request.k, call.dim, made.setting, call.hidden, kept, made.on_card, made.slope, whole
+        )
         hits = _shelf_hits(shelf, call.queries, request, call.costs.append if call.request.explain else None)
         return hits, Chosen(name, made.setting, made.point, made.why)
 
@@ -119,7 +189,8 @@ class Index:
 
     @cached_property
     def _backgrounds(self) -> dict[str, Background]:
-        return {name: Background(shelf.segments) for name, shelf in self._shelves.items()}
+        segments = {name: sorted(self._segments(name), key=lambda one: one.first_id) for name in self._may_be_hits}
+        return {name: Background(some) for name, some in segments.items()}
 
 
 @dataclass(frozen=True)
@@ -141,12 +212,18 @@ def open_index(
     version: int | None = None,
     verify: bool = True,
     device: Device | None = None,
+    audit: float = 0.0,
+    shard: tuple[int, int] | None = None,
 ) -> Index:
     """The index at `url`, its newest version unless one is named; a remote one is first copied into the cache.
 
     space   the space of the queries; refused where it is not the index's
     verify  compare the sha256 of every file with the manifest, once a file, not only its size
     device  auto: a graphics card where faiss has one and the rows fit it; cpu or gpu: that; None: as its spec says
+    audit   the share of questions, such as 0.001, that are answered again from every row while the process has time;
+            `deglu status INDEX` shows the recall that was found.  No question is kept.  See `index.audit.auditor`
+    shard   (i, n): only the i-th of n portions of the rows, from 0, for an index that is larger than the memory of one
+            machine; `deglu.ShardedIndex` answers from all of them.  No other rows are read
 
     Raises InputError where there is no index, StorageError for damaged files, FingerprintMismatch.
 
@@ -156,8 +233,27 @@ def open_index(
     (32, 16, 8)
     """
     url = url.rstrip("/")
-    manifest, parts = open_version(url, version, verify, device, lambda manifest: check_space(url, manifest, space))
-    return Index(url, manifest, parts)
+    checked_audit(audit)
+    if audit and shard is not None:
+        raise SpecError("audit and shard were both given; audit all shards together: ShardedIndex(shards, audit=...)")
+    portion = None if shard is None else _portion(*shard)
+    manifest, parts = open_version(
+        url, version, verify, device, lambda manifest: check_space(url, manifest, space), portion
+    )
+    return Index(url, manifest, parts, audit, portion)
+
+
+def checked_audit(share: float) -> float:
+    """Raises SpecError for what is no share of the questions."""
+    if not 0 <= share <= 1:
+        raise SpecError(f"audit = {share:g}: must be from 0 to 1, a share of the questions")
+    return share
+
+
+def _portion(number: int, count: int) -> Portion:
+    if not 0 <= number < count:
+        raise SpecError(f"shard = ({number}, {count}): give (i, n) with i from 0 to n - 1")
+    return Portion(number, count)
 
 
 def check_space(url: str, manifest: Manifest, space: str | None, model: str | None = None) -> None:
@@ -177,43 +273,6 @@ def check_dim(url: str, manifest: Manifest, request: SearchRequest) -> None:
     if request.dim is not None and request.dim not in manifest.dims:
         declared = ", ".join(map(str, manifest.dims))
         raise SpecError(f"dim = {request.dim}: {url} declares the dims {declared}; choose one of these")
-
-
-def prepared_queries(queries: Any, width: int, dim: int, compiled: bool = True) -> FloatArray:
-    """Unit float32 [q, width], zero after `dim`; `compiled` takes a microsecond, after a second to load.
-
-    Raises InputError for another shape, or naming the first row that is NaN, infinite or zero.
-    """
-    given = np.ascontiguousarray(queries, np.float32)
-    if given.ndim != 2 or given.shape[1] != width:
-        raise InputError(f"queries have shape {given.shape}; this index takes [any number, {width}]")
-    ready = np.empty(given.shape, np.float32)
-    wrong = (_prepare_compiled if compiled else _prepare)(given, dim, ready)
-    if wrong != NO_ID:
-        raise InputError(f"query {wrong} is zero or holds NaN or infinite values; was its speech or text empty?")
-    return ready
-
-
-@cache
-def _kernels() -> Any:
-    from index.rungs import kernels
-
-    return kernels
-
-
-def _prepare_compiled(given: FloatArray, dim: int, ready: FloatArray) -> int:
-    return int(_kernels().prepare(given if given.flags.writeable else given.copy(), dim, ready))
-
-
-def _prepare(given: FloatArray, dim: int, ready: FloatArray) -> int:
-    """As `index.rungs.kernels.prepare`."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        whole, prefix = (np.einsum("ij,ij->i", part, part) for part in (given, given[:, :dim]))
-    wrong = np.flatnonzero(~np.isfinite(whole) | (prefix == 0))
-    if wrong.size:
-        return int(wrong[0])
-    ready[:, :dim], ready[:, dim:] = truncate(given, dim), 0
-    return NO_ID
 
 
 def _shelf_hits(shelf: Shelf, queries: FloatArray, request: ShelfRequest, record: Record | None) -> Hits:

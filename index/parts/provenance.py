@@ -26,6 +26,20 @@ class Stretch:
     first_id: int
     rows: int
     file: Path
+    skip: int = 0  # rows of the file before its first, where it is a portion of a segment
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Provenance of its rows, or some columns; of the file only the row groups that hold them."""
+        file = pq.ParquetFile(self.file)
+        sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        starts = np.cumsum([0, *sizes])
+        groups = [
+            group
+            for group, size in enumerate(sizes)
+            if starts[group] < self.skip + self.rows and starts[group] + size > self.skip
+        ]
+        before = int(starts[groups[0]]) if groups else 0
+        return file.read_row_groups(groups, columns=columns).slice(self.skip - before, self.rows)
 
 
 class Provenance:
@@ -33,20 +47,20 @@ class Provenance:
 
     def __init__(self, stretches: Sequence[Stretch], live: Mapping[str, Sequence[Kept | None]]) -> None:
         """`stretches` are in the order of the manifest's segments; `live`: for each segment the rows not removed."""
-        self._stretches, self._live = list(stretches), live
-        self._tables: dict[Path, pa.Table] = {}
+        self.stretches, self._live = list(stretches), live
+        self._tables: dict[Stretch, pa.Table] = {}
         self._kept: OrderedDict[tuple[str, str], list[Kept | None]] = OrderedDict()
         self._lock = threading.Lock()
 
     def rows(self, ids: IntArray, url: str) -> pa.Table:
         """Provenance of the ids, in their order.  Raises InputError for an id without a row."""
-        firsts = np.array([stretch.first_id for stretch in self._stretches] or [0])
+        firsts = np.array([stretch.first_id for stretch in self.stretches] or [0])
         place = np.searchsorted(np.sort(firsts), ids, "right") - 1
         order = np.argsort(firsts)
         parts, where = [], []
         for number, at in enumerate(order):
             here = np.flatnonzero(place == number)
-            parts.append(self._taken(self._stretches[at] if self._stretches else None, ids[here], url))
+            parts.append(self._taken(self.stretches[at] if self.stretches else None, ids[here], url))
             where.append(here)
         self._refuse(ids[place < 0], url)
         back = np.argsort(np.concatenate(where), kind="stable")
@@ -69,8 +83,8 @@ class Provenance:
             return self._kept[key]
 
     def _matching(self, modality: str, where: Where) -> list[Kept | None]:
-        files = [stretch.file for stretch in self._stretches if stretch.modality == modality]
-        masks = (where.mask(pq.read_table(file, columns=list(where.columns))) for file in files)
+        stretches = [stretch for stretch in self.stretches if stretch.modality == modality]
+        masks = (where.mask(stretch.read(list(where.columns))) for stretch in stretches)
         pairs = zip(masks, self._live[modality], strict=True)
         return kept_rows([mask if live is None else mask & live.mask() for mask, live in pairs])
 
@@ -80,17 +94,17 @@ class Provenance:
             return pa.table({})
         inside = ids - stretch.first_id
         self._refuse(ids[inside >= stretch.rows], url)
-        return self._table(stretch.file).take(_places(inside))
+        return self._table(stretch).take(_places(inside))
 
     def _refuse(self, unknown: IntArray, url: str) -> None:
         if len(unknown):
             raise InputError(f"{url}: no row {unknown[0]} in this version; use ids of hits of this version")
 
-    def _table(self, file: Path) -> pa.Table:
+    def _table(self, stretch: Stretch) -> pa.Table:
         with self._lock:
-            if file not in self._tables:
-                self._tables[file] = pq.ParquetFile(file).read()
-            return self._tables[file]
+            if stretch not in self._tables:
+                self._tables[stretch] = stretch.read()
+            return self._tables[stretch]
 
 
 def _places(places: IntArray) -> pa.Array:

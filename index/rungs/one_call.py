@@ -32,7 +32,7 @@ from index.rungs.tables import (
 )
 
 # numba keeps compiled code as long as this file is the same, so it names the state of those that are compiled into it.
-COMPILED_WITH = "03a3e120"
+COMPILED_WITH = "d8e064f5"
 LEADING = 8  # lists that are read first, in order: they raise the bar for the others
 FAR = 12.0  # a list whose share is e ** -12 of the best one's changes no choice
 _CLOCK = time.CLOCK_MONOTONIC

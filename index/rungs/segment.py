@@ -15,14 +15,19 @@ from embed.errors import StorageError
 from index.contracts import NO_ID, Hits, IntArray
 from index.faiss_library import library
 from index.kept import Kept
-from index.neighbours import scan
+from index.neighbours import scan, top
 from index.parts.artifact import CODES, ROWS, ROWS_8, SCALES, SegmentEntry
 from index.rungs.lists import SIZE, list_table
+from index.rungs.portion import Portion, read_portion
 
 CODE_BITS = 4
 FEW = 4  # queries; up to this many are compared row by row, more by matrix products
 # Values of all rows; so few are multiplied in a millisecond, and the compiled loops take more than a second to load.
 FEW_VALUES = 1 << 20
+# More rows than there are hits, whose scores are computed one by one: a matrix product rounds them by the number of
+# rows and of questions, and so would not give the same hits for a shard as for the whole index.
+TIES = 8
+SMALLEST_SQUARE = np.float32(1e-30)
 
 
 class Segment:
@@ -36,19 +41,29 @@ class Segment:
         codes: Any = None,
         rows_8: NDArray[np.int8] | None = None,
         scales: FloatArray | None = None,
+        sizes: IntArray | None = None,
     ) -> None:
-        """`codes` is a faiss index over `rows` [n, D], `rows_8` and `scales` are as `index.parts.artifact` says."""
+        """`codes` is a faiss index over `rows` [n, D], `rows_8` and `scales` are as `index.parts.artifact` says.
+
+        `sizes` [L] are the rows of each list of the whole segment, where these rows are a portion of it.
+        """
         self.modality, self.first_id, self.rows = modality, first_id, rows
         self.codes, self._rows_8, self._scales = codes, rows_8, scales
         self._bits = rows.view(np.uint16)
+        self.whole_sizes = sizes
         self.list_table = np.zeros((3, 0), np.int64) if codes is None else list_table(codes, len(rows))
         if rows_8 is not None and rows_8.shape != rows.shape:
             raise ValueError(f"8-bit rows of shape {list(rows_8.shape)} for rows of shape {list(rows.shape)}")
 
     @classmethod
-    def load(cls, folder: Path, entry: SegmentEntry) -> "Segment":
-        """The segment of the files in `folder`.  Raises StorageError for files that are not the entry's segment."""
+    def load(cls, folder: Path, entry: SegmentEntry, portion: Portion | None = None) -> "Segment":
+        """The segment of the files in `folder`, or the portion of it.
+
+        Raises StorageError for files that are not the entry's segment.
+        """
         try:
+            if portion is not None:
+                return cls._of_portion(folder, entry, portion)
             rows = _array(folder / ROWS, np.float16, 2)
             if not entry.coded:
                 _check_counts(folder, entry, {len(rows)})
@@ -60,6 +75,19 @@ class Segment:
         except (RuntimeError, ValueError, OSError) as error:
             reason = str(error).strip().splitlines()[-1]
             raise StorageError(f"{folder}: unreadable segment ({reason}); build the index again") from None
+
+    @classmethod
+    def _of_portion(cls, folder: Path, entry: SegmentEntry, portion: Portion) -> "Segment":
+        if not entry.coded:
+            here = *portion.of_rows(entry.rows), entry.rows
+            return cls(entry.modality, entry.first_id + here[0], _array(folder / ROWS, np.float16, 2, here))
+        found = read_portion(folder / CODES, portion)
+        _check_counts(folder, entry, {int(found.sizes.sum())})
+        here = found.first, found.end, entry.rows
+        rows, rows_8 = _array(folder / ROWS, np.float16, 2, here), _array(folder / ROWS_8, np.int8, 2, here)
+        scales = _array(folder / SCALES, np.float32, 1, here)
+        first_id = entry.first_id + found.first
+        return cls(entry.modality, first_id, rows, found.codes, rows_8, scales, found.sizes)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -120,10 +148,18 @@ class Segment:
         places = np.arange(len(self)) if kept is None else kept.places
         if len(queries) <= FEW and places.size * dim > FEW_VALUES:
             return self.exact(queries, places[None], dim, count)
-        hits = scan(queries, self.rows if kept is None else self.rows[places], count, dim)
-        found = hits.ids != NO_ID
-        hits.ids[found] = places[hits.ids[found]] + self.first_id
-        return hits
+        hits = scan(queries, self.rows if kept is None else self.rows[places], count + TIES, dim)
+        found = np.where(hits.ids == NO_ID, NO_ID, places[hits.ids] if places.size else NO_ID)
+        if self.coded:
+            return self.exact(queries, found, dim, count)
+        return top(np.where(found == NO_ID, NO_ID, found + self.first_id), self._cosines(queries, found, dim), count)
+
+    def _cosines(self, queries: FloatArray, places: IntArray, dim: int) -> FloatArray:
+        """[q, c]: as `exact`, without its compiled loops, in which a place of -1 has any score."""
+        rows = self.rows[places, :dim].astype(np.float32)
+        dots, squares = np.einsum("qd,qcd->qc", queries[:, :dim], rows), np.einsum("qcd,qcd->qc", rows, rows)
+        found: FloatArray = dots / np.sqrt(np.maximum(squares, SMALLEST_SQUARE))
+        return found
 
 
 def _check_counts(folder: Path, entry: SegmentEntry, counts: set[int]) -> None:
@@ -136,17 +172,27 @@ def _places(q: int, count: int) -> tuple[IntArray, FloatArray]:
     return np.empty((q, count), np.int64), np.empty((q, count), np.float32)
 
 
-def _array(path: Path, kind: type[np.generic], axes: int) -> NDArray[Any]:
+def _array(path: Path, kind: type[np.generic], axes: int, rows: tuple[int, int, int] | None = None) -> NDArray[Any]:
     """The array of a .npy file, mapped; never written to, although numba requires a writable array.
 
-    Raises ValueError for another type, number of axes or order of values than the compiled loops read.
+    Of `rows`, first, end and how many there are, only these are mapped.  Raises ValueError for another type, number
+    of axes or order of values than the compiled loops read.
     """
-    found = np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
+    mapped = np.load(path, mmap_mode="c", allow_pickle=False)
+    found = np.asarray(mapped)
     if found.dtype != kind or found.ndim != axes or not found.flags.c_contiguous:
         raise ValueError(
             f"{path.name} is {found.dtype} {list(found.shape)}, not {np.dtype(kind)} of {axes} axes by row"
         )
-    return found
+    if rows is None:
+        return found
+    (first, end, whole), shape = rows, found.shape[1:]
+    if not 0 <= first <= end <= whole == len(found):
+        raise ValueError(f"{path.name} has {len(found)} rows, not {whole}, of which {first} to {end} are needed")
+    if first == end:
+        return np.empty((0, *shape), kind)
+    begin = mapped.offset + first * found.strides[0]
+    return np.asarray(np.memmap(path, kind, "c", begin, (end - first, *shape)))
 
 
 @lru_cache(maxsize=4_096)

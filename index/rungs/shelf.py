@@ -41,6 +41,7 @@ class ShelfRequest:
     kept: Sequence[Kept | None] | None = None  # for each segment the rows that may be hits; None: all
     on_card: bool = False  # every row, on a graphics card
     slope: float = 0.0  # more depth for each e times fewer answers that may be hits: `index.rungs.kernels.route`
+    listing: Listing | None = None  # of all shards of an index, by which lists are chosen; None: of these segments
 
     def of(self, queries: slice) -> "ShelfRequest":
         """The same for some of the queries."""
@@ -70,17 +71,19 @@ class Shelf:
         router: FloatArray | None = None,
         cards: Sequence[Card] = (),
         measured: IntArray | None = None,
+        whole: IntArray | None = None,
     ) -> None:
         """`router` [L, D + 1] is of `index.rungs.router`; with a coder all segments are coded, without one none is.
 
         `measured` [L] are the rows of each list when the curves were measured; None: as many as now.
+        `whole` [L] are the rows of each list in all shards, where the segments are those of one shard.
         `cards` are the segments' rows on a graphics card, of all segments or of none: see `index.rungs.gpu`.
         """
         self.cards = tuple(cards)
         self._pace: float | None = None
         self.modality, self.segments, self.curves, self.coder = modality, tuple(segments), tuple(curves), coder
         self._sizes = [segment.list_sizes() for segment in segments] if coder else []
-        self._measured, self._listings = measured, Listings(self._sizes, measured)
+        self._measured, self.listings = measured, Listings(self._sizes, measured, whole)
         if coder is not None and router is not None:
             self._set_router(coder, router)
 
@@ -112,7 +115,7 @@ class Shelf:
 
     def listing(self, kept: Sequence[Kept | None] | None) -> Listing:
         """How the rows that may be hits lie to the lists."""
-        return self._listings.of(kept)
+        return self.listings.of(kept)
 
     def pace(self, curve: Curve) -> float:
         """Milliseconds that searches take on this machine, for each that the curve counts; measured once."""
@@ -149,6 +152,7 @@ class Shelf:
         record: Record | None = None,
         kept: Sequence[Kept | None] | None = None,
         slope: float = 0.0,
+        listing: Listing | None = None,
     ) -> tuple[IntArray, FloatArray]:
         """Lists that each query reads [q, w], padded with -1, and the cosines to their middles [q, w]."""
         from index.rungs import kernels
@@ -157,7 +161,7 @@ class Shelf:
         scores = np.empty((len(queries), len(self._weights)), np.float32)
         kernels.products(queries, self._weights, scores)
         lists, near = np.empty(scores.shape, np.int64), np.empty(scores.shape, np.float32)
-        tables = self._bias, self.listing(kept).log_kept, self._log_sizes
+        tables = self._bias, (listing or self.listing(kept)).log_kept, self._log_sizes
         width = kernels.route(scores, *tables, depth, slope, self.cut(queries), self._middles, lists, near)
         if record:
             record(self._cost("route", queries.shape[1], scores.size, queries.shape[1] * FLOAT32_BYTES, began))
@@ -227,7 +231,7 @@ class Shelf:
         self, queries: FloatArray, request: ShelfRequest, setting: Setting, count: int, record: Record | None
     ) -> Hits:
         kept = None if request.kept is None else [None if one is None else one.bits for one in request.kept]
-        log_kept = self.listing(request.kept).log_kept
+        log_kept = (request.listing or self.listing(request.kept)).log_kept
         hits, spent = self._tables.search(queries, request.dim, setting, count, kept, log_kept, request.slope)
         if record:
             full, seconds, rows = queries.shape[1], spent[: len(STAGES)].tolist(), spent[len(STAGES) :].astype(int)
@@ -241,7 +245,7 @@ class Shelf:
     def _two_stages(
         self, queries: FloatArray, request: ShelfRequest, setting: Setting, count: int, record: Record | None
     ) -> list[Hits]:
-        lists, near = self.route(queries, setting.depth, record, request.kept, request.slope)
+        lists, near = self.route(queries, setting.depth, record, request.kept, request.slope, request.listing)
         return self.from_lists(queries, lists, near, request, count, record)
 
     def _of_segment(
@@ -306,13 +310,13 @@ class Shelf:
     def _tables(self) -> Tables:
         """Made at the first search of a few questions."""
         assert self.coder is not None
-        return Tables(self.segments, self.coder, self._weights, self._bias)
+        return Tables(self.segments, self.coder, self._weights, self._bias, self.listings.now)
 
     def _set_router(self, coder: Coder, router: FloatArray) -> None:
         weights = np.ascontiguousarray(router[:, :-1], np.float32)
         self._weights, self._middles = weights, np.ascontiguousarray(coder.centroids)
         self._bias = np.ascontiguousarray(router[:, -1], np.float32)
-        self._log_sizes = np.log(np.maximum(sum(self._sizes), 1)).astype(np.float32)
+        self._log_sizes = np.log(np.maximum(self.listings.now, 1)).astype(np.float32)
 
     @cached_property
     def cost(self) -> Cost:

@@ -13,6 +13,7 @@ from embed.encoder import FloatArray
 from index.contracts import Hits, IntArray
 from index.ladder import Setting
 from index.rungs.coder import Coder
+from index.rungs.lists import SIZE
 from index.rungs.segment import Segment
 
 LARGEST = 127  # of a signed 8-bit value
@@ -25,12 +26,22 @@ STAGES = ("route", "scan", "rank", "exact")
 class Tables:
     """What `index.rungs.one_call` reads; it lives no longer than the segments do.  Safe to use from several threads."""
 
-    def __init__(self, segments: Sequence[Segment], coder: Coder, weights: FloatArray, bias: FloatArray) -> None:
-        """The router's weights [L, D] and bias [L] are of `index.rungs.router`."""
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        coder: Coder,
+        weights: FloatArray,
+        bias: FloatArray,
+        sizes: IntArray | None = None,
+    ) -> None:
+        """The router's weights [L, D] and bias [L] are of `index.rungs.router`.
+
+        `sizes` [L] are the rows of each list by which lists are chosen; None: those of the segments.
+        """
         self._segments = tuple(segments)  # which own what the addresses name
         pairs = [_in_8_bits(weights), _in_8_bits(coder.middles(weights.shape[1]))]
         self.lists = np.stack([one.list_table for one in segments])
-        rows = np.maximum(self.lists[:, 1].sum(axis=0), 1)
+        rows = np.maximum(self.lists[:, SIZE].sum(axis=0) if sizes is None else sizes, 1)
         self.list_rows = np.stack([rows_8 for rows_8, _ in pairs])
         self.list_numbers = np.stack([pairs[0][1], bias, np.log(rows), pairs[1][1]]).astype(np.float32)
         points = coder.codebook * coder.gains[:, None, None]

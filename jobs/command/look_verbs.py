@@ -148,14 +148,20 @@ def forget(
     return show(named("jobs.operate.forget_asset:forget")(dataset, asset or [], compact), as_json)
 
 
-def status(dataset: Dataset, as_json: AsJson = False, debug: Debug = False) -> int:
-    """Show the progress of a vectors dataset, running or not.
+def status(
+    url: Annotated[str, typer.Argument(metavar="URL", help="A vectors dataset or an index: a folder or an s3:// url.")],
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Show the progress of a vectors dataset, or the recall that an index finds.
 
-    Prints hours done of hours planned, pace, time left, failures, versions; reads storage only, so it works when the
-    cluster is gone.
+    Of a dataset, running or not: hours done of hours planned, pace, time left, failures, versions; reads storage only,
+    so it works when the cluster is gone. Of an index: the recall found by the questions that open_index(url, audit=...)
+    has audited, beside the recall promised, with a warning where a promise is broken.
 
     \b
-    Example:
+    Examples:
       deglu status s3://bucket/vectors
+      deglu status build/index
     """
-    return show(named("jobs.operate.status:status")(dataset), as_json)
+    return show(named("jobs.operate.status:status")(url), as_json)

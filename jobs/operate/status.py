@@ -1,4 +1,7 @@
-"""`deglu status`: progress of a vectors dataset, read from storage alone, also when the cluster is gone."""
+"""`deglu status` of a vectors dataset: its progress, read from storage alone, also when the cluster is gone.
+
+That of an index is in `jobs.operate.index_status`.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,13 +23,20 @@ from embed.tables import ID, SPEECH, TEXT
 from jobs.command.output import Plain
 from jobs.command.terminal import joined
 from jobs.operate.accounts import accounting_text, coverage
+from jobs.operate.index_status import index_status
 from jobs.operate.list_passed_over import passed_over_text
 from jobs.operate.run_words import run_document, run_text
+from jobs.operate.verify import is_index
 
 RUNS = 5  # newest runs that are read: more drivers at once are not expected
 
 
 def status(url: str) -> Plain:
+    """Progress of a dataset, running or not, or the audit of an index.  InputError where there is neither."""
+    return index_status(url) if is_index(url) else dataset_status(url)
+
+
+def dataset_status(url: str) -> Plain:
     """Progress of a dataset, running or not.  InputError where none was begun."""
     job = read_job(url)
     newest = open_dataset(job.url) if versions(job.url) else None

@@ -33,6 +33,7 @@ from index.parts.artifact import FORMAT, PROVENANCE_COPY, Lineage, Manifest, Mod
 from index.parts.provenance import Provenance
 from index.rungs import kernels
 from index.rungs.coder import CODE_ROWS, ROWS_PER_LIST, Coder, train_coder
+from index.rungs.listing import Listing
 from index.rungs.segment import Segment
 from index.rungs.shelf import Record, Shelf, ShelfRequest
 from index.spec import IndexSpec
@@ -143,6 +144,7 @@ class _FixedShelf(Shelf):
         record: Record | None = None,
         kept: Sequence[Kept | None] | None = None,
         slope: float = 0.0,
+        listing: Listing | None = None,
     ) -> tuple[IntArray, FloatArray]:
         assert self.coder is not None
         cosines = np.empty((len(queries), self.coder.lists), np.float32)

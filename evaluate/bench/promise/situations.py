@@ -51,7 +51,8 @@ def situations(data: Asked, folder: Path) -> Iterator[Situation]:
     yield usual
     some = tuple(kind for kind in (PASSAGES, SPANS, WORDS, SPOKEN) if kind in kinds)
     yield from (replace(usual, name=f"k = {k}", kinds=some, k=k) for k in KS)
-    yield from (replace(usual, name=f"dim {dim}", kinds=(SPANS, WORDS), dim=dim) for dim in data.dims[1:])
+    few = tuple(kind for kind in (SPANS, WORDS) if kind in kinds)
+    yield from (replace(usual, name=f"dim {dim}", kinds=few, dim=dim) for dim in data.dims[1:])
     for name, condition, may in filters(data):
         yield replace(usual, name=f"where {name}", where=parse_where(condition), may=may)
     yield replace(usual, name="k = 50, where lang = 'en'", k=50, where=parse_where("lang = 'en'"), may=_is(data, "en"))

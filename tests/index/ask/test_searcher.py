@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as arrays
 
 from embed.encoder import truncate
 from embed.errors import FingerprintMismatch, InputError, SpecError, StorageError
-from index.ask.searcher import BLOCK, Index, open_index, prepared_queries
+from index.ask.searcher import BLOCK, Index, open_index
 from index.calibration import calibrate, questions
 from index.contracts import Explanation, Hits, SearchRequest
 from index.faiss_library import library
@@ -498,28 +498,6 @@ def test_an_explanation_of_reading_every_row(opened: Any, vectors_of: Any, neste
 def test_bad_queries(query: Any, problem: str, opened: Any, vectors_of: Any) -> None:
     with pytest.raises(InputError, match=problem):
         opened(vectors_of(text=[EAST, NORTH])).search(np.array(query), SearchRequest(k=1))
-
-
-@pytest.mark.parametrize("compiled", [True, False])
-def test_queries_are_left_as_they_are(compiled: bool) -> None:
-    given = np.array([[3.0, 4.0]], np.float32)
-    given.flags.writeable = False
-    np.testing.assert_allclose(prepared_queries(given, 2, 1, compiled), [[1, 0]])
-    assert given.tolist() == [[3.0, 4.0]]
-
-
-@pytest.mark.parametrize("compiled", [True, False])
-@pytest.mark.parametrize("row", [[np.nan, 1, 0], [1, 0, np.inf], [0, 0, 3]], ids=["nan", "infinite", "zero"])
-def test_both_ways_name_the_query_that_is_wrong(compiled: bool, row: list[float]) -> None:
-    """The loops of a coded index, and numpy for one so small that nothing is compiled."""
-    with pytest.raises(InputError, match="query 1 is zero or holds NaN or infinite values"):
-        prepared_queries(np.array([[1.0, 2, 3], row], np.float32), 3, 2, compiled)
-
-
-def test_both_ways_give_the_same_queries() -> None:
-    given = np.random.default_rng(0).normal(size=(50, 16)).astype(np.float32)
-    for dim in (16, 4):
-        np.testing.assert_allclose(prepared_queries(given, 16, dim, False), prepared_queries(given, 16, dim), atol=1e-7)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -106,3 +107,24 @@ def test_filters_are_remembered_the_last_ones(stretches: list[Stretch], monkeypa
     with pytest.raises(FileNotFoundError):
         ask("false")
     assert second[0].count == 0
+
+
+@pytest.mark.parametrize(("skip", "rows"), [(0, 10), (3, 4), (4, 4), (9, 1), (0, 1)])
+def test_a_stretch_reads_only_the_row_groups_that_hold_it(
+    skip: int, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "provenance.parquet"
+    pq.write_table(pa.table({"number": range(10), "name": list("abcdefghij")}), file, row_group_size=4)
+    groups, read = pq.ParquetFile.read_row_groups, []
+
+    def noted(own: pq.ParquetFile, some: list[int], **how: Any) -> pa.Table:
+        read.append(some)
+        return groups(own, some, **how)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", noted)
+    found = Stretch("text", 100, rows, file, skip).read(["number"])
+    assert found.column_names == ["number"]
+    assert found["number"].to_pylist() == list(range(skip, skip + rows))
+    assert read == [
+        [group for group in range(3) if set(range(4 * group, 4 * group + 4)) & set(range(skip, skip + rows))]
+    ]
