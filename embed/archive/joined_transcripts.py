@@ -12,7 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from embed import identity
+from embed.archive.feed_assets import may_be_feed
+from embed.archive.feeds.items import TRANSCRIPT_TYPE, TRANSCRIPT_URL
 from embed.archive.inputs import InputSpec
+from embed.archive.named_files import entry_at
 from embed.archive.selection import UNSELECTED, Selection
 from embed.errors import OF_ONE_FILE
 from embed.file_kinds import modality_of, side_kind, suffix, unpacked_suffix
@@ -24,8 +27,16 @@ from embed.text.encodings import ENCODING
 from embed.text.transcripts import SUFFIXES, read_transcript
 
 # Settings with which a recording is read, in MANIFEST's `columns`.
-URL, LISTED, DIGEST = "transcript", "transcript_version", "transcript_digest"
+URL, LISTED, DIGEST, KIND = "transcript", "transcript_version", "transcript_digest", "transcript_kind"
 USED, UNUSED = "transcript", "unused transcript"  # kinds of files that are no assets
+# What feeds call them (https://podcasting2.org/docs/podcast-namespace/tags/transcript); others are for people.
+_KINDS = {
+    "text/vtt": ".vtt",
+    "application/x-subrip": ".srt",
+    "application/srt": ".srt",
+    "text/srt": ".srt",
+    "application/json": ".json",
+}
 _ENDS = (*SUFFIXES, *(f"{one}.gz" for one in SUFFIXES))
 _DESCRIPTION = side_kind("any.json")
 _LANG = re.compile(r"[a-z]{2,3}([-_][a-z0-9]{2,8})*", re.IGNORECASE)
@@ -73,6 +84,8 @@ def join_transcripts(spec: InputSpec, entries: Iterable[Entry], chosen: Selectio
         what = f"{many(num, 'recording')} with a transcript of the same name"
         cure = "set `transcripts: joined` for it to see what was spoken with each hit"
         return chosen, Transcripts(notes=(f"{spec.url}: {what}; {cure}",) if num else ())
+    if chosen.single and may_be_feed(chosen.kept[0], single=True):
+        return chosen, Transcripts()  # its items name theirs
     if chosen.single:
         cure = "give its folder as `url`, and its name as `include`"
         return chosen, Transcripts(notes=(f"{spec.url}: transcripts are not searched for a single file: {cure}",))
@@ -91,6 +104,17 @@ def join_transcripts(spec: InputSpec, entries: Iterable[Entry], chosen: Selectio
     return replace(chosen, kept=kept, passed_over={**chosen.passed_over, **kinds}), Transcripts(of, tuple(notes))
 
 
+def linked_transcript(spec: InputSpec, metadata: Mapping[str, str]) -> dict[str, str]:
+    """The settings of an item of a feed that names its transcript; none where it is not read."""
+    url, media_type = metadata.get(TRANSCRIPT_URL, ""), metadata.get(TRANSCRIPT_TYPE, "")
+    kind = _KINDS.get(media_type.partition(";")[0].strip().lower())
+    if spec.transcripts == "apart" or not url or kind is None:
+        return {}
+    entry = entry_at(url)
+    version = identity.content_version(entry.etag, entry.size_bytes, entry.mtime) if entry else "missing"
+    return {URL: url, LISTED: version, KIND: kind, **({ENCODING: spec.encoding} if spec.encoding else {})}
+
+
 def with_digest(settings: Mapping[str, str]) -> dict[str, str]:
     """The settings of a recording with the digest of its transcript, which is part of the ids of its units.
 
@@ -102,7 +126,8 @@ def with_digest(settings: Mapping[str, str]) -> dict[str, str]:
     try:
         with store.open_input(url) as stream:
             digest = identity.stream_digest(stream).hex()
-        if _is_json(url) and read_transcript(url, settings.get(ENCODING)) is None:
+        kind = settings.get(KIND, "")
+        if (kind == ".json" or _is_json(url)) and read_transcript(url, settings.get(ENCODING), kind) is None:
             digest = ""
     except OF_ONE_FILE as error:  # it is a failure where the recording is cut
         digest = identity.digest(str(error)).hex()

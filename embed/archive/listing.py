@@ -9,7 +9,7 @@ from embed import identity
 from embed.archive.chosen_files import chosen_files
 from embed.archive.feed_assets import FeedAssets, Recording, is_feed, may_be_feed, read_assets
 from embed.archive.inputs import InputSpec
-from embed.archive.joined_transcripts import Transcripts, join_transcripts
+from embed.archive.joined_transcripts import Transcripts, join_transcripts, linked_transcript
 from embed.archive.metadata.described import Described, described_by
 from embed.archive.named_files import NamedFiles
 from embed.archive.selection import Selection, in_words, without
@@ -331,6 +331,7 @@ class Found:
             lang=found.lang,
             metadata=found.metadata,
             track=self._spec.track,
+            columns={} if entry.problem else linked_transcript(self._spec, found.metadata),
             problem=entry.problem,
         )
 

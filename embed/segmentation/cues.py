@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from embed.archive.joined_transcripts import DIGEST, URL
+from embed.archive.joined_transcripts import DIGEST, KIND, URL
 from embed.errors import OF_ONE_FILE, InputError
 from embed.machine import machine_fault
 from embed.quantities import many
@@ -81,7 +81,7 @@ def cues_of(row: CutRow) -> Cues | None:
         return None
     url = settings[URL]
     try:
-        found = _read(url, settings[DIGEST], settings.get(ENCODING))
+        found = _read(url, settings[DIGEST], settings.get(ENCODING), settings.get(KIND, ""))
     except OF_ONE_FILE as error:
         if machine_fault(error):
             raise
@@ -104,5 +104,5 @@ def report_late(row: CutRow, cues: Cues, end_ms: int) -> None:
 
 
 @lru_cache(maxsize=4)  # the units of a recording come one after the other
-def _read(url: str, digest: str, encoding: str | None) -> Transcript:
-    return read_transcript(url, encoding) or Transcript(())
+def _read(url: str, digest: str, encoding: str | None, kind: str) -> Transcript:
+    return read_transcript(url, encoding, kind) or Transcript(())

@@ -19,9 +19,12 @@ _READERS = {".srt": "srt", ".vtt": "webvtt"}
 _MARKS = re.compile(r"</?[A-Za-z0-9][^<>]*>|\{\\[^{}]*\}")  # <i>, <v Awa>, <00:01.500>, {\an8}
 
 
-def read_cues(url: str, encoding: str | None) -> Iterator[Document]:
-    """Cues with a text, in order.  Raises InputError where there are none, or bytes that are no characters."""
-    form = _READERS.get(unpacked_suffix(url), "srt")
+def read_cues(url: str, encoding: str | None, kind: str = "") -> Iterator[Document]:
+    """Cues with a text, in order; of a `kind` that may differ from the suffix.
+
+    Raises InputError where there are none, or bytes that are no characters.
+    """
+    form = _READERS.get(kind or unpacked_suffix(url), "srt")
     data = "\n".join(whole_text(url, encoding).splitlines()) + "\n"
     number = 0
     for start_s, end_s, raw in _cues(url, data.encode(), form):

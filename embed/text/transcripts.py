@@ -55,23 +55,25 @@ class _Raw(NamedTuple):
     words: tuple["_Raw", ...] = ()
 
 
-def read_transcript(url: str, encoding: str | None = None) -> Transcript | None:
+def read_transcript(url: str, encoding: str | None = None, kind: str = "") -> Transcript | None:
     """The cues of a file; None for JSON of another kind.  `encoding` is that of a file that is not UTF-8.
+
+    `kind` is one of SUFFIXES, for a url that does not end in it.
 
     Raises InputError for a file that is missing, empty, damaged, too long or in another encoding.
     """
     encoding = encoding_of(url, encoding)
-    suffix = unpacked_suffix(url)
+    suffix = kind or unpacked_suffix(url)
     if suffix in (".srt", ".vtt"):
-        return _checked(_subtitles(url, encoding))
+        return _checked(_subtitles(url, encoding, suffix))
     text = whole_text(url, encoding)
     found = _READERS[suffix](url, text)
     return None if found is None else _checked(found)
 
 
-def _subtitles(url: str, encoding: str | None) -> Iterator[_Raw]:
+def _subtitles(url: str, encoding: str | None, kind: str) -> Iterator[_Raw]:
     end_s, before = -1.0, [""]
-    for cue in read_cues(url, encoding):
+    for cue in read_cues(url, encoding, kind):
         start_s, lines = float(cue.metadata["start"]), [line for line in cue.text.splitlines() if not is_blank(line)]
         rolls = start_s - end_s <= _ROLLING_S and lines[0] == before[-1]
         end_s, before = float(cue.metadata["end"]), lines

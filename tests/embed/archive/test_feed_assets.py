@@ -106,6 +106,13 @@ def test_items_are_assets_with_what_the_feed_says_of_them(web: WebServer) -> Non
     assert second["metadata"]["chapters"] == '[{"start": 0.0, "title": "Intro"}]'
     assert second["metadata"]["date"] == "2026-11-29T00:00:00Z"
     assert found.notes == ()
+    web.pages["/1.vtt"] = Page(b"WEBVTT\n\n00:00.000 --> 00:00.400\nRain\n", "text/vtt")
+    joined = listed(web.url("/feed"), transcripts="joined")
+    settings = dict(rows(joined)["show#guid=one %231"]["columns"])
+    assert settings["transcript"] == first["metadata"]["transcript_url"]
+    assert (settings["transcript_kind"], len(settings["transcript_digest"])) == (".vtt", 32)
+    assert rows(joined)["show#guid=two"]["columns"] is None
+    assert joined.notes == ()
 
 
 def test_atom_and_its_languages_and_bases(web: WebServer) -> None:

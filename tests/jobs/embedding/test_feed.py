@@ -19,9 +19,10 @@ from tests.web_server import Page, WebServer, web_server
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 
-FEED = """<rss version="2.0"><channel><title>Morning</title><language>en-GB</language>
+FEED = """<rss version="2.0" xmlns:podcast="https://podcastindex.org/namespace/1.0"><channel><title>Morning</title><language>en-GB</language>
 <item><guid>1</guid><title>Rain</title><pubDate>Mon, 30 Nov 2026 06:00:00 GMT</pubDate><enclosure url="/1.ogg"/></item>
-<item><guid>2</guid><title>Rice</title><enclosure url="/2.wav" type="audio/x-wav"/></item>
+<item><guid>2</guid><title>Rice</title><enclosure url="/2.wav" type="audio/x-wav"/>
+<podcast:transcript url="/words?of=2" type="application/x-subrip"/></item>
 <item><guid>3</guid><title>Gone</title><enclosure url="/3.mp3"/></item>
 <item><guid>4</guid><title>Sign in</title><enclosure url="/4.mp3"/></item>
 <item><guid>5</guid><title>Words alone</title></item>
@@ -34,6 +35,7 @@ def web() -> Iterator[WebServer]:
         site.pages["/feed"] = Page(FEED.encode(), "application/rss+xml")
         site.pages["/1.ogg"] = Page(_sound(1, "OGG"), "audio/ogg")
         site.pages["/2.wav"] = Page(_sound(2, "WAV"), ranges=False)
+        site.pages["/words?of=2"] = Page(b"1\n00:00:00,000 --> 00:00:02,500\nThe price of rice\n")
         site.pages["/4.mp3"] = Page(b"<html>Sign in</html>", "text/html")
         yield site
 
@@ -53,7 +55,7 @@ def test_a_podcast_is_embedded_resumed_and_read_back(
         found: dict[str, Any] = json.loads(capsys.readouterr().out)
         return found
 
-    feed = {"url": web.url("/feed"), "name": "morning", "web": {"private": True}}
+    feed = {"url": web.url("/feed"), "name": "morning", "web": {"private": True}, "transcripts": "joined"}
     spec = str(written(tmp_path, spec_of("", tmp_path / "out", tiny_model, inputs=[feed])))
     plan = ask("plan", spec)
     assert [row["uri"] for row in plan["problems"]] == ["morning#guid=3", "morning#guid=4"]
@@ -65,6 +67,10 @@ def test_a_podcast_is_embedded_resumed_and_read_back(
     titles = {row["uri"]: dict(row["metadata"])["title"] for row in rows.to_pylist()}
     assert titles == {"morning#guid=1": "Rain", "morning#guid=2": "Rice"}
     assert dict(rows["metadata"][0].as_py())["feed"] == "Morning"
+    assert {row["uri"]: row["text"] for row in rows.to_pylist()} == {
+        "morning#guid=1": None,
+        "morning#guid=2": "The price of rice",
+    }
     assert set(rows["lang"].to_pylist()) == {"en"}
     failures = {row["uri"]: row["message"] for row in open_dataset(str(tmp_path / "out")).failures().to_pylist()}
     assert re.search(r"no such file \(404\)", failures["morning#guid=3"])
