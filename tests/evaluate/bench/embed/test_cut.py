@@ -11,7 +11,7 @@ from evaluate.bench.embed.samples import waves
 from evaluate.bench.timing import one_thread
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.data
 def test_a_row_for_each_container_and_step(monkeypatch: pytest.MonkeyPatch) -> None:
     some, real = waves(8)
