@@ -55,9 +55,8 @@ def _run(part: Part, most_s: float, rehearse: bool) -> list[dict[str, Any]]:
     """Rows of a part in a process of its own, which is killed with its children when its time is over."""
     with TemporaryDirectory(prefix="deglu-gpu-") as folder:
         out, log = Path(folder) / "rows.jsonl", Path(folder) / "log"
-        command = [sys.executable, "-m", "evaluate.bench.gpu.part", part.name, str(out), *["--rehearse"] * rehearse]
         with log.open("wb") as shown:
-            process = subprocess.Popen(command, stdout=shown, stderr=shown, start_new_session=True)
+            process = subprocess.Popen(command(part, out, rehearse), stdout=shown, stderr=shown, start_new_session=True)
             try:
                 reason = _reason(process.wait(most_s), log)
             except subprocess.TimeoutExpired:
@@ -67,6 +66,11 @@ def _run(part: Part, most_s: float, rehearse: bool) -> list[dict[str, Any]]:
         sys.stderr.write(f"bench gpu: {part.name}: {reason or 'done'}\n")
         rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     return [*rows, _missing(part, reason)] if reason else rows
+
+
+def command(part: Part, out: Path, rehearse: bool) -> list[str]:
+    """The command of a part's process, which writes its rows to `out`."""
+    return [sys.executable, "-m", "evaluate.bench.gpu.part", part.name, str(out), *["--rehearse"] * rehearse]
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

@@ -1,4 +1,4 @@
-"""Process of one part of the GPU bench: `python -m evaluate.bench.gpu.part NAME FILE` writes a line of JSON for a row."""
+"""Process of one part of the GPU bench: `python -m evaluate.bench.gpu.part NAME FILE` writes each row as JSON."""
 
 import json
 import sys
