@@ -60,7 +60,7 @@ class Run:
 
     def __init__(self, rate: int, most: int) -> None:
         self._frames, self._most = Frames(rate), most
-        self._queue, self._at = av.AudioFifo(), 0
+        self._queue, self._channels, self._at = av.AudioFifo(), 0, 0
 
     def add(self, at: int, sound: Any) -> Iterator[tuple[int, FloatArray]]:
         """Add a frame, or samples that are converted already; places and samples of what is complete now."""
@@ -69,11 +69,14 @@ class Run:
             yield at, sound
             return
         sound.pts = None
+        channels = sound.layout.nb_channels
+        if channels != self._channels:  # which the queue does not check: it would read beyond its memory
+            yield from self._renewed()
+            self._channels = channels
         try:
             self._queue.write(sound)
-        except ValueError:  # of another kind than those before it
-            yield from self.taken()
-            self._queue = av.AudioFifo()
+        except ValueError:  # another format, or rate
+            yield from self._renewed()
             self._queue.write(sound)
         if self._queue.samples == sound.samples:
             self._at = at
@@ -86,6 +89,10 @@ class Run:
             for samples in map(frames_of, self._frames(self._queue.read())):
                 yield self._at, samples
                 self._at += len(samples)
+
+    def _renewed(self) -> Iterator[tuple[int, FloatArray]]:
+        yield from self.taken()
+        self._queue = av.AudioFifo()
 
 
 def has_sound(frame: Any) -> bool:

@@ -24,7 +24,7 @@ class Part:
 
 
 def later(module: str, name: str) -> Callable[[Sizes], Iterable[Row]]:
-    """A function that is imported in the process of its part: the command itself needs no torch."""
+    """A function that is imported in the process of its part alone."""
 
     def rows(sizes: Sizes) -> Iterable[Row]:
         found: Iterable[Row] = getattr(import_module(module), name)(sizes)

@@ -31,14 +31,15 @@ def script(part: Part, out: Path, rehearse: bool) -> list[str]:
     return [sys.executable, "-c", f"open({str(out)!r}, 'w').write({line + chr(10)!r}); {SCRIPTS[part.name]}"]
 
 
+@pytest.mark.slow
 def test_what_was_measured_is_kept(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(bench, "command", script)
     monkeypatch.setattr(bench, "LEAST_S", 1.0)
-    parts = [Part(name, f"{name} part", 2.0, no_rows) for name in ("endless", "broken", "good")]
+    parts = [Part(name, f"{name} part", 5.0, no_rows) for name in ("endless", "broken", "good")]
     rows = bench.measured(parts, 60.0, rehearse=True)
     assert [(row["measure"], row.get("reason")) for row in rows] == [
         ("endless speed", None),
-        ("endless part", "stopped after 2 s, the time that it had"),
+        ("endless part", "stopped after 5 s, the time that it had"),
         ("broken speed", None),
         ("broken part", "failed (exit code 1): the card fell out"),
         ("good speed", None),
@@ -51,7 +52,7 @@ def test_without_time_a_part_is_a_row_with_the_reason() -> None:
     assert (row["theirs"], row["reason"]) == (None, "not started: 0.05 minutes were over; give more with --minutes")
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_each_part_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench.main(["--json", "--minutes", "2", "--parts", "train"]) == 1
