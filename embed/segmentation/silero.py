@@ -72,7 +72,8 @@ def probabilities(network: Network, gates_SGB: FloatArray, fresh: Sequence[int])
     np.maximum(states_SHB, 0, out=states_SHB)
     states_SHB *= network.leave[:, None]
     scores: FloatArray = states_SHB.sum(1) + network.leave_bias
-    return np.tanh(scores * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5)
+    found: FloatArray = np.tanh(scores * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5)
+    return found
 
 
 @cache
@@ -98,8 +99,9 @@ def load(path: Path) -> Network:
 
 def _magnitudes(waves_NF: FloatArray) -> FloatArray:
     np.multiply(waves_NF, waves_NF, out=waves_NF)
-    found = waves_NF[:, :_BINS] + waves_NF[:, _BINS:]
-    return np.sqrt(found, out=found)
+    found: FloatArray = waves_NF[:, :_BINS] + waves_NF[:, _BINS:]
+    np.sqrt(found, out=found)
+    return found
 
 
 def _convolved(steps: Sequence[FloatArray], at: int, weights: FloatArray, bias: FloatArray) -> FloatArray:
@@ -125,7 +127,8 @@ def _fields(message: bytes, wanted: int) -> Iterator[Any]:
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
-        kind, value = key & 7, None
+        kind = key & 7
+        value: Any = None
         if kind == _VARINT:
             value, at = _varint(message, at)
         elif kind == _BYTES:

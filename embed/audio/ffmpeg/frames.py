@@ -97,7 +97,8 @@ class Run:
 
 def has_sound(frame: Any) -> bool:
     """Whether a frame has as many channels as sound can have."""
-    return 1 <= frame.layout.nb_channels <= MOST_CHANNELS
+    channels: int = frame.layout.nb_channels
+    return 1 <= channels <= MOST_CHANNELS
 
 
 def length(sound: Any) -> int:

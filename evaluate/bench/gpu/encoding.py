@@ -28,7 +28,7 @@ def encode_rows(sizes: Sizes) -> Iterator[Row]:
     some, _ = texts(sizes.texts)
     tokens = sum(len(one) for one in model.text.tokens(some, "document"))
     what = f"{len(some)} texts of {tokens / len(some):.0f} tokens on average, Qwen3-0.6B's size, bfloat16"
-    one_s = yield from _of(what, "tokens/s", tokens, TOKENS_PER_S, lambda: model.encode(some, "document"), rate, sizes)
+    yield from _of(what, "tokens/s", tokens, TOKENS_PER_S, lambda: model.encode(some, "document"), rate, sizes)
     recorded, _ = waves(sizes.waves)
     audio_s = sum(map(len, recorded)) / SAMPLE_RATE
     what = (
@@ -38,14 +38,14 @@ def encode_rows(sizes: Sizes) -> Iterator[Row]:
     if sizes.device == "cuda":
         total = torch.cuda.get_device_properties(0).total_memory
         peak = torch.cuda.max_memory_allocated()
-        yield Row(f"peak memory of both ({one_s:.2f} s a pass)", "all of the device", peak / 1e9, total / 1e9, "GB",
+        yield Row("peak memory of both", "all of the device", peak / 1e9, total / 1e9, "GB",
                   lower_is_better=True)  # fmt: skip
 
 
 def _of(
     what: str, unit: str, amount: float, goal: float, way: Callable[[], object], rate: float, sizes: Sizes
 ) -> Iterator[Row]:
-    """Rows of one way to spend the device's time; returns its seconds."""
+    """Rows of one way to spend the device's time."""
     spent = seconds(way, sizes.device, sizes.rounds)
     yield Row(what, "the goal", amount / spent, goal, unit, 1.0)
     with FlopCounterMode(display=False) as counted:
@@ -55,7 +55,6 @@ def _of(
               reached / 1e12, rate / 1e12, "Tflop/s")  # fmt: skip
     if sizes.device == "cuda":
         yield Row(f"{what}: share of the time it computes", "all", busy(way), 1.0, "", BUSY)
-    return spent
 
 
 def halving_rows(sizes: Sizes) -> Iterator[Row]:

@@ -6,6 +6,7 @@ from statistics import median
 
 import torch
 from torch import distributed as dist
+from torch.distributed import HashStore  # type: ignore[attr-defined]
 
 from evaluate.bench.embed.gpu import matrix_rate
 from evaluate.bench.gpu.sizes import Sizes
@@ -18,7 +19,7 @@ def train_rows(sizes: Sizes) -> Iterator[Row]:
     """Samples a second, share of the arithmetic, memory."""
     cuda = sizes.device == "cuda"
     warm, backend = (WARM, "nccl") if cuda else (1, "gloo")
-    dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+    dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
     try:
         spec = gpu_spec(sizes.batch)
         text = {**sizes.text, "hidden_size": spec.encoder.dims[0]}
