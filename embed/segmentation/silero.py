@@ -18,7 +18,7 @@ import numpy as np
 from embed.encoder import FloatArray
 
 CONTEXT, FRAME = 64, 512  # samples that the network sees: those before a frame, and its own
-TOGETHER = 32  # blocks of one run of the recurrent layer
+TOGETHER = 16  # blocks of one run of the recurrent layer
 H = 128
 _WINDOW, _HOP, _BINS = 256, 128, 129
 _STRIDES = (1, 2, 2, 1)
