@@ -2,8 +2,7 @@
 
 The package's own graph convolves each frame for itself, so its products are four columns wide, and a processor spends
 its time on their edges.  The weights are read from that graph; the values differ from its own by rounding alone.
-Each product has one shape whatever was asked, and at most 256 terms, which no library splits: so a frame's values are
-the same, to the bit, for any number of threads and of blocks.
+Each product has one shape, whatever was asked: so a frame's values are the same, to the bit, on one thread.
 
     N frames · W samples of a frame · S steps · B blocks · H = 128 · G = 4 H
 """

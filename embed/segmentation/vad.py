@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from embed.encoder import FloatArray
 from embed.errors import DataUnavailable
@@ -37,7 +38,9 @@ def speech_probabilities(samples: FloatArray, start: int = 0) -> tuple[int, Floa
     block = 0 if start == 0 else -((-start - WARM_UP * FRAME - CONTEXT) // (BLOCK * FRAME))
     stop = -(-(start + len(samples)) // FRAME)
     end = -(-stop // BLOCK)
-    found = [_group(samples, start, max(group, block), min(group + TOGETHER, end)) for group in _groups(block, end)]
+    # With more threads the library adds in another order; the workers are the parallelism.
+    with _libraries().limit(limits=1, user_api="blas"):
+        found = [_group(samples, start, max(group, block), min(group + TOGETHER, end)) for group in _groups(block, end)]
     return block * BLOCK, np.concatenate([np.zeros(0, np.float32), *found])[: max(stop - block * BLOCK, 0)]
 
 
@@ -77,6 +80,12 @@ def _frames(samples: FloatArray, start: int, number: int) -> FloatArray:
         whole[max(-first, 0) : max(-first, 0) + len(wave)] = wave
         wave = whole
     return np.lib.stride_tricks.sliding_window_view(wave, CONTEXT + FRAME)[::FRAME]
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The libraries that multiply matrices; finding them takes milliseconds."""
+    return ThreadpoolController()
 
 
 @cache
