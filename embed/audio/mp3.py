@@ -11,13 +11,15 @@ before it, and its timestamps leave out damaged frames.
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import av
 
 from embed.audio.chain import Chain
+from embed.audio.ffmpeg.frames import Run
 from embed.audio.mp3_clock import ByteClock, CountedClock, NotConstantError, counted
 from embed.audio.mp3_frames import Frame, Header, Tag, ranges, tag_bytes, tag_in, walk
-from embed.audio.stream import Block, Recent, Stream, Watched, check_claims, frames_of, kept, key_of, lost_blocks
+from embed.audio.stream import Block, Recent, Stream, Watched, check_claims, kept, key_of, lost_blocks
 from embed.encoder import FloatArray
 from embed.errors import UnsupportedFormat
 
@@ -96,22 +98,29 @@ class Mp3Stream(Stream):
 
     def _blocks(self, first: int) -> Iterator[Block]:
         at, end = first, self._end()
-        for number, samples in self._decoded(first):
-            start = number * self._header.samples - self._tag.delay
+        for place, samples in self._decoded(first):
+            start = place - self._tag.delay
             yield from lost_blocks(first, at, start, self.rate)
             samples = samples[: max(end - start, 0)] if end is not None else samples
             yield from kept(first, start, Block(samples))
             at = max(at, start + len(samples))
 
     def _decoded(self, first: int) -> Iterator[tuple[int, FloatArray]]:
-        """Numbers of frames and their samples, from a little before sample `first`; those that fail are left out."""
+        """Places of frames and their samples, from a little before sample `first`; those that fail are left out."""
         codec = av.CodecContext.create(_DECODERS[self._header.layer], "r")
-        for number, frame in self._numbered((first + self._tag.delay) // self._header.samples - _PRE_ROLL):
-            try:
-                for part in codec.decode(av.Packet(frame.data)):
-                    yield number, frames_of(part.to_ndarray())
-            except av.FFmpegError:
-                continue
+        run, end = Run(self.rate, self.rate), 0
+        try:
+            for number, frame in self._numbered((first + self._tag.delay) // self._header.samples - _PRE_ROLL):
+                place = number * self._header.samples
+                if place != end:
+                    yield from run.taken()
+                for part in _parts(codec, frame):
+                    yield from run.add(place, part)
+                    end = place + part.samples
+        except NotConstantError:
+            yield from run.taken()
+            raise
+        yield from run.taken()
 
     def _numbered(self, number: int) -> Iterator[tuple[int, Frame]]:
         if number <= 0:
@@ -172,6 +181,14 @@ class Mp3Stream(Stream):
 
     def _walk(self, offset: int) -> Iterator[Frame]:
         return walk(self._file, offset, self._header.kind)
+
+
+def _parts(codec: Any, frame: Frame) -> list[Any]:
+    try:
+        found: list[Any] = codec.decode(av.Packet(frame.data))
+        return found
+    except av.FFmpegError:
+        return []
 
 
 def _stated_bytes(tag: Tag, header: Header) -> float:

@@ -1,9 +1,9 @@
-"""Voice activity detection: silero-vad through the ONNX file of its package, without torch.
+"""Voice activity detection: silero-vad with the weights of its package, without torch.
 
 Probabilities are on an absolute grid: frame i is samples [512 i, 512 i + 512) of the *recording*, 32 ms.  The
 network is recurrent, so its output would depend on where reading began; here it runs over fixed blocks of the
-recording, each from a fresh state with a fixed warm-up, always in one shape.  So a frame's probability is the same,
-to the bit, in every unit.
+recording, each from a fresh state with a fixed warm-up, always in one shape: many blocks at once, at fixed places among
+them.  So a frame's probability is the same, to the bit, in every unit.
 """
 
 import importlib.util
@@ -11,20 +11,20 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
+from threadpoolctl import ThreadpoolController
 
 from embed.encoder import FloatArray
 from embed.errors import DataUnavailable
-from embed.identity import file_sha256
+from embed.identity import digest, file_sha256
+from embed.segmentation.silero import CONTEXT, FRAME, TOGETHER, gates, load, probabilities
 
-FRAME = 512  # samples
 FRAME_MS = 32
-_CONTEXT = 64  # samples before each frame that the network also sees
 BLOCK = 256  # frames, 8.2 s
 WARM_UP = 128  # frames, 4 s: 0.2 % of frames then differ from one long run (0.9 % with none)
 LEAD_SAMPLES = (BLOCK + WARM_UP) * FRAME  # most samples to decode before the first sample of interest
 
-# The variant that takes a whole sequence in one call: one run per block instead of one per frame.
+# Raise this when the arithmetic changes: probabilities then differ in their last bits.
+_ARITHMETIC = 2
 _FILE = "silero_vad_16k_sequence.onnx"
 
 
@@ -35,37 +35,57 @@ def speech_probabilities(samples: FloatArray, start: int = 0) -> tuple[int, Floa
     is before `start` are left out: give `LEAD_SAMPLES` more than is needed.  A last partial frame is filled with
     zeros.
     """
-    block = 0 if start == 0 else -((-start - WARM_UP * FRAME - _CONTEXT) // (BLOCK * FRAME))
+    block = 0 if start == 0 else -((-start - WARM_UP * FRAME - CONTEXT) // (BLOCK * FRAME))
     stop = -(-(start + len(samples)) // FRAME)
-    found = [_block(samples, start, number) for number in range(block, -(-stop // BLOCK))]
-    first = block * BLOCK
-    return first, np.concatenate([np.zeros(0, np.float32), *found])[: max(stop - first, 0)]
+    end = -(-stop // BLOCK)
+    # With more threads the library adds in another order; the workers are the parallelism.
+    with _libraries().limit(limits=1, user_api="blas"):
+        found = [_group(samples, start, max(group, block), min(group + TOGETHER, end)) for group in _groups(block, end)]
+    return block * BLOCK, np.concatenate([np.zeros(0, np.float32), *found])[: max(stop - block * BLOCK, 0)]
 
 
 def model_digest() -> str:
-    """sha256 of the network's file: part of the cutting fingerprint."""
+    """Digest of the network's file and of its arithmetic here: part of the cutting fingerprint."""
     return _digest(_model_path())
 
 
-def _block(samples: FloatArray, start: int, number: int) -> FloatArray:
-    first = (number * BLOCK - WARM_UP) * FRAME - _CONTEXT - start
-    wave = np.zeros(_CONTEXT + (WARM_UP + BLOCK) * FRAME, np.float32)
-    have = samples[max(first, 0) : max(first + len(wave), 0)]
-    wave[max(-first, 0) : max(-first, 0) + len(have)] = have
-    frames = np.lib.stride_tricks.sliding_window_view(wave, _CONTEXT + FRAME)[::FRAME]
-    frames = frames[WARM_UP:] if number == 0 else frames  # nothing precedes the recording: no warm-up there
-    blank = np.zeros((1, 1, 128), np.float32)
-    feed = {"input": np.ascontiguousarray(frames), "h": blank, "c": blank}
-    probabilities: FloatArray = _session().run(["speech_probs"], feed)[0].reshape(-1)
-    return probabilities[-BLOCK:]
+def _groups(block: int, end: int) -> range:
+    """The first block of each group that has some of the blocks [block, end)."""
+    return range(block // TOGETHER * TOGETHER, end, TOGETHER)
+
+
+def _group(samples: FloatArray, start: int, block: int, end: int) -> FloatArray:
+    """Probabilities of the blocks [block, end) of one group."""
+    network = load(_model_path())
+    wide_SGB = np.zeros((WARM_UP + BLOCK, network.bias.size, TOGETHER), np.float32)
+    before = gates(network, _frames(samples, start, block - 1)) if block else None
+    for number in range(block, end):
+        here, place = gates(network, _frames(samples, start, number)), number % TOGETHER
+        wide_SGB[WARM_UP:, :, place] = here
+        if before is not None:
+            wide_SGB[:WARM_UP, :, place] = before[-WARM_UP:]
+        before = here
+    # Nothing precedes the recording: no warm-up there.
+    fresh = [WARM_UP if number == 0 else 0 for number in range(TOGETHER)] if block == 0 else [0] * TOGETHER
+    found: FloatArray = probabilities(network, wide_SGB, fresh)[WARM_UP:, block % TOGETHER :][:, : end - block]
+    return found.T.reshape(-1)
+
+
+def _frames(samples: FloatArray, start: int, number: int) -> FloatArray:
+    """[BLOCK, CONTEXT + FRAME] of a block; zeros where there are no samples."""
+    first = number * BLOCK * FRAME - CONTEXT - start
+    wave = samples[max(first, 0) : max(first + CONTEXT + BLOCK * FRAME, 0)]
+    if len(wave) < CONTEXT + BLOCK * FRAME:
+        whole = np.zeros(CONTEXT + BLOCK * FRAME, np.float32)
+        whole[max(-first, 0) : max(-first, 0) + len(wave)] = wave
+        wave = whole
+    return np.lib.stride_tricks.sliding_window_view(wave, CONTEXT + FRAME)[::FRAME]
 
 
 @cache
-def _session() -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # the workers are the parallelism
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(_model_path()), options, providers=["CPUExecutionProvider"])
+def _libraries() -> ThreadpoolController:
+    """The libraries that multiply matrices; finding them takes milliseconds."""
+    return ThreadpoolController()
 
 
 @cache
@@ -81,4 +101,4 @@ def _model_path() -> Path:
 
 @cache
 def _digest(path: Path) -> str:
-    return file_sha256(path)
+    return digest("silero", _ARITHMETIC, file_sha256(path)).hex()

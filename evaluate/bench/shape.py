@@ -46,7 +46,7 @@ def document(bench: str, rows: Sequence[Row], packages: Sequence[str] = ()) -> d
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "versions": versions(("numpy", *packages)),
-        "rows": [_plain(row) for row in rows],
+        "rows": [plain(row) for row in rows],
     }
 
 
@@ -76,8 +76,9 @@ def _processor() -> str:
     return next(named, platform.machine())
 
 
-def _plain(row: Row) -> dict[str, Any]:
-    plain = {
+def plain(row: Row) -> dict[str, Any]:
+    """A row as JSON values, with its ratio and whether it meets its goal."""
+    values = {
         "measure": row.measure,
         "against": row.against,
         "ours": row.ours,
@@ -87,4 +88,4 @@ def _plain(row: Row) -> dict[str, Any]:
         "goal": row.goal,
         "met": row.met,
     }
-    return plain if row.reason is None else plain | {"reason": row.reason}
+    return values if row.reason is None else values | {"reason": row.reason}

@@ -61,20 +61,21 @@ class Faults:
         """A packet that could not be decoded."""
         self._faults.append((at_s, inf))
 
-    def see(self, packet: Any, at_s: float, is_sound: bool) -> None:
-        """A packet of any track, in the order of reading."""
-        if is_sound:
-            self._bytes += packet.size
-            self._seconds += float((packet.duration or 0) * packet.time_base)
+    def see(self, packet: Any, at_s: float, sound_s: float | None) -> None:
+        """A packet of any track, in the order of reading; `sound_s` is its duration if it is of a chosen track."""
+        place, size = packet.pos, packet.size
+        if sound_s is not None:
+            self._bytes += size
+            self._seconds += sound_s
             if packet.is_corrupt:
                 self.add(at_s)
-        if packet.pos is None or self._apart:
+        if place is None or self._apart:
             return
         # Packets of one page have the place of the page.
-        begin = self._end if packet.pos == self._place else packet.pos
+        begin = self._end if place == self._place else place
         if 0 <= self._end < begin - _HEADER_BYTES:
             self._faults.append((at_s, begin - self._end))
-        self._place, self._end = packet.pos, max(begin + packet.size, self._end)
+        self._place, self._end = place, max(begin + size, self._end)
 
     def explain(self, from_s: float, until_s: float, begins: bool) -> bool:
         """Whether sound between these places was lost; `begins` where no sound came before."""
@@ -85,7 +86,11 @@ class Faults:
         return missing > 0 and missing >= expected / 2
 
 
-def is_pause(packet: Any) -> bool:
-    """Whether an AMR packet says that nobody spoke: ffmpeg's decoders take these for damage."""
-    silent = _NO_SPEECH.get(packet.stream.name, ())
-    return bool(silent and packet.size) and bytes(packet)[0] >> 3 & 15 in silent
+def pauses_of(stream: Any) -> Sequence[int]:
+    """Types of AMR frames that say that nobody spoke; none for other codecs."""
+    return _NO_SPEECH.get(stream.name, ())
+
+
+def is_pause(packet: Any, pauses: Sequence[int]) -> bool:
+    """Whether a packet is of one of these types: ffmpeg's decoders take them for damage."""
+    return bool(pauses and packet.size) and bytes(packet)[0] >> 3 & 15 in pauses

@@ -7,13 +7,14 @@ Of several sound tracks `tracks` chooses.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 import av
 
-from embed.audio.ffmpeg.frames import Frames
-from embed.audio.ffmpeg.gaps import Faults, Line, is_pause
+from embed.audio.ffmpeg.frames import Frames, Run, has_sound, length
+from embed.audio.ffmpeg.gaps import Faults, Line, is_pause, pauses_of
 from embed.audio.ffmpeg.lengths import film_begin, stated_end
 from embed.audio.ffmpeg.programme import channels_together
 from embed.audio.ffmpeg.protection import is_encrypted, protected
@@ -34,7 +35,7 @@ _MOST_ERRORS = 1000  # in a row: more than damage causes; the reader does not ad
 # Readers of playlists would open other files, or the network.
 OPTIONS = {"protocol_whitelist": "none"}
 
-Placed = tuple[int, int, FloatArray]  # number of the track among the chosen, place of its first sample, samples
+Placed = tuple[int, int, Any]  # number of the track among the chosen, place of its first sample, a frame or samples
 
 
 @contextmanager
@@ -148,7 +149,7 @@ class FfmpegStream:
         for packet in self._packets(self._streams):
             if packet.pts is None:
                 continue
-            start = self._seconds(packet) + links
+            start = self._seconds(packet.pts, packet.time_base) + links
             if start < end - PRE_ROLL_S:  # another link of a chain, whose timestamps start again
                 links, start = links + end - start, end
             end = start + float((packet.duration or 0) * packet.time_base)
@@ -167,16 +168,20 @@ class FfmpegStream:
         self._faults = Faults(self.format)
         lines: dict[int, Line] = {}
         furthest = None if self._header_s is None else round((self._header_s + 1) * self.rate)
-        for number, start, samples in self._frames(first):
+        runs = [Run(self.rate, self.rate if len(self._streams) == 1 else 1) for _ in self._streams]
+        for number, start, sound in self._frames(first):
             begins = number not in lines
             line = lines.setdefault(number, Line(first, start, self.rate))
             if gap := line.gap(start, furthest):
                 lost = self._faults.explain(line.at / self.rate, (line.at + gap) / self.rate, begins)
                 gap = gap if lost or self.format not in _COUNTED else 0
+                yield from _blocks(first, number, runs[number].taken())
                 yield from ((number, block) for block in lost_blocks(first, line.at, line.at + gap, self.rate, lost))
                 line.at += gap
-            yield from ((number, block) for block in kept(first, line.at, Block(samples)))
-            line.at += len(samples)
+            yield from _blocks(first, number, runs[number].add(line.at, sound))
+            line.at += length(sound)
+        for number, run in enumerate(runs):
+            yield from _blocks(first, number, run.taken())
 
     def _frames(self, first: int) -> Iterator[Placed]:
         """Decoded frames with their places, from some place at or before `first`."""
@@ -195,20 +200,29 @@ class FfmpegStream:
         elif not self._sought(from_s):
             return
         converters = [Frames(self.rate) for _ in self._streams]
+        bases = [stream.time_base for stream in self._streams]
         at = [0] * len(self._streams)
         for number, frame in self._decodable():
-            if frame.pts is not None:
-                at[number] = round(self._seconds(frame) * self.rate)
-            for samples in map(frames_of, converters[number](frame)):
+            place = self._place(frame.pts, bases[number])
+            at[number] = at[number] if place is None else place
+            same = frame.sample_rate == self.rate
+            for samples in map(frames_of, converters[number].rest() if same else converters[number](frame)):
                 yield number, at[number], samples
                 at[number] += len(samples)
+            if same and has_sound(frame):
+                yield number, at[number], frame
+                at[number] += frame.samples
         for number, converter in enumerate(converters):
             for samples in map(frames_of, converter.rest()):
                 yield number, at[number], samples
+                at[number] += len(samples)
 
-    def _seconds(self, timed: Any) -> float:
+    def _place(self, pts: int | None, base: Fraction) -> int | None:
+        return None if pts is None else round(self._seconds(pts, base) * self.rate)
+
+    def _seconds(self, pts: int, base: Fraction) -> float:
         """Place of a packet or a frame in the film."""
-        return float(timed.pts * timed.time_base) - self._origin
+        return _product(pts, base) - self._origin
 
     def _sought(self, from_s: float) -> bool:
         self._fresh = False
@@ -223,13 +237,17 @@ class FfmpegStream:
     def _decodable(self) -> Iterator[tuple[int, Any]]:
         """Frames, each with the number of its track; packets without sound, or that cannot be decoded, are left out."""
         numbers = {stream.index: number for number, stream in enumerate(self._streams)}
+        pauses = [pauses_of(stream) for stream in self._streams]
+        bases: dict[int, Fraction] = {}
         errors, at_s = 0, 0.0
         for packet in self._packets():
             self._watched.check()
-            number = numbers.get(packet.stream.index)
-            at_s = at_s if packet.pts is None else self._seconds(packet)
-            self._faults.see(packet, at_s, number is not None)
-            if number is None or is_pause(packet):
+            index, pts = packet.stream_index, packet.pts
+            number = numbers.get(index)
+            base = bases[index] if index in bases else bases.setdefault(index, packet.time_base)
+            at_s = at_s if pts is None else self._seconds(pts, base)
+            self._faults.see(packet, at_s, None if number is None else _product(packet.duration or 0, base))
+            if number is None or is_pause(packet, pauses[number]):
                 continue
             try:
                 frames = packet.decode()
@@ -257,3 +275,13 @@ class FfmpegStream:
                 pass  # the packets before it count
             break
         self._watched.check()
+
+
+def _blocks(first: int, number: int, found: Iterator[tuple[int, FloatArray]]) -> Iterator[tuple[int, Block]]:
+    """The number of the track, and blocks without the samples before `first`."""
+    yield from ((number, block) for at, samples in found for block in kept(first, at, Block(samples)))
+
+
+def _product(count: int, base: Fraction) -> float:
+    """The float nearest to the exact product, without making another fraction, which costs ten times as much."""
+    return count * base.numerator / base.denominator

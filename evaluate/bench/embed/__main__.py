@@ -1,7 +1,7 @@
 """Embedding against its peers, on the same checkpoints: texts, speech and, where there is one, a GPU.
 
 `n` texts, and one recording for every 16 of them.  Each section is a module: `text`, `speech`, `gpu`, and from 512
-texts on `pipeline`, which takes minutes.
+texts on `cut` (sound in front of the encoder) and `pipeline`, which take minutes.
 """
 
 import sys
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from evaluate.bench.command import run_one
+from evaluate.bench.embed.cut import cut_rows
 from evaluate.bench.embed.gpu import gpu_rows
 from evaluate.bench.embed.pipeline import pipeline_rows
 from evaluate.bench.embed.speech import speech_rows
@@ -32,6 +33,8 @@ def bench(n: int | None = None) -> dict[str, Any]:
     if torch.cuda.is_available():
         rows += gpu_rows(count, num_waves)
     if count >= TEXTS:
+        with one_thread():
+            rows += cut_rows()
         rows += pipeline_rows(MINUTES * count // TEXTS)
     return document("embed", rows, PACKAGES)
 

@@ -68,13 +68,14 @@ def _speech_rows(n: int) -> list[Row]:
     ]
 
 
-def seconds(way: Callable[[], object]) -> float:
+def seconds(way: Callable[[], object], device: str = "cuda", rounds: int = ROUNDS) -> float:
     """Median seconds by the clock, after one round to warm up, including all work of the device."""
     spent = []
-    for _ in range(ROUNDS + 1):
+    for _ in range(rounds + 1):
         began = time.perf_counter()
         way()
-        torch.cuda.synchronize()
+        if device == "cuda":
+            torch.cuda.synchronize()
         spent.append(time.perf_counter() - began)
     return median(spent[1:])
 
@@ -90,10 +91,10 @@ def busy(way: Callable[[], object]) -> float:
     return sum(float(event.self_device_time_total) for event in seen.key_averages()) / 1e6 / spent
 
 
-def matrix_rate() -> float:
+def matrix_rate(device: str = "cuda", side: int = SIDE) -> float:
     """Operations a second of a large bfloat16 product."""
-    one = torch.randn(SIDE, SIDE, device="cuda", dtype=torch.bfloat16)
-    return 2 * SIDE**3 / seconds(lambda: one @ one)
+    one = torch.randn(side, side, device=device, dtype=torch.bfloat16)
+    return 2 * side**3 / seconds(lambda: one @ one, device)
 
 
 def weights(model: Any) -> int:

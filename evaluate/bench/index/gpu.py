@@ -33,12 +33,15 @@ Way = Callable[[FloatArray], IntArray]  # questions [q, D] -> rows [q, K]
 
 def bench(n: int | None = None) -> dict[str, Any]:
     """n rows; never more questions than rows."""
-    count = n or ROWS
+    return document("index_gpu", card_rows(n or ROWS), ("faiss-gpu", "faiss-cpu", "torch"))
+
+
+def card_rows(count: int) -> list[Row]:
+    """Rows for an index of `count` made-up vectors."""
     rng = np.random.default_rng(SEED)
     rows, queries = made_up(count, rng), made_up(min(QUERIES, count), rng)
     with TemporaryDirectory() as folder:
-        found = gpu_rows(index_of(rows, folder), rows, queries)
-    return document("index_gpu", found, ("faiss-gpu", "faiss-cpu", "torch"))
+        return gpu_rows(index_of(rows, folder), rows, queries)
 
 
 def gpu_rows(index: Index, rows: FloatArray, queries: FloatArray) -> list[Row]:

@@ -25,6 +25,7 @@ from evaluate.bench.train.lesson import MadeUpFeatures, made_up_targets
 from evaluate.measures.metrics import ndcg_at_10
 from train.events import StepDone
 from train.fit.loop import run
+from train.fit.parallel import ONE_WORKER, Workers
 from train.spec import TrainSpec
 from train.strategies.late_fusion import LateFusionStrategy
 
@@ -104,12 +105,14 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
 
 
-def step_seconds(strategy: LateFusionStrategy, spec: TrainSpec) -> Iterator[float]:
+def step_seconds(
+    strategy: LateFusionStrategy, spec: TrainSpec, device: str = "cuda", workers: Workers = ONE_WORKER
+) -> Iterator[float]:
     """Seconds from the end of a step to the end of the next, including waiting for frames."""
-    last = now()
-    for event in run(strategy, spec, device="cuda"):
+    last = now(device)
+    for event in run(strategy, spec, device=device, workers=workers):
         if isinstance(event, StepDone):
-            done = now()
+            done = now(device)
             yield done - last
             last = done
 
@@ -139,7 +142,8 @@ def ceiling() -> tuple[float, str]:
     return matrix_rate(), f"one large product of matrices on {name}"
 
 
-def now() -> float:
+def now(device: str = "cuda") -> float:
     """The time in seconds, after the device has finished all its work."""
-    torch.cuda.synchronize()
+    if device == "cuda":
+        torch.cuda.synchronize()
     return perf_counter()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import onnxruntime
 import pytest
+from threadpoolctl import ThreadpoolController
 
 from embed.audio import decode as audio
 from embed.encoder import FloatArray
@@ -47,6 +48,15 @@ def test_the_end_of_reading_changes_its_last_frame_alone(recording: FloatArray) 
     _, whole = vad.speech_probabilities(recording)
     _, part = vad.speech_probabilities(recording[: 16_000 * 21 + 5])
     np.testing.assert_array_equal(part[:-1], whole[: len(part) - 1])
+
+
+@pytest.mark.slow
+def test_the_number_of_threads_changes_nothing(recording: FloatArray) -> None:
+    found = []
+    for threads in (1, 2):
+        with ThreadpoolController().limit(limits=threads, user_api="blas"):
+            found.append(vad.speech_probabilities(recording)[1])
+    np.testing.assert_array_equal(*found)
 
 
 @pytest.mark.slow
