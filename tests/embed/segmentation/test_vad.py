@@ -11,6 +11,7 @@ from embed.audio import decode as audio
 from embed.encoder import FloatArray
 from embed.errors import DataUnavailable
 from embed.segmentation import vad
+from embed.segmentation.silero import FRAME
 from embed.storage.cache import cache_folder
 from train.curate.sources.asterisk import clips
 
@@ -28,7 +29,7 @@ def recording(voice: Voice) -> FloatArray:
 def test_speech_is_heard_and_silence_is_not(recording: FloatArray) -> None:
     first, probabilities = vad.speech_probabilities(recording)
     assert first == 0
-    assert len(probabilities) == -(-len(recording) // vad.FRAME)
+    assert len(probabilities) == -(-len(recording) // FRAME)
     seconds = np.arange(len(probabilities)) * vad.FRAME_MS / 1000
     assert probabilities[(seconds > 26) & (seconds < 44)].max() < 0.2
     assert probabilities[seconds < 24].mean() > 0.3  # it is a poor voice
@@ -41,7 +42,7 @@ def test_the_same_moment_has_the_same_probability_wherever_reading_began(recordi
     _, whole = vad.speech_probabilities(recording)
     first, part = vad.speech_probabilities(recording[start:], start)
     np.testing.assert_array_equal(part, whole[first:])
-    assert first * vad.FRAME <= start + vad.LEAD_SAMPLES
+    assert first * FRAME <= start + vad.LEAD_SAMPLES
 
 
 def test_the_end_of_reading_changes_its_last_frame_alone(recording: FloatArray) -> None:
@@ -56,7 +57,7 @@ def test_the_number_of_threads_changes_nothing(recording: FloatArray) -> None:
     for threads in (1, 2):
         with ThreadpoolController().limit(limits=threads, user_api="blas"):
             found.append(vad.speech_probabilities(recording)[1])
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 @pytest.mark.slow
@@ -86,10 +87,10 @@ def frame_by_frame(samples: FloatArray, first: int, last: int) -> FloatArray:
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(vad._model_path().with_name("silero_vad.onnx")), options)
-    padded = np.pad(samples, (64, vad.FRAME))
+    padded = np.pad(samples, (64, FRAME))
     state, found = np.zeros((2, 1, 128), np.float32), []
     for number in range(first, last):
-        seen = padded[None, number * vad.FRAME : (number + 1) * vad.FRAME + 64]
+        seen = padded[None, number * FRAME : (number + 1) * FRAME + 64]
         answer, state = session.run(None, {"input": seen, "state": state, "sr": np.array(16_000, np.int64)})
         found.append(answer[0, 0])
     return np.array(found, np.float32)
