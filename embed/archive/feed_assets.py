@@ -27,10 +27,10 @@ from embed.archive.feeds.items import (
 )
 from embed.archive.feeds.links import Reach
 from embed.archive.feeds.pages import Feed, read_feed
+from embed.archive.feeds.web_files import checked, is_other
 from embed.archive.inputs import InputSpec
 from embed.archive.named_files import entry_at
 from embed.archive.utterance_lists import FeedLine
-from embed.archive.web_files import checked, is_other
 from embed.errors import OF_ONE_FILE, DegluError, InputError
 from embed.file_kinds import suffix
 from embed.quantities import many

@@ -3,65 +3,30 @@
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from embed import identity
+from embed.archive.assets import Asset, Assets, version_of
 from embed.archive.chosen_files import chosen_files
-from embed.archive.feed_assets import FeedAssets, Recording, is_feed, may_be_feed, read_assets
+from embed.archive.feed_assets import FeedAssets, is_feed, may_be_feed, read_assets
+from embed.archive.feeds.web_files import checked
 from embed.archive.inputs import InputSpec
-from embed.archive.joined_transcripts import Transcripts, join_transcripts, linked_transcript
+from embed.archive.joined_transcripts import Transcripts, join_transcripts
 from embed.archive.metadata.described import Described, described_by
 from embed.archive.named_files import NamedFiles
 from embed.archive.selection import Selection, in_words, without
-from embed.archive.side_files import NAMES, SideFiles, broken_rows, is_side_table
-from embed.archive.sound_tables import AUDIO, SoundTable, TableSound, read_sounds, sounds_in
-from embed.archive.tars.members import REFUSED, Member, Tars
-from embed.archive.utterance_lists import (
-    MEMBER,
-    FeedLine,
-    Utterance,
-    is_audio_list,
-    read_audio_list,
-    resolved,
-    uri_below,
-)
-from embed.archive.web_files import checked
-from embed.audio.table_sounds import ROW, Place
+from embed.archive.side_files import NAMES, broken_rows, is_side_table
+from embed.archive.sound_tables import SoundTable, TableSound, read_sounds, sounds_in
+from embed.archive.tars.members import REFUSED, Tars
+from embed.archive.utterance_lists import FeedLine, Utterance, is_audio_list, read_audio_list, resolved
 from embed.errors import OF_ONE_FILE, AbsentColumn, InputError
-from embed.file_kinds import format_of, is_json_lines, modality_of, suffix
+from embed.file_kinds import is_json_lines, suffix
 from embed.redaction import redacted
 from embed.storage import store
 from embed.storage.store import Entry
-from embed.storage.window import window_of
 from embed.tables import SPEECH, TEXT
 from embed.text.documents import Broken
-from embed.text.encodings import ENCODING
-from embed.text.gzipped import encoding_of
 
 _AT_ONCE = 16  # first lines are small: threads wait rather than work
-_MAPPED = ("jsonl", "csv", "parquet")
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A row of MANIFEST before it is probed."""
-
-    uri: str
-    url: str
-    modality: str
-    format: str
-    size_bytes: int
-    content_version: str
-    lang: str | None
-    metadata: dict[str, str]
-    columns: dict[str, str] = field(default_factory=dict)
-    start_ms: int | None = None
-    end_ms: int | None = None
-    track: int | None = None
-    text: str | None = None
-    problem: str | None = None
-    untagged: frozenset[str] | None = None  # metadata that tags of the container do not replace; None: tags not read
-    checksum: str | None = None
 
 
 def found_in(spec: InputSpec) -> "Found":
@@ -84,22 +49,21 @@ class Found:
         self, spec: InputSpec, root: str, chosen: Selection, described: Described, transcripts: Transcripts
     ) -> None:
         self._spec, self._entries, self._single = spec, chosen.kept, chosen.single
+        self._root = root.rpartition("/")[0] if chosen.single else root
+        self._assets = Assets(spec, self._root, chosen.single, described, transcripts)
+        self._side_files, self._columns = self._assets.side_files, self._assets.columns
         self._transcripts = transcripts
         self._unlisted = chosen.single or chosen.numbered  # its folder may have other files
         self._near: set[str] = set()  # folders whose tars were added for a list
         self.url, self.unused, self._passed_over = spec.url, chosen.unused, chosen.passed_over
         self._described = described
-        self._root = root.rpartition("/")[0] if chosen.single else root
-        self._encodings: dict[str, tuple[str | None, str | None]] = {}
-        self._columns = {str(part): name for part, name in spec.columns.items()}
         self._unfit: dict[str, str] = {}  # problems of tables, by url
         self._tars = Tars(spec.modality, self._columns)
         self._tars.add(dict(enumerate(self._entries)))
         self._lists, self._tables, self._sounds, own_feeds = self._lists_and_tables()
         self._within = self._root if spec.follow == "inside" else None
         self._feeds: dict[int, list[FeedAssets]] = {}  # by place of the feed, or of the list that names it
-        self._side_files = SideFiles()
-        self._broken = {place for place in self._tables if self._side_files.read(*self._opened(self._entries[place]))}
+        self._broken = {place for place in self._tables if self._side_files.read(*self._opened(place))}
         # Files that a list or a feed names are embedded as listed, not also as whole files.
         of_paths = [place for place, table in self._sounds.items() if table.has_paths_alone]
         named = self._entries if self._lists or self._tables or of_paths or own_feeds else ()
@@ -126,27 +90,27 @@ class Found:
             if place in self._lists:
                 yield from self._utterances(entry, seen)
             elif place in self._broken:
-                broken = next(broken_rows(*self._opened(entry)), None)
-                yield self._list_that_fails(entry, broken.reason if broken else "could not be read; run again")
+                broken = next(broken_rows(*self._assets.opened(entry)), None)
+                yield self._assets.of_broken_list(entry, broken.reason if broken else "could not be read; run again")
             elif place in self._sounds:
                 yield from self._table_sounds(entry, self._sounds[place])
             elif place in self._tars:
-                yield from map(self._member, self._tars.members(place))
+                yield from map(self._assets.of_member, self._tars.members(place))
             elif self._is_own(place):
-                yield self._file(entry)
+                yield self._assets.of_file(entry, self._unfit.get(entry.url))
             for feed in self._feeds.get(place, ()):
                 yield from self._feed_assets(feed)
         for url, problem in ((redacted(url), redacted(problem)) for url, problem in self._missing.items()):
-            yield Asset(self._uri(url), url, SPEECH, "audio", 0, "missing", self._spec.lang, {}, problem=problem)
+            yield Asset(self._assets.uri(url), url, SPEECH, "audio", 0, "missing", self._spec.lang, {}, problem=problem)
 
         for entry, problem in self._described.problems:
-            uri, version = self._uri(entry.url), _version(entry)
+            uri, version = self._assets.uri(entry.url), version_of(entry)
             yield Asset(uri, entry.url, SPEECH, "list", entry.size_bytes, version, None, {}, problem=problem)
 
     def passed_over(self) -> Iterator[tuple[str, str]]:
         """Uri and kind of each file that is not embedded, of each such member of a tar, and item of a feed."""
-        yield from ((self._uri(url), kind) for url, kind in self._passed_over.items())
-        yield from ((self._member_uri(url, name), kind) for url, name, kind in self._tars.passed_over())
+        yield from ((self._assets.uri(url), kind) for url, kind in self._passed_over.items())
+        yield from ((self._assets.member_uri(url, name), kind) for url, name, kind in self._tars.passed_over())
         yield from (one for feed in self._every_feed() for one in feed.passed_over)
 
     @property
@@ -161,6 +125,9 @@ class Found:
         yield from self._transcripts.notes
         if self._spec.metadata_from:
             yield from self._described.notes([one for place, one in enumerate(self._entries) if self._is_own(place)])
+
+    def _opened(self, place: int) -> tuple[str, str, str | None]:
+        return self._assets.opened(self._entries[place])
 
     def _every_feed(self) -> Iterator[FeedAssets]:
         return (feed for some in self._feeds.values() for feed in some)
@@ -207,9 +174,9 @@ class Found:
             if suffix(entry.url) == ".parquet":
                 found = sounds_in(entry.url, self._columns)
                 return found if found and found.rows else "file"
-            if not self._single and is_side_table(*self._opened(entry)):
+            if not self._single and is_side_table(*self._assets.opened(entry)):
                 return "table"
-            is_list = not entry.url.endswith(".csv") and is_audio_list(*self._opened(entry))
+            is_list = not entry.url.endswith(".csv") and is_audio_list(*self._assets.opened(entry))
         except AbsentColumn as error:
             self._unfit[entry.url] = f"{type(error).__name__}: {error}"
             return "file"
@@ -253,35 +220,6 @@ class Found:
         listing = any(place in some for some in (self._lists, self._tables, self._sounds, self._feeds, self._tars))
         return not self._listed[place] and not listing
 
-    def _file(self, entry: Entry) -> Asset:
-        spec = self._spec
-        modality = modality_of(entry.url, spec.modality)
-        entry = checked(entry, spec.web) if modality == SPEECH else entry
-        form = format_of(entry.url, modality)
-        lang, about = self._side_files.of(entry.url)
-        described = self._described.of(entry.url)
-        return Asset(
-            uri=spec.name if self._single else self._uri(entry.url),
-            url=entry.url,
-            modality=modality,
-            format=form,
-            size_bytes=entry.size_bytes,
-            content_version=_version(entry),
-            lang=lang or described.lang or spec.lang or self._transcripts.lang(entry.url),
-            metadata={
-                **spec.metadata,
-                **described.shared,
-                **self._transcripts.about(entry.url),
-                **described.own,
-                **about,
-            },
-            untagged=frozenset({**described.own, **about}) if self._described.tags and form == "audio" else None,
-            checksum=described.checksum,
-            track=spec.track if modality == SPEECH else None,
-            columns={**self._settings(form), **self._transcripts.settings(entry.url, spec.encoding)},
-            problem=entry.problem or described.problem or self._unfit.get(entry.url),
-        )
-
     def _utterances(self, entry: Entry, seen: dict[str, int]) -> Iterator[Asset]:
         first_broken = ""
         for number, found in self._lines(entry):
@@ -290,11 +228,22 @@ class Found:
             elif isinstance(found, Utterance) and not self._named.is_excluded(found.url):
                 yield self._utterance(found, entry, number, seen)
         if first_broken:
-            yield self._list_that_fails(entry, first_broken)
+            yield self._assets.of_broken_list(entry, first_broken)
+
+    def _utterance(self, found: Utterance, list_entry: Entry, number: int, seen: dict[str, int]) -> Asset:
+        entry = self._tars.named(found.url, found.tars) or self._named.entry(found.url)
+        entry = checked(entry, self._spec.web) if entry else None
+        url = entry.url if entry else redacted(found.url)
+        uri = self._assets.uri(url) + found.fragment()
+        seen[uri] = seen.get(uri, 0) + 1
+        uri = uri if seen[uri] == 1 else f"{uri}&n={seen[uri]}"  # the same span may be listed with several texts
+        no_member = "" if entry else self._tars.reason(found.url, found.tars)
+        problem = "" if entry else self._absent(found.url, f"line {number} of {list_entry.url}", no_member)
+        return self._assets.of_utterance(found, uri, url, entry, REFUSED if no_member else "utterance", problem)
 
     def _lines(self, entry: Entry) -> Iterator[tuple[int, Utterance | FeedLine | Broken]]:
         """The lines of a list, with the urls to open."""
-        for number, found in read_audio_list(*self._opened(entry)):
+        for number, found in read_audio_list(*self._assets.opened(entry)):
             if self._spec.web.private and not isinstance(found, Broken):
                 yield number, replace(found, url=store.allowing_private(found.url))
             else:
@@ -308,60 +257,16 @@ class Found:
 
     def _feed(self, entry: Entry, line: FeedLine | None = None) -> FeedAssets:
         is_input = self._single and line is None
-        uri = self._spec.name if is_input else self._uri(entry.url)
+        uri = self._spec.name if is_input else self._assets.uri(entry.url)
         return read_assets(self._spec, entry, uri, self._within, is_input, line)
 
     def _feed_assets(self, feed: FeedAssets) -> Iterator[Asset]:
         for one in feed.recordings:
-            yield self._recording(one)
+            yield self._assets.of_item(one)
         if feed.problem:
             entry = feed.entry
-            version, lang = _version(entry), self._spec.lang
+            version, lang = version_of(entry), self._spec.lang
             yield Asset(feed.uri, entry.url, SPEECH, "feed", entry.size_bytes, version, lang, {}, problem=feed.problem)
-
-    def _recording(self, found: Recording) -> Asset:
-        entry = found.entry
-        return Asset(
-            uri=found.uri,
-            url=entry.url,
-            modality=SPEECH,
-            format="audio",
-            size_bytes=entry.size_bytes,
-            content_version=_version(entry) if entry.etag or entry.mtime else "missing",
-            lang=found.lang,
-            metadata=found.metadata,
-            track=self._spec.track,
-            columns={} if entry.problem else linked_transcript(self._spec, found.metadata),
-            problem=entry.problem,
-        )
-
-    def _utterance(self, found: Utterance, list_entry: Entry, number: int, seen: dict[str, int]) -> Asset:
-        entry = self._tars.named(found.url, found.tars) or self._named.entry(found.url)
-        entry = checked(entry, self._spec.web) if entry else None
-        url = entry.url if entry else redacted(found.url)
-        uri = self._uri(url) + found.fragment()
-        seen[uri] = seen.get(uri, 0) + 1
-        described = self._described.of(url)
-        no_member = "" if entry else self._tars.reason(found.url, found.tars)
-        return Asset(
-            # The same span may be listed with several texts.
-            uri=uri if seen[uri] == 1 else f"{uri}&n={seen[uri]}",
-            url=url,
-            modality=SPEECH,
-            format=REFUSED if no_member else "utterance",
-            size_bytes=entry.size_bytes if entry else 0,
-            content_version=_version(entry) if entry else "missing",
-            lang=found.lang or described.lang or self._spec.lang,
-            metadata={**self._spec.metadata, **described.shared, **described.own, **found.metadata},
-            checksum=described.checksum,
-            start_ms=found.start_ms,
-            end_ms=found.end_ms,
-            track=self._spec.track,
-            text=found.text,
-            problem=entry.problem or described.problem
-            if entry
-            else self._absent(found.url, f"line {number} of {list_entry.url}", no_member),
-        )
 
     def _absent(self, named: str, by: str, more: str = "") -> str:
         """The problem of a file that a list or a table names, and that there is not; `more` is known of it."""
@@ -390,96 +295,21 @@ class Found:
     def _table_sounds(self, entry: Entry, table: SoundTable) -> Iterator[Asset]:
         """The rows of a table with sounds."""
         for number, found in enumerate(read_sounds(entry.url, self._columns)):
-            sound = self._table_sound(entry, table.rows, number, found)
+            sound = self._assets.of_row(entry, table.rows, number, found)
             if not table.has_paths_alone:
                 yield sound
             elif not self._named.is_excluded(url := self._named_by(entry, found) or ""):
                 yield self._with_file(sound, f"row {number} of {entry.url}", url)
-
-    def _table_sound(self, entry: Entry, num: int, number: int, found: TableSound) -> Asset:
-        described = self._described.of(entry.url)
-        return Asset(
-            uri=f"{self._spec.name if self._single else self._uri(entry.url)}{ROW}{number}",
-            url=Place(entry.url, number, self._columns.get(AUDIO)).url(),
-            modality=SPEECH,
-            format="row",
-            size_bytes=entry.size_bytes // num,
-            content_version=_version(entry),
-            lang=found.lang or described.lang or self._spec.lang,
-            metadata={**self._spec.metadata, **described.shared, **described.own, **found.metadata},
-            checksum=described.checksum,
-            text=found.text,
-            problem=found.problem or described.problem,
-        )
 
     def _with_file(self, sound: Asset, row: str, url: str) -> Asset:
         """A row of a table with paths alone: its sound is in the file that it names."""
         if sound.problem or not url:
             return sound  # it fails without a sound
         if entry := self._named.entry(url):
-            version, problem = _version(entry), entry.problem or self._described.of(entry.url).problem
+            version, problem = version_of(entry), entry.problem or self._described.of(entry.url).problem
             return replace(sound, url=entry.url, size_bytes=entry.size_bytes, content_version=version, problem=problem)
         problem = self._absent(url, row)
         return replace(sound, url=redacted(url), size_bytes=0, content_version="missing", problem=problem)
-
-    def _member(self, found: Member) -> Asset:
-        """A member of a tar, or a tar that is damaged."""
-        tar, about = window_of(found.entry.url), found.about
-        uri = self._member_uri(tar.file, tar.name) if tar else self._member_uri(found.entry.url)
-        lang, of_tar = self._side_files.of(tar.file if tar else found.entry.url)
-        return Asset(
-            uri=uri,
-            url=found.entry.url,
-            modality=found.modality,
-            format=found.format,
-            size_bytes=found.entry.size_bytes,
-            content_version=_version(found.entry),
-            lang=about.lang or lang or self._spec.lang,
-            metadata={**self._spec.metadata, **of_tar, **about.metadata},
-            track=self._spec.track if found.modality == SPEECH else None,
-            columns=self._settings(found.format) if found.modality == TEXT and found.format != REFUSED else {},
-            text=about.text if found.modality == SPEECH else None,
-            problem=about.problem,
-        )
-
-    def _member_uri(self, tar: str, name: str | None = None) -> str:
-        """Uri of a member, or of the tar."""
-        uri = self._spec.name if self._single else self._uri(tar)
-        return uri if name is None else f"{uri}{MEMBER}{name}"
-
-    def _list_that_fails(self, entry: Entry, reason: str) -> Asset:
-        """A list with unreadable lines is an asset itself, so that it is counted and reported."""
-        problem = self._encoding(entry)[1] or f"InputError: {entry.url}: {reason}"
-        uri = self._spec.name if self._single else self._uri(entry.url)
-        version = _version(entry)
-        settings = self._settings("list")
-        return Asset(uri, entry.url, SPEECH, "list", entry.size_bytes, version, None, {}, settings, problem=problem)
-
-    def _settings(self, form: str) -> dict[str, str]:
-        """The settings with which a text of this format is read."""
-        found = self._columns if form in _MAPPED else {}
-        found = {part: name for part, name in found.items() if part != AUDIO or form == "parquet"}
-        named = self._spec.encoding if form not in ("audio", "parquet") else None
-        return {**found, ENCODING: named} if named else found
-
-    def _opened(self, entry: Entry) -> tuple[str, str, str | None]:
-        """Url, version and encoding of a list or side file."""
-        return entry.url, _version(entry), self._encoding(entry)[0] if self._spec.encoding else None
-
-    def _encoding(self, entry: Entry) -> tuple[str | None, str | None]:
-        """The encoding of a list or side file, None for UTF-8; or the problem, where it is in another one."""
-        if entry.url not in self._encodings:
-            try:
-                self._encodings[entry.url] = encoding_of(entry.url, self._spec.encoding), None
-            except InputError as error:
-                self._encodings[entry.url] = None, f"InputError: {error}"
-        return self._encodings[entry.url]
-
-    def _uri(self, url: str) -> str:
-        window = window_of(url)
-        if window:
-            return f"{uri_below(self._spec.name, self._root, window.file)}{MEMBER}{window.name}"
-        return uri_below(self._spec.name, self._root, url)
 
 
 def _not_below(url: str, root: str) -> str | None:
@@ -493,7 +323,3 @@ def _not_below(url: str, root: str) -> str | None:
 def _outside(url: str, place: str) -> str:
     cure = "set `follow: outside` for the input"
     return f"OutsideInput: {url}: outside of the input, and not read; {place} names it; {cure}"
-
-
-def _version(entry: Entry) -> str:
-    return identity.content_version(entry.etag, entry.size_bytes, entry.mtime)

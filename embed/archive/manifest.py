@@ -15,10 +15,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from embed import identity
+from embed.archive.assets import Asset
 from embed.archive.contents import Contents, Touched, file_of
 from embed.archive.inputs import InputSpec
 from embed.archive.joined_transcripts import DIGEST, with_digest
-from embed.archive.listing import Asset, Found, found_in
+from embed.archive.listing import Found, found_in
 from embed.archive.metadata.bags import check_checksum
 from embed.archive.utterance_lists import recordings_of
 from embed.audio import decode as audio

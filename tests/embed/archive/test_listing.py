@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from embed.archive.assets import Asset
 from embed.archive.inputs import InputSpec
-from embed.archive.listing import Asset, Found, found_in
+from embed.archive.listing import Found, found_in
 from embed.archive.side_files import broken_rows
 from embed.archive.utterance_lists import broken_lines
 from embed.errors import InputError

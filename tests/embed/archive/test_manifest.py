@@ -8,8 +8,8 @@ import soundfile
 
 from embed import tables
 from embed.archive import manifest
+from embed.archive.assets import Asset
 from embed.archive.inputs import InputSpec
-from embed.archive.listing import Asset
 from embed.archive.manifest import list_assets
 from embed.errors import InputError, SpecError
 from embed.identity import asset_id

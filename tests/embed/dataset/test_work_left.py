@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from embed.archive import manifest as prober
+from embed.archive.assets import Asset
 from embed.archive.inputs import InputSpec
-from embed.archive.listing import Asset
 from embed.dataset.changes import before_assets
 from embed.dataset.job import Job
 from embed.dataset.publish import publish, publish_draft

@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from embed.archive import manifest as prober
-from embed.archive.listing import Asset
+from embed.archive.assets import Asset
 from embed.dataset.job import open_job
 from embed.dataset.runs import begin_run, keep_plan, write_run
 from embed.dataset.staging import commit_unit
