@@ -84,19 +84,9 @@ def nodes(folder: Path, num: int = WORKERS) -> Iterator[Nodes]:
     environment = {**_without_ray(), **own, MARK: place.name, **SETTINGS}
     log = folder / "cluster.log"
     try:
-        with log.open("w") as errors:
-            program = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos_cluster"],
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                start_new_session=True,
-            )
+        program, address = _head(environment, log)
         with program:
             try:
-                address = _line(program, log)
                 found = Nodes({**environment, "RAY_ADDRESS": address}, program, log)
                 for _ in range(num):
                     found.add_node()
@@ -190,6 +180,30 @@ def _appended(path: Path) -> Iterator[IO[bytes]]:
         file.write(b"--- a driver starts\n")
         file.flush()
         yield file
+
+
+def _head(environment: Mapping[str, str], log: Path) -> tuple["subprocess.Popen[str]", str]:
+    """The program of a cluster, and its address.  Ray gives its head 30 s; on a busy machine it is tried again."""
+    for last in (False, False, True):
+        with log.open("a") as errors:
+            program = subprocess.Popen(
+                [sys.executable, "-m", "tests.chaos_cluster"],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            )
+        try:
+            return program, _line(program, log)
+        except AssertionError:
+            with program:
+                program.kill()
+            kill_all(environment[MARK])
+            if last:
+                raise
+    raise AssertionError
 
 
 def _line(program: "subprocess.Popen[str]", log: Path) -> str:
