@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from safetensors.torch import load_file
 
-from embed.encoder import Encoder, FloatArray, Role
+from embed.encoder import Encoder, Fingerprints, FloatArray, Role
 from embed.errors import InputError, SpecError
 from embed.model.handle import ModelHandle, resolve_model
 from embed.model.hybrid import HybridEncoder
@@ -110,6 +111,16 @@ class Models:
             model: Encoder = getattr(self, encoder)
             self._encoded[key] = model.encode(texts, role)
         return self._encoded[key]
+
+    def fingerprints(self, name: str) -> Fingerprints:
+        """Fingerprints of the model of a property: `model`, `dual` or `other`."""
+        given = {"dual": self.spec.dual, "other": self.spec.other}.get(name)
+        return (resolve_model(given) if given else self._handle).fingerprints
+
+    @property
+    def folder(self) -> Path:
+        """Of the model; of a hybrid, of its plain model."""
+        return self._handle.plain.folder
 
     @cached_property
     def _handle(self) -> ModelHandle:

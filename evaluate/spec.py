@@ -134,6 +134,9 @@ class MeasureSpec(Spec):
     )
     draws: int = Field(default=2000, ge=100, description="bootstrap draws of an interval")
     seed: int = Field(default=0, ge=0)
+    keep: bool = speed_only(
+        True, "keep the vectors of texts and recordings in the cache folder of this machine, for the next report"
+    )
     play: bool = speed_only(
         False, "put recordings of questions that were found and missed into report.html; set it where they may be heard"
     )

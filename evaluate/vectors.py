@@ -4,7 +4,7 @@ Shapes: n clips or texts, D width of the space, B clips of a group, T frames, F 
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from embed.model.fusion import shorten
 from embed.model.hybrid import mix, transcript_vectors
 from embed.model.joint import JointEncoder
 from embed.model.towers.budget import by_budget
+from evaluate.kept import kept, key_of_speech, key_of_texts
 from evaluate.measures.by_dim import Rows
 from evaluate.models import Models
 from evaluate.systems import SYSTEMS
@@ -26,12 +27,18 @@ SECONDS_BUDGET = 60
 def speech_vectors(models: Models, systems: Sequence[str], clips: Sequence[Clip], role: Role) -> dict[str, Rows]:
     """Unit vectors [n, D] of the clips by system; of a dual with independent heads, an array for each dim."""
     speech = Speech(models, clips, role)
-    return {name: SYSTEMS[name].speech(speech) for name in systems}
+    if not models.spec.keep:
+        return {name: SYSTEMS[name].speech(speech) for name in systems}
+    keys = {name: key_of_speech(models, name, clips, role) for name in systems}
+    return {name: kept(keys[name], partial(SYSTEMS[name].speech, speech)) for name in systems}
 
 
 def text_vectors(models: Models, systems: Sequence[str], texts: Sequence[str], role: Role) -> dict[str, Rows]:
     """Unit vectors [n, D] of the texts by system: the model's own, except for the system `other`."""
-    return {name: models.encode_texts(SYSTEMS[name].texts, texts, role) for name in systems}
+    makers = {name: partial(models.encode_texts, SYSTEMS[name].texts, texts, role) for name in systems}
+    if not models.spec.keep:
+        return {name: make() for name, make in makers.items()}
+    return {name: kept(key_of_texts(models, name, texts, role), make) for name, make in makers.items()}
 
 
 class Speech:

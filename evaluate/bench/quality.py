@@ -66,7 +66,7 @@ def _spec(model: str, part: str) -> MeasureSpec:
     # A model that is no hybrid is measured with equal weights of transcript and speech.
     hearing = {} if resolve_model(model).hybrid else {"weight": 1.0}
     return MeasureSpec.parse(
-        {"model": model, "tasks": tasks, "systems": systems, "baseline": "cascade", "hearing": hearing}
+        {"model": model, "tasks": tasks, "systems": systems, "baseline": "cascade", "hearing": hearing, "keep": False}
     )
 
 
