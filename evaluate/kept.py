@@ -105,6 +105,7 @@ def _write(path: Path, vectors: FloatArray) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             np.save(file, vectors)
+        Path(draft).chmod(0o644)  # several users may share a cache
         Path(draft).replace(path)
     except BaseException:
         Path(draft).unlink(missing_ok=True)
