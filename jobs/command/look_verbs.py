@@ -153,7 +153,7 @@ def status(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """Show the progress of a vectors dataset, or the recall that an index finds.
+    """Show the progress of a dataset, or the recall of an index.
 
     Of a dataset, running or not: hours done of hours planned, pace, time left, failures, versions; reads storage only,
     so it works when the cluster is gone. Of an index: the recall found by the questions that open_index(url, audit=...)

@@ -34,7 +34,8 @@ def test_time_and_characters_have_a_column_each_where_they_are_needed(answers: l
     assert drawn(as_table(answers)).splitlines() == lines
 
 
-def test_title_date_and_chapter_have_a_column_where_an_answer_has_them() -> None:
+def test_title_date_and_chapter_have_a_column_where_an_answer_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     of_a_programme = replace(SPEECH, metadata={"date": "2019-04-01", "title": "Journal [1]", "chapter": "Weather"})
     lines = drawn(as_table([of_a_programme, replace(TEXT, metadata={"title": "long " * 20})])).splitlines()
     assert lines[0].split() == ["#", "score", "asset", "time", "characters", "title", "text"]
