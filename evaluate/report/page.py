@@ -1,7 +1,7 @@
 """Page of a report: one self-contained HTML file with SVG plots, tables that can be sorted, and examples to hear."""
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 from io import BytesIO
 
@@ -10,8 +10,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from evaluate.measures.metrics import NDCG
 from evaluate.report.plots import ndcg_by_dim_figure
-from evaluate.report.report import HEALTH, health_cells, share, smallest_line
-from evaluate.results import Example, Interval, Report, System, Task
+from evaluate.report.report import HEALTH, cells, health_cells, share, signed, smallest_line, width_rows
+from evaluate.results import Example, Report, System, Task
 from evaluate.systems import CEILING
 
 STYLE = """
@@ -85,12 +85,12 @@ def _task(number: int, task: Task) -> str:
         title = f"share of the ceiling's {NDCG}, which reads the true transcript"
         parts.append(_table(title, ["system", *widths], rows))
     for measure, chance in task.chance.items():
-        rows = [[one.name, *_cells(one.by_dim, dims, measure, str)] for one in task.systems]
+        rows = [[one.name, *cells(one.by_dim, dims, measure, str)] for one in task.systems]
         rows.append(["chance", *[f"{chance:.3f}"] * len(dims)])
         parts.append(_table(measure, ["system", *widths], rows))
         compared = [one for one in task.systems if one.difference]
         if compared:
-            rows = [[one.name, *_cells(one.difference, dims, measure, _signed)] for one in compared]
+            rows = [[one.name, *cells(one.difference, dims, measure, signed)] for one in compared]
             parts.append(_table(f"{measure} minus {task.baseline}, paired by query", ["system", *widths], rows))
     parts += [_widths(one, dims) for one in task.systems if one.widths]
     known = [(one.name, one.health) for one in task.systems if one.health]
@@ -104,15 +104,7 @@ def _task(number: int, task: Task) -> str:
 
 
 def _widths(system: System, dims: Sequence[int]) -> str:
-    at = [system.widths.get(dim) for dim in dims]
-    rows = [
-        [f"{NDCG} minus full", *_cells(system.loss, dims, NDCG, _signed)],
-        ["same ten nearest", *[f"{one.overlap:.0%}" if one else "-" for one in at]],
-        ["variance", *[f"{one.energy:.0%}" if one else "-" for one in at]],
-        ["effective rank", *[f"{one.effective_rank:.0f}" if one else "-" for one in at]],
-        ["bytes in float16", *[f"{one.bytes:,}" if one else "-" for one in at]],
-    ]
-    table = _table(f"{system.name}: what is kept", ["width", *map(str, dims)], rows)
+    table = _table(f"{system.name}: what is kept", ["width", *map(str, dims)], width_rows(system, dims))
     return f"{table}<p>{escape(smallest_line(system))}</p>"
 
 
@@ -157,14 +149,3 @@ def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> 
         f'<div class="wide"><table><caption>{escape(title)}</caption><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
-
-
-def _cells(
-    by_dim: dict[int, dict[str, Interval]], dims: Sequence[int], measure: str, form: Callable[[Interval], str]
-) -> list[str]:
-    found = [by_dim.get(dim, {}).get(measure) for dim in dims]
-    return ["-" if one is None else form(one) for one in found]
-
-
-def _signed(one: Interval) -> str:
-    return f"{one.mean:+.3f} [{one.low:+.2f}, {one.high:+.2f}]"

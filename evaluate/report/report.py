@@ -1,6 +1,6 @@
 """Written forms of a report: JSON for programs, Markdown for people; the caller writes the files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -54,12 +54,12 @@ def _task_markdown(task: Task) -> list[str]:
     parts = [f"## {task.name}", f"{task.queries} queries, {task.documents} documents; mean [95 % interval]."]
     dims = sorted({dim for one in task.systems for dim in one.by_dim}, reverse=True)
     for measure, by_chance in task.chance.items():
-        rows = [[one.name, *_cells(one.by_dim, dims, measure, str)] for one in task.systems]
+        rows = [[one.name, *cells(one.by_dim, dims, measure, str)] for one in task.systems]
         rows.append(["chance", *[f"{by_chance:.3f}"] * len(dims)])
         parts.append(_table([measure, *map(str, dims)], rows))
         compared = [one for one in task.systems if one.difference]
         if compared:
-            rows = [[one.name, *_cells(one.difference, dims, measure, _signed)] for one in compared]
+            rows = [[one.name, *cells(one.difference, dims, measure, signed)] for one in compared]
             parts.append(_table([f"{measure} minus {task.baseline}", *map(str, dims)], rows))
     return [*parts, *_headroom(task, dims), *_widths_markdown(task, dims), *_health_markdown(task)]
 
@@ -85,16 +85,20 @@ def _widths_markdown(task: Task, dims: list[int]) -> list[str]:
     for one in task.systems:
         if not one.widths:
             continue
-        at = [one.widths.get(dim) for dim in dims]
-        rows = [
-            [f"{NDCG} minus full", *_cells(one.loss, dims, NDCG, _signed)],
-            ["same ten nearest", *[f"{width.overlap:.0%}" if width else "-" for width in at]],
-            ["variance", *[f"{width.energy:.0%}" if width else "-" for width in at]],
-            ["effective rank", *[f"{width.effective_rank:.0f}" if width else "-" for width in at]],
-            ["bytes in float16", *[f"{width.bytes:,}" if width else "-" for width in at]],
-        ]
-        parts += [_table([f"{one.name}: what is kept", *map(str, dims)], rows), smallest_line(one)]
+        parts += [_table([f"{one.name}: what is kept", *map(str, dims)], width_rows(one, dims)), smallest_line(one)]
     return parts
+
+
+def width_rows(system: System, dims: Sequence[int]) -> list[list[str]]:
+    """Rows of the table of what narrower vectors keep, a cell for each dim."""
+    at = [system.widths.get(dim) for dim in dims]
+    return [
+        [f"{NDCG} minus full", *cells(system.loss, dims, NDCG, signed)],
+        ["same ten nearest", *[f"{width.overlap:.0%}" if width else "-" for width in at]],
+        ["variance", *[f"{width.energy:.0%}" if width else "-" for width in at]],
+        ["effective rank", *[f"{width.effective_rank:.0f}" if width else "-" for width in at]],
+        ["bytes in float16", *[f"{width.bytes:,}" if width else "-" for width in at]],
+    ]
 
 
 def smallest_line(system: System) -> str:
@@ -104,7 +108,7 @@ def smallest_line(system: System) -> str:
         return f"{system.name}: no narrower width is within 1 % of the full width's {NDCG}."
     return (
         f"{system.name}: the smallest width within 1 % of the full {full} ({NDCG}) is {dim}: {full / dim:g} times fewer"
-        f" bytes, {_signed(system.loss[dim][NDCG])}."
+        f" bytes, {signed(system.loss[dim][NDCG])}."
     )
 
 
@@ -122,16 +126,18 @@ HEALTH = ("gap", "anisotropy", "hubness", "documents that are nobody's neighbour
 
 
 def health_cells(health: Health) -> list[str]:
+    """A cell for each of HEALTH."""
     return [f"{health.gap:.2f}", f"{health.anisotropy:.2f}", f"{health.hubness:.1f}", f"{health.never:.0%}"]
 
 
-def _cells(by_dim: ByDim, dims: list[int], measure: str, form: Callable[[Interval], str]) -> list[str]:
+def cells(by_dim: ByDim, dims: Sequence[int], measure: str, form: Callable[[Interval], str]) -> list[str]:
     """One cell per dim; a dash where it was not measured."""
     found = [by_dim.get(dim, {}).get(measure) for dim in dims]
     return ["-" if one is None else form(one) for one in found]
 
 
-def _signed(one: Interval) -> str:
+def signed(one: Interval) -> str:
+    """A difference and its interval, with signs."""
     return f"{one.mean:+.3f} [{one.low:+.2f}, {one.high:+.2f}]"
 
 
