@@ -137,7 +137,7 @@ def test_what_cannot_pass_fails_at_once(s3_url: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-one")
     with pytest.raises(StorageError, match="refuses the credentials"):
         store.read_bytes(store.join(s3_url, "none"))
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 30  # of a patience of three minutes; a busy machine takes seconds
 
 
 def test_one_object_that_cannot_be_read_is_told_from_a_server_that_is_gone(
