@@ -65,7 +65,8 @@ def small_index(folder: Path) -> str:
     handle = resolve_model(MODEL)
     model = load_model(handle, speech=False)
     texts = [f"The price of {thing} went up by {number}." for number in range(TEXTS // 3) for thing in THINGS]
-    vectors = TableVectors(table_of(model.encode(texts, "document")), model.dims, handle.fingerprints.space)
+    space = handle.fingerprints.space
+    vectors = TableVectors(table_of(model.encode(texts, "document"), space), model.dims, space)
     lineage = Lineage(url="made-up", version=1, sha256=None, settings={"model": MODEL})
     build(IndexSpec(vectors="made-up", output=str(folder)), vectors, lineage)
     return str(folder)

@@ -63,7 +63,7 @@ def shared(found: IntArray, true: IntArray) -> float:
     return float(np.mean([np.isin(row, other).mean() for row, other in zip(true, found, strict=True)]))
 
 
-def table_of(vectors: FloatArray) -> pa.Table:
+def table_of(vectors: FloatArray, space: str = SPACE) -> pa.Table:
     """`embed.tables.rows(D)` of unit rows [n, D], in their order.  Every row is a document of its own."""
     count, width = vectors.shape
     schema = tables.rows(width)
@@ -75,7 +75,7 @@ def table_of(vectors: FloatArray) -> pa.Table:
         "uri": pa.array([f"made-up/{i}" for i in range(count)]),
         "content_version": pa.array(["1"] * count),
         "modality": pa.array([TEXT] * count),
-        "space": pa.array([SPACE] * count),
+        "space": pa.array([space] * count),
         "encoder": pa.array(["made-up"] * count),
         "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.astype(np.float16).reshape(-1)), width),
     }
