@@ -44,7 +44,7 @@ SETTINGS = {
     "RAY_memory_monitor_refresh_ms": "0",
     "OMP_NUM_THREADS": "1",
 }
-ENDS_WITHIN_S = 300
+ENDS_WITHIN_S = 500
 RANK = "RayTrainWorker"
 
 
