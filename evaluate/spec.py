@@ -138,7 +138,7 @@ class MeasureSpec(Spec):
         True, "keep the vectors of texts and recordings in the cache folder of this machine, for the next report"
     )
     play: bool = speed_only(
-        False, "put recordings of questions that were found and missed into report.html; set it where they may be heard"
+        False, "put recordings of questions found and missed into report.html; set it where they may be played"
     )
 
     @field_validator("tasks")

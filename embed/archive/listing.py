@@ -102,7 +102,6 @@ class Found:
                 yield from self._feed_assets(feed)
         for url, problem in ((redacted(url), redacted(problem)) for url, problem in self._missing.items()):
             yield Asset(self._assets.uri(url), url, SPEECH, "audio", 0, "missing", self._spec.lang, {}, problem=problem)
-
         for entry, problem in self._described.problems:
             uri, version = self._assets.uri(entry.url), version_of(entry)
             yield Asset(uri, entry.url, SPEECH, "list", entry.size_bytes, version, None, {}, problem=problem)

@@ -157,7 +157,7 @@ def status(
 
     Of a dataset, running or not: hours done of hours planned, pace, time left, failures, versions; reads storage only,
     so it works when the cluster is gone. Of an index: the recall found by the questions that open_index(url, audit=...)
-    has audited, beside the recall promised, with a warning where a promise is broken.
+    has audited, next to the recall promised, with a warning where a promise is broken.
 
     \b
     Examples:

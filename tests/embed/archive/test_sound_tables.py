@@ -228,10 +228,10 @@ def test_a_table_of_paths_alone_names_the_files_next_to_it(tmp_path: Path, is_ty
         **{f"in/a.parquet#row={number}": (0, []) for number in (1, 2, 3)},
         "in/clips/other.flac": (2, [None] * len(found["in/clips/other.flac"][1])),
     }
-    told = {row["uri"][-1]: row["failures"][0]["message"] for row in rows if row["failures"]}
-    assert "clips/none.flac: no such file" in told["1"]
-    assert "outside of the input, and not read; row 2 of" in told["2"]
-    assert "the row has no sound" in told["3"]
+    messages = {row["uri"][-1]: row["failures"][0]["message"] for row in rows if row["failures"]}
+    assert "clips/none.flac: no such file" in messages["1"]
+    assert "outside of the input, and not read; row 2 of" in messages["2"]
+    assert "the row has no sound" in messages["3"]
     outside = rows_of(tmp_path / "in", follow="outside")
     assert [row["decoded_s"] for row in outside if row["uri"].endswith("row=2")] == [2]
 

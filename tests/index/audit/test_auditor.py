@@ -116,7 +116,7 @@ def test_a_healthy_index_keeps_its_promise_and_a_broken_one_is_reported(
 
 @pytest.mark.slow
 def test_the_share_audited_is_the_share_found(whole: str) -> None:
-    """For text, speech and both, with filters, excluded rows, other widths and batches: beside all rows read."""
+    """For text, speech and both, with filters, excluded rows, other widths and batches: against all rows read."""
     queries, where = asking(30, 40), parse_where("metadata['number'] like '%1%'")
     requests = [
         TEXT,

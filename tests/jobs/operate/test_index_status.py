@@ -1,4 +1,4 @@
-"""Status of an index: what its audit found, beside what it promises, and what to do where a promise is broken."""
+"""Status of an index: what its audit found, next to what it promises, and what to do where a promise is broken."""
 
 import json
 from pathlib import Path
