@@ -23,6 +23,7 @@ from embed.model.towers.digests import file_digest
 from embed.model.towers.files import tower_digest
 from embed.storage import store
 from embed.storage.cache import cache_folder
+from evaluate.benchmarks.benchmark import file_of
 from evaluate.measures.by_dim import Rows
 from evaluate.models import ASR, Models
 from evaluate.systems import SYSTEMS
@@ -90,12 +91,13 @@ def _models(models: Models, system: str) -> list[str]:
 
 def _place(clip: Clip) -> tuple[object, ...]:
     """A stretch of a recording, and the state of its file; the transcript, which the ceiling reads."""
-    path = store.local_path(clip.uri)
+    file = file_of(clip.uri)
+    path = store.local_path(file)
     if path is not None:
         stat = path.stat()
         state: tuple[object, ...] = stat.st_size, stat.st_mtime_ns
     else:
-        state = tuple((one.size_bytes, one.etag) for one in store.inputs(clip.uri))
+        state = tuple((one.size_bytes, one.etag) for one in store.inputs(file))
     return clip.uri, clip.offset_s, clip.duration_s, clip.lang, clip.text, state
 
 

@@ -1,37 +1,34 @@
 """Specs of `deglu evaluate`: the model, the tasks, the systems it is compared to, and the gates it must reach."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
 
-from embed.base_spec import Spec, speed_only, where_set
+from embed.base_spec import Spec, speed_only
 from evaluate.systems import SystemName
-from train.curate.sources.table import PromptsName
+from train.curate.benchmarks.table import NAMES
 
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Direction = Literal["speech-to-text", "text-to-speech", "text-to-text", "speech-to-speech"]
+FORMER = ("source", "speech_lang", "text_lang")  # fields of tasks until 2026-11-30
 
 
 class TaskSpec(Spec):
-    """Questions of one kind to a collection of one kind: of a built-in source of recorded prompts, or of a benchmark.
+    """Questions of one kind to a collection of one kind, both of a benchmark.
 
     >>> from evaluate.spec import TaskSpec
     >>> TaskSpec(benchmark="/data/radio.csv", query_lang="wo", document_lang="fr", part="test").name
-    'radio test speech-to-text wo->fr'
+    'radio test wo->fr'
     """
 
-    source: PromptsName | None = Field(default=None, description="a built-in source of recorded prompts")
-    speech_lang: Language | None = Field(default=None, description="of a source: language of the recordings")
-    text_lang: Language | None = Field(default=None, description="of a source: language of the texts")
-    benchmark: str | None = where_set(
-        None,
-        "in place of a source: a folder with corpus.jsonl, queries.jsonl and qrels/, or a manifest of recordings with"
-        " texts (.jsonl, .csv, .tsv, .parquet)",
+    benchmark: str = Field(
         min_length=1,
+        description=f"{', '.join(NAMES)}; or a folder with corpus.jsonl, queries.jsonl and qrels/, or a manifest of"
+        " recordings with texts (.jsonl, .csv, .tsv, .parquet)",
     )
-    query_lang: str | None = where_set(None, "of a benchmark: language of the questions; null is all")
-    document_lang: str | None = where_set(None, "of a benchmark: language of the documents; null is all")
-    label: str | None = where_set(None, "of a benchmark: its name in reports; null is the folder's or file's")
+    query_lang: str | None = Field(default=None, description="language of the questions; null is all")
+    document_lang: str | None = Field(default=None, description="language of the documents; null is all")
+    label: str | None = Field(default=None, description="its name in reports; null is the folder's or file's")
     direction: Direction = Field(default="speech-to-text", description="modalities of questions and collection")
     part: Literal["test", "dev"] = Field(
         default="dev", description="dev for all choices; test is scored once, at release"
@@ -40,30 +37,22 @@ class TaskSpec(Spec):
     @property
     def name(self) -> str:
         """Name in reports and gates: `asterisk dev fr->en`, query language first; with `typed` for text queries."""
-        if self.benchmark is not None:
-            langs = f" {self.query_lang or '*'}->{self.document_lang or '*'}"
-            asked = langs if self.query_lang or self.document_lang else ""
-            return f"{self.label or benchmark_name(self.benchmark)} {self.part} {self.direction}{asked}"
-        spoken = self.direction == "speech-to-text"
-        first, second = (self.speech_lang, self.text_lang) if spoken else (self.text_lang, self.speech_lang)
-        return f"{self.source} {self.part} {'' if spoken else 'typed '}{first}->{second}"
+        kind = {"speech-to-text": "", "text-to-speech": "typed"}.get(self.direction, self.direction)
+        langs = (
+            f"{self.query_lang or '*'}->{self.document_lang or '*'}" if self.query_lang or self.document_lang else ""
+        )
+        return " ".join(filter(None, (self.label or benchmark_name(self.benchmark), self.part, kind, langs)))
 
-    @model_validator(mode="after")
-    def _is_one_of_two(self) -> Self:
-        of_source = {"speech_lang": self.speech_lang, "text_lang": self.text_lang}
-        of_benchmark = {"query_lang": self.query_lang, "document_lang": self.document_lang, "label": self.label}
-        if (self.source is None) == (self.benchmark is None):
-            raise ValueError("give either `source`, a built-in one, or `benchmark`, a folder or a manifest")
-        wrong = of_benchmark if self.source is not None else of_source
-        if given := [name for name, value in wrong.items() if value is not None]:
-            kind = "a benchmark" if self.source is not None else "a source"
-            raise ValueError(f"{', '.join(given)} belongs to a task with {kind}")
-        if self.source is not None:
-            if missing := [name for name, value in of_source.items() if value is None]:
-                raise ValueError(f"a task with a source requires {' and '.join(missing)}")
-            if self.direction not in ("speech-to-text", "text-to-speech"):
-                raise ValueError(f"{self.direction} requires a benchmark: a source is asked across modalities")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_source(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and (old := [name for name in FORMER if name in values]):
+            asked, searched = values.get("speech_lang", "fr"), values.get("text_lang", "en")
+            if values.get("direction") == "text-to-speech":
+                asked, searched = searched, asked
+            fields = f"benchmark: {values.get('source', 'asterisk')}, query_lang: {asked}, document_lang: {searched}"
+            raise ValueError(f"{', '.join(old)}: a task names a benchmark and its languages now; write {fields}")
+        return values
 
 
 def benchmark_name(url: str) -> str:
@@ -105,7 +94,7 @@ class MeasureSpec(Spec):
     """All tasks for one model and the systems that are compared.
 
     >>> import deglu
-    >>> task = {"source": "asterisk", "speech_lang": "fr", "text_lang": "en"}
+    >>> task = {"benchmark": "asterisk", "query_lang": "fr", "document_lang": "en"}
     >>> deglu.MeasureSpec(model="demo", tasks=[task]).tasks[0].name
     'asterisk dev fr->en'
     """

@@ -31,12 +31,12 @@ from evaluate.spec import MeasureSpec
 from evaluate.tasks import measure
 
 PEERS = ("ridge", "cascade", "ceiling")
-FEW = 20  # clips a task; with fewer, one task is enough to show that the bench runs
+FEW = 20  # questions a task; with fewer, one task is enough to show that the bench runs
 TEXTS = ("rain", "la pluie", "Where is the goat?", "мачка", "une phrase un peu plus longue que les autres")
 
 
 def bench(n: int | None = None, model: str = "demo", part: str = "test") -> dict[str, Any]:
-    """All clips of every task, or the first n; with n below 20 only the first task."""
+    """All questions of every task, or the first n; with n below 20 only the first task."""
     spec = _spec(model, part)
     models = load_models(spec)
     tasks: dict[str, Task] = {}
@@ -58,9 +58,9 @@ def _spec(model: str, part: str) -> MeasureSpec:
     spoken = [("tuxpaint", lang, "en") for lang in (*TRAINED, *NEVER_TRAINED)]
     spoken += [("tuxpaint", "fr", "fr"), ("asterisk", "fr", "en"), ("asterisk", "en", "fr")]
     tasks = [
-        {"source": source, "speech_lang": speech, "text_lang": text, "part": part, "direction": direction}
-        for source, speech, text in spoken
-        for direction in ("speech-to-text", "text-to-speech")
+        {"benchmark": name, "query_lang": asked, "document_lang": searched, "part": part, "direction": direction}
+        for name, speech, text in spoken
+        for asked, searched, direction in ((speech, text, "speech-to-text"), (text, speech, "text-to-speech"))
     ]
     systems = ["late-fusion", "hybrid", *PEERS]
     # A model that is no hybrid is measured with equal weights of transcript and speech.

@@ -3,7 +3,7 @@
     {"_id": "q7", "text": "of the words, or of the recording", "audio": "q7.flac", "end_s": 4.5, "lang": "wo"}
 
 `text` or `audio` may be absent, `start_s` too; a `title` of BEIR precedes the text.  Audio is relative to the
-folder, or a url.
+folder, or a url.  A document with a `part` is a candidate in that part alone.
 """
 
 import math
@@ -70,7 +70,8 @@ def _entry(folder: str, row: Mapping[str, Any], place: str) -> Entry:
     start_s, end_s = _seconds(row, "start_s") or 0.0, _seconds(row, "end_s")
     if end_s is not None and end_s <= start_s:
         raise ValueError(f"end_s {end_s:g} is not after start_s {start_s:g}")
-    return Entry(id, text, resolved(folder, audio) if audio else "", start_s, end_s, _text(row, "lang"), place)
+    audio = resolved(folder, audio) if audio else ""
+    return Entry(id, text, audio, start_s, end_s, _text(row, "lang"), _text(row, "part"), place)
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:

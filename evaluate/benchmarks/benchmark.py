@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from embed.audio.table_sounds import place_of
 from embed.errors import InputError
 from embed.storage import store
 from evaluate.results import Qrels
@@ -22,6 +23,7 @@ class Entry:
     start_s: float = 0.0
     end_s: float | None = None
     lang: str = ""
+    part: str = ""  # of a document: the part in which it is a candidate; "" is all
     place: str = ""  # file and line, for errors
 
     @property
@@ -55,7 +57,7 @@ class Benchmark:
 
         A question without a right answer in that collection is left out.  Raises InputError that names what is missing.
         """
-        documents = _of(self.corpus, document, document_lang)
+        documents = [one for one in _of(self.corpus, document, document_lang) if one.part in ("", part)]
         place = {one.id: row for row, one in enumerate(documents)}
         judged = self.qrels(part)
         self._refuse_unknown(judged, part)
@@ -104,6 +106,11 @@ class Chosen:
     answers: list[set[int]]
     excluded: list[list[int]] | None
 
+    def first(self, most: int | None) -> "Chosen":
+        """The first so many questions; all documents."""
+        excluded = None if self.excluded is None else self.excluded[:most]
+        return Chosen(self.queries[:most], self.documents, self.answers[:most], excluded)
+
 
 def by_id(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     """The entries; InputError where two have one id."""
@@ -135,9 +142,15 @@ def _of(entries: Sequence[Entry], modality: Modality, lang: str | None) -> list[
 
 
 def _refuse_missing(entry: Entry) -> None:
-    path = store.local_path(entry.audio)
+    path = store.local_path(file_of(entry.audio))
     if path is not None and not path.is_file():
         raise InputError(f"{entry.place}: {path}: no such recording; correct `audio` or bring the file")
+
+
+def file_of(audio: str) -> str:
+    """The file of a recording: of a row of a table, the table."""
+    place = place_of(audio)
+    return place.table if place is not None else audio
 
 
 def _words(modality: str, lang: str | None) -> str:

@@ -36,7 +36,7 @@ def read_manifest(url: str) -> Benchmark:
 
 def _recording(number: int, clip: Clip, url: str) -> Entry:
     end_s = None if clip.duration_s is None else clip.offset_s + clip.duration_s
-    return Entry(f"row-{number}", clip.text, clip.uri, clip.offset_s, end_s, clip.lang, f"{url}, row {number}")
+    return Entry(f"row-{number}", clip.text, clip.uri, clip.offset_s, end_s, clip.lang, place=f"{url}, row {number}")
 
 
 def _text_id(lang: str, text: str) -> str:

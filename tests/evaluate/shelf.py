@@ -53,5 +53,5 @@ def clips_in(folder: Path) -> list[Clip]:
 
 def spec_of(shelf: Path, model: str, systems: list[str], **changes: Any) -> EvaluateSpec:
     values = {"model": str(shelf / model), "systems": systems, "output": "out", "keep": False}
-    task = {"source": "asterisk", "speech_lang": "fr", "text_lang": "en"}
+    task = {"benchmark": "asterisk", "query_lang": "fr", "document_lang": "en"}
     return EvaluateSpec.parse(values | {"tasks": [task]} | changes)

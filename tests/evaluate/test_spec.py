@@ -5,7 +5,7 @@ import pytest
 from embed.errors import SpecError
 from evaluate.spec import EvaluateSpec, TaskSpec
 
-FR_EN = {"source": "asterisk", "speech_lang": "fr", "text_lang": "en", "part": "test"}
+FR_EN = {"benchmark": "asterisk", "query_lang": "fr", "document_lang": "en", "part": "test"}
 GATE = {"task": "asterisk test fr->en", "at_least": 0.5}
 
 
@@ -16,11 +16,12 @@ def parse(**changes: Any) -> EvaluateSpec:
 def test_names_say_who_asks_whom() -> None:
     spoken = TaskSpec.model_validate(FR_EN)
     assert spoken.name == "asterisk test fr->en"
-    assert spoken.model_copy(update={"direction": "text-to-speech"}).name == "asterisk test typed en->fr"
+    assert spoken.model_copy(update={"direction": "text-to-speech"}).name == "asterisk test typed fr->en"
+    assert spoken.model_copy(update={"direction": "text-to-text"}).name == "asterisk test text-to-text fr->en"
 
 
 def test_choices_are_made_on_dev_unless_said() -> None:
-    assert TaskSpec(source="tuxpaint", speech_lang="en", text_lang="en").part == "dev"
+    assert TaskSpec(benchmark="tuxpaint").part == "dev"
 
 
 def test_a_gate_is_read() -> None:
@@ -64,26 +65,18 @@ def test_mistakes_are_named(changes: dict[str, Any], message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("task", "message"),
-    [
-        ({"part": "dev"}, "give either `source`, a built-in one, or `benchmark`"),
-        ({**FR_EN, "benchmark": "b"}, "give either `source`"),
-        ({"source": "asterisk", "text_lang": "en"}, "a task with a source requires speech_lang"),
-        ({**FR_EN, "query_lang": "fr"}, "query_lang belongs to a task with a benchmark"),
-        ({**FR_EN, "direction": "text-to-text"}, "text-to-text requires a benchmark"),
-        ({"benchmark": "b", "speech_lang": "fr"}, "speech_lang belongs to a task with a source"),
-    ],
-)
-def test_a_task_has_a_source_or_a_benchmark(task: dict[str, str], message: str) -> None:
-    with pytest.raises(SpecError, match=message):
-        EvaluateSpec.parse({"model": "demo", "output": "out", "tasks": [task]})
+def test_the_former_fields_of_tasks_are_refused_with_those_of_now() -> None:
+    former = {"source": "asterisk", "speech_lang": "fr", "text_lang": "en"}
+    for direction, langs in (("speech-to-text", ("fr", "en")), ("text-to-speech", ("en", "fr"))):
+        cure = f"write benchmark: asterisk, query_lang: {langs[0]}, document_lang: {langs[1]}"
+        with pytest.raises(SpecError, match=f"source, speech_lang, text_lang: a task names .*; {cure}"):
+            parse(tasks=[{**former, "direction": direction}])
 
 
 def test_tasks_of_benchmarks_have_their_folders_names() -> None:
     task = TaskSpec.model_validate({"benchmark": "s3://b/radio/", "part": "test", "document_lang": "wo"})
-    assert task.name == "radio test speech-to-text *->wo"
-    assert task.model_copy(update={"label": "mine", "document_lang": None}).name == "mine test speech-to-text"
+    assert task.name == "radio test *->wo"
+    assert task.model_copy(update={"label": "mine", "document_lang": None}).name == "mine test"
     two = [{"benchmark": "a/x"}, {"benchmark": "b/x"}]
-    with pytest.raises(SpecError, match="x dev speech-to-text is listed twice; remove one, or give"):
+    with pytest.raises(SpecError, match="x dev is listed twice; remove one, or give"):
         EvaluateSpec.parse({"model": "demo", "output": "out", "tasks": two})

@@ -10,7 +10,7 @@ from evaluate.models import Models
 from evaluate.spec import MeasureSpec
 from evaluate.systems import SYSTEMS, Definition
 
-VALUES = {"model": "demo", "tasks": [{"source": "asterisk", "speech_lang": "fr", "text_lang": "en"}]}
+VALUES = {"model": "demo", "tasks": [{"benchmark": "asterisk", "query_lang": "fr", "document_lang": "en"}]}
 
 
 def test_what_a_system_requires_is_a_property_of_the_models() -> None:

@@ -13,7 +13,7 @@ import soundfile
 
 from embed.errors import InputError
 from evaluate.models import load_models
-from evaluate.tasks import distinct, measure
+from evaluate.tasks import measure
 from tests.evaluate.shelf import spec_of
 from tests.train.lesson import write_prompts
 
@@ -40,10 +40,11 @@ def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_a_model_is_measured_without_ray_and_the_command_line(shelf: Path, prompts: Path) -> None:
-    task = {"source": "asterisk", "speech_lang": "fr", "text_lang": "en"}
+    task = {"benchmark": "asterisk", "query_lang": "fr", "document_lang": "en"}
+    typed = {"benchmark": "asterisk", "query_lang": "en", "document_lang": "fr", "direction": "text-to-speech"}
     values: dict[str, Any] = {
         "model": str(shelf / "model"),
-        "tasks": [task, {**task, "direction": "text-to-speech"}],
+        "tasks": [task, typed],
         "systems": ["late-fusion", "ridge", "ceiling"],
         "baseline": "ridge",
         "draws": 100,
@@ -70,17 +71,13 @@ def test_a_model_is_measured_without_ray_and_the_command_line(shelf: Path, promp
 
 
 @pytest.mark.slow
-def test_the_first_so_many_recordings_are_asked(shelf: Path, prompts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_so_many_questions_are_asked(shelf: Path, prompts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEGLU_CACHE", str(prompts))
     spec = spec_of(shelf, "model", ["ceiling"])
     models = load_models(spec)
     assert measure(models, spec.tasks[0], most=2).queries == 2
-    with pytest.raises(InputError, match="asterisk has no fr clips with es texts"):
-        measure(models, spec.tasks[0].model_copy(update={"text_lang": "es"}))
-
-
-def test_equal_texts_are_one_document() -> None:
-    assert distinct(["A goat!", "", "a goat", "..", "Rain"]) == (["A goat!", "Rain"], {"a goat": 0, "rain": 1})
+    with pytest.raises(InputError, match="asterisk has no recordings in 'tlh'; it has en, fr"):
+        measure(models, spec.tasks[0].model_copy(update={"query_lang": "tlh"}))
 
 
 @pytest.mark.slow
@@ -102,8 +99,8 @@ def test_a_folder_of_ones_own_is_measured_in_every_direction(shelf: Path, tmp_pa
     models = load_models(spec_of(shelf, "model", ["late-fusion", "ceiling"], tasks=tasks, draws=100))
     found = [measure(models, task) for task in models.spec.tasks]
     assert [one.name for one in found] == [
-        "radio dev speech-to-text fr->en",
-        "radio dev text-to-speech en->fr",
+        "radio dev fr->en",
+        "radio dev typed en->fr",
         "radio dev text-to-text en->fr",
     ]
     assert {(one.queries, one.documents) for one in found} == {(4, 4)}

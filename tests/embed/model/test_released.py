@@ -16,11 +16,11 @@ from embed.model.handle import resolve_model
 from embed.model.joint import JointEncoder
 from embed.model.weights import load_joint
 from embed.storage.cache import cache_folder
-from evaluate import tasks
 from evaluate.bench.quality_goals import goals_of
 from evaluate.spec import EvaluateSpec, GateSpec
 from evaluate.systems import SystemName
 from jobs.evaluation.evaluate_model import evaluate_model
+from train.curate.benchmarks import prompts
 from train.curate.clip import Clip, read_clip
 from train.curate.sources import asterisk
 from train.curate.speech_pairs import prompts_by_part
@@ -106,7 +106,7 @@ def test_it_reaches_the_gates_of_a_fixed_sample(
 ) -> None:
     """Nothing between a recording and its score has changed; how good the model is, the campaign measures."""
     num, system, wanted = SAMPLES[name]
-    monkeypatch.setattr(tasks, "prompts_by_part", partial(sampled, num))
+    monkeypatch.setattr(prompts, "prompts_by_part", partial(sampled, num))
     spec = spoken_tasks(name, tmp_path)
     spec = spec.model_copy(
         update={

@@ -85,7 +85,7 @@ def test_a_training_needs_a_place_that_its_workers_share(tiny: Tiny) -> None:
 def test_the_other_verbs_name_places_too() -> None:
     index = IndexSpec(vectors="s3://b/v", output="s3://b/i", questions="/data/questions.jsonl")
     assert local_places("index", index) == [("questions", "/data/questions.jsonl")]
-    task = {"source": "asterisk", "speech_lang": "fr", "text_lang": "en"}
+    task = {"benchmark": "asterisk", "query_lang": "fr", "document_lang": "en"}
     evaluated = EvaluateSpec.parse({"model": "demo", "tasks": [task], "output": "report"})
     with pytest.raises(SpecError, match=r"^output = report: a relative path"):
         local_places("evaluate", evaluated)
