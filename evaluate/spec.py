@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
 
 from embed.base_spec import Spec, speed_only
+from evaluate.gates import EXAMPLE, GateText, read_gate
 from evaluate.systems import SystemName
 from train.curate.benchmarks.table import NAMES
 
@@ -58,16 +59,6 @@ class TaskSpec(Spec):
 def benchmark_name(url: str) -> str:
     """The last part of a url, without the endings of a file."""
     return url.rstrip("/").rpartition("/")[2].partition(".")[0] or url
-
-
-class GateSpec(Spec):
-    """The mean that a system must reach; otherwise the command ends with exit code 4."""
-
-    task: str = Field(description="a task by its name, e.g. `asterisk dev fr->en`")
-    system: SystemName = "late-fusion"
-    measure: Literal["ndcg@10", "recall@10"] = "recall@10"
-    dim: PositiveInt | None = Field(default=None, description="width of the vectors; null is the full width")
-    at_least: float = Field(ge=0, le=1, description="the mean over queries, not the interval's low end")
 
 
 class RecogniserSpec(Spec):
@@ -158,21 +149,25 @@ class MeasureSpec(Spec):
 class EvaluateSpec(MeasureSpec):
     """Spec of `deglu evaluate`: the measurement, the gates, and the folder of the report."""
 
-    gates: tuple[GateSpec, ...] = ()
+    gates: tuple[GateText, ...] = Field(
+        default=(), description=f"means that must be reached, else the exit code is 4, e.g. {EXAMPLE}"
+    )
     output: str = speed_only(
         ..., "folder or s3:// prefix of report.html, report.json, report.md, plots and runs", min_length=1
     )
 
     @field_validator("gates")
     @classmethod
-    def _are_measured(cls, gates: tuple[GateSpec, ...], info: ValidationInfo) -> tuple[GateSpec, ...]:
+    def _are_measured(cls, gates: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         """Refuses a gate whose task, system or dim is not measured."""
         tasks, systems, dims = (info.data.get(name) for name in ("tasks", "systems", "dims"))
-        for gate in gates:
+        for gate in map(read_gate, gates):
             if tasks is not None and gate.task not in (names := [task.name for task in tasks]):
-                raise ValueError(f"no task is called {gate.task!r}; give one of: {', '.join(names)}")
+                raise ValueError(f"{gate.text}: no task is called {gate.task!r}; give one of: {', '.join(names)}")
             if systems is not None and gate.system not in systems:
-                raise ValueError(f"a gate on {gate.system} requires it among the systems")
+                raise ValueError(
+                    f"{gate.text}: {gate.system} is not among the systems; add it there, or remove the gate"
+                )
             if gate.dim is not None and dims is not None and gate.dim not in dims:
-                raise ValueError(f"a gate on dim {gate.dim} requires it among the dims")
+                raise ValueError(f"{gate.text}: {gate.dim} is not among the dims; add it there, or remove the gate")
         return gates

@@ -2,21 +2,20 @@ import pytest
 
 from evaluate.report.gates import missed_gates
 from evaluate.results import Interval, Report, System, Task
-from evaluate.spec import GateSpec
 
 BY_DIM = {384: {"recall@10": Interval(0.6, 0.5, 0.7)}, 64: {"recall@10": Interval(0.4, 0.3, 0.5)}}
 REPORT = Report((Task("fr->en", 100, 500, {}, (System("late-fusion", BY_DIM),)),))
 
 
-def gate(at_least: float, task: str = "fr->en", dim: int | None = None) -> GateSpec:
-    return GateSpec(task=task, dim=dim, at_least=at_least)
+def gate(at_least: float, task: str = "fr->en", dim: int | None = None) -> str:
+    return f"recall@10[{task}{f', dim={dim}' if dim else ''}] >= {at_least}"
 
 
 @pytest.mark.parametrize(
     ("one", "met"),
     [(gate(0.5), True), (gate(0.6), True), (gate(0.61), False), (gate(0.4, dim=64), True), (gate(0.5, dim=64), False)],
 )
-def test_the_mean_decides_at_full_width_unless_said(one: GateSpec, met: bool) -> None:
+def test_the_mean_decides_at_full_width_unless_said(one: str, met: bool) -> None:
     assert (missed_gates(REPORT, [one]) == []) is met
 
 
@@ -26,7 +25,7 @@ def test_a_missed_gate_says_what_was_measured() -> None:
 
 
 @pytest.mark.parametrize("one", [gate(0.0, task="en->fr"), gate(0.0, dim=100)], ids=["no task", "no dim"])
-def test_what_was_not_measured_is_missed(one: GateSpec) -> None:
+def test_what_was_not_measured_is_missed(one: str) -> None:
     (missed,) = missed_gates(REPORT, [one])
     assert missed.measured is None
     assert "was not measured" in str(missed)

@@ -27,7 +27,7 @@ def test_the_report_is_written_and_gates_decide_the_exit_code(
 ) -> None:
     write_prompts(tmp_path / "cache", 40)
     monkeypatch.setenv("DEGLU_CACHE", str(tmp_path / "cache"))
-    gate = {"task": "asterisk dev fr->en", "at_least": 0.0}
+    gate = "recall@10[asterisk dev fr->en] >= 0"
     spec = spec_of(Path(), tiny_model, ["late-fusion"], draws=100, output=storage_url, gates=[gate])
     found = evaluate_model(spec)
     assert (found.missed, found.exit_code) == ((), 0)
@@ -44,7 +44,7 @@ def test_the_report_is_written_and_gates_decide_the_exit_code(
     }
     assert_the_runs_have_the_values_of_the_report(found, storage_url)
     assert json.loads(read_bytes(join(storage_url, "report.json"))).items() <= found.document().items()
-    high = spec.model_copy(update={"gates": (spec.gates[0].model_copy(update={"at_least": 1.0}),)})
+    high = spec.model_copy(update={"gates": ("recall@10[asterisk dev fr->en] >= 1",)})
     missed = evaluate_model(high)
     assert missed.exit_code == 4
     assert "gate missed: asterisk dev fr->en, late-fusion, recall@10 at full width is " in missed.text()

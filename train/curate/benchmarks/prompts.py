@@ -82,7 +82,7 @@ class _Prompts:
         same.append(id)
 
     def _text_id(self, lang: str, text: str) -> str:
-        """The same words have the same id in every run, after the language where there are several; "" without words."""
+        """The same words have the same id in every run, after the language where there are several; "" of no words."""
         key = text_key(text)
         name = blake2b(key.encode(), digest_size=8).hexdigest()
         return "" if not key else name if len(self._text_langs) == 1 else f"{lang}-{name}"
