@@ -1,14 +1,14 @@
 """Specs of `deglu evaluate`: the model, the tasks, the systems it is compared to, and the gates it must reach."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
 
 from embed.base_spec import Spec, speed_only
 from evaluate.gates import EXAMPLE, GateText, read_gate
 from evaluate.systems import SystemName
-from train.curate.benchmarks.table import NAMES
+from train.curate.benchmarks.table import NAMES, WITH_DATA
 
 Direction = Literal["speech-to-text", "text-to-speech", "text-to-text", "speech-to-speech"]
 FORMER = ("source", "speech_lang", "text_lang")  # fields of tasks until 2026-11-30
@@ -27,6 +27,9 @@ class TaskSpec(Spec):
         description=f"{', '.join(NAMES)}; or a folder with corpus.jsonl, queries.jsonl and qrels/, or a manifest of"
         " recordings with texts (.jsonl, .csv, .tsv, .parquet)",
     )
+    data: str | None = Field(
+        default=None, min_length=1, description=f"folder with the Parquet files of {', '.join(WITH_DATA)}"
+    )
     query_lang: str | None = Field(default=None, description="language of the questions; null is all")
     document_lang: str | None = Field(default=None, description="language of the documents; null is all")
     label: str | None = Field(default=None, description="its name in reports; null is the folder's or file's")
@@ -43,6 +46,14 @@ class TaskSpec(Spec):
             f"{self.query_lang or '*'}->{self.document_lang or '*'}" if self.query_lang or self.document_lang else ""
         )
         return " ".join(filter(None, (self.label or benchmark_name(self.benchmark), self.part, kind, langs)))
+
+    @model_validator(mode="after")
+    def _has_its_data(self) -> Self:
+        if (self.data is None) == (self.benchmark in WITH_DATA):
+            if self.data is None:
+                raise ValueError(f"{self.benchmark} requires `data`: the folder of its Parquet files from the hub")
+            raise ValueError(f"`data` is for {', '.join(WITH_DATA)}; another benchmark has its files by its own name")
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -17,15 +17,9 @@ def read_benchmark(task: TaskSpec) -> Benchmark:
     """The benchmark that a task names.  Raises InputError, and DataUnavailable where it cannot be fetched."""
     if task.benchmark in NAMES:
         query, _, document = task.direction.split("-")
-        sides = ((query, task.query_lang), (document, task.document_lang))
-        speech, texts = ([lang for kind, lang in sides if kind == one] for one in ("speech", "text"))
-        folder = written(task.benchmark, cache_folder(), _langs(speech), _langs(texts))
+        sides = (query, task.query_lang), (document, task.document_lang)
+        folder = written(task.benchmark, cache_folder(), *sides, task.data or "")
         return replace(read_beir(str(folder)), name=task.benchmark)
     if unpacked_suffix(task.benchmark) in MANIFESTS:
         return read_manifest(task.benchmark)
     return read_beir(task.benchmark)
-
-
-def _langs(given: list[str | None]) -> tuple[str, ...] | None:
-    """Each once; None, which is all, where one side has no language."""
-    return None if None in given else tuple(dict.fromkeys(lang for lang in given if lang is not None))
