@@ -1,7 +1,6 @@
 """Models that the systems of a spec require, each loaded once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -17,32 +16,10 @@ from embed.model.recognition.recogniser import Recogniser
 from embed.model.weights import load_joint, load_model
 from evaluate.spec import MeasureSpec
 from evaluate.systems import SYSTEMS
-from train.curate.clip import Clip, read_clip
+from evaluate.transcripts import Transcripts
 from train.strategies.ridge import RIDGE, Ridge
 
 ASR = f"{PREFIX}whisper-base"
-
-
-@dataclass(frozen=True)
-class Transcripts:
-    """A recogniser with its settings, and the transcripts it has made so far: tasks share recordings."""
-
-    recogniser: Recogniser
-    language_given: bool  # the recogniser gets the language of a recording, where it supports it
-    hypotheses: int = 1  # transcripts of each recording
-    known: dict[tuple[str, float], tuple[str, ...]] = field(default_factory=dict, compare=False)  # by uri and offset
-
-    def texts(self, clips: Sequence[Clip]) -> list[tuple[str, ...]]:
-        """The transcripts of each clip, likeliest first."""
-        new = [clip for clip in clips if _place(clip) not in self.known]
-        for langs in sorted({self._langs(clip.lang) for clip in new}):
-            some = [clip for clip in new if self._langs(clip.lang) == langs]
-            found = self.recogniser.transcribe([read_clip(clip) for clip in some], langs, self.hypotheses)
-            self.known.update((_place(clip), one.texts) for clip, one in zip(some, found, strict=True))
-        return [self.known[_place(clip)] for clip in clips]
-
-    def _langs(self, lang: str) -> tuple[str, ...]:
-        return (lang,) if self.language_given and lang in self.recogniser.known else self.recogniser.langs
 
 
 class Models:
@@ -81,7 +58,7 @@ class Models:
         own = hybrid.recogniser if hybrid is not None and settings.asr is None else None
         hypotheses = settings.hypotheses or (hybrid.hypotheses if hybrid is not None else 1)
         recogniser = own or Recogniser.load(settings.asr or ASR)
-        return Transcripts(recogniser, settings.language == "given", hypotheses)
+        return Transcripts(recogniser, settings.language == "given", hypotheses, self.spec.keep)
 
     @cached_property
     def weight(self) -> float:
@@ -138,7 +115,11 @@ class Models:
 def load_models(spec: MeasureSpec) -> Models:
     """Loads all models that the spec's systems require.  Raises SpecError or InputError that says what to do."""
     models = Models(spec)
-    for name in ("model", *(required for system in spec.systems for required in SYSTEMS[system].requires)):
+    known = models.model.dims
+    if missing := sorted(set(spec.dims or ()) - set(known)):
+        widths = ", ".join(map(str, known))
+        raise SpecError(f"field 'dims': {spec.model!r} has no width {missing[0]}; give some of {widths}")
+    for name in (required for system in spec.systems for required in SYSTEMS[system].requires):
         getattr(models, name)
     return models
 
@@ -149,7 +130,3 @@ def load_ridge(model: ModelHandle) -> Ridge:
     if not path.is_file():
         raise InputError(f"{path}: this model has no ridge baseline; remove `ridge` from systems, or train it again")
     return Ridge(**{name: value.float() for name, value in load_file(path).items()})
-
-
-def _place(clip: Clip) -> tuple[str, float]:
-    return clip.uri, clip.offset_s

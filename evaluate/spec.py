@@ -135,10 +135,11 @@ class MeasureSpec(Spec):
     @field_validator("tasks")
     @classmethod
     def _each_once(cls, tasks: tuple[TaskSpec, ...]) -> tuple[TaskSpec, ...]:
-        names = [task.name for task in tasks]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"{', '.join(twice)} is listed twice; remove one, or give a benchmark another `label`")
+        seen: dict[str, int] = {}
+        for row, task in enumerate(tasks):
+            if (first := seen.setdefault(task.name, row)) != row:
+                both = f"tasks.{first} ({tasks[first].benchmark}) and tasks.{row} ({task.benchmark})"
+                raise ValueError(f"{both} are both called {task.name!r}; remove one, or give one of them a `label`")
         return tasks
 
     @field_validator("dual", "other")

@@ -17,7 +17,7 @@ from embed.text.documents import Broken
 from embed.text.jsonl import records
 from evaluate.benchmarks.benchmark import Benchmark, Entry, by_id
 from evaluate.results import Qrels
-from evaluate.runs.files import read_qrels
+from evaluate.runs.files import line_of, read_qrels
 
 CORPUS, QUERIES, QRELS = "corpus.jsonl", "queries.jsonl", "qrels"
 
@@ -33,9 +33,24 @@ def read_beir(url: str) -> Benchmark:
         if not store.exists(file):
             parts = [one.url.rpartition("/")[2].removesuffix(".tsv") for one in _parts(url)]
             raise InputError(f"{file}: missing; parts here: {', '.join(parts) or 'none'}; set the task's `part`")
-        return read_qrels(file)
+        return _known(read_qrels(file), file, *({one.id for one in side} for side in found))
 
     return Benchmark(name, found[0], found[1], qrels)
+
+
+def _known(qrels: Qrels, file: str, queries: set[str], documents: set[str]) -> Qrels:
+    """The qrels; InputError that names the line of the first id that is in no other file."""
+    for query, grades in qrels.items():
+        unknown = next((one for one in grades if one not in documents), None)
+        if query not in queries:
+            what, lacks = f"query {query!r}", QUERIES
+        elif unknown is not None:
+            what, lacks = f"document {unknown!r} of query {query!r}", CORPUS
+        else:
+            continue
+        line = line_of(file, query, unknown if query in queries else None)
+        raise InputError(f"{file}, line {line}: {what} is not in {lacks}; correct the id, or remove this line")
+    return qrels
 
 
 def _parts(url: str) -> list[Any]:

@@ -60,7 +60,6 @@ class Benchmark:
         documents = [one for one in _of(self.corpus, document, document_lang) if one.part in ("", part)]
         place = {one.id: row for row, one in enumerate(documents)}
         judged = self.qrels(part)
-        self._refuse_unknown(judged, part)
         queries, answers = [], []
         for one in _of(self.queries, query, query_lang):
             right = {place[id] for id, grade in judged.get(one.id, {}).items() if grade > 0 and id in place}
@@ -84,17 +83,6 @@ class Benchmark:
         for entry in (*(queries if query == "speech" else ()), *(documents if document == "speech" else ())):
             _refuse_missing(entry)
         return Chosen(tuple(queries), tuple(documents), answers, excluded)
-
-    def _refuse_unknown(self, judged: Qrels, part: str) -> None:
-        known = {one.id for one in self.queries}, {one.id for one in self.corpus}
-        for query, grades in judged.items():
-            if query not in known[0]:
-                raise InputError(f"{self.name}, qrels of {part}: query {query!r} is not among the queries")
-            for document in grades:
-                if document not in known[1]:
-                    raise InputError(
-                        f"{self.name}, qrels of {part}: document {document!r} of query {query!r} is not in the corpus"
-                    )
 
 
 @dataclass(frozen=True)

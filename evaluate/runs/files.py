@@ -48,6 +48,12 @@ def read_qrels(url: str) -> Qrels:
     return found
 
 
+def line_of(url: str, query: str, document: str | None = None) -> int:
+    """The first line of qrels that judges the query, or the document for it; 0 where none does."""
+    lines = _lines(_text(url), tabs=True)
+    return next((at for at, one in lines if one[0] == query and document in (None, one[-2])), 0)
+
+
 def file_name(task: str) -> str:
     """Name of a task's files: its words."""
     return "-".join(re.findall(r"\w+", task.lower()))

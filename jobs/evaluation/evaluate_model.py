@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from embed.errors import SpecError
+from embed.model.handle import resolve_model
 from embed.storage.mirror import mirrored
+from evaluate.gates import read_gate
 from evaluate.measures.metrics import NDCG
 from evaluate.report.gates import missed_gates
 from evaluate.report.page import as_html
@@ -39,6 +42,7 @@ class EvaluateReport:
 
 def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> EvaluateReport:
     """Measure every task, write report.html, report.json, report.md, one plot and the run files for each task."""
+    _refuse_unknown_widths(spec)
     progress = progress or Silent()
     progress.begin("evaluating", len(spec.tasks), "tasks")
     report = evaluate(spec, lambda task: progress.advance(1))
@@ -54,6 +58,15 @@ def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> Eval
             write_runs(task, folder)
         output.push()
     return EvaluateReport(report, spec.output, tuple(str(one) for one in missed_gates(report, spec.gates)))
+
+
+def _refuse_unknown_widths(spec: EvaluateSpec) -> None:
+    """SpecError before hours of encoding where a gate is on a width that the model lacks."""
+    dims = resolve_model(spec.model).spec.dims
+    for gate in map(read_gate, spec.gates):
+        if gate.dim is not None and gate.dim not in dims:
+            widths = ", ".join(map(str, dims))
+            raise SpecError(f"field 'gates': {gate.text}: {spec.model!r} has no width {gate.dim}; give one of {widths}")
 
 
 def write_runs(task: Task, folder: Path) -> None:

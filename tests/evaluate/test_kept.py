@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluate.kept import FOLDER, kept
+from evaluate.kept import kept
+from evaluate.kept_files import FOLDER
 from evaluate.models import load_models
 from evaluate.vectors import speech_vectors, text_vectors
 from tests.evaluate.shelf import clips_in, spec_of

@@ -1,7 +1,6 @@
 """The models of a spec: what is loaded, what is kept, what is refused."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,29 +9,12 @@ from embed.encoder import FloatArray, Role
 from embed.errors import InputError, SpecError
 from evaluate.models import load_models
 from evaluate.vectors import text_vectors
-from tests.evaluate.shelf import clips_in, spec_of
-from train.curate.clip import Clip
+from tests.evaluate.shelf import spec_of
 
 
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
-    return clips_in(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.mark.slow
-def test_a_recording_is_transcribed_once_in_its_language(
-    shelf: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    transcripts = load_models(spec_of(shelf, "model", ["cascade"], hearing={"asr": str(shelf / "ears")})).transcripts
-    asked, transcribe_waves = [], transcripts.recogniser.transcribe
-
-    def transcribe(waves: list[FloatArray], langs: tuple[str, ...], hypotheses: int) -> Any:
-        asked.append((len(waves), langs, hypotheses))
-        return transcribe_waves(waves, langs, hypotheses)
-
-    monkeypatch.setattr(transcripts.recogniser, "transcribe", transcribe)
-    assert transcripts.texts(clips) == transcripts.texts(clips[::-1])[::-1]
-    assert asked == [(1, (), 1), (2, ("fr",), 1)]
+def test_a_width_that_the_model_lacks_is_refused(shelf: Path) -> None:
+    with pytest.raises(SpecError, match=r"field 'dims': .*model' has no width 20; give some of 32, 16, 8"):
+        load_models(spec_of(shelf, "model", ["late-fusion"], dims=[32, 20]))
 
 
 def test_a_hybrid_brings_its_own_number_of_transcripts(shelf: Path) -> None:

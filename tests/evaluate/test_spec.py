@@ -49,7 +49,7 @@ def test_where_it_is_written_does_not_change_what_it_is() -> None:
         ({"other": "demo"}, "give both or neither"),
         ({"hearing": {"weight": -1}}, "hearing.weight"),
         ({"gates": ["recall@10[asterisk test fr->en, dim=100] >= 0"], "dims": [384, 64]}, "100 is not among the dims"),
-        ({"tasks": [FR_EN, FR_EN]}, "is listed twice"),
+        ({"tasks": [FR_EN, FR_EN]}, r"tasks.0 \(asterisk\) and tasks.1 \(asterisk\) are both called 'asterisk test fr"),
         ({"tasks": []}, "at least 1 item"),
         ({"systems": ["late-fusion"], "baseline": "ridge"}, "not among the systems"),
         ({"taks": []}, "unknown field 'taks'"),
@@ -75,5 +75,8 @@ def test_tasks_of_benchmarks_have_their_folders_names() -> None:
     assert task.name == "radio test *->wo"
     assert task.model_copy(update={"label": "mine", "document_lang": None}).name == "mine test"
     two = [{"benchmark": "a/x"}, {"benchmark": "b/x"}]
-    with pytest.raises(SpecError, match="x dev is listed twice; remove one, or give"):
+    with pytest.raises(
+        SpecError,
+        match=r"tasks.0 \(a/x\) and tasks.1 \(b/x\) are both called 'x dev'; remove one, or give one of them a `label`",
+    ):
         EvaluateSpec.parse({"model": "demo", "output": "out", "tasks": two})

@@ -47,8 +47,8 @@ def test_each_direction_has_its_questions_and_its_collection(tmp_path: Path) -> 
 
 
 WRONG: dict[str, dict[str, Any]] = {
-    "qrels of test: query 'x' is not among the queries": {"qrels": "x\td1\t1\n"},
-    "document 'x' of query 's1' is not in the corpus": {"qrels": "s1\tx\t1\n"},
+    r"test.tsv, line 2: query 'x' is not in queries.jsonl": {"qrels": "s1\td1\t1\nx\td1\t1\n"},
+    r"test.tsv, line 2: document 'x' of query 's1' is not in corpus.jsonl": {"qrels": "s1\td1\t1\ns1\tx\t1\n"},
     "no document is relevant": {"qrels": "s1\td1\t0\n"},
     r"queries.jsonl, line 2: the id 's1' is that of .*line 1": {"queries": [QUERIES[0], QUERIES[0]]},
     "corpus.jsonl, line 1: neither text nor audio": {"corpus": [{"_id": "d1"}]},

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from embed.errors import SpecError
 from embed.storage.store import join, listing, read_bytes
 from evaluate.runs.compare import compare
 from evaluate.runs.files import read_qrels, read_run
@@ -47,4 +48,7 @@ def test_the_report_is_written_and_gates_decide_the_exit_code(
     high = spec.model_copy(update={"gates": ("recall@10[asterisk dev fr->en] >= 1",)})
     missed = evaluate_model(high)
     assert missed.exit_code == 4
+    lacking = spec.model_copy(update={"gates": ("recall@10[asterisk dev fr->en, dim=20] >= 0",)})
+    with pytest.raises(SpecError, match=r"field 'gates': recall@10\[.*' has no width 20; give one of 32, 16, 8"):
+        evaluate_model(lacking)
     assert "gate missed: asterisk dev fr->en, late-fusion, recall@10 at full width is " in missed.text()
