@@ -86,6 +86,8 @@ def _fail(text: str, place: int, why: str) -> NoReturn:
 def _no_mapping(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
+    if "task" not in value:
+        raise ValueError(f"a gate is an expression; write {EXAMPLE}")
     given = {name: value.get(name) for name in ("dim", "system")}
     options = "".join(f", {name}={one}" for name, one in given.items() if one is not None)
     task, least = value.get("task", "asterisk test fr->en"), value.get("at_least", 0.2)
