@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from train.curate.benchmarks.table import Langs
 from train.curate.clip import Clip
 from train.curate.split import Part
 
+Parts = tuple[Part, ...]
+BOTH: Parts = ("dev", "test")
 LANG_ID = "lang_id"
 SUFFIX = ".parquet"
 WORDS: Mapping[str, Part] = {"test": "test", "validation": "dev", "valid": "dev", "dev": "dev", "train": "train"}
@@ -55,34 +57,37 @@ def hub(name: str, data: str, cache: Path, speech: Langs, texts: Langs) -> Path:
     Raises InputError that names the file.
     """
     columns = SETS[name]
-    tables = [(url, part) for url, part in in_parts(data) if _may_have(_lang_of_path(url, data), speech, texts)]
-    if not tables:
-        raise InputError(f"{data}: no {SUFFIX} file with these languages; give the folder that has them, by `data`")
-    has_parts = any(part != "train" for _, part in tables)
-    rows = [
-        (clip, (part,) if has_parts else ("dev", "test"))
-        for url, part in tables
-        if part != "train" or not has_parts
-        for clip in _clips(name, columns, url, columns.lang or _lang_of_path(url, data))
-    ]
-    spoken, written = _langs(rows, speech, texts)
-    known: dict[tuple[tuple[Part, ...], str], dict[str, str]] = {}
+    rows = list(_rows(name, columns, data, speech, texts))
+    spoken, written = _langs((clip for clip, _ in rows), speech, texts)
+    known: dict[tuple[Parts, str], dict[str, str]] = {}  # the texts of a key, in all languages
     for clip, parts in rows:
         known.setdefault((parts, clip.key), {}).update(clip.translations)
     lines = Lines(written)
     for parts in dict.fromkeys(parts for parts, _ in known):
-        lines.add_texts(
-            (found for (own, _), found in known.items() if own == parts), parts[0] if len(parts) == 1 else ""
-        )
+        prompts = (found for (own, _), found in known.items() if own == parts)
+        lines.add_texts(prompts, parts[0] if len(parts) == 1 else "")
     for lang in spoken or written:
         for clip, parts in rows:
             if clip.lang == lang:
-                whole = Clip(clip.source, clip.key, lang, clip.text, clip.uri, known[parts, clip.key])
-                lines.add_clips([whole], parts, bool(spoken))
+                lines.add_clips([replace(clip, translations=known[parts, clip.key])], parts, bool(spoken))
     card = (
         f"# {name}\n\nOf the Parquet files in {data}, licence {columns.licence}.  The recordings stay in these files.\n"
     )
     return write(lines, "_".join((name, *("-".join(one) for one in (spoken, written) if one))), card, cache)
+
+
+def _rows(name: str, columns: Columns, data: str, speech: Langs, texts: Langs) -> Iterator[tuple[Clip, Parts]]:
+    """Clips of the files that may have one of the languages, each with its parts."""
+    files = in_parts(data)
+    langs = {url: _lang_of_path(url, data) for url, _ in files}
+    tables = [(url, part) for url, part in files if _may_have(langs[url], speech, texts)]
+    if not tables:
+        raise InputError(f"{data}: no {SUFFIX} file with these languages; give the folder that has them, by `data`")
+    has_parts = any(part != "train" for _, part in tables)
+    for url, part in tables:
+        if part != "train" or not has_parts:
+            for clip in _clips(name, columns, url, columns.lang or langs[url]):
+                yield clip, (part,) if has_parts else BOTH
 
 
 def in_parts(data: str) -> list[tuple[str, Part]]:
@@ -166,8 +171,8 @@ def _may_have(lang: str, speech: Langs, texts: Langs) -> bool:
     return not lang or speech is None or texts is None or lang in (*speech, *texts)
 
 
-def _langs(rows: Iterable[tuple[Clip, Any]], speech: Langs, texts: Langs) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    clips = [clip for clip, _ in rows]
+def _langs(clips: Iterable[Clip], speech: Langs, texts: Langs) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    clips = list(clips)
     spoken = dict.fromkeys(clip.lang for clip in clips) if speech is None else speech
     written = dict.fromkeys(lang for clip in clips for lang in clip.translations) if texts is None else texts
     return tuple(spoken), tuple(written)

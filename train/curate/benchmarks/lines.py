@@ -84,4 +84,5 @@ def recording_row(id: str, clip: Clip, part: str = "") -> Row:
 
 
 def _text_row(id: str, lang: str, text: str, part: str = "") -> Row:
-    return {"_id": id, "text": text, "lang": lang} | ({"part": part} if part else {})
+    found: Row = {"_id": id, "text": text, "lang": lang}
+    return found | ({"part": part} if part else {})

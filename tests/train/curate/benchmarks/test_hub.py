@@ -46,7 +46,7 @@ def fleurs(path: Path, texts: Mapping[int, str], ids: Sequence[int], lang: int) 
 
 def asked(monkeypatch: pytest.MonkeyPatch, cache: Path, query: Modality, document: Modality, **task: Any) -> Chosen:
     monkeypatch.setenv("DEGLU_CACHE", str(cache))
-    one = TaskSpec(direction=f"{query}-to-{document}", **{"part": "test"} | task)
+    one = TaskSpec.model_validate({"direction": f"{query}-to-{document}", "part": "test"} | task)
     return read_benchmark(one).chosen(one.part, query, document, one.query_lang, one.document_lang)
 
 
@@ -88,7 +88,7 @@ def test_sentences_of_fleurs_join_languages_and_keep_their_parts(
 
 def test_minds14_has_languages_by_row_and_one_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = {"_type": "ClassLabel", "names": ["en-GB", "fr-FR"]}
-    columns = {
+    columns: dict[str, Sequence[Any]] = {
         "audio": [sound(200), sound(300), sound(400)],
         "transcription": ["le solde", "how much", "ma carte"],
         "english_transcription": ["the balance", "how much", "my card"],
