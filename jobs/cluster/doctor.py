@@ -20,7 +20,7 @@ from embed.storage import store
 from embed.storage.cache import cache_folder
 from jobs.cluster.handshake import MODEL, NETWORK, TOWER, Terms, Weights, local_files, marked
 from jobs.cluster.machine_report import report_here
-from jobs.cluster.places import MODELS, PLACES, TOWERS, fields_of
+from jobs.cluster.places import MODELS, TOWERS, fields_of, places_of
 from jobs.command.doors import load_spec, verb_of
 from jobs.command.output import Plain
 from jobs.command.terminal import add_row, drawn, table_of
@@ -60,7 +60,7 @@ def _terms(path: str | None, overrides: Sequence[str]) -> Iterator[Terms]:
         return
     verb = verb_of(path)
     spec = load_spec(verb, path, overrides)
-    places = dict(fields_of(PLACES, verb, spec))
+    places = dict(places_of(verb, spec))
     if verb == "train":
         places.setdefault("work", str(cache_folder() / "train"))
     inputs = [(field, _some_files(field, url)) for field, url in places.items() if field not in OUTPUTS]

@@ -12,6 +12,7 @@ from embed.base_spec import Spec
 from embed.errors import SpecError
 from embed.model.folder import RELEASED
 from embed.storage import store
+from train.curate.benchmarks.table import NAMES
 
 # Fields of the verbs' specs that hold a url or a path, that hold a model's name or folder, and a tower's.
 _EMBED = ("inputs.url", "output")
@@ -20,8 +21,9 @@ PLACES = {
     "retry": _EMBED,
     "index": ("vectors", "output", "questions"),
     "train": ("sources.url", "texts.url", "output", "work", "checkpoints.url"),
-    "evaluate": ("tasks.benchmark", "output"),
+    "evaluate": ("tasks.data", "output"),
 }
+BENCHMARKS = {"evaluate": ("tasks.benchmark",)}  # a url or a path, or a name
 MODELS = {"embed": ("model",), "retry": ("model",), "evaluate": ("model", "dual", "other")}
 TOWERS = {"train": ("encoder.text.name", "encoder.speech.name", "hybrid.asr"), "evaluate": ("hearing.asr",)}
 
@@ -30,7 +32,7 @@ Places = list[tuple[str, str]]  # a field and its value: ("inputs.0.url", "/data
 
 def local_places(verb: str, spec: Spec) -> Places:
     """Paths of a spec on the machines' own disks.  SpecError for a relative one: it has no meaning in a job."""
-    found = fields_of(PLACES, verb, spec)
+    found = places_of(verb, spec)
     found += [one for one in fields_of(MODELS, verb, spec) if not _is_released(one[1])]
     found += [one for one in fields_of(TOWERS, verb, spec) if _is_folder(one[1])]
     found = [(field, value) for field, value in found if store.local_path(value) is not None]
@@ -46,8 +48,14 @@ def local_places(verb: str, spec: Spec) -> Places:
     return found
 
 
+def places_of(verb: str, spec: Spec) -> Places:
+    """Urls and paths of a spec; a benchmark that has a name is none."""
+    named = fields_of(BENCHMARKS, verb, spec)
+    return fields_of(PLACES, verb, spec) + [one for one in named if one[1] not in NAMES]
+
+
 def fields_of(table: Mapping[str, Sequence[str]], verb: str, spec: Spec) -> Places:
-    """The values of a spec in the fields of PLACES, MODELS or TOWERS; empty ones are left out."""
+    """The values of a spec in the fields of a table such as PLACES; empty ones are left out."""
     values = spec.model_dump()
     return [one for name in table.get(verb, ()) for one in _at(values, name)]
 

@@ -89,6 +89,10 @@ def test_the_other_verbs_name_places_too() -> None:
     evaluated = EvaluateSpec.parse({"model": "demo", "tasks": [task], "output": "report"})
     with pytest.raises(SpecError, match=r"^output = report: a relative path"):
         local_places("evaluate", evaluated)
+    for own, field in (({"benchmark": "own"}, "benchmark"), ({"benchmark": "fleurs", "data": "own"}, "data")):
+        evaluated = EvaluateSpec.parse({"model": "demo", "tasks": [task, own], "output": "s3://b/report"})
+        with pytest.raises(SpecError, match=rf"^tasks.1.{field} = own: a relative path"):
+            local_places("evaluate", evaluated)
 
 
 def test_every_verb_that_is_submitted_is_in_the_table_and_names_fields_that_exist() -> None:
