@@ -33,6 +33,14 @@ class Width:
 
 
 @dataclass(frozen=True)
+class Headroom:
+    """A system at one width next to the others."""
+
+    share: Interval | None  # of the ceiling's nDCG@10; None where the ceiling is not measured, or 0
+    exceeds: str  # letters of the systems that it exceeds significantly, by their place in the first table
+
+
+@dataclass(frozen=True)
 class Health:
     """Measures of one width."""
 
@@ -62,6 +70,7 @@ class System:
     by_dim: ByDim
     difference: ByDim = field(default_factory=dict)  # this - the task's baseline, paired by query; {} for the baseline
     loss: ByDim = field(default_factory=dict)  # each narrower width - the full one, paired by query
+    headroom: dict[int, Headroom] = field(default_factory=dict)
     widths: dict[int, Width] = field(default_factory=dict)  # {} for independent heads
     health: Health | None = None  # at the full dim
     run: Run = field(default_factory=dict)  # the first documents at the full dim; {} without ids

@@ -2,13 +2,15 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, ValidationInfo, field_validator, model_validator
 
 from embed.base_spec import Spec, speed_only, where_set
-from evaluate.systems import SystemName
+from evaluate.measures.metrics import MEASURES, NDCG, RECALL, measure_name
+from evaluate.systems import CEILING, SystemName
 from train.curate.sources.table import PromptsName
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+MeasureName = Annotated[str, AfterValidator(measure_name)]
 Direction = Literal["speech-to-text", "text-to-speech", "text-to-text", "speech-to-speech"]
 
 
@@ -76,7 +78,7 @@ class GateSpec(Spec):
 
     task: str = Field(description="a task by its name, e.g. `asterisk dev fr->en`")
     system: SystemName = "late-fusion"
-    measure: Literal["ndcg@10", "recall@10"] = "recall@10"
+    measure: MeasureName = RECALL
     dim: PositiveInt | None = Field(default=None, description="width of the vectors; null is the full width")
     at_least: float = Field(ge=0, le=1, description="the mean over queries, not the interval's low end")
 
@@ -127,10 +129,13 @@ class MeasureSpec(Spec):
     )
     hearing: RecogniserSpec = RecogniserSpec()
     baseline: SystemName | None = Field(
-        default=None, description="system that the others are compared to, query by query"
+        default=None, description="system that the others are compared to, query by query; null is the ceiling"
     )
     dims: tuple[PositiveInt, ...] | None = Field(
         default=None, min_length=1, description="widths of the vectors; null is the model's own"
+    )
+    measures: tuple[MeasureName, ...] = Field(
+        default=MEASURES, description="nDCG@k, R@k, RR@k, Success@k, k up to 100; nDCG@10 is always among them"
     )
     draws: int = Field(default=2000, ge=100, description="bootstrap draws of an interval")
     seed: int = Field(default=0, ge=0)
@@ -141,6 +146,11 @@ class MeasureSpec(Spec):
         False, "put recordings of questions found and missed into report.html; set it where they may be played"
     )
 
+    @property
+    def compared_to(self) -> SystemName | None:
+        """The baseline, or the ceiling; None where neither is measured, or nothing else."""
+        return self.baseline or (CEILING if CEILING in self.systems and len(self.systems) > 1 else None)
+
     @field_validator("tasks")
     @classmethod
     def _each_once(cls, tasks: tuple[TaskSpec, ...]) -> tuple[TaskSpec, ...]:
@@ -149,6 +159,11 @@ class MeasureSpec(Spec):
         if twice:
             raise ValueError(f"{', '.join(twice)} is listed twice; remove one, or give a benchmark another `label`")
         return tasks
+
+    @field_validator("measures")
+    @classmethod
+    def _with_ndcg(cls, measures: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((NDCG, *measures)))
 
     @field_validator("dual", "other")
     @classmethod
@@ -184,6 +199,8 @@ class EvaluateSpec(MeasureSpec):
                 raise ValueError(f"no task is called {gate.task!r}; give one of: {', '.join(names)}")
             if systems is not None and gate.system not in systems:
                 raise ValueError(f"a gate on {gate.system} requires it among the systems")
+            if gate.measure not in info.data.get("measures", (gate.measure,)):
+                raise ValueError(f"a gate on {gate.measure} requires it among the measures")
             if gate.dim is not None and dims is not None and gate.dim not in dims:
                 raise ValueError(f"a gate on dim {gate.dim} requires it among the dims")
         return gates

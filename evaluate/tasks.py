@@ -67,7 +67,12 @@ def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:
     """
     spec = models.spec
     dims = spec.dims or models.model.dims
-    settings: dict[str, Any] = {"baseline": spec.baseline, "draws": spec.draws, "seed": spec.seed}
+    settings: dict[str, Any] = {
+        "baseline": spec.compared_to,
+        "measures": spec.measures,
+        "draws": spec.draws,
+        "seed": spec.seed,
+    }
     if task.benchmark is not None:
         return _measure_benchmark(models, task, dims, settings)
     assert task.source is not None  # the spec sees to these

@@ -7,7 +7,7 @@ import numpy as np
 from embed.encoder import FloatArray, truncate
 from embed.errors import InputError
 from evaluate.measures.bootstrap import Values
-from evaluate.measures.metrics import IntArray, Judged, Relevant, judge
+from evaluate.measures.metrics import MEASURES, IntArray, Judged, Relevant, judge
 
 BLOCK = 256  # queries scored at once: bounds memory, changes no value
 # Vectors of one system: [n, D], whose prefixes are used at every dim, or for each dim an array [n, dim].
@@ -21,6 +21,7 @@ def judged_by_dim(
     relevant: Relevant,
     dims: Sequence[int],
     excluded: Sequence[Collection[int]] | None = None,
+    measures: Sequence[str] = MEASURES,
 ) -> dict[int, Judged]:
     """Cosine search of `query_vectors` [q, D] in `document_vectors` [n, D] at each of `dims`.
 
@@ -31,7 +32,10 @@ def judged_by_dim(
     else:
         _check(query_vectors, document_vectors, dims)
         pairs = dict.fromkeys(dims, (query_vectors, document_vectors))
-    return {dim: _judged(queries, documents, relevant, dim, excluded) for dim, (queries, documents) in pairs.items()}
+    return {
+        dim: judged_at(truncate(queries, dim), truncate(documents, dim), relevant, excluded, measures)
+        for dim, (queries, documents) in pairs.items()
+    }
 
 
 def at_dim(vectors: Rows, dim: int) -> FloatArray:
@@ -43,10 +47,15 @@ def at_dim(vectors: Rows, dim: int) -> FloatArray:
     return vectors[dim]
 
 
-def _judged(
-    queries: FloatArray, documents: FloatArray, relevant: Relevant, dim: int, excluded: Sequence[Collection[int]] | None
+def judged_at(
+    queries: FloatArray,
+    documents: FloatArray,
+    relevant: Relevant,
+    excluded: Sequence[Collection[int]] | None = None,
+    measures: Sequence[str] = MEASURES,
 ) -> Judged:
-    queries_QD, documents_ND = truncate(queries, dim).astype(np.float64), truncate(documents, dim).astype(np.float64)
+    """Products of `queries` [q, d] with `documents` [n, d], which the caller has scaled, judged."""
+    queries_QD, documents_ND = queries.astype(np.float64), documents.astype(np.float64)
     parts = []
     for start in range(0, len(queries_QD), BLOCK):
         block = slice(start, start + BLOCK)
@@ -54,7 +63,7 @@ def _judged(
         if excluded is not None:
             for row, left_out in zip(scores_QN, excluded[block], strict=True):
                 row[list(left_out)] = -np.inf
-        parts.append(judge(scores_QN, relevant[block]))
+        parts.append(judge(scores_QN, relevant[block], measures=measures))
     return _joined(parts)
 
 

@@ -9,10 +9,10 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from evaluate.measures.metrics import NDCG
+from evaluate.report.headroom import NOTE, TITLE, headroom_table, signed
 from evaluate.report.plots import ndcg_by_dim_figure
-from evaluate.report.report import HEALTH, cells, health_cells, share, signed, smallest_line, width_rows
+from evaluate.report.report import HEALTH, cells, health_cells, smallest_line, width_rows
 from evaluate.results import Example, Report, System, Task
-from evaluate.systems import CEILING
 
 STYLE = """
 :root { --ink: #1c1c1c; --soft: #5b5b5b; --line: #dcdcdc; --band: #f6f6f4; --page: #ffffff; color-scheme: light dark; }
@@ -62,11 +62,14 @@ def as_html(report: Report) -> str:
     """The page.  All texts are escaped; it loads nothing from elsewhere."""
     about = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in report.about.items())
     links = "".join(f'<a href="#task-{n}">{escape(task.name)}</a> ' for n, task in enumerate(report.tasks))
+    first = "".join(_table(task.name, *headroom_table(task)) for task in report.tasks)
     tasks = "".join(_task(number, task) for number, task in enumerate(report.tasks))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Evaluation</title>'
-        f"<style>{STYLE}</style></head><body><h1>Evaluation</h1><dl>{about}</dl><nav>{links}</nav>{tasks}"
+        f"<style>{STYLE}</style></head><body><h1>Evaluation</h1><dl>{about}</dl>"
+        f'<section id="headroom"><h2>{TITLE}</h2><p class="soft">{escape(NOTE)}</p>{first}</section>'
+        f"<nav>{links}</nav>{tasks}"
         f"<script>{SORT}</script></body></html>\n"
     )
 
@@ -79,11 +82,6 @@ def _task(number: int, task: Task) -> str:
         f'<p class="soft">{task.queries:,} queries, {task.documents:,} documents; mean [95 % interval].</p>',
         _plot(task),
     ]
-    ceiling = next((one for one in task.systems if one.name == CEILING), None)
-    if ceiling is not None and len(task.systems) > 1:
-        rows = [[one.name, *(share(one, ceiling, dim) for dim in dims)] for one in task.systems if one is not ceiling]
-        title = f"share of the ceiling's {NDCG}, which reads the true transcript"
-        parts.append(_table(title, ["system", *widths], rows))
     for measure, chance in task.chance.items():
         rows = [[one.name, *cells(one.by_dim, dims, measure, str)] for one in task.systems]
         rows.append(["chance", *[f"{chance:.3f}"] * len(dims)])

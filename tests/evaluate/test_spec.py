@@ -25,7 +25,7 @@ def test_choices_are_made_on_dev_unless_said() -> None:
 
 def test_a_gate_is_read() -> None:
     (gate,) = parse(gates=[GATE]).gates
-    assert (gate.system, gate.measure, gate.dim, gate.at_least) == ("late-fusion", "recall@10", None, 0.5)
+    assert (gate.system, gate.measure, gate.dim, gate.at_least) == ("late-fusion", "R@10", None, 0.5)
 
 
 def test_where_it_is_written_does_not_change_what_it_is() -> None:
@@ -50,7 +50,9 @@ def test_where_it_is_written_does_not_change_what_it_is() -> None:
         ({"hearing": {"weight": -1}}, "hearing.weight"),
         ({"gates": [{**GATE, "dim": 100}], "dims": [384, 64]}, "requires it among the dims"),
         ({"gates": [{**GATE, "at_least": 50}]}, "less than or equal to 1"),
-        ({"gates": [{**GATE, "measure": "recall@5"}]}, "measure"),
+        ({"gates": [{**GATE, "measure": "recall@5"}]}, "a gate on R@5 requires it among the measures"),
+        ({"gates": [{**GATE, "measure": "precision@5"}]}, "give one of nDCG@k, R@k, RR@k, Success@k"),
+        ({"measures": ["RR@101"]}, "no measure is called 'RR@101'"),
         ({"tasks": [FR_EN, FR_EN]}, "is listed twice"),
         ({"tasks": []}, "at least 1 item"),
         ({"systems": ["late-fusion"], "baseline": "ridge"}, "not among the systems"),
@@ -87,3 +89,15 @@ def test_tasks_of_benchmarks_have_their_folders_names() -> None:
     two = [{"benchmark": "a/x"}, {"benchmark": "b/x"}]
     with pytest.raises(SpecError, match="x dev speech-to-text is listed twice; remove one, or give"):
         EvaluateSpec.parse({"model": "demo", "output": "out", "tasks": two})
+
+
+def test_measures_have_the_names_of_ir_measures() -> None:
+    wanted = parse(measures=["mrr@10", "recall@100", "NDCG@10", "success@5"])
+    assert wanted.measures == ("nDCG@10", "RR@10", "R@100", "Success@5")
+    assert parse().measures == ("nDCG@10", "nDCG@5", "R@10", "R@100", "RR@10", "Success@1")
+
+
+def test_systems_are_compared_to_the_ceiling_where_no_baseline_is_given() -> None:
+    assert parse(baseline="ridge").compared_to == "ridge"
+    assert parse(systems=["late-fusion", "ceiling"]).compared_to == "ceiling"
+    assert parse(systems=["late-fusion"]).compared_to is None

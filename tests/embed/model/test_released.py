@@ -114,7 +114,7 @@ def test_it_reaches_the_gates_of_a_fixed_sample(
             "baseline": None,
             "tasks": [task for task in spec.tasks if any(task.name == known for known, _ in wanted)],
             "gates": [
-                GateSpec(task=task, system=system, measure="ndcg@10", dim=dim, at_least=least)
+                GateSpec(task=task, system=system, measure="nDCG@10", dim=dim, at_least=least)
                 for (task, dim), least in wanted.items()
             ],
         }

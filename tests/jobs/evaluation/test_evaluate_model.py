@@ -18,7 +18,7 @@ def assert_the_runs_have_the_values_of_the_report(found: EvaluateReport, url: st
     run, qrels = (join(url, "runs", "asterisk-dev-fr-en" + rest) for rest in ("/late-fusion.run", ".qrels.tsv"))
     compared = compare({"ours": read_run(run)}, read_qrels(qrels)).measures["nDCG@10"]["ours"]
     system = task.systems[0]
-    assert compared.mean.mean == pytest.approx(system.by_dim[system.full_dim]["ndcg@10"].mean)
+    assert compared.mean.mean == pytest.approx(system.by_dim[system.full_dim]["nDCG@10"].mean)
 
 
 @pytest.mark.slow
@@ -47,4 +47,4 @@ def test_the_report_is_written_and_gates_decide_the_exit_code(
     high = spec.model_copy(update={"gates": (spec.gates[0].model_copy(update={"at_least": 1.0}),)})
     missed = evaluate_model(high)
     assert missed.exit_code == 4
-    assert "gate missed: asterisk dev fr->en, late-fusion, recall@10 at full width is " in missed.text()
+    assert "gate missed: asterisk dev fr->en, late-fusion, R@10 at full width is " in missed.text()
