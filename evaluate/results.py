@@ -41,6 +41,27 @@ class Headroom:
 
 
 @dataclass(frozen=True)
+class Coding:
+    """A code of the documents' vectors at one size."""
+
+    code: str
+    bytes: int  # of a vector
+    quality: Interval  # nDCG@10
+    loss: Interval  # this - the full vectors, paired by query
+    overlap: float  # of the ten nearest documents by the full vectors, the share that is among the ten here
+
+
+@dataclass(frozen=True)
+class ProjectorRank:
+    """Late fusion with a projector of few ranks."""
+
+    rank: int
+    parameters: int  # of the projectors, as two factors
+    by_dim: dict[int, Interval]  # nDCG@10
+    loss: Interval  # this - the whole projector at the full width, paired by query
+
+
+@dataclass(frozen=True)
 class Health:
     """Measures of one width."""
 
@@ -74,6 +95,8 @@ class System:
     widths: dict[int, Width] = field(default_factory=dict)  # {} for independent heads
     health: Health | None = None  # at the full dim
     run: Run = field(default_factory=dict)  # the first documents at the full dim; {} without ids
+    codings: tuple[Coding, ...] = ()
+    ranks: tuple[ProjectorRank, ...] = ()  # of late fusion
 
     @property
     def full_dim(self) -> int:

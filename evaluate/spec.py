@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, PositiveInt, ValidationInfo, field_v
 
 from embed.base_spec import Spec, speed_only, where_set
 from evaluate.measures.metrics import MEASURES, NDCG, RECALL, measure_name
+from evaluate.ranks.spec import RanksSpec
 from evaluate.systems import CEILING, SystemName
 from train.curate.sources.table import PromptsName
 
@@ -136,6 +137,9 @@ class MeasureSpec(Spec):
     )
     measures: tuple[MeasureName, ...] = Field(
         default=MEASURES, description="nDCG@k, R@k, RR@k, Success@k, k up to 100; nDCG@10 is always among them"
+    )
+    ranks: RanksSpec | None = Field(
+        default=RanksSpec(), description="codes of the vectors at equal bytes, and ranks; null measures none"
     )
     draws: int = Field(default=2000, ge=100, description="bootstrap draws of an interval")
     seed: int = Field(default=0, ge=0)

@@ -6,9 +6,8 @@
 import hashlib
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
@@ -21,9 +20,9 @@ from evaluate.benchmarks.beir import read_beir
 from evaluate.benchmarks.benchmark import Benchmark, Entry, Modality
 from evaluate.benchmarks.manifest import read_manifest
 from evaluate.examples import with_examples
-from evaluate.measures.quality import evaluate_task
 from evaluate.models import Models, load_models
 from evaluate.results import Report, Task
+from evaluate.scored import scored
 from evaluate.spec import MeasureSpec, TaskSpec
 from evaluate.systems import CEILING
 from evaluate.vectors import speech_vectors, text_vectors
@@ -66,15 +65,8 @@ def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:
     Systems, dims and bootstrap are those of `models.spec`.  `most` limits the part's recordings to the first so many.
     """
     spec = models.spec
-    dims = spec.dims or models.model.dims
-    settings: dict[str, Any] = {
-        "baseline": spec.compared_to,
-        "measures": spec.measures,
-        "draws": spec.draws,
-        "seed": spec.seed,
-    }
     if task.benchmark is not None:
-        return _measure_benchmark(models, task, dims, settings)
+        return _measure_benchmark(models, task)
     assert task.source is not None  # the spec sees to these
     assert task.speech_lang is not None
     assert task.text_lang is not None
@@ -93,7 +85,7 @@ def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:
         questions = speech_vectors(models, spec.systems, clips, "query")
         documents = text_vectors(models, spec.systems, texts, "document")
         ids = recording_ids(clips), text_ids(texts)
-        found = evaluate_task(task.name, questions, documents, relevant, dims, ids=ids, **settings)
+        found = scored(models, task.name, questions, documents, relevant, ids=ids)
         return with_examples(found, (ids[0], clips), (ids[1], texts), spec.play)
     texts, place = distinct(clip.translations[lang] for clip in clips)
     answers: list[set[int]] = [set() for _ in texts]
@@ -102,7 +94,7 @@ def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:
     recordings = speech_vectors(models, spec.systems, clips, "document")
     questions = text_vectors(models, spec.systems, texts, "query")
     ids = text_ids(texts), recording_ids(clips)
-    found = evaluate_task(task.name, questions, recordings, answers, dims, ids=ids, **settings)
+    found = scored(models, task.name, questions, recordings, answers, ids=ids)
     return with_examples(found, (ids[0], texts), (ids[1], clips), spec.play)
 
 
@@ -111,7 +103,7 @@ def read_benchmark(url: str) -> Benchmark:
     return read_manifest(url) if unpacked_suffix(url) in (".jsonl", ".csv", ".tsv", ".parquet") else read_beir(url)
 
 
-def _measure_benchmark(models: Models, task: TaskSpec, dims: Sequence[int], settings: dict[str, Any]) -> Task:
+def _measure_benchmark(models: Models, task: TaskSpec) -> Task:
     """Questions of a benchmark's part search its collection, of the modalities and languages of the task."""
     assert task.benchmark is not None
     query, document = MODALITIES[task.direction]
@@ -133,9 +125,7 @@ def _measure_benchmark(models: Models, task: TaskSpec, dims: Sequence[int], sett
             )
         sides.append(speech_vectors(models, systems, [one.clip(task.name) for one in entries], role))
     ids = [one.id for one in found.queries], [one.id for one in found.documents]
-    measured = evaluate_task(
-        task.name, sides[0], sides[1], found.answers, dims, excluded=found.excluded, ids=ids, **settings
-    )
+    measured = scored(models, task.name, sides[0], sides[1], found.answers, excluded=found.excluded, ids=ids)
     contents: list[list[Clip | str]] = [
         [one.clip(task.name) if kind == "speech" else one.text for one in entries] for _, kind, entries in chosen
     ]

@@ -66,7 +66,7 @@ def judge(
     columns = _checked(scores, relevant)
     tops = tuple(_top(row, right, DEPTH) for row, right in zip(scores, columns, strict=True))
     top_scores = tuple(row[top].astype(np.float64) for row, top in zip(scores, tops, strict=True))
-    return Judged(names, _ranks(scores, columns), _measured(tops, columns, measures), tops, top_scores)
+    return Judged(names, _ranks(scores, columns), measured(tops, columns, measures), tops, top_scores)
 
 
 def ranks(scores: Scores, relevant: Relevant) -> IntArray:
@@ -92,7 +92,7 @@ def ndcg_at_10(scores: Scores, relevant: Relevant) -> Values:
     """nDCG@10 [q] with binary gains and the 1 / log2(rank + 1) discount."""
     columns = _checked(scores, relevant)
     tops = [_top(row, right, CUTOFF) for row, right in zip(scores, columns, strict=True)]
-    return _measured(tops, columns, (NDCG,))[NDCG]
+    return measured(tops, columns, (NDCG,))[NDCG]
 
 
 def chance(num_documents: int, num_relevant: int = 1, measures: Sequence[str] = MEASURES) -> dict[str, float]:
@@ -116,6 +116,27 @@ def _chance(family: str, k: int, documents: int, right: int) -> float:
     # Rankings whose first right answer is at a place: the others are somewhere behind it.
     first = [comb(documents - place, right - 1) / comb(documents, right) for place in range(1, places + 1)]
     return sum(share / place for place, share in enumerate(first, start=1)) if family == "RR" else min(sum(first), 1.0)
+
+
+def measured(tops: Sequence[IntArray], columns: Sequence[IntArray], measures: Sequence[str]) -> dict[str, Values]:
+    """Each measure per query, from the first documents of each, and its relevant ones."""
+    depth = max((_parsed(measure)[1] for measure in measures), default=0)
+    hits = np.zeros((len(tops), depth), np.float64)
+    for row, top, right in zip(hits, tops, columns, strict=True):
+        row[: len(top)] = np.isin(top[:depth], right)
+    num_right = np.asarray([len(right) for right in columns])
+    return {measure: _of_hits(*_parsed(measure), hits, num_right) for measure in measures}
+
+
+def checked_columns(relevant: Relevant, num_documents: int) -> list[IntArray]:
+    """The relevant columns of each query; InputError where there is none, or one that no document has."""
+    columns = relevant_columns(relevant)
+    for query, right in enumerate(columns):
+        if len(right) == 0:
+            raise InputError(f"query {query} has no relevant document; remove it from the evaluation")
+        if right[0] < 0 or right[-1] >= num_documents:
+            raise InputError(f"query {query} has a document outside 0..{num_documents - 1}; check `relevant`")
+    return columns
 
 
 def strictly_descending(scores: Iterable[float]) -> list[float]:
@@ -145,13 +166,7 @@ def _checked(scores: Scores, relevant: Relevant) -> list[IntArray]:
         raise InputError(f"scores {scores.shape} must have one row per query; `relevant` has {len(relevant)} queries")
     if np.isnan(scores).any():
         raise InputError(f"query {int(np.isnan(scores).any(axis=1).argmax())} has a NaN score; check its vector")
-    columns = relevant_columns(relevant)
-    for query, right in enumerate(columns):
-        if len(right) == 0:
-            raise InputError(f"query {query} has no relevant document; remove it from the evaluation")
-        if right[0] < 0 or right[-1] >= scores.shape[1]:
-            raise InputError(f"query {query} has a document outside 0..{scores.shape[1] - 1}; check `relevant`")
-    return columns
+    return checked_columns(relevant, scores.shape[1])
 
 
 def _top(scores: Scores, right: IntArray, k: int) -> IntArray:
@@ -161,16 +176,6 @@ def _top(scores: Scores, right: IntArray, k: int) -> IntArray:
         near = np.flatnonzero(scores >= np.partition(scores, len(scores) - k)[len(scores) - k])
     order: IntArray = near[np.lexsort((np.isin(near, right), -scores[near]))[:k]]
     return order[scores[order] > -np.inf]
-
-
-def _measured(tops: Sequence[IntArray], columns: Sequence[IntArray], measures: Sequence[str]) -> dict[str, Values]:
-    """Each measure per query."""
-    depth = max((_parsed(measure)[1] for measure in measures), default=0)
-    hits = np.zeros((len(tops), depth), np.float64)
-    for row, top, right in zip(hits, tops, columns, strict=True):
-        row[: len(top)] = np.isin(top[:depth], right)
-    num_right = np.asarray([len(right) for right in columns])
-    return {measure: _of_hits(*_parsed(measure), hits, num_right) for measure in measures}
 
 
 def _of_hits(family: str, k: int, hits: Values, num_right: IntArray) -> Values:

@@ -7,10 +7,12 @@ from io import BytesIO
 
 from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
 
 from evaluate.measures.metrics import NDCG
+from evaluate.report.codes import code_lines, code_tables
 from evaluate.report.headroom import NOTE, TITLE, headroom_table, signed
-from evaluate.report.plots import ndcg_by_dim_figure
+from evaluate.report.plots import codes_figure, ndcg_by_dim_figure
 from evaluate.report.report import HEALTH, cells, health_cells, smallest_line, width_rows
 from evaluate.results import Example, Report, System, Task
 
@@ -91,6 +93,7 @@ def _task(number: int, task: Task) -> str:
             rows = [[one.name, *cells(one.difference, dims, measure, signed)] for one in compared]
             parts.append(_table(f"{measure} minus {task.baseline}, paired by query", ["system", *widths], rows))
     parts += [_widths(one, dims) for one in task.systems if one.widths]
+    parts += [_codes(one) for one in task.systems]
     known = [(one.name, one.health) for one in task.systems if one.health]
     if known:
         rows = [[name, *health_cells(health)] for name, health in known]
@@ -104,6 +107,14 @@ def _task(number: int, task: Task) -> str:
 def _widths(system: System, dims: Sequence[int]) -> str:
     table = _table(f"{system.name}: what is kept", ["width", *map(str, dims)], width_rows(system, dims))
     return f"{table}<p>{escape(smallest_line(system))}</p>"
+
+
+def _codes(system: System) -> str:
+    tables = "".join(_table(*one) for one in code_tables(system))
+    lines = "".join(f"<p>{escape(line)}</p>" for line in code_lines(system))
+    if not system.codings:
+        return tables + lines
+    return _svg(codes_figure(system.codings, system.by_dim[system.full_dim][NDCG], "")) + tables + lines
 
 
 def _examples(task: Task) -> str:
@@ -133,7 +144,11 @@ def _example(one: Example) -> str:
 
 def _plot(task: Task) -> str:
     series = {one.name: {dim: cells[NDCG] for dim, cells in one.by_dim.items()} for one in task.systems}
-    figure, out = ndcg_by_dim_figure(series, task.chance[NDCG], ""), BytesIO()
+    return _svg(ndcg_by_dim_figure(series, task.chance[NDCG], ""))
+
+
+def _svg(figure: Figure) -> str:
+    out = BytesIO()
     with rc_context({"svg.hashsalt": "deglu", "svg.fonttype": "none"}):  # the same bytes again; texts stay texts
         FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
     svg = out.getvalue().decode()

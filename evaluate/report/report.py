@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from evaluate.measures.metrics import NDCG
+from evaluate.report.codes import code_lines, code_tables
 from evaluate.report.headroom import NOTE, TITLE, headroom_table, signed
 from evaluate.results import ByDim, Health, Interval, Report, System, Task
 
@@ -34,6 +35,11 @@ def _task_json(task: Task) -> dict[str, Any]:
             "loss": _plain(one.loss),
             "headroom": {str(dim): asdict(found) for dim, found in one.headroom.items()},
             "widths": {str(dim): asdict(width) for dim, width in one.widths.items()},
+            "codings": [asdict(found) for found in one.codings],
+            "projector": [
+                {**asdict(found), "by_dim": {str(dim): asdict(cell) for dim, cell in found.by_dim.items()}}
+                for found in one.ranks
+            ],
             "smallest_within_1_percent": one.smallest(NDCG),
             "health": asdict(one.health) if one.health else None,
         }
@@ -64,7 +70,7 @@ def _task_markdown(task: Task) -> list[str]:
         if compared:
             rows = [[one.name, *cells(one.difference, dims, measure, signed)] for one in compared]
             parts.append(_table([f"{measure} minus {task.baseline}", *map(str, dims)], rows))
-    return [*parts, *_widths_markdown(task, dims), *_health_markdown(task)]
+    return [*parts, *_widths_markdown(task, dims), *_codes_markdown(task), *_health_markdown(task)]
 
 
 def _widths_markdown(task: Task, dims: list[int]) -> list[str]:
@@ -74,6 +80,15 @@ def _widths_markdown(task: Task, dims: list[int]) -> list[str]:
         if not one.widths:
             continue
         parts += [_table([f"{one.name}: what is kept", *map(str, dims)], width_rows(one, dims)), smallest_line(one)]
+    return parts
+
+
+def _codes_markdown(task: Task) -> list[str]:
+    """What few bytes and few ranks keep, of the systems that were coded."""
+    parts = []
+    for one in task.systems:
+        parts += [_table([title, *header[1:]], rows) for title, header, rows in code_tables(one)]
+        parts += ["\n".join(f"- {line}" for line in lines)] if (lines := code_lines(one)) else []
     return parts
 
 
