@@ -84,6 +84,31 @@ class Health:
 
 
 @dataclass(frozen=True)
+class WidthCost:
+    """What one width costs."""
+
+    bytes: int  # of a vector in float16
+    index_bytes: int  # of the task's documents
+    search_s: float  # CPU seconds of an exact search for a question
+    price_million_queries: float  # encoding and search
+    price_index_month: float  # in memory
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a system costs; seconds are CPU seconds of the machine that measured them."""
+
+    parameters: int  # weights of the modules that run
+    query_macs: float
+    query_s: float  # encoding of a question
+    hour_macs: float | None  # of an hour of recordings; None where nothing is spoken
+    hour_s: float | None
+    price_thousand_hours: float | None
+    widths: dict[int, WidthCost]
+    currency: str
+
+
+@dataclass(frozen=True)
 class System:
     """Results of one system at each dim: {dim: {measure: interval}}."""
 
@@ -97,6 +122,7 @@ class System:
     run: Run = field(default_factory=dict)  # the first documents at the full dim; {} without ids
     codings: tuple[Coding, ...] = ()
     ranks: tuple[ProjectorRank, ...] = ()  # of late fusion
+    cost: Cost | None = None
 
     @property
     def full_dim(self) -> int:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, PositiveInt, ValidationInfo, field_validator, model_validator
 
 from embed.base_spec import Spec, speed_only, where_set
+from evaluate.cost.spec import CostSpec
 from evaluate.measures.metrics import MEASURES, NDCG, RECALL, measure_name
 from evaluate.ranks.spec import RanksSpec
 from evaluate.systems import CEILING, SystemName
@@ -140,6 +141,9 @@ class MeasureSpec(Spec):
     )
     ranks: RanksSpec | None = Field(
         default=RanksSpec(), description="codes of the vectors at equal bytes, and ranks; null measures none"
+    )
+    cost: CostSpec | None = Field(
+        default=None, description="what systems cost, by these rates; `{}` takes the default ones, null measures none"
     )
     draws: int = Field(default=2000, ge=100, description="bootstrap draws of an interval")
     seed: int = Field(default=0, ge=0)

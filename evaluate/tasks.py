@@ -19,6 +19,7 @@ from embed.storage.cache import cache_folder
 from evaluate.benchmarks.beir import read_beir
 from evaluate.benchmarks.benchmark import Benchmark, Entry, Modality
 from evaluate.benchmarks.manifest import read_manifest
+from evaluate.costs import with_costs
 from evaluate.examples import with_examples
 from evaluate.models import Models, load_models
 from evaluate.results import Report, Task
@@ -85,7 +86,7 @@ def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:
         questions = speech_vectors(models, spec.systems, clips, "query")
         documents = text_vectors(models, spec.systems, texts, "document")
         ids = recording_ids(clips), text_ids(texts)
-        found = scored(models, task.name, questions, documents, relevant, ids=ids)
+        found = with_costs(models, scored(models, task.name, questions, documents, relevant, ids=ids), clips, texts)
         return with_examples(found, (ids[0], clips), (ids[1], texts), spec.play)
     texts, place = distinct(clip.translations[lang] for clip in clips)
     answers: list[set[int]] = [set() for _ in texts]
@@ -94,7 +95,7 @@ def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:
     recordings = speech_vectors(models, spec.systems, clips, "document")
     questions = text_vectors(models, spec.systems, texts, "query")
     ids = text_ids(texts), recording_ids(clips)
-    found = scored(models, task.name, questions, recordings, answers, ids=ids)
+    found = with_costs(models, scored(models, task.name, questions, recordings, answers, ids=ids), texts, clips)
     return with_examples(found, (ids[0], texts), (ids[1], clips), spec.play)
 
 
@@ -129,6 +130,7 @@ def _measure_benchmark(models: Models, task: TaskSpec) -> Task:
     contents: list[list[Clip | str]] = [
         [one.clip(task.name) if kind == "speech" else one.text for one in entries] for _, kind, entries in chosen
     ]
+    measured = with_costs(models, measured, *contents)
     return with_examples(measured, (ids[0], contents[0]), (ids[1], contents[1]), models.spec.play)
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from evaluate.measures.metrics import NDCG
 from evaluate.report.codes import code_lines, code_tables
+from evaluate.report.costs import cost_line, cost_table
 from evaluate.report.headroom import NOTE, TITLE, headroom_table, signed
 from evaluate.report.plots import codes_figure, ndcg_by_dim_figure
 from evaluate.report.report import HEALTH, cells, health_cells, smallest_line, width_rows
@@ -94,6 +95,8 @@ def _task(number: int, task: Task) -> str:
             parts.append(_table(f"{measure} minus {task.baseline}, paired by query", ["system", *widths], rows))
     parts += [_widths(one, dims) for one in task.systems if one.widths]
     parts += [_codes(one) for one in task.systems]
+    if costs := cost_table(task):
+        parts.append(_table("cost", *costs) + f"<p>{escape(cost_line(task))}</p>")
     known = [(one.name, one.health) for one in task.systems if one.health]
     if known:
         rows = [[name, *health_cells(health)] for name, health in known]

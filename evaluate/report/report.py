@@ -6,6 +6,7 @@ from typing import Any
 
 from evaluate.measures.metrics import NDCG
 from evaluate.report.codes import code_lines, code_tables
+from evaluate.report.costs import cost_line, cost_table
 from evaluate.report.headroom import NOTE, TITLE, headroom_table, signed
 from evaluate.results import ByDim, Health, Interval, Report, System, Task
 
@@ -40,6 +41,7 @@ def _task_json(task: Task) -> dict[str, Any]:
                 {**asdict(found), "by_dim": {str(dim): asdict(cell) for dim, cell in found.by_dim.items()}}
                 for found in one.ranks
             ],
+            "cost": asdict(one.cost) if one.cost else None,
             "smallest_within_1_percent": one.smallest(NDCG),
             "health": asdict(one.health) if one.health else None,
         }
@@ -70,7 +72,13 @@ def _task_markdown(task: Task) -> list[str]:
         if compared:
             rows = [[one.name, *cells(one.difference, dims, measure, signed)] for one in compared]
             parts.append(_table([f"{measure} minus {task.baseline}", *map(str, dims)], rows))
-    return [*parts, *_widths_markdown(task, dims), *_codes_markdown(task), *_health_markdown(task)]
+    return [
+        *parts,
+        *_widths_markdown(task, dims),
+        *_codes_markdown(task),
+        *_costs_markdown(task),
+        *_health_markdown(task),
+    ]
 
 
 def _widths_markdown(task: Task, dims: list[int]) -> list[str]:
@@ -90,6 +98,11 @@ def _codes_markdown(task: Task) -> list[str]:
         parts += [_table([title, *header[1:]], rows) for title, header, rows in code_tables(one)]
         parts += ["\n".join(f"- {line}" for line in lines)] if (lines := code_lines(one)) else []
     return parts
+
+
+def _costs_markdown(task: Task) -> list[str]:
+    table = cost_table(task)
+    return [_table(*table), cost_line(task)] if table else []
 
 
 def width_rows(system: System, dims: Sequence[int]) -> list[list[str]]:
