@@ -13,7 +13,9 @@ from train.curate.sources.table import PromptsName
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 MeasureName = Annotated[str, AfterValidator(measure_name)]
-Direction = Literal["speech-to-text", "text-to-speech", "text-to-text", "speech-to-speech"]
+Direction = Literal[
+    "speech-to-text", "text-to-speech", "text-to-text", "speech-to-speech", "speech-to-any", "text-to-any"
+]
 
 
 class TaskSpec(Spec):

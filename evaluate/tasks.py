@@ -6,7 +6,7 @@
 import hashlib
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -21,6 +21,8 @@ from evaluate.benchmarks.benchmark import Benchmark, Entry, Modality
 from evaluate.benchmarks.manifest import read_manifest
 from evaluate.costs import with_costs
 from evaluate.examples import with_examples
+from evaluate.measures.by_dim import Rows
+from evaluate.mixed import mixed_vectors
 from evaluate.models import Models, load_models
 from evaluate.results import Report, Task
 from evaluate.scored import scored
@@ -37,6 +39,8 @@ MODALITIES: dict[str, tuple[Modality, Modality]] = {
     "text-to-speech": ("text", "speech"),
     "text-to-text": ("text", "text"),
     "speech-to-speech": ("speech", "speech"),
+    "speech-to-any": ("speech", "any"),
+    "text-to-any": ("text", "any"),
 }
 
 
@@ -110,28 +114,37 @@ def _measure_benchmark(models: Models, task: TaskSpec) -> Task:
     query, document = MODALITIES[task.direction]
     found = read_benchmark(task.benchmark).chosen(task.part, query, document, task.query_lang, task.document_lang)
     systems = models.spec.systems
-    sides = []
-    chosen: list[tuple[Role, str, tuple[Entry, ...]]] = [
-        ("query", query, found.queries),
-        ("document", document, found.documents),
-    ]
-    for role, kind, entries in chosen:
-        if kind == "text":
-            sides.append(text_vectors(models, systems, [one.text for one in entries], role))
-            continue
-        if CEILING in systems and (silent := next((one for one in entries if not one.text), None)):
-            raise InputError(
-                f"{silent.place}: the system `{CEILING}` reads the true transcript, and this recording has no text;"
-                f" add it, or remove `{CEILING}` from systems"
-            )
-        sides.append(speech_vectors(models, systems, [one.clip(task.name) for one in entries], role))
+    speech = [one for one in found.documents if one.audio and document != "text"]
+    text = [one for one in found.documents if document == "text" or not one.audio]
+    queries = _vectors(models, task, query == "speech", found.queries, "query")
+    if document != "any":
+        documents = _vectors(models, task, document == "speech", found.documents, "document")
+    else:
+        if not speech or not text:
+            raise InputError(f"task {task.name!r}: {len(speech)} recordings and {len(text)} texts; give some of each")
+        parts = (_vectors(models, task, spoken, some, "document") for spoken, some in ((True, speech), (False, text)))
+        queries, documents = mixed_vectors(queries, *parts, systems, models.spec.dims or models.model.dims)
     ids = [one.id for one in found.queries], [one.id for one in found.documents]
-    measured = scored(models, task.name, sides[0], sides[1], found.answers, excluded=found.excluded, ids=ids)
+    measured = scored(models, task.name, queries, documents, found.answers, excluded=found.excluded, ids=ids)
     contents: list[list[Clip | str]] = [
-        [one.clip(task.name) if kind == "speech" else one.text for one in entries] for _, kind, entries in chosen
+        [one.clip(task.name) if kind != "text" and one.audio else one.text for one in entries]
+        for kind, entries in ((query, found.queries), (document, found.documents))
     ]
     measured = with_costs(models, measured, *contents)
     return with_examples(measured, (ids[0], contents[0]), (ids[1], contents[1]), models.spec.play)
+
+
+def _vectors(models: Models, task: TaskSpec, spoken: bool, entries: Sequence[Entry], role: Role) -> dict[str, Rows]:
+    """By system; of the texts, or of the recordings."""
+    systems = models.spec.systems
+    if not spoken:
+        return text_vectors(models, systems, [one.text for one in entries], role)
+    if CEILING in systems and (silent := next((one for one in entries if not one.text), None)):
+        raise InputError(
+            f"{silent.place}: the system `{CEILING}` reads the true transcript, and this recording has no text;"
+            f" add it, or remove `{CEILING}` from systems"
+        )
+    return speech_vectors(models, systems, [one.clip(task.name) for one in entries], role)
 
 
 def distinct(texts: Iterable[str]) -> tuple[list[str], dict[str, int]]:

@@ -10,7 +10,8 @@ from evaluate.measures.bootstrap import Values
 from evaluate.measures.metrics import DEPTH, MEASURES, IntArray, Judged, Relevant, checked_columns, measured
 
 BLOCK = 256  # queries scored at once: bounds memory, changes no value
-# Vectors of one system: [n, D], whose prefixes are used at every dim, or for each dim an array [n, dim].
+# Vectors of one system: [n, D], whose prefixes are used at every dim, or for each dim an array [n, dim], or a longer
+# one whose products are scores (`evaluate.mixed`).
 Rows = FloatArray | Mapping[int, FloatArray]
 ERROR = 4e-6  # largest error of a product of unit vectors in 32 bits; that of 384 values is below 1e-6
 DECIMALS = 7  # the precision of a cosine of float32 vectors; smaller differences are ties
@@ -28,24 +29,22 @@ def judged_by_dim(
 
     `excluded` lists, for each query, documents that are no candidates (a recording must not find itself).
     """
-    if isinstance(query_vectors, Mapping) or isinstance(document_vectors, Mapping):
-        pairs = {dim: (at_dim(query_vectors, dim), at_dim(document_vectors, dim)) for dim in dims}
-    else:
+    if not isinstance(query_vectors, Mapping) and not isinstance(document_vectors, Mapping):
         _check(query_vectors, document_vectors, dims)
-        pairs = dict.fromkeys(dims, (query_vectors, document_vectors))
     return {
-        dim: judged_at(truncate(queries, dim), truncate(documents, dim), relevant, excluded, measures)
-        for dim, (queries, documents) in pairs.items()
+        dim: judged_at(at_dim(query_vectors, dim), at_dim(document_vectors, dim), relevant, excluded, measures)
+        for dim in dims
     }
 
 
 def at_dim(vectors: Rows, dim: int) -> FloatArray:
-    """Unit vectors [n, dim].  InputError where the system has none of that width."""
+    """Unit vectors [n, dim], or longer ones whose products are scores.  InputError where there are none."""
     if not isinstance(vectors, Mapping):
         return truncate(vectors, dim)
     if dim not in vectors:
         raise InputError(f"this system has no vectors of width {dim}; choose dims of {', '.join(map(str, vectors))}")
-    return vectors[dim]
+    found = vectors[dim]
+    return truncate(found, dim) if found.shape[1] == dim else found
 
 
 def judged_at(
