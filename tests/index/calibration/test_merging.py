@@ -11,12 +11,12 @@ from index.contracts import SearchRequest
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [8, 80])
+@pytest.mark.parametrize("count", [8, 60])
 def test_scores_are_those_of_the_index(count: int, opened: Any, vectors_of: Any, nested_rows: Any) -> None:
-    """Below and above the rows that z-scores require, at two widths."""
+    """Below and above the rows that z-scores require; so few that all are held-out questions, in any order of rows."""
     rows = {"speech": nested_rows(count, 32, 0), "text": nested_rows(2 * count, 32, 1)}
     queries = nested_rows(5, 32, 2)
-    index = opened(vectors_of(speech=rows["speech"], text=rows["text"], dims=(32, 16)), ladder="flat")
+    index = opened(vectors_of(speech=rows["speech"], text=rows["text"], dims=(32, 16)), ladder="exact")
     for dim in (32, 16):
         hits = index.search(queries, SearchRequest(k=3 * count, modality="any", dim=dim))
         provenance = index.rows(hits.ids.reshape(-1))
