@@ -170,6 +170,16 @@ class MeasureSpec(Spec):
             raise ValueError(f"{', '.join(twice)} is listed twice; remove one, or give a benchmark another `label`")
         return tasks
 
+    @field_validator("ranks")
+    @classmethod
+    def _of_measured_systems(cls, ranks: RanksSpec | None, info: ValidationInfo) -> RanksSpec | None:
+        systems = info.data.get("systems")
+        if ranks is not None and systems is not None and (missing := sorted(set(ranks.systems or ()) - set(systems))):
+            raise ValueError(
+                f"{', '.join(missing)} in ranks.systems is not among the systems; add it, or remove it here"
+            )
+        return ranks
+
     @field_validator("measures")
     @classmethod
     def _with_ndcg(cls, measures: tuple[str, ...]) -> tuple[str, ...]:

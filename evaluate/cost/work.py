@@ -44,11 +44,12 @@ def work_of(call: Callable[[], object]) -> Work:
 
 
 def _attention(query: Any, key: Any, value: Any, *others: Any, out_shape: Any = None, **named: Any) -> int:
-    return int(sdpa_flop_count(query, key, value))
+    count: Any = sdpa_flop_count
+    return int(count(query, key, value))
 
 
 def _packed(x: Any, weight: Any, *others: Any, out_shape: Any = None, **named: Any) -> int:
-    return 2 * prod(x) * int(out_shape[-1])
+    return 2 * int(prod(x)) * int(out_shape[-1])
 
 
 # Of a CPU: torch's table has those of GPUs.

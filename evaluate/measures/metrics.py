@@ -184,8 +184,11 @@ def _of_hits(family: str, k: int, hits: Values, num_right: IntArray) -> Values:
     if family == "nDCG":
         discounts = 1 / np.log2(np.arange(k) + 2)
         ideal: Values = np.cumsum(discounts)[np.minimum(num_right, k) - 1]
-        return hits @ discounts / ideal
-    if family == "R":
-        return hits.sum(axis=1) / num_right
-    found = hits.any(axis=1).astype(np.float64)
-    return found / (hits.argmax(axis=1) + 1) if family == "RR" else found
+        found: Values = hits @ discounts / ideal
+    elif family == "R":
+        found = hits.sum(axis=1) / num_right
+    else:
+        found = hits.any(axis=1).astype(np.float64)
+        if family == "RR":
+            found /= hits.argmax(axis=1) + 1
+    return found

@@ -52,6 +52,12 @@ def test_where_it_is_written_does_not_change_what_it_is() -> None:
         ({"gates": [{**GATE, "at_least": 50}]}, "less than or equal to 1"),
         ({"gates": [{**GATE, "measure": "recall@5"}]}, "a gate on R@5 requires it among the measures"),
         ({"gates": [{**GATE, "measure": "precision@5"}]}, "give one of nDCG@k, R@k, RR@k, Success@k"),
+        (
+            {"ranks": {"systems": ["ceiling"]}, "systems": ["ridge"]},
+            "ceiling in ranks.systems is not among",
+        ),
+        ({"ranks": {"codes": ["zip"]}}, "no code has this name; give one of prefix, pca"),
+        ({"cost": {"core_hour": -1}}, "cost.core_hour"),
         ({"measures": ["RR@101"]}, "no measure is called 'RR@101'"),
         ({"tasks": [FR_EN, FR_EN]}, "is listed twice"),
         ({"tasks": []}, "at least 1 item"),
