@@ -19,7 +19,7 @@ from embed.model.towers.budget import by_budget
 from evaluate.kept import kept, key_of_speech, key_of_texts
 from evaluate.measures.by_dim import Rows
 from evaluate.models import Models
-from evaluate.ranks.projector import cut_to_rank, parameters
+from evaluate.ranks.projector import cut_to_rank, decomposed, parameters
 from evaluate.systems import SYSTEMS
 from train.curate.clip import Clip, read_clip
 
@@ -102,10 +102,11 @@ class Speech:
         model = self.models.model
         for rank in ranks:
             parameters(model, rank)
+        factors = decomposed(model)
         found = {rank: np.zeros((len(self.clips), model.dims[0]), np.float32) for rank in ranks}
         for group, frames, lengths in _frames(model, self.waves):
             for rank, out in found.items():
-                with cut_to_rank(model, rank):
+                with cut_to_rank(model, factors, rank):
                     out[group] = model(frames.clone(), lengths, self.role).numpy()
         return found
 

@@ -38,6 +38,7 @@ def test_the_report_is_written_and_gates_decide_the_exit_code(
             "report.json",
             "report.md",
             "asterisk-dev-fr-en.png",
+            "asterisk-dev-fr-en-late-fusion-codes.png",
             "runs/asterisk-dev-fr-en.qrels.tsv",
             "runs/asterisk-dev-fr-en/late-fusion.run",
         )
