@@ -54,7 +54,8 @@ def scored(
     for system in task.systems:
         codings: tuple[Coding, ...] = ()
         if system.name in coded:
-            codings = _codings(models, spec.ranks, *(_of(side, system.name) for side in sides), relevant, excluded)
+            asked, kept = (_of(side, system.name) for side in sides)
+            codings = _codings(models, spec.ranks, asked, kept, relevant, excluded)
         ranks: tuple[ProjectorRank, ...] = ()
         if system.name == FUSED and spec.ranks.projector:
             ranks = _ranks(models, (query_vectors, document_vectors), relevant, dims, excluded)
@@ -119,7 +120,8 @@ def _ranks(
     """Late fusion with projectors of few ranks, next to the whole projector."""
     found = []
     names = next(list(side) for side in sides if isinstance(side, Mapping))
-    whole = judged_by_dim(*(_of(side, FUSED) for side in sides), relevant, dims, excluded, (NDCG,))
+    queries, documents = (_of(side, FUSED) for side in sides)
+    whole = judged_by_dim(queries, documents, relevant, dims, excluded, (NDCG,))
     for name in names:
         rank = rank_of(name)
         if rank is None:

@@ -122,8 +122,10 @@ def _measure_benchmark(models: Models, task: TaskSpec) -> Task:
     else:
         if not speech or not text:
             raise InputError(f"task {task.name!r}: {len(speech)} recordings and {len(text)} texts; give some of each")
-        parts = (_vectors(models, task, spoken, some, "document") for spoken, some in ((True, speech), (False, text)))
-        queries, documents = mixed_vectors(queries, *parts, systems, models.spec.dims or models.model.dims)
+        recordings = _vectors(models, task, True, speech, "document")
+        texts = _vectors(models, task, False, text, "document")
+        dims = models.spec.dims or models.model.dims
+        queries, documents = mixed_vectors(queries, recordings, texts, systems, dims)
     ids = [one.id for one in found.queries], [one.id for one in found.documents]
     measured = scored(models, task.name, queries, documents, found.answers, excluded=found.excluded, ids=ids)
     contents: list[list[Clip | str]] = [

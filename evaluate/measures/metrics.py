@@ -184,9 +184,9 @@ def _of_hits(family: str, k: int, hits: Values, num_right: IntArray) -> Values:
     if family == "nDCG":
         discounts = 1 / np.log2(np.arange(k) + 2)
         ideal: Values = np.cumsum(discounts)[np.minimum(num_right, k) - 1]
-        found: Values = hits @ discounts / ideal
+        found: Values = np.asarray(hits @ discounts / ideal)
     elif family == "R":
-        found = hits.sum(axis=1) / num_right
+        found = np.asarray(hits.sum(axis=1) / num_right)
     else:
         found = hits.any(axis=1).astype(np.float64)
         if family == "RR":

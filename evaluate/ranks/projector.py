@@ -33,7 +33,8 @@ def cut_to_rank(model: JointEncoder, factors: Sequence[Factors], rank: int) -> I
 def truncated(factors: Factors, rank: int) -> torch.Tensor:
     """The nearest matrix of this rank."""
     left, values, right = factors
-    return (left[:, :rank] * values[:rank]) @ right[:rank]
+    found: torch.Tensor = (left[:, :rank] * values[:rank]) @ right[:rank]
+    return found
 
 
 def parameters(model: JointEncoder, rank: int) -> int:

@@ -15,7 +15,7 @@ WIDTH = 32
 
 def rows(count: int, seed: int, gap: float = 0.0) -> FloatArray:
     """Unit vectors; with a gap they lie around the first axis."""
-    found = np.random.default_rng(seed).normal(size=(count, WIDTH)).astype(np.float32) / 5
+    found: FloatArray = np.random.default_rng(seed).standard_normal((count, WIDTH), np.float32) / np.float32(5)
     found[:, 0] += gap
     return truncate(found, WIDTH)
 

@@ -43,7 +43,8 @@ def test_tables_have_a_column_for_each_size_and_sentences_name_the_least() -> No
     assert rank[2][0] == ["4", "96", "0.900 [0.90, 0.90]", "-0.100 [-0.10, -0.10]"]
     assert code_lines(system) == [
         "late-fusion: best for their bytes are binary in 5 (0.995), prefix in 80 (1.000); the full vectors have 1.000.",
-        "late-fusion: the fewest bytes within 1 % of the full vectors (nDCG@10) are 5, as binary: -0.005 [-0.01, -0.01].",
+        "late-fusion: the fewest bytes within 1 % of the full vectors (nDCG@10) are 5,"
+        " as binary: -0.005 [-0.01, -0.01].",
         "late-fusion: the smallest rank of the projector within 1 % of the whole is 8.",
     ]
 
