@@ -33,6 +33,35 @@ class Width:
 
 
 @dataclass(frozen=True)
+class Headroom:
+    """A system at one width next to the others."""
+
+    share: Interval | None  # of the ceiling's nDCG@10; None where the ceiling is not measured, or 0
+    exceeds: str  # letters of the systems that it exceeds significantly, by their place in the first table
+
+
+@dataclass(frozen=True)
+class Coding:
+    """A code of the documents' vectors at one size."""
+
+    code: str
+    bytes: int  # of a vector
+    quality: Interval  # nDCG@10
+    loss: Interval  # this - the full vectors, paired by query
+    overlap: float  # of the ten nearest documents by the full vectors, the share that is among the ten here
+
+
+@dataclass(frozen=True)
+class ProjectorRank:
+    """Late fusion with a projector of few ranks."""
+
+    rank: int
+    parameters: int  # of the projectors, as two factors
+    by_dim: dict[int, Interval]  # nDCG@10
+    loss: Interval  # this - the whole projector at the full width, paired by query
+
+
+@dataclass(frozen=True)
 class Health:
     """Measures of one width."""
 
@@ -55,6 +84,31 @@ class Health:
 
 
 @dataclass(frozen=True)
+class WidthCost:
+    """What one width costs."""
+
+    bytes: int  # of a vector in float16
+    index_bytes: int  # of the task's documents
+    search_s: float  # CPU seconds of an exact search for a question
+    price_million_queries: float  # encoding and search
+    price_index_month: float  # in memory
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a system costs; seconds are CPU seconds of the machine that measured them."""
+
+    parameters: int  # weights of the modules that run
+    query_macs: float
+    query_s: float  # encoding of a question
+    hour_macs: float | None  # of an hour of recordings; None where nothing is spoken
+    hour_s: float | None
+    price_thousand_hours: float | None
+    widths: dict[int, WidthCost]
+    currency: str
+
+
+@dataclass(frozen=True)
 class System:
     """Results of one system at each dim: {dim: {measure: interval}}."""
 
@@ -62,9 +116,13 @@ class System:
     by_dim: ByDim
     difference: ByDim = field(default_factory=dict)  # this - the task's baseline, paired by query; {} for the baseline
     loss: ByDim = field(default_factory=dict)  # each narrower width - the full one, paired by query
+    headroom: dict[int, Headroom] = field(default_factory=dict)
     widths: dict[int, Width] = field(default_factory=dict)  # {} for independent heads
     health: Health | None = None  # at the full dim
     run: Run = field(default_factory=dict)  # the first documents at the full dim; {} without ids
+    codings: tuple[Coding, ...] = ()
+    ranks: tuple[ProjectorRank, ...] = ()  # of late fusion
+    cost: Cost | None = None
 
     @property
     def full_dim(self) -> int:

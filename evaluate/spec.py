@@ -1,16 +1,22 @@
 """Specs of `deglu evaluate`: the model, the tasks, the systems it is compared to, and the gates it must reach."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, ValidationInfo, field_validator, model_validator
 
 from embed.base_spec import Spec, speed_only
+from evaluate.cost.spec import CostSpec
 from evaluate.gates import EXAMPLE, GateText, read_gate
-from evaluate.systems import SystemName
+from evaluate.measures.metrics import MEASURES, NDCG, measure_name
+from evaluate.ranks.spec import RanksSpec
+from evaluate.systems import CEILING, SystemName
 from train.curate.benchmarks.table import NAMES, WITH_DATA
 
-Direction = Literal["speech-to-text", "text-to-speech", "text-to-text", "speech-to-speech"]
+MeasureName = Annotated[str, AfterValidator(measure_name)]
+Direction = Literal[
+    "speech-to-text", "text-to-speech", "text-to-text", "speech-to-speech", "speech-to-any", "text-to-any"
+]
 FORMER = ("source", "speech_lang", "text_lang")  # fields of tasks until 2026-11-30
 
 
@@ -118,10 +124,19 @@ class MeasureSpec(Spec):
     )
     hearing: RecogniserSpec = RecogniserSpec()
     baseline: SystemName | None = Field(
-        default=None, description="system that the others are compared to, query by query"
+        default=None, description="system that the others are compared to, query by query; null is the ceiling"
     )
     dims: tuple[PositiveInt, ...] | None = Field(
         default=None, min_length=1, description="widths of the vectors; null is the model's own"
+    )
+    measures: tuple[MeasureName, ...] = Field(
+        default=MEASURES, description="nDCG@k, R@k, RR@k, Success@k, k up to 100; nDCG@10 is always among them"
+    )
+    ranks: RanksSpec | None = Field(
+        default=RanksSpec(), description="codes of the vectors at equal bytes, and ranks; null measures none"
+    )
+    cost: CostSpec | None = Field(
+        default=None, description="what systems cost, by these rates; `{}` takes the default ones, null measures none"
     )
     draws: int = Field(default=2000, ge=100, description="bootstrap draws of an interval")
     seed: int = Field(default=0, ge=0)
@@ -132,6 +147,11 @@ class MeasureSpec(Spec):
         False, "put recordings of questions found and missed into report.html; set it where they may be played"
     )
 
+    @property
+    def compared_to(self) -> SystemName | None:
+        """The baseline, or the ceiling; None where neither is measured, or nothing else."""
+        return self.baseline or (CEILING if CEILING in self.systems and len(self.systems) > 1 else None)
+
     @field_validator("tasks")
     @classmethod
     def _each_once(cls, tasks: tuple[TaskSpec, ...]) -> tuple[TaskSpec, ...]:
@@ -141,6 +161,21 @@ class MeasureSpec(Spec):
                 both = f"tasks.{first} ({tasks[first].benchmark}) and tasks.{row} ({task.benchmark})"
                 raise ValueError(f"{both} are both called {task.name!r}; remove one, or give one of them a `label`")
         return tasks
+
+    @field_validator("ranks")
+    @classmethod
+    def _of_measured_systems(cls, ranks: RanksSpec | None, info: ValidationInfo) -> RanksSpec | None:
+        systems = info.data.get("systems")
+        if ranks is not None and systems is not None and (missing := sorted(set(ranks.systems or ()) - set(systems))):
+            raise ValueError(
+                f"{', '.join(missing)} in ranks.systems is not among the systems; add it, or remove it here"
+            )
+        return ranks
+
+    @field_validator("measures")
+    @classmethod
+    def _with_ndcg(cls, measures: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((NDCG, *measures)))
 
     @field_validator("dual", "other")
     @classmethod
@@ -179,6 +214,10 @@ class EvaluateSpec(MeasureSpec):
             if systems is not None and gate.system not in systems:
                 raise ValueError(
                     f"{gate.text}: {gate.system} is not among the systems; add it there, or remove the gate"
+                )
+            if gate.measure not in info.data.get("measures", (gate.measure,)):
+                raise ValueError(
+                    f"{gate.text}: {gate.measure} is not among the measures; add it there, or remove the gate"
                 )
             if gate.dim is not None and dims is not None and gate.dim not in dims:
                 raise ValueError(f"{gate.text}: {gate.dim} is not among the dims; add it there, or remove the gate")

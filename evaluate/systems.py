@@ -32,6 +32,7 @@ class Definition:
 
 
 CEILING = "ceiling"
+TABLE_ORDER = (CEILING, "cascade", "late-fusion", "hybrid", "ridge", "dual", "other")  # of the first table
 
 SYSTEMS = {
     "late-fusion": Definition(lambda speech: speech.late_fusion),

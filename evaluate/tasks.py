@@ -4,7 +4,7 @@
 """
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from embed.encoder import Role
@@ -12,10 +12,13 @@ from embed.errors import InputError
 from embed.model.handle import resolve_model
 from evaluate.benchmarks.benchmark import Entry, Modality
 from evaluate.benchmarks.named import read_benchmark
+from evaluate.costs import with_costs
 from evaluate.examples import with_examples
-from evaluate.measures.quality import evaluate_task
+from evaluate.measures.by_dim import Rows
+from evaluate.mixed import mixed_vectors
 from evaluate.models import Models, load_models
 from evaluate.results import Report, Task
+from evaluate.scored import scored
 from evaluate.spec import MeasureSpec, TaskSpec
 from evaluate.systems import CEILING
 from evaluate.vectors import speech_vectors, text_vectors
@@ -26,6 +29,8 @@ MODALITIES: dict[str, tuple[Modality, Modality]] = {
     "text-to-speech": ("text", "speech"),
     "text-to-text": ("text", "text"),
     "speech-to-speech": ("speech", "speech"),
+    "speech-to-any": ("speech", "any"),
+    "text-to-any": ("text", "any"),
 }
 
 
@@ -55,41 +60,43 @@ def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:
     Systems, dims and bootstrap are those of `models.spec`.  `most` limits the questions to the first so many.
     """
     spec = models.spec
+    found = read_benchmark(task).chosen(
+        task.part, *MODALITIES[task.direction], task.query_lang, task.document_lang
+    ).first(most)
     query, document = MODALITIES[task.direction]
-    benchmark = read_benchmark(task)
-    found = benchmark.chosen(task.part, query, document, task.query_lang, task.document_lang).first(most)
-    sides = []
-    chosen: list[tuple[Role, str, tuple[Entry, ...]]] = [
-        ("query", query, found.queries),
-        ("document", document, found.documents),
-    ]
-    for role, kind, entries in chosen:
-        if kind == "text":
-            sides.append(text_vectors(models, spec.systems, [one.text for one in entries], role))
-            continue
-        if CEILING in spec.systems and (silent := next((one for one in entries if not one.text), None)):
-            raise InputError(
-                f"{silent.place}: the system `{CEILING}` reads the true transcript, and this recording has no text;"
-                f" add it, or remove `{CEILING}` from systems"
-            )
-        sides.append(speech_vectors(models, spec.systems, [one.clip(task.name) for one in entries], role))
+    queries = _vectors(models, task, query == "speech", found.queries, "query")
+    if document != "any":
+        documents = _vectors(models, task, document == "speech", found.documents, "document")
+    else:
+        speech = [one for one in found.documents if one.audio]
+        text = [one for one in found.documents if not one.audio]
+        if not speech or not text:
+            raise InputError(f"task {task.name!r}: {len(speech)} recordings and {len(text)} texts; give some of each")
+        recordings = _vectors(models, task, True, speech, "document")
+        texts = _vectors(models, task, False, text, "document")
+        dims = spec.dims or models.model.dims
+        queries, documents = mixed_vectors(queries, recordings, texts, spec.systems, dims)
     ids = [one.id for one in found.queries], [one.id for one in found.documents]
-    measured = evaluate_task(
-        task.name,
-        sides[0],
-        sides[1],
-        found.answers,
-        spec.dims or models.model.dims,
-        excluded=found.excluded,
-        ids=ids,
-        baseline=spec.baseline,
-        draws=spec.draws,
-        seed=spec.seed,
-    )
+    measured = scored(models, task.name, queries, documents, found.answers, excluded=found.excluded, ids=ids)
     contents: list[list[Clip | str]] = [
-        [one.clip(task.name) if kind == "speech" else one.text for one in entries] for _, kind, entries in chosen
+        [one.clip(task.name) if kind != "text" and one.audio else one.text for one in entries]
+        for kind, entries in ((query, found.queries), (document, found.documents))
     ]
+    measured = with_costs(models, measured, *contents)
     return with_examples(measured, (ids[0], contents[0]), (ids[1], contents[1]), spec.play)
+
+
+def _vectors(models: Models, task: TaskSpec, spoken: bool, entries: Sequence[Entry], role: Role) -> dict[str, Rows]:
+    """By system; of the texts, or of the recordings."""
+    systems = models.spec.systems
+    if not spoken:
+        return text_vectors(models, systems, [one.text for one in entries], role)
+    if CEILING in systems and (silent := next((one for one in entries if not one.text), None)):
+        raise InputError(
+            f"{silent.place}: the system `{CEILING}` reads the true transcript, and this recording has no text;"
+            f" add it, or remove `{CEILING}` from systems"
+        )
+    return speech_vectors(models, systems, [one.clip(task.name) for one in entries], role)
 
 
 def _about(spec: MeasureSpec) -> dict[str, str]:

@@ -11,6 +11,7 @@ import torch
 
 from embed.encoder import SAMPLE_RATE, FloatArray, Role
 from embed.errors import InputError
+from embed.identity import digest
 from embed.model.fusion import shorten
 from embed.model.hybrid import mix, transcript_vectors
 from embed.model.joint import JointEncoder
@@ -18,15 +19,48 @@ from embed.model.towers.budget import by_budget
 from evaluate.kept import kept, key_of_speech, key_of_texts
 from evaluate.measures.by_dim import Rows
 from evaluate.models import Models
+from evaluate.ranks.projector import cut_to_rank, decomposed, parameters
 from evaluate.systems import SYSTEMS
 from train.curate.clip import Clip, read_clip
 
 SECONDS_BUDGET = 60
+FUSED, RANK = "late-fusion", "late-fusion, rank "  # the system, and the names of its vectors by projectors of few ranks
 
 
 def speech_vectors(models: Models, systems: Sequence[str], clips: Sequence[Clip], role: Role) -> dict[str, Rows]:
-    """Unit vectors [n, D] of the clips by system; of a dual with independent heads, an array for each dim."""
+    """Unit vectors [n, D] of the clips by system; of a dual with independent heads, an array for each dim.
+
+    Those of late fusion by projectors of few ranks follow, if the spec has `ranks.projector`; see `rank_of`.
+    """
     speech = Speech(models, clips, role)
+    return {**_by_system(models, speech, systems, clips, role), **_by_rank(models, speech, systems, clips, role)}
+
+
+def rank_of(name: str) -> int | None:
+    """The rank of the projector that vectors of this name were made with; None for those of a system."""
+    return int(name.removeprefix(RANK)) if name.startswith(RANK) else None
+
+
+def _by_rank(
+    models: Models, speech: "Speech", systems: Sequence[str], clips: Sequence[Clip], role: Role
+) -> dict[str, Rows]:
+    ranks = models.spec.ranks.projector if models.spec.ranks is not None and FUSED in systems else ()
+    if not ranks:
+        return {}
+
+    def make() -> Rows:
+        return np.concatenate([speech.at_ranks(ranks)[rank] for rank in ranks])
+
+    made = (
+        kept(digest(key_of_speech(models, FUSED, clips, role), *map(str, ranks)), make) if models.spec.keep else make()
+    )
+    parts = np.split(np.asarray(made), len(ranks))
+    return {f"{RANK}{rank}": part for rank, part in zip(ranks, parts, strict=True)}
+
+
+def _by_system(
+    models: Models, speech: "Speech", systems: Sequence[str], clips: Sequence[Clip], role: Role
+) -> dict[str, Rows]:
     if not models.spec.keep:
         return {name: SYSTEMS[name].speech(speech) for name in systems}
     keys = {name: key_of_speech(models, name, clips, role) for name in systems}
@@ -62,6 +96,19 @@ class Speech:
     @property
     def ridge(self) -> FloatArray:
         return self._fused_and_linear[1]
+
+    def at_ranks(self, ranks: Sequence[int]) -> dict[int, FloatArray]:
+        """Late fusion [n, D] by projectors of these ranks, in one pass through the speech tower."""
+        model = self.models.model
+        for rank in ranks:
+            parameters(model, rank)
+        factors = decomposed(model)
+        found = {rank: np.zeros((len(self.clips), model.dims[0]), np.float32) for rank in ranks}
+        for group, frames, lengths in _frames(model, self.waves):
+            for rank, out in found.items():
+                with cut_to_rank(model, factors, rank):
+                    out[group] = model(frames.clone(), lengths, self.role).numpy()
+        return found
 
     @cached_property
     def transcribed(self) -> FloatArray:

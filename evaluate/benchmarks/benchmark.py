@@ -10,7 +10,7 @@ from embed.storage import store
 from evaluate.results import Qrels
 from train.curate.clip import Clip
 
-Modality = Literal["speech", "text"]
+Modality = Literal["speech", "text", "any"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Benchmark:
         queries, answers = [], []
         for one in _of(self.queries, query, query_lang):
             right = {place[id] for id, grade in judged.get(one.id, {}).items() if grade > 0 and id in place}
-            if query == document == "speech":
+            if query == "speech" and document != "text":
                 right = {row for row in right if documents[row].stretch != one.stretch}
             if right:
                 queries.append(one)
@@ -75,13 +75,14 @@ class Benchmark:
                 f" documents: {_counts(self.corpus)}"
             )
         excluded = None
-        if query == document == "speech":  # a recording never finds itself
+        if query == "speech" and document != "text":  # a recording never finds itself
             rows: dict[tuple[str, float], list[int]] = {}
             for row, entry in enumerate(documents):
                 rows.setdefault(entry.stretch, []).append(row)
             excluded = [rows.get(one.stretch, []) for one in queries]
-        for entry in (*(queries if query == "speech" else ()), *(documents if document == "speech" else ())):
-            _refuse_missing(entry)
+        for entry in (*(queries if query == "speech" else ()), *(documents if document != "text" else ())):
+            if entry.audio:
+                _refuse_missing(entry)
         return Chosen(tuple(queries), tuple(documents), answers, excluded)
 
 
@@ -122,10 +123,15 @@ def only_part(qrels: Mapping[str, Qrels], url: str) -> Callable[[str], Qrels]:
 
 
 def _of(entries: Sequence[Entry], modality: Modality, lang: str | None) -> list[Entry]:
-    """Recordings, or texts: the entries without a recording; where there is none, the recordings' transcripts."""
+    """Recordings, or texts: the entries without a recording; where there is none, the recordings' transcripts.
+
+    Of `any`, recordings and then the entries without one.
+    """
     of_lang = [one for one in entries if lang is None or one.lang == lang]
     if modality == "speech":
         return [one for one in of_lang if one.audio]
+    if modality == "any":
+        return sorted(of_lang, key=lambda one: not one.audio)
     return [one for one in of_lang if not one.audio] or [one for one in of_lang if one.text]
 
 

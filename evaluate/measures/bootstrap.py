@@ -1,4 +1,7 @@
-"""Bootstrap intervals of a mean over queries: 95 % percentiles, plain and paired."""
+"""Bootstrap intervals over queries: 95 % percentiles of a mean, of a paired difference, and of a ratio of means."""
+
+from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +12,7 @@ from evaluate.results import Interval
 Values = NDArray[np.float64]
 
 LOW, HIGH = 2.5, 97.5  # percentiles of the resampled means
+_KEPT = 20_000_000  # entries of the drawn samples, which all intervals of a task share: bounds memory
 
 
 def interval(values: Values, draws: int = 2000, seed: int = 0) -> Interval:
@@ -21,9 +25,7 @@ def interval(values: Values, draws: int = 2000, seed: int = 0) -> Interval:
         raise InputError(f"an interval requires one value per query, the shape is {values.shape}; score some queries")
     if not np.isfinite(values).all():
         raise InputError("an interval requires finite values; a query's score is NaN or infinite: check its vector")
-    rng = np.random.default_rng(seed)
-    means = [values[rng.integers(len(values), size=len(values))].mean() for _ in range(draws)]
-    low, high = np.percentile(means, [LOW, HIGH])
+    low, high = np.percentile(_resampled(values, draws, seed), [LOW, HIGH])
     return Interval(float(values.mean()), float(low), float(high))
 
 
@@ -37,3 +39,37 @@ def difference(ours: Values, theirs: Values, draws: int = 2000, seed: int = 0) -
             f"a paired difference requires the same queries on both sides; the shapes are {ours.shape}, {theirs.shape}"
         )
     return interval(ours - theirs, draws, seed)
+
+
+def ratio(ours: Values, theirs: Values, draws: int = 2000, seed: int = 0) -> Interval | None:
+    """Mean of ours / mean of theirs [q], over the same samples of queries; None where a mean of theirs is 0."""
+    if ours.shape != theirs.shape:
+        raise InputError(
+            f"a ratio requires the same queries on both sides; the shapes are {ours.shape}, {theirs.shape}"
+        )
+    below = _resampled(theirs, draws, seed)
+    if not theirs.mean() or not below.all():
+        return None
+    low, high = np.percentile(_resampled(ours, draws, seed) / below, [LOW, HIGH])
+    return Interval(float(ours.mean() / theirs.mean()), float(low), float(high))
+
+
+def _resampled(values: Values, draws: int, seed: int) -> Values:
+    """The mean [draws] of each sample of `values` [q]."""
+    count = len(values)
+    drawn = _counts(count, draws, seed) if count * draws <= _KEPT else _drawn(count, draws, seed)
+    return np.concatenate([counts @ values for counts in drawn]) / count
+
+
+@lru_cache(maxsize=2)
+def _counts(count: int, draws: int, seed: int) -> tuple[Values, ...]:
+    return tuple(_drawn(count, draws, seed))
+
+
+def _drawn(count: int, draws: int, seed: int, block: int = 100) -> Iterator[Values]:
+    """How often each of `count` queries is in each sample, [block, count] at a time."""
+    rng = np.random.default_rng(seed)
+    for start in range(0, draws, block):
+        rows = min(block, draws - start)
+        picked = rng.integers(count, size=(rows, count)) + np.arange(rows)[:, None] * count
+        yield np.bincount(picked.ravel(), minlength=rows * count).reshape(rows, count).astype(np.float64)

@@ -7,11 +7,13 @@ import numpy as np
 from embed.encoder import FloatArray, truncate
 from embed.errors import InputError
 from evaluate.measures.bootstrap import Values
-from evaluate.measures.metrics import IntArray, Judged, Relevant, judge
+from evaluate.measures.metrics import DEPTH, MEASURES, IntArray, Judged, Relevant, checked_columns, measured
 
 BLOCK = 256  # queries scored at once: bounds memory, changes no value
-# Vectors of one system: [n, D], whose prefixes are used at every dim, or for each dim an array [n, dim].
+# Vectors of one system: [n, D], whose prefixes are used at every dim, or for each dim an array [n, dim], or a longer
+# one whose products are scores (`evaluate.mixed`).
 Rows = FloatArray | Mapping[int, FloatArray]
+ERROR = 4e-6  # largest error of a product of unit vectors in 32 bits; that of 384 values is below 1e-6
 DECIMALS = 7  # the precision of a cosine of float32 vectors; smaller differences are ties
 
 
@@ -21,51 +23,84 @@ def judged_by_dim(
     relevant: Relevant,
     dims: Sequence[int],
     excluded: Sequence[Collection[int]] | None = None,
+    measures: Sequence[str] = MEASURES,
 ) -> dict[int, Judged]:
     """Cosine search of `query_vectors` [q, D] in `document_vectors` [n, D] at each of `dims`.
 
     `excluded` lists, for each query, documents that are no candidates (a recording must not find itself).
     """
-    if isinstance(query_vectors, Mapping) or isinstance(document_vectors, Mapping):
-        pairs = {dim: (at_dim(query_vectors, dim), at_dim(document_vectors, dim)) for dim in dims}
-    else:
+    if not isinstance(query_vectors, Mapping) and not isinstance(document_vectors, Mapping):
         _check(query_vectors, document_vectors, dims)
-        pairs = dict.fromkeys(dims, (query_vectors, document_vectors))
-    return {dim: _judged(queries, documents, relevant, dim, excluded) for dim, (queries, documents) in pairs.items()}
+    return {
+        dim: judged_at(at_dim(query_vectors, dim), at_dim(document_vectors, dim), relevant, excluded, measures)
+        for dim in dims
+    }
 
 
 def at_dim(vectors: Rows, dim: int) -> FloatArray:
-    """Unit vectors [n, dim].  InputError where the system has none of that width."""
+    """Unit vectors [n, dim], or longer ones whose products are scores.  InputError where there are none."""
     if not isinstance(vectors, Mapping):
         return truncate(vectors, dim)
     if dim not in vectors:
         raise InputError(f"this system has no vectors of width {dim}; choose dims of {', '.join(map(str, vectors))}")
-    return vectors[dim]
+    found = vectors[dim]
+    return truncate(found, dim) if found.shape[1] == dim else found
 
 
-def _judged(
-    queries: FloatArray, documents: FloatArray, relevant: Relevant, dim: int, excluded: Sequence[Collection[int]] | None
+def judged_at(
+    queries: FloatArray,
+    documents: FloatArray,
+    relevant: Relevant,
+    excluded: Sequence[Collection[int]] | None = None,
+    measures: Sequence[str] = MEASURES,
 ) -> Judged:
-    queries_QD, documents_ND = truncate(queries, dim).astype(np.float64), truncate(documents, dim).astype(np.float64)
-    parts = []
-    for start in range(0, len(queries_QD), BLOCK):
-        block = slice(start, start + BLOCK)
-        scores_QN = np.round(queries_QD[block] @ documents_ND.T, DECIMALS)
-        if excluded is not None:
-            for row, left_out in zip(scores_QN, excluded[block], strict=True):
-                row[list(left_out)] = -np.inf
-        parts.append(judge(scores_QN, relevant[block]))
-    return _joined(parts)
+    """Products of `queries` [q, d] with `documents` [n, d], which the caller has scaled, judged.
+
+    Products are of 32 bits; those that decide an order or a tie are computed again in 64.
+    """
+    if len(relevant) != len(queries):
+        raise InputError(f"{len(queries)} queries; `relevant` has {len(relevant)}: give one entry for each query")
+    columns = checked_columns(relevant, len(documents))
+    norms = [float(np.linalg.norm(one, axis=1).max()) for one in (queries, documents)]
+    if not np.isfinite(norms).all():
+        raise InputError("a vector of a query or a document has a value that is NaN or infinite; check the encoder")
+    margin = ERROR * norms[0] * norms[1]
+    rows: list[tuple[IntArray, Values, int]] = []
+    for start in range(0, len(queries), BLOCK):
+        scores_QN = queries[start : start + BLOCK] @ documents.T
+        for query, scores in enumerate(scores_QN, start):
+            if excluded is not None:
+                scores[list(excluded[query])] = -np.inf
+            rows.append(_exact(queries[query].astype(np.float64), documents, scores, columns[query], margin))
+    tops, top_scores = tuple(top for top, _, _ in rows), tuple(scores for _, scores, _ in rows)
+    names = tuple(map(str, range(len(rows))))
+    return Judged(names, np.asarray([rank for *_, rank in rows]), measured(tops, columns, measures), tops, top_scores)
 
 
-def _joined(parts: list[Judged]) -> Judged:
-    ranks: IntArray = np.concatenate([part.ranks for part in parts])
-    values: dict[str, Values] = {
-        name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values
-    }
-    tops = tuple(top for part in parts for top in part.tops)
-    top_scores = tuple(scores for part in parts for scores in part.top_scores)
-    return Judged(tuple(map(str, range(len(ranks)))), ranks, values, tops, top_scores)
+def _exact(
+    query: Values, documents: FloatArray, scores: FloatArray, right: IntArray, margin: float
+) -> tuple[IntArray, Values, int]:
+    """The first documents of one query, their scores, and the rank of the first relevant one."""
+
+    def products(columns: IntArray) -> Values:
+        return np.where(
+            scores[columns] > -np.inf, np.round(documents[columns].astype(np.float64) @ query, DECIMALS), -np.inf
+        )
+
+    floor = np.partition(scores, -DEPTH)[-DEPTH] - margin if len(scores) > 4 * DEPTH else -np.inf
+    near: IntArray = np.flatnonzero((scores >= floor) & (scores > -np.inf))
+    exact, is_right = products(near), np.isin(near, right)
+    order = np.lexsort((is_right, -exact))[:DEPTH]
+    best = products(right).max()
+    if best == -np.inf:
+        rank = 1 + len(scores) - len(right)
+    elif best - margin > floor:
+        rank = 1 + int(((exact >= best) & ~is_right).sum())
+    else:
+        close: IntArray = np.flatnonzero(np.abs(scores - best) <= margin)
+        as_good = np.union1d(np.flatnonzero(scores > best + margin), close[products(close) >= best])
+        rank = 1 + len(np.setdiff1d(as_good, right, assume_unique=True))
+    return near[order], exact[order], rank
 
 
 def _check(queries: FloatArray, documents: FloatArray, dims: Sequence[int]) -> None:

@@ -1,15 +1,17 @@
 """Metrics: ranks and scores per query, and the expected values of a random ranking.
 
+- Names are those of ir-measures: nDCG@k, R@k (recall), RR@k (whose mean is MRR) and Success@k; gains are binary.
+- Values equal those of trec_eval on the same ranking: a test compares them.
 - Ties count against the system: a constant score ranks every right answer last.
-- nDCG@10 and recall@10 are computed by trec_eval, through ir-measures; gains are binary.
 - NaN is refused: its comparisons are all false, so it would rank first.
 """
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from math import log2
+from functools import cache
+from math import comb, log2
 
-import ir_measures
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,12 +23,11 @@ Values = NDArray[np.float64]
 Relevant = Sequence[Collection[int]] | IntArray
 
 CUTOFF = 10
-DEPTH = 100  # documents of each query that a run keeps
-NDCG, RECALL = "ndcg@10", "recall@10"
-MEASURES = (NDCG, RECALL)
+DEPTH = 100  # documents of each query that a run keeps, and the largest cutoff
+NDCG, RECALL = "nDCG@10", "R@10"
+MEASURES = (NDCG, "nDCG@5", RECALL, "R@100", "RR@10", "Success@1")
+FAMILIES = {"ndcg": "nDCG", "r": "R", "recall": "R", "rr": "RR", "mrr": "RR", "success": "Success"}
 STRICT = 2e-7  # between equal scores of a run, as trec_eval reads 32 bits: it then breaks no tie by its own rule
-
-_TREC = {NDCG: ir_measures.nDCG @ CUTOFF, RECALL: ir_measures.R @ CUTOFF}
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,32 @@ class Judged:
     top_scores: tuple[Values, ...]  # and their scores
 
 
-def judge(scores: Scores, relevant: Relevant, queries: Sequence[str] | None = None) -> Judged:
-    """Ranks and all measures of `scores` [q, n]; `queries` are ids, by default the row numbers."""
+def measure_name(text: str) -> str:
+    """The measure's name as ir-measures spells it: `nDCG@10` of `ndcg@10`, `RR@10` of `mrr@10`.  Raises ValueError."""
+    family, cutoff = _parsed(text)
+    return f"{family}@{cutoff}"
+
+
+@cache
+def _parsed(text: str) -> tuple[str, int]:
+    found = re.fullmatch(r"\s*([A-Za-z]+)@(\d{1,3})\s*", text)
+    if not found or found[1].lower() not in FAMILIES or not 1 <= int(found[2]) <= DEPTH:
+        known = ", ".join(f"{one}@k" for one in dict.fromkeys(FAMILIES.values()))
+        raise ValueError(f"no measure is called {text!r}; give one of {known}, with k of 1 to {DEPTH}")
+    return FAMILIES[found[1].lower()], int(found[2])
+
+
+def judge(
+    scores: Scores, relevant: Relevant, queries: Sequence[str] | None = None, measures: Sequence[str] = MEASURES
+) -> Judged:
+    """Ranks and the measures of `scores` [q, n]; `queries` are ids, by default the row numbers."""
     names = tuple(queries) if queries is not None else tuple(map(str, range(len(scores))))
     if len(names) != len(scores) or len(set(names)) != len(names):
         raise InputError(f"{len(scores)} rows of scores require as many distinct query ids, not {len(set(names))}")
     columns = _checked(scores, relevant)
     tops = tuple(_top(row, right, DEPTH) for row, right in zip(scores, columns, strict=True))
     top_scores = tuple(row[top].astype(np.float64) for row, top in zip(scores, tops, strict=True))
-    return Judged(names, ranks(scores, relevant), _trec_eval(tops, columns), tops, top_scores)
+    return Judged(names, _ranks(scores, columns), measured(tops, columns, measures), tops, top_scores)
 
 
 def ranks(scores: Scores, relevant: Relevant) -> IntArray:
@@ -57,8 +75,12 @@ def ranks(scores: Scores, relevant: Relevant) -> IntArray:
     `scores` [q, n], higher is better, -inf for a document that is no candidate.  `relevant` gives, for each
     query, the relevant columns: a set, or an integer where there is one.
     """
+    return _ranks(scores, _checked(scores, relevant))
+
+
+def _ranks(scores: Scores, columns: Sequence[IntArray]) -> IntArray:
     first = np.empty(len(scores), np.int64)
-    for query, right in enumerate(_checked(scores, relevant)):
+    for query, right in enumerate(columns):
         best = scores[query, right].max()
         at_least_as_good = scores[query] >= best
         at_least_as_good[right] = False
@@ -69,11 +91,12 @@ def ranks(scores: Scores, relevant: Relevant) -> IntArray:
 def ndcg_at_10(scores: Scores, relevant: Relevant) -> Values:
     """nDCG@10 [q] with binary gains and the 1 / log2(rank + 1) discount."""
     columns = _checked(scores, relevant)
-    return _trec_eval([_top(row, right, CUTOFF) for row, right in zip(scores, columns, strict=True)], columns)[NDCG]
+    tops = [_top(row, right, CUTOFF) for row, right in zip(scores, columns, strict=True)]
+    return measured(tops, columns, (NDCG,))[NDCG]
 
 
-def chance(num_documents: int, num_relevant: int = 1, k: int = CUTOFF) -> dict[str, float]:
-    """Expected nDCG@k and recall@k of a random ranking, in closed form, under the names `ndcg@k` and `recall@k`.
+def chance(num_documents: int, num_relevant: int = 1, measures: Sequence[str] = MEASURES) -> dict[str, float]:
+    """Expected value of each measure for a random ranking, in closed form.
 
     Each place has a relevant document with probability num_relevant / num_documents.
     """
@@ -81,9 +104,39 @@ def chance(num_documents: int, num_relevant: int = 1, k: int = CUTOFF) -> dict[s
         raise InputError(
             f"chance requires 1 to {num_documents} relevant documents of {num_documents}, not {num_relevant}"
         )
-    places = min(k, num_documents)
-    expected_gain = num_relevant / num_documents * _discounts(places)
-    return {f"ndcg@{k}": expected_gain / _discounts(min(k, num_relevant)), f"recall@{k}": places / num_documents}
+    return {measure: _chance(*_parsed(measure), num_documents, num_relevant) for measure in measures}
+
+
+def _chance(family: str, k: int, documents: int, right: int) -> float:
+    places = min(k, documents)
+    if family == "nDCG":
+        return right / documents * _discounts(places) / _discounts(min(k, right))
+    if family == "R":
+        return places / documents
+    # Rankings whose first right answer is at a place: the others are somewhere behind it.
+    first = [comb(documents - place, right - 1) / comb(documents, right) for place in range(1, places + 1)]
+    return sum(share / place for place, share in enumerate(first, start=1)) if family == "RR" else min(sum(first), 1.0)
+
+
+def measured(tops: Sequence[IntArray], columns: Sequence[IntArray], measures: Sequence[str]) -> dict[str, Values]:
+    """Each measure per query, from the first documents of each, and its relevant ones."""
+    depth = max((_parsed(measure)[1] for measure in measures), default=0)
+    hits = np.zeros((len(tops), depth), np.float64)
+    for row, top, right in zip(hits, tops, columns, strict=True):
+        row[: len(top)] = np.isin(top[:depth], right)
+    num_right = np.asarray([len(right) for right in columns])
+    return {measure: _of_hits(*_parsed(measure), hits, num_right) for measure in measures}
+
+
+def checked_columns(relevant: Relevant, num_documents: int) -> list[IntArray]:
+    """The relevant columns of each query; InputError where there is none, or one that no document has."""
+    columns = relevant_columns(relevant)
+    for query, right in enumerate(columns):
+        if len(right) == 0:
+            raise InputError(f"query {query} has no relevant document; remove it from the evaluation")
+        if right[0] < 0 or right[-1] >= num_documents:
+            raise InputError(f"query {query} has a document outside 0..{num_documents - 1}; check `relevant`")
+    return columns
 
 
 def strictly_descending(scores: Iterable[float]) -> list[float]:
@@ -113,32 +166,29 @@ def _checked(scores: Scores, relevant: Relevant) -> list[IntArray]:
         raise InputError(f"scores {scores.shape} must have one row per query; `relevant` has {len(relevant)} queries")
     if np.isnan(scores).any():
         raise InputError(f"query {int(np.isnan(scores).any(axis=1).argmax())} has a NaN score; check its vector")
-    columns = relevant_columns(relevant)
-    for query, right in enumerate(columns):
-        if len(right) == 0:
-            raise InputError(f"query {query} has no relevant document; remove it from the evaluation")
-        if right[0] < 0 or right[-1] >= scores.shape[1]:
-            raise InputError(f"query {query} has a document outside 0..{scores.shape[1] - 1}; check `relevant`")
-    return columns
+    return checked_columns(relevant, scores.shape[1])
 
 
 def _top(scores: Scores, right: IntArray, k: int) -> IntArray:
     """The first k columns of one row [n]: scores descend, relevant documents come last among their equals."""
-    is_right = np.zeros(len(scores), bool)
-    is_right[right] = True
-    order: IntArray = np.lexsort((is_right, -scores))[:k]
+    near: IntArray = np.arange(len(scores))
+    if len(scores) > 4 * k:  # sorting the few is quicker than sorting all
+        near = np.flatnonzero(scores >= np.partition(scores, len(scores) - k)[len(scores) - k])
+    order: IntArray = near[np.lexsort((np.isin(near, right), -scores[near]))[:k]]
     return order[scores[order] > -np.inf]
 
 
-def _trec_eval(tops: Sequence[IntArray], columns: list[IntArray]) -> dict[str, Values]:
-    """Every measure per query.  trec_eval gets the ranks as scores, since it would break ties by name."""
-    run = {
-        str(query): {str(doc): -float(place) for place, doc in enumerate(top[:CUTOFF])}
-        for query, top in enumerate(tops)
-    }
-    truth = {str(query): {str(doc): 1 for doc in right} for query, right in enumerate(columns)}
-    values = {name: np.zeros(len(tops), np.float64) for name in MEASURES}
-    named = {measure: name for name, measure in _TREC.items()}
-    for one in ir_measures.pytrec_eval.iter_calc(list(named), truth, run):
-        values[named[one.measure]][int(one.query_id)] = one.value
-    return values
+def _of_hits(family: str, k: int, hits: Values, num_right: IntArray) -> Values:
+    """One measure [q] of hits [q, depth], which are 1 at the places of right answers."""
+    hits = hits[:, :k]
+    if family == "nDCG":
+        discounts = 1 / np.log2(np.arange(k) + 2)
+        ideal: Values = np.cumsum(discounts)[np.minimum(num_right, k) - 1]
+        found: Values = np.asarray(hits @ discounts / ideal)
+    elif family == "R":
+        found = np.asarray(hits.sum(axis=1) / num_right)
+    else:
+        found = hits.any(axis=1).astype(np.float64)
+        if family == "RR":
+            found /= hits.argmax(axis=1) + 1
+    return found

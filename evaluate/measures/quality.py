@@ -1,13 +1,13 @@
 """Quality of a task: several systems' vectors scored on the same questions and the same right answers."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-
-import numpy as np
 
 from embed.encoder import FloatArray
 from embed.errors import InputError
 from evaluate.measures.bootstrap import difference, interval
 from evaluate.measures.by_dim import Rows, at_dim, judged_by_dim
+from evaluate.measures.headroom import headroom
 from evaluate.measures.health import health
 from evaluate.measures.metrics import MEASURES, Judged, Relevant, chance, relevant_columns, strictly_descending
 from evaluate.measures.widths import widths_of
@@ -26,22 +26,25 @@ def evaluate_task(
     baseline: str | None = None,
     excluded: Sequence[Collection[int]] | None = None,
     ids: tuple[Sequence[str], Sequence[str]] | None = None,
+    measures: Sequence[str] = MEASURES,
     draws: int = 2000,
     seed: int = 0,
 ) -> Task:
     """Every system at every dim, with intervals over queries and paired differences to `baseline`.
 
     Vectors are [q, D] and [n, D], rows in the same order for all systems.  The systems are the keys of the side that is
-    a mapping: queries where the question is spoken, documents where the archive is.  `relevant` and
-    `excluded` list, for each query, documents by row.  `ids` of queries and documents give each system its run.
+    a mapping: queries where the question is spoken, documents where the archive is.  `relevant` and `excluded` list,
+    for each query, documents by row.  `measures` include nDCG@10.  `ids` of queries and documents give each system its
+    run.
     """
     systems = _systems(query_vectors, document_vectors)
     if baseline is not None and baseline not in systems:
         raise InputError(f"{name}: baseline {baseline!r} is not among the systems; give one of {', '.join(systems)}")
     judged = {
-        one: judged_by_dim(_of(query_vectors, one), _of(document_vectors, one), relevant, dims, excluded)
+        one: judged_by_dim(_of(query_vectors, one), _of(document_vectors, one), relevant, dims, excluded, measures)
         for one in systems
     }
+    of_ceiling = headroom(judged, dims, draws, seed)
     measured = tuple(
         System(
             one,
@@ -54,13 +57,14 @@ def evaluate_task(
                 for dim in dims
                 if dim < max(dims)
             },
+            of_ceiling[one],
             *_space(_of(query_vectors, one), _of(document_vectors, one), dims),
             _run(judged[one][max(dims)], *ids) if ids else {},
         )
         for one in systems
     )
     documents = len(at_dim(_of(document_vectors, systems[0]), dims[0]))
-    by_chance = _mean_chance(relevant, documents, excluded)
+    by_chance = _mean_chance(relevant, documents, excluded, measures)
     qrels = _qrels(relevant, *ids) if ids else {}
     return Task(name, len(relevant), documents, by_chance, measured, baseline, qrels)
 
@@ -100,17 +104,23 @@ def _of(vectors: Vectors, system: str) -> Rows:
 
 
 def _intervals(judged: Judged, draws: int, seed: int) -> dict[str, Interval]:
-    return {measure: interval(judged.values[measure], draws, seed) for measure in MEASURES}
+    return {measure: interval(values, draws, seed) for measure, values in judged.values.items()}
 
 
 def _differences(ours: Judged, theirs: Judged, draws: int, seed: int) -> dict[str, Interval]:
-    return {measure: difference(ours.values[measure], theirs.values[measure], draws, seed) for measure in MEASURES}
+    return {measure: difference(values, theirs.values[measure], draws, seed) for measure, values in ours.values.items()}
 
 
-def _mean_chance(relevant: Relevant, documents: int, excluded: Sequence[Collection[int]] | None) -> dict[str, float]:
+def _mean_chance(
+    relevant: Relevant, documents: int, excluded: Sequence[Collection[int]] | None, measures: Sequence[str]
+) -> dict[str, float]:
     """Chance over the queries, each with its own number of right answers among its own candidates."""
     left_out = [len(set(one)) for one in excluded] if excluded is not None else [0] * len(relevant)
-    each = [
-        chance(documents - out, len(right)) for out, right in zip(left_out, relevant_columns(relevant), strict=True)
-    ]
-    return {measure: float(np.mean([one[measure] for one in each])) for measure in MEASURES}
+    kinds = Counter(
+        (documents - out, len(right)) for out, right in zip(left_out, relevant_columns(relevant), strict=True)
+    )
+    each = {kind: chance(*kind, measures) for kind in kinds}
+    return {
+        measure: sum(each[kind][measure] * count for kind, count in kinds.items()) / len(relevant)
+        for measure in measures
+    }

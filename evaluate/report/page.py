@@ -7,12 +7,15 @@ from io import BytesIO
 
 from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
 
 from evaluate.measures.metrics import NDCG
-from evaluate.report.plots import ndcg_by_dim_figure
-from evaluate.report.report import HEALTH, cells, health_cells, share, signed, smallest_line, width_rows
+from evaluate.report.codes import code_lines, code_tables
+from evaluate.report.costs import cost_line, cost_table
+from evaluate.report.headroom import NOTE, TITLE, headroom_table, signed
+from evaluate.report.plots import codes_figure, ndcg_by_dim_figure
+from evaluate.report.report import HEALTH, cells, health_cells, smallest_line, width_rows
 from evaluate.results import Example, Report, System, Task
-from evaluate.systems import CEILING
 
 STYLE = """
 :root { --ink: #1c1c1c; --soft: #5b5b5b; --line: #dcdcdc; --band: #f6f6f4; --page: #ffffff; color-scheme: light dark; }
@@ -62,11 +65,14 @@ def as_html(report: Report) -> str:
     """The page.  All texts are escaped; it loads nothing from elsewhere."""
     about = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in report.about.items())
     links = "".join(f'<a href="#task-{n}">{escape(task.name)}</a> ' for n, task in enumerate(report.tasks))
+    first = "".join(_table(task.name, *headroom_table(task)) for task in report.tasks)
     tasks = "".join(_task(number, task) for number, task in enumerate(report.tasks))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Evaluation</title>'
-        f"<style>{STYLE}</style></head><body><h1>Evaluation</h1><dl>{about}</dl><nav>{links}</nav>{tasks}"
+        f"<style>{STYLE}</style></head><body><h1>Evaluation</h1><dl>{about}</dl>"
+        f'<section id="headroom"><h2>{TITLE}</h2><p class="soft">{escape(NOTE)}</p>{first}</section>'
+        f"<nav>{links}</nav>{tasks}"
         f"<script>{SORT}</script></body></html>\n"
     )
 
@@ -79,11 +85,6 @@ def _task(number: int, task: Task) -> str:
         f'<p class="soft">{task.queries:,} queries, {task.documents:,} documents; mean [95 % interval].</p>',
         _plot(task),
     ]
-    ceiling = next((one for one in task.systems if one.name == CEILING), None)
-    if ceiling is not None and len(task.systems) > 1:
-        rows = [[one.name, *(share(one, ceiling, dim) for dim in dims)] for one in task.systems if one is not ceiling]
-        title = f"share of the ceiling's {NDCG}, which reads the true transcript"
-        parts.append(_table(title, ["system", *widths], rows))
     for measure, chance in task.chance.items():
         rows = [[one.name, *cells(one.by_dim, dims, measure, str)] for one in task.systems]
         rows.append(["chance", *[f"{chance:.3f}"] * len(dims)])
@@ -93,6 +94,9 @@ def _task(number: int, task: Task) -> str:
             rows = [[one.name, *cells(one.difference, dims, measure, signed)] for one in compared]
             parts.append(_table(f"{measure} minus {task.baseline}, paired by query", ["system", *widths], rows))
     parts += [_widths(one, dims) for one in task.systems if one.widths]
+    parts += [_codes(one) for one in task.systems]
+    if costs := cost_table(task):
+        parts.append(_table("cost", *costs) + f"<p>{escape(cost_line(task))}</p>")
     known = [(one.name, one.health) for one in task.systems if one.health]
     if known:
         rows = [[name, *health_cells(health)] for name, health in known]
@@ -106,6 +110,14 @@ def _task(number: int, task: Task) -> str:
 def _widths(system: System, dims: Sequence[int]) -> str:
     table = _table(f"{system.name}: what is kept", ["width", *map(str, dims)], width_rows(system, dims))
     return f"{table}<p>{escape(smallest_line(system))}</p>"
+
+
+def _codes(system: System) -> str:
+    tables = "".join(_table(*one) for one in code_tables(system))
+    lines = "".join(f"<p>{escape(line)}</p>" for line in code_lines(system))
+    if not system.codings:
+        return tables + lines
+    return _svg(codes_figure(system.codings, system.by_dim[system.full_dim][NDCG], "")) + tables + lines
 
 
 def _examples(task: Task) -> str:
@@ -135,7 +147,11 @@ def _example(one: Example) -> str:
 
 def _plot(task: Task) -> str:
     series = {one.name: {dim: cells[NDCG] for dim, cells in one.by_dim.items()} for one in task.systems}
-    figure, out = ndcg_by_dim_figure(series, task.chance[NDCG], ""), BytesIO()
+    return _svg(ndcg_by_dim_figure(series, task.chance[NDCG], ""))
+
+
+def _svg(figure: Figure) -> str:
+    out = BytesIO()
     with rc_context({"svg.hashsalt": "deglu", "svg.fonttype": "none"}):  # the same bytes again; texts stay texts
         FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
     svg = out.getvalue().decode()

@@ -1,9 +1,9 @@
-"""Plot of nDCG by dimension: the cost of narrower vectors, with chance.
+"""Plots of nDCG by dimension, with chance, and by the bytes of a vector in every code.
 
 matplotlib's objects are used directly, so that no global state is changed and no display is required.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from embed.errors import InputError
-from evaluate.results import Interval
+from evaluate.results import Coding, Interval
 
 # Colour-blind readers can distinguish them too (Okabe and Ito, 2008); in the order of their contrast on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -37,6 +37,34 @@ def ndcg_by_dim_figure(series: Mapping[str, Mapping[int, Interval]], chance: flo
         _line(axes, name, by_dim, place)
     axes.axhline(chance, color=INK, linestyle=(0, (4, 3)), linewidth=1.2, label=f"chance ({chance:.3f})")
     _format(axes, sorted({dim for by_dim in series.values() for dim in by_dim}), title)
+    return figure
+
+
+def codes_plot(codings: Sequence[Coding], full: Interval, path: str | Path, title: str) -> None:
+    """Write a PNG to the local `path`: quality against bytes, a line for each code; `full` is that of the vectors."""
+    FigureCanvasAgg(codes_figure(codings, full, title)).print_png(str(path))
+
+
+def codes_figure(codings: Sequence[Coding], full: Interval, title: str) -> Figure:
+    """The figure of `codes_plot`.  The seventh code and later ones have dashed lines."""
+    figure = Figure(figsize=(7.5, 4.6), dpi=160, layout="constrained")
+    axes = figure.add_subplot()
+    for place, name in enumerate(dict.fromkeys(one.code for one in codings)):
+        points = sorted((one.bytes, one.quality.mean) for one in codings if one.code == name)
+        style: Any = "-" if place < len(COLOURS) else (0, (5, 2))
+        axes.plot(
+            *zip(*points, strict=True),
+            color=COLOURS[place % len(COLOURS)],
+            marker=MARKERS[place % len(MARKERS)],
+            markersize=5,
+            linewidth=1.7,
+            linestyle=style,
+            label=name,
+        )
+    axes.axhline(full.mean, color=INK, linestyle=(0, (4, 3)), linewidth=1.2, label=f"full ({full.mean:.3f})")
+    _format(axes, sorted({one.bytes for one in codings}), title)
+    axes.set_xlabel("bytes of a vector (log scale)", color=INK)
+    axes.set_ylabel("nDCG@10", color=INK)
     return figure
 
 

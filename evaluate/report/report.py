@@ -5,8 +5,10 @@ from dataclasses import asdict
 from typing import Any
 
 from evaluate.measures.metrics import NDCG
+from evaluate.report.codes import code_lines, code_tables
+from evaluate.report.costs import cost_line, cost_table
+from evaluate.report.headroom import NOTE, TITLE, headroom_table, signed
 from evaluate.results import ByDim, Health, Interval, Report, System, Task
-from evaluate.systems import CEILING
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -15,9 +17,11 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def as_markdown(report: Report) -> str:
-    """The report's data, then for each task a table per measure, and one of differences where there is a baseline."""
+    """The report's data and its first table; then for each task a table per measure, and of differences."""
     about = "\n".join(f"- {key}: {value}" for key, value in report.about.items())
-    parts = ["# Evaluation", *([about] if about else [])]
+    parts = ["# Evaluation", *([about] if about else []), f"## {TITLE}", NOTE]
+    for task in report.tasks:
+        parts += [f"{task.name}, {task.queries} queries, {task.documents} documents:", _table(*headroom_table(task))]
     for task in report.tasks:
         parts += _task_markdown(task)
     return "\n\n".join(parts) + "\n"
@@ -30,7 +34,14 @@ def _task_json(task: Task) -> dict[str, Any]:
             "by_dim": _plain(one.by_dim),
             "difference": _plain(one.difference),
             "loss": _plain(one.loss),
+            "headroom": {str(dim): asdict(found) for dim, found in one.headroom.items()},
             "widths": {str(dim): asdict(width) for dim, width in one.widths.items()},
+            "codings": [asdict(found) for found in one.codings],
+            "projector": [
+                {**asdict(found), "by_dim": {str(dim): asdict(cell) for dim, cell in found.by_dim.items()}}
+                for found in one.ranks
+            ],
+            "cost": asdict(one.cost) if one.cost else None,
             "smallest_within_1_percent": one.smallest(NDCG),
             "health": asdict(one.health) if one.health else None,
         }
@@ -61,22 +72,13 @@ def _task_markdown(task: Task) -> list[str]:
         if compared:
             rows = [[one.name, *cells(one.difference, dims, measure, signed)] for one in compared]
             parts.append(_table([f"{measure} minus {task.baseline}", *map(str, dims)], rows))
-    return [*parts, *_headroom(task, dims), *_widths_markdown(task, dims), *_health_markdown(task)]
-
-
-def _headroom(task: Task, dims: list[int]) -> list[str]:
-    """Each system's share of the ceiling, which reads the true transcript; nothing where it is not measured."""
-    ceiling = next((one for one in task.systems if one.name == CEILING), None)
-    if ceiling is None or not any(cells[NDCG].mean for cells in ceiling.by_dim.values()):
-        return []
-    rows = [[one.name, *(share(one, ceiling, dim) for dim in dims)] for one in task.systems if one.name != CEILING]
-    return [_table([f"share of the ceiling's {NDCG}", *map(str, dims)], rows)] if rows else []
-
-
-def share(system: System, ceiling: System, dim: int) -> str:
-    """`93 %` of the ceiling's nDCG at a dim; a dash where either was not measured."""
-    ours, most = (one.by_dim.get(dim, {}).get(NDCG) for one in (system, ceiling))
-    return f"{ours.mean / most.mean:.0%}" if ours and most and most.mean else "-"
+    return [
+        *parts,
+        *_widths_markdown(task, dims),
+        *_codes_markdown(task),
+        *_costs_markdown(task),
+        *_health_markdown(task),
+    ]
 
 
 def _widths_markdown(task: Task, dims: list[int]) -> list[str]:
@@ -87,6 +89,20 @@ def _widths_markdown(task: Task, dims: list[int]) -> list[str]:
             continue
         parts += [_table([f"{one.name}: what is kept", *map(str, dims)], width_rows(one, dims)), smallest_line(one)]
     return parts
+
+
+def _codes_markdown(task: Task) -> list[str]:
+    """What few bytes and few ranks keep, of the systems that were coded."""
+    parts = []
+    for one in task.systems:
+        parts += [_table([title, *header[1:]], rows) for title, header, rows in code_tables(one)]
+        parts += ["\n".join(f"- {line}" for line in lines)] if (lines := code_lines(one)) else []
+    return parts
+
+
+def _costs_markdown(task: Task) -> list[str]:
+    table = cost_table(task)
+    return [_table(*table), cost_line(task)] if table else []
 
 
 def width_rows(system: System, dims: Sequence[int]) -> list[list[str]]:
@@ -134,11 +150,6 @@ def cells(by_dim: ByDim, dims: Sequence[int], measure: str, form: Callable[[Inte
     """One cell per dim; a dash where it was not measured."""
     found = [by_dim.get(dim, {}).get(measure) for dim in dims]
     return ["-" if one is None else form(one) for one in found]
-
-
-def signed(one: Interval) -> str:
-    """A difference and its interval, with signs."""
-    return f"{one.mean:+.3f} [{one.low:+.2f}, {one.high:+.2f}]"
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:

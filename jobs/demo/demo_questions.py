@@ -16,7 +16,7 @@ from embed.encoder import Encoder, FloatArray
 from embed.tables import SPEECH, TEXT
 from evaluate.measures.bootstrap import interval
 from evaluate.measures.by_dim import judged_by_dim
-from evaluate.measures.metrics import CUTOFF, MEASURES, NDCG, RECALL, IntArray, Values
+from evaluate.measures.metrics import CUTOFF, NDCG, RECALL, IntArray, Values
 from evaluate.results import Interval
 from index.contracts import Modality
 from jobs.demo.demo_material import SENTENCES, Broadcast, Material
@@ -140,7 +140,7 @@ def score(groups: Sequence[Group], known: Known, dim: int) -> dict[str, Score]:
     """
     found: dict[str, Score] = {}
     for kind in dict.fromkeys(group.kind for group in groups):
-        values: dict[str, list[float]] = {measure: [] for measure in MEASURES}
+        values: dict[str, list[float]] = {measure: [] for measure in (NDCG, RECALL)}
         floors: list[dict[str, float]] = []
         for group in (one for one in groups if one.kind == kind):
             asked, right, places = _candidates(group, known)
@@ -150,8 +150,8 @@ def score(groups: Sequence[Group], known: Known, dim: int) -> dict[str, Score]:
             values[NDCG] += [*first_gain(ranks).tolist(), *missed]
             floors += [_floor(len(places), len(one)) for one in right]
         found[kind] = Score(
-            {measure: interval(np.asarray(values[measure])) for measure in MEASURES},
-            {measure: float(np.mean([floor[measure] for floor in floors])) for measure in MEASURES},
+            {measure: interval(np.asarray(values[measure])) for measure in (NDCG, RECALL)},
+            {measure: float(np.mean([floor[measure] for floor in floors])) for measure in (NDCG, RECALL)},
         )
     return found
 

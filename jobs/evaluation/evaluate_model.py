@@ -12,7 +12,7 @@ from evaluate.gates import read_gate
 from evaluate.measures.metrics import NDCG
 from evaluate.report.gates import missed_gates
 from evaluate.report.page import as_html
-from evaluate.report.plots import ndcg_by_dim_plot
+from evaluate.report.plots import codes_plot, ndcg_by_dim_plot
 from evaluate.report.report import as_json, as_markdown
 from evaluate.results import Report, Task
 from evaluate.runs.files import QRELS, RUN, RUNS, file_name, qrels_lines, run_lines
@@ -41,7 +41,7 @@ class EvaluateReport:
 
 
 def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> EvaluateReport:
-    """Measure every task, write report.html, report.json, report.md, one plot and the run files for each task."""
+    """Measure every task, write report.html, report.json, report.md, plots and the run files for each task."""
     _refuse_unknown_widths(spec)
     progress = progress or Silent()
     progress.begin("evaluating", len(spec.tasks), "tasks")
@@ -81,4 +81,9 @@ def write_runs(task: Task, folder: Path) -> None:
 
 def _plot(task: Task, folder: Path) -> None:
     series = {system.name: {dim: measures[NDCG] for dim, measures in system.by_dim.items()} for system in task.systems}
-    ndcg_by_dim_plot(series, task.chance[NDCG], folder / f"{file_name(task.name)}.png", task.name)
+    name = file_name(task.name)
+    ndcg_by_dim_plot(series, task.chance[NDCG], folder / f"{name}.png", task.name)
+    for system in task.systems:
+        if system.codings:
+            full = system.by_dim[system.full_dim][NDCG]
+            codes_plot(system.codings, full, folder / f"{name}-{system.name}-codes.png", f"{task.name}, {system.name}")

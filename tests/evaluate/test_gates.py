@@ -6,10 +6,10 @@ from evaluate.gates import EXAMPLE, MEASURES, Gate, read_gate
 from evaluate.measures.metrics import MEASURES as MEASURED
 
 READ = {
-    EXAMPLE: ("ndcg@10", "asterisk test fr->en", 0.2, "hybrid", 64),
-    "recall@10[radio dev text-to-text]>=1": ("recall@10", "radio dev text-to-text", 1.0, "late-fusion", None),
-    " ndcg@10 [ asterisk test fr→en , system = ridge ] >= .5 ": ("ndcg@10", "asterisk test fr->en", 0.5, "ridge", None),
-    "ndcg@10[a, b [c] dev, dim=8] >= 0": ("ndcg@10", "a, b [c] dev", 0.0, "late-fusion", 8),  # a label of the user's
+    EXAMPLE: ("nDCG@10", "asterisk test fr->en", 0.2, "hybrid", 64),
+    "recall@10[radio dev text-to-text]>=1": ("R@10", "radio dev text-to-text", 1.0, "late-fusion", None),
+    " ndcg@10 [ asterisk test fr→en , system = ridge ] >= .5 ": ("nDCG@10", "asterisk test fr->en", 0.5, "ridge", None),
+    "ndcg@10[a, b [c] dev, dim=8] >= 0": ("nDCG@10", "a, b [c] dev", 0.0, "late-fusion", 8),  # a label of the user's
 }
 
 
@@ -22,7 +22,7 @@ def test_an_expression_is_read(text: str) -> None:
 WRONG = {
     "ndcg@10 >= 0.5": r"at its end: \[ is missing; write it as ndcg",
     "ndcg@10[a dev >= 0.5": r"at its end: \] is missing",
-    "ndcg[a dev] >= 0.5": r"at character 1, 'ndcg\[a dev\]': no measure is called 'ndcg'; give one of ndcg@10",
+    "ndcg[a dev] >= 0.5": r"at character 1, 'ndcg\[a dev\]': no measure is called 'ndcg'; give one of nDCG@k",
     "ndcg@10[a dev, dims=64] >= 0.5": r"at character 16, 'dims=64\] >=': 'dims' is no option; give dim or system",
     "ndcg@10[a dev, dim=64, dim=8] >= 0.5": r"at character 16, .*: 'dim' is given twice; remove one",
     "ndcg@10[a dev, dim=full] >= 0.5": r"at character 20, 'full\] >= 0.5': dim is 'full'; give a width",

@@ -65,7 +65,7 @@ def test_mteb_finds_what_we_find_at_every_width(kind: str, shelf: Path, tmp_path
         model = mteb_model(str(shelf / "model"), dim)
         results = mteb.evaluate(model, task(queries, kind), cache=None, show_progress_bar=False)
         score = results.task_results[0].scores["test"][0]["ndcg_at_10"]
-        assert score == pytest.approx(judged[dim].values["ndcg@10"].mean(), abs=1e-4)
+        assert score == pytest.approx(judged[dim].values["nDCG@10"].mean(), abs=1e-4)
 
 
 def test_a_width_that_is_not_declared_is_refused_and_other_rates_are_resampled(shelf: Path) -> None:

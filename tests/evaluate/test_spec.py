@@ -49,6 +49,11 @@ def test_where_it_is_written_does_not_change_what_it_is() -> None:
         ({"other": "demo"}, "give both or neither"),
         ({"hearing": {"weight": -1}}, "hearing.weight"),
         ({"gates": ["recall@10[asterisk test fr->en, dim=100] >= 0"], "dims": [384, 64]}, "100 is not among the dims"),
+        ({"gates": ["recall@5[asterisk test fr->en] >= 0"]}, "R@5 is not among the measures"),
+        ({"ranks": {"systems": ["ceiling"]}, "systems": ["ridge"]}, "ceiling in ranks.systems is not among"),
+        ({"ranks": {"codes": ["zip"]}}, "no code has this name; give one of prefix, pca"),
+        ({"cost": {"core_hour": -1}}, "cost.core_hour"),
+        ({"measures": ["RR@101"]}, "no measure is called 'RR@101'"),
         ({"tasks": [FR_EN, FR_EN]}, r"tasks.0 \(asterisk\) and tasks.1 \(asterisk\) are both called 'asterisk test fr"),
         ({"tasks": []}, "at least 1 item"),
         ({"systems": ["late-fusion"], "baseline": "ridge"}, "not among the systems"),
@@ -80,3 +85,15 @@ def test_tasks_of_benchmarks_have_their_folders_names() -> None:
         match=r"tasks.0 \(a/x\) and tasks.1 \(b/x\) are both called 'x dev'; remove one, or give one of them a `label`",
     ):
         EvaluateSpec.parse({"model": "demo", "output": "out", "tasks": two})
+
+
+def test_measures_have_the_names_of_ir_measures() -> None:
+    wanted = parse(measures=["mrr@10", "recall@100", "NDCG@10", "success@5"])
+    assert wanted.measures == ("nDCG@10", "RR@10", "R@100", "Success@5")
+    assert parse().measures == ("nDCG@10", "nDCG@5", "R@10", "R@100", "RR@10", "Success@1")
+
+
+def test_systems_are_compared_to_the_ceiling_where_no_baseline_is_given() -> None:
+    assert parse(baseline="ridge").compared_to == "ridge"
+    assert parse(systems=["late-fusion", "ceiling"]).compared_to == "ceiling"
+    assert parse(systems=["late-fusion"]).compared_to is None

@@ -94,6 +94,7 @@ def test_a_folder_of_ones_own_is_measured_in_every_direction(shelf: Path, tmp_pa
             ("speech-to-text", "fr", "en"),
             ("text-to-speech", "en", "fr"),
             ("text-to-text", "en", "fr"),
+            ("speech-to-any", "fr", None),
         )
     ]
     models = load_models(spec_of(shelf, "model", ["late-fusion", "ceiling"], tasks=tasks, draws=100))
@@ -102,8 +103,12 @@ def test_a_folder_of_ones_own_is_measured_in_every_direction(shelf: Path, tmp_pa
         "radio dev fr->en",
         "radio dev typed en->fr",
         "radio dev text-to-text en->fr",
+        "radio dev speech-to-any fr->*",
     ]
-    assert {(one.queries, one.documents) for one in found} == {(4, 4)}
+    assert [(one.queries, one.documents) for one in found] == [(4, 4), (4, 4), (4, 4), (4, 12)]
+    mixed = found[3]
+    assert [one.name for one in mixed.systems][1::2] == ["late-fusion, plain cosines", "ceiling, plain cosines"]
+    assert "row-1" not in mixed.systems[0].run["row-1"]  # a recording never finds itself
     assert found[0].qrels["row-1"] == {next(iter(found[0].qrels["row-1"])): 1}
     fusion, ceiling = found[2].systems
     assert fusion.by_dim == ceiling.by_dim  # texts of the model on both sides

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from embed.errors import InputError
-from evaluate.measures.bootstrap import difference, interval
+from evaluate.measures.bootstrap import difference, interval, ratio
 from evaluate.results import Interval
 
 
@@ -46,3 +46,23 @@ def test_refuses_what_has_no_mean() -> None:
         interval(np.array([0.5, np.nan]))
     with pytest.raises(InputError, match="same queries"):
         difference(np.zeros(3), np.zeros(4))
+
+
+def test_a_ratio_is_of_the_same_samples() -> None:
+    """Twice as good on every query is 2 in every sample; where the others have nothing there is no ratio."""
+    values = np.random.default_rng(0).random(50) + 0.1
+    found = ratio(2 * values, values, draws=200)
+    assert found is not None
+    assert (found.mean, found.low, found.high) == pytest.approx((2, 2, 2))
+    assert ratio(values, np.zeros(50)) is None
+    with pytest.raises(InputError, match="same queries"):
+        ratio(values, values[:3])
+
+
+def test_samples_are_those_of_drawing_one_by_one() -> None:
+    """The samples are kept and shared; a loop that draws query by query has the same interval."""
+    values = np.random.default_rng(1).random(33)
+    rng = np.random.default_rng(7)
+    means = [values[rng.integers(33, size=33)].mean() for _ in range(500)]
+    found = interval(values, 500, 7)
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(means, [2.5, 97.5])), abs=1e-12)

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from embed.encoder import truncate
 from embed.errors import InputError
 from evaluate.measures import by_dim
-from evaluate.measures.by_dim import judged_by_dim
-from evaluate.measures.metrics import NDCG, RECALL
+from evaluate.measures.by_dim import judged_at, judged_by_dim
+from evaluate.measures.metrics import NDCG, RECALL, judge
 
 AXES = np.eye(16, dtype=np.float32)
 
@@ -67,3 +68,35 @@ def test_refuses_what_does_not_fit() -> None:
         judged_by_dim(AXES[:, :8], AXES, np.arange(16), [8])
     with pytest.raises(InputError, match="nothing to score"):
         judged_by_dim(AXES[:0], AXES, [], [16])
+
+
+def test_equals_the_judgement_of_all_scores_in_64_bits() -> None:
+    """More documents than are sorted; ties, equal documents, a constant encoder, and excluded documents."""
+    rng = np.random.default_rng(5)
+    for name in ("plain", "ties", "equal", "constant", "excluded"):
+        queries, documents = (rng.normal(size=(count, 24)).astype(np.float32) for count in (7, 900))
+        if name == "ties":
+            queries, documents = np.sign(queries), np.sign(documents)
+        if name == "equal":
+            documents[450:] = documents[:450]
+        if name == "constant":
+            documents[:] = documents[0]
+        queries, documents = truncate(queries, 24), truncate(documents, 24)
+        relevant = [set(rng.choice(900, rng.integers(1, 5), False).tolist()) for _ in range(7)]
+        excluded = [set(rng.choice(900, 300, False).tolist()) for _ in range(7)] if name == "excluded" else None
+        scores = np.round(queries.astype(np.float64) @ documents.T.astype(np.float64), 7)
+        for row, out in zip(scores, excluded or (), strict=False):
+            row[list(out)] = -np.inf
+        found, expected = judged_at(queries, documents, relevant, excluded), judge(scores, relevant)
+        assert found.ranks.tolist() == expected.ranks.tolist(), name
+        for mine, other in zip(found.tops, expected.tops, strict=True):
+            assert mine.tolist() == other.tolist(), name
+        for measure, values in expected.values.items():
+            assert found.values[measure].tolist() == values.tolist(), (name, measure)
+
+
+def test_a_vector_that_is_not_finite_is_refused() -> None:
+    broken = AXES.copy()
+    broken[3, 3] = np.nan
+    with pytest.raises(InputError, match="NaN or infinite"):
+        judged_by_dim(AXES, broken, np.arange(16), [16])

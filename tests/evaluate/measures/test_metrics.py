@@ -1,5 +1,6 @@
 from math import log2
 
+import ir_measures
 import numpy as np
 import pytest
 
@@ -79,10 +80,16 @@ def test_judged_keeps_the_order_of_the_queries() -> None:
 
 def test_chance_by_hand() -> None:
     """Ten of 500 places; one of one; with all documents relevant everything is right."""
-    assert chance(500)["recall@10"] == pytest.approx(0.02)
-    assert chance(1) == pytest.approx({"ndcg@10": 1.0, "recall@10": 1.0})
-    assert chance(20, 20) == pytest.approx({"ndcg@10": 1.0, "recall@10": 0.5})
-    assert chance(2, k=1) == pytest.approx({"ndcg@1": 0.5, "recall@1": 0.5})
+    both = (NDCG, RECALL)
+    assert chance(500)[RECALL] == pytest.approx(0.02)
+    assert chance(1, 1, both) == pytest.approx({NDCG: 1.0, RECALL: 1.0})
+    assert chance(20, 20, both) == pytest.approx({NDCG: 1.0, RECALL: 0.5})
+    assert chance(2, 1, ("nDCG@1", "R@1")) == pytest.approx({"nDCG@1": 0.5, "R@1": 0.5})
+    # One right answer of two: at place 1 or 2 equally often.  Two of four: the first is right in half of the rankings.
+    assert chance(2, 1, ("RR@10", "RR@1", "Success@1")) == pytest.approx({"RR@10": 0.75, "RR@1": 0.5, "Success@1": 0.5})
+    assert chance(4, 2, ("Success@1", "Success@2", "Success@3")) == pytest.approx(
+        {"Success@1": 1 / 2, "Success@2": 5 / 6, "Success@3": 1.0}
+    )
 
 
 @pytest.mark.slow
@@ -90,9 +97,41 @@ def test_chance_by_hand() -> None:
 def test_chance_equals_a_simulation(documents: int, right: int) -> None:
     scores = np.random.default_rng(0).random((4000, documents))
     relevant = [set(range(right))] * 4000
-    expected = chance(documents, right)
-    assert ndcg_at_10(scores, relevant).mean() == pytest.approx(expected[NDCG], abs=0.015)
-    assert judge(scores, relevant).values[RECALL].mean() == pytest.approx(expected[RECALL], abs=0.015)
+    found = judge(scores, relevant).values
+    assert {name: values.mean() for name, values in found.items()} == pytest.approx(chance(documents, right), abs=0.015)
+
+
+def drawn(seed: int) -> tuple[Scores, list[set[int]]]:
+    """Scores with and without ties, one document to 300, one right answer to all, rows that are no candidates."""
+    rng = np.random.default_rng(seed)
+    queries, documents = int(rng.integers(1, 12)), int(rng.choice([1, 2, 9, 10, 11, 99, 100, 101, 300]))
+    scores = rng.normal(size=(queries, documents))
+    if seed % 3 == 0:
+        scores = np.round(scores * rng.choice([0, 1, 3]))  # constant, or many ties
+    if seed % 4 == 0:
+        scores[rng.random(scores.shape) < 0.3] = -np.inf
+    most = documents if seed % 2 else min(documents, 3)
+    return scores, [set(rng.choice(documents, rng.integers(1, most + 1), False).tolist()) for _ in range(queries)]
+
+
+def test_equals_ir_measures_on_random_and_degenerate_runs() -> None:
+    """Every family and cutoff, from the ranking that was judged; without ties also from the scores themselves."""
+    names = [f"{family}@{k}" for family in ("nDCG", "R", "RR", "Success") for k in (1, 5, 10, 100)]
+    measures = {ir_measures.parse_measure(name): name for name in names}
+    for seed in range(60):
+        scores, relevant = drawn(seed)
+        judged = judge(scores, relevant, measures=names)
+        qrels = {str(query): {str(one): 1 for one in right} for query, right in enumerate(relevant)}
+        runs = [[{str(one): -float(place) for place, one in enumerate(top)} for top in judged.tops]]
+        if seed % 3:
+            runs.append([{str(one): row[one] for one in np.flatnonzero(row > -np.inf)} for row in scores])
+        for run in runs:
+            answered = {str(query): answers for query, answers in enumerate(run) if answers}
+            expected = {name: np.zeros(len(scores)) for name in names}
+            for one in ir_measures.iter_calc(list(measures), qrels, answered):
+                expected[measures[one.measure]][int(one.query_id)] = one.value
+            for name in names:
+                assert judged.values[name] == pytest.approx(expected[name], abs=1e-6), (seed, name)
 
 
 def test_refuses_what_cannot_be_judged() -> None:

@@ -56,12 +56,12 @@ def test_the_page_is_whole_loads_nothing_and_escapes_texts() -> None:
 
 def test_what_is_kept_is_told_in_every_form() -> None:
     found = report()
-    line = "late-fusion: no narrower width is within 1 % of the full width's ndcg@10."
+    line = "late-fusion: no narrower width is within 1 % of the full width's nDCG@10."
     for text in (as_html(found).replace("&#x27;", "'"), as_markdown(found)):
         assert line in text
         assert "same ten nearest" in text
     system = as_json(found)["tasks"][0]["systems"][0]
     assert system["widths"]["20"]["bytes"] == 40
     assert system["smallest_within_1_percent"] == 40
-    assert system["loss"]["20"]["ndcg@10"]["mean"] == -0.5
+    assert system["loss"]["20"]["nDCG@10"]["mean"] == -0.5
     assert system["health"]["anisotropy"] == 0.0

@@ -30,7 +30,7 @@ def test_runs_of_others_are_compared(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_reports_are_compared_task_by_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for folder, answers in (("old", WRONG), ("new", RIGHT)):
-        system = System("late-fusion", {64: {"ndcg@10": Interval(0, 0, 0)}}, run=answers)
+        system = System("late-fusion", {64: {"nDCG@10": Interval(0, 0, 0)}}, run=answers)
         write_runs(Task("asterisk dev fr->en", 30, 31, {}, (system,), qrels=QRELS), tmp_path / folder)
     write_runs(Task("another", 30, 31, {}, (system,), qrels=QRELS), tmp_path / "new")
     assert run(["evaluate", "--compare", str(tmp_path / "old"), str(tmp_path / "new")]) == 0

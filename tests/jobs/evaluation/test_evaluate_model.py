@@ -19,7 +19,7 @@ def assert_the_runs_have_the_values_of_the_report(found: EvaluateReport, url: st
     run, qrels = (join(url, "runs", "asterisk-dev-fr-en" + rest) for rest in ("/late-fusion.run", ".qrels.tsv"))
     compared = compare({"ours": read_run(run)}, read_qrels(qrels)).measures["nDCG@10"]["ours"]
     system = task.systems[0]
-    assert compared.mean.mean == pytest.approx(system.by_dim[system.full_dim]["ndcg@10"].mean)
+    assert compared.mean.mean == pytest.approx(system.by_dim[system.full_dim]["nDCG@10"].mean)
 
 
 @pytest.mark.slow
@@ -39,6 +39,7 @@ def test_the_report_is_written_and_gates_decide_the_exit_code(
             "report.json",
             "report.md",
             "asterisk-dev-fr-en.png",
+            "asterisk-dev-fr-en-late-fusion-codes.png",
             "runs/asterisk-dev-fr-en.qrels.tsv",
             "runs/asterisk-dev-fr-en/late-fusion.run",
         )
@@ -51,4 +52,4 @@ def test_the_report_is_written_and_gates_decide_the_exit_code(
     lacking = spec.model_copy(update={"gates": ("recall@10[asterisk dev fr->en, dim=20] >= 0",)})
     with pytest.raises(SpecError, match=r"field 'gates': recall@10\[.*' has no width 20; give one of 32, 16, 8"):
         evaluate_model(lacking)
-    assert "gate missed: asterisk dev fr->en, late-fusion, recall@10 at full width is " in missed.text()
+    assert "gate missed: asterisk dev fr->en, late-fusion, R@10 at full width is " in missed.text()

@@ -15,7 +15,7 @@ TABLES = ("kallaama",)  # three tables: queries, corpus, qrels
 NAMES = (*SOURCES, *HUB, *TABLES)
 WITH_DATA = (*HUB, *TABLES)
 Langs = Sequence[str] | None  # of recordings or of texts; None: all that there are
-Side = tuple[str, str | None]  # "speech" or "text", and a language; None: all
+Side = tuple[str, str | None]  # "speech", "text" or "any", and a language; None: all
 
 
 def written(name: str, cache: Path, query: Side, document: Side, data: str = "") -> Path:
@@ -24,7 +24,7 @@ def written(name: str, cache: Path, query: Side, document: Side, data: str = "")
     `data` is the url of Parquet files, for the names in `WITH_DATA`.  Raises InputError and DataUnavailable that say
     what to do.
     """
-    speech, texts = (_langs([lang for kind, lang in (query, document) if kind == one]) for one in ("speech", "text"))
+    speech, texts = (_langs([lang for kind, lang in (query, document) if kind in (one, "any")]) for one in ("speech", "text"))
     found: Path
     if name in HUB:
         found = import_module("train.curate.benchmarks.hub").hub(name, data, cache, speech, texts)
