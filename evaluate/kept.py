@@ -58,7 +58,9 @@ def kept(key: bytes, make: Callable[[], Rows]) -> Rows:
 
 def key_of_speech(models: Models, system: str, clips: Sequence[Clip], role: Role) -> bytes:
     """All that decides the vectors of recordings by a system."""
-    return digest("speech", _code(), system, *_models(models, system), role, *(repr(_place(clip)) for clip in clips))
+    reader = () if models.reader is None else (models.reader.name,)
+    known = *_models(models, system), *reader
+    return digest("speech", _code(), system, *known, role, *(repr(_place(clip)) for clip in clips))
 
 
 def key_of_texts(models: Models, system: str, texts: Sequence[str], role: Role) -> bytes:

@@ -1,9 +1,11 @@
 """Models that the systems of a spec require, each loaded once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 from safetensors.torch import load_file
 
@@ -32,12 +34,14 @@ class Transcripts:
     hypotheses: int = 1  # transcripts of each recording
     known: dict[tuple[str, float], tuple[str, ...]] = field(default_factory=dict, compare=False)  # by uri and offset
 
-    def texts(self, clips: Sequence[Clip]) -> list[tuple[str, ...]]:
+    def texts(
+        self, clips: Sequence[Clip], read: Callable[[Clip], FloatArray] = read_clip
+    ) -> list[tuple[str, ...]]:
         """The transcripts of each clip, likeliest first."""
         new = [clip for clip in clips if _place(clip) not in self.known]
         for langs in sorted({self._langs(clip.lang) for clip in new}):
             some = [clip for clip in new if self._langs(clip.lang) == langs]
-            found = self.recogniser.transcribe([read_clip(clip) for clip in some], langs, self.hypotheses)
+            found = self.recogniser.transcribe([read(clip) for clip in some], langs, self.hypotheses)
             self.known.update((_place(clip), one.texts) for clip, one in zip(some, found, strict=True))
         return [self.known[_place(clip)] for clip in clips]
 
@@ -45,13 +49,32 @@ class Transcripts:
         return (lang,) if self.language_given and lang in self.recogniser.known else self.recogniser.langs
 
 
+class Reader(Protocol):
+    """A way to read a task's recordings, e.g. in noise; `name` is part of the names of kept encodings."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(self, clips: Sequence[Clip]) -> Callable[[Clip], FloatArray]:
+        """The function that reads one of these recordings."""
+
+
 class Models:
     """Models that the systems of a spec encode with; a property raises SpecError or InputError that says what to do."""
 
     def __init__(self, spec: MeasureSpec) -> None:
         self.spec = spec
+        self.reader: Reader | None = None  # None: recordings as they are
         # Vectors of texts: tasks share the texts of a source.
         self._encoded: dict[tuple[str, Role, tuple[str, ...]], FloatArray] = {}
+
+    def reading(self, reader: Reader | None, spec: MeasureSpec) -> "Models":
+        """The same models, which read recordings by `reader` and measure by `spec`, of the same models."""
+        found = copy(self)
+        found.spec, found.reader = spec, reader
+        if "transcripts" in vars(found):
+            vars(found)["transcripts"] = replace(self.transcripts, known={})
+        return found
 
     @cached_property
     def model(self) -> JointEncoder:

@@ -2,6 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # they are made of intervals too
+    from evaluate.intents.results import IntentResult
+    from evaluate.robustness.results import TaskRobustness
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class System:
     widths: dict[int, Width] = field(default_factory=dict)  # {} for independent heads
     health: Health | None = None  # at the full dim
     run: Run = field(default_factory=dict)  # the first documents at the full dim; {} without ids
+    ndcg: Mapping[int, tuple[float, ...]] = field(default_factory=dict)  # by dim, nDCG@10 of each query in order
 
     @property
     def full_dim(self) -> int:
@@ -107,3 +113,5 @@ class Report:
 
     tasks: tuple[Task, ...]
     about: dict[str, str] = field(default_factory=dict)
+    intents: "tuple[IntentResult, ...]" = ()
+    robustness: "tuple[TaskRobustness, ...]" = ()

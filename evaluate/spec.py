@@ -5,6 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
 
 from embed.base_spec import Spec, speed_only, where_set
+from evaluate.intents.spec import IntentSpec
+from evaluate.robustness.spec import RobustnessSpec
 from evaluate.systems import SystemName
 from train.curate.sources.table import PromptsName
 
@@ -111,7 +113,9 @@ class MeasureSpec(Spec):
     """
 
     model: str = Field(min_length=1, description="name, folder or s3:// url of a model")
-    tasks: tuple[TaskSpec, ...] = Field(min_length=1)
+    tasks: tuple[TaskSpec, ...] = Field(default=(), description="none only where intents are measured")
+    intents: tuple[IntentSpec, ...] = where_set((), "requests whose purpose is recognised from their vectors")
+    robustness: RobustnessSpec | None = where_set(None, "tasks that are measured again on changed recordings")
     systems: tuple[SystemName, ...] = Field(default=("late-fusion", "ridge", "ceiling"), min_length=1)
     dual: str | None = Field(
         default=None,
@@ -149,6 +153,15 @@ class MeasureSpec(Spec):
         if twice:
             raise ValueError(f"{', '.join(twice)} is listed twice; remove one, or give a benchmark another `label`")
         return tasks
+
+    @model_validator(mode="after")
+    def _measures_something(self) -> Self:
+        if not self.tasks and not self.intents:
+            raise ValueError("nothing is measured; give `tasks`, `intents` or both")
+        names = [one.name for one in self.intents]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"intents: {', '.join(twice)} is listed twice; remove one, or give it another `label`")
+        return self
 
     @field_validator("dual", "other")
     @classmethod

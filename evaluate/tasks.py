@@ -21,9 +21,11 @@ from evaluate.benchmarks.beir import read_beir
 from evaluate.benchmarks.benchmark import Benchmark, Entry, Modality
 from evaluate.benchmarks.manifest import read_manifest
 from evaluate.examples import with_examples
+from evaluate.intents.measure import measure_intents
 from evaluate.measures.quality import evaluate_task
 from evaluate.models import Models, load_models
 from evaluate.results import Report, Task
+from evaluate.robustness.measure import measure_robustness
 from evaluate.spec import MeasureSpec, TaskSpec
 from evaluate.systems import CEILING
 from evaluate.vectors import speech_vectors, text_vectors
@@ -57,7 +59,9 @@ def evaluate(spec: MeasureSpec, done: Callable[[Task], object] = lambda task: No
     for one in spec.tasks:
         tasks.append(measure(models, one))
         done(tasks[-1])
-    return Report(tuple(tasks), _about(spec))
+    intents = tuple(measure_intents(models, one) for one in spec.intents)
+    robustness = measure_robustness(models, spec.robustness, measure) if spec.robustness else ()
+    return Report(tuple(tasks), _about(spec), intents, robustness)
 
 
 def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:

@@ -50,10 +50,11 @@ class Speech:
 
     def __init__(self, models: Models, clips: Sequence[Clip], role: Role) -> None:
         self.models, self.clips, self.role = models, clips, role
+        self.read = read_clip if models.reader is None else models.reader(clips)
 
     @cached_property
     def waves(self) -> list[FloatArray]:
-        return [read_clip(clip) for clip in self.clips]
+        return [self.read(clip) for clip in self.clips]
 
     @property
     def late_fusion(self) -> FloatArray:
@@ -66,7 +67,7 @@ class Speech:
     @cached_property
     def transcribed(self) -> FloatArray:
         """The transcripts' vectors [n, D]."""
-        return transcript_vectors(self.models.model, self.models.transcripts.texts(self.clips), self.role)
+        return transcript_vectors(self.models.model, self.models.transcripts.texts(self.clips, self.read), self.role)
 
     @property
     def mixed(self) -> FloatArray:

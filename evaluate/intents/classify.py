@@ -24,9 +24,9 @@ def nearest_name(names_cD: FloatArray, test_tD: FloatArray) -> Labels:
 
 
 def probe(train_nD: FloatArray, labels_n: Labels, test_tD: FloatArray, neighbours: int = 0) -> Labels:
-    """Logistic regression on coordinates with mean 0 and, over all of them, variance 1; L2 on the weights."""
+    """Logistic regression on vectors with mean 0 and a mean squared length of 1; L2 on the weights."""
     centre = train_nD.mean(axis=0, dtype=np.float64)
-    scale = float(np.sqrt(np.square(train_nD - centre).mean())) or 1.0
+    scale = float(np.sqrt(np.square(train_nD - centre).sum(axis=1).mean())) or 1.0
     x, test = (torch.from_numpy((one - centre) / scale) for one in (train_nD, test_tD))
     y, classes = torch.from_numpy(labels_n), int(labels_n.max()) + 1
     weights = torch.zeros(x.shape[1], classes, dtype=torch.float64, requires_grad=True)
@@ -36,7 +36,7 @@ def probe(train_nD: FloatArray, labels_n: Labels, test_tD: FloatArray, neighbour
     def loss() -> torch.Tensor:
         solver.zero_grad()
         found = torch.nn.functional.cross_entropy(x @ weights + bias, y, reduction="sum")
-        found = found + L2 * x.shape[1] / 2 * weights.square().sum()
+        found = found + L2 / 2 * weights.square().sum()
         found.backward()  # type: ignore[no-untyped-call]
         return found
 
