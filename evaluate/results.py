@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # they are made of intervals too
     from evaluate.intents.results import IntentResult
-    from evaluate.robustness.results import TaskRobustness
+    from evaluate.robustness.results import TaskRobustness, UnseenSpeaker
 
 
 @dataclass(frozen=True)
@@ -115,3 +115,4 @@ class Report:
     about: dict[str, str] = field(default_factory=dict)
     intents: "tuple[IntentResult, ...]" = ()
     robustness: "tuple[TaskRobustness, ...]" = ()
+    unseen: "tuple[UnseenSpeaker, ...]" = ()

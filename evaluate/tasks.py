@@ -25,7 +25,7 @@ from evaluate.intents.measure import measure_intents
 from evaluate.measures.quality import evaluate_task
 from evaluate.models import Models, load_models
 from evaluate.results import Report, Task
-from evaluate.robustness.measure import measure_robustness
+from evaluate.robustness.measure import measure_robustness, measure_speakers
 from evaluate.spec import MeasureSpec, TaskSpec
 from evaluate.systems import CEILING
 from evaluate.vectors import speech_vectors, text_vectors
@@ -61,7 +61,8 @@ def evaluate(spec: MeasureSpec, done: Callable[[Task], object] = lambda task: No
         done(tasks[-1])
     intents = tuple(measure_intents(models, one) for one in spec.intents)
     robustness = measure_robustness(models, spec.robustness, measure) if spec.robustness else ()
-    return Report(tuple(tasks), _about(spec), intents, robustness)
+    unseen = measure_speakers(models, spec.robustness) if spec.robustness else ()
+    return Report(tuple(tasks), _about(spec), intents, robustness, unseen)
 
 
 def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:

@@ -14,8 +14,8 @@ from train.curate.synthesis.utterance import Engine, Utterance
 Voice = tuple[Engine, str]
 # Of the examples, and of the test.  A training on synthetic French speech has used Pico's voice.
 VOICES: Mapping[str, tuple[tuple[Voice, ...], tuple[Voice, ...]]] = {
-    "en": ((("pico", "en-US"),), (("kokoro", "af_heart"), ("kokoro", "bm_george"))),
-    "fr": ((("pico", "fr-FR"),), (("kokoro", "ff_siwis"), ("kokoro", "ff_siwis~am_michael"))),
+    "en": ((("pico", "en-US"),), (("pico", "en-GB"),)),
+    "fr": ((("pico", "fr-FR"),), (("kokoro", "ff_siwis"),)),  # Pico has one French voice
 }
 
 

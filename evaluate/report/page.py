@@ -7,11 +7,14 @@ from io import BytesIO
 
 from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
 
 from evaluate.measures.metrics import NDCG
 from evaluate.report.plots import ndcg_by_dim_figure
 from evaluate.report.report import HEALTH, cells, health_cells, share, signed, smallest_line, width_rows
+from evaluate.report.sections import panels_figure, sections
 from evaluate.results import Example, Report, System, Task
+from evaluate.sections import Section
 from evaluate.systems import CEILING
 
 STYLE = """
@@ -63,6 +66,9 @@ def as_html(report: Report) -> str:
     about = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in report.about.items())
     links = "".join(f'<a href="#task-{n}">{escape(task.name)}</a> ' for n, task in enumerate(report.tasks))
     tasks = "".join(_task(number, task) for number, task in enumerate(report.tasks))
+    others = sections(report)
+    links += "".join(f'<a href="#section-{n}">{escape(one.title)}</a> ' for n, one in enumerate(others))
+    tasks += "".join(_section(number, one) for number, one in enumerate(others))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Evaluation</title>'
@@ -103,6 +109,15 @@ def _task(number: int, task: Task) -> str:
     return "".join(parts) + "</section>"
 
 
+def _section(number: int, section: Section) -> str:
+    lines = "".join(f'<p class="soft">{escape(line)}</p>' for line in section.lines)
+    plot = _svg(panels_figure(section)) if section.panels else ""
+    tables = "".join(_table(one.header[0], ["of", *one.header[1:]], one.rows) for one in section.tables)
+    notes = "".join(f"<li>{escape(note)}</li>" for note in section.notes)
+    title = f'<section id="section-{number}"><h2>{escape(section.title)}</h2>'
+    return f"{title}{lines}{plot}{tables}<ul>{notes}</ul></section>"
+
+
 def _widths(system: System, dims: Sequence[int]) -> str:
     table = _table(f"{system.name}: what is kept", ["width", *map(str, dims)], width_rows(system, dims))
     return f"{table}<p>{escape(smallest_line(system))}</p>"
@@ -135,7 +150,11 @@ def _example(one: Example) -> str:
 
 def _plot(task: Task) -> str:
     series = {one.name: {dim: cells[NDCG] for dim, cells in one.by_dim.items()} for one in task.systems}
-    figure, out = ndcg_by_dim_figure(series, task.chance[NDCG], ""), BytesIO()
+    return _svg(ndcg_by_dim_figure(series, task.chance[NDCG], ""))
+
+
+def _svg(figure: Figure) -> str:
+    out = BytesIO()
     with rc_context({"svg.hashsalt": "deglu", "svg.fonttype": "none"}):  # the same bytes again; texts stay texts
         FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
     svg = out.getvalue().decode()

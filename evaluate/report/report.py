@@ -5,13 +5,15 @@ from dataclasses import asdict
 from typing import Any
 
 from evaluate.measures.metrics import NDCG
+from evaluate.report.sections import sections_json, sections_markdown
 from evaluate.results import ByDim, Health, Interval, Report, System, Task
 from evaluate.systems import CEILING
 
 
 def as_json(report: Report) -> dict[str, Any]:
     """Plain values; dims become strings, as JSON's keys are."""
-    return {"about": dict(report.about), "tasks": [_task_json(task) for task in report.tasks]}
+    tasks = [_task_json(task) for task in report.tasks]
+    return {"about": dict(report.about), "tasks": tasks, **sections_json(report)}
 
 
 def as_markdown(report: Report) -> str:
@@ -20,6 +22,7 @@ def as_markdown(report: Report) -> str:
     parts = ["# Evaluation", *([about] if about else [])]
     for task in report.tasks:
         parts += _task_markdown(task)
+    parts += sections_markdown(report)
     return "\n\n".join(parts) + "\n"
 
 

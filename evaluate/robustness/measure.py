@@ -12,8 +12,9 @@ from evaluate.models import Models
 from evaluate.results import System, Task
 from evaluate.robustness.changes import Changed
 from evaluate.robustness.levels import LEVELS
-from evaluate.robustness.results import Curve, Point, TaskRobustness
+from evaluate.robustness.results import Curve, Point, TaskRobustness, UnseenSpeaker
 from evaluate.robustness.spec import RobustnessSpec
+from evaluate.robustness.unseen import measure_unseen
 from evaluate.spec import MeasureSpec, TaskSpec
 from evaluate.systems import CEILING
 
@@ -27,6 +28,12 @@ def measure_robustness(models: Models, spec: RobustnessSpec, measure: Measure) -
     """Every chosen task under every change; `measure` measures one task.  Raises SpecError, InputError."""
     own = _spec(models, spec)
     return tuple(_task(models, own, task, spec, measure) for task in _tasks(models.spec.tasks, spec))
+
+
+def measure_speakers(models: Models, spec: RobustnessSpec) -> tuple[UnseenSpeaker, ...]:
+    """The unseen speakers of the spec's languages.  Raises SpecError, InputError, DataUnavailable."""
+    own = models.reading(None, _spec(models, spec))
+    return tuple(one for lang in spec.unseen for one in measure_unseen(own, lang))
 
 
 def _tasks(tasks: Sequence[TaskSpec], spec: RobustnessSpec) -> list[TaskSpec]:

@@ -38,3 +38,24 @@ class TaskRobustness:
     unchanged: dict[tuple[str, int], Interval]
     curves: tuple[Curve, ...]
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SpeakerScore:
+    """nDCG@10 of the same prompts: by the known speaker, by the same over GSM, by the unseen one over a telephone."""
+
+    system: str
+    dim: int
+    known: Interval
+    known_gsm: Interval
+    unseen: Interval
+    difference: Interval  # unseen - known, paired by prompt
+    difference_gsm: Interval  # unseen - known over GSM
+
+
+@dataclass(frozen=True)
+class UnseenSpeaker:
+    name: str
+    queries: int
+    documents: int
+    scores: tuple[SpeakerScore, ...]

@@ -1,6 +1,6 @@
 """Spec of robustness: which tasks are measured on changed recordings, and by what they are changed."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
@@ -39,7 +39,7 @@ class RobustnessSpec(Spec):
     dims: tuple[PositiveInt, ...] | None = Field(
         default=None, min_length=1, description="widths; null is the full one and 64, or the narrowest above it"
     )
-    unseen: tuple[str, ...] = Field(
+    unseen: tuple[Literal["fr", "es", "it"], ...] = Field(
         default=(),
         description="languages (fr, es, it) of the reserved recordings: prompts by speakers that no model has heard;"
         " they are scored once a release",

@@ -11,6 +11,7 @@ from evaluate.report.gates import missed_gates
 from evaluate.report.page import as_html
 from evaluate.report.plots import ndcg_by_dim_plot
 from evaluate.report.report import as_json, as_markdown
+from evaluate.report.sections import panels_plot, sections
 from evaluate.results import Report, Task
 from evaluate.runs.files import QRELS, RUN, RUNS, file_name, qrels_lines, run_lines
 from evaluate.spec import EvaluateSpec
@@ -52,6 +53,8 @@ def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> Eval
         for task in report.tasks:
             _plot(task, folder)
             write_runs(task, folder)
+        for section in sections(report):
+            panels_plot(section, folder / f"{file_name(section.title)}.png")
         output.push()
     return EvaluateReport(report, spec.output, tuple(str(one) for one in missed_gates(report, spec.gates)))
 
