@@ -34,9 +34,7 @@ class Transcripts:
     hypotheses: int = 1  # transcripts of each recording
     known: dict[tuple[str, float], tuple[str, ...]] = field(default_factory=dict, compare=False)  # by uri and offset
 
-    def texts(
-        self, clips: Sequence[Clip], read: Callable[[Clip], FloatArray] = read_clip
-    ) -> list[tuple[str, ...]]:
+    def texts(self, clips: Sequence[Clip], read: Callable[[Clip], FloatArray] = read_clip) -> list[tuple[str, ...]]:
         """The transcripts of each clip, likeliest first."""
         new = [clip for clip in clips if _place(clip) not in self.known]
         for langs in sorted({self._langs(clip.lang) for clip in new}):

@@ -1,4 +1,4 @@
-"""Measurement of intents: requests are encoded once, and classified at every dim by every method and number of shots."""
+"""Measurement of intents: requests are encoded once, then classified at every dim, by every method and shots."""
 
 import logging
 import re
@@ -30,7 +30,9 @@ def measure_intents(models: Models, spec: IntentSpec) -> IntentResult:
     """All cells of one measurement.  Raises InputError that names file, row and label; DataUnavailable."""
     seed = models.spec.seed
     chosen = _chosen(spec, seed)
-    log.info("%s: %d labels, %d examples, %d in the test", spec.name, *map(len, (chosen.labels, chosen.pool, chosen.test)))
+    log.info(
+        "%s: %d labels, %d examples, %d in the test", spec.name, *map(len, (chosen.labels, chosen.pool, chosen.test))
+    )
     test_kind, pool_kind = spec.modality, spec.sides[0][1]
     systems = _systems(models, spec)
     typed = systems == (CEILING,)
@@ -42,7 +44,9 @@ def measure_intents(models: Models, spec: IntentSpec) -> IntentResult:
         own = _compatible(models, system)
         for dim in models.spec.dims or models.model.dims:
             sides = (at_dim(one, dim) for one in (pool[system], test[system]))
-            scores += _cells(TEXT if typed else system, dim, *sides, at_dim(names, dim) if own else None, chosen, spec, seed)
+            scores += _cells(
+                TEXT if typed else system, dim, *sides, at_dim(names, dim) if own else None, chosen, spec, seed
+            )
     return IntentResult(
         spec.name,
         len(chosen.labels),

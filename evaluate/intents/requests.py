@@ -146,7 +146,11 @@ def _refuse_shared(pool: Sequence[Request], test: Sequence[Request]) -> None:
     for one in test:
         other = templates.get(one.group) or words.get((one.lang, text_key(one.text)))
         if other is not None:
-            what = f"the template {one.template!r}" if one.group in templates and one.template else f"the text {one.text!r}"
+            what = (
+                f"the template {one.template!r}"
+                if one.group in templates and one.template
+                else f"the text {one.text!r}"
+            )
             raise InputError(
                 f"{one.place}: {what} is in the test and, by {other.place}, among the examples;"
                 " give both rows one `part`, or leave `part` out of all rows"
@@ -173,9 +177,10 @@ def _hold_out_voices(
         tested = set[str]()
     else:
         tested = set(shared) if voices[0] - voices[1] else set(shared[: (len(shared) + 1) // 2])
-    kept = [one for one in pool if one.voice not in tested], [
-        one for one in test if one.voice in tested or one.voice not in shared
-    ]
+    kept = (
+        [one for one in pool if one.voice not in tested],
+        [one for one in test if one.voice in tested or one.voice not in shared],
+    )
     left_out = len(pool) + len(test) - len(kept[0]) - len(kept[1])
     return *kept, [f"voices held out; {left_out} requests of the other side's voices are not used"]
 

@@ -39,7 +39,8 @@ class IntentSpec(Spec):
         default=None, min_length=1, description="systems that encode speech; null is those of the report"
     )
     voices: Literal["held-out", "any"] = Field(
-        default="held-out", description="held-out: no voice is both in the examples and in the test, where voices are known"
+        default="held-out",
+        description="held-out: no voice is both in the examples and in the test, where voices are known",
     )
     few: Literal["refuse", "omit"] | None = Field(
         default=None,
@@ -71,5 +72,7 @@ class IntentSpec(Spec):
     @model_validator(mode="after")
     def _has_enough(self) -> Self:
         if self.most is not None and self.most < max(self.shots):
-            raise ValueError(f"most is {self.most}, fewer than the {max(self.shots)} shots; raise it, or set it to null")
+            raise ValueError(
+                f"most is {self.most}, fewer than the {max(self.shots)} shots; raise it, or set it to null"
+            )
         return self

@@ -7,7 +7,7 @@ from embed.errors import DataUnavailable, InputError
 from embed.storage.cache import cache_folder
 from evaluate.intents.requests import Chosen, Request
 from evaluate.intents.spec import IntentSpec
-from train.curate.sources.synthetic import LICENCES, engines
+from train.curate.sources.synthetic import LICENCES, installed_engines
 from train.curate.synthesis.speak import file_of, speak
 from train.curate.synthesis.utterance import Engine, Utterance
 
@@ -31,7 +31,7 @@ def spoken(chosen: Chosen, spec: IntentSpec) -> Chosen:
     ]
     cache = cache_folder()
     needed = {utterance.engine for plan in plans for _, utterance in plan}
-    identities, load = engines(cache, needed, True)
+    identities, load = installed_engines(cache, needed, True)
     if missing := sorted(needed - set(identities)):
         raise DataUnavailable(f"intents, spoken: the voices of {', '.join(missing)} are not installed; install npm")
     files = {

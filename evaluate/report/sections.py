@@ -72,7 +72,9 @@ def _draw(axes: Any, panel: Panel, y: str) -> None:
         axes.fill_between(
             xs, [one.low for _, one in points], [one.high for _, one in points], color=colour, alpha=0.14, linewidth=0
         )
-        axes.plot(xs, [one.mean for _, one in points], color=colour, marker=marker, markersize=4, linewidth=1.6, label=name)
+        axes.plot(
+            xs, [one.mean for _, one in points], color=colour, marker=marker, markersize=4, linewidth=1.6, label=name
+        )
     for name, one in panel.levels.items():
         colour = COLOURS[names.index(name) % len(COLOURS)]
         label = None if name in panel.series else name

@@ -78,9 +78,7 @@ class _Changes:
         return values[0] if len(levels) == 1 else np.trapezoid(values, levels, axis=0) / (levels[-1] - levels[0])
 
 
-def _task(
-    models: Models, own: MeasureSpec, task: TaskSpec, spec: RobustnessSpec, measure: Measure
-) -> TaskRobustness:
+def _task(models: Models, own: MeasureSpec, task: TaskSpec, spec: RobustnessSpec, measure: Measure) -> TaskRobustness:
     def measured(reader: Changed | None) -> dict[str, System]:
         return {one.name: one for one in measure(models.reading(reader, own), task).systems}
 

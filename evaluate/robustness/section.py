@@ -90,4 +90,6 @@ def speaker_section(found: UnseenSpeaker) -> Section:
         f"{found.queries} prompts recorded by both speakers, {found.documents} documents; mean [95 % interval]. These"
         " recordings are reserved: score them once a release, and choose nothing by them."
     ]
-    return Section("unseen_speakers", f"unseen speaker: {found.name}", lines, [Table(header, rows)], "", [], [], asdict(found))
+    return Section(
+        "unseen_speakers", f"unseen speaker: {found.name}", lines, [Table(header, rows)], "", [], [], asdict(found)
+    )

@@ -31,7 +31,8 @@ class RobustnessSpec(Spec):
     )
     changes: tuple[ChangeName, ...] = Field(default=tuple(LEVELS), description=f"of {', '.join(LEVELS)}")
     levels: dict[ChangeName, tuple[float, ...]] = Field(
-        default={}, description="levels of a change in place of its own: decibels of speech above noise, factors of speed"
+        default={},
+        description="levels of a change in place of its own: decibels of speech above noise, factors of speed",
     )
     systems: tuple[SystemName, ...] | None = Field(
         default=None, min_length=1, description="null is those of the report that read the recording"

@@ -63,7 +63,9 @@ def unseen_clips(known: Sequence[Clip], lang: str, cache: Path) -> list[Clip]:
         path = folder / f"{clip.key.partition(':')[2]}{reserved.ending}"
         if clip.key in keys and path.is_file():
             found.append(
-                Clip(reserved.package, clip.key, lang, clip.text, str(path), clip.translations, size=path.stat().st_size)
+                Clip(
+                    reserved.package, clip.key, lang, clip.text, str(path), clip.translations, size=path.stat().st_size
+                )
             )
     return found
 

