@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from embed.encoder import FloatArray
 
 Labels = NDArray[np.int64]
-# Chosen among 0.01 .. 10 on English requests as text, on templates that no report tests.
+# On English requests as text, within the examples' own templates: 0.001 to 0.1 give the same, 3 loses 0.05 of F1.
 L2 = 0.1
-STEPS = 200
+STEPS = 100
 
 
 def nearest_name(names_cD: FloatArray, test_tD: FloatArray) -> Labels:
@@ -31,7 +31,7 @@ def probe(train_nD: FloatArray, labels_n: Labels, test_tD: FloatArray, neighbour
     y, classes = torch.from_numpy(labels_n), int(labels_n.max()) + 1
     weights = torch.zeros(x.shape[1], classes, dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
-    solver = torch.optim.LBFGS([weights, bias], max_iter=STEPS, line_search_fn="strong_wolfe", tolerance_grad=1e-6)
+    solver = torch.optim.LBFGS([weights, bias], max_iter=STEPS, line_search_fn="strong_wolfe", tolerance_grad=1e-4)
 
     def loss() -> torch.Tensor:
         solver.zero_grad()
