@@ -5,6 +5,7 @@ class has an example.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ STEPS = 100
 
 def nearest_name(names_cD: FloatArray, test_tD: FloatArray) -> Labels:
     """The class whose name is nearest: no examples are used."""
-    return np.argmax(test_tD @ names_cD.T, axis=1)
+    return _best(test_tD @ names_cD.T)
 
 
 def probe(train_nD: FloatArray, labels_n: Labels, test_tD: FloatArray, neighbours: int = 0) -> Labels:
@@ -42,14 +43,14 @@ def probe(train_nD: FloatArray, labels_n: Labels, test_tD: FloatArray, neighbour
 
     solver.step(loss)  # type: ignore[no-untyped-call]
     with torch.no_grad():
-        return (test @ weights + bias).argmax(dim=1).numpy()
+        return _best((test @ weights + bias).numpy())
 
 
 def prototype(train_nD: FloatArray, labels_n: Labels, test_tD: FloatArray, neighbours: int = 0) -> Labels:
     """The class whose mean example has the highest cosine."""
     means = np.stack([train_nD[labels_n == one].mean(axis=0) for one in range(labels_n.max() + 1)])
     means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-    return np.argmax(test_tD @ means.T, axis=1)
+    return _best(test_tD @ means.T)
 
 
 def knn(train_nD: FloatArray, labels_n: Labels, test_tD: FloatArray, neighbours: int) -> Labels:
@@ -60,7 +61,12 @@ def knn(train_nD: FloatArray, labels_n: Labels, test_tD: FloatArray, neighbours:
     votes = np.take_along_axis(scores, nearest, axis=1) + 2.0
     totals = np.zeros((len(test_tD), labels_n.max() + 1))
     np.add.at(totals, (np.arange(len(test_tD))[:, None], labels_n[nearest]), votes)
-    return np.argmax(totals, axis=1)
+    return _best(totals)
+
+
+def _best(scores_tc: NDArray[np.floating[Any]]) -> Labels:
+    found: Labels = np.argmax(scores_tc, axis=1).astype(np.int64)
+    return found
 
 
 WITH_EXAMPLES: Mapping[str, Callable[[FloatArray, Labels, FloatArray, int], Labels]] = {

@@ -84,7 +84,7 @@ def home_assistant(langs: Sequence[str], seed: int) -> list[Request]:
 
 def requests_of(package: Mapping[str, Any], lang: str, seed: int) -> list[Request]:
     """Requests of one language, from the package's own JSON."""
-    lists = {name: _values(given) for name, given in package["lists"].items()} | VALUES[lang]
+    lists = {**{name: _values(given) for name, given in package["lists"].items()}, **VALUES[lang]}
     found: dict[str, dict[str, Request]] = defaultdict(dict)  # by wording, then label
     for label, intent in package["intents"].items():
         for number, block in enumerate(intent["data"]):

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from embed.encoder import FloatArray
 from embed.errors import InputError
 from evaluate.intents.classify import WITH_EXAMPLES, Labels, nearest_name
 from evaluate.intents.f1 import intervals
@@ -43,10 +44,8 @@ def measure_intents(models: Models, spec: IntentSpec) -> IntentResult:
     for system in test:
         own = _compatible(models, system)
         for dim in models.spec.dims or models.model.dims:
-            sides = (at_dim(one, dim) for one in (pool[system], test[system]))
-            scores += _cells(
-                TEXT if typed else system, dim, *sides, at_dim(names, dim) if own else None, chosen, spec, seed
-            )
+            sides = at_dim(pool[system], dim), at_dim(test[system], dim), at_dim(names, dim) if own else None
+            scores += _cells(TEXT if typed else system, dim, sides, chosen, spec, seed)
     return IntentResult(
         spec.name,
         len(chosen.labels),
@@ -85,13 +84,12 @@ def draw(pool: Sequence[Request], labels: Sequence[str], shots: int, seed: str) 
 def _cells(
     system: str,
     dim: int,
-    pool: np.ndarray,
-    test: np.ndarray,
-    names: np.ndarray | None,
+    sides: tuple[FloatArray, FloatArray, FloatArray | None],
     chosen: Chosen,
     spec: IntentSpec,
     seed: int,
 ) -> list[IntentScore]:
+    pool, test, names = sides
     place = {label: number for number, label in enumerate(chosen.labels)}
     true, of_pool = (np.asarray([place[one.label] for one in side]) for side in (chosen.test, chosen.pool))
     groups = np.unique([one.group for one in chosen.test], return_inverse=True)[1].astype(np.int64)

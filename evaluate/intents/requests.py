@@ -59,7 +59,8 @@ def with_parts(requests: Iterable[Request], shots: int, seed: int) -> list[Reque
 
     Of several orders of the templates, the first that leaves enough examples for `shots` is taken.
     """
-    out, open_ones = [], defaultdict(list)
+    out: list[Request] = []
+    open_ones: dict[tuple[str, str], list[Request]] = defaultdict(list)
     for one in requests:
         (open_ones[one.lang, one.label] if one.part is None else out).append(one)
     for (lang, label), own in sorted(open_ones.items()):

@@ -75,7 +75,10 @@ class _Changes:
         known = dict(self.by_level) | ({} if self.neutral is None else {self.neutral: self.unchanged})
         levels = np.asarray(sorted(known))
         values = np.stack([known[level] for level in levels])
-        return values[0] if len(levels) == 1 else np.trapezoid(values, levels, axis=0) / (levels[-1] - levels[0])
+        if len(levels) == 1:
+            return known[levels[0]]
+        area: Values = np.trapezoid(values, levels, axis=0) / (levels[-1] - levels[0])
+        return area
 
 
 def _task(models: Models, own: MeasureSpec, task: TaskSpec, spec: RobustnessSpec, measure: Measure) -> TaskRobustness:

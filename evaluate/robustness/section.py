@@ -10,8 +10,8 @@ from evaluate.sections import Panel, Section, Table
 
 def section_of(found: TaskRobustness) -> Section:
     """Tables and plot of one task."""
-    systems, dims = ([*dict.fromkeys(key[at] for key in found.unchanged)] for at in (0, 1))
-    dims = sorted(dims, reverse=True)
+    systems = list(dict.fromkeys(system for system, _ in found.unchanged))
+    dims = sorted({dim for _, dim in found.unchanged}, reverse=True)
     columns = [(system, dim) for system in systems for dim in dims]
     names = [f"{system} {dim}" for system, dim in columns]
     curves = {(one.change, one.system, one.dim): one for one in found.curves}

@@ -111,13 +111,16 @@ def _measured(
         judged = [judged_by_dim(one[system], documents[system], relevant, dims) for one in questions]
         for dim in dims:
             own, telephone, other = (one[dim].values[NDCG] for one in judged)
+            settings = spec.draws, spec.seed
             scores.append(
                 SpeakerScore(
                     system,
                     dim,
-                    *(interval(one, spec.draws, spec.seed) for one in (own, telephone, other)),
-                    difference(other, own, spec.draws, spec.seed),
-                    difference(other, telephone, spec.draws, spec.seed),
+                    interval(own, *settings),
+                    interval(telephone, *settings),
+                    interval(other, *settings),
+                    difference(other, own, *settings),
+                    difference(other, telephone, *settings),
                 )
             )
     title = f"{SOURCE} {lang}->{TEXT_LANG}, {RESERVED[lang].package}, {name}"

@@ -10,7 +10,10 @@ PACKAGE = {
         "HassTurnOn": {"data": [{"sentences": ["turn on <the> {name}", "light in {area}"]}, {"sentences": ["stop"]}]},
         "HassLightSet": {
             "data": [
-                {"sentences": ["<the> light to {brightness}", "stop"], "lists": {"brightness": {"values": [{"in": "max"}]}}},
+                {
+                    "sentences": ["<the> light to {brightness}", "stop"],
+                    "lists": {"brightness": {"values": [{"in": "max"}]}},
+                },
                 {"sentences": ["fan {speed}"], "expansion_rules": {"the": "our"}},
             ]
         },

@@ -42,7 +42,9 @@ def test_every_cell_is_measured_and_the_same_again(shelf: Path, tmp_path: Path) 
     assert typed.labels == found.labels == 3
     cells = {(one.system, one.method, one.shots, one.dim) for one in found.scores}
     methods = {("zero-shot", 0), *((name, shots) for name in ("probe", "prototype", "knn") for shots in (1, 2))}
-    assert cells == {(system, *one, dim) for system in ("late-fusion", CEILING) for one in methods for dim in (32, 16, 8)}
+    assert cells == {
+        (system, *one, dim) for system in ("late-fusion", CEILING) for one in methods for dim in (32, 16, 8)
+    }
     assert {one.system for one in typed.scores} == {"text"}
     assert all(0 <= one.macro.low <= one.macro.high <= 1 for one in found.scores)
     # Words are the same in each wording: the ceiling reads them.
@@ -54,7 +56,13 @@ def test_every_cell_is_measured_and_the_same_again(shelf: Path, tmp_path: Path) 
 
 
 def test_the_words_of_a_label() -> None:
-    names = {"HassLightSet": "light set", "card_lost": "card lost", "GetTVState": "get tv state", "été-3": "été 3", "?": "?"}
+    names = {
+        "HassLightSet": "light set",
+        "card_lost": "card lost",
+        "GetTVState": "get tv state",
+        "été-3": "été 3",
+        "?": "?",
+    }
     assert {label: name_of(label) for label in names} == names
 
 

@@ -11,7 +11,9 @@ from evaluate.intents.requests import Request, choose, spread, with_parts
 from evaluate.intents.spec import IntentSpec
 
 
-def requests(labels: str = "ab", templates: int = 4, each: int = 3, lang: str = "fr", voices: str = "") -> list[Request]:
+def requests(
+    labels: str = "ab", templates: int = 4, each: int = 3, lang: str = "fr", voices: str = ""
+) -> list[Request]:
     """`each` requests of each template of each label, in turn of each voice."""
     found = []
     for label in labels:

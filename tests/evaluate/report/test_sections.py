@@ -25,7 +25,9 @@ REPORT = Report((), {}, (IntentResult("own <a> text en", 35, 700, 280, 10, SCORE
 
 def test_markdown_has_f1_by_shots_and_the_sentence_on_what_is_required() -> None:
     text = as_markdown(REPORT)
-    assert "text: macro F1 0.90 with 16 shots (probe, 0.910); 0.96 is not reached (best 0.910, probe, 16 shots)." in text
+    assert (
+        "text: macro F1 0.90 with 16 shots (probe, 0.910); 0.96 is not reached (best 0.910, probe, 16 shots)." in text
+    )
     assert "| text: macro F1 by shots | zero-shot | 1 | 16 |\n" in text
     assert "| probe | - | 0.500 [0.45, 0.55] | 0.910 [0.86, 0.96] |\n" in text
     assert "| zero-shot | 0.400 [0.35, 0.45] | - | - |\n" in text

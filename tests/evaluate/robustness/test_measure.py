@@ -50,7 +50,9 @@ def test_curves_are_paired_with_the_unchanged_and_the_same_again(
     assert document["curves"][0]["points"][0]["level"] == 0
     assert "| traffic 0 | " in as_markdown(report)
     assert as_html(report).count("<figure><svg") == 1
-    with pytest.raises(SpecError, match=r"robustness\.tasks': 'typed' is no task with recordings; give one of: asterisk"):
+    with pytest.raises(
+        SpecError, match=r"robustness\.tasks': 'typed' is no task with recordings; give one of: asterisk"
+    ):
         measure_robustness(models, replace_tasks(spec, "typed"), measure)
     with pytest.raises(SpecError, match=r"robustness\.systems': ceiling reads no recording"):
         measure_robustness(models, spec.model_copy(update={"systems": (CEILING,)}), measure)
