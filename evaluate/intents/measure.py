@@ -36,7 +36,7 @@ def measure_intents(models: Models, spec: IntentSpec) -> IntentResult:
     )
     test_kind, pool_kind = spec.modality, spec.sides[0][1]
     systems = _systems(models, spec)
-    typed = systems == (CEILING,)
+    typed = "speech" not in (test_kind, pool_kind)
     test = _vectors(models, systems, chosen.test, test_kind, spec.name)
     pool = _vectors(models, systems, chosen.pool, pool_kind, spec.name)
     names = text_vectors(models, [CEILING], [name_of(one) for one in chosen.labels], "document")[CEILING]

@@ -43,7 +43,7 @@ def test_no_template_and_no_wording_is_in_two_parts() -> None:
         label: {"train", "test"} for label in "ab"
     }
     assert with_parts(known, 2, 0) == found
-    assert with_parts(known, 2, 1) != found
+    assert any(with_parts(known, 2, seed) != found for seed in range(1, 9))
     chosen = choose(known, spec(), "r.csv", 0)
     assert not {one.group for one in chosen.pool} & {one.group for one in chosen.test}
 
@@ -52,7 +52,7 @@ def test_examples_take_each_template_before_a_second_of_one() -> None:
     known = requests("a", templates=3, each=5)
     assert Counter(one.template for one in spread(known, 4, "s")).most_common()[0][1] == 2
     assert {one.template for one in spread(known, 3, "s")} == {"a0", "a1", "a2"}
-    assert spread(known, 4, "s") == spread(known[::-1], 4, "s")[:4] or len(spread(known, None, "s")) == 15
+    assert len(spread(known, None, "s")) == 15
 
 
 def test_rows_keep_the_parts_that_they_name() -> None:
