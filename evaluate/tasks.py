@@ -22,6 +22,7 @@ from evaluate.benchmarks.benchmark import Benchmark, Entry, Modality
 from evaluate.benchmarks.manifest import read_manifest
 from evaluate.examples import with_examples
 from evaluate.intents.measure import measure_intents
+from evaluate.intents.results import IntentResult
 from evaluate.measures.quality import evaluate_task
 from evaluate.models import Models, load_models
 from evaluate.results import Report, Task
@@ -42,8 +43,8 @@ MODALITIES: dict[str, tuple[Modality, Modality]] = {
 }
 
 
-def evaluate(spec: MeasureSpec, done: Callable[[Task], object] = lambda task: None) -> Report:
-    """Every task of the spec for every system; `done` is called after each task.
+def evaluate(spec: MeasureSpec, done: Callable[[Task | IntentResult], object] = lambda task: None) -> Report:
+    """Every task of the spec for every system; `done` is called after each task and each measurement of intents.
 
     Raises SpecError or InputError that says what to do, DataUnavailable where a source cannot be fetched.
 
@@ -59,10 +60,13 @@ def evaluate(spec: MeasureSpec, done: Callable[[Task], object] = lambda task: No
     for one in spec.tasks:
         tasks.append(measure(models, one))
         done(tasks[-1])
-    intents = tuple(measure_intents(models, one) for one in spec.intents)
+    intents = []
+    for asked in spec.intents:
+        intents.append(measure_intents(models, asked))
+        done(intents[-1])
     robustness = measure_robustness(models, spec.robustness, measure) if spec.robustness else ()
     unseen = measure_speakers(models, spec.robustness) if spec.robustness else ()
-    return Report(tuple(tasks), _about(spec), intents, robustness, unseen)
+    return Report(tuple(tasks), _about(spec), tuple(intents), robustness, unseen)
 
 
 def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:

@@ -41,7 +41,7 @@ class EvaluateReport:
 def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> EvaluateReport:
     """Measure every task, write report.html, report.json, report.md, one plot and the run files for each task."""
     progress = progress or Silent()
-    progress.begin("evaluating", len(spec.tasks), "tasks")
+    progress.begin("evaluating", len(spec.tasks) + len(spec.intents), "tasks")
     report = evaluate(spec, lambda task: progress.advance(1))
     progress.end()
     with mirrored(spec.output) as output:
