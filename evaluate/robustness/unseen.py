@@ -77,7 +77,10 @@ def measure_unseen(models: Models, lang: str) -> tuple[UnseenSpeaker, ...]:
     """
     cache = cache_folder()
     parts = prompts_by_part(SOURCE, cache, (lang,), (TEXT_LANG,))[0]
-    able = {part: [one for one in clips if TEXT_LANG in one.translations] for part, clips in parts.items()}
+    able = {
+        part: [one for one in clips if one.lang == lang and TEXT_LANG in one.translations]
+        for part, clips in parts.items()
+    }
     texts: dict[str, str] = {}
     for captions in asterisk.captions(cache, (TEXT_LANG,)).values():
         texts.setdefault(text_key(captions[TEXT_LANG]), captions[TEXT_LANG])

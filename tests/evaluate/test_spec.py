@@ -52,7 +52,7 @@ def test_where_it_is_written_does_not_change_what_it_is() -> None:
         ({"gates": [{**GATE, "at_least": 50}]}, "less than or equal to 1"),
         ({"gates": [{**GATE, "measure": "recall@5"}]}, "measure"),
         ({"tasks": [FR_EN, FR_EN]}, "is listed twice"),
-        ({"tasks": []}, "at least 1 item"),
+        ({"tasks": []}, "nothing is measured; give `tasks`, `intents` or both"),
         ({"systems": ["late-fusion"], "baseline": "ridge"}, "not among the systems"),
         ({"taks": []}, "unknown field 'taks'"),
     ],
