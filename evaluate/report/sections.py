@@ -81,9 +81,9 @@ def _draw(axes: Any, panel: Panel, y: str) -> None:
         axes.axhline(one.mean, color=colour, linestyle=(0, (4, 3)), linewidth=1.1, label=label)
     if panel.log2:
         axes.set_xscale("log", base=2)
-        ticks = sorted({x for points in panel.series.values() for x, _ in points})
-        axes.set_xticks(ticks, labels=[f"{x:g}" for x in ticks])
-        axes.minorticks_off()
+    ticks = sorted({x for points in panel.series.values() for x, _ in points})
+    axes.set_xticks(ticks, labels=[f"{x:g}" for x in ticks])
+    axes.minorticks_off()
     axes.set_title(panel.title, loc="left", fontsize=10, color=INK)
     axes.set_xlabel(panel.x, color=INK, fontsize=8.5)
     axes.set_ylabel(y, color=INK, fontsize=8.5)
