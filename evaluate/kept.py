@@ -47,6 +47,7 @@ def key_of_speech(models: Models, system: str, clips: Sequence[Clip], role: Role
         code_digest(),
         system,
         *_models(models, system),
+        *(() if models.reader is None else (models.reader.name,)),
         role,
         *(repr((stretch_of(clip), clip.lang, clip.text)) for clip in clips),
     )

@@ -1,8 +1,10 @@
 """Models that the systems of a spec require, each loaded once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 from safetensors.torch import load_file
 
@@ -22,13 +24,30 @@ from train.strategies.ridge import RIDGE, Ridge
 ASR = f"{PREFIX}whisper-base"
 
 
+class Reader(Protocol):
+    """A way to read a task's recordings, e.g. in noise; `name` is part of the names of kept encodings."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(self, clips: Sequence[Clip]) -> Callable[[Clip], FloatArray]:
+        """The function that reads one of these recordings."""
+
+
 class Models:
     """Models that the systems of a spec encode with; a property raises SpecError or InputError that says what to do."""
 
     def __init__(self, spec: MeasureSpec) -> None:
         self.spec = spec
+        self.reader: Reader | None = None  # None: recordings as they are
         # Vectors of texts: tasks share the texts of a source.
         self._encoded: dict[tuple[str, Role, tuple[str, ...]], FloatArray] = {}
+
+    def reading(self, reader: Reader | None, spec: MeasureSpec) -> "Models":
+        """The same models, which read recordings by `reader` and measure by `spec`, of the same models."""
+        found = copy(self)
+        found.spec, found.reader = spec, reader
+        return found
 
     @cached_property
     def model(self) -> JointEncoder:

@@ -2,6 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # they are made of intervals too
+    from evaluate.intents.results import IntentResult
+    from evaluate.robustness.results import TaskRobustness, UnseenSpeaker
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,7 @@ class System:
     codings: tuple[Coding, ...] = ()
     ranks: tuple[ProjectorRank, ...] = ()  # of late fusion
     cost: Cost | None = None
+    ndcg: Mapping[int, tuple[float, ...]] = field(default_factory=dict)  # by dim, nDCG@10 of each query in order
 
     @property
     def full_dim(self) -> int:
@@ -165,3 +171,6 @@ class Report:
 
     tasks: tuple[Task, ...]
     about: dict[str, str] = field(default_factory=dict)
+    intents: "tuple[IntentResult, ...]" = ()
+    robustness: "tuple[TaskRobustness, ...]" = ()
+    unseen: "tuple[UnseenSpeaker, ...]" = ()

@@ -5,11 +5,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, PositiveInt, ValidationInfo, field_validator, model_validator
 
-from embed.base_spec import Spec, speed_only
+from embed.base_spec import Spec, speed_only, where_set
 from evaluate.cost.spec import CostSpec
 from evaluate.gates import EXAMPLE, GateText, read_gate
+from evaluate.intents.spec import IntentSpec
 from evaluate.measures.metrics import MEASURES, NDCG, measure_name
 from evaluate.ranks.spec import RanksSpec
+from evaluate.robustness.spec import RobustnessSpec
 from evaluate.systems import CEILING, SystemName
 from train.curate.benchmarks.table import NAMES, WITH_DATA
 
@@ -108,7 +110,9 @@ class MeasureSpec(Spec):
     """
 
     model: str = Field(min_length=1, description="name, folder or s3:// url of a model")
-    tasks: tuple[TaskSpec, ...] = Field(min_length=1)
+    tasks: tuple[TaskSpec, ...] = Field(default=(), description="none only where intents are measured")
+    intents: tuple[IntentSpec, ...] = where_set((), "requests whose purpose is recognised from their vectors")
+    robustness: RobustnessSpec | None = where_set(None, "tasks that are measured again on changed recordings")
     systems: tuple[SystemName, ...] = Field(default=("late-fusion", "ridge", "ceiling"), min_length=1)
     dual: str | None = Field(
         default=None,
@@ -176,6 +180,15 @@ class MeasureSpec(Spec):
     @classmethod
     def _with_ndcg(cls, measures: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys((NDCG, *measures)))
+
+    @model_validator(mode="after")
+    def _measures_something(self) -> Self:
+        if not self.tasks and not self.intents:
+            raise ValueError("nothing is measured; give `tasks`, `intents` or both")
+        names = [one.name for one in self.intents]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"intents: {', '.join(twice)} is listed twice; remove one, or give it another `label`")
+        return self
 
     @field_validator("dual", "other")
     @classmethod

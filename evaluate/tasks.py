@@ -14,10 +14,13 @@ from evaluate.benchmarks.benchmark import Entry, Modality
 from evaluate.benchmarks.named import read_benchmark
 from evaluate.costs import with_costs
 from evaluate.examples import with_examples
+from evaluate.intents.measure import measure_intents
+from evaluate.intents.results import IntentResult
 from evaluate.measures.by_dim import Rows
 from evaluate.mixed import mixed_vectors
 from evaluate.models import Models, load_models
 from evaluate.results import Report, Task
+from evaluate.robustness.measure import measure_robustness, measure_speakers
 from evaluate.scored import scored
 from evaluate.spec import MeasureSpec, TaskSpec
 from evaluate.systems import CEILING
@@ -34,8 +37,8 @@ MODALITIES: dict[str, tuple[Modality, Modality]] = {
 }
 
 
-def evaluate(spec: MeasureSpec, done: Callable[[Task], object] = lambda task: None) -> Report:
-    """Every task of the spec for every system; `done` is called after each task.
+def evaluate(spec: MeasureSpec, done: Callable[[Task | IntentResult], object] = lambda task: None) -> Report:
+    """Every task of the spec for every system; `done` is called after each task and each measurement of intents.
 
     Raises SpecError or InputError that says what to do, DataUnavailable where a source cannot be fetched.
 
@@ -51,7 +54,13 @@ def evaluate(spec: MeasureSpec, done: Callable[[Task], object] = lambda task: No
     for one in spec.tasks:
         tasks.append(measure(models, one))
         done(tasks[-1])
-    return Report(tuple(tasks), _about(spec))
+    intents = []
+    for asked in spec.intents:
+        intents.append(measure_intents(models, asked))
+        done(intents[-1])
+    robustness = measure_robustness(models, spec.robustness, measure) if spec.robustness else ()
+    unseen = measure_speakers(models, spec.robustness) if spec.robustness else ()
+    return Report(tuple(tasks), _about(spec), tuple(intents), robustness, unseen)
 
 
 def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:
@@ -60,9 +69,11 @@ def measure(models: Models, task: TaskSpec, most: int | None = None) -> Task:
     Systems, dims and bootstrap are those of `models.spec`.  `most` limits the questions to the first so many.
     """
     spec = models.spec
-    found = read_benchmark(task).chosen(
-        task.part, *MODALITIES[task.direction], task.query_lang, task.document_lang
-    ).first(most)
+    found = (
+        read_benchmark(task)
+        .chosen(task.part, *MODALITIES[task.direction], task.query_lang, task.document_lang)
+        .first(most)
+    )
     query, document = MODALITIES[task.direction]
     queries = _vectors(models, task, query == "speech", found.queries, "query")
     if document != "any":

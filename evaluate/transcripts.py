@@ -6,11 +6,12 @@ address, stretch, language, size and time, and the texts.
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from embed.encoder import FloatArray
 from embed.identity import digest
 from embed.model.recognition.recogniser import Recogniser
 from embed.model.towers.files import settings_digest, tower_digest
@@ -32,15 +33,17 @@ class Transcripts:
     keep: bool = False
     known: dict[str, Texts] = field(default_factory=dict, compare=False)  # by digest of the recording
 
-    def texts(self, clips: Sequence[Clip]) -> list[Texts]:
-        """The transcripts of each clip, likeliest first."""
+    def texts(
+        self, clips: Sequence[Clip], read: Callable[[Clip], FloatArray] = read_clip, reader: str = ""
+    ) -> list[Texts]:
+        """The transcripts of each clip, likeliest first; `reader` is the name of the way it is read."""
         if self.keep and not self.known:
             self.known.update(_read(self._path))
-        keys = [self._key(clip) for clip in clips]
+        keys = [self._key(clip, reader) for clip in clips]
         new = {key: clip for key, clip in zip(keys, clips, strict=True) if key not in self.known}
         for langs in sorted({self._langs(clip.lang) for clip in new.values()}):
             some = {key: clip for key, clip in new.items() if self._langs(clip.lang) == langs}
-            found = self.recogniser.transcribe([read_clip(clip) for clip in some.values()], langs, self.hypotheses)
+            found = self.recogniser.transcribe([read(clip) for clip in some.values()], langs, self.hypotheses)
             self.known.update((key, one.texts) for key, one in zip(some, found, strict=True))
         if self.keep and new:
             # Another run may have added its own since.
@@ -54,8 +57,8 @@ class Transcripts:
         settings = code_digest(), tower_digest(name), settings_digest(name), self.hypotheses
         return kept_folder() / f"{digest('transcripts', *settings).hex()}.jsonl"
 
-    def _key(self, clip: Clip) -> str:
-        return digest(repr(stretch_of(clip)), *self._langs(clip.lang)).hex()
+    def _key(self, clip: Clip, reader: str) -> str:
+        return digest(repr(stretch_of(clip)), *self._langs(clip.lang), *([reader] if reader else [])).hex()
 
     def _langs(self, lang: str) -> Texts:
         return (lang,) if self.language_given and lang in self.recogniser.known else self.recogniser.langs

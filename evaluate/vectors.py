@@ -84,10 +84,11 @@ class Speech:
 
     def __init__(self, models: Models, clips: Sequence[Clip], role: Role) -> None:
         self.models, self.clips, self.role = models, clips, role
+        self.read = read_clip if models.reader is None else models.reader(clips)
 
     @cached_property
     def waves(self) -> list[FloatArray]:
-        return [read_clip(clip) for clip in self.clips]
+        return [self.read(clip) for clip in self.clips]
 
     @property
     def late_fusion(self) -> FloatArray:
@@ -113,7 +114,9 @@ class Speech:
     @cached_property
     def transcribed(self) -> FloatArray:
         """The transcripts' vectors [n, D]."""
-        return transcript_vectors(self.models.model, self.models.transcripts.texts(self.clips), self.role)
+        reader = self.models.reader
+        texts = self.models.transcripts.texts(self.clips, self.read, "" if reader is None else reader.name)
+        return transcript_vectors(self.models.model, texts, self.role)
 
     @property
     def mixed(self) -> FloatArray:

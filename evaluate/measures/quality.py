@@ -9,7 +9,7 @@ from evaluate.measures.bootstrap import difference, interval
 from evaluate.measures.by_dim import Rows, at_dim, judged_by_dim
 from evaluate.measures.headroom import headroom
 from evaluate.measures.health import health
-from evaluate.measures.metrics import MEASURES, Judged, Relevant, chance, relevant_columns, strictly_descending
+from evaluate.measures.metrics import MEASURES, NDCG, Judged, Relevant, chance, relevant_columns, strictly_descending
 from evaluate.measures.widths import widths_of
 from evaluate.results import Health, Interval, Qrels, Run, System, Task, Width
 
@@ -60,6 +60,7 @@ def evaluate_task(
             of_ceiling[one],
             *_space(_of(query_vectors, one), _of(document_vectors, one), dims),
             _run(judged[one][max(dims)], *ids) if ids else {},
+            ndcg={dim: tuple(judged[one][dim].values[NDCG].tolist()) for dim in dims},
         )
         for one in systems
     )

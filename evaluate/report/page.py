@@ -15,7 +15,9 @@ from evaluate.report.costs import cost_line, cost_table
 from evaluate.report.headroom import NOTE, TITLE, headroom_table, signed
 from evaluate.report.plots import codes_figure, ndcg_by_dim_figure
 from evaluate.report.report import HEALTH, cells, health_cells, smallest_line, width_rows
+from evaluate.report.sections import panels_figure, sections
 from evaluate.results import Example, Report, System, Task
+from evaluate.sections import Section
 
 STYLE = """
 :root { --ink: #1c1c1c; --soft: #5b5b5b; --line: #dcdcdc; --band: #f6f6f4; --page: #ffffff; color-scheme: light dark; }
@@ -67,6 +69,9 @@ def as_html(report: Report) -> str:
     links = "".join(f'<a href="#task-{n}">{escape(task.name)}</a> ' for n, task in enumerate(report.tasks))
     first = "".join(_table(task.name, *headroom_table(task)) for task in report.tasks)
     tasks = "".join(_task(number, task) for number, task in enumerate(report.tasks))
+    others = sections(report)
+    links += "".join(f'<a href="#section-{n}">{escape(one.title)}</a> ' for n, one in enumerate(others))
+    tasks += "".join(_section(number, one) for number, one in enumerate(others))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Evaluation</title>'
@@ -105,6 +110,15 @@ def _task(number: int, task: Task) -> str:
         parts.append("".join(f"<p>{escape(line)}.</p>" for line in advice))
     parts.append(_examples(task))
     return "".join(parts) + "</section>"
+
+
+def _section(number: int, section: Section) -> str:
+    lines = "".join(f'<p class="soft">{escape(line)}</p>' for line in section.lines)
+    plot = _svg(panels_figure(section)) if section.panels else ""
+    tables = "".join(_table(one.header[0], ["of", *one.header[1:]], one.rows) for one in section.tables)
+    notes = "".join(f"<li>{escape(note)}</li>" for note in section.notes)
+    title = f'<section id="section-{number}"><h2>{escape(section.title)}</h2>'
+    return f"{title}{lines}{plot}{tables}<ul>{notes}</ul></section>"
 
 
 def _widths(system: System, dims: Sequence[int]) -> str:

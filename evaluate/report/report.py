@@ -8,12 +8,14 @@ from evaluate.measures.metrics import NDCG
 from evaluate.report.codes import code_lines, code_tables
 from evaluate.report.costs import cost_line, cost_table
 from evaluate.report.headroom import NOTE, TITLE, headroom_table, signed
+from evaluate.report.sections import sections_json, sections_markdown
 from evaluate.results import ByDim, Health, Interval, Report, System, Task
 
 
 def as_json(report: Report) -> dict[str, Any]:
     """Plain values; dims become strings, as JSON's keys are."""
-    return {"about": dict(report.about), "tasks": [_task_json(task) for task in report.tasks]}
+    tasks = [_task_json(task) for task in report.tasks]
+    return {"about": dict(report.about), "tasks": tasks, **sections_json(report)}
 
 
 def as_markdown(report: Report) -> str:
@@ -24,6 +26,7 @@ def as_markdown(report: Report) -> str:
         parts += [f"{task.name}, {task.queries} queries, {task.documents} documents:", _table(*headroom_table(task))]
     for task in report.tasks:
         parts += _task_markdown(task)
+    parts += sections_markdown(report)
     return "\n\n".join(parts) + "\n"
 
 

@@ -14,6 +14,7 @@ from evaluate.report.gates import missed_gates
 from evaluate.report.page import as_html
 from evaluate.report.plots import codes_plot, ndcg_by_dim_plot
 from evaluate.report.report import as_json, as_markdown
+from evaluate.report.sections import panels_plot, sections
 from evaluate.results import Report, Task
 from evaluate.runs.files import QRELS, RUN, RUNS, file_name, qrels_lines, run_lines
 from evaluate.spec import EvaluateSpec
@@ -44,7 +45,7 @@ def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> Eval
     """Measure every task, write report.html, report.json, report.md, plots and the run files for each task."""
     _refuse_unknown_widths(spec)
     progress = progress or Silent()
-    progress.begin("evaluating", len(spec.tasks), "tasks")
+    progress.begin("evaluating", len(spec.tasks) + len(spec.intents), "tasks")
     report = evaluate(spec, lambda task: progress.advance(1))
     progress.end()
     with mirrored(spec.output) as output:
@@ -56,6 +57,8 @@ def evaluate_model(spec: EvaluateSpec, progress: Progress | None = None) -> Eval
         for task in report.tasks:
             _plot(task, folder)
             write_runs(task, folder)
+        for section in sections(report):
+            panels_plot(section, folder / f"{file_name(section.title)}.png")
         output.push()
     return EvaluateReport(report, spec.output, tuple(str(one) for one in missed_gates(report, spec.gates)))
 

