@@ -186,9 +186,9 @@ def _of_hits(family: str, k: int, hits: Values, num_right: IntArray) -> Values:
         ideal: Values = np.cumsum(discounts)[np.minimum(num_right, k) - 1]
         found: Values = np.asarray(hits @ discounts / ideal)
     elif family == "R":
-        found = np.asarray(hits.sum(axis=1) / num_right)
+        found = np.divide(hits.sum(axis=1), num_right)
     else:
-        found = hits.any(axis=1).astype(np.float64)
+        found = np.asarray(hits.max(axis=1), np.float64)
         if family == "RR":
-            found /= hits.argmax(axis=1) + 1
+            found = np.divide(found, hits.argmax(axis=1) + 1)
     return found
