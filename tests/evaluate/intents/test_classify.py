@@ -10,7 +10,8 @@ from evaluate.intents.classify import WITH_EXAMPLES, knn, nearest_name, probe, p
 
 def unit(*rows: tuple[float, ...]) -> FloatArray:
     found = np.asarray(rows, np.float32)
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    return found
 
 
 def clouds(seed: int, each: int, noise: float) -> tuple[FloatArray, classify.Labels]:

@@ -15,7 +15,7 @@ def requests(
     labels: str = "ab", templates: int = 4, each: int = 3, lang: str = "fr", voices: str = ""
 ) -> list[Request]:
     """`each` requests of each template of each label, in turn of each voice."""
-    found = []
+    found: list[Request] = []
     for label in labels:
         for number in range(templates * each):
             template, voice = f"{label}{number // each}", voices[number % len(voices)] if voices else ""
