@@ -19,6 +19,7 @@ from embed.model.weights import load_joint, load_model
 from evaluate.spec import MeasureSpec
 from evaluate.systems import SYSTEMS
 from evaluate.transcripts import Transcripts
+from train.curate.clip import Clip
 from train.strategies.ridge import RIDGE, Ridge
 
 ASR = f"{PREFIX}whisper-base"

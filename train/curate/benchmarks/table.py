@@ -24,9 +24,7 @@ def written(name: str, cache: Path, query: Side, document: Side, data: str = "")
     `data` is the url of Parquet files, for the names in `WITH_DATA`.  Raises InputError and DataUnavailable that say
     what to do.
     """
-    speech, texts = (
-        _langs([lang for kind, lang in (query, document) if kind in (one, "any")]) for one in ("speech", "text")
-    )
+    speech, texts = (_langs(_of(one, query, document)) for one in ("speech", "text"))
     found: Path
     if name in HUB:
         found = import_module("train.curate.benchmarks.hub").hub(name, data, cache, speech, texts)
@@ -36,6 +34,16 @@ def written(name: str, cache: Path, query: Side, document: Side, data: str = "")
     else:
         found = import_module("train.curate.benchmarks.prompts").prompts(name, cache, speech, texts)
     return found
+
+
+def _of(modality: str, *sides: Side) -> list[str | None]:
+    """The languages of the sides that have this modality."""
+    return [lang for kind, lang in sides if kind in (modality, "any")]
+
+
+def _of(modality: str, *sides: Side) -> list[str | None]:
+    """The languages of the sides that have this modality."""
+    return [lang for kind, lang in sides if kind in (modality, "any")]
 
 
 def _langs(given: Sequence[str | None]) -> Langs:
