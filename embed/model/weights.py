@@ -75,7 +75,8 @@ def load_model(
     `precision` is that of the towers: `float32`, `bfloat16`, or `auto` for bfloat16 where the hardware has it; the
     result's `.precision` is the one in use.  Without `speech` it encodes only texts, with the same vectors, and the
     speech tower, the fusion and the recogniser are not loaded.  `compiled` towers are faster on a GPU after their first
-    pass, a hybrid's recogniser excepted, with vectors that differ by rounding.  Raises SpecError or InputError, naming file and cure.
+    pass, a hybrid's recogniser excepted, with vectors that differ by rounding.  Raises SpecError or InputError, naming
+    file and cure.
     """
     if handle.inner is None or not speech:
         joint = _joint(handle, device, precision, speech)

@@ -10,7 +10,6 @@ from embed.audio.stream import MOST_CHANNELS, check_claims, frames_of
 from embed.encoder import FloatArray
 from embed.errors import UnsupportedFormat
 
-
 _PLANES = 2  # channels, each in an array of its own, that need no conversion; more take numpy's other order of adding
 Placed = tuple[int, FloatArray]  # place of the first sample, and samples
 

@@ -29,7 +29,8 @@ class Budget:
     def rows(self, sizes: Sequence[int], width: int, encode: Encode) -> FloatArray:
         """float32 [n, width], where `encode` gives the rows of the positions it gets.
 
-        Rows on a device are copied after the last group: until then the host only prepares, and does not wait.  A group that does not fit in memory halves the budget permanently; raises torch's error where a single item
+        Rows on a device are copied after the last group: until then the host prepares groups, and does not wait.
+        A group that does not fit in memory halves the budget permanently; raises torch's error where a single item
         does not fit.
         """
         out = np.empty((len(sizes), width), dtype=np.float32)

@@ -1,7 +1,6 @@
 """Compiled towers against plain ones, on tiny models of the production's architectures."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
