@@ -107,8 +107,10 @@ def _magnitudes(network: Network, forward: FloatArray, backward: FloatArray, at:
     left = forward[:, at + 1 : at + 1 + _HOP]
     behind = backward.shape[1] - at - _WINDOW
     right = backward[:, behind : behind + _HOP]
-    found: FloatArray = (left + right) @ network.cosines
-    odd: FloatArray = (left - right) @ network.sines
+    even: FloatArray = left + right
+    odd: FloatArray = left - right
+    found: FloatArray = np.matmul(even, network.cosines)
+    odd = np.matmul(odd, network.sines)
     np.multiply(found, found, out=found)
     np.multiply(odd, odd, out=odd)
     found += odd
