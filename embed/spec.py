@@ -49,6 +49,11 @@ class EmbedSpec(Spec):
     precision: Precision = speed_only(
         "auto", "Precision of the towers; auto uses bfloat16 where the hardware has it, recorded with the run"
     )
+    compile: bool = speed_only(
+        False,
+        "Compile the towers' layers by torch.compile: meant for GPUs, whose first pass then takes up to a minute; on a"
+        " CPU it requires a C++ compiler",
+    )
     cut_ahead: bool | None = speed_only(
         None, "Decode and cut in separate tasks ahead of the encoders; by default where a GPU encodes"
     )

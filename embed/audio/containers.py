@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import numpy as np
 import soundfile
 
 from embed.audio import flac, links, wav
@@ -21,10 +22,12 @@ from embed.audio.mp3 import by_frames
 from embed.audio.mp3_frames import header_at
 from embed.audio.stream import PRE_ROLL_S, Block, Stream, Watched, check_claims, credible_s, frames_of, kept
 from embed.audio.table_sounds import open_recording
+from embed.encoder import FloatArray
 from embed.errors import InputError, UnsupportedFormat
 
 _UNKNOWN = 1 << 62  # libsndfile's length of a stream that it cannot measure
 _BLOCK_VALUES = 1 << 22  # values of all channels together
+_STEP_OF_16_BITS = np.float32(2**-15)
 
 
 @contextmanager
@@ -165,7 +168,7 @@ class _SoundFileStream(Stream):
         while True:
             try:
                 behind = behind or self.file.seek(at) == at
-                samples = frames_of(self.file.read(size, dtype="float32", always_2d=True).T)
+                samples = frames_of(self._read(size).T)
             except (soundfile.LibsndfileError, OSError):
                 self._watched.check()
                 yield from self._rest(max(first, at))
@@ -175,6 +178,14 @@ class _SoundFileStream(Stream):
                 return
             yield from kept(first, at, Block(samples))
             at += len(samples)
+
+    def _read(self, size: int) -> FloatArray:
+        """[N, C].  libsndfile converts 16 bits to floats in pieces of some kilobytes, each read through Python."""
+        if self.file.subtype == "PCM_16" and self.file.format != "FLAC":
+            whole_numbers = self.file.read(size, dtype="int16", always_2d=True)
+            return np.multiply(whole_numbers, _STEP_OF_16_BITS, dtype=np.float32)
+        found: FloatArray = self.file.read(size, dtype="float32", always_2d=True)
+        return found
 
     def _rest(self, at: int) -> Iterator[Block]:
         """libsndfile stops at damage; PyAV continues after it."""

@@ -115,7 +115,8 @@ class Mp3Stream(Stream):
                 if place != end:
                     yield from run.taken()
                 for part in _parts(codec, frame):
-                    yield from run.add(place, part)
+                    if complete := run.add(place, part):
+                        yield from complete
                     end = place + part.samples
         except NotConstantError:
             yield from run.taken()

@@ -95,7 +95,12 @@ def _mono(pieces: list[FloatArray], here: slice, rate: int) -> FloatArray:
     if most == 1:
         return np.concatenate(pieces)[here]
     # Where the number of channels changes on the way, the few become many: their mean in each.
-    wide = [piece if piece.shape[1:] == (most,) else np.repeat(mean_of(piece)[:, None], most, 1) for piece in pieces]
+    # An empty piece would make numpy change the order in memory of those that have each channel by itself.
+    wide = [
+        piece if piece.shape[1:] == (most,) else np.repeat(mean_of(piece)[:, None], most, 1)
+        for piece in pieces
+        if len(piece)
+    ]
     return mixed(np.concatenate(wide)[here], rate)
 
 

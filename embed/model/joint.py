@@ -24,10 +24,12 @@ from embed.model.fusion import Fusion, shorten
 from embed.model.head import SpeechHead
 from embed.model.spec import EncoderSpec
 from embed.model.towers.budget import Budget
+from embed.model.towers.compiled import Backend, compile_layers
 from embed.model.towers.precision import prepare_inference
 from embed.model.towers.speech import SpeechTower
 from embed.model.towers.speech_side import Marks, SpeechSide
 from embed.model.towers.text import TextTower
+from embed.model.towers.transfer import to_device
 from embed.model.transform import NestingTransform
 
 # Size of one forward pass, in padded tokens and padded seconds of speech.  On a CPU: as much as its caches hold
@@ -87,6 +89,13 @@ class JointEncoder(nn.Module):
         if self.speech is not None:
             prepare_inference(self.speech.model, precision)
         self._give_budgets(self._device.type)
+        return self
+
+    def compile_towers(self, backend: Backend = "inductor") -> "JointEncoder":
+        """Itself, after `for_inference`, with the layers of the towers compiled: see `embed.model.towers.compiled`."""
+        towers = [self.text, *([self.spoken] if self.spoken is not None else [])]
+        for tower in [*towers, *([self.speech] if self.speech is not None else [])]:
+            compile_layers(tower.model, backend)
         return self
 
     def open_adapters(self) -> "JointEncoder":
@@ -209,19 +218,21 @@ class JointEncoder(nn.Module):
         head, tail = self.text.bare_frame() if self.marks is not None else self.text.frame(role, task)
         words = self.text.embeddings(torch.tensor([*head, *tail], device=content.device)).to(content.dtype)
         begin, end = words[: len(head)], words[len(head) :]
-        rows = [torch.cat([begin, row[: int(n)], end]) for row, n in zip(content, counts, strict=True)]
+        lengths: list[int] = counts.tolist()  # at once: on a GPU, each number that is asked for is a wait
+        rows = [torch.cat([begin, row[:n], end]) for row, n in zip(content, lengths, strict=True)]
         sizes = counts + len(words)
-        mask = torch.arange(int(sizes.max()), device=content.device)[None, :] < sizes[:, None]
+        mask = torch.arange(max(lengths) + len(words), device=content.device)[None, :] < sizes[:, None]
         return pad_sequence(rows, batch_first=True), mask
 
     def _of_texts(self, texts: Sequence[str], role: Role, task: str | None) -> FloatArray:
         tokens = self.text.tokens(texts, role, task)
 
-        def encode(group: list[int]) -> FloatArray:
-            ids = pad_sequence([torch.tensor(tokens[i]) for i in group], batch_first=True).to(self._device)
-            sizes = torch.tensor([len(tokens[i]) for i in group], device=self._device)
-            mask = torch.arange(ids.shape[1], device=self._device)[None, :] < sizes[:, None]
-            return _array(self.place(self.text.pooled(mask, ids=ids)))
+        def encode(group: list[int]) -> Tensor:
+            ids = pad_sequence([torch.tensor(tokens[i]) for i in group], batch_first=True)
+            sizes = torch.tensor([len(tokens[i]) for i in group])
+            mask = torch.arange(ids.shape[1])[None, :] < sizes[:, None]
+            ids, mask = to_device(ids, self._device), to_device(mask, self._device)
+            return self.place(self.text.pooled(mask, ids=ids))
 
         return self.tokens_at_once.rows([len(one) for one in tokens], self.dims[0], encode)
 
@@ -229,8 +240,9 @@ class JointEncoder(nn.Module):
         if self.head is not None and self.head.spec.independent:
             raise SpecError("independent heads have no valid prefixes: this model can be evaluated, not used to embed")
 
-        def encode(group: list[int]) -> FloatArray:
-            return _array(self(*self._frames([waves[i] for i in group]), role, task))
+        def encode(group: list[int]) -> Tensor:
+            vectors: Tensor = self(*self._frames([waves[i] for i in group]), role, task)
+            return vectors
 
         return self.samples_at_once.rows([len(wave) for wave in waves], self.dims[0], encode)
 
@@ -246,8 +258,3 @@ class JointEncoder(nn.Module):
     def _device(self) -> torch.device:
         device: torch.device = self.text.model.device
         return device
-
-
-def _array(vectors: Tensor) -> FloatArray:
-    found: FloatArray = vectors.float().cpu().numpy()
-    return found

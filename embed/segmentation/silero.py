@@ -3,6 +3,7 @@
 The package's own graph convolves each frame for itself, so its products are four columns wide, and a processor spends
 its time on their edges.  The weights are read from that graph; the values differ from its own by rounding alone.
 Each product has one shape, whatever was asked: so a frame's values are the same, to the bit, on one thread.
+Its Fourier transform has a symmetric window, so the products are of sums and differences of halves: half the work.
 
     N frames · W samples of a frame · S steps · B blocks · H = 128 · G = 4 H
 """
@@ -19,17 +20,20 @@ from embed.encoder import FloatArray
 CONTEXT, FRAME = 64, 512  # samples that the network sees: those before a frame, and its own
 TOGETHER = 16  # blocks of one run of the recurrent layer
 H = 128
-_WINDOW, _HOP, _BINS = 256, 128, 129
+_WINDOW, _HOP = 256, 128
 _STRIDES = (1, 2, 2, 1)
 _FLOAT = 1  # ONNX's number of the type
 _VARINT, _BYTES, _FIXED = 0, 2, {1: 8, 5: 4}  # kinds of fields; bytes of those of fixed size
 
 
 class Network(NamedTuple):
-    basis: FloatArray  # [256, 258]: cosines, then sines
+    cosines: (
+        FloatArray  # [128, 129], for the sums of the samples of a window that have the same distance from its middle
+    )
+    sines: FloatArray  # [128, 129], for their differences
     convs: list[tuple[FloatArray, FloatArray]]  # weights [3, in, out], bias
     enter: FloatArray  # [H, 4H], of the four gates: input, output, forget, cell
-    again: FloatArray  # [4H, H]
+    again: FloatArray  # [H, 4H]
     bias: FloatArray  # [4H]
     leave: FloatArray  # [H]
     leave_bias: np.float32
@@ -37,10 +41,10 @@ class Network(NamedTuple):
 
 def gates(network: Network, frames_NW: FloatArray) -> FloatArray:
     """[N, 4H]: what the frames, each with its context, give to the recurrent layer."""
-    last = frames_NW[:, -_WINDOW + CONTEXT :]  # its window is longer than the frame, which continues as in a mirror
-    mirrored = np.concatenate([last, frames_NW[:, -2 : -2 - CONTEXT : -1]], axis=1)
-    windows = [*(frames_NW[:, _HOP * i :][:, :_WINDOW] for i in range(3)), mirrored]
-    steps = [_magnitudes(window @ network.basis) for window in windows]
+    mirrored = frames_NW[:, -2 : -2 - CONTEXT : -1]  # the last window is longer than the frame
+    forward = np.concatenate([frames_NW, mirrored], axis=1)
+    backward = np.ascontiguousarray(forward[:, ::-1])
+    steps = [_magnitudes(network, forward, backward, _HOP * i) for i in range(FRAME // _HOP)]
     for (weights, bias), stride in zip(network.convs, _STRIDES, strict=True):
         steps = [_convolved(steps, at, weights, bias) for at in range(0, len(steps), stride)]
     found: FloatArray = steps[0] @ network.enter
@@ -48,18 +52,18 @@ def gates(network: Network, frames_NW: FloatArray) -> FloatArray:
     return found
 
 
-def probabilities(network: Network, gates_SGB: FloatArray, fresh: Sequence[int]) -> FloatArray:
+def probabilities(network: Network, gates_SBG: FloatArray, fresh: Sequence[int]) -> FloatArray:
     """[S, B]: of speech; block b starts from a fresh state at step fresh[b]."""
-    states_SHB = np.empty((len(gates_SGB), H, gates_SGB.shape[2]), np.float32)
-    hidden, cell = np.zeros_like(states_SHB[0]), np.zeros_like(states_SHB[0])
-    gate, kept = np.empty_like(gates_SGB[0]), np.empty_like(cell)
-    logistic, (enter, leave, forget, new) = gate[: 3 * H], gate.reshape(4, H, -1)
+    states_SBH = np.empty((*gates_SBG.shape[:2], H), np.float32)
+    hidden, cell = np.zeros_like(states_SBH[0]), np.zeros_like(states_SBH[0])
+    gate, kept = np.empty_like(gates_SBG[0]), np.empty_like(cell)
+    logistic, (enter, leave, forget, new) = gate[:, : 3 * H], np.split(gate, 4, axis=1)
     starts = np.array(fresh)
     restarts = {int(step) for step in starts if step}
-    for step, given in enumerate(gates_SGB):
+    for step, given in enumerate(gates_SBG):
         if step in restarts:
-            hidden[:, starts == step] = cell[:, starts == step] = 0
-        np.matmul(network.again, hidden, out=gate)
+            hidden[starts == step] = cell[starts == step] = 0
+        np.matmul(hidden, network.again, out=gate)
         gate += given
         np.tanh(gate, out=gate)
         logistic *= 0.5  # with the halves in the weights: the logistic function
@@ -67,10 +71,9 @@ def probabilities(network: Network, gates_SGB: FloatArray, fresh: Sequence[int])
         np.multiply(enter, new, out=kept)
         cell *= forget
         cell += kept
-        hidden = np.multiply(leave, np.tanh(cell, out=kept), out=states_SHB[step])
-    np.maximum(states_SHB, 0, out=states_SHB)
-    states_SHB *= network.leave[:, None]
-    scores: FloatArray = states_SHB.sum(1) + network.leave_bias
+        hidden = np.multiply(leave, np.tanh(cell, out=kept), out=states_SBH[step])
+    np.maximum(states_SBH, 0, out=states_SBH)
+    scores: FloatArray = (states_SBH * network.leave).sum(2) + network.leave_bias
     found: FloatArray = np.tanh(scores * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5)
     return found
 
@@ -85,22 +88,33 @@ def load(path: Path) -> Network:
     ]
     enter, again, bias = (found[name][0] for name in sorted(name for name in found if "LSTM" in name))
     halves = np.repeat(np.array([0.5, 0.5, 0.5, 1], np.float32), H)
+    cosines, sines = np.split(found["stft.forward_basis_buffer"][:, 0, 1 : _HOP + 1].transpose(), 2, axis=1)
+    middle = np.where(np.arange(_HOP) == _HOP - 1, np.float32(0.5), np.float32(1))  # this sample is added to itself
     return Network(
-        np.ascontiguousarray(found["stft.forward_basis_buffer"][:, 0].T),
+        np.ascontiguousarray(cosines * middle[:, None]),
+        np.ascontiguousarray(sines),
         convs,
         np.ascontiguousarray((enter * halves[:, None]).T),
-        np.ascontiguousarray(again * halves[:, None]),
+        np.ascontiguousarray((again * halves[:, None]).T),
         (bias[: 4 * H] + bias[4 * H :]) * halves,
         found["output.weight"].reshape(H),
         found["output.bias"][0],
     )
 
 
-def _magnitudes(waves_NF: FloatArray) -> FloatArray:
-    np.multiply(waves_NF, waves_NF, out=waves_NF)
-    found: FloatArray = waves_NF[:, :_BINS] + waves_NF[:, _BINS:]
-    np.sqrt(found, out=found)
-    return found
+def _magnitudes(network: Network, forward: FloatArray, backward: FloatArray, at: int) -> FloatArray:
+    """[N, 129] of the window from sample `at` on; its first sample has no weight."""
+    left = forward[:, at + 1 : at + 1 + _HOP]
+    behind = backward.shape[1] - at - _WINDOW
+    right = backward[:, behind : behind + _HOP]
+    even: FloatArray = left + right
+    odd: FloatArray = left - right
+    found: FloatArray = np.matmul(even, network.cosines)
+    odd = np.matmul(odd, network.sines)
+    np.multiply(found, found, out=found)
+    np.multiply(odd, odd, out=odd)
+    found += odd
+    return np.sqrt(found, out=found)
 
 
 def _convolved(steps: Sequence[FloatArray], at: int, weights: FloatArray, bias: FloatArray) -> FloatArray:

@@ -24,7 +24,7 @@ WARM_UP = 128  # frames, 4 s: 0.2 % of frames then differ from one long run (0.9
 LEAD_SAMPLES = (BLOCK + WARM_UP) * FRAME  # most samples to decode before the first sample of interest
 
 # Raise this when the arithmetic changes: probabilities then differ in their last bits.
-_ARITHMETIC = 2
+_ARITHMETIC = 3
 _FILE = "silero_vad_16k_sequence.onnx"
 
 
@@ -57,17 +57,17 @@ def _groups(block: int, end: int) -> range:
 def _group(samples: FloatArray, start: int, block: int, end: int) -> FloatArray:
     """Probabilities of the blocks [block, end) of one group."""
     network = load(_model_path())
-    wide_SGB = np.zeros((WARM_UP + BLOCK, network.bias.size, TOGETHER), np.float32)
+    wide_SBG = np.zeros((WARM_UP + BLOCK, TOGETHER, network.bias.size), np.float32)
     before = gates(network, _frames(samples, start, block - 1)) if block else None
     for number in range(block, end):
         here, place = gates(network, _frames(samples, start, number)), number % TOGETHER
-        wide_SGB[WARM_UP:, :, place] = here
+        wide_SBG[WARM_UP:, place] = here
         if before is not None:
-            wide_SGB[:WARM_UP, :, place] = before[-WARM_UP:]
+            wide_SBG[:WARM_UP, place] = before[-WARM_UP:]
         before = here
     # Nothing precedes the recording: no warm-up there.
     fresh = [WARM_UP if number == 0 else 0 for number in range(TOGETHER)] if block == 0 else [0] * TOGETHER
-    found: FloatArray = probabilities(network, wide_SGB, fresh)[WARM_UP:, block % TOGETHER :][:, : end - block]
+    found: FloatArray = probabilities(network, wide_SBG, fresh)[WARM_UP:, block % TOGETHER :][:, : end - block]
     return found.T.reshape(-1)
 
 

@@ -17,6 +17,7 @@ from embed.storage.entry import Entry, entry_of
 from embed.storage.errors import clear_error
 from embed.storage.local_names import path_of, url_of
 
+_BUFFER_BYTES = 1 << 16  # decoders read some kilobytes at a time, each time through Python
 _KINDS = {S_ISFIFO: "a pipe", S_ISSOCK: "a socket", S_ISCHR: "a device", S_ISBLK: "a device"}
 
 
@@ -63,7 +64,7 @@ def open_local(url: str) -> BinaryIO:
     path = path_of(url)
     if not S_ISREG(os.stat(path).st_mode):
         raise _not_a_file(url, path)
-    return BufferedReader(_Reading(url, path))
+    return BufferedReader(_Reading(url, path), _BUFFER_BYTES)
 
 
 class _Reading(FileIO):

@@ -105,7 +105,18 @@ def _order(prepared: Preparation, job: Job, todo: pa.Table, end: LogEnd | None, 
     model = prepared.model.lasting_name  # found from the folder of any worker
     device, terms = torch_device(gpu), embedding_terms(prepared, job, todo)
     return WorkOrder(
-        job, model, prepared.cutting, spec.precision, gpu, ahead, spec.stall_s, end, attempts, device, terms
+        job,
+        model,
+        prepared.cutting,
+        spec.precision,
+        gpu,
+        ahead,
+        spec.stall_s,
+        end,
+        attempts,
+        device,
+        terms,
+        spec.compile,
     )
 
 

@@ -62,6 +62,7 @@ class WorkOrder:
     attempts: Attempts = ATTEMPTS
     device: str = "cpu"  # where torch computes
     terms: Terms = field(default_factory=Terms)
+    compiled: bool = False  # the towers, by torch
 
     @property
     def starts(self) -> int:
@@ -131,7 +132,7 @@ class EncodeWorker:
             raise MachineFault(NO_GPU)
         cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
         torch.set_num_threads(max(1, int(cpus)))
-        self._encoder = load_model(resolve_model(order.model), order.device, order.precision)
+        self._encoder = load_model(resolve_model(order.model), order.device, order.precision, compiled=order.compiled)
         self._cut = None if order.ahead else order.stage()
 
     def _outcomes(self, units: pa.Table) -> pa.Table:

@@ -59,7 +59,7 @@ def _sampled(prepared: Preparation, work: WorkLeft) -> tuple[Sample, bool]:
     if not units.num_rows:
         return Sample(None, None, (), 0.0, threads, threads), gpu
     cut = cut_stage(prepared.cutting, words_of(prepared.model.spec.text.name))
-    encoder = load_model(prepared.model, "cuda" if gpu else "cpu", spec.precision)
+    encoder = load_model(prepared.model, "cuda" if gpu else "cpu", spec.precision, compiled=spec.compile)
     return take_sample(units, work.assets, encoder, cut, threads, gpu=gpu), gpu
 
 

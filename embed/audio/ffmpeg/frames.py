@@ -1,6 +1,6 @@
 """Decoded frames of ffmpeg as float32 arrays at one rate, also where the rate or the channels change on the way."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import av
@@ -9,6 +9,9 @@ import numpy as np
 from embed.audio.stream import MOST_CHANNELS, check_claims, frames_of
 from embed.encoder import FloatArray
 from embed.errors import UnsupportedFormat
+
+_PLANES = 2  # channels, each in an array of its own, that need no conversion; more take numpy's other order of adding
+Placed = tuple[int, FloatArray]  # place of the first sample, and samples
 
 
 class Frames:
@@ -31,9 +34,16 @@ class Frames:
                 check_claims("", frame.sample_rate, frame.layout.nb_channels)
             except UnsupportedFormat:
                 return
+            if kind[0] == "fltp" and kind[2] == self._rate and frame.layout.nb_channels <= _PLANES:
+                yield frame.to_ndarray()
+                return
             self._kind, self._resampler = kind, av.AudioResampler(format="flt", rate=self._rate)
         frame.pts = None
         yield from self._arrays(frame)
+
+    @property
+    def has_rest(self) -> bool:
+        return self._resampler is not None
 
     def rest(self) -> Iterator[FloatArray]:
         """The last samples of a part, which the conversion of its rate still holds."""
@@ -62,37 +72,40 @@ class Run:
         self._frames, self._most = Frames(rate), most
         self._queue, self._channels, self._at = av.AudioFifo(), 0, 0
 
-    def add(self, at: int, sound: Any) -> Iterator[tuple[int, FloatArray]]:
-        """Add a frame, or samples that are converted already; places and samples of what is complete now."""
+    def add(self, at: int, sound: Any) -> Sequence[Placed]:
+        """Add a frame, or samples that are converted already; what is complete now: mostly nothing."""
         if isinstance(sound, np.ndarray):
-            yield from self.taken()
-            yield at, sound
-            return
+            return [*self.taken(), (at, sound)]
+        found: Sequence[Placed] = ()
         sound.pts = None
         channels = sound.layout.nb_channels
         if channels != self._channels:  # which the queue does not check: it would read beyond its memory
-            yield from self._renewed()
+            found = self._renewed()
             self._channels = channels
         try:
             self._queue.write(sound)
         except ValueError:  # another format, or rate
-            yield from self._renewed()
+            found = [*found, *self._renewed()]
             self._queue.write(sound)
-        if self._queue.samples == sound.samples:
+        waiting = self._queue.samples
+        if waiting == sound.samples:
             self._at = at
-        if self._queue.samples >= self._most:
-            yield from self.taken()
+        return [*found, *self.taken()] if waiting >= self._most else found
 
-    def taken(self) -> Iterator[tuple[int, FloatArray]]:
-        """Place and samples of the frames so far."""
-        if self._queue.samples:
-            for samples in map(frames_of, self._frames(self._queue.read())):
-                yield self._at, samples
-                self._at += len(samples)
+    def taken(self) -> list[Placed]:
+        """Places and samples of the frames so far."""
+        if not self._queue.samples:
+            return []
+        found = list[Placed]()
+        for samples in map(frames_of, self._frames(self._queue.read())):
+            found.append((self._at, samples))
+            self._at += len(samples)
+        return found
 
-    def _renewed(self) -> Iterator[tuple[int, FloatArray]]:
-        yield from self.taken()
+    def _renewed(self) -> list[Placed]:
+        found = self.taken()
         self._queue = av.AudioFifo()
+        return found
 
 
 def has_sound(frame: Any) -> bool:

@@ -5,7 +5,7 @@ Damaged packets are skipped, and the timestamp of the next good one gives the le
 Of several sound tracks `tracks` chooses.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import cached_property
@@ -170,15 +170,18 @@ class FfmpegStream:
         furthest = None if self._header_s is None else round((self._header_s + 1) * self.rate)
         runs = [Run(self.rate, self.rate if len(self._streams) == 1 else 1) for _ in self._streams]
         for number, start, sound in self._frames(first):
-            begins = number not in lines
-            line = lines.setdefault(number, Line(first, start, self.rate))
+            line = lines.get(number)
+            begins = line is None
+            if line is None:
+                line = lines[number] = Line(first, start, self.rate)
             if gap := line.gap(start, furthest):
                 lost = self._faults.explain(line.at / self.rate, (line.at + gap) / self.rate, begins)
                 gap = gap if lost or self.format not in _COUNTED else 0
                 yield from _blocks(first, number, runs[number].taken())
                 yield from ((number, block) for block in lost_blocks(first, line.at, line.at + gap, self.rate, lost))
                 line.at += gap
-            yield from _blocks(first, number, runs[number].add(line.at, sound))
+            if complete := runs[number].add(line.at, sound):
+                yield from _blocks(first, number, complete)
             line.at += length(sound)
         for number, run in enumerate(runs):
             yield from _blocks(first, number, run.taken())
@@ -200,15 +203,19 @@ class FfmpegStream:
         elif not self._sought(from_s):
             return
         converters = [Frames(self.rate) for _ in self._streams]
-        bases = [stream.time_base for stream in self._streams]
+        bases = [_fraction(stream.time_base) for stream in self._streams]
         at = [0] * len(self._streams)
+        origin, rate = self._origin, self.rate
         for number, frame in self._decodable():
-            place = self._place(frame.pts, bases[number])
-            at[number] = at[number] if place is None else place
-            same = frame.sample_rate == self.rate
-            for samples in map(frames_of, converters[number].rest() if same else converters[number](frame)):
-                yield number, at[number], samples
-                at[number] += len(samples)
+            pts = frame.pts
+            if pts is not None:
+                over, under = bases[number]
+                at[number] = round((pts * over / under - origin) * rate)
+            converter, same = converters[number], frame.sample_rate == rate
+            if converter.has_rest or not same:
+                for samples in map(frames_of, converter.rest() if same else converter(frame)):
+                    yield number, at[number], samples
+                    at[number] += len(samples)
             if same and has_sound(frame):
                 yield number, at[number], frame
                 at[number] += frame.samples
@@ -217,12 +224,10 @@ class FfmpegStream:
                 yield number, at[number], samples
                 at[number] += len(samples)
 
-    def _place(self, pts: int | None, base: Fraction) -> int | None:
-        return None if pts is None else round(self._seconds(pts, base) * self.rate)
-
     def _seconds(self, pts: int, base: Fraction) -> float:
         """Place of a packet or a frame in the film."""
-        return _product(pts, base) - self._origin
+        over, under = _fraction(base)
+        return pts * over / under - self._origin
 
     def _sought(self, from_s: float) -> bool:
         self._fresh = False
@@ -238,16 +243,18 @@ class FfmpegStream:
         """Frames, each with the number of its track; packets without sound, or that cannot be decoded, are left out."""
         numbers = {stream.index: number for number, stream in enumerate(self._streams)}
         pauses = [pauses_of(stream) for stream in self._streams]
-        bases: dict[int, Fraction] = {}
-        errors, at_s = 0, 0.0
+        bases: dict[int, tuple[int, int]] = {}
+        errors, at_s, origin = 0, 0.0, self._origin
+        check, see = self._watched.check, self._faults.see
         for packet in self._packets():
-            self._watched.check()
+            check()
             index, pts = packet.stream_index, packet.pts
             number = numbers.get(index)
-            base = bases[index] if index in bases else bases.setdefault(index, packet.time_base)
-            at_s = at_s if pts is None else self._seconds(pts, base)
-            self._faults.see(packet, at_s, None if number is None else _product(packet.duration or 0, base))
-            if number is None or is_pause(packet, pauses[number]):
+            over, under = bases[index] if index in bases else bases.setdefault(index, _fraction(packet.time_base))
+            if pts is not None:
+                at_s = pts * over / under - origin
+            see(packet, at_s, None if number is None else (packet.duration or 0) * over / under)
+            if number is None or (pauses[number] and is_pause(packet, pauses[number])):
                 continue
             try:
                 frames = packet.decode()
@@ -259,14 +266,16 @@ class FfmpegStream:
                     return
                 continue
             errors = 0
-            yield from ((number, frame) for frame in frames)
+            for frame in frames:
+                yield number, frame
 
     def _packets(self, streams: Sequence[Any] = ()) -> Iterator[Any]:
         """Packets of these tracks, or of all, up to the end of the file or to damage that ffmpeg cannot pass."""
+        is_film = self.format.startswith("mov")  # the only format whose reader knows common encryption
         for _ in range(_MOST_ERRORS):
             try:
                 for packet in self._container.demux(list(streams)):
-                    if is_encrypted(packet):
+                    if is_film and is_encrypted(packet):
                         raise protected(self._url)
                     yield packet
             except av.error.BlockingIOError:  # a transport stream is searched for its next packet
@@ -277,11 +286,11 @@ class FfmpegStream:
         self._watched.check()
 
 
-def _blocks(first: int, number: int, found: Iterator[tuple[int, FloatArray]]) -> Iterator[tuple[int, Block]]:
+def _blocks(first: int, number: int, found: Iterable[tuple[int, FloatArray]]) -> Iterator[tuple[int, Block]]:
     """The number of the track, and blocks without the samples before `first`."""
     yield from ((number, block) for at, samples in found for block in kept(first, at, Block(samples)))
 
 
-def _product(count: int, base: Fraction) -> float:
-    """The float nearest to the exact product, without making another fraction, which costs ten times as much."""
-    return count * base.numerator / base.denominator
+def _fraction(base: Fraction) -> tuple[int, int]:
+    """Of `count * over / under`, the float nearest to the exact product: another fraction costs ten times as much."""
+    return base.numerator, base.denominator

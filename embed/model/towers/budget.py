@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from embed.encoder import FloatArray
+
+Encode = Callable[[list[int]], FloatArray | Tensor]  # the rows of positions, in memory or on a device
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +26,15 @@ class Budget:
         self.size = size
         self.halvings = 0  # how often memory ran out
 
-    def rows(self, sizes: Sequence[int], width: int, encode: Callable[[list[int]], FloatArray]) -> FloatArray:
+    def rows(self, sizes: Sequence[int], width: int, encode: Encode) -> FloatArray:
         """float32 [n, width], where `encode` gives the rows of the positions it gets.
 
+        Rows on a device are copied after the last group: until then the host prepares groups, and does not wait.
         A group that does not fit in memory halves the budget permanently; raises torch's error where a single item
         does not fit.
         """
         out = np.empty((len(sizes), width), dtype=np.float32)
+        done: list[tuple[list[int], FloatArray | Tensor]] = []
         groups = deque(by_budget(sizes, self.size))
         while groups:
             found = self._tried(groups[0], encode)
@@ -37,10 +42,12 @@ class Budget:
                 left = [i for group in groups for i in group]
                 groups = deque([left[j] for j in group] for group in by_budget([sizes[i] for i in left], self.size))
             else:
-                out[groups.popleft()] = found
+                done.append((groups.popleft(), found))
+        for group, rows in done:
+            out[group] = rows.float().cpu().numpy() if isinstance(rows, Tensor) else rows
         return out
 
-    def _tried(self, group: list[int], encode: Callable[[list[int]], FloatArray]) -> FloatArray | None:
+    def _tried(self, group: list[int], encode: Encode) -> FloatArray | Tensor | None:
         try:
             return encode(group)
         except RuntimeError as error:

@@ -18,6 +18,7 @@ from embed.errors import InputError, SpecError
 from embed.model.spec import SpeechTowerSpec
 from embed.model.towers.files import tower_place
 from embed.model.towers.speech_families import known_family, plain_tower
+from embed.model.towers.transfer import to_device
 
 
 class SpeechTower(nn.Module):
@@ -71,9 +72,10 @@ class SpeechTower(nn.Module):
             check_wave(wave, self.longest_s, self.spec.name)
         device = next(self.model.parameters()).device
         found = [self._run.features(wave) for wave in waves]
-        lengths = torch.tensor([len(one) for one in found], device=device)
-        mask = torch.arange(int(lengths.max()), device=device)[None, :] < lengths[:, None]
-        features = pad_sequence(found, batch_first=True).to(device, self.model.dtype)
+        sizes = torch.tensor([len(one) for one in found])
+        mask = to_device(torch.arange(int(sizes.max()))[None, :] < sizes[:, None], device)
+        lengths = to_device(sizes, device)
+        features = to_device(pad_sequence(found, batch_first=True), device).to(self.model.dtype)
         states = self._run.layers(features, mask)
         frames = torch.cat([states[layer - 1] for layer in self.layers], dim=-1)
         return frames.float() * mask.unsqueeze(-1), lengths

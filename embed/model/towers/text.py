@@ -4,6 +4,7 @@ Shapes: B batch, T positions, H the tower's width.  Padding is on the right and 
 never sees it and a bidirectional one never attends to it.
 """
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ class TextTower(nn.Module):
         # Some towers end with a projection from the width of their states to that of the vector.
         self.width: int = getattr(model.config, "embedding_dim", None) or model.config.hidden_size
         self._specials = _special_frame(tokenizer, spec)
+        # A decoder would keep keys and values of all its layers for tokens that never come.
+        self._options = {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
 
     @classmethod
     def load(cls, spec: TextTowerSpec, plain: bool = False) -> "TextTower":
@@ -77,7 +80,7 @@ class TextTower(nn.Module):
     def pooled(self, mask: Tensor, *, ids: Tensor | None = None, embedded: Tensor | None = None) -> Tensor:
         """float32 [B, H] from ids [B, T] or embedded [B, T, H]; mask [B, T] is True where there is content."""
         given = {"input_ids": ids} if embedded is None else {"inputs_embeds": embedded.to(self.model.dtype)}
-        states = self.model(**given, attention_mask=mask.long()).last_hidden_state
+        states = self.model(**given, attention_mask=mask.long(), **self._options).last_hidden_state
         return pool(states.float(), mask, self.spec.pooling)
 
     def _plain(self, text: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -55,6 +56,22 @@ def _of(
               reached / 1e12, rate / 1e12, "Tflop/s")  # fmt: skip
     if sizes.device == "cuda":
         yield Row(f"{what}: share of the time it computes", "all", busy(way), 1.0, "", BUSY)
+
+
+def compiled_rows(sizes: Sizes) -> Iterator[Row]:
+    """`compile: true` against the plain towers: speed, and the lowest cosine between the two."""
+    model = encoder(sizes)
+    batches: list[tuple[str, Any]] = [("texts", texts(sizes.texts)[0]), ("recordings", waves(sizes.waves)[0])]
+    expected = [model.encode(batch, "document") for _, batch in batches]
+    plain_s = [seconds(partial(model.encode, batch, "document"), sizes.device, sizes.rounds) for _, batch in batches]
+    model.compile_towers(sizes.compiler)
+    for (what, batch), rows, before_s in zip(batches, expected, plain_s, strict=True):
+        found = model.encode(batch, "document")
+        spent_s = seconds(partial(model.encode, batch, "document"), sizes.device, sizes.rounds)
+        name = f"{len(batch)} {what}, towers compiled by {sizes.compiler}, bfloat16"
+        yield Row(name, "the plain towers", len(batch) / spent_s, len(batch) / before_s, f"{what}/s")
+        lowest = float(cosines(rows, found).min())
+        yield Row(f"{name}: lowest cosine to the plain towers", "equal", lowest, 1.0, "", NEAR)
 
 
 def halving_rows(sizes: Sizes) -> Iterator[Row]:

@@ -67,6 +67,7 @@ PARTS = (
     Part("encode", "encoding with a model of the production's size", 120, later(f"{HERE}.encoding", "encode_rows")),
     Part("pipeline", "files on disk to Parquet, busy share", 150, later(f"{HERE}.pipeline", "pipeline_rows")),
     Part("train", "training steps with nccl", 90, later(f"{HERE}.training", "train_rows")),
+    Part("compiled", "encoding with compiled towers", 120, later(f"{HERE}.encoding", "compiled_rows")),
     Part("halving", "a pass that does not fit in memory", 60, later(f"{HERE}.encoding", "halving_rows")),
     Part("index", "the index on a GPU", 60, index_rows),
     Part("packaged", "encoding with packaged weights, against sentence-transformers", 60, packaged_rows),

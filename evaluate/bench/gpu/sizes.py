@@ -22,6 +22,7 @@ class Sizes:
     clip_s: float = CLIP_S
     steps: int = 20
     index_rows: int = 200_000
+    compiler: str = "inductor"  # of torch.compile
 
 
 REAL = Sizes()
@@ -32,5 +33,5 @@ TINY = Sizes(
     {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16,
      "conv_dim": [8] * 7, "num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2},
     (32, 16), texts=16, waves=4, rounds=1, matrix=64, recordings=2, minutes=0.2, batch=2, clip_s=0.4, steps=1,
-    index_rows=500,
+    index_rows=500, compiler="eager",
 )  # fmt: skip

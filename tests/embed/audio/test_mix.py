@@ -95,3 +95,9 @@ def test_an_inverted_recording_is_the_same_from_every_place(kind: tuple[str, str
     for start in (3, 10, 14.5):
         part = decode(path, start, start + 4).samples
         np.testing.assert_array_equal(part, whole.samples[int(start * 16_000) :][: len(part)])
+
+
+@pytest.mark.parametrize("channels", [many for _, *many in CANCELLED.values() if len(many) == 2])
+def test_each_channel_in_an_array_of_its_own_gives_the_same_mix(channels: list[FloatArray]) -> None:
+    together = frames(*channels)
+    np.testing.assert_allclose(mixed(np.asfortranarray(together), RATE), mixed(together, RATE), atol=1e-7)
