@@ -6,16 +6,16 @@ A hit is a landmark that both have.  Hits by chance are many, but not three with
 time.  Such a run is verified: of all peaks of the window, enough must be where the other recording has peaks.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.repeats.hits import Table
-from embed.repeats.landmarks import ERROR, FRAME, PITCH, Places, landmarks, rarest
-from embed.repeats.peaks import OCTAVE, Ints, Peaks
+from embed.fingerprints.hits import Table
+from embed.fingerprints.landmarks import ERROR, FRAME, PITCH, Places, landmarks, rarest
+from embed.fingerprints.peaks import OCTAVE, Ints, Peaks
 
 WINDOW, HOP = 126, 63  # frames: two seconds, one second
 RUN = 3  # hits
@@ -58,11 +58,19 @@ class Reference:
 
     def __init__(self, units: Sequence[Printed]) -> None:
         self.units = units
-        parts = [_first_airings(rarest(landmarks(unit.peaks)), unit.repeated) for unit in units]
+        parts = [rarest(landmarks(unit.peaks)) for unit in units]
         self.unit = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         marks = np.concatenate(parts)
         self.frame, self.pitch = marks[:, FRAME].astype(np.int64), marks[:, PITCH]
         self.table = Table(marks)
+        self.first = np.ones(len(marks), bool)  # whether no earlier unit has it
+        for place, one in enumerate(units):
+            self.leave_out(place, one.repeated)
+
+    def leave_out(self, unit: int, repeated: Sequence[tuple[int, int]]) -> None:
+        """Landmarks of these spans of frames, both ends included, repeat something: they are no reference."""
+        for first, last in repeated:
+            self.first &= (self.unit != unit) | (self.frame < first) | (self.frame > last)
 
 
 def windows(unit: Printed, reference: Reference, before: int | None = None) -> list[Window]:
@@ -78,18 +86,25 @@ def windows(unit: Printed, reference: Reference, before: int | None = None) -> l
     best: dict[int, Window] = {}
     for number, other, mid, there, shift in _runs(reference, frame, pitch, here):
         found = _verified(unit, reference.units[other], number, mid, there, shift, other)
-        if found and (number not in best or _rank(found) > _rank(best[number])):
-            best[number] = found
+        better(best, [found] if found else [], 0)
     return [best[number] for number in sorted(best)]
+
+
+def better(best: dict[int, Window], found: Iterable[Window], first: int) -> None:
+    """Keep the best window of each number; `first` is added to the numbers of the found ones' units."""
+    for one in found:
+        window = replace(one, unit=first + one.unit)
+        if window.number not in best or _rank(window) > _rank(best[window.number]):
+            best[window.number] = window
 
 
 def _allowed(
     unit: Printed, reference: Reference, before: int | None, frame: Places, here: Places
 ) -> NDArray[np.bool_]:
-    """Hits in earlier units; of the same recording, only in earlier time."""
+    """Hits in what was broadcast first, in earlier units; of the same recording, only in earlier time."""
     other = reference.unit[here]
     same = np.array([one.recording == unit.recording for one in reference.units], bool)[other]
-    kept: NDArray[np.bool_] = ~same | (reference.frame[here] < frame - APART)
+    kept: NDArray[np.bool_] = reference.first[here] & (~same | (reference.frame[here] < frame - APART))
     return kept if before is None else kept & (other <= before)
 
 
@@ -148,10 +163,3 @@ def _verified(
 def _key(frame: NDArray[np.integer], pitch: Ints) -> Places:
     return frame.astype(np.int64) << 16 | np.clip(pitch, 0, (1 << 16) - 1)
 
-
-def _first_airings(marks: Ints, repeated: Sequence[tuple[int, int]]) -> Ints:
-    """Landmarks that begin outside the repeated spans."""
-    kept = np.ones(len(marks), bool)
-    for first, last in repeated:
-        kept &= (marks[:, FRAME] < first) | (marks[:, FRAME] > last)
-    return marks[kept]

@@ -43,6 +43,15 @@ class Peaks:
     def __len__(self) -> int:
         return len(self.frame)
 
+    def packed(self) -> bytes:
+        """All values as bytes, for `unpacked`."""
+        return np.stack([self.frame, self.pitch]).astype("<i4").tobytes()
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> Self:
+        frame, pitch = np.frombuffer(data, "<i4").reshape(2, -1)
+        return cls(frame, pitch)
+
     def between(self, first: int, end: int) -> Self:
         """Those of the frames [first, end)."""
         low, high = np.searchsorted(self.frame, [first, end])

@@ -6,8 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from embed.repeats.landmarks import CELLS, ERROR, LEAST, SIZE, Places, cells
-from embed.repeats.peaks import Ints
+from embed.fingerprints.landmarks import CELLS, ERROR, LEAST, SIZE, Places, cells
+from embed.fingerprints.peaks import Ints
 
 ROOM = 1 << 20  # hits of one call
 

@@ -8,7 +8,7 @@ the last five values, or in neighbouring ones.
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.repeats.peaks import OCTAVE, Ints, Peaks
+from embed.fingerprints.peaks import OCTAVE, Ints, Peaks
 
 FRAME, PITCH = 0, 1  # columns; then two rises and two waits
 NEAR, FAR = (4, 28), (28, 92)  # frames from the first peak to the second, and to the third
