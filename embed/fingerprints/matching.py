@@ -35,6 +35,7 @@ class Window:
     frame: float  # of the reference, where the window begins
     speed: float  # seconds of the reference in a second of the unit
     score: int  # peaks that both have
+    share: float  # of the window's peaks
     first: int  # frames of the first and the last of them
     last: int
 
@@ -157,7 +158,7 @@ def _verified(
     if len(np.unique(times // 8)) < LEAST_TIMES or len(np.unique(pitches // 64)) < LEAST_PITCHES:
         return None
     begins = there + (number * HOP - mid) * speed
-    return Window(number, place, begins, speed, score, int(times[0]), int(times[-1]))
+    return Window(number, place, begins, speed, score, score / len(peaks), int(times[0]), int(times[-1]))
 
 
 def _key(frame: NDArray[np.integer], pitch: Ints) -> Places:

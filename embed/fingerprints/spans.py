@@ -1,9 +1,17 @@
-"""Spans of a unit that repeat an earlier recording: neighbouring windows in one line become one span."""
+"""Spans of a unit that repeat an earlier recording: neighbouring windows in one line become one span.
+
+A span is kept where one of its windows is sure, or where there are SEVERAL: two tunes in one key have notes in common
+for two seconds, but not in one line for four.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from embed.fingerprints.matching import HOP, SLACK, WINDOW, Window
+
+
+SURE_PEAKS, SURE_SHARE = 24, 0.28  # in common, of a window that needs no other
+SEVERAL = 3  # windows
 
 
 @dataclass(frozen=True)
@@ -16,6 +24,8 @@ class Span:
     frame: float  # where `first` was
     speed: float  # frames of the earlier recording in a frame of this one
     peaks: int  # that both have, in the best window
+    windows: int
+    sure: bool  # one of them is
 
     def continues(self, other: "Span") -> bool:
         """Whether the other one is its beginning: the same broadcast, without a gap."""
@@ -39,15 +49,23 @@ def spans(windows: Iterable[Window], own: int) -> list[Span]:
         span = _span(window)
         if found and span.continues(found[-1]):
             before = found[-1]
-            found[-1] = replace(before, last=max(before.last, span.last), peaks=max(before.peaks, span.peaks))
+            found[-1] = replace(
+                before,
+                last=max(before.last, span.last),
+                peaks=max(before.peaks, span.peaks),
+                windows=before.windows + 1,
+                sure=before.sure or span.sure,
+            )
         else:
             found.append(span)
+    found = [span for span in found if span.sure or span.windows >= SEVERAL]
     return [_origin(span, found, own) for span in found]
 
 
 def _span(window: Window) -> Span:
     frame = window.frame + (window.first - window.number * HOP) * window.speed
-    return Span(window.first, window.last, window.unit, frame, window.speed, window.score)
+    sure = window.score >= SURE_PEAKS and window.share >= SURE_SHARE
+    return Span(window.first, window.last, window.unit, frame, window.speed, window.score, 1, sure)
 
 
 def _origin(span: Span, others: Sequence[Span], own: int) -> Span:
