@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from embed.dataset import open_dataset
+from embed.dataset.log import versions
+from embed.dataset.tombstones import forgotten
 from embed.fingerprints.matching import Printed, Reference, Window, better, windows
 from embed.fingerprints.peaks import FRAMES_PER_S
 from embed.fingerprints.spans import spans
@@ -44,10 +46,11 @@ def find_repeats(url: str, note: Callable[[str], None] = lambda line: None) -> F
     The same call continues after any stop.  Raises InputError where no version is published.
     """
     dataset = open_dataset(url)
+    purge_forgotten(dataset.url)
     uris = _speech(dataset.assets())
     live = {row["unit_id"]: row["asset_id"] for row in _units(dataset.ledger()) if row["asset_id"] in uris}
     printed = units_with_prints(dataset.url)
-    gone, usable = sorted(printed - live.keys()), printed & live.keys()
+    usable = printed & live.keys()
     finished = list(_still_valid(dataset.url, usable))
     before = [unit for batch in finished for unit in batch.units]
     new = _ordered(dataset.url, usable - set(before), live, uris)
@@ -63,10 +66,22 @@ def find_repeats(url: str, note: Callable[[str], None] = lambda line: None) -> F
         note(f"{min(begin + BATCH, len(new))} of {len(new)} new units compared")
     without = len(live) - len(usable)
     table.publish(dataset.url, [one.name for one in finished], dataset.info.number, len(usable), without)
-    drop_prints(dataset.url, gone)
     rows = table.read_repeats(dataset.url)
     assert rows is not None
     return Found(dataset.info.number, len(before), len(new), without, rows)
+
+
+def purge_forgotten(url: str) -> None:
+    """Delete fingerprints of forgotten assets, and then the table, which `find_repeats` makes again without them."""
+    if not (printed := units_with_prints(url)):
+        return
+    assets = set(forgotten(url).to_pylist())
+    live = {row["unit_id"] for row in _units(open_dataset(url).ledger())} if versions(url) else set()
+    others = sorted(printed - live)  # also of units that are not published yet
+    gone = [unit for unit, one in zip(others, read_prints(url, others), strict=True) if one.recording in assets]
+    if gone:
+        table.delete_table(url)
+        drop_prints(url, gone)
 
 
 def compared(

@@ -95,6 +95,11 @@ def publish(url: str, names: Sequence[str], version: int, units: int, without: i
     delete([one.url for one in listing(join(url, "repeats", "batches"), ".parquet") if one.url not in kept])
 
 
+def delete_table(url: str) -> None:
+    delete([join(url, "repeats", "newest.json")])
+    delete([one.url for one in listing(join(url, "repeats", "batches"), ".parquet")])
+
+
 def read_repeats(url: str) -> pa.Table | None:
     """REPEATS of the newest table, by recording and time, spans that continue one another joined; None without one."""
     state = newest(url)
@@ -102,8 +107,13 @@ def read_repeats(url: str) -> pa.Table | None:
         return None
     found = [read_batch(url, name) for name in state["batches"]]
     tables = [batch.rows for batch in found if batch is not None]
-    table = pa.concat_tables([REPEATS.empty_table(), *tables])
-    return pa.Table.from_pylist(list(_joined(table.sort_by([("uri", "ascending"), ("start_s", "ascending")]))), REPEATS)
+    return joined(pa.concat_tables([REPEATS.empty_table(), *tables]))
+
+
+def joined(rows: pa.Table) -> pa.Table:
+    """REPEATS by recording and time; spans at the end of one unit and the start of the next are one."""
+    in_order = rows.sort_by([("uri", "ascending"), ("start_s", "ascending")])
+    return pa.Table.from_pylist(list(_joined(in_order)), REPEATS)
 
 
 def frames(batch: Batch, unit: bytes) -> list[tuple[int, int]]:
@@ -114,7 +124,6 @@ def frames(batch: Batch, unit: bytes) -> list[tuple[int, int]]:
 
 
 def _joined(table: pa.Table) -> Iterator[dict[str, Any]]:
-    """Spans at the end of one unit and the start of the next are one."""
     last: dict[str, Any] | None = None
     for row in table.to_pylist():
         if last is not None and _continues(row, last):
