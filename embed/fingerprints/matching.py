@@ -36,7 +36,7 @@ class Window:
     speed: float  # seconds of the reference in a second of the unit
     score: int  # peaks that both have
     share: float  # of the window's peaks
-    first: int  # frames of the first and the last of them
+    first: int  # frames of the first and the last of them, a few left out
     last: int
 
 
@@ -157,8 +157,9 @@ def _verified(
     times, pitches = peaks.frame[common], peaks.pitch[common]
     if len(np.unique(times // 8)) < LEAST_TIMES or len(np.unique(pitches // 64)) < LEAST_PITCHES:
         return None
+    chance = score // 12  # peaks at both ends that may be common by chance
     begins = there + (number * HOP - mid) * speed
-    return Window(number, place, begins, speed, score, score / len(peaks), int(times[0]), int(times[-1]))
+    return Window(number, place, begins, speed, score, score / len(peaks), int(times[chance]), int(times[-1 - chance]))
 
 
 def _key(frame: NDArray[np.integer], pitch: Ints) -> Places:
