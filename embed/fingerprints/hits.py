@@ -19,8 +19,8 @@ class Table:
         found = cells(marks)
         self.order = np.argsort(found, kind="stable")
         self._marks = np.ascontiguousarray(marks[self.order])
-        self._starts = np.zeros(int(np.prod(CELLS)) + 1, np.int64)
-        np.cumsum(np.bincount(found, minlength=len(self._starts) - 1), out=self._starts[1:])
+        self._starts = np.zeros(int(np.prod(CELLS)) + 1, np.int32)
+        _count(found, self._starts)
 
     def hits(self, asked: Ints) -> tuple[Places, Places]:
         """Places of like landmarks: in `asked`, and in the landmarks that the table was made of."""
@@ -79,4 +79,13 @@ def _loop(
     return asked.shape[0], written
 
 
+def _count_loop(cells: NDArray[Any], starts: NDArray[Any]) -> None:
+    """Write where each cell begins in the order of cells, and where the last one ends."""
+    for i in range(cells.shape[0]):
+        starts[cells[i] + 1] += 1
+    for j in range(1, starts.shape[0]):
+        starts[j] += starts[j - 1]
+
+
+_count = njit(cache=True, nogil=True)(_count_loop)
 _hits = njit(cache=True, nogil=True)(_loop)

@@ -133,13 +133,14 @@ def compared(
 
 def _chunks(finished: Sequence[Batch], read: Read) -> Iterator[tuple[Sequence[bytes], list[Printed]]]:
     """Units of finished batches with what they repeat, a few at a time."""
-    for batch in finished:
-        for begin in range(0, len(batch.units), CHUNK):
-            ids = batch.units[begin : begin + CHUNK]
-            repeated = [tuple(table.frames(batch, unit)) for unit in ids]
-            yield ids, [
-                Printed(one.recording, one.peaks, spans) for one, spans in zip(read(ids), repeated, strict=True)
-            ]
+    units = [(unit, batch) for batch in finished for unit in batch.units]
+    for begin in range(0, len(units), CHUNK):
+        part = units[begin : begin + CHUNK]
+        repeated = [tuple(table.frames(batch, unit)) for unit, batch in part]
+        prints = read([unit for unit, _ in part])
+        yield [unit for unit, _ in part], [
+            Printed(one.recording, one.peaks, gone) for one, gone in zip(prints, repeated, strict=True)
+        ]
 
 
 def _still_valid(url: str, usable: set[bytes]) -> Iterator[Batch]:

@@ -52,7 +52,7 @@ class Batch:
 
 
 def batch_name(before: str, units: Sequence[bytes]) -> str:
-    return digest("repeats", RULES, before, list(units)).hex()
+    return digest("repeats", RULES, before, *units).hex()
 
 
 def write_batch(url: str, batch: Batch) -> None:
