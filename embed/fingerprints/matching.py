@@ -99,9 +99,7 @@ def better(best: dict[int, Window], found: Iterable[Window], first: int) -> None
             best[window.number] = window
 
 
-def _allowed(
-    unit: Printed, reference: Reference, before: int | None, frame: Places, here: Places
-) -> NDArray[np.bool_]:
+def _allowed(unit: Printed, reference: Reference, before: int | None, frame: Places, here: Places) -> NDArray[np.bool_]:
     """Hits in what was broadcast first, in earlier units; of the same recording, only in earlier time."""
     other = reference.unit[here]
     same = np.array([one.recording == unit.recording for one in reference.units], bool)[other]
@@ -114,9 +112,7 @@ def _rank(window: Window) -> tuple[int, int, float]:
     return window.score, -window.unit, -window.frame
 
 
-def _runs(
-    reference: Reference, frame: Places, pitch: Ints, here: Places
-) -> list[tuple[int, int, int, int, int]]:
+def _runs(reference: Reference, frame: Places, pitch: Ints, here: Places) -> list[tuple[int, int, int, int, int]]:
     """Windows with RUN hits in one line: number of the window, unit, a frame, that of the reference, shift of pitch."""
     there, unit, shift = reference.frame[here], reference.unit[here], pitch - reference.pitch[here]
     found: dict[tuple[int, int, int], tuple[int, int, int, int, int]] = {}
@@ -164,4 +160,3 @@ def _verified(
 
 def _key(frame: NDArray[np.integer], pitch: Ints) -> Places:
     return frame.astype(np.int64) << 16 | np.clip(pitch, 0, (1 << 16) - 1)
-

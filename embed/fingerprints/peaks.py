@@ -6,7 +6,8 @@
 - Time is counted in frames of 16 ms from the start of the recording, so that units of one recording agree.
 - Pitch is a logarithm: another speed moves all pitches by the same amount.
 
-The idea of landmarks of spectral peaks was patented (US 6,990,453 and US 7,627,477, both expired or expiring: check).
+Patents on landmarks of spectral peaks: US 6,990,453 and US 7,627,477 (filed 2001 and 2002); check them where you are.
+No library: pyacoustid needs Chromaprint's C library and compares whole songs; audfprint2 keeps 20 bits, all in memory.
 """
 
 from dataclasses import dataclass

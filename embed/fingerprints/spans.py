@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from embed.fingerprints.matching import HOP, SLACK, WINDOW, Window
 
-
 SURE_PEAKS, SURE_SHARE = 24, 0.28  # in common, of a window that needs no other
 SEVERAL = 3  # windows
 

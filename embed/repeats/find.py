@@ -138,9 +138,10 @@ def _chunks(finished: Sequence[Batch], read: Read) -> Iterator[tuple[Sequence[by
         part = units[begin : begin + CHUNK]
         repeated = [tuple(table.frames(batch, unit)) for unit, batch in part]
         prints = read([unit for unit, _ in part])
-        yield [unit for unit, _ in part], [
-            Printed(one.recording, one.peaks, gone) for one, gone in zip(prints, repeated, strict=True)
-        ]
+        yield (
+            [unit for unit, _ in part],
+            [Printed(one.recording, one.peaks, gone) for one, gone in zip(prints, repeated, strict=True)],
+        )
 
 
 def _still_valid(url: str, usable: set[bytes]) -> Iterator[Batch]:

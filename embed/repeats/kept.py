@@ -7,7 +7,6 @@ A unit that is embedded again writes an equal file, so that a retry changes noth
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa

@@ -99,9 +99,7 @@ def collapse(
     lists, k = found.lists, request.k
     while True:
         collapsed = [broadcasts.collapsed(answers, request.k) for answers in lists]
-        short = any(
-            len(some) < request.k and len(answers) >= k for some, answers in zip(collapsed, lists, strict=True)
-        )
+        short = any(len(some) < request.k and len(answers) >= k for some, answers in zip(collapsed, lists, strict=True))
         if not short or k >= MOST:
             return collapsed
         k *= 4

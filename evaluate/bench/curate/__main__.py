@@ -1,7 +1,7 @@
 """Bench of repeats: `python -m evaluate.bench.curate [--json] [--n N]`, N hours of speech (20) with planted repeats.
 
-Found are repeats that are labelled over half their length with a broadcast of the same sound.  False is labelled time in
-which nothing is repeated.  Time is CPU seconds of one process after decoding.  Memory is that of a new process that
+Found are repeats that are labelled over half their length with a broadcast of the same sound.  False is labelled time
+in which nothing is repeated.  Time is CPU seconds of one process after decoding.  Memory is that of a new process that
 compares an hour with 1 and with 100 hours before it, of made-up fingerprints.
 """
 
@@ -124,7 +124,14 @@ def rows(result: Result, real: str) -> list[Row]:
         good, num = result.found(change)
         goal = FOUND_UNDER_SPEECH if change in UNDER_SPEECH else FOUND
         found.append(
-            Row(f"repeats found, {change}: {good} of {num} in {archive_name}", "the bound", good / num, goal, "share", 1.0)
+            Row(
+                f"repeats found, {change}: {good} of {num} in {archive_name}",
+                "the bound",
+                good / num,
+                goal,
+                "share",
+                1.0,
+            )
         )
     right = 1 - result.false_s() / (3600 * result.hours)
     found.append(Row("time without a false label", "the bound", right, RIGHT, "share", goal=1.0))

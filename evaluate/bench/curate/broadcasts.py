@@ -153,7 +153,9 @@ def _recording(
 
 def _tone(hertz: float, seconds: float, fading: float, rng: np.random.Generator) -> FloatArray:
     times = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    waves = [np.sin(2 * np.pi * hertz * n * times + rng.uniform(0, 6)) / n ** rng.uniform(0.7, 1.6) for n in range(1, 9)]
+    waves = [
+        np.sin(2 * np.pi * hertz * n * times + rng.uniform(0, 6)) / n ** rng.uniform(0.7, 1.6) for n in range(1, 9)
+    ]
     return np.asarray(sum(waves) * np.exp(-fading * times) * np.minimum(100 * times, 1))
 
 

@@ -1,4 +1,4 @@
-"""Sounds of a few seconds for the tests of fingerprints: tunes in keys of their own, and bursts that stand for speech."""
+"""Sounds of a few seconds for the tests of fingerprints: tunes in keys of their own, and what stands for speech."""
 
 import numpy as np
 

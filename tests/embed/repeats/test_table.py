@@ -8,7 +8,9 @@ from embed.identity import digest
 from embed.repeats.table import REPEATS, joined
 
 
-def row(uri: str, start_s: float, end_s: float, of_start_s: float, speed: float = 1.0, of: str = "first") -> dict[str, Any]:
+def row(
+    uri: str, start_s: float, end_s: float, of_start_s: float, speed: float = 1.0, of: str = "first"
+) -> dict[str, Any]:
     ids = {"asset_id": digest(uri), "of_asset_id": digest(of), "unit_id": digest("unit")}
     places = {"start_s": start_s, "end_s": end_s, "of_start_s": of_start_s, "speed": speed, "peaks": int(end_s)}
     return {**ids, "uri": uri, "of_uri": of, **places}

@@ -20,8 +20,8 @@ ANSWER = Answer(1, 0.9, 7, "00", "speech", "monday", 10.0, 14.0, None, None, Non
 def row(uri: str, start_s: float, end_s: float, of_start_s: float) -> dict[str, Any]:
     ids = {"asset_id": digest(uri), "of_asset_id": digest("monday"), "unit_id": digest(uri)}
     return {
-        **ids, "uri": uri, "start_s": start_s, "end_s": end_s, "of_uri": "monday", "of_start_s": of_start_s, "speed": 1.0,
-        "peaks": 60,
+        **ids, "uri": uri, "start_s": start_s, "end_s": end_s, "of_uri": "monday", "of_start_s": of_start_s,
+        "speed": 1.0, "peaks": 60,
     }  # fmt: skip
 
 
