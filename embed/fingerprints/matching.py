@@ -20,6 +20,7 @@ from embed.fingerprints.peaks import OCTAVE, Ints, Peaks
 WINDOW, HOP = 126, 63  # frames: two seconds, one second
 RUN = 3  # hits
 SLACK = 16  # frames by which the distance in time may differ within a run
+SHIFTS = 8  # steps of pitch that are one shift
 LEAST_PEAKS, LEAST_SHARE = 12, 0.16  # of a window's peaks
 LEAST_PITCHES, LEAST_TIMES = 5, 5  # different ones among them: a steady tone repeats nothing
 APART = 2 * WINDOW  # frames, within one recording
@@ -115,10 +116,9 @@ def _rank(window: Window) -> tuple[int, int, float]:
 def _runs(reference: Reference, frame: Places, pitch: Ints, here: Places) -> list[tuple[int, int, int, int, int]]:
     """Windows with RUN hits in one line: number of the window, unit, a frame, that of the reference, shift of pitch."""
     there, unit, shift = reference.frame[here], reference.unit[here], pitch - reference.pitch[here]
-    found: dict[tuple[int, int, int], tuple[int, int, int, int, int]] = {}
+    found: dict[tuple[int, ...], tuple[int, int, int, int, int]] = {}
     for phase in (0, SLACK // 2):
-        line = (there - frame + (1 << 26) + phase) // SLACK
-        key = unit << 44 | line
+        key = unit << 44 | (there - frame + (1 << 26) + phase) // SLACK
         order = np.lexsort((frame, key))
         key, at = key[order], frame[order]
         run = np.flatnonzero((key[RUN - 1 :] == key[: 1 - RUN]) & (at[RUN - 1 :] - at[: 1 - RUN] < WINDOW))
@@ -126,12 +126,19 @@ def _runs(reference: Reference, frame: Places, pitch: Ints, here: Places) -> lis
         alike = np.ptp(shift[trio], axis=1) <= 2 * PITCH_ERROR
         # Three triples of one peak are one hit.
         several = np.ptp(frame[trio], axis=1) > 0
-        for one in trio[alike & several]:
-            middle = one[RUN // 2]
-            mid, to = int(frame[middle]), int(there[middle])
+        good = alike & several
+        trio, line = trio[good], key[run][good]
+        middle = trio[:, RUN // 2]
+        # A repeat has hundreds of runs; one for each second, place and shift of pitch is enough.
+        second, place_there = frame[middle] // HOP, (there - frame)[middle] // (SLACK // 2)
+        kind = np.stack([line, second, place_there, shift[middle] // SHIFTS], axis=1)
+        _, first = np.unique(kind, axis=0, return_index=True)
+        for one in trio[np.sort(first)]:
+            at = one[RUN // 2]
+            mid, to, rise = int(frame[at]), int(there[at]), int(np.median(shift[one]))
             for number in range((int(frame[one[-1]]) - WINDOW) // HOP + 1, int(frame[one[0]]) // HOP + 1):
-                place = number, int(unit[middle]), (to - mid) // (SLACK // 2)
-                found.setdefault(place, (number, int(unit[middle]), mid, to, int(np.median(shift[one]))))
+                place = number, int(unit[at]), (to - mid) // (SLACK // 2), rise // SHIFTS
+                found.setdefault(place, (number, int(unit[at]), mid, to, rise))
     return list(found.values())
 
 
