@@ -136,7 +136,7 @@ def _runs(reference: Reference, frame: Places, pitch: Ints, here: Places) -> lis
         for one in trio[np.sort(first)]:
             at = one[RUN // 2]
             mid, to, rise = int(frame[at]), int(there[at]), int(np.median(shift[one]))
-            for number in range((int(frame[one[-1]]) - WINDOW) // HOP + 1, int(frame[one[0]]) // HOP + 1):
+            for number in (mid // HOP - 1, mid // HOP):  # both windows have the middle
                 place = number, int(unit[at]), (to - mid) // (SLACK // 2), rise // SHIFTS
                 found.setdefault(place, (number, int(unit[at]), mid, to, rise))
     return list(found.values())

@@ -15,7 +15,7 @@ def tune(seed: int, seconds: float = 5.0) -> FloatArray:
         note = key * 2 ** (rng.choice([0, 2, 4, 5, 7, 9, 11, 12]) / 12)
         waves = sum(np.sin(2 * np.pi * note * n * times + rng.uniform(0, 6)) / n for n in range(1, 9))
         found[begin : begin + SAMPLE_RATE] += waves * np.exp(-rng.uniform(2, 8) * times)
-    return (0.1 * found / np.sqrt(np.mean(found**2))).astype(np.float32)
+    return np.asarray(0.1 * found / np.sqrt(np.mean(found**2)), np.float32)
 
 
 def talk(seed: int, seconds: float) -> FloatArray:
@@ -29,5 +29,6 @@ def talk(seed: int, seconds: float) -> FloatArray:
         loud = (np.exp(-(((n * pitch - middle[:, None]) / 300) ** 2)).sum() for n in range(1, 16))
         sound = sum(level * np.sin(n * phase) for n, level in enumerate(loud, 1)) * np.hanning(len(times))
         sound += 0.05 * rng.standard_normal(len(times))
-        parts += [0.1 * sound / np.sqrt(np.mean(sound**2)), np.zeros(int(rng.uniform(0, 0.15) * SAMPLE_RATE))]
-    return np.concatenate(parts)[: int(seconds * SAMPLE_RATE)].astype(np.float32)
+        pause = np.zeros(int(rng.uniform(0, 0.15) * SAMPLE_RATE), np.float32)
+        parts += [np.asarray(0.1 * sound / np.sqrt(np.mean(sound**2)), np.float32), pause]
+    return np.concatenate(parts)[: int(seconds * SAMPLE_RATE)]
