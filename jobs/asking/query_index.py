@@ -34,7 +34,7 @@ class QueryReport:
     exit_code: int = 0
 
     def document(self) -> dict[str, Any]:
-        questions = [
+        questions: list[dict[str, Any]] = [
             {"kind": question.kind, "question": question.label, "answers": as_json(answers)}
             for question, answers in zip(self.questions, self.answers, strict=True)
         ]

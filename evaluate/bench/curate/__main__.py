@@ -1,8 +1,8 @@
 """Bench of repeats: `python -m evaluate.bench.curate [--json] [--n N]`, N hours of speech (20) with planted repeats.
 
 Found are repeats of which at least a second is labelled with the right moment of a broadcast of the same sound.  False
-is labelled time in which nothing is repeated.  Time is CPU seconds of one process after decoding.  Memory is that of a new process that
-compares an hour with 1 and with 100 hours before it, of made-up fingerprints.
+is labelled time in which nothing is repeated.  Time is CPU seconds of one process after decoding.  Memory is that of a
+new process that compares four hours with 1 and with 100 hours before them, of made-up fingerprints.
 """
 
 import json

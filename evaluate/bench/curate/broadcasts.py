@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import DataUnavailable
@@ -20,6 +21,9 @@ from train.curate.sources import asterisk, tuxpaint
 SPEEDS = (1.0, 0.9, 1.1, 0.81, 1.21, 0.855, 1.155, 0.95, 1.05, 0.77)
 LEVEL = 0.05  # rms of the speech
 ITEM_S = (5.0, 15.0)
+
+
+Wave = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ def _recording(
     return Recording(number, np.concatenate(parts), tuple(airings))
 
 
-def _tone(hertz: float, seconds: float, fading: float, rng: np.random.Generator) -> FloatArray:
+def _tone(hertz: float, seconds: float, fading: float, rng: np.random.Generator) -> Wave:
     times = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     waves = [
         np.sin(2 * np.pi * hertz * n * times + rng.uniform(0, 6)) / n ** rng.uniform(0.7, 1.6) for n in range(1, 9)
@@ -159,6 +163,6 @@ def _tone(hertz: float, seconds: float, fading: float, rng: np.random.Generator)
     return np.asarray(sum(waves) * np.exp(-fading * times) * np.minimum(100 * times, 1))
 
 
-def _add(to: FloatArray, begin: int, sound: FloatArray) -> None:
+def _add(to: Wave, begin: int, sound: Wave) -> None:
     end = min(begin + len(sound), len(to))
     to[begin:end] += sound[: end - begin]

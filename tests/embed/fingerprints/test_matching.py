@@ -1,6 +1,7 @@
 """Repeats of a tune and of speech between other sound, changed as broadcasts change it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def repeats_in(sound: FloatArray) -> list[Span]:
     return spans(windows(printed(sound, b"later"), REFERENCE), 99)
 
 
-CHANGES: dict[str, Callable[[FloatArray], FloatArray]] = {
+CHANGES: dict[str, Callable[[FloatArray], Any]] = {
     "as it was": lambda sound: sound,
     "a part of a frame later": lambda sound: np.pad(sound, (133, 0)),
     "louder and clipped": lambda sound: np.clip(4 * sound, -1, 1),

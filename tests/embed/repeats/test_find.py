@@ -12,6 +12,7 @@ from embed.dataset.job import Job
 from embed.dataset.publish import publish
 from embed.dataset.staging import commit_unit
 from embed.encoder import FloatArray
+from embed.fingerprints.matching import Printed
 from embed.fingerprints.peaks import FRAMES_PER_S, peaks_of
 from embed.repeats import find, table
 from embed.repeats.find import find_repeats, purge_forgotten
@@ -142,7 +143,7 @@ def test_a_repeat_across_two_units_is_one(tmp_path: Path) -> None:
     parts = {unit_of("a"): whole.between(0, 700), unit_of("b"): whole.between(500, 10_000)}
     kept = read_prints(job.url, list(assets))
     prints = dict(zip(assets, kept, strict=True))
-    prints |= {unit: find.Printed(b"new", peaks) for unit, peaks in parts.items()}
+    prints |= {unit: Printed(b"new", peaks) for unit, peaks in parts.items()}
     assets |= dict.fromkeys(parts, asset_of("new"))
     uris = {asset: asset.hex() for asset in assets.values()}
     rows = find.compared(list(prints), [], lambda ids: [prints[unit] for unit in ids], assets, uris)
