@@ -14,7 +14,6 @@ from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import DataUnavailable
 from embed.storage.cache import cache_folder
 from evaluate.bench.curate.changes import CHANGES, played, rms
-from evaluate.bench.embed.samples import made_up_waves
 from train.curate.clip import Clip, read_clip, text_key
 from train.curate.sources import asterisk, tuxpaint
 
@@ -44,24 +43,20 @@ class Recording:
     airings: tuple[Airing, ...]
 
 
-def clips() -> tuple[list[Clip], bool]:
-    """Recorded captions and prompts, each text of a language once, and whether there are any here."""
-    try:
-        cache = cache_folder()
-        found = [*tuxpaint.clips(cache, tuxpaint.LANGS), *asterisk.clips(cache)]
-    except DataUnavailable:
-        return [], False
-    return list({(clip.lang, text_key(clip.text)): clip for clip in found}.values()), True
+def clips() -> list[Clip]:
+    """Recorded captions and prompts, each text of a language once.  Raises DataUnavailable where there are none."""
+    cache = cache_folder()
+    found = [*tuxpaint.clips(cache, tuxpaint.LANGS), *asterisk.clips(cache)]
+    return list({(clip.lang, text_key(clip.text)): clip for clip in found}.values())
 
 
 def speech(seed: int = 7) -> Iterator[FloatArray]:
     """Utterances with pauses, without end until all speeds are used up."""
-    found, real = clips()
+    found = clips()
     rng = np.random.default_rng(seed)
-    made_up = [] if real else made_up_waves(2_000)
     for speed in SPEEDS:
-        for place in rng.permutation(len(found) if real else len(made_up)):
-            wave = read_clip(found[place]) if real else made_up[place]
+        for place in rng.permutation(len(found)):
+            wave = read_clip(found[place])
             wave = played(wave, speed) if speed != 1.0 else wave
             wave = (wave * np.float32(LEVEL / rms(wave))).astype(np.float32)
             yield np.pad(np.clip(wave, -1, 1), (0, int(rng.uniform(0.15, 0.5) * SAMPLE_RATE)))
