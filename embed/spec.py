@@ -39,6 +39,9 @@ class EmbedSpec(Spec):
     )
     segment: SegmentSpec = Field(default_factory=SegmentSpec, description="How speech is cut")
     passage: PassageSpec = Field(default_factory=PassageSpec, description="How text is cut")
+    repeats: bool = speed_only(
+        False, "Keep a fingerprint of each recording, so that `deglu repeats` can find jingles, spots and re-broadcasts"
+    )
     max_failed_fraction: float = speed_only(1.0, "Share of assets that may fail; with more the job fails", ge=0, le=1)
     tolerate: Literal["exit 3", "exit 0"] = speed_only(
         "exit 3",

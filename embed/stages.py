@@ -44,10 +44,13 @@ def cut_stage(cutting: Cutting, words: Words) -> Stage:
 
 
 class EncodeUnits:
-    """CUTS to LEDGER: encode the segments of each unit and commit them, rows and failures in one object."""
+    """CUTS to LEDGER: encode the segments of each unit and commit them, rows and failures in one object.
 
-    def __init__(self, encoder: Encoder, commit: Commit) -> None:
-        self._encoder, self._commit = encoder, commit
+    `keep` gets each unit before its commit, so that what it writes is there whenever the unit is committed.
+    """
+
+    def __init__(self, encoder: Encoder, commit: Commit, keep: Callable[[CutUnit], None] = lambda unit: None) -> None:
+        self._encoder, self._commit, self._keep = encoder, commit, keep
 
     def __call__(self, cuts: pa.Table) -> pa.Table:
         units: list[CutUnit] = cuts.to_pylist()
@@ -60,6 +63,7 @@ class EncodeUnits:
     ) -> LedgerRow:
         rows = rows_of(unit, segments, vectors, self._encoder)
         ledger = ledger_of(unit, len(rows), failures)
+        self._keep(unit)
         self._commit(rows, ledger, failures)
         return ledger
 

@@ -14,7 +14,7 @@ PASSED_OVER  one row per file of the inputs that is no asset
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 import pyarrow as pa
 
@@ -220,6 +220,7 @@ CUTS = pa.schema(
         pa.field("lost_s", pa.float64(), nullable=False),
         pa.field("reason", pa.string()),  # why there are no segments, where that is no failure
         pa.field("digest", ID),  # of the file's content, as in LEDGER
+        pa.field("print", pa.large_binary()),  # fingerprint of the sound, packed; null where none was asked for
     ]
 )
 
@@ -235,6 +236,7 @@ class CutUnit(Unit):
     lost_s: float
     reason: str | None
     digest: bytes | None
+    print: NotRequired[bytes | None]
 
 
 PROVENANCE = pa.schema(

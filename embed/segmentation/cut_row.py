@@ -25,6 +25,7 @@ class CutRow:
     seconds: Coverage = field(default_factory=lambda: Coverage(0.0, 0.0, 0.0, 0.0))
     reason: str | None = None  # why there are no segments, where that is no failure
     digest: bytes | None = None  # of the file's content
+    print: bytes | None = None  # fingerprint of the sound, packed
 
     def fail(self, error: Exception, span: tuple[int, int | None] | None = None, *, is_loss: bool = True) -> None:
         """Add a failure of `span`, else of the whole unit; its lost time is what the unit has lost so far."""
@@ -81,6 +82,7 @@ class CutRow:
             "lost_s": self.seconds.lost_s,
             "reason": self.reason,
             "digest": self.digest,
+            "print": self.print,
         }
 
 

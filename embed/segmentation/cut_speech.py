@@ -10,6 +10,7 @@ from embed.audio import decode as audio
 from embed.audio.questions import SILENT
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.errors import InputError
+from embed.fingerprints.peaks import peaks_of
 from embed.segmentation import vad
 from embed.segmentation.cues import cues_of, report_late
 from embed.segmentation.cut_row import CutRow
@@ -31,6 +32,7 @@ from embed.tables import Unit
 # A recording that ends earlier than its header says, by more than this, is damaged; headers may be rounded by a
 # hundredth, up to five seconds.
 EARLY_S, EARLY_SHARE, EARLY_MOST_S = 0.5, 0.01, 5.0
+PRINT_BEYOND_MS = 4_000
 
 
 def cut_recording(row: CutRow, cutting: Cutting) -> None:
@@ -49,6 +51,8 @@ def cut_recording(row: CutRow, cutting: Cutting) -> None:
     first = round(decoded.start_s * SAMPLE_RATE)
     own, missing = _own(unit, round(decoded.end_s * SAMPLE_RATE), declared_s)
     lost = [(math.floor(a * SAMPLE_RATE), math.ceil(b * SAMPLE_RATE)) for a, b in decoded.lost]
+    if cutting.prints:
+        row.print = _print(unit, decoded.samples, first)
     row.stage = "segment"
     if unit["start"] == 0 and unit["end"] is None and own[1] < ms(spec.min_s) * PER_MS:
         row.seconds = coverage([], [own], own)
@@ -73,6 +77,13 @@ def cut_recording(row: CutRow, cutting: Cutting) -> None:
         row.fail(
             InputError(f"{url}: its header states {info.duration_s} s, but the stream is far longer: re-encode it")
         )
+
+
+def _print(unit: Unit, samples: FloatArray, first: int) -> bytes:
+    """Fingerprint of the unit, and of some seconds after it: a repeat may begin in it and end in the next."""
+    begin = max(unit["start"] * PER_MS - first, 0)
+    end = None if unit["end"] is None else max((unit["end"] + PRINT_BEYOND_MS) * PER_MS - first, 0)
+    return peaks_of(samples[begin:end], first + begin).packed()
 
 
 def _all_lost(unit: Unit, declared_s: float | None) -> Coverage:

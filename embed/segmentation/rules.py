@@ -32,6 +32,7 @@ class Cutting:
     segment: SegmentSpec
     passage: PassageSpec
     words: str  # digest of the tokenizer that counts tokens
+    prints: bool = False  # whether a recording's units get a fingerprint; it changes no row
 
     def speech(self, tracks: Sequence[int] | None = None, transcript: str | None = None) -> str:
         """Fingerprint of all rules for cutting speech, including the network that detects it.

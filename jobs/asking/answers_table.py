@@ -16,8 +16,8 @@ MOST_CHARS = 60  # of a cell
 PLACES: dict[str, Callable[[Answer], str]] = {"time": clock_times, "characters": characters}
 
 
-def as_table(answers: Sequence[Answer], question: str | None = None) -> Table:
-    """A row for each answer, best first."""
+def as_table(answers: Sequence[Answer], question: str | None = None, repeats: Sequence[int] = ()) -> Table:
+    """A row for each answer, best first; `repeats` are the numbers of their other broadcasts, if any were counted."""
     table = Table(title=Text(one_line(question)) if question else None, title_justify="left", box=None, pad_edge=False)
     table.add_column("#", justify="right")
     table.add_column("score", justify="right")
@@ -28,13 +28,21 @@ def as_table(answers: Sequence[Answer], question: str | None = None) -> Table:
     has_programme = any(map(_programme, answers))
     if has_programme:
         table.add_column("title", overflow="fold")
+    has_repeats = any(repeats)
+    if has_repeats:
+        table.add_column("also", justify="right", no_wrap=True)
     table.add_column("text")
-    for answer in answers:
+    for place_in_list, answer in enumerate(answers):
         asset = f"{answer.uri} {answer.item}" if answer.item else answer.uri
         cells = [answer.rank, f"{answer.score:.3f}", asset, *(place(answer) for place in places.values())]
         cells += [_programme(answer)] if has_programme else []
+        cells += [_also(repeats[place_in_list])] if has_repeats else []
         add_row(table, *cells, (answer.text or "").split("\n"))
     return table
+
+
+def _also(count: int) -> str:
+    return f"+{count:,}" if count else ""
 
 
 def _programme(answer: Answer) -> str:

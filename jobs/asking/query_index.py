@@ -15,6 +15,7 @@ from index.ask.searcher import Index, check_dim, check_space, open_index
 from index.contracts import SearchRequest
 from index.parts.artifact import Manifest, read_manifest
 from jobs.asking.answers_table import as_table
+from jobs.asking.collapse import broadcasts_of, collapse
 from jobs.asking.search_costs import costs_of, costs_text
 from jobs.command.terminal import drawn, one_line
 
@@ -29,19 +30,25 @@ class QueryReport:
     questions: tuple[Question, ...]
     answers: tuple[list[Answer], ...]
     explain: dict[str, Any] | None
+    repeats: tuple[list[int], ...] | None = None  # of each answer, its other broadcasts; None without --collapse
     exit_code: int = 0
 
     def document(self) -> dict[str, Any]:
-        questions = [
+        questions: list[dict[str, Any]] = [
             {"kind": question.kind, "question": question.label, "answers": as_json(answers)}
             for question, answers in zip(self.questions, self.answers, strict=True)
         ]
+        for question, counts in zip(questions, self.repeats or (), strict=False):
+            for answer, count in zip(question["answers"], counts, strict=True):
+                answer["repeats"] = count
         return {"index": self.index, "questions": questions, "explain": self.explain}
 
     def text(self) -> str:
         parts = [
-            f"{one_line(question.label)}\n{drawn(as_table(answers)) if answers else 'no answers'}"
-            for question, answers in zip(self.questions, self.answers, strict=True)
+            f"{one_line(question.label)}\n{drawn(as_table(answers, repeats=counts)) if answers else 'no answers'}"
+            for question, answers, counts in zip(
+                self.questions, self.answers, self.repeats or [()] * len(self.answers), strict=True
+            )
         ]
         return "\n\n".join([*parts, *([costs_text(self.explain)] if self.explain else [])])
 
@@ -53,16 +60,19 @@ def query_index(
     audio: str | None = None,
     batch: str | None = None,
     model: str | None = None,
+    collapse_repeats: bool = False,
 ) -> QueryReport:
     """Answers to the question(s) in exactly one of `text`, `audio` (a recording) and `batch` (JSON lines).
 
-    `model` is the encoder's name; by default the one that the index names, or the demo's.  Raises SpecError for a
+    `model` is the encoder's name; by default the one that the index names, or the demo's.  With `collapse_repeats` the
+    broadcasts of one sound are one answer.  Raises SpecError for a
     broken batch line, an empty question, a width that is not declared; FingerprintMismatch for the encoder of another
     space; InputError where there is no index, or a recording is missing, silent, too short or too long.
     """
     questions = tuple(questions_of(text, audio, batch))
     manifest = read_manifest(index)
     check_dim(index, manifest, request)
+    broadcasts = broadcasts_of(manifest.lineage.url) if collapse_repeats else None
     name = model or str(manifest.lineage.settings.get("model") or DEFAULT_MODEL)
     handle = resolve_model(name)
     _check_model(index, manifest, handle, questions)
@@ -72,7 +82,11 @@ def query_index(
     encoder = load_model(handle, speech=any(question.kind == "audio" for question in questions))
     found = ask(opened, encoder, questions, request, decoder_for(encoder))
     costs = _costs(opened, found, request, name) if request.explain else None
-    return QueryReport(index, questions, tuple(found.lists), costs)
+    if broadcasts is None:
+        return QueryReport(index, questions, tuple(found.lists), costs)
+    collapsed = collapse(opened, found, request, broadcasts)
+    answers = tuple([answer for answer, _ in one] for one in collapsed)
+    return QueryReport(index, questions, answers, costs, tuple([count for _, count in one] for one in collapsed))
 
 
 def _costs(index: Index, found: Answers, request: SearchRequest, model: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Verbs for a finished or running dataset or index: query, failures, verify, forget, status."""
+"""Verbs for a finished or running dataset or index: query, failures, verify, forget, status, repeats."""
 
 from typing import Annotated
 
@@ -32,6 +32,9 @@ def query(
     model: Annotated[
         str | None, typer.Option("--model", help="The encoder that made the index; demo by default.")
     ] = None,
+    collapse: Annotated[
+        bool, typer.Option("--collapse", help="Show a sound that was broadcast often once; see deglu repeats.")
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Print what each stage did and cost.")] = False,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -48,7 +51,9 @@ def query(
       deglu query build/index --batch questions.jsonl --recall 0.999 --json
       deglu query build/index --text "rain" --budget-ms 2 --explain
       deglu query build/index --text "rain" --where "lang = 'wo' and start_s < 3600"
+      deglu query build/index --text "rain" --collapse
 
+    With --collapse the column "also" counts the other broadcasts of an answer.
     A batch line is {"text": "..."} or {"audio": "FILE"}.
 
     \b
@@ -66,7 +71,7 @@ def query(
 
     request = SearchRequest(k, modality, dim, recall, budget_ms, row_filter(where), explain=explain)
     query_index = named("jobs.asking.query_index:query_index")
-    result = query_index(index, request, text=text, audio=audio, batch=batch, model=model)
+    result = query_index(index, request, text=text, audio=audio, batch=batch, model=model, collapse_repeats=collapse)
     return show(result, as_json)
 
 
@@ -165,3 +170,25 @@ def status(
       deglu status build/index
     """
     return show(named("jobs.operate.status:status")(url), as_json)
+
+
+def repeats(
+    dataset: Dataset,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Find jingles, spots and re-broadcasts.
+
+    Compares the recordings that are new since the last call with all before them, by the fingerprints that deglu embed
+    keeps with `repeats: true`: re-encoded, louder, at 8 kHz, up to 2 % faster or slower, from 3 s on. Each repeat gets
+    a row with its first broadcast; nothing is cut. Reads storage only; after a stop the same command continues.
+
+    \b
+    Examples:
+      deglu embed my-embed.yaml --set repeats=true
+      deglu repeats build/vectors
+      deglu query build/index --text "rain" --collapse
+    """
+    with progress_on_stderr() as progress:
+        result = named("jobs.operate.find_repeats:repeats")(dataset, progress)
+    return show(result, as_json)

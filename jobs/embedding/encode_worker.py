@@ -22,14 +22,16 @@ from embed import tables
 from embed.dataset.folded_since import FoldedSince, LogEnd
 from embed.dataset.job import Job
 from embed.dataset.staging import commit_unit, forgive_attempts, mark_attempts, staged_of
+from embed.fingerprints.peaks import Peaks
 from embed.machine import MachineFault, machine_fault
 from embed.model.folder import read_spec
 from embed.model.handle import resolve_model
 from embed.model.spec import Precision
+from embed.repeats.kept import keep_print
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import words_of
 from embed.stages import EncodeUnits, Stage, cut_stage
-from embed.tables import FailureRow, LedgerRow, ledger_row
+from embed.tables import CutUnit, FailureRow, LedgerRow, ledger_row
 from jobs.cluster.attempts import ATTEMPTS, Attempts
 from jobs.cluster.handshake import NO_GPU, Terms, check, check_once
 from jobs.cluster.machines import Fault, cause_and_cure
@@ -138,7 +140,7 @@ class EncodeWorker:
     def _outcomes(self, units: pa.Table) -> pa.Table:
         with time_limit(self._order.stall_s):
             todo, done = startable(self._order, units)
-            ledgers = EncodeUnits(self._encoder, self._commit)(self._cut_units(todo))
+            ledgers = EncodeUnits(self._encoder, self._commit, self._keep)(self._cut_units(todo))
         precision = self._encoder.precision
         mine = outcomes(todo, ledgers, precision, self._note())
         return pa.concat_tables([outcomes(done, _without_rows(done, ELSEWHERE), precision), mine])
@@ -151,6 +153,10 @@ class EncodeWorker:
 
     def _commit(self, rows: pa.Table, ledger: LedgerRow, failures: list[FailureRow]) -> None:
         commit_unit(self._order.job, rows, ledger, pa.Table.from_pylist(failures, schema=tables.FAILURES))
+
+    def _keep(self, unit: CutUnit) -> None:
+        if (data := unit.get("print")) is not None:
+            keep_print(self._order.job.url, unit["unit_id"], unit["asset_id"], Peaks.unpacked(data))
 
     def _note(self) -> str | None:
         halvings = int(getattr(self._encoder, "budget_halvings", 0))

@@ -97,5 +97,5 @@ def prepare(spec: EmbedSpec) -> Preparation:
     model = resolve_model(spec.model)
     refuse_truncation(model, spec.passage)
     refuse_long_speech(model, spec.segment)
-    cutting = Cutting(spec.segment, spec.passage, words_of(model.spec.text.name).digest)
+    cutting = Cutting(spec.segment, spec.passage, words_of(model.spec.text.name).digest, spec.repeats)
     return Preparation(spec, absolute(spec.output), cutting, model)

@@ -9,6 +9,7 @@ from embed.dataset.log import newest_version, versions
 from embed.dataset.tombstones import forgotten
 from embed.identity import asset_id
 from embed.quantities import many
+from embed.repeats.find import purge_forgotten
 from embed.storage.store import absolute
 from jobs.command.output import Plain
 from jobs.command.terminal import joined
@@ -23,6 +24,8 @@ def forget(url: str, assets: Sequence[str], compact: bool = False) -> Plain:
     before, readable = newest_version(url), versions(url)
     known = set(forgotten(url).to_pylist())
     version = takedown.forget(url, uris, compact)
+    if compact:
+        purge_forgotten(url)
     left = versions(url)
     document = {
         "dataset": url,

@@ -23,6 +23,7 @@ from embed.tables import ID, SPEECH, TEXT
 from jobs.command.output import Plain
 from jobs.command.terminal import joined
 from jobs.operate.accounts import accounting_text, coverage
+from jobs.operate.find_repeats import repeats_document, repeats_text
 from jobs.operate.index_status import index_status
 from jobs.operate.list_passed_over import passed_over_text
 from jobs.operate.run_words import run_document, run_text
@@ -54,6 +55,7 @@ def dataset_status(url: str) -> Plain:
         "runs": _shown(runs),
         "passed_over": next((run.passed_over for run in runs if run.plan), {}),
         "versions": versions(job.url),
+        "repeats": repeats_document(job.url),
         "published": None if newest is None else _published(newest),
         "drafted_units": _drafted(job),
         "staged_units": len(waiting),
@@ -113,7 +115,8 @@ def _text(document: Mapping[str, Any], newest: VectorsDataset | None) -> str:
     published = document["published"]
     if newest is None or published is None:
         return joined([*lines, "nothing is published yet"])
-    return joined([*lines, *_published_text(document["dataset"], published, newest.info)])
+    lines += _published_text(document["dataset"], published, newest.info)
+    return joined([*lines, *repeats_text(document["repeats"])])
 
 
 def _waiting_text(document: Mapping[str, Any]) -> list[str]:
