@@ -7,7 +7,7 @@ from dataclasses import replace
 import soundfile
 
 from embed.encoder import SAMPLE_RATE
-from evaluate.measures.metrics import CUTOFF
+from evaluate.measures.names import CUTOFF
 from evaluate.results import Example, Task
 from train.curate.clip import Clip, read_clip
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 from pydantic import AfterValidator, BeforeValidator
 
-from evaluate.measures.metrics import measure_name
+from evaluate.measures.names import measure_name
 from evaluate.systems import SYSTEMS
 
 EXAMPLE = "ndcg@10[asterisk test fr->en, dim=64, system=hybrid] >= 0.2"

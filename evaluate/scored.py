@@ -8,7 +8,8 @@ from embed.errors import InputError
 from embed.storage import store
 from evaluate.measures.bootstrap import difference, interval
 from evaluate.measures.by_dim import Rows, judged_by_dim
-from evaluate.measures.metrics import NDCG, Relevant
+from evaluate.measures.metrics import Relevant
+from evaluate.measures.names import NDCG
 from evaluate.measures.quality import Vectors, evaluate_task
 from evaluate.models import Models
 from evaluate.ranks.codings import codings_of, other_rows

@@ -9,7 +9,7 @@ from embed.base_spec import Spec, speed_only, where_set
 from evaluate.cost.spec import CostSpec
 from evaluate.gates import EXAMPLE, GateText, read_gate
 from evaluate.intents.spec import IntentSpec
-from evaluate.measures.metrics import MEASURES, NDCG, measure_name
+from evaluate.measures.names import MEASURES, NDCG, measure_name
 from evaluate.ranks.spec import RanksSpec
 from evaluate.robustness.spec import RobustnessSpec
 from evaluate.systems import CEILING, SystemName

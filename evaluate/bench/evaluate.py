@@ -19,7 +19,7 @@ from evaluate.bench.command import run_one
 from evaluate.bench.shape import Row, document
 from evaluate.bench.timing import interleaved, one_thread
 from evaluate.measures.by_dim import judged_by_dim
-from evaluate.measures.metrics import DEPTH, NDCG
+from evaluate.measures.names import DEPTH, NDCG
 from evaluate.ranks.codings import codings_of
 
 QUESTIONS, DOCUMENTS_PER_QUESTION = 1000, 100

@@ -23,7 +23,7 @@ from embed.model.weights import assemble
 from evaluate.bench.command import run_one
 from evaluate.bench.quality_goals import NEVER_TRAINED, TRAINED, Goal, goals_of
 from evaluate.bench.shape import Row, document
-from evaluate.measures.metrics import NDCG
+from evaluate.measures.names import NDCG
 from evaluate.models import load_models
 from evaluate.report.report import as_json
 from evaluate.results import Report, Task

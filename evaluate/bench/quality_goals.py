@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from evaluate.measures.metrics import NDCG
+from evaluate.measures.names import NDCG
 from evaluate.results import Interval, System, Task
 
 # Languages that are in no training, to measure a language that the model has never seen.

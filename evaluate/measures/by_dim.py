@@ -7,7 +7,8 @@ import numpy as np
 from embed.encoder import FloatArray, truncate
 from embed.errors import InputError
 from evaluate.measures.bootstrap import Values
-from evaluate.measures.metrics import DEPTH, MEASURES, IntArray, Judged, Relevant, checked_columns, measured
+from evaluate.measures.metrics import IntArray, Judged, Relevant, checked_columns, measured
+from evaluate.measures.names import DEPTH, MEASURES
 
 BLOCK = 256  # queries scored at once: bounds memory, changes no value
 # Vectors of one system: [n, D], whose prefixes are used at every dim, or for each dim an array [n, dim], or a longer

@@ -10,7 +10,8 @@ from itertools import combinations
 import numpy as np
 
 from evaluate.measures.bootstrap import ratio
-from evaluate.measures.metrics import NDCG, Judged
+from evaluate.measures.metrics import Judged
+from evaluate.measures.names import NDCG
 from evaluate.measures.significance import holm, letters, randomisation_p
 from evaluate.results import Headroom
 from evaluate.systems import CEILING, TABLE_ORDER

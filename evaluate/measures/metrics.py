@@ -6,27 +6,21 @@
 - NaN is refused: its comparisons are all false, so it would rank first.
 """
 
-import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from math import comb, log2
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import InputError
+from evaluate.measures.names import CUTOFF, DEPTH, MEASURES, NDCG, parsed
 
 Scores = NDArray[np.floating]
 IntArray = NDArray[np.int64]
 Values = NDArray[np.float64]
 Relevant = Sequence[Collection[int]] | IntArray
 
-CUTOFF = 10
-DEPTH = 100  # documents of each query that a run keeps, and the largest cutoff
-NDCG, RECALL = "nDCG@10", "R@10"
-MEASURES = (NDCG, "nDCG@5", RECALL, "R@100", "RR@10", "Success@1")
-FAMILIES = {"ndcg": "nDCG", "r": "R", "recall": "R", "rr": "RR", "mrr": "RR", "success": "Success"}
 STRICT = 2e-7  # between equal scores of a run, as trec_eval reads 32 bits: it then breaks no tie by its own rule
 
 
@@ -39,21 +33,6 @@ class Judged:
     values: dict[str, Values]  # measure -> value per query
     tops: tuple[IntArray, ...]  # the first documents of each query, by column; at most `DEPTH`
     top_scores: tuple[Values, ...]  # and their scores
-
-
-def measure_name(text: str) -> str:
-    """The measure's name as ir-measures spells it: `nDCG@10` of `ndcg@10`, `RR@10` of `mrr@10`.  Raises ValueError."""
-    family, cutoff = _parsed(text)
-    return f"{family}@{cutoff}"
-
-
-@cache
-def _parsed(text: str) -> tuple[str, int]:
-    found = re.fullmatch(r"\s*([A-Za-z]+)@(\d{1,3})\s*", text)
-    if not found or found[1].lower() not in FAMILIES or not 1 <= int(found[2]) <= DEPTH:
-        known = ", ".join(f"{one}@k" for one in dict.fromkeys(FAMILIES.values()))
-        raise ValueError(f"no measure is called {text!r}; give one of {known}, with k of 1 to {DEPTH}")
-    return FAMILIES[found[1].lower()], int(found[2])
 
 
 def judge(
@@ -104,7 +83,7 @@ def chance(num_documents: int, num_relevant: int = 1, measures: Sequence[str] = 
         raise InputError(
             f"chance requires 1 to {num_documents} relevant documents of {num_documents}, not {num_relevant}"
         )
-    return {measure: _chance(*_parsed(measure), num_documents, num_relevant) for measure in measures}
+    return {measure: _chance(*parsed(measure), num_documents, num_relevant) for measure in measures}
 
 
 def _chance(family: str, k: int, documents: int, right: int) -> float:
@@ -120,12 +99,12 @@ def _chance(family: str, k: int, documents: int, right: int) -> float:
 
 def measured(tops: Sequence[IntArray], columns: Sequence[IntArray], measures: Sequence[str]) -> dict[str, Values]:
     """Each measure per query, from the first documents of each, and its relevant ones."""
-    depth = max((_parsed(measure)[1] for measure in measures), default=0)
+    depth = max((parsed(measure)[1] for measure in measures), default=0)
     hits = np.zeros((len(tops), depth), np.float64)
     for row, top, right in zip(hits, tops, columns, strict=True):
         row[: len(top)] = np.isin(top[:depth], right)
     num_right = np.asarray([len(right) for right in columns])
-    return {measure: _of_hits(*_parsed(measure), hits, num_right) for measure in measures}
+    return {measure: _of_hits(*parsed(measure), hits, num_right) for measure in measures}
 
 
 def checked_columns(relevant: Relevant, num_documents: int) -> list[IntArray]:

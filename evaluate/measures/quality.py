@@ -9,7 +9,8 @@ from evaluate.measures.bootstrap import difference, interval
 from evaluate.measures.by_dim import Rows, at_dim, judged_by_dim
 from evaluate.measures.headroom import headroom
 from evaluate.measures.health import health
-from evaluate.measures.metrics import MEASURES, NDCG, Judged, Relevant, chance, relevant_columns, strictly_descending
+from evaluate.measures.metrics import Judged, Relevant, chance, relevant_columns, strictly_descending
+from evaluate.measures.names import MEASURES, NDCG
 from evaluate.measures.widths import widths_of
 from evaluate.results import Health, Interval, Qrels, Run, System, Task, Width
 

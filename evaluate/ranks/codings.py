@@ -7,7 +7,8 @@ import numpy as np
 from embed.encoder import FloatArray
 from evaluate.measures.bootstrap import difference, interval
 from evaluate.measures.by_dim import judged_at
-from evaluate.measures.metrics import NDCG, Judged, Relevant, relevant_columns
+from evaluate.measures.metrics import Judged, Relevant, relevant_columns
+from evaluate.measures.names import NDCG
 from evaluate.ranks.codes import CODES, VALUE_BYTES
 from evaluate.results import Coding
 

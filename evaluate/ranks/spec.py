@@ -5,8 +5,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, PositiveInt
 
 from embed.base_spec import Spec
-from evaluate.ranks.codes import CODES
 from evaluate.systems import SystemName
+
+CODES = ("prefix", "pca", "svd", "random", "rotated", "int8", "binary", "product", "sparse")  # of evaluate.ranks.codes
 
 
 def _known(name: str) -> str:
@@ -21,7 +22,7 @@ class RanksSpec(Spec):
     systems: tuple[SystemName, ...] | None = Field(
         default=None, min_length=1, description="systems whose vectors are coded; null is the first of the systems"
     )
-    codes: tuple[Annotated[str, AfterValidator(_known)], ...] = Field(default=tuple(CODES), min_length=1)
+    codes: tuple[Annotated[str, AfterValidator(_known)], ...] = Field(default=CODES, min_length=1)
     sizes: tuple[PositiveInt, ...] | None = Field(
         default=None, min_length=1, description="bytes of a vector; null is the full float16 vector, halved six times"
     )

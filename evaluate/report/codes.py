@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from evaluate.measures.metrics import NDCG
+from evaluate.measures.names import NDCG
 from evaluate.ranks.codings import best_of
 from evaluate.report.headroom import signed
 from evaluate.results import Coding, System

@@ -1,7 +1,7 @@
 """Table and sentences on what systems cost, with the Pareto front of quality over the price of queries."""
 
 from evaluate.cost.prices import pareto
-from evaluate.measures.metrics import NDCG
+from evaluate.measures.names import NDCG
 from evaluate.results import Task
 
 

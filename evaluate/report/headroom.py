@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from evaluate.measures.headroom import table_order
-from evaluate.measures.metrics import NDCG
+from evaluate.measures.names import NDCG
 from evaluate.results import Interval, System, Task
 
 TITLE = "Headroom"

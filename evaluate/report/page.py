@@ -9,7 +9,7 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from evaluate.measures.metrics import NDCG
+from evaluate.measures.names import NDCG
 from evaluate.report.codes import code_lines, code_tables
 from evaluate.report.costs import cost_line, cost_table
 from evaluate.report.headroom import NOTE, TITLE, headroom_table, signed

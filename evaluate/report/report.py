@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from evaluate.measures.metrics import NDCG
+from evaluate.measures.names import NDCG
 from evaluate.report.codes import code_lines, code_tables
 from evaluate.report.costs import cost_line, cost_table
 from evaluate.report.headroom import NOTE, TITLE, headroom_table, signed

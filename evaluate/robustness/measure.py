@@ -8,7 +8,7 @@ import numpy as np
 
 from embed.errors import SpecError
 from evaluate.measures.bootstrap import Values, difference, interval
-from evaluate.measures.metrics import NDCG
+from evaluate.measures.names import NDCG
 from evaluate.models import Models
 from evaluate.results import System, Task
 from evaluate.robustness.changes import Changed

@@ -14,7 +14,7 @@ from embed.errors import DataUnavailable, InputError
 from embed.storage.cache import cache_folder
 from evaluate.measures.bootstrap import difference, interval
 from evaluate.measures.by_dim import judged_by_dim
-from evaluate.measures.metrics import NDCG
+from evaluate.measures.names import NDCG
 from evaluate.models import Models
 from evaluate.robustness.changes import Changed
 from evaluate.robustness.results import SpeakerScore, UnseenSpeaker

@@ -35,7 +35,8 @@ DOORS = {
 }
 
 
-OWN_FIELD = {"train": "encoder", "embed": "inputs", "index": "vectors", "evaluate": "tasks"}
+# Fields that only the specs of a verb have; one of them is in each.
+OWN_FIELDS = {"train": ("encoder",), "embed": ("inputs",), "index": ("vectors",), "evaluate": ("tasks", "intents")}
 
 
 def spec_class(verb: str) -> type[Spec]:
@@ -52,15 +53,18 @@ def load_spec(verb: str, path: str, overrides: Iterable[str] = ()) -> Spec:
 def verb_of(path: str) -> str:
     """The verb whose spec a YAML file is, by a field that only its specs have.  SpecError where it is none."""
     fields = read_yaml(path)
-    found = next((verb for verb, field in OWN_FIELD.items() if field in fields), None)
+    found = next((verb for verb, own in OWN_FIELDS.items() if any(one in fields for one in own)), None)
     if found is None:
-        raise SpecError(f"{path}: no spec of a job: it has none of the fields {', '.join(OWN_FIELD.values())}")
+        raise SpecError(
+            f"{path}: no spec of a job: it has none of the fields {', '.join(one for own in OWN_FIELDS.values() for one in own)}"
+        )
     return found
 
 
 def is_training(path: str) -> bool:
     """Whether a YAML file is a spec of `deglu train`: alone it describes an encoder.  SpecError where it is no spec."""
-    return OWN_FIELD["train"] in read_yaml(path)
+    fields = read_yaml(path)
+    return any(one in fields for one in OWN_FIELDS["train"])
 
 
 def run_verb(verb: str, spec: Spec, progress: Progress, **options: Any) -> Result:

@@ -16,7 +16,8 @@ from embed.encoder import Encoder, FloatArray
 from embed.tables import SPEECH, TEXT
 from evaluate.measures.bootstrap import interval
 from evaluate.measures.by_dim import judged_by_dim
-from evaluate.measures.metrics import CUTOFF, NDCG, RECALL, IntArray, Values
+from evaluate.measures.metrics import IntArray, Values
+from evaluate.measures.names import CUTOFF, NDCG, RECALL
 from evaluate.results import Interval
 from index.contracts import Modality
 from jobs.demo.demo_material import SENTENCES, Broadcast, Material

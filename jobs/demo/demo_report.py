@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from embed.quantities import many
-from evaluate.measures.metrics import CUTOFF, NDCG, RECALL
+from evaluate.measures.names import CUTOFF, NDCG, RECALL
 from evaluate.results import Interval
 from index.ask.answers import Answer, place
 from jobs.demo.demo_questions import Score

@@ -17,7 +17,7 @@ from embed.model.weights import load_model
 from embed.spec import EmbedSpec
 from embed.storage.cache import cache_folder
 from embed.tables import SPEECH
-from evaluate.measures.metrics import CUTOFF, NDCG
+from evaluate.measures.names import CUTOFF, NDCG
 from evaluate.report.plots import ndcg_by_dim_plot
 from index.ask.answers import answers_of
 from index.ask.searcher import Index, open_index

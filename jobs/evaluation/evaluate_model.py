@@ -9,7 +9,7 @@ from embed.errors import SpecError
 from embed.model.handle import resolve_model
 from embed.storage.mirror import mirrored
 from evaluate.gates import read_gate
-from evaluate.measures.metrics import NDCG
+from evaluate.measures.names import NDCG
 from evaluate.report.gates import missed_gates
 from evaluate.report.page import as_html
 from evaluate.report.plots import codes_plot, ndcg_by_dim_plot

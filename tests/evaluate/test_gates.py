@@ -3,7 +3,7 @@
 import pytest
 
 from evaluate.gates import EXAMPLE, Gate, read_gate
-from evaluate.measures.metrics import MEASURES
+from evaluate.measures.names import MEASURES
 
 READ = {
     EXAMPLE: ("nDCG@10", "asterisk test fr->en", 0.2, "hybrid", 64),

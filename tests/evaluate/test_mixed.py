@@ -5,7 +5,7 @@ import pytest
 
 from embed.encoder import FloatArray, truncate
 from embed.errors import InputError
-from evaluate.measures.metrics import NDCG
+from evaluate.measures.names import NDCG
 from evaluate.measures.quality import evaluate_task
 from evaluate.mixed import merged_at, mixed_vectors
 from index.calibration.merging import merge_rule

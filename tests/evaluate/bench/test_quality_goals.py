@@ -3,7 +3,7 @@
 import pytest
 
 from evaluate.bench.quality_goals import Goal, goals_of
-from evaluate.measures.metrics import NDCG
+from evaluate.measures.names import NDCG
 from evaluate.results import Interval, System, Task
 
 

@@ -5,7 +5,8 @@ from embed.encoder import truncate
 from embed.errors import InputError
 from evaluate.measures import by_dim
 from evaluate.measures.by_dim import judged_at, judged_by_dim
-from evaluate.measures.metrics import NDCG, RECALL, judge
+from evaluate.measures.metrics import judge
+from evaluate.measures.names import NDCG, RECALL
 
 AXES = np.eye(16, dtype=np.float32)
 

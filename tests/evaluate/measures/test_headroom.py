@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from evaluate.measures.headroom import headroom, table_order
-from evaluate.measures.metrics import NDCG, Judged
+from evaluate.measures.metrics import Judged
+from evaluate.measures.names import NDCG
 from evaluate.measures.quality import evaluate_task
 from evaluate.report.headroom import headroom_table
 

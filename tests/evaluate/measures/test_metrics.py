@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from embed.errors import InputError
-from evaluate.measures.metrics import NDCG, RECALL, Judged, Scores, chance, judge, ndcg_at_10, ranks
+from evaluate.measures.metrics import Judged, Scores, chance, judge, ndcg_at_10, ranks
+from evaluate.measures.names import NDCG, RECALL
 
 
 def places(*right: int, of: int = 20) -> Scores:

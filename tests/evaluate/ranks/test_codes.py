@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from embed.encoder import FloatArray, truncate
+from evaluate.ranks import spec
 from evaluate.ranks.codes import CODES, random_rotation
 
 SIZES = (256, 128, 64, 32, 16, 8)
@@ -61,6 +62,10 @@ def test_binary_keeps_the_order_of_near_and_far() -> None:
     ((_, asked, kept),) = CODES["binary"](rows, rows[:50], rows, (8,), 0)
     assert set(np.unique(np.round(kept * 8, 4))) == {-1.0, 1.0}
     assert ((asked @ kept.T).argmax(axis=1) == np.arange(50)).mean() > 0.9
+
+
+def test_a_spec_may_name_every_code() -> None:
+    assert tuple(CODES) == spec.CODES
 
 
 @pytest.mark.parametrize("name", CODES)

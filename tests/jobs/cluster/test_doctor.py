@@ -12,7 +12,7 @@ from jobs.cluster import doctor as module
 from jobs.cluster.doctor import doctor
 from jobs.cluster.handshake import MARK
 from jobs.cluster.machine_report import PACKAGES
-from jobs.command.doors import OWN_FIELD, verb_of
+from jobs.command.doors import OWN_FIELDS, verb_of
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
 
@@ -78,7 +78,7 @@ def test_the_document_of_a_clusters_job_is_read_from_the_end_of_its_log() -> Non
 def test_a_spec_is_known_by_its_fields(tmp_path: Path) -> None:
     for path in (DEPLOY / "specs").glob("*.yaml"):
         assert verb_of(str(path)) == path.name.partition("-")[0]
-    assert set(OWN_FIELD) == {"train", "embed", "index", "evaluate"}
+    assert set(OWN_FIELDS) == {"train", "embed", "index", "evaluate"}
     (tmp_path / "other.yaml").write_text("name: x\n")
     with pytest.raises(SpecError, match=r"other\.yaml: no spec of a job: it has none of the fields encoder, inputs"):
         verb_of(str(tmp_path / "other.yaml"))

@@ -6,7 +6,7 @@ import pytest
 
 from embed import tables
 from embed.encoder import FloatArray
-from evaluate.measures.metrics import NDCG, RECALL
+from evaluate.measures.names import NDCG, RECALL
 from jobs.demo.demo_material import Broadcast
 from jobs.demo.demo_questions import TYPED, Group, Known, ndcg_by_dim, score
 

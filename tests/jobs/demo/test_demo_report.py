@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluate.measures.metrics import NDCG, RECALL
+from evaluate.measures.names import NDCG, RECALL
 from evaluate.results import Interval
 from jobs.demo.demo_questions import SPOKEN, TYPED, Score
 from jobs.demo.demo_report import DemoReport, Question, missed_gates
