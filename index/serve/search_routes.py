@@ -31,7 +31,7 @@ _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": {"$ref": "#/components/schemas/SearchBody"}},
+            "application/json": {"schema": shapes.SearchBody.model_json_schema()},
             "multipart/form-data": {"schema": _FORM},
         },
     }

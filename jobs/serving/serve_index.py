@@ -26,6 +26,7 @@ from jobs.asking.query_index import DEFAULT_MODEL
 from jobs.command.progress import Progress, Silent
 
 TOKENS = "DEGLU_TOKENS"
+GRACE_S = 10  # for requests that have begun, at the end
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 
@@ -88,12 +89,19 @@ def serve(
     listener = _listener(address)
     service = make_service(indexes, model, settings, audit, tokens)
     app = make_app(service, address.names)
-    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, h11_max_incomplete_event_size=65_536)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S
+    )
     host = f"[{address.host}]" if ":" in address.host else address.host
     names = ", ".join(f"{name} (version {held.version})" for name, held in service.holdings.all.items())
     progress.note(f"{names} at http://{host}:{listener.getsockname()[1]}/ - stop with Ctrl-C")
+    server = uvicorn.Server(config)
     with listener:
-        uvicorn.Server(config).run([listener])
+        try:
+            server.run([listener])
+        except (KeyboardInterrupt, SystemExit):  # raised again by uvicorn, after its own end
+            if not server.should_exit:
+                raise
     return 0
 
 
