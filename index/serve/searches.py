@@ -100,9 +100,7 @@ async def _encoded(
     return list(ready)
 
 
-async def _one(
-    holding: Holding, gatherer: Gatherer, question: Question, caller: Caller, settings: Settings
-) -> Encoded:
+async def _one(holding: Holding, gatherer: Gatherer, question: Question, caller: Caller, settings: Settings) -> Encoded:
     if question.text is not None:
         if not question.text.strip():
             raise Problem(422, "text: has no words")

@@ -37,7 +37,7 @@ async def audio(
     caller: Who,
     index: Name = None,
     pad_s: Padding = 0.0,
-    format: Annotated[Sound, Query(description="wav, exact to a sample; webm (Opus), a tenth of the bytes")] = "wav",  # noqa: A002 - the parameter's name in the API
+    format: Annotated[Sound, Query(description="wav, exact to a sample; webm (Opus), a tenth of the bytes")] = "wav",
 ) -> Response:
     """The sound of a segment, cut and encoded by the service, so that it begins where the segment begins."""
     recordings, stretch = await asyncio.to_thread(_stretch, service, caller, segment_id, index, pad_s)

@@ -11,7 +11,9 @@ from jobs.command.progress import progress_on_stderr
 
 def serve(
     indexes: Annotated[list[str], typer.Argument(metavar="INDEX...", help="Indexes: folders or s3:// urls.")],
-    host: Annotated[str, typer.Option("--host", help="Address to listen on; by default only this machine.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; by default only this machine.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="0 is any free port.")] = 8_080,
     model: Annotated[
         str | None, typer.Option("--model", help="The encoder that made the index; by default the one it names.")

@@ -144,5 +144,7 @@ def _listener(address: Address) -> socket.socket:
         listener.bind((address.host, address.port))
     except (OSError, OverflowError) as error:
         listener.close()
-        raise SpecError(f"--host {address.host} --port {address.port}: {error}; give another port, or 0 for any") from None
+        raise SpecError(
+            f"--host {address.host} --port {address.port}: {error}; give another port, or 0 for any"
+        ) from None
     return listener

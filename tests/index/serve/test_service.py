@@ -1,8 +1,6 @@
 """The service through its routes: every form of a question, segments, clips, embeddings, problems, access, limits."""
 
 import base64
-import io
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
