@@ -7,6 +7,7 @@ container of the recording is.
 import io
 import tempfile
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -42,8 +43,8 @@ def peaks(url: str, start_s: float, end_s: float, count: int, tracks: Sequence[i
     """The loudest absolute sample, 0 to 1, of each of `count` equal parts of the stretch."""
     samples = np.abs(_samples(url, start_s, end_s, tracks))
     edges = np.linspace(0, len(samples), count + 1).astype(np.int64)
-    parts = zip(edges[:-1], edges[1:], strict=True)
-    return [min(1.0, float(samples[low : max(high, low + 1)].max(initial=0.0))) for low, high in parts]
+    parts = [samples[low : max(high, low + 1)] for low, high in pairwise(edges)]
+    return [min(1.0, float(part.max(initial=0.0))) for part in parts]
 
 
 def uploaded_question(data: bytes, longest_s: float) -> FloatArray:

@@ -43,7 +43,7 @@ HEADERS = {
 def make_app(service: Service, hosts: Sequence[str] = ("*",), renew_s: float = 10.0) -> FastAPI:
     """The application of a service whose parts are handed in.
 
-    hosts    names under which it may be asked; others are refused, so that no web page can reach it by a name of its own
+    hosts    names under which it may be asked; others are refused, so no web page can reach it by a name of its own
     renew_s  seconds between two looks for a newer version of an index
     """
 

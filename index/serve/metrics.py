@@ -11,24 +11,26 @@ class Metrics:
     """The counters of one service; labels are bounded: routes, status classes, kinds, names of indexes."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        place = {"registry": self.registry}
-        self.requests = Counter("deglu_requests", "Requests answered", ["route", "status"], **place)
+        self.registry = place = CollectorRegistry()
+        self.requests = Counter("deglu_requests", "Requests answered", ["route", "status"], registry=place)
         self.request_seconds = Histogram(
-            "deglu_request_seconds", "Time of a request", ["route"], buckets=SECONDS, **place
+            "deglu_request_seconds", "Time of a request", ["route"], buckets=SECONDS, registry=place
         )
         self.wait_seconds = Histogram(
-            "deglu_question_wait_seconds", "Time until the encoder was free", buckets=SECONDS, **place
+            "deglu_question_wait_seconds", "Time until the encoder was free", buckets=SECONDS, registry=place
         )
         self.encode_seconds = Histogram(
-            "deglu_question_encode_seconds", "Time of a batch of questions in the encoder", buckets=SECONDS, **place
+            "deglu_question_encode_seconds",
+            "Time of a batch of questions in the encoder",
+            buckets=SECONDS,
+            registry=place,
         )
         self.search_seconds = Histogram(
-            "deglu_search_seconds", "Time of a search, per question", ["index"], buckets=SECONDS, **place
+            "deglu_search_seconds", "Time of a search, per question", ["index"], buckets=SECONDS, registry=place
         )
-        self.waiting = Gauge("deglu_questions_waiting", "Questions that wait for the encoder", **place)
-        self.version = Gauge("deglu_index_version", "Version that answers", ["index"], **place)
-        self.rows = Gauge("deglu_index_rows", "Rows that may be hits", ["index"], **place)
+        self.waiting = Gauge("deglu_questions_waiting", "Questions that wait for the encoder", registry=place)
+        self.version = Gauge("deglu_index_version", "Version that answers", ["index"], registry=place)
+        self.rows = Gauge("deglu_index_rows", "Rows that may be hits", ["index"], registry=place)
 
     def text(self) -> bytes:
         """All of them, as they are now."""

@@ -24,7 +24,7 @@ _FORM = {
     "required": ["audio"],
     "properties": {
         "audio": {"type": "string", "format": "binary", "description": "a recording: wav ogg opus mp3 webm m4a flac"},
-        **{name: field for name, field in shapes.Request.model_json_schema()["properties"].items()},
+        **shapes.Request.model_json_schema()["properties"],
     },
 }
 _BODY = {

@@ -24,8 +24,8 @@ class Service:
     holdings: Holdings
     gatherer: Gatherer
     sounds: Sounds | None  # None: the service encodes and plays no sound
-    settings: Settings = Settings()
-    tokens: Tokens = Tokens()
+    settings: Settings = field(default_factory=Settings)
+    tokens: Tokens = field(default_factory=Tokens)
     metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:

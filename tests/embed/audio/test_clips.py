@@ -51,7 +51,7 @@ def test_an_upload_is_never_named(folder: Path) -> None:
     data = clip(str(folder / "tone.wav"), 4.5, 6.5, "webm")
     assert abs(len(uploaded_question(data, 30) / SAMPLE_RATE) - 2 * SAMPLE_RATE) < MOST_APART_S * SAMPLE_RATE
     for wrong in (b"", b"noise" * 100, data[:50]):
-        with pytest.raises(InputError, match="^audio: "):
+        with pytest.raises(InputError, match=r"^audio: "):
             uploaded_question(wrong, 30)
     with pytest.raises(InputError, match=r"may last 1\.0 s"):
         uploaded_question(data, 1)

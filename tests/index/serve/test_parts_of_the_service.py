@@ -39,8 +39,8 @@ def test_what_waits_is_encoded_together_by_kind() -> None:
         gatherer = Gatherer(encoder, most_waiting=1_000)
         first = asyncio.create_task(gatherer.encode("a"))
         await asyncio.sleep(0.05)
-        wave = np.zeros(5, np.float32)
-        others = [asyncio.create_task(gatherer.encode(one)) for one in ["bb", wave, *["ccc"] * MOST_TOGETHER]]
+        contents: list[str | FloatArray] = ["bb", np.zeros(5, np.float32), *["ccc"] * MOST_TOGETHER]
+        others = [asyncio.create_task(gatherer.encode(one)) for one in contents]
         await asyncio.sleep(0.05)
         encoder.go.set()
         assert (await first).vector.tolist() == [1]

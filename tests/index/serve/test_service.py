@@ -35,7 +35,7 @@ def problem(answer: Any) -> tuple[int, str]:
     return answer.status_code, body["detail"]
 
 
-QUESTIONS = {
+QUESTIONS: dict[str, dict[str, Any]] = {
     "text": {"json": {"text": "star"}},
     "vector": {"json": {"vector": [0, 1, 0, 0]}},
     "audio": {"files": {"audio": ("../../etc/passwd", b"star")}},
@@ -64,7 +64,8 @@ def test_the_fields_of_a_search_are_those_of_the_library(client_of: MakeClient) 
     client = client_of()
     found = ask(client, text="star", k=2, modality="speech", dim=2, where="start_s < 2", explain=True)
     assert [hit["start_s"] for hit in found["hits"]] == [1.0, 0.0]
-    assert found["explain"]["why"] and found["explain"]["stages"][0]["dim"] == 2
+    assert found["explain"]["why"]
+    assert found["explain"]["stages"][0]["dim"] == 2
     without = ask(client, text="star", modality="speech", exclude=[speech_id(1)])["hits"]
     assert speech_id(1) not in [hit["segment_id"] for hit in without]
     assert ask(client, text="star", budget_ms=5)["promised_recall"] is None
