@@ -142,6 +142,7 @@ def _listener(address: Address) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((address.host, address.port))
+        listener.listen(128)  # who asks while weights are loaded waits
     except (OSError, OverflowError) as error:
         listener.close()
         raise SpecError(
