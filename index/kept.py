@@ -30,6 +30,10 @@ class Kept:
         """[n], made anew."""
         return np.unpackbits(self.bits, count=self.rows, bitorder="little").view(np.bool_)
 
+    def has(self, place: int) -> bool:
+        """Whether the row at this position is kept."""
+        return bool(self.bits[place // 8] >> (place % 8) & 1)
+
     @cached_property
     def places(self) -> IntArray:
         """Positions of the kept rows, ascending."""

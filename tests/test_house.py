@@ -75,6 +75,7 @@ FOLDERS: dict[str, set[str]] = {
     "index/audit": {"index/calibration", "index/parts", "index/rungs"},
     "index/ask": {"index/audit", "index/calibration", "index/parts", "index/rungs"},
     "index/live": {"index/building", "index/calibration", "index/parts", "index/rungs"},
+    "index/serve": {"index/ask", "index/parts"},
     "train/curate/packages": set(),
     "train/curate/synthesis": {"train/curate/packages"},
     "train/curate/filters": set(),
@@ -107,6 +108,7 @@ FOLDERS: dict[str, set[str]] = {
     "jobs/training": {"jobs/cluster", "jobs/command"},
     "jobs/planning": {"jobs/command", "jobs/embedding", "jobs/operate", "jobs/training"},
     "jobs/evaluation": {"jobs/command"},
+    "jobs/serving": {"jobs/asking", "jobs/command"},
     "jobs/demo": {"jobs/command", "jobs/embedding", "jobs/indexing"},
 }
 # Contracts at the top of a folder, which the folders inside it may import too.
@@ -126,6 +128,9 @@ HOMES = {
     "s3fs": ("embed/storage/s3.py", "embed/storage/errors.py", "evaluate/bench/"),
     "botocore": ("embed/storage/s3.py", "embed/storage/errors.py", "evaluate/bench/"),
     "faiss": ("index/", "evaluate/bench/"),
+    "fastapi": ("index/serve/",),
+    "starlette": ("index/serve/",),
+    "uvicorn": ("jobs/serving/", "evaluate/bench/"),
     "typer": ("jobs/",),
     "urllib3": ("embed/storage/http/",),
     "rich": ("jobs/",),

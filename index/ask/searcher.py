@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from embed.encoder import FloatArray
+from embed.encoder import FloatArray, truncate
 from embed.errors import FingerprintMismatch, InputError, SpecError
 from index.ask.opened import OpenParts, open_version
 from index.ask.plan import EVERY_ROW, Effort, decide
@@ -22,7 +22,7 @@ from index.calibration.blend import FEWEST_ROWS, Background, without_gap
 from index.contracts import Chosen, Exclude, Explanation, Hits, IntArray, SearchRequest, StageCost
 from index.faiss_library import Device, library
 from index.filter import Where
-from index.kept import Kept
+from index.kept import Kept, num_kept
 from index.neighbours import join, top
 from index.parts.artifact import Manifest
 from index.rungs.listing import Listing
@@ -133,6 +133,28 @@ class Index:
     def rows(self, ids: Sequence[int] | IntArray) -> pa.Table:
         """See `index.contracts.Searcher`."""
         return self._provenance.rows(np.asarray(ids, np.int64).reshape(-1), self.url)
+
+    def ids(self, segment_ids: Sequence[bytes]) -> IntArray:
+        """The ids in this version of rows by their `segment_id` (16 bytes); -1 where none that may be a hit has it."""
+        return self._provenance.ids(segment_ids)
+
+    def vectors(self, ids: Sequence[int] | IntArray) -> FloatArray:
+        """The stored vectors of rows: float32 [n, D], of unit length.  Raises InputError for an unknown id."""
+        self.rows(ids)
+        segments = [segment for name in self._may_be_hits for segment in self._segments(name)]
+        found = np.empty((len(ids), self.dims[0]), np.float32)
+        for place, identity in enumerate(ids):
+            segment = next(one for one in segments if one.first_id <= identity < one.first_id + len(one))
+            found[place] = segment.rows[int(identity) - segment.first_id]
+        return truncate(found, self.dims[0])
+
+    def count(self, where: Where | None = None) -> int:
+        """Rows that may be hits, of those that the filter keeps."""
+        return sum(num_kept(self._kept(name, where), [*map(len, self._segments(name))]) for name in self._may_be_hits)
+
+    def languages(self, where: Where | None = None) -> list[str]:
+        """Languages of the rows that may be hits, of those that the filter keeps; in order."""
+        return sorted({lang for name in self._may_be_hits for lang in self._provenance.values("lang", name, where)})
 
     def _call(self, queries: FloatArray, request: SearchRequest) -> "_Call":
         check_dim(self.url, self.manifest, request)

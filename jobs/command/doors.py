@@ -55,9 +55,8 @@ def verb_of(path: str) -> str:
     fields = read_yaml(path)
     found = next((verb for verb, own in OWN_FIELDS.items() if any(one in fields for one in own)), None)
     if found is None:
-        raise SpecError(
-            f"{path}: no spec of a job: it has none of the fields {', '.join(one for own in OWN_FIELDS.values() for one in own)}"
-        )
+        known = ", ".join(one for own in OWN_FIELDS.values() for one in own)
+        raise SpecError(f"{path}: no spec of a job: it has none of the fields {known}")
     return found
 
 

@@ -14,8 +14,8 @@ from jobs.__main__ import run
 from jobs.command import cli, doors
 
 VERBS = (
-    "demo", "train", "plan", "embed", "retry", "index", "evaluate", "query", "submit", "doctor", "failures", "repeats",
-    "verify", "forget", "status",
+    "demo", "train", "plan", "embed", "retry", "index", "evaluate", "query", "serve", "submit", "doctor", "failures",
+    "repeats", "verify", "forget", "status",
 )  # fmt: skip
 BEHIND = """
 from embed.amount import Amount
