@@ -59,8 +59,9 @@ class Page:
         self.call("Emulation.setEmulatedMedia", features=[scheme, calm])
 
     def open(self, url: str) -> None:
-        self.call("Page.navigate", url=url)
-        self.wait(f"location.href.startsWith({json.dumps(url)}) && document.readyState == 'complete'")
+        for one in ("about:blank", url):  # so that a fragment alone is a new page too
+            self.call("Page.navigate", url=one)
+        self.wait("location.href != 'about:blank' && document.readyState == 'complete'")
 
     def value(self, script: str) -> Any:
         """What an expression gives, promises awaited.  Raises AssertionError with the script's own error."""
