@@ -71,14 +71,14 @@ class Page:
         assert "exceptionDetails" not in found, f"{script}: {found['exceptionDetails']}"
         return found["result"].get("value")
 
-    def wait(self, condition: str, patience_s: float = PATIENCE_S) -> Any:
-        """Until an expression is true; its value."""
+    def wait(self, condition: str, patience_s: float = PATIENCE_S) -> None:
+        """Until an expression is true.  Raises AssertionError that shows the page."""
         end = time.monotonic() + patience_s
-        while not (found := self.value(condition)):
-            seen = self.value("document.body.innerText")[:1500] if time.monotonic() > end else ""
-            assert not seen and time.monotonic() <= end, f"{condition} was never true; problems {self.problems}; page:\n{seen}"
+        while not self.value(f"!!({condition})"):
+            if time.monotonic() > end:
+                seen = self.value("document.body.innerText")[:1500]
+                raise AssertionError(f"{condition} was never true; problems {self.problems}; page:\n{seen}")
             time.sleep(0.03)
-        return found
 
     def type(self, text: str) -> None:
         """Into what has the focus."""
