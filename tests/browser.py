@@ -51,7 +51,11 @@ class Page:
         width, height = size
         phone = width < 600
         self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2 if phone else 1, mobile=phone
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=2 if phone else 1,
+            mobile=phone,
         )
         self.call("Emulation.setTouchEmulationEnabled", enabled=phone)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -86,7 +90,12 @@ class Page:
 
     def press(self, key: str, hold_s: float = 0.0, shift: bool = False) -> None:
         code, text = KEYS.get(key, (ord(key[0]), key))
-        about = {"key": key, "code": "Space" if key == " " else key, "windowsVirtualKeyCode": code, "modifiers": 8 * shift}
+        about = {
+            "key": key,
+            "code": "Space" if key == " " else key,
+            "windowsVirtualKeyCode": code,
+            "modifiers": 8 * shift,
+        }
         self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **about)
         time.sleep(hold_s)
         self.call("Input.dispatchKeyEvent", type="keyUp", **about)
@@ -161,7 +170,12 @@ def chromium(folder: Path, flags: Sequence[str] = ()) -> Iterator[Browser]:
     command = ["bash", "-c", launch, "bash", CHROMIUM, *FLAGS, f"--user-data-dir={folder}", *flags, "about:blank"]
     with (folder.parent / f"{folder.name}.log").open("wb") as log:
         process = subprocess.Popen(
-            command, pass_fds=(ours[0], theirs[1]), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            command,
+            pass_fds=(ours[0], theirs[1]),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     os.close(ours[0])
     os.close(theirs[1])

@@ -389,7 +389,9 @@ def test_what_fails_is_said_plainly(page: Page, address: str, service: Service, 
     page.type("river")
     page.press("Enter")
     page.wait("document.querySelector('#trouble').innerText.includes('Too many requests. Asking again in 1 s')")
-    page.wait("document.querySelector('#trouble').hidden && document.querySelector('#hits').innerText.includes('passage 2')")
+    page.wait(
+        "document.querySelector('#trouble').hidden && document.querySelector('#hits').innerText.includes('passage 2')"
+    )
     service.rates = Rates(0, 0)
 
     service.sounds, sounds = None, service.sounds
