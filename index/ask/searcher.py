@@ -157,7 +157,7 @@ class Index:
         return sorted({lang for name in self._may_be_hits for lang in self._provenance.values("lang", name, where)})
 
     def is_calibrated(self, modality: str) -> bool:
-        """Whether the scores of such a search are calibrated (`index.calibration.blend`); otherwise they are cosines."""
+        """Whether scores of such a search are calibrated (`index.calibration.blend`); otherwise they are cosines."""
         return modality == ANY and min(self._may_be_hits.values(), default=0) >= FEWEST_ROWS
 
     def _call(self, queries: FloatArray, request: SearchRequest) -> "_Call":

@@ -1,4 +1,4 @@
-"""The page: one HTML file with its own styles and script, read once, and the policy that lets nothing else run in it."""
+"""The page: one HTML file with its own styles and script, and the policy that lets nothing else run in it."""
 
 import base64
 import hashlib
