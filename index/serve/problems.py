@@ -59,7 +59,9 @@ async def _of_deglu(request: Request, error: DegluError) -> JSONResponse:
     if isinstance(error, FingerprintMismatch):
         return problem_response(409, str(error))
     log.error("%s %s: %s", request.method, request.url.path, error)
-    return problem_response(503, "the storage of this archive cannot be read now; ask again later", {"Retry-After": "5"})
+    return problem_response(
+        503, "the storage of this archive cannot be read now; ask again later", {"Retry-After": "5"}
+    )
 
 
 async def _of_validation(request: Request, error: RequestValidationError) -> JSONResponse:
