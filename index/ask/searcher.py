@@ -156,6 +156,10 @@ class Index:
         """Languages of the rows that may be hits, of those that the filter keeps; in order."""
         return sorted({lang for name in self._may_be_hits for lang in self._provenance.values("lang", name, where)})
 
+    def is_calibrated(self, modality: str) -> bool:
+        """Whether scores of such a search are calibrated (`index.calibration.blend`); otherwise they are cosines."""
+        return modality == ANY and min(self._may_be_hits.values(), default=0) >= FEWEST_ROWS
+
     def _call(self, queries: FloatArray, request: SearchRequest) -> "_Call":
         check_dim(self.url, self.manifest, request)
         dim = request.dim or self.dims[0]

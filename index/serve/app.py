@@ -26,11 +26,8 @@ from index.serve.service import Service
 
 log = logging.getLogger(__name__)
 
-# The page has its styles and script in itself, and asks nobody else.
-POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
-    "media-src 'self' blob:; img-src 'self' data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
-)
+# Of all that is no page: a browser that is sent to a clip may play it, and nothing more.  The page has its own.
+POLICY = "default-src 'none'; media-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from index.serve.metrics import CONTENT_TYPE
-from index.serve.page import page
+from index.serve.page import page, policy
 from index.serve.problems import Problem
 from index.serve.service import Asked, Who
 
@@ -37,4 +37,5 @@ async def metrics(service: Asked, caller: Who) -> Response:
 @router.get("/", include_in_schema=False)
 async def show_page() -> Response:
     """The page of the service."""
-    return Response(page(), media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-cache"})
+    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": policy()}
+    return Response(page(), media_type="text/html; charset=utf-8", headers=headers)

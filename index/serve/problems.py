@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from embed.errors import DegluError, FingerprintMismatch, InputError, SpecError
 
@@ -35,6 +36,7 @@ def add_problems(app: FastAPI) -> None:
         DegluError: _of_deglu,
         RequestValidationError: _of_validation,
         HTTPException: _of_http,
+        ClientDisconnect: _of_disconnect,
         Exception: _of_fault,
     }
     for kind, handler in handlers.items():
@@ -71,6 +73,11 @@ async def _of_validation(request: Request, error: RequestValidationError) -> JSO
 async def _of_http(request: Request, error: HTTPException) -> JSONResponse:
     headers = dict(error.headers) if error.headers else None
     return problem_response(error.status_code, str(error.detail), headers)
+
+
+async def _of_disconnect(request: Request, error: ClientDisconnect) -> JSONResponse:
+    # Nobody reads it; a page that asks anew gives up its last request, which is no fault of the service.
+    return problem_response(400, "the request ended before its body did")
 
 
 async def _of_fault(request: Request, error: Exception) -> JSONResponse:

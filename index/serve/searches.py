@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -56,11 +56,13 @@ async def answers(
     found = await asyncio.to_thread(answers_of, holding.index, hits)
     promised = made.recall if made.budget_ms is None else None
     explained = _explained(hits.explanation)
+    scale: Literal["calibrated", "cosine"] = "calibrated" if holding.index.is_calibrated(made.modality) else "cosine"
     return [
         shapes.Answer(
             index=holding.name,
             version=holding.version,
             hits=[_hit(answer, some) for answer in some],
+            scale=scale,
             costs=shapes.Costs(wait_ms=_ms(one.wait_s), encode_ms=_ms(one.encode_s), search_ms=round(search_ms, 3)),
             promised_recall=promised,
             explain=explained,

@@ -105,6 +105,9 @@ class Answer(_Shape):
     index: str
     version: int
     hits: list[Hit]
+    scale: Literal["calibrated", "cosine"] = Field(
+        description="of scores and margins: calibrated, in deviations above what the best hits usually have; or cosines"
+    )
     costs: Costs
     promised_recall: float | None = Field(description="share of the true best that is found; null under budget_ms")
     explain: dict[str, Any] | None = Field(default=None, description="stages, rows, bytes and depth, where asked for")
