@@ -31,11 +31,15 @@ QUICK_DEATHS = {
     "health_check_period_ms": 1000,
     "health_check_failure_threshold": 4,
 }
+NODE = {"num_cpus": 1, "object_store_memory": STORE_BYTES, "include_log_monitor": False}
 NOTHING: Mapping[str, str] = {}
-DRIVER = f"""
+AS_IT_IS = "from jobs import __main__; __main__.main()"
+FOLDS_SOON = f"""
 from jobs import __main__
-from jobs.embedding import run_units
+from jobs.embedding import isolate, run_units
+from tests.jobs.embedding.light_worker import LightEncodeWorker
 run_units.FOLD_UNITS = {FOLD_UNITS}
+run_units.EncodeWorker = isolate.EncodeWorker = LightEncodeWorker
 __main__.main()
 """
 
@@ -105,7 +109,7 @@ def driver(
     *options: str,
     verb: str = "embed",
     settings: Mapping[str, str] = NOTHING,
-    program: str = DRIVER,
+    program: str = AS_IT_IS,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """`deglu embed SPEC`, or another verb, on a cluster or with a Ray of its own; it prints to SPEC.log and SPEC.json.
 
@@ -242,6 +246,8 @@ def main() -> None:
     head = {
         "num_cpus": 0,
         "include_dashboard": False,
+        "include_log_monitor": False,
+        "no_monitor": True,  # nothing is scaled
         "object_store_memory": STORE_BYTES,
         "_system_config": QUICK_DEATHS,
     }
@@ -249,9 +255,7 @@ def main() -> None:
     sys.stdout.write(f"{cluster.address}\n")
     sys.stdout.flush()
     for line in sys.stdin:
-        sys.stdout.write(
-            f"{_added(cluster, {'num_cpus': 1, 'object_store_memory': STORE_BYTES, **json.loads(line)})}\n"
-        )
+        sys.stdout.write(f"{_added(cluster, {**NODE, **json.loads(line)})}\n")
         sys.stdout.flush()
 
 

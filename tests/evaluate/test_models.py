@@ -35,6 +35,7 @@ def test_a_recording_is_transcribed_once_in_its_language(
     assert asked == [(1, (), 1), (2, ("fr",), 1)]
 
 
+@pytest.mark.slow
 def test_a_hybrid_brings_its_own_number_of_transcripts(shelf: Path) -> None:
     found = [
         load_models(spec_of(shelf, "hybrid", ["cascade"], hearing=hearing)).transcripts

@@ -233,6 +233,7 @@ def test_who_always_loses_gives_up_and_loses_nothing(tmp_path: Path, monkeypatch
     assert publish(job, manifest("a")).rows == 1
 
 
+@pytest.mark.slow
 def test_of_many_publishers_and_folders_at_once_rows_appear_once_whoever_wins(storage_url: str) -> None:
     job = begin(storage_url)
 

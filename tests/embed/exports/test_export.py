@@ -134,6 +134,7 @@ def _wanted(dataset: VectorsDataset) -> Found:
     return {key.hex(): vector.tolist() for key, vector in zip(table["segment_id"].to_pylist(), vectors, strict=True)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", TARGETS)
 def test_a_store_has_every_row_once_also_after_a_stop_on_the_way(
     to: str, dataset: VectorsDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -195,6 +196,7 @@ def test_a_filter_and_the_full_width(dataset: VectorsDataset, tmp_path: Path) ->
         export_vectors(dataset, str(tmp_path / "none"), "parquet", kept=Kept(none.text, none.mask))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [

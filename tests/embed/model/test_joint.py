@@ -74,6 +74,7 @@ def test_a_text_does_not_depend_on_its_batch(tiny: Callable[[str], str], text: s
     assert np.linalg.norm(together, axis=1) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("speech", "text", "pooling"), SPEECH_AND_TEXT)
 def test_a_wave_does_not_depend_on_its_batch(tiny: Callable[[str], str], text: str, pooling: str, speech: str) -> None:
     spec = spec_of(tiny, text, pooling, speech, strides=[2, 2], activation=True, output_norm=True, frame_pool=2)
@@ -89,6 +90,7 @@ def test_a_wave_does_not_depend_on_its_batch(tiny: Callable[[str], str], text: s
     assert np.abs(together - alone).max() < np.abs(together[0] - together[1]).max() / 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("speech", SPEECH)
 def test_roles_and_tasks_change_the_vector(tiny: Callable[[str], str], speech: str) -> None:
     model = made(spec_of(tiny, "qwen3", "last", speech))

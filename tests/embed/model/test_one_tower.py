@@ -66,6 +66,7 @@ def test_texts_have_the_vectors_of_the_library(handle: ModelHandle, model: Model
         np.testing.assert_allclose(model.encode(TEXTS[1:2], role), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_speech_has_the_vectors_of_the_library(handle: ModelHandle, model: Model) -> None:
     """Its processor writes: begin of the text, begin of the sound, a soft token every 40 ms, both ends."""
@@ -80,6 +81,7 @@ def test_speech_has_the_vectors_of_the_library(handle: ModelHandle, model: Model
         np.testing.assert_allclose(model.encode([wave], role), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_row_does_not_depend_on_its_batch(model: Model) -> None:
     batches: tuple[Batch, ...] = (TEXTS, waves(0.05, 0.3, 2.0, 5.1))
     for batch in batches:

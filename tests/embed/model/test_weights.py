@@ -181,6 +181,7 @@ def test_fingerprints_tell_what_changes_vectors_and_nothing_else(tiny: Tiny, tmp
         assert (changed.space != base.space) == (file == TRANSFORM), file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "space", "encoder"),
     [
@@ -299,6 +300,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> Path:
     return Path(saved(taught(tiny, "all"), tmp_path_factory.mktemp("whole")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [_cut, _fewer, _narrower])
 def test_a_damaged_text_tower_of_ones_own_is_named(tiny: Tiny, tmp_path: Path, damage: Callable[[Path], None]) -> None:
     folder = Path(saved(taught(tiny, OWN), tmp_path, OWN))

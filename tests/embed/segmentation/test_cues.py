@@ -140,6 +140,7 @@ def test_without_a_cue_the_mode_is_hybrid(tmp_path: Path, voice: Voice) -> None:
     assert texts(rows_of(tmp_path, BY_CUES)) == [(0, 1000, "a")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [

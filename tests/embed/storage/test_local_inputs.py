@@ -86,6 +86,7 @@ def test_a_folder_that_cannot_be_listed_is_one_problem(archive: Path) -> None:
     assert good(archive) == ["good.wav", "sub/good.wav"]
 
 
+@pytest.mark.slow
 def test_a_thousand_folders_inside_each_other(archive: Path) -> None:
     inside = archive
     for _ in range(1200):

@@ -27,6 +27,7 @@ def test_the_better_run_is_found_better() -> None:
     assert (wrong.difference, wrong.p) == (None, None)
 
 
+@pytest.mark.slow
 def test_what_is_missing_counts_and_is_named() -> None:
     qrels = {**QRELS, "empty": {"d1": 0}}
     half = {query: answers for query, answers in RIGHT.items() if query < "q2"}
@@ -48,6 +49,7 @@ def test_refuses_other_tasks_and_unknown_measures() -> None:
             compare({"right": RIGHT}, QRELS, [name])
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_values_are_those_of_pytrec_eval(data: st.DataObject) -> None:

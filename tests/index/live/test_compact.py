@@ -81,6 +81,7 @@ def growing(url: str, coded: bool = False) -> None:
 KEPT = [n for n in range(2, 35) if n not in (5, 31)] + [100, 101, 102, 103]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coded", [False, True], ids=["flat", "coded"])
 def test_compaction_leaves_one_segment_without_removed_rows(tmp_path: Path, coded: bool) -> None:
     url = str(tmp_path)

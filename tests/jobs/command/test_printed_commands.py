@@ -103,7 +103,9 @@ def test_they_are_found(commands: dict[str, set[tuple[str, str]]]) -> None:
 
 @pytest.mark.parametrize("where", NAMED)
 def test_its_command_line_takes_it(where: str, commands: dict[str, set[tuple[str, str]]]) -> None:
-    wrong = [f"{place}: `{command}`: {cause}" for place, command in sorted(commands[where]) if (cause := fault(command))]
+    wrong = [
+        f"{place}: `{command}`: {cause}" for place, command in sorted(commands[where]) if (cause := fault(command))
+    ]
     assert not wrong, "\n".join(wrong)
 
 

@@ -28,11 +28,12 @@ from jobs.cluster.attempts import Attempts
 from jobs.cluster.handshake import Terms
 from jobs.command.progress import Silent
 from jobs.embedding import embed_archive as job
-from jobs.embedding import isolate, run_units
+from jobs.embedding import run_units
 from jobs.embedding.embed_archive import embed_archive
 from jobs.embedding.preparation import prepare
 from tests.embed.vectors import begin
 from tests.jobs.embedding.killer import Killer
+from tests.jobs.embedding.light_worker import LightEncodeWorker, take
 from tests.jobs.embedding.small_archive import GOOD, SENTENCES, Embedded, rows_at, spec_of, write_bad, written
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
@@ -114,9 +115,11 @@ def test_a_worker_whose_machine_has_other_weights_starts_no_unit_and_blames_none
             embed_archive(spec)
     begun = read_job(str(spec.output))
     assert (versions(begun.url), staged(begun), attempts_of(begun)) == ([], [], {})
+    take(LightEncodeWorker, monkeypatch)
     assert embed_archive(spec).exit_code == 0
 
 
+@pytest.mark.usefixtures("light")
 def test_tomorrow_adds_only_what_is_new_and_buries_what_is_gone(
     embedded: Embedded, tmp_path: Path, tiny_model: str
 ) -> None:
@@ -152,6 +155,7 @@ def test_another_way_of_cutting_is_refused(embedded: Embedded, tiny_model: str) 
         embed_archive(spec)
 
 
+@pytest.mark.usefixtures("light")
 def test_nothing_embedded_is_a_failure(tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in").mkdir()
     write_bad(tmp_path / "in")
@@ -164,6 +168,7 @@ def test_nothing_embedded_is_a_failure(tmp_path: Path, tiny_model: str, capsys: 
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
+@pytest.mark.usefixtures("light")
 def test_an_input_that_cannot_be_read_never_ends_the_job(
     tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -221,8 +226,7 @@ def test_a_unit_that_kills_its_worker_is_halved_and_all_but_a_little_is_kept(
     text = "\n\n".join(paragraphs) + "\n"
     (folder / "poison.txt").write_text(text, encoding="utf-8")
     (folder / "water.txt").write_text("Water.\n", encoding="utf-8")
-    monkeypatch.setattr(run_units, "EncodeWorker", Killer)
-    monkeypatch.setattr(isolate, "EncodeWorker", Killer)
+    take(Killer, monkeypatch)
     attempts = Attempts(piece_deaths=1)  # each takes seconds to come back from
     report = embed_archive(spec_of(folder, url, tiny_model), attempts=attempts)
     assert (report.exit_code, report.failures, report.version.accounting.embedded) == (3, 1, 2)
@@ -248,8 +252,7 @@ def test_units_that_ran_next_to_a_bad_one_do_not_run_alone_in_the_next_run(
     (folder / "a.txt").write_text("Here is poison.\n", encoding="utf-8")
     for number in range(5):
         (folder / f"water-{number}.txt").write_text(f"Water {number}.\n", encoding="utf-8")
-    monkeypatch.setattr(run_units, "EncodeWorker", Killer)
-    monkeypatch.setattr(isolate, "EncodeWorker", Killer)
+    take(Killer, monkeypatch)
     attempts = Attempts(starts=1, piece_deaths=1)  # each death takes seconds
     first, second = Notes(), Notes()
     with pytest.raises(run_units.TooManyFailed):
@@ -261,6 +264,7 @@ def test_units_that_ran_next_to_a_bad_one_do_not_run_alone_in_the_next_run(
     assert "alone" not in "".join(second.told)
 
 
+@pytest.mark.usefixtures("light")
 def test_a_new_version_cuts_anew_and_keeps_the_texts(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
     output = tmp_path / "vectors"
     shutil.copytree(embedded.output, output)
@@ -279,6 +283,7 @@ def test_a_new_version_cuts_anew_and_keeps_the_texts(embedded: Embedded, tmp_pat
         embed_archive(spec_of(embedded.folder, output, tiny_model))
 
 
+@pytest.mark.usefixtures("light")
 def test_a_hopeless_job_stops_early(tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -345,6 +350,7 @@ class Notes(Silent):
         self.told.append(text)
 
 
+@pytest.mark.usefixtures("light")
 def test_failures_of_what_went_are_told_no_more(tmp_path: Path, tiny_model: str) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

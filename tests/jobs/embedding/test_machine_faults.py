@@ -20,15 +20,18 @@ from embed.dataset.runs import newest_runs
 from embed.dataset.staging import attempts, staged
 from jobs.cluster.handshake import MODEL, File, Terms, Weights
 from jobs.operate.verify import verify
-from tests.chaos_cluster import Nodes, driver, nodes
+from tests.chaos_cluster import AS_IT_IS, Nodes, driver, nodes
 from tests.jobs.embedding.faulty_machines import COMMIT, FAULT, IMPORT, NOT_INSTALLED, START, other
 from tests.jobs.embedding.small_archive import spec_of, written
 from tests.towers import Tiny, encoder_values, model_in
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
-AS_IT_IS = "from jobs import __main__; __main__.main()"
-LOGICAL = "from tests.jobs.embedding.faulty_machines import with_logical_gpus; with_logical_gpus()"
+REAL = "from tests.jobs.embedding.faulty_machines import with_logical_gpus; with_logical_gpus()"
+LOGICAL = """
+from tests.jobs.embedding.faulty_machines import LightOnAFullDisk, with_logical_gpus
+with_logical_gpus(LightOnAFullDisk)
+"""
 PARAGRAPHS = 40
 ENDS_WITHIN_S = 240
 
@@ -189,7 +192,7 @@ def test_the_vectors_are_those_of_a_machine_without_gpus(cluster: Cluster, tmp_p
     tables = []
     for device in ("gpu", "cpu"):
         (tmp_path / device).mkdir()
-        ended = embed(cluster, tmp_path / device, tiny_model, "", device=device)
+        ended = embed(cluster, tmp_path / device, tiny_model, "", REAL, device=device)
         assert ended.code == 0, ended.log
         tables.append(open_dataset(ended.url).table().sort_by("start"))
     assert tables[0]["text"].equals(tables[1]["text"])

@@ -12,6 +12,7 @@ from jobs.evaluation.evaluate_model import write_runs
 from tests.evaluate.runs.test_compare import QRELS, RIGHT, WRONG
 
 
+@pytest.mark.slow
 def test_runs_of_others_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = []
     for name, answers in (("wrong.run", WRONG), ("right.run", RIGHT)):

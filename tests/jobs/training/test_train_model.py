@@ -259,6 +259,7 @@ def test_a_dual_encoder_has_a_head_of_its_own(trained_later: Trained) -> None:
     assert trained.metrics("dual")["training"]["runs"][0]["steps"] == trained.metrics("dual")["examples"]["train"] // 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

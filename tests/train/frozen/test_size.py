@@ -30,6 +30,7 @@ def spec_of(tiny: Tiny, speech: str = "whisper", **fusion: Any) -> EncoderSpec:
     return EncoderSpec.parse({**encoder_values(tiny, speech=speech), "fusion": {"width": 8, **fusion}})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["whisper", "hubert", "wav2vec2-large", "wavlm", "w2v-bert"])
 def test_lengths_are_the_towers_own(tiny: Tiny, kind: str) -> None:
     spec = spec_of(tiny, kind).speech
