@@ -170,6 +170,7 @@ def test_a_kill_after_the_manifest_folds_nothing_twice(storage_url: str) -> None
     assert staged(job) == []
 
 
+@pytest.mark.slow
 def test_two_readers_during_publishing_see_whole_versions_only(storage_url: str) -> None:
     job, names, whole, stop = begin(storage_url), "abcd", {}, threading.Event()
     commit(job, "start", "start 1", "start 2")

@@ -185,6 +185,7 @@ def test_texts_come_through_csv_as_they_are(dataset: VectorsDataset, tmp_path: P
     assert {line.split(",")[4] for line in text.splitlines() if line.startswith('"') and line.count(",") > 12} == {""}
 
 
+@pytest.mark.slow
 def test_a_filter_and_the_full_width(dataset: VectorsDataset, tmp_path: Path) -> None:
     where = parse_where("uri = 'demo/c' and text <> 'vier'")
     done = export_vectors(dataset, str(tmp_path / "out"), "parquet", kept=Kept(where.text, where.mask))

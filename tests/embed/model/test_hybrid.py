@@ -103,6 +103,7 @@ def test_it_looks_for_several_transcripts(shelf: Path) -> None:
     assert hybrid.fingerprints.encoder != hybrid_in(shelf, "half").fingerprints.encoder
 
 
+@pytest.mark.slow
 def test_it_goes_where_its_folder_goes(shelf: Path, tmp_path: Path) -> None:
     """The model and the recogniser beside it or inside are found from wherever it stands."""
     model_in(tmp_path / "a" / "model", json.loads((shelf / "model" / "encoder.json").read_text()))

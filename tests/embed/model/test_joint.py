@@ -162,6 +162,7 @@ class Cramped(torch.nn.Module):
         return self.inner(**inputs)
 
 
+@pytest.mark.slow
 def test_out_of_memory_is_survived_and_counted(tiny: Callable[[str], str]) -> None:
     model = made(spec_of(tiny, "bert", "mean", "whisper"))
     clips = waves(*[0.5] * 12)
@@ -184,6 +185,7 @@ def test_all_texts_are_tokenised_as_each_alone(tiny: Callable[[str], str]) -> No
     assert model.text.tokens([], "query") == []
 
 
+@pytest.mark.slow
 def test_speech_is_the_mean_of_the_members_vectors(tiny: Callable[[str], str]) -> None:
     model = made(spec_of(tiny, "bert", "mean", "whisper", members=3))
     heard = waves(0.4, 0.9)

@@ -229,6 +229,7 @@ class Trap:
         return Path.touch, (self.mark,)
 
 
+@pytest.mark.slow
 def test_foreign_files_are_never_read(tmp_path: Path) -> None:
     """Pickles and code beside a model, its own text tower included, change nothing; alone they are refused."""
     tiny, mark = towers_in(tmp_path / "towers"), tmp_path / "sprung"
@@ -310,6 +311,7 @@ def test_a_damaged_text_tower_of_ones_own_is_named(tiny: Tiny, tmp_path: Path, d
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_folder_is_written_anew_and_is_a_model_only_when_whole(tiny: Tiny, tmp_path: Path) -> None:
     saved(taught(tiny, "all"), tmp_path)
     saved(taught(tiny, "mean"), tmp_path, "mean")

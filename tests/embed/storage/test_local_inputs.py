@@ -111,6 +111,7 @@ def test_an_error_of_the_disk_while_reading_names_the_file(archive: Path) -> Non
             stream.seek(0, os.SEEK_END)
 
 
+@pytest.mark.slow
 def test_files_and_folders_that_are_closed_to_this_user(archive: Path, tmp_path: Path) -> None:
     """As another process: root, who opens anything, gives up that power first."""
     (archive / "secret.wav").write_bytes(b"12")

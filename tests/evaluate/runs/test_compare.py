@@ -14,6 +14,7 @@ RIGHT = {f"q{row}": {f"d{row}": 1.0, "other": 0.5} for row in range(30)}
 WRONG = {f"q{row}": {"other": 1.0, f"d{row}": 0.5} for row in range(30)}
 
 
+@pytest.mark.slow
 def test_the_better_run_is_found_better() -> None:
     found = compare({"wrong": WRONG, "right": RIGHT}, QRELS)
     assert (found.queries, found.notes) == (30, ())

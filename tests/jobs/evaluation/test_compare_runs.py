@@ -29,6 +29,7 @@ def test_runs_of_others_are_compared(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert [one["run"] for one in found["measures"]["nDCG@10"]] == ["wrong", "right"]
 
 
+@pytest.mark.slow
 def test_reports_are_compared_task_by_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for folder, answers in (("old", WRONG), ("new", RIGHT)):
         system = System("late-fusion", {64: {"ndcg@10": Interval(0, 0, 0)}}, run=answers)

@@ -173,6 +173,7 @@ class Spoilt(MemoryFeatures):
         return super().spread([clip for clip in clips if clip != self.clip], seed)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_training_by_step_and_clip(lesson: MemoryLesson) -> None:
     spec, features = lesson.with_(optimiser={"epochs": 1}), Spoilt(lesson.features.rows, lesson.features.waves)
     features.clip = lesson.strategy(spec).batches(0)[3][5]

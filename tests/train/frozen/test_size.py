@@ -43,6 +43,7 @@ def test_lengths_are_the_towers_own(tiny: Tiny, kind: str) -> None:
         assert shape.frames(samples) == int(lengths[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
 def test_the_size_is_that_of_the_shards(tiny: Tiny, clips: list[Clip], tmp_path: Path, dtype: str) -> None:
     spec = spec_of(tiny, frame_pool=2)
