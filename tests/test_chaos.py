@@ -32,14 +32,11 @@ from embed.segmentation.units import plan_units
 from embed.spec import EmbedSpec
 from embed.stages import EncodeUnits, cut_stage
 from embed.storage.store import join, write_bytes
-from evaluate.bench.s3_server import S3Server
 from jobs.demo.demo_material import voice
 from jobs.operate.verify import verify
-from tests import chaos_cluster
-from tests.chaos_cluster import FOLDS_SOON, WORKERS, Nodes, driver, kill
+from tests.chaos_cluster import FOLDS_SOON, WORKERS, Nodes, Place, added, driver, kill
 from tests.chaos_kills import DRIVER, EMBEDDING, FOLDING, NODE, STORAGE, VICTIMS, WORKER, Kill, Witness, kills
-from tests.conftest import point_to
-from tests.fault_proxy import Asked, Fault, FaultProxy, by_seed
+from tests.fault_proxy import Asked, Fault, by_seed
 from tests.jobs.embedding.light_worker import light_encoder
 
 pytestmark = [pytest.mark.chaos, pytest.mark.s3, pytest.mark.timeout(1800)]
@@ -50,30 +47,10 @@ ENDS_WITHIN_S = 240
 SEEDS, AT_LEAST = 12, 24  # of four kills each, some of which come too late to meet anything
 
 
-class Place(NamedTuple):
-    """An S3 server behind a proxy, and the archive that lies there."""
-
-    server: S3Server
-    proxy: FaultProxy
-    folder: Path
-
-
 class Archive(NamedTuple):
     spec: EmbedSpec
     units: int
     rows: pa.Table  # of a plain loop that nothing has disturbed
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    folder = tmp_path_factory.mktemp("chaos")
-    with (
-        S3Server(folder) as server,
-        FaultProxy(server.endpoint, calm) as proxy,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        point_to(proxy.endpoint, patch)
-        yield Place(server, proxy, folder)
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +92,8 @@ def undisturbed(spec: EmbedSpec) -> tuple[int, pa.Table]:
 
 
 @pytest.fixture(scope="module")
-def cluster(place: Place) -> Iterator[Nodes]:
-    with chaos_cluster.nodes(place.folder) as nodes:
+def cluster(head: Nodes) -> Iterator[Nodes]:
+    with added(head, *WORKERS * [{}]) as nodes:
         yield nodes
 
 

@@ -22,3 +22,12 @@ def embedded(tmp_path_factory: pytest.TempPathFactory, tiny_model: str, ray_sess
 def light(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers without torch, where no vector is looked at."""
     take(LightEncodeWorker, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def lightly(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory, tiny_model: str) -> Embedded:
+    """The same folder, embedded by a worker without torch."""
+    output = tmp_path_factory.mktemp("lightly") / "vectors"
+    with pytest.MonkeyPatch.context() as patch:
+        take(LightEncodeWorker, patch)
+        return Embedded(embedded.folder, output, embed_archive(spec_of(embedded.folder, output, tiny_model)))

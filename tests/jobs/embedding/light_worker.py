@@ -5,16 +5,17 @@ whole: equal contents have equal vectors, and others have others.
 """
 
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 
 from embed.encoder import Batch, Fingerprints, FloatArray, Role
 from embed.model.handle import resolve_model
 from jobs.cluster.handshake import check
-from jobs.embedding import isolate, run_units
 from jobs.embedding.encode_worker import EncodeWorker
+
+if TYPE_CHECKING:
+    import pytest
 
 
 class ByDigest:
@@ -50,7 +51,9 @@ def light_encoder(model: str) -> Any:
     return ByDigest(found.spec.dims, found.fingerprints)
 
 
-def take(worker: type[EncodeWorker], patch: pytest.MonkeyPatch) -> None:
+def take(worker: type[EncodeWorker], patch: "pytest.MonkeyPatch") -> None:
     """The jobs of this process start such workers."""
+    from jobs.embedding import isolate, run_units  # the driver's; workers import this module, too
+
     for module in (run_units, isolate):
         patch.setattr(module, "EncodeWorker", worker)

@@ -79,10 +79,11 @@ def test_every_good_file_has_rows_with_the_models_vectors(embedded: Embedded, ti
         assert any(3 < start < 4 and end > 4.5 for start, end in spans)
 
 
-def test_two_workers_give_the_very_rows_of_one(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
-    report = embed_archive(spec_of(embedded.folder, tmp_path / "out", tiny_model, workers=2))
+@pytest.mark.usefixtures("light")
+def test_two_workers_give_the_very_rows_of_one(lightly: Embedded, tmp_path: Path, tiny_model: str) -> None:
+    report = embed_archive(spec_of(lightly.folder, tmp_path / "out", tiny_model, workers=2))
     assert report.exit_code == 3
-    assert rows_at(tmp_path / "out").equals(rows_at(embedded.output))
+    assert rows_at(tmp_path / "out").equals(rows_at(lightly.output))
 
 
 def test_a_second_run_does_nothing(embedded: Embedded, tiny_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,13 +202,14 @@ def test_an_input_that_cannot_be_read_never_ends_the_job(
 
 
 @pytest.mark.s3
-def test_from_s3_to_s3(s3_url: str, embedded: Embedded, tiny_model: str) -> None:
+@pytest.mark.usefixtures("light")
+def test_from_s3_to_s3(s3_url: str, lightly: Embedded, tiny_model: str) -> None:
     for name in ("voice.ogg", "docs.jsonl", "empty.mp3"):
-        write_bytes(join(s3_url, "archive", name), (embedded.folder / name).read_bytes())
+        write_bytes(join(s3_url, "archive", name), (lightly.folder / name).read_bytes())
     report = embed_archive(spec_of(f"{s3_url}/archive", f"{s3_url}/vectors", tiny_model))
     assert report.exit_code == 3
     assert report.failed_assets == 1
-    rows, local = rows_at(f"{s3_url}/vectors"), rows_at(embedded.output)
+    rows, local = rows_at(f"{s3_url}/vectors"), rows_at(lightly.output)
     same = local.filter(pa.compute.is_in(local["uri"], value_set=pa.array(["archive/voice.ogg", "archive/docs.jsonl"])))
     # Ids follow the content version, which is an etag there; everything else is the same.
     order = [("uri", "ascending"), ("start_s", "ascending"), ("end_s", "ascending"), ("item", "ascending")]
@@ -325,10 +327,11 @@ def test_a_copy_without_times_keeps_its_vectors(
     assert not any("other times" in note for note in again.told), "the times are known by now"
 
 
-def test_cutting_ahead_gives_the_very_rows(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
-    report = embed_archive(spec_of(embedded.folder, tmp_path / "out", tiny_model, cut_ahead=True))
+@pytest.mark.usefixtures("light")
+def test_cutting_ahead_gives_the_very_rows(lightly: Embedded, tmp_path: Path, tiny_model: str) -> None:
+    report = embed_archive(spec_of(lightly.folder, tmp_path / "out", tiny_model, cut_ahead=True))
     assert report.exit_code == 3
-    assert rows_at(tmp_path / "out").equals(rows_at(embedded.output))
+    assert rows_at(tmp_path / "out").equals(rows_at(lightly.output))
 
 
 def test_two_drivers_know_of_each_other(embedded: Embedded, tmp_path: Path) -> None:
