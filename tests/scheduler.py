@@ -4,8 +4,8 @@ A module stays on one worker, as do all modules that share the run's one session
 their own: next to the session there is never more than one, and what it costs is shared (`head` in tests/conftest.py).
 The first to be handed out are those that take longest, so that the workers end at about the same time.
 
-The quick tests are shared otherwise (`pytest --dist each --tx 2*popen`): the first process collects the modules that load
-no torch, the second all others, and each runs what it has collected.  To collect all takes each of them 20 s.
+The quick tests are shared otherwise (`pytest --dist each --tx 2*popen`): the first process collects the modules that
+load no torch, the second all others, and each runs what it has collected.  To collect all takes each of them 20 s.
 """
 
 from functools import cache
