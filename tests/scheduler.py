@@ -31,8 +31,12 @@ LONG_MODULES = ("tests/embed/model/test_released.py",)
 
 
 # Of the quick tests, about half.
-WITHOUT_TORCH = ("tests/deploy/", "tests/embed/", "tests/index/", "tests/train/curate/", "tests/test_house.py")
-WITH_TORCH = ("tests/embed/model/",)
+WITHOUT_TORCH = ("tests/deploy/", "tests/embed/", "tests/index/", "tests/test_house.py")
+WITH_TORCH = (
+    "tests/embed/model/",
+    "tests/embed/segmentation/test_rules.py",
+    "tests/embed/segmentation/test_tokens.py",
+)
 
 
 def share_of(module: str) -> str:
