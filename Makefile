@@ -3,9 +3,8 @@ PYTHON ?= python3
 PY := .venv/bin/python
 # Tests run on so many processes, each on one thread: one more than cores, since those with Ray often wait.
 WORKERS ?= 3
-# The quick ones never wait, and each process imports torch and its like for 20 s.
-QUICK_WORKERS ?= 2
-# Left out of `make quick`: what starts Ray or a server, takes weights or recordings, kills, or takes seconds.
+# Left out of `make quick`: what starts Ray or a server, takes weights or recordings, kills, or takes more than a quarter
+# of a second of a core (`slow`).
 UNHURRIED := campaign or ray or cluster or s3 or data or gpu or browser or chaos or slow
 EXTRAS ?= cpu,demo,test
 
@@ -31,7 +30,7 @@ test: .venv/.installed ## every test but the long campaigns
 	$(PY) -m pytest -n $(WORKERS) -m 'not campaign'
 
 quick: .venv/.installed ## the tests to run before each commit: no Ray, no server, no weights
-	$(PY) -m pytest -n $(QUICK_WORKERS) -m 'not ($(UNHURRIED))'
+	$(PY) -m pytest --dist each --tx '2*popen' -m 'not ($(UNHURRIED))'
 
 campaign: .venv/.installed ## the long variants, and S3 wherever the local disk is tested
 	$(PY) -m pytest -m campaign

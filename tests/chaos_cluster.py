@@ -19,23 +19,38 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from evaluate.bench.s3_server import S3Server
+from tests.fault_proxy import FaultProxy
+
 WORKERS = 2
 STORE_BYTES = 80 << 20
 FOLD_UNITS = 25  # staged, until they are folded: a small archive folds, too
 MARK = "DEGLU_TEST_RUN"
 # Workers of low priority would wait for the tests of other processes.
-SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+# Quick to see what has happened; and what other programs hold of this machine's memory is no reason to kill ours.
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    "RAY_memory_monitor_refresh_ms": "0",
+    "REPORTER_UPDATE_INTERVAL_MS": "60000",  # nobody looks at the load of the machine
+}
+DEAD_S = 5  # after which a node that was killed is known to be dead
 # A node that is silent for about four seconds is dead; the default of fifteen is for real networks.
 QUICK_DEATHS = {
     "health_check_initial_delay_ms": 1000,
     "health_check_period_ms": 1000,
     "health_check_failure_threshold": 4,
 }
+NODE = {"num_cpus": 1, "object_store_memory": STORE_BYTES, "include_log_monitor": False}
 NOTHING: Mapping[str, str] = {}
-DRIVER = f"""
+AS_IT_IS = "from jobs import __main__; __main__.main()"
+FOLDS_SOON = f"""
 from jobs import __main__
-from jobs.embedding import run_units
+from jobs.embedding import isolate, run_units
+from tests.jobs.embedding.light_worker import LightEncodeWorker
 run_units.FOLD_UNITS = {FOLD_UNITS}
+run_units.EncodeWorker = isolate.EncodeWorker = LightEncodeWorker
 __main__.main()
 """
 
@@ -45,6 +60,19 @@ class Process(NamedTuple):
     parent: int
     title: str
     environment: dict[str, str]
+
+
+class Place(NamedTuple):
+    """An S3 server behind a proxy, and a folder."""
+
+    server: S3Server
+    proxy: FaultProxy
+    folder: Path
+
+    @property
+    def cache(self) -> Path:
+        """Where the machines of the cluster find prompts to train on."""
+        return self.folder / "cache"
 
 
 class Nodes:
@@ -99,13 +127,26 @@ def nodes(folder: Path, num: int = WORKERS) -> Iterator[Nodes]:
 
 
 @contextmanager
+def added(cluster: Nodes, *machines: Mapping[str, Any]) -> Iterator[Nodes]:
+    """The cluster with nodes of these options, killed at the end; so modules share a head, which costs most."""
+    try:
+        for machine in machines:
+            cluster.add_node(**machine)
+        yield cluster
+    finally:
+        while cluster.raylets:
+            cluster.kill_node(0)
+        time.sleep(DEAD_S)
+
+
+@contextmanager
 def driver(
     spec: Path,
     nodes: Nodes | None = None,
     *options: str,
     verb: str = "embed",
     settings: Mapping[str, str] = NOTHING,
-    program: str = DRIVER,
+    program: str = AS_IT_IS,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """`deglu embed SPEC`, or another verb, on a cluster or with a Ray of its own; it prints to SPEC.log and SPEC.json.
 
@@ -242,6 +283,8 @@ def main() -> None:
     head = {
         "num_cpus": 0,
         "include_dashboard": False,
+        "include_log_monitor": False,
+        "no_monitor": True,  # nothing is scaled
         "object_store_memory": STORE_BYTES,
         "_system_config": QUICK_DEATHS,
     }
@@ -249,9 +292,7 @@ def main() -> None:
     sys.stdout.write(f"{cluster.address}\n")
     sys.stdout.flush()
     for line in sys.stdin:
-        sys.stdout.write(
-            f"{_added(cluster, {'num_cpus': 1, 'object_store_memory': STORE_BYTES, **json.loads(line)})}\n"
-        )
+        sys.stdout.write(f"{_added(cluster, {**NODE, **json.loads(line)})}\n")
         sys.stdout.flush()
 
 

@@ -1,17 +1,21 @@
 """What the tests of all rooms share: one real S3 server, one Ray session, and what skips and warnings mean here."""
 
+import gc
 import os
 import secrets
 import shutil
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from evaluate.bench.s3_server import KEY, SECRET, S3Server
 from tests.fault_proxy import FaultProxy, by_seed
+
+if TYPE_CHECKING:
+    from tests.chaos_cluster import Nodes, Place
 
 # Warnings of others that we cannot cure; ours stay errors.  Each with the day it was last seen.
 THIRD_PARTY_WARNINGS = [
@@ -20,7 +24,8 @@ THIRD_PARTY_WARNINGS = [
 ]
 
 # Fixtures that start a server or Ray, and the marks of all tests that ask for them.
-MARKED_BY_FIXTURE = {"ray_session": "ray", "s3_server": "s3", "own_s3": "s3"}
+MARKED_BY_FIXTURE = {"ray_session": "ray", "s3_server": "s3", "own_s3": "s3", "head": "cluster", "chaos_place": "s3"}
+SHARES = "each"  # how xdist calls the scheduler under which each process runs what it has collected
 STORE_TESTS = "tests/embed/storage/"
 MEMORY_DISK, ROOM_BYTES = Path("/dev/shm"), 8 << 30
 
@@ -40,9 +45,15 @@ def _use_one_thread() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def _collect_garbage_seldom() -> None:
+    """Libraries load some hundred thousand objects that stay: a search every 700 takes a sixth of the time."""
+    gc.set_threshold(100_000)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     _write_to_memory()
     _use_one_thread()
+    _collect_garbage_seldom()
     for line in THIRD_PARTY_WARNINGS:
         config.addinivalue_line("filterwarnings", line)
 
@@ -71,12 +82,33 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
         items[:] = in_order(items)
 
 
+def pytest_collection_finish() -> None:
+    """What is imported by now is never garbage."""
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["shares"] = node.config.getoption("dist") == SHARES
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Of the quick tests, what the other process collects; see tests/scheduler.py."""
+    worker: dict[str, Any] = getattr(config, "workerinput", {})
+    if not worker.get("shares") or not collection_path.is_file():
+        return None
+    from tests.scheduler import share_of
+
+    module = collection_path.relative_to(config.rootpath).as_posix()
+    return None if share_of(module) == worker["workerid"] else True
+
+
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """For `-n 2`; see tests/scheduler.py."""
     from tests.scheduler import Workers
 
-    return Workers(config, log)
+    return None if config.getoption("dist") == SHARES else Workers(config, log)
 
 
 def _is_s3_variant(item: pytest.Item) -> bool:
@@ -148,10 +180,51 @@ def ray_session(s3_server: str) -> Iterator[None]:
         patch.delenv("RAY_ADDRESS", raising=False)
         patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")  # Each report of a training waits for one.
         patch.setenv("RAY_worker_niceness", "0")  # else they wait for the tests of the other processes
+        # Nobody looks at the load of the machine, and no line of a worker is shown: each took seconds of a core.
+        patch.setenv("REPORTER_UPDATE_INTERVAL_MS", "60000")
         from jobs.cluster.ray_session import ray_session as session
 
+        patch.setattr("ray._private.node.Node.start_log_monitor", lambda node: None)
         with session(2):
             yield
+
+
+@pytest.fixture(scope="session")
+def chaos_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Place"]:
+    """What all tests that kill share: an S3 server and a proxy before it, and prompts to train on."""
+    from tests.chaos_cluster import Place
+    from tests.train.lesson import write_prompts  # torch
+
+    folder = tmp_path_factory.mktemp("chaos")
+    with S3Server(folder) as server, FaultProxy(server.endpoint, lambda asked: None) as proxy:
+        found = Place(server, proxy, folder)
+        write_prompts(found.cache, 40)
+        yield found
+
+
+@pytest.fixture(scope="session")
+def head(chaos_place: "Place") -> Iterator["Nodes"]:
+    """A Ray cluster without nodes, for `chaos_cluster.added`; its processes use that S3 server, and the prompts."""
+    from tests.chaos_cluster import nodes
+
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            _go_to(chaos_place, patch)
+            cluster = stack.enter_context(nodes(chaos_place.folder, 0))
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def place(chaos_place: "Place") -> Iterator["Place"]:
+    """The place, and this process uses its S3 server and its prompts, as the cluster does."""
+    with pytest.MonkeyPatch.context() as patch:
+        _go_to(chaos_place, patch)
+        yield chaos_place
+
+
+def _go_to(place: "Place", patch: pytest.MonkeyPatch) -> None:
+    point_to(place.proxy.endpoint, patch)
+    patch.setenv("DEGLU_CACHE", str(place.cache))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""Exactly once, whatever is killed and whenever: drivers, workers, nodes, the S3 server; and over a bad network."""
+"""Exactly once, whatever is killed and whenever: drivers, workers, nodes, the S3 server; and over a bad network.
+
+The workers encode without torch (tests/jobs/embedding/light_worker.py): many are started.
+"""
 
 import signal
 import subprocess
@@ -23,21 +26,18 @@ from embed.dataset import open_dataset
 from embed.dataset.runs import newest_runs
 from embed.encoder import SAMPLE_RATE, FloatArray
 from embed.model.handle import resolve_model
-from embed.model.weights import load_model
 from embed.segmentation.rules import Cutting
 from embed.segmentation.tokens import words_of
 from embed.segmentation.units import plan_units
 from embed.spec import EmbedSpec
 from embed.stages import EncodeUnits, cut_stage
 from embed.storage.store import join, write_bytes
-from evaluate.bench.s3_server import S3Server
 from jobs.demo.demo_material import voice
 from jobs.operate.verify import verify
-from tests import chaos_cluster
-from tests.chaos_cluster import WORKERS, Nodes, driver, kill
+from tests.chaos_cluster import FOLDS_SOON, WORKERS, Nodes, Place, added, driver, kill
 from tests.chaos_kills import DRIVER, EMBEDDING, FOLDING, NODE, STORAGE, VICTIMS, WORKER, Kill, Witness, kills
-from tests.conftest import point_to
-from tests.fault_proxy import Asked, Fault, FaultProxy, by_seed
+from tests.fault_proxy import Asked, Fault, by_seed
+from tests.jobs.embedding.light_worker import light_encoder
 
 pytestmark = [pytest.mark.chaos, pytest.mark.s3, pytest.mark.timeout(1800)]
 
@@ -47,30 +47,10 @@ ENDS_WITHIN_S = 240
 SEEDS, AT_LEAST = 12, 24  # of four kills each, some of which come too late to meet anything
 
 
-class Place(NamedTuple):
-    """An S3 server behind a proxy, and the archive that lies there."""
-
-    server: S3Server
-    proxy: FaultProxy
-    folder: Path
-
-
 class Archive(NamedTuple):
     spec: EmbedSpec
     units: int
     rows: pa.Table  # of a plain loop that nothing has disturbed
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    folder = tmp_path_factory.mktemp("chaos")
-    with (
-        S3Server(folder) as server,
-        FaultProxy(server.endpoint, calm) as proxy,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        point_to(proxy.endpoint, patch)
-        yield Place(server, proxy, folder)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +80,7 @@ def archive(place: Place, tiny_model: str) -> Archive:
 
 def undisturbed(spec: EmbedSpec) -> tuple[int, pa.Table]:
     """How many units there are, and their rows, by a plain loop."""
-    encoder, words = load_model(resolve_model(spec.model)), words_of(resolve_model(spec.model).spec.text.name)
+    encoder, words = light_encoder(spec.model), words_of(resolve_model(spec.model).spec.text.name)
     cutting = Cutting(spec.segment, spec.passage, words.digest)
     units = plan_units(list_assets(spec.inputs), cutting)
     found: list[pa.Table] = []
@@ -112,8 +92,8 @@ def undisturbed(spec: EmbedSpec) -> tuple[int, pa.Table]:
 
 
 @pytest.fixture(scope="module")
-def cluster(place: Place) -> Iterator[Nodes]:
-    with chaos_cluster.nodes(place.folder) as nodes:
+def cluster(head: Nodes) -> Iterator[Nodes]:
+    with added(head, *WORKERS * [{}]) as nodes:
         yield nodes
 
 
@@ -157,7 +137,7 @@ def survive(seed: int, archive: Archive, place: Place, cluster: Nodes) -> Surviv
     code = -signal.SIGKILL
     while code == -signal.SIGKILL:
         survived.drivers += 1
-        with driver(spec, cluster) as process:
+        with driver(spec, cluster, program=FOLDS_SOON) as process:
             survived.struck += strike(process, left, witness, place, cluster)
             code = process.wait(ENDS_WITHIN_S)
         assert code in (0, -signal.SIGKILL), said(spec)
@@ -266,7 +246,7 @@ def test_twenty_kills_and_more(
 def test_two_drivers_at_once_share_the_work(archive: Archive, place: Place, cluster: Nodes) -> None:
     spec, url = written(archive, place.folder, "both", workers=1)
     place.proxy.deal = witness = Witness("both", archive.units)
-    with driver(spec, cluster) as first, driver(spec, cluster) as second:
+    with driver(spec, cluster, program=FOLDS_SOON) as first, driver(spec, cluster, program=FOLDS_SOON) as second:
         codes = [process.wait(ENDS_WITHIN_S) for process in (first, second)]
     place.proxy.deal = calm
     assert codes == [0, 0], said(spec)
@@ -292,7 +272,7 @@ def test_a_bad_network_is_not_to_be_seen_in_what_is_published(
         return Fault.FALSE_412 if asked.conditional and "/versions/" in asked.path else others(asked)
 
     place.proxy.deal = deal
-    with driver(spec, cluster) as process:
+    with driver(spec, cluster, program=FOLDS_SOON) as process:
         code = process.wait(ENDS_WITHIN_S)
     place.proxy.deal = calm
     assert code == 0, said(spec)

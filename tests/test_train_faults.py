@@ -23,11 +23,10 @@ from jobs.command.progress import Silent
 from jobs.training.checkpoint_place import checkpoints_of
 from jobs.training.teacher import strategy_of
 from jobs.training.training_data import training_data
-from tests.chaos_cluster import MARK, Nodes, driver, kill, marked, nodes, wait_for
-from tests.conftest import point_to
+from tests import chaos_cluster
+from tests.chaos_cluster import MARK, Nodes, added, driver, kill, marked, nodes, wait_for
 from tests.fault_proxy import Asked, Fault, FaultProxy
 from tests.towers import Tiny, encoder_values
-from tests.train.lesson import write_prompts
 from train.fit.checkpoint import SUFFIX, State
 from train.fit.loop import run
 from train.fit.metrics_log import CSV, read_metrics
@@ -35,26 +34,21 @@ from train.fit.parallel import ONE_WORKER
 from train.frozen.features import plan_shards
 from train.spec import TrainSpec
 
-pytestmark = [pytest.mark.chaos, pytest.mark.s3, pytest.mark.ray, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.chaos, pytest.mark.s3, pytest.mark.cluster, pytest.mark.timeout(900)]
 
 WORKERS, EVERY = 2, 2  # steps between two checkpoints
-# Quick to see what has happened; and what other programs hold of this machine's memory is no reason to kill ours.
-SETTINGS = {
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
-    "RAY_memory_monitor_refresh_ms": "0",
-    "OMP_NUM_THREADS": "1",
-}
 ENDS_WITHIN_S = 500
 RANK = "RayTrainWorker"
 
 
 class Place(NamedTuple):
-    """An S3 server behind a proxy, a folder with the prompts, and the spec that all trainings here share."""
+    """An S3 server behind a proxy, a folder, the spec that all trainings here share, and the machines."""
 
     server: S3Server
     proxy: FaultProxy
     folder: Path
     spec: TrainSpec
+    cluster: Nodes
 
 
 class Witness:
@@ -71,9 +65,8 @@ class Witness:
 
 
 @pytest.fixture(scope="module")
-def place(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(tiny: Tiny, head: Nodes, place: chaos_cluster.Place, tmp_path_factory: Any) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("training-faults")
-    write_prompts(folder / "cache", 60)
     spec = TrainSpec.parse(
         {
             "encoder": {**encoder_values(tiny), "transform": True},
@@ -81,21 +74,15 @@ def place(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plac
             "target_langs": ["en"],
             "manuals": False,
             "masks": {"time": 0.3},
-            "optimiser": {"epochs": 3, "batch": 5, "average": 0.9},
+            "optimiser": {"epochs": 5, "batch": 5, "average": 0.9},
             "checkpoints": {"every_steps": EVERY},
             "output": str(folder / "model"),
             "work": str(folder / "work"),
             "workers": WORKERS,
         }
     )
-    with (
-        S3Server(folder) as server,
-        FaultProxy(server.endpoint, lambda asked: None) as proxy,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        point_to(proxy.endpoint, patch)
-        patch.setenv("DEGLU_CACHE", str(folder / "cache"))
-        yield Place(server, proxy, folder, spec)
+    with added(head, *WORKERS * [{}]) as cluster:
+        yield Place(place.server, place.proxy, folder, spec, cluster)
 
 
 @pytest.fixture(scope="module")
@@ -116,14 +103,14 @@ def test_a_lost_rank_a_lost_driver_and_storage_that_is_away_change_no_weight(
     place: Place, undisturbed: dict[str, Tensor]
 ) -> None:
     spec, path, witness = disturbed(place, "short", output="s3://test/model-of-short")
-    with training(path) as process:
+    with training(path, place.cluster) as process:
         after(witness, 2, process, path)
-        kill(ranks(process)[-1])
+        kill(ranks(place.cluster)[-1])
         wait_for(lambda: "workers were lost" in said(path) or process.poll() is not None, ENDS_WITHIN_S)
         after(witness, 2, process, path)
         outage(place, 2)
         after(witness, 1, process, path)
-    with training(path) as process:  # the first was killed on leaving
+    with training(path, place.cluster) as process:  # the first was killed on leaving
         ends(process, path, 0)
     same(spec, undisturbed)
     log = said(path)
@@ -140,7 +127,7 @@ def test_a_lost_rank_a_lost_driver_and_storage_that_is_away_change_no_weight(
 @pytest.mark.campaign
 def test_an_outage_of_thirty_seconds_is_waited_out(place: Place, undisturbed: dict[str, Tensor]) -> None:
     spec, path, witness = disturbed(place, "outage")
-    with training(path) as process:
+    with training(path, place.cluster) as process:
         after(witness, 2, process, path)
         outage(place, 30)
         ends(process, path, 0)
@@ -152,18 +139,17 @@ def test_an_outage_of_thirty_seconds_is_waited_out(place: Place, undisturbed: di
 @pytest.mark.parametrize("seed", range(4))
 def test_ranks_are_killed_again_and_again(place: Place, undisturbed: dict[str, Tensor], seed: int) -> None:
     spec, path, witness = disturbed(place, f"ranks-{seed}")
-    with training(path) as process:
+    with training(path, place.cluster) as process:
         for number in range(3):
             after(witness, 2, process, path)
             time.sleep(0.05 * seed)
-            alive = ranks(process)
+            alive = ranks(place.cluster)
             kill(alive[(seed + number) % len(alive)])
         ends(process, path, 0)
     same(spec, undisturbed)
 
 
 @pytest.mark.campaign
-@pytest.mark.cluster
 def test_what_a_lost_machine_leaves_undone_is_done_by_those_that_are_left(
     place: Place, undisturbed: dict[str, Tensor], tmp_path: Path
 ) -> None:
@@ -185,13 +171,13 @@ def test_a_full_disk_stops_the_training_and_loses_nothing(place: Place, undistur
     try:
         spec, path, _ = disturbed(place, "disk", url=str(disk / "runs"))
         filler = disk / "filler"
-        with training(path) as process:
+        with training(path, place.cluster) as process:
             wait_for(lambda: len(list((disk / "runs").glob("*.safetensors"))) > 1, ENDS_WITHIN_S)
             filler.write_bytes(b"x" * free(disk))
             ends(process, path, 1)
         assert str(disk / "runs") in said(path).splitlines()[-1]
         filler.unlink()
-        with training(path) as process:
+        with training(path, place.cluster) as process:
             ends(process, path, 0)
         same(spec, undisturbed)
     finally:
@@ -209,8 +195,8 @@ def disturbed(place: Place, name: str, url: str = "", **changed: Any) -> tuple[T
     return spec, path, witness
 
 
-def training(path: Path, cluster: Nodes | None = None) -> Any:
-    return driver(path, cluster, verb="train", settings=SETTINGS)
+def training(path: Path, cluster: Nodes) -> Any:
+    return driver(path, cluster, verb="train")
 
 
 def after(witness: Witness, more: int, process: "subprocess.Popen[bytes]", path: Path) -> None:
@@ -236,11 +222,9 @@ def outage(place: Place, seconds: float) -> None:
     place.server.start()
 
 
-def ranks(process: "subprocess.Popen[bytes]") -> list[int]:
+def ranks(cluster: Nodes) -> list[int]:
     """Pids of the workers that train; at least one."""
-    lines = Path(f"/proc/{process.pid}/environ").read_bytes().decode(errors="replace").split("\0")
-    mark = next(line.partition("=")[2] for line in lines if line.startswith(f"{MARK}="))
-    found: list[int] = []
+    mark, found = cluster.environment[MARK], list[int]()
 
     def alive() -> bool:
         found[:] = sorted(one.pid for one in marked(mark) if RANK in one.title)

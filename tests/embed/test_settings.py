@@ -162,6 +162,7 @@ def archive(tmp_path: Path) -> Archive:
     return archive
 
 
+@pytest.mark.slow
 def test_the_cure_that_failures_names_mends(archive: Archive) -> None:
     """Every way to use it: by retry, by embed, in place or as a new version."""
     before = archive.embed()

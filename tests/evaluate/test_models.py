@@ -17,6 +17,7 @@ def test_a_width_that_the_model_lacks_is_refused(shelf: Path) -> None:
         load_models(spec_of(shelf, "model", ["late-fusion"], dims=[32, 20]))
 
 
+@pytest.mark.slow
 def test_a_hybrid_brings_its_own_number_of_transcripts(shelf: Path) -> None:
     found = [
         load_models(spec_of(shelf, "hybrid", ["cascade"], hearing=hearing)).transcripts

@@ -25,6 +25,7 @@ def test_a_line_of_the_table_is_enough_for_a_spec(monkeypatch: pytest.MonkeyPatc
     assert MeasureSpec.parse({**VALUES, "systems": ["mean"]}).systems == ("mean",)
 
 
+@pytest.mark.slow
 def test_a_spec_is_validated_without_torch() -> None:
     probe = "import sys, evaluate.spec; print('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout == "False\n"

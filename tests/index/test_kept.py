@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from index.kept import Kept, kept_rows, num_kept
 
 
+@pytest.mark.slow
 @given(st.lists(st.booleans(), max_size=70), st.lists(st.integers(0, 9), min_size=1, max_size=12))
 def test_a_bitmap_counts_as_its_mask(values: list[bool], sizes: list[int]) -> None:
     mask = np.resize(np.array([*values, True]), sum(sizes))

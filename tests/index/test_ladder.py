@@ -82,6 +82,7 @@ def test_halfway_is_between() -> None:
     assert between(GOOD, other, 1.0).setting == other.setting
 
 
+@pytest.mark.slow
 @given(st.lists(POINTS, min_size=1, max_size=30), st.floats(0.001, 100), st.booleans())
 def test_a_budget_is_kept_by_nothing_better(points: list[Point], budget_ms: float, many: bool) -> None:
     curve = _curve(*sorted(points, key=lambda point: point.low))

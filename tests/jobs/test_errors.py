@@ -10,6 +10,7 @@ import yaml
 
 from jobs.__main__ import run
 from jobs.command.doors import DOORS
+from tests.jobs.embedding.light_worker import LightEncodeWorker, take
 from tests.towers import encoder_values, model_in
 
 Ask = Callable[..., str]
@@ -193,9 +194,15 @@ def test_an_empty_prefix(s3_url: str, tmp_path: Path, refused_on_s3: Ask) -> Non
 
 @pytest.mark.ray
 def test_an_archive_of_no_known_container(
-    ray_session: None, spec: Callable[..., str], tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFixture[str]
+    ray_session: None,
+    spec: Callable[..., str],
+    tmp_path: Path,
+    tiny_model: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The job goes through, ends 1 as nothing was embedded, and tells each file by name."""
+    take(LightEncodeWorker, monkeypatch)
     archive, output = tmp_path / "archive", str(tmp_path / "out")
     archive.mkdir()
     (archive / "noise.wav").write_bytes(bytes(range(256)) * 8)
@@ -224,9 +231,11 @@ def built(ray_session: None, tiny_model: str, tmp_path_factory: pytest.TempPathF
         "embed": {"inputs": [{"url": place["corpus"]}], "output": place["vectors"], "model": tiny_model},
         "index": {"vectors": place["vectors"], "output": place["index"], "code_dim": 16},
     }
-    for verb, fields in jobs.items():
-        (home / f"{verb}.yaml").write_text(yaml.safe_dump(fields))
-        assert run([verb, str(home / f"{verb}.yaml")]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        take(LightEncodeWorker, patch)
+        for verb, fields in jobs.items():
+            (home / f"{verb}.yaml").write_text(yaml.safe_dump(fields))
+            assert run([verb, str(home / f"{verb}.yaml")]) == 0
     return place.__getitem__
 
 

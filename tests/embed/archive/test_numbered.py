@@ -24,6 +24,7 @@ def test_the_folder_that_has_them_all() -> None:
     assert folder_above("s3://x/b__OP_9..10_CL_.tar") == "s3://x"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", ["/a/{0..9999999}", "/a/{5..4}", "/a/{0..99999}{0..99999}"])
 def test_a_range_that_is_none(url: str) -> None:
     with pytest.raises(SpecError, match="give one of 1 to 1,000,000"):

@@ -157,6 +157,7 @@ def write_shape(path: Path, shape: str, sounds: list[dict[str, Any]]) -> None:
     whole.cast_column("audio", datasets.Audio(sampling_rate=16_000, decode=False)).to_parquet(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_data_sets_of_speech_as_hugging_face_has_them(tmp_path: Path, shape: str) -> None:
     """A tree of shards with its card: no setting is needed, and every other column is metadata."""

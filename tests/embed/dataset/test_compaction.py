@@ -97,6 +97,7 @@ def test_bytes_are_gone_with_the_versions_that_hold_them(job: Job) -> None:
     assert open_dataset(job.url).failures()["message"].to_pylist() == ["no sound"]
 
 
+@pytest.mark.slow
 def test_compacting_twice_changes_nothing(job: Job) -> None:
     forget(job.url, ["demo/secret"], compact=True)
     before = [(entry.url, entry.size_bytes) for entry in listing(job.url)]

@@ -170,6 +170,7 @@ def test_a_kill_after_the_manifest_folds_nothing_twice(storage_url: str) -> None
     assert staged(job) == []
 
 
+@pytest.mark.slow
 def test_two_readers_during_publishing_see_whole_versions_only(storage_url: str) -> None:
     job, names, whole, stop = begin(storage_url), "abcd", {}, threading.Event()
     commit(job, "start", "start 1", "start 2")
@@ -233,6 +234,7 @@ def test_who_always_loses_gives_up_and_loses_nothing(tmp_path: Path, monkeypatch
     assert publish(job, manifest("a")).rows == 1
 
 
+@pytest.mark.slow
 def test_of_many_publishers_and_folders_at_once_rows_appear_once_whoever_wins(storage_url: str) -> None:
     job = begin(storage_url)
 

@@ -134,6 +134,7 @@ def _wanted(dataset: VectorsDataset) -> Found:
     return {key.hex(): vector.tolist() for key, vector in zip(table["segment_id"].to_pylist(), vectors, strict=True)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", TARGETS)
 def test_a_store_has_every_row_once_also_after_a_stop_on_the_way(
     to: str, dataset: VectorsDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -184,6 +185,7 @@ def test_texts_come_through_csv_as_they_are(dataset: VectorsDataset, tmp_path: P
     assert {line.split(",")[4] for line in text.splitlines() if line.startswith('"') and line.count(",") > 12} == {""}
 
 
+@pytest.mark.slow
 def test_a_filter_and_the_full_width(dataset: VectorsDataset, tmp_path: Path) -> None:
     where = parse_where("uri = 'demo/c' and text <> 'vier'")
     done = export_vectors(dataset, str(tmp_path / "out"), "parquet", kept=Kept(where.text, where.mask))
@@ -195,6 +197,7 @@ def test_a_filter_and_the_full_width(dataset: VectorsDataset, tmp_path: Path) ->
         export_vectors(dataset, str(tmp_path / "none"), "parquet", kept=Kept(none.text, none.mask))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -53,6 +53,7 @@ def test_a_twin_is_another_structure_over_the_same_weights(tiny: Tiny, text: str
     assert place not in shared_places(model, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["qwen3", "bert"])
 def test_adapters_of_the_text_tower_change_speech_and_no_text(tiny: Tiny, text: str) -> None:
     plain, adapted = made(tiny, {}, text), made(tiny, {"text": {"targets": TARGETS[text], "rank": 2}}, text)
@@ -68,6 +69,7 @@ def test_adapters_of_the_text_tower_change_speech_and_no_text(tiny: Tiny, text: 
     assert np.abs(adapted.encode(WAVES, "query") - plain.encode(WAVES, "query")).max() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("speech", ["hubert", "whisper", "wav2vec2", "w2v-bert"])
 def test_what_is_trained_gets_a_gradient_and_nothing_else_does(tiny: Tiny, speech: str) -> None:
     targets = ["linear_q", "linear_v"] if speech == "w2v-bert" else ["q_proj", "v_proj"]

@@ -63,6 +63,7 @@ def test_it_hears_with_both_ears_and_reads_as_before(shelf: Path) -> None:
     assert hybrid.dims == plain.dims
 
 
+@pytest.mark.slow
 def test_the_space_is_the_models_and_the_encoder_its_own(shelf: Path) -> None:
     plain = load_model(resolve_model(str(shelf / "model"))).fingerprints
     half, whole = hybrid_in(shelf, "half").fingerprints, hybrid_in(shelf, "whole", weight=1.0).fingerprints
@@ -102,6 +103,7 @@ def test_it_looks_for_several_transcripts(shelf: Path) -> None:
     assert hybrid.fingerprints.encoder != hybrid_in(shelf, "half").fingerprints.encoder
 
 
+@pytest.mark.slow
 def test_it_goes_where_its_folder_goes(shelf: Path, tmp_path: Path) -> None:
     """The model and the recogniser beside it or inside are found from wherever it stands."""
     model_in(tmp_path / "a" / "model", json.loads((shelf / "model" / "encoder.json").read_text()))

@@ -74,6 +74,7 @@ def test_a_text_does_not_depend_on_its_batch(tiny: Callable[[str], str], text: s
     assert np.linalg.norm(together, axis=1) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("speech", "text", "pooling"), SPEECH_AND_TEXT)
 def test_a_wave_does_not_depend_on_its_batch(tiny: Callable[[str], str], text: str, pooling: str, speech: str) -> None:
     spec = spec_of(tiny, text, pooling, speech, strides=[2, 2], activation=True, output_norm=True, frame_pool=2)
@@ -89,6 +90,7 @@ def test_a_wave_does_not_depend_on_its_batch(tiny: Callable[[str], str], text: s
     assert np.abs(together - alone).max() < np.abs(together[0] - together[1]).max() / 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("speech", SPEECH)
 def test_roles_and_tasks_change_the_vector(tiny: Callable[[str], str], speech: str) -> None:
     model = made(spec_of(tiny, "qwen3", "last", speech))
@@ -160,6 +162,7 @@ class Cramped(torch.nn.Module):
         return self.inner(**inputs)
 
 
+@pytest.mark.slow
 def test_out_of_memory_is_survived_and_counted(tiny: Callable[[str], str]) -> None:
     model = made(spec_of(tiny, "bert", "mean", "whisper"))
     clips = waves(*[0.5] * 12)
@@ -182,6 +185,7 @@ def test_all_texts_are_tokenised_as_each_alone(tiny: Callable[[str], str]) -> No
     assert model.text.tokens([], "query") == []
 
 
+@pytest.mark.slow
 def test_speech_is_the_mean_of_the_members_vectors(tiny: Callable[[str], str]) -> None:
     model = made(spec_of(tiny, "bert", "mean", "whisper", members=3))
     heard = waves(0.4, 0.9)

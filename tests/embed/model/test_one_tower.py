@@ -39,6 +39,7 @@ def waves(*seconds: float) -> list[FloatArray]:
     return [noise.normal(0, 0.1, int(s * 16_000)).astype(np.float32) for s in seconds]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_a_model(handle: ModelHandle) -> None:
     spec = handle.spec
     assert (spec.one_tower, spec.dims, spec.text.pooling) == (True, (192, 128), "mean")
@@ -57,6 +58,7 @@ def _unit(states: torch.Tensor) -> FloatArray:
     return found
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_texts_have_the_vectors_of_the_library(handle: ModelHandle, model: Model) -> None:
     library, tokenizer = _library(handle), AutoTokenizer.from_pretrained(handle.folder)
@@ -66,6 +68,7 @@ def test_texts_have_the_vectors_of_the_library(handle: ModelHandle, model: Model
         np.testing.assert_allclose(model.encode(TEXTS[1:2], role), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_speech_has_the_vectors_of_the_library(handle: ModelHandle, model: Model) -> None:
     """Its processor writes: begin of the text, begin of the sound, a soft token every 40 ms, both ends."""
@@ -80,6 +83,7 @@ def test_speech_has_the_vectors_of_the_library(handle: ModelHandle, model: Model
         np.testing.assert_allclose(model.encode([wave], role), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_row_does_not_depend_on_its_batch(model: Model) -> None:
     batches: tuple[Batch, ...] = (TEXTS, waves(0.05, 0.3, 2.0, 5.1))
     for batch in batches:
@@ -95,6 +99,7 @@ def test_texts_alone_need_no_speech_side(handle: ModelHandle, model: Model) -> N
     np.testing.assert_array_equal(silent.encode(TEXTS, "query"), model.encode(TEXTS, "query"))
 
 
+@pytest.mark.slow
 def test_bfloat16_is_near(handle: ModelHandle, model: Model) -> None:
     half = load_model(handle, precision="bfloat16")
     batches: tuple[Batch, ...] = (TEXTS, waves(0.7, 1.1))

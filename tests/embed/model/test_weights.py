@@ -181,6 +181,7 @@ def test_fingerprints_tell_what_changes_vectors_and_nothing_else(tiny: Tiny, tmp
         assert (changed.space != base.space) == (file == TRANSFORM), file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "space", "encoder"),
     [
@@ -228,6 +229,7 @@ class Trap:
         return Path.touch, (self.mark,)
 
 
+@pytest.mark.slow
 def test_foreign_files_are_never_read(tmp_path: Path) -> None:
     """Pickles and code beside a model, its own text tower included, change nothing; alone they are refused."""
     tiny, mark = towers_in(tmp_path / "towers"), tmp_path / "sprung"
@@ -299,6 +301,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> Path:
     return Path(saved(taught(tiny, "all"), tmp_path_factory.mktemp("whole")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [_cut, _fewer, _narrower])
 def test_a_damaged_text_tower_of_ones_own_is_named(tiny: Tiny, tmp_path: Path, damage: Callable[[Path], None]) -> None:
     folder = Path(saved(taught(tiny, OWN), tmp_path, OWN))
@@ -308,6 +311,7 @@ def test_a_damaged_text_tower_of_ones_own_is_named(tiny: Tiny, tmp_path: Path, d
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_folder_is_written_anew_and_is_a_model_only_when_whole(tiny: Tiny, tmp_path: Path) -> None:
     saved(taught(tiny, "all"), tmp_path)
     saved(taught(tiny, "mean"), tmp_path, "mean")

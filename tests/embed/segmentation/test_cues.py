@@ -129,6 +129,7 @@ def test_segments_that_follow_the_cues_are_the_same_in_units_of_any_length(tmp_p
         assert len(row["signal"]) // 4 >= max((one["offset"] + one["length"] for one in row["segments"]), default=0)
 
 
+@pytest.mark.slow
 def test_without_a_cue_the_mode_is_hybrid(tmp_path: Path, voice: Voice) -> None:
     soundfile.write(tmp_path / "a.wav", voice(3, 4), 16_000)
     spans = [span[:2] for span in texts(rows_of(tmp_path, BY_CUES))]
@@ -140,6 +141,7 @@ def test_without_a_cue_the_mode_is_hybrid(tmp_path: Path, voice: Voice) -> None:
     assert texts(rows_of(tmp_path, BY_CUES)) == [(0, 1000, "a")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [

@@ -118,6 +118,7 @@ def test_a_machine_without_room_is_no_fault_of_a_file(tmp_path: Path, monkeypatc
         cuts_of(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_recording_that_ends_early_loses_what_its_header_promised(tmp_path: Path) -> None:
     wave = (0.1 * np.random.default_rng(0).standard_normal(16_000 * 100)).astype(np.float32)
     soundfile.write(tmp_path / "a.flac", wave, 16_000)

@@ -45,6 +45,7 @@ def test_the_same_moment_has_the_same_probability_wherever_reading_began(recordi
     assert first * FRAME <= start + vad.LEAD_SAMPLES
 
 
+@pytest.mark.slow
 def test_the_end_of_reading_changes_its_last_frame_alone(recording: FloatArray) -> None:
     _, whole = vad.speech_probabilities(recording)
     _, part = vad.speech_probabilities(recording[: 16_000 * 21 + 5])

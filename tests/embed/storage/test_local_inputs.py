@@ -86,6 +86,7 @@ def test_a_folder_that_cannot_be_listed_is_one_problem(archive: Path) -> None:
     assert good(archive) == ["good.wav", "sub/good.wav"]
 
 
+@pytest.mark.slow
 def test_a_thousand_folders_inside_each_other(archive: Path) -> None:
     inside = archive
     for _ in range(1200):
@@ -110,6 +111,7 @@ def test_an_error_of_the_disk_while_reading_names_the_file(archive: Path) -> Non
             stream.seek(0, os.SEEK_END)
 
 
+@pytest.mark.slow
 def test_files_and_folders_that_are_closed_to_this_user(archive: Path, tmp_path: Path) -> None:
     """As another process: root, who opens anything, gives up that power first."""
     (archive / "secret.wav").write_bytes(b"12")

@@ -191,7 +191,7 @@ def test_when_one_fails_for_good_the_others_wait_no_longer() -> None:
     begun = time.monotonic()
     with pytest.raises(PermissionError):
         each(lambda number: requests.do("s3://b/a", partial(act, number)), range(100), at_once=4)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60  # of a patience of three minutes
 
 
 def test_patience_is_set_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

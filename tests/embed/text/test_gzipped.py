@@ -13,6 +13,7 @@ LETTERS = bytes.maketrans(bytes(range(256)), bytes(b"abcdefghij\n"[n % 11] for n
 TEXT = random.Random(0).randbytes(5_000_000).translate(LETTERS)
 
 
+@pytest.mark.slow
 def test_any_place_of_what_is_packed(tmp_path: Path) -> None:
     (tmp_path / "a.gz").write_bytes(gzip.compress(TEXT[:3_000_000]) + gzip.compress(TEXT[3_000_000:]))
     assert text_bytes(str(tmp_path / "a.gz")) == len(TEXT)

@@ -122,6 +122,7 @@ EXPANDING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", EXPANDING)
 def test_a_small_file_that_expands_fails_before_it_fills_the_memory(
     tmp_path: Path, memory: pa.MemoryPool, kind: str

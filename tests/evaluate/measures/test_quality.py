@@ -35,6 +35,7 @@ def test_both_sides_may_be_what_systems_made() -> None:
     assert [one.by_dim[40]["R@10"].mean for one in task.systems] == [1.0, 1.0]
 
 
+@pytest.mark.slow
 def test_chance_knows_what_is_excluded_and_how_much_is_right() -> None:
     """Of 40 documents one is left out: 10 of 39 places, however many answers are right."""
     relevant = [{row} | {(row + 1) % 40} for row in range(40)]
@@ -43,6 +44,7 @@ def test_chance_knows_what_is_excluded_and_how_much_is_right() -> None:
     assert task.systems[0].by_dim[40]["R@10"].mean == 0.5
 
 
+@pytest.mark.slow
 def test_a_task_prints() -> None:
     text = as_markdown(Report((evaluate_task("axes", SPOKEN, AXES, RIGHT, [40], baseline="ridge"),)))
     assert "| late-fusion | 1.000 [1.00, 1.00] |" in text

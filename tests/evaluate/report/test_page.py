@@ -4,6 +4,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
+import pytest
 
 from evaluate.measures.quality import evaluate_task
 from evaluate.report.page import as_html
@@ -39,6 +40,7 @@ class Loads(HTMLParser):
             assert self.open.pop() == tag
 
 
+@pytest.mark.slow
 def test_the_page_is_whole_loads_nothing_and_escapes_texts() -> None:
     page = as_html(report())
     reader = Loads()

@@ -14,6 +14,7 @@ RIGHT = {f"q{row}": {f"d{row}": 1.0, "other": 0.5} for row in range(30)}
 WRONG = {f"q{row}": {"other": 1.0, f"d{row}": 0.5} for row in range(30)}
 
 
+@pytest.mark.slow
 def test_the_better_run_is_found_better() -> None:
     found = compare({"wrong": WRONG, "right": RIGHT}, QRELS)
     assert (found.queries, found.notes) == (30, ())
@@ -27,6 +28,7 @@ def test_the_better_run_is_found_better() -> None:
     assert (wrong.difference, wrong.p) == (None, None)
 
 
+@pytest.mark.slow
 def test_what_is_missing_counts_and_is_named() -> None:
     qrels = {**QRELS, "empty": {"d1": 0}}
     half = {query: answers for query, answers in RIGHT.items() if query < "q2"}
@@ -48,6 +50,7 @@ def test_refuses_other_tasks_and_unknown_measures() -> None:
             compare({"right": RIGHT}, QRELS, [name])
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_values_are_those_of_pytrec_eval(data: st.DataObject) -> None:

@@ -125,6 +125,7 @@ def test_a_filter_on_one_side_goes_deeper_than_one_at_random() -> None:
     assert random.slope > 0
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), k=st.sampled_from([1, 10, 40]), recall=st.sampled_from([0.95, 0.98]))
 def test_one_row_more_never_costs_half_as_much_again(seed: int, k: int, recall: float, long: Shelf) -> None:

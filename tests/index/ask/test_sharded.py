@@ -160,6 +160,7 @@ def test_a_shard_maps_and_loads_only_its_rows(url: str) -> None:
         assert max(part[kind] for part in parts) < everything[kind] * 0.35
 
 
+@pytest.mark.slow
 def test_flat_indexes_have_shards_too(tmp_path: Path) -> None:
     place = str(tmp_path / "index")
     built(place, text=range(30), speech=range(5))

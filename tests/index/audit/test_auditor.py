@@ -204,6 +204,7 @@ def offer(made: Auditor, search: Searched) -> None:
         made.offer(search, chosen)
 
 
+@pytest.mark.slow
 def test_the_sample_depends_on_the_seed_alone(tmp_path: Path) -> None:
     url, manifest = small(tmp_path)
     chosen = []
@@ -222,6 +223,7 @@ def test_the_sample_depends_on_the_seed_alone(tmp_path: Path) -> None:
     assert 25 < len(chosen[0]) < 80
 
 
+@pytest.mark.slow
 def test_a_search_that_runs_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auditor, "PATIENCE_S", 60.0)
     halves, (url, manifest) = Halves(), small(tmp_path)
@@ -235,6 +237,7 @@ def test_a_search_that_runs_goes_first(tmp_path: Path, monkeypatch: pytest.Monke
     made.close()
 
 
+@pytest.mark.slow
 def test_what_fails_is_counted_and_no_error_of_a_search(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     def broken(*_: Any) -> Hits:
         raise StorageError("rows.f16.npy: cannot be read")
@@ -305,6 +308,7 @@ FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 OF_PYTHON_3_12 = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 
 
+@pytest.mark.slow
 @FORK
 @OF_PYTHON_3_12
 def test_a_process_that_is_killed_loses_its_last_counts_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,6 +328,7 @@ def test_a_process_that_is_killed_loses_its_last_counts_alone(tmp_path: Path, mo
     assert audit.counts.audited >= 30
 
 
+@pytest.mark.slow
 @FORK
 @OF_PYTHON_3_12
 def test_a_fork_is_counted_by_itself(tmp_path: Path) -> None:
@@ -337,6 +342,7 @@ def test_a_fork_is_counted_by_itself(tmp_path: Path) -> None:
     assert read_audit(url, manifest).counts.asked == 15
 
 
+@pytest.mark.slow
 def test_warnings_are_logged_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

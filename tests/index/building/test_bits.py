@@ -73,6 +73,7 @@ def test_few_bits_for_rows_in_tight_groups_and_many_for_rows_all_over_the_space(
     assert few.shortlist > many.shortlist > 25
 
 
+@pytest.mark.slow
 def test_no_bits_for_dims_that_say_nothing() -> None:
     rows = _rows(SMALL, 48, 0.2) * np.repeat([1, 0.05], 24).astype(np.float16)
     best, (whole, half) = best_code(rows, 100_000, [CodeShape(48, 24), CodeShape(24, 12)])

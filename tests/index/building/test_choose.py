@@ -128,6 +128,7 @@ def test_latency_is_left_to_calibration() -> None:
     )
 
 
+@pytest.mark.slow
 @given(st.integers(1, 10**9), st.lists(st.integers(1, 4096), min_size=1, max_size=4, unique=True), st.floats(0.01, 50))
 def test_a_plan_is_whole_and_fits(rows: int, widths: list[int], memory_gb: float) -> None:
     dims = tuple(sorted(widths, reverse=True))

@@ -28,6 +28,7 @@ def test_compiled_scores_are_those_of_numpy(dim: int, nested_rows: Any) -> None:
 HIT = st.tuples(st.integers(-1, 20), st.sampled_from([1.0, 0.5, 0.25, -np.inf]))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)  # the first example compiles
 @given(st.lists(st.tuples(HIT, HIT, HIT), min_size=1, max_size=8), st.integers(1, 9))
 def test_merged_hits_are_those_of_join(columns: list[Any], k: int) -> None:

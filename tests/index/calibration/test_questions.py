@@ -138,6 +138,7 @@ def test_too_short_a_log_says_nothing(segment: Segment) -> None:
     assert _kinds(questions_for(segment, Path("unread"), None, log).report) == {"rows": 100}
 
 
+@pytest.mark.slow
 @given(st.lists(st.text("abc", min_size=1), max_size=30), st.integers(0, 9))
 def test_a_span_is_some_words_in_a_row(words: list[str], seed: int) -> None:
     found = span("  ".join(words), np.random.default_rng(seed)).split()

@@ -57,6 +57,7 @@ def test_an_older_version_of_the_dataset_changes_nothing(tmp_path: Path) -> None
     assert live(url) == [*range(8)]
 
 
+@pytest.mark.slow
 def test_deleted_rows_never_come_back(tmp_path: Path) -> None:
     url = str(tmp_path)
     built(url, range(10))

@@ -81,6 +81,7 @@ def growing(url: str, coded: bool = False) -> None:
 KEPT = [n for n in range(2, 35) if n not in (5, 31)] + [100, 101, 102, 103]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coded", [False, True], ids=["flat", "coded"])
 def test_compaction_leaves_one_segment_without_removed_rows(tmp_path: Path, coded: bool) -> None:
     url = str(tmp_path)
@@ -126,6 +127,7 @@ def test_a_modality_of_which_all_was_removed_has_no_segment(tmp_path: Path) -> N
     assert live(url) == [4, 5, 100, 101, 102, 103]
 
 
+@pytest.mark.slow
 def test_merging_is_a_version_with_the_same_rows(tmp_path: Path) -> None:
     url = str(tmp_path)
     built(url, range(100))

@@ -12,6 +12,7 @@ from index.parts.one_file import some_rows
 from tests.index.living import appended, built, vector
 
 
+@pytest.mark.slow
 def test_rows_like_the_old_drift_by_nothing_and_noise_by_much(tmp_path: Path) -> None:
     url = str(tmp_path)
     manifest = built(url, range(1500), coded=True)

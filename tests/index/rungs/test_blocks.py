@@ -38,6 +38,7 @@ def _scanned(
     return places[:count].tolist(), read
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(
     st.integers(0, 2**32 - 1),

@@ -88,6 +88,7 @@ def head_environment(folder: Path, token: Path) -> dict[str, str]:
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_TMPDIR": str(folder),
         "RAY_USAGE_STATS_ENABLED": "0",
+        "REPORTER_UPDATE_INTERVAL_MS": "60000",  # nobody looks at the load of the machine
     }
 
 

@@ -112,6 +112,7 @@ command.main()
 """
 
 
+@pytest.mark.slow
 def test_sigterm_ends_the_command_as_an_interruption_does() -> None:
     done = subprocess.run([sys.executable, "-c", TERMINATED], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (143, "begun\n")
@@ -131,6 +132,7 @@ command.main()
 """
 
 
+@pytest.mark.slow
 def test_the_interpreter_is_not_torn_down() -> None:
     """Native threads would abort the process after its work is done."""
     done = subprocess.run([sys.executable, "-c", ABORTED], capture_output=True, text=True, timeout=60, check=False)
@@ -216,6 +218,7 @@ def test_module_and_console_script_are_the_same_command() -> None:
     assert outputs[0] == outputs[1]
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_early_is_no_error() -> None:
     probe = (
         "import sys; from jobs.command.output import Plain, show; "

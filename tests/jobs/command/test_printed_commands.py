@@ -28,22 +28,23 @@ DOCUMENTS = [HOUSE / "README.md", HOUSE / "CONTRIBUTING.md", HOUSE / "deploy" / 
 NAMES = {verb.__name__ for verb in VERBS}
 OURS = re.compile(rf"(?:\S*/)?deglu (?:{'|'.join(NAMES)})\b")
 PROGRAMS = re.compile(r"(?:[A-Z_]+=\S+ )*(?:\S*/)?(?:deglu|ray|make|python -m)\s")
+ANY_PROGRAM = re.compile(r"\b(?:deglu|ray|make|python -m)\b")
 
 
 def messages(path: Path) -> Iterator[str]:
     """Texts of a module that are no docstrings, with PLACE for what is filled in."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)} - {
-        id(node) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)
-    }
-    documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if id(node) in inner | documents:
-            continue
-        if isinstance(node, ast.JoinedStr):
-            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "PLACE" for part in node.values)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+    text = path.read_text(encoding="utf-8")
+    return texts_in(ast.parse(text)) if ANY_PROGRAM.search(text) else iter(())
+
+
+def texts_in(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.JoinedStr):
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "PLACE" for part in node.values)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+        for part in ast.iter_child_nodes(node):
+            yield from texts_in(part)
 
 
 def printed(text: str) -> Iterator[str]:
@@ -71,29 +72,53 @@ def examples(document: str) -> Iterator[str]:
             yield re.split(r"(?<=\S)\s{3,}", line.strip())[0]
 
 
-PRINTED = sorted(
-    {(str(path.relative_to(HOUSE)), one) for path in MODULES for text in messages(path) for one in printed(text)}
-)
 PAGES = {path.name if path.parent == HOUSE else "runbook": path.read_text(encoding="utf-8") for path in DOCUMENTS}
-SHOWN = sorted({(name, one) for name, page in PAGES.items() for one in shown(page) if PROGRAMS.match(one)})
-RUNBOOK = sorted({("runbook", one) for one in printed(re.sub("```.*?```", "", PAGES["runbook"], flags=re.DOTALL))})
-HELP = sorted({("help", one) for verb in (*VERBS, vectors, model, deglu) for one in examples(str(verb.__doc__))})
+NAMED = ("messages", "pages", "runbook", "help")
 
 
-def test_they_are_found() -> None:
+@pytest.fixture(scope="module")
+def commands() -> dict[str, set[tuple[str, str]]]:
+    """By where they are printed: the file, and the command."""
+    runbook = re.sub("```.*?```", "", PAGES["runbook"], flags=re.DOTALL)
+    found = (
+        {(str(path.relative_to(HOUSE)), one) for path in MODULES for text in messages(path) for one in printed(text)},
+        {(name, one) for name, page in PAGES.items() for one in shown(page) if PROGRAMS.match(one)},
+        {("runbook", one) for one in printed(runbook)},
+        {("help", one) for verb in (*VERBS, vectors, model, deglu) for one in examples(str(verb.__doc__))},
+    )
+    return dict(zip(NAMED, found, strict=True))
+
+
+def test_they_are_found(commands: dict[str, set[tuple[str, str]]]) -> None:
     """The scan sees what it must: a change of wording may not blind it."""
-    found = "\n".join(command for _, command in (*PRINTED, *SHOWN, *RUNBOOK, *HELP))
+    found = "\n".join(command for some in commands.values() for _, command in some)
     for command in (
         "deglu failures PLACE", "deglu forget PLACE --compact", "deglu verify PLACE", "deglu index SPEC --append",
         "deglu retry SPEC", "deglu embed SPEC --set output=ANOTHER", "ray job stop JOB --address", "ray start --head",
         "deglu query PLACE --text ANY --json", "make demo", "deglu failures --skipped PLACE",
     ):  # fmt: skip
         assert command in found
-    assert len(PRINTED) > 20
+    assert len(commands["messages"]) > 20
 
 
-@pytest.mark.parametrize(("place", "command"), [*PRINTED, *SHOWN, *RUNBOOK, *HELP])
-def test_its_command_line_takes_it(place: str, command: str) -> None:
+@pytest.mark.parametrize("where", NAMED)
+def test_its_command_line_takes_it(where: str, commands: dict[str, set[tuple[str, str]]]) -> None:
+    wrong = [
+        f"{place}: `{command}`: {cause}" for place, command in sorted(commands[where]) if (cause := fault(command))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def fault(command: str) -> str:
+    """Why it cannot be run as printed; empty if it can."""
+    try:
+        check(command)
+    except (Exception, SystemExit) as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def check(command: str) -> None:
     words = [word for word in shlex.split(command, comments=True) if not re.match(r"[A-Z_]+=", word)]
     program = words.pop(0).rpartition("/")[2]
     if program == "deglu":

@@ -92,6 +92,7 @@ def hostile(tmp_path: Path) -> str:
     return job.url
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "verb",
     [["status"], ["failures"], ["failures", "--skipped"], ["forget", "--asset", f"demo/{HOSTILE}"]],

@@ -27,6 +27,7 @@ def synthetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Material:
     return make_material(tmp_path, tmp_path)
 
 
+@pytest.mark.slow
 def test_without_recordings_a_bulletin_stands_in_and_says_so(synthetic: Material) -> None:
     assert not synthetic.recorded
     assert synthetic.questions == ()

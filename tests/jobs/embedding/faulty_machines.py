@@ -21,6 +21,7 @@ from jobs.cluster.machines import Machines, NoMachineLeft
 from jobs.cluster.ray_session import ray_session
 from jobs.embedding import embed_archive, isolate, run_units
 from jobs.embedding.encode_worker import EncodeWorker
+from tests.jobs.embedding.light_worker import LightEncodeWorker
 
 FAULT = "DEGLU_TEST_FAULT"
 START, COMMIT, IMPORT, OTHER = "start", "commit", "import", "other"
@@ -91,10 +92,14 @@ class OnAFullDisk(EncodeWorker):
         super()._commit(rows, ledger, failures)
 
 
-def with_logical_gpus() -> None:
+class LightOnAFullDisk(OnAFullDisk, LightEncodeWorker):
+    """The same without torch."""
+
+
+def with_logical_gpus(worker: type[EncodeWorker] = OnAFullDisk) -> None:
     """A driver whose workers compute on the CPU."""
     embed_archive.torch_device = lambda gpu: "cpu"
     for module in (run_units, isolate):
-        vars(module)["EncodeWorker"] = OnAFullDisk
+        vars(module)["EncodeWorker"] = worker
     vars(run_units)["check"] = check_there
     __main__.main()

@@ -19,7 +19,7 @@ from jobs.indexing.build_index import lineage_of
 from tests.embed.audio.tagged import write_tagged
 from tests.jobs.embedding.small_archive import rows_at, spec_of
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("ray_session", "light")]
 
 PAUSE = np.zeros(2 * SAMPLE_RATE, np.float32)
 

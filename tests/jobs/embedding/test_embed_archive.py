@@ -28,11 +28,12 @@ from jobs.cluster.attempts import Attempts
 from jobs.cluster.handshake import Terms
 from jobs.command.progress import Silent
 from jobs.embedding import embed_archive as job
-from jobs.embedding import isolate, run_units
+from jobs.embedding import run_units
 from jobs.embedding.embed_archive import embed_archive
 from jobs.embedding.preparation import prepare
 from tests.embed.vectors import begin
 from tests.jobs.embedding.killer import Killer
+from tests.jobs.embedding.light_worker import LightEncodeWorker, take
 from tests.jobs.embedding.small_archive import GOOD, SENTENCES, Embedded, rows_at, spec_of, write_bad, written
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
@@ -78,10 +79,11 @@ def test_every_good_file_has_rows_with_the_models_vectors(embedded: Embedded, ti
         assert any(3 < start < 4 and end > 4.5 for start, end in spans)
 
 
-def test_two_workers_give_the_very_rows_of_one(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
-    report = embed_archive(spec_of(embedded.folder, tmp_path / "out", tiny_model, workers=2))
+@pytest.mark.usefixtures("light")
+def test_two_workers_give_the_very_rows_of_one(lightly: Embedded, tmp_path: Path, tiny_model: str) -> None:
+    report = embed_archive(spec_of(lightly.folder, tmp_path / "out", tiny_model, workers=2))
     assert report.exit_code == 3
-    assert rows_at(tmp_path / "out").equals(rows_at(embedded.output))
+    assert rows_at(tmp_path / "out").equals(rows_at(lightly.output))
 
 
 def test_a_second_run_does_nothing(embedded: Embedded, tiny_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,9 +116,11 @@ def test_a_worker_whose_machine_has_other_weights_starts_no_unit_and_blames_none
             embed_archive(spec)
     begun = read_job(str(spec.output))
     assert (versions(begun.url), staged(begun), attempts_of(begun)) == ([], [], {})
+    take(LightEncodeWorker, monkeypatch)
     assert embed_archive(spec).exit_code == 0
 
 
+@pytest.mark.usefixtures("light")
 def test_tomorrow_adds_only_what_is_new_and_buries_what_is_gone(
     embedded: Embedded, tmp_path: Path, tiny_model: str
 ) -> None:
@@ -152,6 +156,7 @@ def test_another_way_of_cutting_is_refused(embedded: Embedded, tiny_model: str) 
         embed_archive(spec)
 
 
+@pytest.mark.usefixtures("light")
 def test_nothing_embedded_is_a_failure(tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in").mkdir()
     write_bad(tmp_path / "in")
@@ -164,6 +169,7 @@ def test_nothing_embedded_is_a_failure(tmp_path: Path, tiny_model: str, capsys: 
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
+@pytest.mark.usefixtures("light")
 def test_an_input_that_cannot_be_read_never_ends_the_job(
     tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -196,13 +202,14 @@ def test_an_input_that_cannot_be_read_never_ends_the_job(
 
 
 @pytest.mark.s3
-def test_from_s3_to_s3(s3_url: str, embedded: Embedded, tiny_model: str) -> None:
+@pytest.mark.usefixtures("light")
+def test_from_s3_to_s3(s3_url: str, lightly: Embedded, tiny_model: str) -> None:
     for name in ("voice.ogg", "docs.jsonl", "empty.mp3"):
-        write_bytes(join(s3_url, "archive", name), (embedded.folder / name).read_bytes())
+        write_bytes(join(s3_url, "archive", name), (lightly.folder / name).read_bytes())
     report = embed_archive(spec_of(f"{s3_url}/archive", f"{s3_url}/vectors", tiny_model))
     assert report.exit_code == 3
     assert report.failed_assets == 1
-    rows, local = rows_at(f"{s3_url}/vectors"), rows_at(embedded.output)
+    rows, local = rows_at(f"{s3_url}/vectors"), rows_at(lightly.output)
     same = local.filter(pa.compute.is_in(local["uri"], value_set=pa.array(["archive/voice.ogg", "archive/docs.jsonl"])))
     # Ids follow the content version, which is an etag there; everything else is the same.
     order = [("uri", "ascending"), ("start_s", "ascending"), ("end_s", "ascending"), ("item", "ascending")]
@@ -221,8 +228,7 @@ def test_a_unit_that_kills_its_worker_is_halved_and_all_but_a_little_is_kept(
     text = "\n\n".join(paragraphs) + "\n"
     (folder / "poison.txt").write_text(text, encoding="utf-8")
     (folder / "water.txt").write_text("Water.\n", encoding="utf-8")
-    monkeypatch.setattr(run_units, "EncodeWorker", Killer)
-    monkeypatch.setattr(isolate, "EncodeWorker", Killer)
+    take(Killer, monkeypatch)
     attempts = Attempts(piece_deaths=1)  # each takes seconds to come back from
     report = embed_archive(spec_of(folder, url, tiny_model), attempts=attempts)
     assert (report.exit_code, report.failures, report.version.accounting.embedded) == (3, 1, 2)
@@ -248,8 +254,7 @@ def test_units_that_ran_next_to_a_bad_one_do_not_run_alone_in_the_next_run(
     (folder / "a.txt").write_text("Here is poison.\n", encoding="utf-8")
     for number in range(5):
         (folder / f"water-{number}.txt").write_text(f"Water {number}.\n", encoding="utf-8")
-    monkeypatch.setattr(run_units, "EncodeWorker", Killer)
-    monkeypatch.setattr(isolate, "EncodeWorker", Killer)
+    take(Killer, monkeypatch)
     attempts = Attempts(starts=1, piece_deaths=1)  # each death takes seconds
     first, second = Notes(), Notes()
     with pytest.raises(run_units.TooManyFailed):
@@ -261,6 +266,7 @@ def test_units_that_ran_next_to_a_bad_one_do_not_run_alone_in_the_next_run(
     assert "alone" not in "".join(second.told)
 
 
+@pytest.mark.usefixtures("light")
 def test_a_new_version_cuts_anew_and_keeps_the_texts(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
     output = tmp_path / "vectors"
     shutil.copytree(embedded.output, output)
@@ -279,6 +285,7 @@ def test_a_new_version_cuts_anew_and_keeps_the_texts(embedded: Embedded, tmp_pat
         embed_archive(spec_of(embedded.folder, output, tiny_model))
 
 
+@pytest.mark.usefixtures("light")
 def test_a_hopeless_job_stops_early(tmp_path: Path, tiny_model: str, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -320,10 +327,11 @@ def test_a_copy_without_times_keeps_its_vectors(
     assert not any("other times" in note for note in again.told), "the times are known by now"
 
 
-def test_cutting_ahead_gives_the_very_rows(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:
-    report = embed_archive(spec_of(embedded.folder, tmp_path / "out", tiny_model, cut_ahead=True))
+@pytest.mark.usefixtures("light")
+def test_cutting_ahead_gives_the_very_rows(lightly: Embedded, tmp_path: Path, tiny_model: str) -> None:
+    report = embed_archive(spec_of(lightly.folder, tmp_path / "out", tiny_model, cut_ahead=True))
     assert report.exit_code == 3
-    assert rows_at(tmp_path / "out").equals(rows_at(embedded.output))
+    assert rows_at(tmp_path / "out").equals(rows_at(lightly.output))
 
 
 def test_two_drivers_know_of_each_other(embedded: Embedded, tmp_path: Path) -> None:
@@ -345,6 +353,7 @@ class Notes(Silent):
         self.told.append(text)
 
 
+@pytest.mark.usefixtures("light")
 def test_failures_of_what_went_are_told_no_more(tmp_path: Path, tiny_model: str) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

@@ -23,7 +23,7 @@ from jobs.indexing.update_index import append_rows
 from jobs.operate.verify import verify
 from tests.jobs.embedding.small_archive import spec_of
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session"), pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session", "light"), pytest.mark.slow]
 VTT = "WEBVTT\n\n00:00.000 --> 00:02.600\n{first}\n\n00:03.400 --> 00:05.200\n{second}\n"
 
 

@@ -17,7 +17,7 @@ from jobs.demo.demo_material import voice
 from tests.jobs.embedding.small_archive import rows_at, spec_of, written
 from tests.web_server import Page, WebServer, web_server
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session", "light")]
 
 FEED = """<rss version="2.0" xmlns:podcast="https://podcastindex.org/namespace/1.0"><channel><title>Morning</title><language>en-GB</language>
 <item><guid>1</guid><title>Rain</title><pubDate>Mon, 30 Nov 2026 06:00:00 GMT</pubDate><enclosure url="/1.ogg"/></item>

@@ -20,15 +20,18 @@ from embed.dataset.runs import newest_runs
 from embed.dataset.staging import attempts, staged
 from jobs.cluster.handshake import MODEL, File, Terms, Weights
 from jobs.operate.verify import verify
-from tests.chaos_cluster import Nodes, driver, nodes
+from tests.chaos_cluster import AS_IT_IS, Nodes, added, driver
 from tests.jobs.embedding.faulty_machines import COMMIT, FAULT, IMPORT, NOT_INSTALLED, START, other
 from tests.jobs.embedding.small_archive import spec_of, written
 from tests.towers import Tiny, encoder_values, model_in
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
-AS_IT_IS = "from jobs import __main__; __main__.main()"
-LOGICAL = "from tests.jobs.embedding.faulty_machines import with_logical_gpus; with_logical_gpus()"
+REAL = "from tests.jobs.embedding.faulty_machines import with_logical_gpus; with_logical_gpus()"
+LOGICAL = """
+from tests.jobs.embedding.faulty_machines import LightOnAFullDisk, with_logical_gpus
+with_logical_gpus(LightOnAFullDisk)
+"""
 PARAGRAPHS = 40
 ENDS_WITHIN_S = 240
 
@@ -39,15 +42,14 @@ class Cluster(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(head: Nodes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two machines with a logical GPU each; the second can be at fault."""
     folder = tmp_path_factory.mktemp("machines")
     (folder / "sitecustomize.py").write_text(NOT_INSTALLED)
     (folder / "fault").write_text("")
     machine = {"num_cpus": 2, "num_gpus": 1}
-    with nodes(folder, 0) as found:
-        found.add_node(**machine)
-        found.add_node(**machine, env_vars={FAULT: str(folder / "fault"), "PYTHONPATH": str(folder)})
+    at_fault = {**machine, "env_vars": {FAULT: str(folder / "fault"), "PYTHONPATH": str(folder)}}
+    with added(head, machine, at_fault) as found:
         yield Cluster(found, folder / "fault")
 
 
@@ -189,7 +191,7 @@ def test_the_vectors_are_those_of_a_machine_without_gpus(cluster: Cluster, tmp_p
     tables = []
     for device in ("gpu", "cpu"):
         (tmp_path / device).mkdir()
-        ended = embed(cluster, tmp_path / device, tiny_model, "", device=device)
+        ended = embed(cluster, tmp_path / device, tiny_model, "", REAL, device=device)
         assert ended.code == 0, ended.log
         tables.append(open_dataset(ended.url).table().sort_by("start"))
     assert tables[0]["text"].equals(tables[1]["text"])

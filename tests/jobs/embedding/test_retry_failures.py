@@ -14,7 +14,7 @@ from jobs.demo.demo_material import voice
 from jobs.embedding.retry_failures import retry_failures
 from tests.jobs.embedding.small_archive import Embedded, rows_at, spec_of
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session", "light")]
 
 
 def test_retry_mends_what_failed_and_touches_nothing_else(embedded: Embedded, tmp_path: Path, tiny_model: str) -> None:

@@ -16,7 +16,7 @@ from jobs.demo.demo_material import voice
 from tests.embed.archive.tars.packing import pack
 from tests.jobs.embedding.small_archive import rows_at, spec_of, written
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session", "light")]
 
 
 def sample(number: int) -> list[tuple[str, bytes]]:

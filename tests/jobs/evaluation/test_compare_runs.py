@@ -12,6 +12,7 @@ from jobs.evaluation.evaluate_model import write_runs
 from tests.evaluate.runs.test_compare import QRELS, RIGHT, WRONG
 
 
+@pytest.mark.slow
 def test_runs_of_others_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = []
     for name, answers in (("wrong.run", WRONG), ("right.run", RIGHT)):
@@ -28,6 +29,7 @@ def test_runs_of_others_are_compared(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert [one["run"] for one in found["measures"]["nDCG@10"]] == ["wrong", "right"]
 
 
+@pytest.mark.slow
 def test_reports_are_compared_task_by_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for folder, answers in (("old", WRONG), ("new", RIGHT)):
         system = System("late-fusion", {64: {"nDCG@10": Interval(0, 0, 0)}}, run=answers)

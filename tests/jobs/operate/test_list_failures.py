@@ -87,6 +87,7 @@ def test_one_kind_of_message_is_one_reason(many: str) -> None:
     assert lines[-1] == "4 more; --json has all of them, --where selects: --where \"error_class = 'UnsupportedFormat'\""
 
 
+@pytest.mark.slow
 def test_some_are_chosen(many: str, capsys: pytest.CaptureFixture[str]) -> None:
     where = parse_where("uri like 'radio/0%' and stage = 'decode'", FAILURES)
     found = failures(many, where)

@@ -30,6 +30,7 @@ from jobs.embedding.preparation import prepare
 from jobs.planning.plan_archive import plan_archive
 from tests.embed.archive.tars.packing import pack, sound
 from tests.embed.vectors import failures_of
+from tests.jobs.embedding.light_worker import LightEncodeWorker, take
 
 
 def write_archive(folder: Path) -> None:
@@ -55,7 +56,10 @@ def spec_of(root: Path, model: str, **changed: Any) -> EmbedSpec:
 
 
 @pytest.mark.ray
-def test_the_plan_is_what_is_done(tmp_path: Path, tiny_model: str, ray_session: None) -> None:
+def test_the_plan_is_what_is_done(
+    tmp_path: Path, tiny_model: str, ray_session: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(LightEncodeWorker, monkeypatch)
     write_archive(tmp_path / "archive")
     spec = spec_of(tmp_path, tiny_model)
     plan = plan_archive(spec).document()

@@ -58,6 +58,7 @@ def test_examples_steps_bytes_and_parameters(tiny: Tiny, tmp_path: Path) -> None
     assert not (tmp_path / "work").exists()  # nothing is written
 
 
+@pytest.mark.slow
 def test_members_are_trained_one_after_another(tiny: Tiny, tmp_path: Path) -> None:
     values = values_of(tiny, tmp_path, seed=5)
     alone = plan_training(TrainSpec.parse(values)).document()

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from embed.storage.mirror import mirrored
 from jobs.command.progress import Silent
 from jobs.training.event_channel import CheckpointSaved, WorkerEvent, WorkersStart
@@ -35,6 +37,7 @@ def step(number: int) -> StepDone:
     return StepDone(number, 0, 6, 8, LOSSES, 0.1, 1.5, 0.5)
 
 
+@pytest.mark.slow
 def test_a_restart_is_told_and_its_steps_are_noted_once(tiny: Tiny, tmp_path: Path) -> None:
     progress = Told()
     with MetricsLog(tmp_path) as log:

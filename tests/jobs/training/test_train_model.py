@@ -5,11 +5,10 @@ In a process of its own: Ray's workers look for the prompts in the cache that th
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from jobs.demo.demo_material import voice
 from jobs.training.publish_model import METRICS
 from jobs.training.train_model import train_model
 from jobs.training.training_curves import PICTURE
+from tests.chaos_cluster import Nodes, Place, added
 from tests.recognisers import whisper_in
 from tests.towers import Tiny, encoder_values
 from tests.train.lesson import write_prompts
@@ -40,16 +40,9 @@ ALL_IN_ONE_RAY = """
 import sys
 from jobs.__main__ import run
 from jobs.cluster.ray_session import ray_session
-with ray_session(2):
+with ray_session():
     sys.exit(max(run(["train", spec, "--json"]) for spec in sys.argv[1:]))
 """
-# What other programs hold of this machine's memory is no reason to kill ours.
-SETTINGS = {
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
-    "RAY_memory_monitor_refresh_ms": "0",
-    "RAY_worker_niceness": "0",
-    "OMP_NUM_THREADS": "1",
-}
 
 
 class Trained:
@@ -63,10 +56,15 @@ class Trained:
 
 
 @pytest.fixture(scope="module")
-def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, s3_url: str) -> Trained:
+def cluster(head: Nodes) -> Iterator[Nodes]:
+    with added(head, {"num_cpus": 2}) as nodes:
+        yield nodes
+
+
+@pytest.fixture(scope="module")
+def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, place: Place, cluster: Nodes) -> Trained:
     """Late fusion (bert, whisper), the same with a hybrid, text (bert) on S3, ridge (qwen3, hubert)."""
-    root = tmp_path_factory.mktemp("training")
-    write_prompts(root / "cache", 40)
+    root, s3_url = tmp_path_factory.mktemp("training"), "s3://test/trained"
     late = values_of(tiny, root, encoder={**encoder_values(tiny), "transform": True})
     head = {**encoder_values(tiny, "qwen3", "hubert"), "head": {"pooling": "mean"}}
     del head["fusion"]
@@ -79,7 +77,7 @@ def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, s3_url: str) -
         "text": {**values_of(tiny, root, strategy="text", **alone), "output": f"{s3_url}/text"},
         "ridge": values_of(tiny, root, strategy="ridge", encoder=head),
     }
-    said = train(root, wanted)
+    said = train(cluster, root, wanted)
     with mirrored(f"{s3_url}/text") as copy:
         copy.fetch(lambda name: True)
         shutil.copytree(copy.folder, root / "text")
@@ -87,7 +85,7 @@ def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, s3_url: str) -
 
 
 @pytest.fixture(scope="module")
-def trained_later(tiny: Tiny, trained: Trained) -> Trained:
+def trained_later(tiny: Tiny, trained: Trained, cluster: Nodes) -> Trained:
     """Late fusion with a second member, and a dual encoder: after those of `trained`."""
     root = trained.root
     apart = {**encoder_values(tiny), "head": {"frame_pool": 2}}
@@ -99,20 +97,19 @@ def trained_later(tiny: Tiny, trained: Trained) -> Trained:
         "two": values_of(tiny, root, encoder=two),
         "dual": values_of(tiny, root, strategy="dual", encoder=apart, **brief),
     }
-    return Trained(root, train(root, wanted))
+    return Trained(root, train(cluster, root, wanted))
 
 
-def train(root: Path, wanted: Mapping[str, dict[str, Any]]) -> str:
-    """Train each, by name, in one process with a Ray of its own; returns what it printed to stderr."""
+def train(cluster: Nodes, root: Path, wanted: Mapping[str, dict[str, Any]]) -> str:
+    """Train each, by name, in one process on the cluster; returns what it printed to stderr."""
     specs: list[str] = []
     for name, values in wanted.items():
         specs.append(str(root / f"{name}.yaml"))
         output = values["output"] if "://" in values["output"] else str(root / name)
         Path(specs[-1]).write_text(yaml.safe_dump({**values, "output": output}), encoding="utf-8")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", ALL_IN_ONE_RAY, *specs],
-        env={**environment, **SETTINGS, "DEGLU_CACHE": str(root / "cache")},
+        env=cluster.environment,
         capture_output=True,
         text=True,
         timeout=560,
@@ -135,7 +132,7 @@ def values_of(tiny: Tiny, root: Path, **changed: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.ray
+@pytest.mark.cluster
 def test_late_fusion_gives_a_model_that_encodes(trained: Trained) -> None:
     output = trained.root / "late"
     model = load_joint(resolve_model(str(output)))
@@ -157,7 +154,7 @@ def test_late_fusion_gives_a_model_that_encodes(trained: Trained) -> None:
     assert float(model.fusion.centre.abs().sum()) > 0  # standardised on the training frames
 
 
-@pytest.mark.ray
+@pytest.mark.cluster
 def test_the_numbers_of_the_way_are_kept(trained: Trained) -> None:
     rows = read_metrics(trained.root / "late" / CSV)
     names = {name for _, _, name, _ in rows}
@@ -170,7 +167,7 @@ def test_the_numbers_of_the_way_are_kept(trained: Trained) -> None:
     assert "epoch 2 of 2: loss" in trained.said
 
 
-@pytest.mark.ray
+@pytest.mark.cluster
 def test_a_finished_training_is_published_again_without_training(trained: Trained) -> None:
     late, again = ((trained.root / name / FUSION).read_bytes() for name in ("late", "again"))
     assert late == again
@@ -179,7 +176,7 @@ def test_a_finished_training_is_published_again_without_training(trained: Traine
     assert trained.metrics("again")["dev"] == trained.metrics("late")["dev"]
 
 
-@pytest.mark.ray
+@pytest.mark.cluster
 def test_a_hybrid_is_published_beside_it_with_the_weight_that_dev_likes_best(trained: Trained) -> None:
     told, folder = trained.metrics("again")["hybrid"], trained.root / "again" / "hybrid"
     scores = told["dev_speech_to_text_by_weight"]
@@ -195,7 +192,7 @@ def test_a_hybrid_is_published_beside_it_with_the_weight_that_dev_likes_best(tra
     assert "the 3 likeliest transcripts of" in (trained.root / "again" / "CARD.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.ray
+@pytest.mark.cluster
 @pytest.mark.campaign
 def test_the_members_of_a_fusion_are_trainings_of_their_own_and_speech_is_their_mean(trained_later: Trained) -> None:
     trained = trained_later
@@ -222,7 +219,7 @@ def test_the_members_of_a_fusion_are_trainings_of_their_own_and_speech_is_their_
     assert (alone[0] * alone[1]).sum(1).max() < 0.9999
 
 
-@pytest.mark.ray
+@pytest.mark.cluster
 def test_text_gives_a_tower_of_its_own(trained: Trained) -> None:
     output = trained.root / "text"
     assert (output / TEXT / "model.safetensors").is_file()
@@ -234,7 +231,7 @@ def test_text_gives_a_tower_of_its_own(trained: Trained) -> None:
     assert not Path("s3:").exists()
 
 
-@pytest.mark.ray
+@pytest.mark.cluster
 def test_ridge_is_a_model_too(trained: Trained) -> None:
     output = trained.root / "ridge"
     assert (output / HEAD).is_file()
@@ -249,7 +246,7 @@ def test_ridge_is_a_model_too(trained: Trained) -> None:
     assert (output / RIDGE).is_file()
 
 
-@pytest.mark.ray
+@pytest.mark.cluster
 @pytest.mark.campaign
 def test_a_dual_encoder_has_a_head_of_its_own(trained_later: Trained) -> None:
     trained = trained_later
@@ -259,6 +256,7 @@ def test_a_dual_encoder_has_a_head_of_its_own(trained_later: Trained) -> None:
     assert trained.metrics("dual")["training"]["runs"][0]["steps"] == trained.metrics("dual")["examples"]["train"] // 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

@@ -66,6 +66,7 @@ def test_every_step_is_told(lesson: MemoryLesson) -> None:
     assert [("reverse" in step.losses) for step in steps] == [False, True] * 4
 
 
+@pytest.mark.slow
 def test_only_the_fusion_is_trained(lesson: MemoryLesson) -> None:
     spec = lesson.with_(optimiser={"epochs": 1})
     strategy = lesson.strategy(spec)
@@ -127,6 +128,7 @@ def test_a_finished_training_is_not_begun_again(lesson: MemoryLesson) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_running_mean_is_what_is_scored(lesson: MemoryLesson) -> None:
     spec = short(lesson, optimiser={"epochs": 1})
     saved: list[State] = []
@@ -171,6 +173,7 @@ class Spoilt(MemoryFeatures):
         return super().spread([clip for clip in clips if clip != self.clip], seed)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_training_by_step_and_clip(lesson: MemoryLesson) -> None:
     spec, features = lesson.with_(optimiser={"epochs": 1}), Spoilt(lesson.features.rows, lesson.features.waves)
     features.clip = lesson.strategy(spec).batches(0)[3][5]

@@ -74,6 +74,7 @@ def every(features: Features, views: int = len(VIEWS)) -> list[Tensor]:
     ]
 
 
+@pytest.mark.slow
 def test_features_are_what_the_tower_says(
     spec: EncoderSpec, tower: SpeechTower, clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +141,7 @@ def test_a_trainings_autocast_changes_no_frame(
         assert torch.equal(found, off.frames(0))
 
 
+@pytest.mark.slow
 def test_int8_is_half_as_large_and_nearly_the_same(
     spec: EncoderSpec, tower: SpeechTower, clips: list[Clip], tmp_path: Path
 ) -> None:

@@ -30,6 +30,7 @@ def spec_of(tiny: Tiny, speech: str = "whisper", **fusion: Any) -> EncoderSpec:
     return EncoderSpec.parse({**encoder_values(tiny, speech=speech), "fusion": {"width": 8, **fusion}})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["whisper", "hubert", "wav2vec2-large", "wavlm", "w2v-bert"])
 def test_lengths_are_the_towers_own(tiny: Tiny, kind: str) -> None:
     spec = spec_of(tiny, kind).speech
@@ -42,6 +43,7 @@ def test_lengths_are_the_towers_own(tiny: Tiny, kind: str) -> None:
         assert shape.frames(samples) == int(lengths[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
 def test_the_size_is_that_of_the_shards(tiny: Tiny, clips: list[Clip], tmp_path: Path, dtype: str) -> None:
     spec = spec_of(tiny, frame_pool=2)

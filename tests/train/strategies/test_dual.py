@@ -30,6 +30,7 @@ def test_a_nested_head_learns(lesson: MemoryLesson) -> None:
     assert set(strategy.parameters()) == {"head.queries", "head.output.weight", "head.output.bias"}
 
 
+@pytest.mark.slow
 def test_independent_heads_are_taught_and_scored_each_by_itself(lesson: MemoryLesson) -> None:
     spec = dual_spec(lesson, independent=True)
     strategy = lesson.strategy(spec)

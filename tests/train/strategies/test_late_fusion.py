@@ -60,6 +60,7 @@ def test_as_a_document_each_text_also_finds_its_own_speech(lesson: MemoryLesson)
     torch.testing.assert_close(told["loss"], told["contrast"] + 2 * back)
 
 
+@pytest.mark.slow
 def test_candidates_may_be_the_batchs_and_the_loss_a_regression(lesson: MemoryLesson) -> None:
     vectors = unit(4)
     batch = lesson.strategy(lesson.with_(loss={"candidates": "batch", "distillation": 0.0}))
@@ -72,6 +73,7 @@ def test_candidates_may_be_the_batchs_and_the_loss_a_regression(lesson: MemoryLe
     torch.testing.assert_close(told["loss"], regression(vectors, wanted, dims=(32, 16, 8)))
 
 
+@pytest.mark.slow
 def test_weights_of_dims_and_temperature_are_the_specs(lesson: MemoryLesson) -> None:
     spec = lesson.with_(loss={"dim_weights": (0.0, 0.0, 1.0), "learn_temperature": True, "temperature": 0.1})
     strategy, vectors = lesson.strategy(spec), unit(4).requires_grad_()

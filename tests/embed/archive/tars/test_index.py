@@ -144,12 +144,12 @@ def test_any_damage_ends_with_an_index(tmp_path: Path) -> None:
         header = bytes(data[block : block + 148]) + b" " * 8 + bytes(data[block + 156 : block + 512])
         data[block + 148 : block + 156] = b"%06o\0 " % sum(header)  # so that the header counts
         (tmp_path / "b.tar").write_bytes(data)
-        began = time.monotonic()
+        began = time.process_time()  # what else the machine does must not count
         index = read_index(str(tmp_path / "b.tar"))
         assert (np.diff(index.begins) > 0).all()
         assert (index.begins + index.sizes)[index.kinds == Kind.FILE].max(initial=0) <= len(data)
         assert index.problem is None or "\n" not in index.problem
-        assert time.monotonic() - began < 2
+        assert time.process_time() - began < 2
 
 
 def test_only_headers_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,7 @@ def test_members_of_a_tar_on_s3(tmp_path: Path, s3_url: str) -> None:
     assert {row["content_version"] for row in rows} == {f"etag:{store.listing(f'{s3_url}/in')[0].etag}"}
 
 
+@pytest.mark.slow
 def test_members_read_as_files_do(tmp_path: Path) -> None:
     """Any format: the same samples, texts and failures as of the same files in a folder."""
     files = {
@@ -178,6 +179,7 @@ def test_tars_with_nothing_to_embed(members: list[tuple[str, bytes]], reason: st
         listed(tmp_path)
 
 
+@pytest.mark.slow
 def test_names_are_only_names(tmp_path: Path) -> None:
     names = ["../../up.flac", "/etc/abs.flac", "a/../b.flac", "b.flac", "x#row=1", "y#t=1,2.flac", "é\n.flac"]
     pack(tmp_path / "a.tar", [(name, sound(1)) for name in names])
@@ -294,6 +296,7 @@ def test_a_name_in_several_tars_needs_its_shard(tmp_path: Path) -> None:
     assert (row["decoded_s"], row["lost_s"], row["segments"]) == (1.0, 1.0, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["audio__OP_0..1_CL_.tar", "audio_{0..1}.tar"])
 def test_numbered_tars_of_one_url(name: str, tmp_path: Path) -> None:
     write_nemo(tmp_path)

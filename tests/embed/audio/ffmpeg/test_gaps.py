@@ -28,6 +28,7 @@ FILMS = {  # container: picture, sound, rate
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILMS)
 def test_times_are_those_of_the_film(name: str, tmp_path: Path) -> None:
     picture, codec, rate = FILMS[name]
@@ -60,6 +61,7 @@ def without(path: Path, source: Path, from_s: float, until_s: float) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "codec"), [("a.mkv", "aac"), ("a.webm", "libopus"), ("a.mp4", "aac")])
 def test_a_pause_that_was_never_sent_is_silence_and_not_lost(name: str, codec: str, tmp_path: Path) -> None:
     picture = "libvpx" if name == "a.webm" else "mpeg4"

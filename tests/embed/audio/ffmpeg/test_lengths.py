@@ -77,6 +77,7 @@ def test_pauses_of_amr_are_no_loss_and_its_length_is_counted(wide: bool, tmp_pat
     assert (lost_s, messages) == (0, [])
 
 
+@pytest.mark.slow
 def test_the_guessed_duration_of_aac_is_counted(tmp_path: Path) -> None:
     loud = np.random.default_rng(0).uniform(-0.5, 0.5, 2 * SAMPLE_RATE).astype(np.float32)
     path = film(tmp_path / "a.aac", Track(np.concatenate([loud, np.zeros(20 * SAMPLE_RATE, np.float32)]), "aac"))

@@ -59,6 +59,7 @@ def wma(path: Path) -> None:
     path.write_bytes(head + more + data[30:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "make", "scheme"),
     [

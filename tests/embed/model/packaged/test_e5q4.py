@@ -74,6 +74,7 @@ def test_what_makes_no_sense_is_refused(damaged: bytes, reason: str) -> None:
         read_e5q4(damaged, "file")
 
 
+@pytest.mark.slow
 @pytest.mark.fuzz
 @settings(deadline=None)
 @given(st.integers(0, len(file_of()) - 1), st.integers(0, 255))

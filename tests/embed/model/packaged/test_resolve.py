@@ -110,6 +110,7 @@ def test_a_conversion_needs_neither_torch_nor_the_packages_code(tmp_path: Path) 
         assert file.read_bytes() == (Path(resolve(E5)) / file.name).read_bytes()  # The same files every time.
 
 
+@pytest.mark.slow
 def test_several_processes_convert_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def convert(folder: Path) -> None:
         with (tmp_path / "count").open("a") as file:

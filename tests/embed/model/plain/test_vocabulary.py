@@ -43,6 +43,7 @@ def whole(file: Path, texts: list[str], specials: bool) -> list[list[int]]:
     return [one.ids for one in tokenizer.encode_batch(texts, add_special_tokens=specials)]
 
 
+@pytest.mark.slow
 def test_texts_get_the_ids_of_the_whole_tokenizer(file: Path) -> None:
     rng = random.Random(4)
     texts = TEXTS + ["".join(rng.choices(LETTERS + "  x", k=rng.randint(1, 60))) for _ in range(200)]

@@ -110,6 +110,7 @@ def prompt_ids(whisper: str, lang: str) -> list[int]:
     return ids
 
 
+@pytest.mark.slow
 def test_ctc_writes_what_transformers_writes(hubert: str) -> None:
     clip = waves(1.5)[0]
     values = Wav2Vec2FeatureExtractor.from_pretrained(hubert)(clip, sampling_rate=16_000, return_tensors="pt")
@@ -146,6 +147,7 @@ def test_a_long_wave_is_heard_in_parts(whisper: str) -> None:
         assert len(joined) == hypotheses
 
 
+@pytest.mark.slow
 def test_nothing_to_hear_is_no_error(whisper: str) -> None:
     recogniser = Recogniser.load(whisper)
     assert recogniser.transcribe([]) == []

@@ -52,6 +52,7 @@ def test_frames_are_near_those_of_the_plain_tower(tiny: Tiny, kind: str, precisi
     assert near.min() > (0.97 if precision == "bfloat16" else 0.99999)
 
 
+@pytest.mark.slow
 def test_a_model_is_loaded_in_the_precision_asked_for(tiny_model: str) -> None:
     plain, quick = load_model(resolve_model(tiny_model)), load_model(resolve_model(tiny_model), precision="bfloat16")
     assert (plain.precision, quick.precision) == ("float32", "bfloat16")

@@ -77,6 +77,7 @@ def test_frames_do_not_depend_on_the_batch(tiny: Tiny, kind: str) -> None:
             assert not batch[length:].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_fifty_frames_are_a_second(tiny: Tiny, kind: str) -> None:
     _, lengths = run(tower_of(tiny, kind), noise(1.0, 2.0))
@@ -85,6 +86,7 @@ def test_fifty_frames_are_a_second(tiny: Tiny, kind: str) -> None:
     assert [length - tail for length in lengths] == pytest.approx([50, 100], abs=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ONE_OF_EACH)
 def test_chosen_layers_stand_in_the_order_given(tiny: Tiny, kind: str) -> None:
     waves = noise(0.5)
@@ -95,6 +97,7 @@ def test_chosen_layers_stand_in_the_order_given(tiny: Tiny, kind: str) -> None:
     assert torch.equal(chosen, torch.cat([whole[..., 32:64], whole[..., :32]], dim=-1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_tower_in_training_is_as_frozen_as_ever(tiny: Tiny, kind: str) -> None:
     tower, waves = tower_of(tiny, kind), noise(0.5, 0.3)

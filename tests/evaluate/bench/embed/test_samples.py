@@ -21,6 +21,7 @@ def test_made_up_texts_are_as_long_as_real_ones() -> None:
     assert np.percentile(lengths, 90) > 400
 
 
+@pytest.mark.slow
 def test_made_up_waves_are_as_long_as_real_ones() -> None:
     seconds = np.array([len(wave) / SAMPLE_RATE for wave in samples.made_up_waves(300)])
     assert seconds.max() <= LONGEST_S

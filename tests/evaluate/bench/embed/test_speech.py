@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 from embed.encoder import SAMPLE_RATE
 from embed.model.spec import SpeechTowerSpec
@@ -12,6 +13,7 @@ from evaluate.bench.embed.speech import padded_to_30_s, padded_to_longest, true_
 from evaluate.bench.embed.text import cosines
 
 
+@pytest.mark.slow
 def test_a_wave_of_thirty_seconds_has_the_same_frames_either_way(tiny: Callable[[str], str]) -> None:
     """With hardly any padding to attend to, both run the same encoder."""
     tower = SpeechTower.load(SpeechTowerSpec.parse({"name": tiny("whisper")}))

@@ -1,6 +1,7 @@
 """The ruler on vectors whose neighbours are plain to see."""
 
 import numpy as np
+import pytest
 
 from evaluate.bench.index.measure import Truth, cpu_seconds, kept, points, walls
 from evaluate.bench.index.peers.flat import Flat, ListsOfCodes
@@ -25,6 +26,7 @@ def test_no_more_is_asked_for_than_there_is() -> None:
     assert Truth.of(AXES, AXES, k=10).k == 4
 
 
+@pytest.mark.slow
 def test_points_tell_recall_by_regime_and_both_speeds(clustered: Vectors) -> None:
     truth, codes, flat = Truth.of(clustered.rows, clustered.report), ListsOfCodes(2, 0.25), Flat()
     for peer in (codes, flat):

@@ -1,6 +1,7 @@
 """Tuning on a peer whose recall and cost are known beforehand, and on real ones."""
 
 import numpy as np
+import pytest
 
 from evaluate.bench.index.contender import Family, Setting
 from evaluate.bench.index.measure import Truth
@@ -49,6 +50,7 @@ def test_of_two_dimensions_the_setting_reaches_the_recall(clustered: Vectors) ->
     assert len(codes.trials) < sum(map(len, codes.peer.ladders())) / 2
 
 
+@pytest.mark.slow
 def test_a_curve_rises_in_recall_and_in_cost(clustered: Vectors) -> None:
     codes = tuner(clustered, ListsOfCodes(2, 0.25))
     for recall in (0.9, 0.95, 0.99):

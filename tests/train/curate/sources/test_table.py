@@ -34,6 +34,7 @@ def test_a_name_that_is_not_in_the_table_is_refused() -> None:
         SOURCES["manifest"]
 
 
+@pytest.mark.slow
 def test_a_spec_is_validated_without_reading_any_source() -> None:
     probe = """
 import sys

@@ -22,6 +22,7 @@ def test_what_is_said_depends_on_the_utterance_alone(pico: Pico) -> None:
     assert identity().startswith("py-nanotts ")
 
 
+@pytest.mark.slow
 def test_a_child_that_dies_says_nothing() -> None:
     def fail() -> bytes:
         raise SystemExit(1)

@@ -21,6 +21,7 @@ def test_the_dearest_setting_is_nearly_exact(clustered: Vectors, family: Family)
     assert cheapest <= dearest
 
 
+@pytest.mark.slow
 def test_one_query_is_answered_as_in_a_batch(clustered: Vectors) -> None:
     peer = ListsOfCodes(2, 0.25)
     peer.build(clustered.rows)
