@@ -183,7 +183,8 @@ class _SoundFileStream(Stream):
         """[N, C].  libsndfile converts 16 bits to floats in pieces of some kilobytes, each read through Python."""
         if self.file.subtype == "PCM_16" and self.file.format != "FLAC":
             whole_numbers = self.file.read(size, dtype="int16", always_2d=True)
-            return np.multiply(whole_numbers, _STEP_OF_16_BITS, dtype=np.float32)
+            scaled: FloatArray = np.multiply(whole_numbers, _STEP_OF_16_BITS, dtype=np.float32)
+            return scaled
         found: FloatArray = self.file.read(size, dtype="float32", always_2d=True)
         return found
 

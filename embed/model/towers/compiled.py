@@ -20,16 +20,16 @@ def compile_layers(tower: Any, backend: Backend = "inductor") -> int:
     """
     layers = repeated(tower)
     for layer in layers:
-        layer.forward = torch.compile(layer.forward, dynamic=True, backend=backend)  # type: ignore[method-assign]
+        layer.forward = torch.compile(layer.forward, dynamic=True, backend=backend)
     return len(layers)
 
 
 def repeated(tower: Any) -> list[nn.Module]:
     """The layers of a tower: of its lists of as many modules as it has layers, the one with the most weights."""
     depth = getattr(getattr(tower, "config", None), "num_hidden_layers", 0)
-    lists = [one for one in tower.modules() if isinstance(one, nn.ModuleList) and len(one) == depth > 0]
-    return list(max(lists, key=_weights, default=nn.ModuleList()))
+    lists = [list(one) for one in tower.modules() if isinstance(one, nn.ModuleList) and len(one) == depth > 0]
+    return max(lists, key=_weights, default=[])
 
 
-def _weights(module: nn.Module) -> int:
-    return sum(value.numel() for value in module.parameters())
+def _weights(layers: list[nn.Module]) -> int:
+    return sum(value.numel() for layer in layers for value in layer.parameters())

@@ -41,11 +41,6 @@ def _of(modality: str, *sides: Side) -> list[str | None]:
     return [lang for kind, lang in sides if kind in (modality, "any")]
 
 
-def _of(modality: str, *sides: Side) -> list[str | None]:
-    """The languages of the sides that have this modality."""
-    return [lang for kind, lang in sides if kind in (modality, "any")]
-
-
 def _langs(given: Sequence[str | None]) -> Langs:
     """Each once; None where one side has no language."""
     return None if None in given else tuple(dict.fromkeys(lang for lang in given if lang is not None))
