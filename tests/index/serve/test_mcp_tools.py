@@ -6,10 +6,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CallToolResult
+from mcp.types import CallToolResult, TextContent
 
 from index.serve.settings import Settings
 from tests.index.serve.conftest import SECRET, STAFF, MakeClient
@@ -18,10 +18,12 @@ from tests.index.serve.test_service import TOKENS, speech_id
 URL = "http://testserver/mcp"
 
 
-def through(
-    app: FastAPI, talk: Callable[[Client], Awaitable[Any]], token: str | None = None, mode: str = "auto"
-) -> Any:
-    """What `talk` returns with the SDK's client, connected to the application in this process."""
+Talk = Callable[[Client], Awaitable[Any]]
+
+
+def through(service: TestClient, talk: Talk, token: str | None = None, mode: str = "auto") -> Any:
+    """What `talk` returns with the SDK's client, connected to the service in this process."""
+    app: Any = service.app
 
     async def talking() -> Any:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -40,11 +42,16 @@ def calling(name: str, **arguments: Any) -> Callable[[Client], Awaitable[CallToo
     return lambda client: client.call_tool(name, arguments)
 
 
+def fields(result: CallToolResult) -> dict[str, Any]:
+    assert result.structured_content is not None, result.content
+    return result.structured_content
+
+
 def failure(result: CallToolResult) -> str:
     assert result.is_error
     (content,) = result.content
-    text: str = content.text  # type: ignore[union-attr]
-    return text
+    assert isinstance(content, TextContent)
+    return content.text
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -54,20 +61,20 @@ def test_a_model_searches_reads_and_links(mode: str, client_of: MakeClient) -> N
         assert [one.name for one in tools] == ["search_archive", "get_passage", "play_url"]
         assert all(one.description and one.output_schema for one in tools)
         found = await client.call_tool("search_archive", {"question": "star", "k": 2, "modality": "speech"})
-        first = found.structured_content["hits"][0]
+        first = fields(found)["hits"][0]
         assert (first["segment_id"], first["title"]) == (speech_id(1), "programme 1")
         passage = await client.call_tool("get_passage", {"segment_id": first["segment_id"]})
-        assert passage.structured_content["uri"] == first["uri"]
-        played = (await client.call_tool("play_url", {"segment_id": first["segment_id"]})).structured_content
+        assert fields(passage)["uri"] == first["uri"]
+        played = fields(await client.call_tool("play_url", {"segment_id": first["segment_id"]}))
         assert played["url"] == f"http://testserver/v1/segments/{speech_id(1)}/audio?format=webm"
         assert (played["start_s"], played["end_s"], played["needs_token"]) == (1.0, 2.5, False)
 
-    through(client_of().app, talk, mode=mode)
+    through(client_of(), talk, mode=mode)
 
 
 def test_a_played_url_plays(client_of: MakeClient) -> None:
     client = client_of()
-    played = through(client.app, calling("play_url", segment_id=speech_id(1))).structured_content
+    played = fields(through(client, calling("play_url", segment_id=speech_id(1))))
     assert client.get(played["url"]).content == b"webm /radio/1.wav 1 2.5"
 
 
@@ -79,8 +86,8 @@ def test_language_and_where_both_hold(
     language: str | None, where: str | None, texts: int, client_of: MakeClient
 ) -> None:
     asked = calling("search_archive", question="star", modality="text", language=language, where=where)
-    answer = through(client_of(f'{{"{STAFF}": ["staff"]}}').app, asked, STAFF)
-    assert len(answer.structured_content["hits"]) == texts
+    answer = through(client_of(f'{{"{STAFF}": ["staff"]}}'), asked, STAFF)
+    assert len(fields(answer)["hits"]) == texts
 
 
 FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -98,7 +105,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_failed_call_says_why(fault: str, client_of: MakeClient) -> None:
     name, arguments, words = FAULTS[fault]
-    assert words in failure(through(client_of().app, calling(name, **arguments)))
+    assert words in failure(through(client_of(), calling(name, **arguments)))
 
 
 def test_tokens_and_their_groups_hold(client_of: MakeClient) -> None:
@@ -111,12 +118,12 @@ def test_tokens_and_their_groups_hold(client_of: MakeClient) -> None:
         ]
         return [await client.call_tool(*one) for one in calls]
 
-    found, passage, played, _ = through(client_of(TOKENS).app, talk, STAFF)
-    assert len(found.structured_content["hits"]) == 8
+    found, passage, played, _ = through(client_of(TOKENS), talk, STAFF)
+    assert len(fields(found)["hits"]) == 8
     assert not passage.is_error
-    assert played.structured_content["needs_token"]
-    found, passage, played, missing = through(client_of(TOKENS).app, talk, SECRET)
-    assert len(found.structured_content["hits"]) == 6
+    assert fields(played)["needs_token"]
+    found, passage, played, missing = through(client_of(TOKENS), talk, SECRET)
+    assert len(fields(found)["hits"]) == 6
     assert failure(passage) == failure(played) == failure(missing)
     assert client_of(TOKENS).post("/mcp", json={}).status_code == 401
 
