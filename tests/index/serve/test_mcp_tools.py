@@ -43,8 +43,9 @@ def calling(name: str, **arguments: Any) -> Callable[[Client], Awaitable[CallToo
 
 
 def fields(result: CallToolResult) -> dict[str, Any]:
-    assert result.structured_content is not None, result.content
-    return result.structured_content
+    found: dict[str, Any] | None = result.structured_content
+    assert found is not None, result.content
+    return found
 
 
 def failure(result: CallToolResult) -> str:
