@@ -22,7 +22,6 @@ from index.ask.searcher import open_index
 from index.serve.app import make_app
 from index.serve.gathering import Gatherer
 from index.serve.holdings import Holdings
-from index.serve.recordings import Stretch
 from index.serve.service import Service
 from index.serve.settings import Settings
 from tests.embed.mutations import by_ffmpeg, by_soundfile, mutant, originals
@@ -47,9 +46,6 @@ class RealQuestions(Waves):
 
     def question(self, data: bytes) -> FloatArray:
         return clips.uploaded_question(data, 30.0)
-
-    def peaks(self, stretch: Stretch, count: int) -> list[float]:
-        raise AssertionError
 
 
 def bombs(secret: str) -> Iterator[tuple[str, bytes]]:
