@@ -21,8 +21,9 @@ from jobs.demo.demo_material import voice
 
 URL = "made-up"
 NOISE = 0.7  # of a row, as long as 1: rows of one sentence have a cosine of about 0.67
-WHO = ("farmer", "teacher", "nurse", "driver", "minister", "fisher", "mayor", "singer", "student", "judge")
-DOES = ("sells", "repairs", "asks for", "remembers", "waits for", "explains", "counts", "forbids")
+CODE_BITS = 1.33  # as a trial chooses them for this width; the trial costs more than the build
+WHO = ("farmer", "teacher", "nurse", "minister", "fisher", "judge")
+DOES = ("sells", "repairs", "asks for", "waits for", "explains")
 WHAT = ("rice", "the road", "a school", "the well", "boats", "medicine", "the harvest", "votes", "a song", "water")
 SPOKEN, SPOKEN_S = 12, 3.0
 
@@ -38,7 +39,7 @@ class Archive:
         self._space, self._dims = handle.fingerprints.space, tuple(model.dims)
         self._middles = model.encode(sentences(), "document")
         self._rows = self._noisy(rows)
-        spec = IndexSpec(vectors=URL, output=self.url, device="cpu")
+        spec = IndexSpec(vectors=URL, output=self.url, device="cpu", code_bits=CODE_BITS)
         build(spec, self._vectors(), self._lineage())
 
     def grow(self, rows: int) -> None:
