@@ -54,8 +54,8 @@ def test_services_take_turns_of_the_same_length(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Server, "cpu_s", lambda self: 1.0)
     found, cpu_s = serve.turns(servers, {"typed": ["a"], "spoken": [b"b"]}, 1.0)  # type: ignore[arg-type]
     assert len(found) == len(cpu_s) == 15  # three for typed, two for spoken, by three numbers of clients
-    lengths = {one.latencies_ms[0] for one in found.values()}
-    assert lengths == {pytest.approx(60_000 * 0.75 / 15 / serve.ROUNDS)}
+    (length_ms,) = {one.latencies_ms[0] for one in found.values()}
+    assert length_ms == pytest.approx(60_000 * 0.75 / 15 / serve.ROUNDS)
     rounds = load.asked[15:]
     assert rounds[:15] == rounds[15:][::-1]
 
