@@ -45,7 +45,9 @@ def bench(n: int | None = None, minutes: float = MINUTES) -> dict[str, Any]:
     """Latencies and throughput of n rows, in about so many minutes of load."""
     with TemporaryDirectory(prefix="deglu-serve-") as folder, ExitStack() as running:
         archive = Archive(Path(folder) / "index", n or ROWS)
-        kinds: list[Kind] = ["gathered", "single"] + (["library"] if find_spec("sentence_transformers") else [])
+        kinds: list[Kind] = ["gathered", "single"]
+        if find_spec("sentence_transformers"):
+            kinds.append("library")
         servers = {kind: running.enter_context(serving(kind, archive.url)) for kind in kinds}
         taken, cpu_s = turns(servers, {"typed": typed_questions(), "spoken": spoken_questions()}, minutes)
         swapped = swaps(servers["gathered"], archive, typed_questions(), minutes * 60 * SWAP_SHARE)
@@ -107,10 +109,8 @@ def rows_of(taken: Mapping[Turn, Taken], cpu_s: Mapping[Turn, float]) -> Iterato
         ours, name = taken[turn], f"{what}, {clients} client{'s' if clients > 1 else ''}"
         goal = GATHERING_GOAL if clients == max(CLIENTS) and kind == "single" else None
         yield Row(f"answers, {name}", NAMES[kind], ours.per_s, theirs.per_s, "answers/s", goal)
-        per_cpu_s = [
-            some.answers / max(cpu_s[place], 0.01) for some, place in ((ours, turn), (theirs, (what, clients, kind)))
-        ]
-        yield Row(f"answers per CPU second, {name}", NAMES[kind], *per_cpu_s, "answers/cpu-s")
+        both = ours.answers / max(cpu_s[turn], 0.01), theirs.answers / max(cpu_s[what, clients, kind], 0.01)
+        yield Row(f"answers per CPU second, {name}", NAMES[kind], *both, "answers/cpu-s")
         for percentile in (50, 99):
             both = ours.latency_ms(percentile), theirs.latency_ms(percentile)
             yield Row(f"p{percentile}, {name}", NAMES[kind], *both, "ms", lower_is_better=True)
