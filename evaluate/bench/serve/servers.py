@@ -15,6 +15,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlunsplit
 
 import uvicorn
 from fastapi import FastAPI
@@ -59,7 +60,7 @@ def serving(kind: Kind, index: str) -> Iterator[Server]:
     try:
         port, pid = _port(mine, kind), process.pid
         assert pid is not None
-        yield Server(f"http://{HOST}:{port}", pid)
+        yield Server(urlunsplit(("http", f"{HOST}:{port}", "", "", "")), pid)
     finally:
         process.kill()
         process.join()
