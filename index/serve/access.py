@@ -37,7 +37,7 @@ class Caller:
         own = parse_where(asked) if asked else None
         if not restricted:
             return own
-        mine = " or ".join([EVERY_ROW_OPEN, *(f"metadata['{ACCESS}'] = {_quoted(one)}" for one in self.groups)])
+        mine = " or ".join([EVERY_ROW_OPEN, *(f"metadata['{ACCESS}'] = {quoted(one)}" for one in self.groups)])
         # First, so that nothing in the caller's text can take it away.
         return parse_where(f"({mine}) and ({asked})" if asked else mine)
 
@@ -90,5 +90,6 @@ def _wrong() -> SpecError:
     return SpecError('DEGLU_TOKENS is not JSON of the form {"TOKEN": ["group", ...]}')
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as a literal of the filter language."""
     return "'" + text.replace("'", "''") + "'"

@@ -18,6 +18,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from index.serve.embedding_routes import router as embedding_routes
+from index.serve.mcp_tools import mcp_running
+from index.serve.mcp_tools import router as mcp_routes
 from index.serve.operation_routes import router as operation_routes
 from index.serve.problems import add_problems, problem_response
 from index.serve.search_routes import router as search_routes
@@ -47,7 +49,8 @@ def make_app(service: Service, hosts: Sequence[str] = ("*",), renew_s: float = 1
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         renewing = asyncio.create_task(_renew(service, renew_s))
-        yield
+        async with mcp_running(app.version) as app.state.mcp:
+            yield
         renewing.cancel()
         service.gatherer.close()
         service.holdings.close()
@@ -61,7 +64,7 @@ def make_app(service: Service, hosts: Sequence[str] = ("*",), renew_s: float = 1
         redoc_url=None,
     )
     app.state.service = service
-    for router in (search_routes, segment_routes, embedding_routes, operation_routes):
+    for router in (search_routes, segment_routes, embedding_routes, mcp_routes, operation_routes):
         app.include_router(router)
     add_problems(app)
     app.add_middleware(_Bounds, service=service)

@@ -19,6 +19,8 @@ MOST_TOGETHER = 64
 # What a batch may hold: a token has about four characters, a second of speech about fifty frames.
 MOST_CHARACTERS = 32_768
 MOST_SECONDS = 120.0
+# Who has waited longer has mostly gone: it is not encoded, so that a queue of the departed delays nobody.
+LONGEST_WAIT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,14 @@ class Encoded:
     together: int
 
 
+@dataclass
+class _Request:
+    begun: bool = False  # some of its questions are, or were, in the encoder
+
+
 @dataclass(frozen=True)
 class _Waiting:
+    request: _Request
     content: str | FloatArray
     role: Role
     since: float
@@ -72,9 +80,9 @@ class Gatherer:
     async def encode_all(self, contents: Sequence[str | FloatArray], role: Role) -> list[Encoded]:
         """The vectors of several, in their order."""
         if len(self._waiting) + len(contents) > self._most:
-            raise Problem(503, "too many questions are waiting; ask again in a second", {"Retry-After": "1"})
-        loop, now = asyncio.get_running_loop(), time.perf_counter()
-        mine = [_Waiting(one, role, now, loop.create_future()) for one in contents]
+            raise _too_many()
+        loop, now, request = asyncio.get_running_loop(), time.perf_counter(), _Request()
+        mine = [_Waiting(request, one, role, now, loop.create_future()) for one in contents]
         self._waiting.extend(mine)
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._work())
@@ -115,10 +123,18 @@ class Gatherer:
             one = self._waiting.popleft()
             if one.done.done():
                 continue
+            if not one.request.begun and time.perf_counter() - one.since > LONGEST_WAIT_S:
+                one.done.set_exception(_too_many())
+                continue
             if batch and (one.kind != batch[0].kind or share + one.share > 1):
                 others.append(one)
                 continue
             batch.append(one)
+            one.request.begun = True
             share += one.share
         self._waiting.extendleft(reversed(others))
         return batch
+
+
+def _too_many() -> Problem:
+    return Problem(503, "too many questions are waiting; ask again in a second", {"Retry-After": "1"})

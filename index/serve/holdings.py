@@ -16,7 +16,7 @@ from embed.storage.numbered_log import newest_number
 from index.ask.searcher import Index
 from index.contracts import SearchRequest
 from index.filter import parse_where
-from index.serve.access import RESTRICTED
+from index.serve.access import RESTRICTED, Caller
 from index.serve.problems import Problem
 from index.serve.recordings import Recordings, Sounds
 
@@ -39,6 +39,25 @@ class Holding:
     @property
     def version(self) -> int:
         return self.index.manifest.number
+
+    @cached_property
+    def open_rows(self) -> int:
+        """Rows that everybody may see."""
+        return self.index.count(Caller("everybody").where(None, self.restricted))
+
+    def sees_all(self, caller: Caller) -> bool:
+        """Whether a caller may see every row."""
+        return self._seen(caller, None)
+
+    def all_seen(self, caller: Caller, asset_id: bytes, start_s: float, end_s: float) -> bool:
+        """Whether a caller may see every row that has sound of this stretch of a recording."""
+        return self._seen(caller, f"asset_id = '{asset_id.hex()}' and start_s < {end_s:.3f} and end_s > {start_s:.3f}")
+
+    def _seen(self, caller: Caller, where: str | None) -> bool:
+        if not self.restricted:
+            return True
+        every = self.index.count(parse_where(where) if where else None)
+        return self.index.count(caller.where(where, True)) == every
 
     def warm(self) -> None:
         """Read what the first search would read, so that no caller waits for it."""

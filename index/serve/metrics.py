@@ -30,7 +30,7 @@ class Metrics:
         )
         self.waiting = Gauge("deglu_questions_waiting", "Questions that wait for the encoder", registry=place)
         self.version = Gauge("deglu_index_version", "Version that answers", ["index"], registry=place)
-        self.rows = Gauge("deglu_index_rows", "Rows that may be hits", ["index"], registry=place)
+        self.rows = Gauge("deglu_index_rows", "Rows that everybody may find", ["index"], registry=place)
 
     def text(self) -> bytes:
         """All of them, as they are now."""

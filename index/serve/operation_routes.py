@@ -30,7 +30,7 @@ async def metrics(service: Asked, caller: Who) -> Response:
     service.metrics.waiting.set(service.gatherer.waiting)
     for name, held in service.holdings.all.items():
         service.metrics.version.labels(name).set(held.version)
-        service.metrics.rows.labels(name).set(len(held.index))
+        service.metrics.rows.labels(name).set(held.open_rows)
     return Response(service.metrics.text(), media_type=CONTENT_TYPE)
 
 

@@ -4,7 +4,7 @@ Every error of the service has this one shape; addresses of storage and stack tr
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -49,25 +49,32 @@ def problem_response(status: int, detail: str, headers: dict[str, str] | None = 
     return JSONResponse(content, status, headers, MEDIA_TYPE)
 
 
+def of_deglu(error: DegluError) -> Problem:
+    """The problem that a caller gets for an error of ours; one that shows an address of storage is only logged."""
+    if isinstance(error, (SpecError, InputError)):
+        return Problem(400, str(error))
+    if isinstance(error, FingerprintMismatch):
+        return Problem(409, str(error))
+    log.error("%s: %s", type(error).__name__, error)
+    return Problem(503, "the storage of this archive cannot be read now; ask again later", {"Retry-After": "5"})
+
+
+def wrong_field(error: Mapping[str, Any]) -> str:
+    """One error of pydantic as a sentence that begins with its field."""
+    place = ".".join(str(one) for one in error["loc"] if one != "body")
+    return f"{place}: {error['msg']}" if place else str(error["msg"])
+
+
 async def _of_problem(request: Request, error: Problem) -> JSONResponse:
     return problem_response(error.status, error.detail, error.headers)
 
 
 async def _of_deglu(request: Request, error: DegluError) -> JSONResponse:
-    if isinstance(error, (SpecError, InputError)):
-        return problem_response(400, str(error))
-    if isinstance(error, FingerprintMismatch):
-        return problem_response(409, str(error))
-    log.error("%s %s: %s", request.method, request.url.path, error)
-    return problem_response(
-        503, "the storage of this archive cannot be read now; ask again later", {"Retry-After": "5"}
-    )
+    return await _of_problem(request, of_deglu(error))
 
 
 async def _of_validation(request: Request, error: RequestValidationError) -> JSONResponse:
-    first = error.errors()[0]
-    place = ".".join(str(one) for one in first["loc"] if one != "body")
-    return problem_response(422, f"{place}: {first['msg']}" if place else str(first["msg"]))
+    return problem_response(422, wrong_field(error.errors()[0]))
 
 
 async def _of_http(request: Request, error: HTTPException) -> JSONResponse:

@@ -49,7 +49,7 @@ async def search(request: Request, service: Asked, caller: Who) -> shapes.Answer
     else:
         body = _checked(shapes.SearchBody, await _json(request))
         question, asked = Question(body.text, None, body.vector, body.segment_id), body
-    (found,) = await _answered(service, caller, [question], asked)
+    (found,) = await answered(service, caller, [question], asked)
     return found
 
 
@@ -57,7 +57,7 @@ async def search(request: Request, service: Asked, caller: Who) -> shapes.Answer
 async def search_batch(body: shapes.BatchBody, service: Asked, caller: Who) -> shapes.BatchAnswer:
     """Ask several questions of one index."""
     questions = [Question(one.text, None, one.vector, one.segment_id) for one in body.questions]
-    return shapes.BatchAnswer(answers=await _answered(service, caller, questions, body))
+    return shapes.BatchAnswer(answers=await answered(service, caller, questions, body))
 
 
 @router.get("/indexes")
@@ -66,9 +66,10 @@ async def indexes(service: Asked, caller: Who) -> shapes.State:
     return await asyncio.to_thread(_state, service, caller)
 
 
-async def _answered(
+async def answered(
     service: Service, caller: Caller, questions: Sequence[Question], asked: shapes.Request
 ) -> list[shapes.Answer]:
+    """Answers of the index that is asked, counted in the metrics."""
     holding = service.holdings.of(asked.index)
     found = await answers(holding, service.gatherer, questions, asked, caller, service.settings)
     for one in found:

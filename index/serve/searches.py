@@ -20,7 +20,7 @@ from index.serve.holdings import Holding
 from index.serve.problems import Problem
 from index.serve.settings import Settings
 
-NOTHING = np.zeros(0, np.float32)
+HIDDEN = "this index has rows that you may not see, so what a search reads is not shown"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ async def answers(
     search_ms = (time.perf_counter() - began) * 1000 / len(questions)
     found = await asyncio.to_thread(answers_of, holding.index, hits)
     promised = made.recall if made.budget_ms is None else None
-    explained = _explained(hits.explanation)
+    explained = await asyncio.to_thread(_explained, hits.explanation, holding, caller)
     scale: Literal["calibrated", "cosine"] = "calibrated" if holding.index.is_calibrated(made.modality) else "cosine"
     return [
         shapes.Answer(
@@ -154,9 +154,11 @@ def _hit(answer: Found, every: Sequence[Found]) -> shapes.Hit:
     )
 
 
-def _explained(explanation: Explanation | None) -> dict[str, Any] | None:
+def _explained(explanation: Explanation | None, holding: Holding, caller: Caller) -> dict[str, Any] | None:
     if explanation is None:
         return None
+    if not holding.sees_all(caller):  # what was read shows how many rows there are
+        return {"queries": explanation.queries, "stages": [], "why": [HIDDEN]}
     stages = [
         {
             "modality": one.modality,

@@ -17,7 +17,14 @@ router = APIRouter(prefix="/v1/segments/{segment_id}", tags=["segments"])
 
 Id = Annotated[str, InPath(pattern=r"^[0-9a-f]{32}$", description="32 hexadecimal digits, as a hit has it")]
 Name = Annotated[str | None, Query(alias="index", description="name of the index; the first one if none is given")]
-Padding = Annotated[float, Query(ge=0, le=60, description="seconds before and after the segment")]
+Padding = Annotated[
+    float,
+    Query(
+        ge=0,
+        le=60,
+        description="seconds before and after the segment; none where they touch what this caller may not hear",
+    ),
+]
 
 
 @router.get("")
@@ -75,7 +82,8 @@ def _stretch(
     start_s, end_s = row["start_s"], row["end_s"]
     if start_s is None or end_s is None:
         raise Problem(404, "this segment is a text: there is nothing to play")
-    start_s, end_s = max(0.0, start_s - pad_s), end_s + pad_s
+    if pad_s and holding.all_seen(caller, row["asset_id"], start_s - pad_s, end_s + pad_s):
+        start_s, end_s = max(0.0, start_s - pad_s), end_s + pad_s
     if end_s - start_s > service.settings.longest_clip_s:
         raise Problem(422, f"a clip lasts at most {service.settings.longest_clip_s:g} s; ask for less padding")
     return holding.recordings, holding.recordings.stretch(row["asset_id"], row["content_version"], start_s, end_s)
