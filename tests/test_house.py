@@ -75,7 +75,8 @@ FOLDERS: dict[str, set[str]] = {
     "index/audit": {"index/calibration", "index/parts", "index/rungs"},
     "index/ask": {"index/audit", "index/calibration", "index/parts", "index/rungs"},
     "index/live": {"index/building", "index/calibration", "index/parts", "index/rungs"},
-    "index/serve": {"index/ask", "index/parts"},
+    "index/serve/routes": set(),
+    "index/serve": {"index/ask", "index/parts", "index/serve/routes"},
     "train/curate/packages": set(),
     "train/curate/synthesis": {"train/curate/packages"},
     "train/curate/filters": set(),
@@ -117,6 +118,7 @@ CONTRACTS = {
     "embed/storage": {"entry", "range_stream", "retry"},
     "embed/audio": {"mix", "stream"},
     "embed/model": {"spec"},
+    "index/serve": {"access", "metrics", "problems", "recordings", "searches", "service", "shapes"},
     "train/curate": {"clip", "dropped", "split"},
 }
 MOST_MODULES = 16  # in a folder, without its __init__.py

@@ -83,7 +83,9 @@ def newest(url: str) -> dict[str, Any] | None:
     except InputError:
         return None
     except ValueError as error:
-        raise StorageError(f"{url}/repeats/newest.json: damaged; delete it and run `deglu repeats` again") from error
+        raise StorageError(
+            f"{url}/repeats/newest.json: damaged; delete it and run `deglu repeats DATASET` again"
+        ) from error
     return found if found.get("rules") == RULES else None
 
 

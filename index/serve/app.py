@@ -17,13 +17,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from index.serve.embedding_routes import router as embedding_routes
-from index.serve.mcp_tools import mcp_running
-from index.serve.mcp_tools import router as mcp_routes
-from index.serve.operation_routes import router as operation_routes
 from index.serve.problems import add_problems, problem_response
-from index.serve.search_routes import router as search_routes
-from index.serve.segment_routes import router as segment_routes
+from index.serve.routes.embeddings import router as embedding_routes
+from index.serve.routes.mcp_tools import mcp_running
+from index.serve.routes.mcp_tools import router as mcp_routes
+from index.serve.routes.operation import router as operation_routes
+from index.serve.routes.search import router as search_routes
+from index.serve.routes.segments import router as segment_routes
 from index.serve.service import Service
 
 log = logging.getLogger(__name__)

@@ -86,8 +86,8 @@ def broadcasts_of(dataset: str) -> Broadcasts:
     rows = read_repeats(dataset)
     if rows is None:
         raise InputError(
-            f"--collapse: {dataset} has no table of repeats; make it with: deglu repeats {quote(dataset)}, or leave out"
-            " --collapse"
+            f"--collapse: {dataset} has no table of repeats; leave the option out, or make the table with: "
+            f"deglu repeats {quote(dataset)}"
         )
     return Broadcasts(rows)
 

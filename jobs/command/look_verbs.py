@@ -33,7 +33,7 @@ def query(
         str | None, typer.Option("--model", help="The encoder that made the index; demo by default.")
     ] = None,
     collapse: Annotated[
-        bool, typer.Option("--collapse", help="Show a sound that was broadcast often once; see deglu repeats.")
+        bool, typer.Option("--collapse", help="Show a sound that was broadcast often once, by its repeats.")
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Print what each stage did and cost.")] = False,
     as_json: AsJson = False,

@@ -89,8 +89,8 @@ def _text(document: Mapping[str, Any]) -> str:
     ]
     if without:
         lines.append(
-            f"{many(without, 'unit')} of recordings without a fingerprint, not compared: set `repeats: true` in the"
-            f" spec of deglu embed before it embeds them; for those embedded already, embed into a new output"
+            f"{many(without, 'unit')} of recordings without a fingerprint, not compared: embed again with"
+            " `repeats: true` in the spec, into a new output"
         )
     if document["repeats"]:
         table = table_of("repeats", "longest", "first broadcast", "at")

@@ -86,17 +86,19 @@ def serve(
             f"--host {address.host} can be reached from other machines: set {TOKENS} to"
             ' {"TOKEN": ["group", ...]}, or give --public to answer everybody'
         )
-    listener = _listener(address)
-    service = make_service(indexes, model, settings, audit, tokens)
-    app = make_app(service, address.names)
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S
-    )
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    names = ", ".join(f"{name} (version {held.version})" for name, held in service.holdings.all.items())
-    progress.note(f"{names} at http://{host}:{listener.getsockname()[1]}/ - stop with Ctrl-C")
-    server = uvicorn.Server(config)
-    with listener:
+    with _listener(address) as listener:
+        service = make_service(indexes, model, settings, audit, tokens)
+        config = uvicorn.Config(
+            make_app(service, address.names),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        names = ", ".join(f"{name} (version {held.version})" for name, held in service.holdings.all.items())
+        progress.note(f"{names} at http://{host}:{listener.getsockname()[1]}/ - stop with Ctrl-C")
+        server = uvicorn.Server(config)
         try:
             server.run([listener])
         except (KeyboardInterrupt, SystemExit):  # raised again by uvicorn, after its own end

@@ -8,7 +8,7 @@ import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 
-from index.serve.page import FILE, page, policy
+from index.serve.routes.page_file import FILE, page, policy
 
 HOUSE = Path(__file__).resolve().parents[3]
 HANDLERS = re.compile(r"^(on\w+|style)$")

@@ -65,7 +65,7 @@ def test_a_process_answers_and_ends(served_index: str) -> None:
 
 @pytest.mark.slow
 def test_a_model_of_another_space_is_refused(tiny: Callable[[str], str], served_index: str, tmp_path: Path) -> None:
-    other = model_in(tmp_path / "other", encoder_values(tiny) | {"transform": False})
+    other = model_in(tmp_path / "other", encoder_values(tiny, "qwen3", None))
     with pytest.raises(FingerprintMismatch, match="is in space"):
         serve([served_index], Address(port=0), other)
 

@@ -20,9 +20,9 @@ from embed.errors import DegluError
 from index.serve import shapes
 from index.serve.access import Caller, quoted
 from index.serve.problems import Problem, of_deglu, wrong_field
-from index.serve.search_routes import answered
+from index.serve.routes.search import answered
+from index.serve.routes.segments import segment
 from index.serve.searches import Question
-from index.serve.segment_routes import segment
 from index.serve.service import Asked, Service, Who, service_of
 
 router = APIRouter()

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from embed.encoder import FloatArray, truncate
 from index.serve.problems import Problem
-from index.serve.search_routes import decoded
+from index.serve.routes.search import decoded
 from index.serve.service import Asked, Service, Who
 
 router = APIRouter(prefix="/v1", tags=["embeddings"])

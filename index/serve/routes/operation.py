@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Response
 
 from index.serve.metrics import CONTENT_TYPE
-from index.serve.page import page, policy
 from index.serve.problems import Problem
+from index.serve.routes.page_file import page, policy
 from index.serve.service import Asked, Who
 
 router = APIRouter(tags=["operation"])
