@@ -8,7 +8,7 @@ import typer
 from jobs.command.cluster_verbs import doctor, submit
 from jobs.command.export_verbs import exports
 from jobs.command.job_verbs import demo, embed, evaluate, index, plan, retry, train
-from jobs.command.look_verbs import failures, forget, query, repeats, status, verify
+from jobs.command.look_verbs import card, failures, forget, query, repeats, status, verify
 from jobs.command.options import EXIT_CODES
 from jobs.command.serve_verbs import serve
 
@@ -22,7 +22,7 @@ app = typer.Typer(
 )
 
 JOBS = (demo, train, plan, embed, retry, index, evaluate)
-VERBS = (*JOBS, query, serve, submit, doctor, failures, repeats, verify, forget, status)
+VERBS = (*JOBS, query, serve, submit, doctor, failures, repeats, verify, forget, status, card)
 for _verb in VERBS:
     app.command(epilog=EXIT_CODES)(_verb)
 app.add_typer(exports, name="export")

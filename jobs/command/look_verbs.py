@@ -153,6 +153,19 @@ def forget(
     return show(named("jobs.operate.forget_asset:forget")(dataset, asset or [], compact), as_json)
 
 
+def card(dataset: Dataset, as_json: AsJson = False, debug: Debug = False) -> int:
+    """Write the data set card of a dataset.
+
+    README.md in the dataset's folder, in the form of Hugging Face's hub: languages, size, columns, encoder and widths, and
+    how to open it. A card that was edited is never replaced.
+
+    \b
+    Example:
+      deglu card build/vectors
+    """
+    return show(named("jobs.operate.write_card:card")(dataset), as_json)
+
+
 def status(
     url: Annotated[str, typer.Argument(metavar="URL", help="A vectors dataset or an index: a folder or an s3:// url.")],
     as_json: AsJson = False,

@@ -53,6 +53,7 @@ def serve(
       /v1/search, /v1/search/batch     text, vector, segment or recording; answers with places and text
       /v1/segments/ID, .../audio, .../peaks
       /v1/embeddings                   as OpenAI's, with dimensions; texts and recordings
+      /mcp                             tools for language models
       /v1/indexes, /openapi.json, /healthz, /readyz, /metrics
     """
     run, settings = named("jobs.serving.serve_index:serve"), named("index.serve.settings:Settings")

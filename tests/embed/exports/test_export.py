@@ -23,6 +23,7 @@ from embed.dataset.publish import publish
 from embed.encoder import truncate
 from embed.errors import InputError, SpecError
 from embed.exports import opensearch
+from embed.exports.card import write_card
 from embed.exports.export import Kept, export_vectors
 from embed.exports.targets import TARGETS
 from embed.storage.store import listing, read_bytes
@@ -171,8 +172,18 @@ def test_the_library_of_hugging_face_opens_the_folder_by_its_card(dataset: Vecto
         "print(json.dumps({row['id']: row['vector'] for row in loaded}))"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "out"), str(tmp_path / "cache")]
-    printed = subprocess.run(command, env={**os.environ, "HF_HUB_OFFLINE": "1"}, capture_output=True, check=True).stdout
-    assert json.loads(printed) == _wanted(dataset)
+    offline = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    assert json.loads(subprocess.run(command, env=offline, capture_output=True, check=True).stdout) == _wanted(dataset)
+
+
+def test_a_card_of_a_dataset_is_never_replaced(dataset: VectorsDataset) -> None:
+    assert write_card(dataset) == f"{dataset.url}/README.md"
+    mine = Path(dataset.url) / "README.md"
+    mine.write_text(mine.read_text(encoding="utf-8") + "\nMine.\n", encoding="utf-8")
+    with pytest.raises(InputError, match="there is a card already"):
+        write_card(dataset)
+    assert mine.read_text(encoding="utf-8").endswith("Mine.\n")
+    assert "# Vectors of 2 text files" in mine.read_text(encoding="utf-8")
 
 
 def test_texts_come_through_csv_as_they_are(dataset: VectorsDataset, tmp_path: Path) -> None:

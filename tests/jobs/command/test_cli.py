@@ -15,7 +15,7 @@ from jobs.command import cli, doors
 
 VERBS = (
     "demo", "train", "plan", "embed", "retry", "index", "evaluate", "query", "serve", "submit", "doctor", "failures",
-    "repeats", "verify", "forget", "status",
+    "repeats", "verify", "forget", "status", "card",
 )  # fmt: skip
 BEHIND = """
 from embed.amount import Amount
