@@ -156,7 +156,7 @@ def forget(
 def card(dataset: Dataset, as_json: AsJson = False, debug: Debug = False) -> int:
     """Write the data set card of a dataset.
 
-    README.md in the dataset's folder, in the form of Hugging Face's hub: languages, size, columns, encoder and widths, and
+    README.md in the dataset's folder, in the form of Hugging Face's hub: languages, size, columns, encoder, widths, and
     how to open it. A card that was edited is never replaced.
 
     \b
