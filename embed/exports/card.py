@@ -51,7 +51,9 @@ def write_card(dataset: VectorsDataset) -> str:
         "deglu export vectors FOLDER OUT --to parquet",
     ]
     advice += (
-        ["# rows of forgotten files are left out by Deglu alone; `deglu forget --compact` removes them"] if gone else []
+        ["# rows of forgotten files are left out by Deglu alone; `deglu forget DATASET --compact` removes them"]
+        if gone
+        else []
     )
     text = card(dataset, note, info.rows, None, advice, STORED)
     if not create_exclusive(url, text.encode()):
