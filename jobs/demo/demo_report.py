@@ -101,6 +101,7 @@ class DemoReport:
         lines += [f"gate missed: {one}" for one in self.missed]
         lines.append("ask your own question:")
         lines.append(f'  .venv/bin/deglu query {self.index} --text "say your name" --modality speech')
+        lines.append(f"  .venv/bin/deglu serve {self.index}    # then type, speak and listen at http://localhost:8080")
         return lines
 
 
