@@ -49,7 +49,8 @@ def _by_rank(
         return {}
 
     def make() -> Rows:
-        return np.concatenate([speech.at_ranks(ranks)[rank] for rank in ranks])
+        by_rank = speech.at_ranks(ranks)
+        return np.concatenate([by_rank[rank] for rank in ranks])
 
     made = (
         kept(digest(key_of_speech(models, FUSED, clips, role), *map(str, ranks)), make) if models.spec.keep else make()
