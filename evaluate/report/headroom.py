@@ -9,9 +9,9 @@ from evaluate.results import Interval, System, Task
 TITLE = "Headroom"
 NOTE = (
     "The ceiling reads the true transcript; the cascade reads as many transcripts as the hybrid."
-    " Mean [95 % interval]; differences are paired by query. `exceeds` has the letters of the systems that one exceeds"
-    " significantly: paired randomisation tests, corrected by Holm over all pairs of systems and all widths of the task"
-    " (p at most .05)."
+    " Mean [95 % interval]; differences are paired by query. The last column has the letters of the systems that one"
+    " exceeds significantly: paired randomisation tests, corrected by Holm over all pairs of systems and all widths of"
+    " the task (p at most .05)."
 )
 
 

@@ -60,7 +60,9 @@ def test_the_table_marks_the_front() -> None:
     first = "late-fusion, 40|1.000|yes|2.00|11.0|2.00|7.0|80|0.00|0.0100|90|3.00|1.00"
     assert rows[0] == first.split("|")
     assert [row[2] for row in rows] == ["yes", "yes", "-", "-"]
-    assert cost_line(task).startswith("Best for their price, the cheapest first: late-fusion, 20; late-fusion, 40.")
+    assert cost_line(task).startswith("Best for their price, the cheapest first, without the ceiling: late-fusion, 20;")
+    cheap = replace(priced[0], name="ceiling", cost=Cost(7_000_000, 2e9, 0.01, 3e12, 90.0, 1.0, widths(0.1), "EUR"))
+    assert front_of(replace(task, systems=(*priced, cheap))) == front_of(task)
 
 
 def widths(price: float) -> dict[int, WidthCost]:
