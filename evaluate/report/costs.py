@@ -60,6 +60,6 @@ def cost_line(task: Task) -> str:
     """The sentence on the front."""
     front = "; ".join(front_of(task))
     return (
-        f"Best for their price, the cheapest first, without the ceiling: {front}. CPU seconds are of this machine, encoding"
-        " and an exact search together; rates are those of the spec."
+        f"Best for their price, the cheapest first, without the ceiling: {front}. CPU seconds are of this machine,"
+        " encoding and an exact search together; rates are those of the spec."
     )
