@@ -81,7 +81,7 @@ FOLDERS: dict[str, set[str]] = {
     "train/curate/synthesis": {"train/curate/packages"},
     "train/curate/filters": set(),
     "train/curate/sources": {"train/curate/packages", "train/curate/synthesis"},
-    "train/curate/benchmarks": {"train/curate", "train/curate/sources"},
+    "train/curate/benchmarks": {"train/curate", "train/curate/packages", "train/curate/sources"},
     "train/curate": {"train/curate/filters", "train/curate/sources", "train/curate/synthesis"},
     "train/frozen": {"train/curate", "train/curate/sources"},
     "train/strategies": {"train/curate", "train/frozen"},

@@ -12,13 +12,13 @@ from evaluate.models import load_models
 from evaluate.report.page import as_html
 from evaluate.report.report import as_json, as_markdown
 from evaluate.results import Interval, Report
-from evaluate.robustness import unseen as unseen_module
 from evaluate.robustness.measure import _Changes, measure_robustness, measure_speakers
 from evaluate.robustness.spec import RobustnessSpec
 from evaluate.systems import CEILING
 from evaluate.tasks import measure
 from tests.evaluate.shelf import spec_of
 from tests.train.lesson import tone, write_prompts
+from train.curate.benchmarks import unseen as unseen_module
 
 
 @pytest.mark.slow
