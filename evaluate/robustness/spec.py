@@ -42,7 +42,7 @@ class RobustnessSpec(Spec):
     )
     unseen: tuple[Literal["fr", "es", "it"], ...] = Field(
         default=(),
-        description="languages (fr, es, it) of the reserved recordings: prompts by speakers that no model has heard;"
+        description="languages (fr, es, it) of the reserved recordings: prompts by speakers that no model was trained on;"
         " they are scored once a release",
     )
 

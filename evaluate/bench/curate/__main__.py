@@ -160,7 +160,7 @@ def rows(result: Result) -> list[Row]:
 def memory_rows(stored_h: Sequence[int] = STORED_H) -> list[Row]:
     peaks = [measured(hours) for hours in stored_h]
     growth = peaks[-1] / peaks[0]
-    what = f"peak memory, {stored_h[-1]} h of made-up fingerprints beside {stored_h[0]} h: {peaks[-1]:.0f} MB"
+    what = f"peak memory, {stored_h[-1]} h of made-up fingerprints next to {stored_h[0]} h: {peaks[-1]:.0f} MB"
     return [Row(what, "the bound", growth, MOST_GROWTH, "times", goal=1.0, lower_is_better=True)]
 
 

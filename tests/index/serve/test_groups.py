@@ -16,7 +16,7 @@ def vectors_of(vectors_of: Any) -> Any:
     return partial(vectors_of, rows_per_asset=4)
 
 
-def heard(
+def sound_of(
     client: TestClient, number: int, headers: dict[str, str], pad_s: float = 1.0
 ) -> tuple[str, tuple[float, float]]:
     """The clip of a row, and the stretch of its peaks."""
@@ -27,10 +27,10 @@ def heard(
 
 def test_padding_does_not_play_a_row_of_another_group(client_of: MakeClient) -> None:
     client = client_of(TOKENS)
-    assert heard(client, 2, MINE) == ("wav /radio/0.wav 2 3.5", (2.0, 3.5))
-    assert heard(client, 0, MINE) == ("wav /radio/0.wav 0 2.5", (0.0, 2.5))
-    assert heard(client, 0, MINE, 1.6) == ("wav /radio/0.wav 0 1.5", (0.0, 1.5))
-    assert heard(client, 2, THEIRS) == ("wav /radio/0.wav 1 4.5", (1.0, 4.5))
+    assert sound_of(client, 2, MINE) == ("wav /radio/0.wav 2 3.5", (2.0, 3.5))
+    assert sound_of(client, 0, MINE) == ("wav /radio/0.wav 0 2.5", (0.0, 2.5))
+    assert sound_of(client, 0, MINE, 1.6) == ("wav /radio/0.wav 0 1.5", (0.0, 1.5))
+    assert sound_of(client, 2, THEIRS) == ("wav /radio/0.wav 1 4.5", (1.0, 4.5))
 
 
 def test_nothing_shows_how_many_rows_a_group_has(client_of: MakeClient) -> None:
