@@ -42,7 +42,7 @@ class RobustnessSpec(Spec):
     )
     unseen: tuple[Literal["fr", "es", "it"], ...] = Field(
         default=(),
-        description="languages (fr, es, it) of the reserved recordings: prompts by speakers that no model was trained on;"
+        description="languages (fr, es, it) of the reserved recordings: prompts by speakers that no training has used;"
         " they are scored once a release",
     )
 
